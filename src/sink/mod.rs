@@ -1,0 +1,71 @@
+//! Floor 2: where decisions go.
+//!
+//! Every sink gets every [`Message`] through a bounded queue of its own and takes what
+//! concerns it; a slow one loses only its own messages.
+
+pub mod payload;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+/// One thing that happened, addressed but not yet encoded.
+///
+/// `source` is the source's name as it stands in topics.
+#[derive(Debug, Clone)]
+pub enum Message {
+    /// What runs here; first, and again when something in it changes.
+    Info(Arc<payload::Info>),
+    /// Every 30 seconds. The sink that owns a connection fills in `mqtt` itself.
+    Stats(Arc<payload::Stats>),
+    /// Audio arrives, or does not.
+    Availability {
+        /// Source name.
+        source: Arc<str>,
+        /// Whether audio arrives.
+        online: bool,
+    },
+    /// On every change, and as a heartbeat.
+    State {
+        /// Source name.
+        source: Arc<str>,
+        /// The payload.
+        payload: Arc<payload::State>,
+    },
+    /// One decided change.
+    Event {
+        /// Source name.
+        source: Arc<str>,
+        /// The payload.
+        payload: Arc<payload::Event>,
+    },
+    /// Best labels and tags; at most one a minute.
+    Attributes {
+        /// Source name.
+        source: Arc<str>,
+        /// The payload.
+        payload: Arc<payload::Attributes>,
+    },
+    /// Every scored patch.
+    Window {
+        /// Source name.
+        source: Arc<str>,
+        /// The payload.
+        payload: Arc<payload::Window>,
+    },
+}
+
+/// The future that a sink runs as.
+pub type SinkFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Somewhere for messages to go; runs on the tokio runtime and must never block a worker for long.
+pub trait Sink: Send {
+    /// For logs.
+    fn name(&self) -> &'static str;
+
+    /// Consumes messages until `inbox` closes, then finishes what is under way and returns.
+    /// Errors are the sink's own: it logs them (repeats rate-limited) and goes on.
+    fn run(self: Box<Self>, inbox: mpsc::Receiver<Message>) -> SinkFuture;
+}

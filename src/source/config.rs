@@ -1,0 +1,261 @@
+//! What a source is configured to be.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::audio::SampleRate;
+
+/// One source, validated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceConfig {
+    /// The configured or derived name, for people.
+    pub display_name: String,
+    /// The name in topics: `[A-Za-z0-9_-]+` without `__`.
+    pub name: String,
+    /// Where the sound comes from.
+    pub uri: Uri,
+    /// How fast a file is read.
+    pub pacing: Pacing,
+    /// Wall-clock time of the first sample, where the user states it (a recording).
+    pub start: Option<jiff::Timestamp>,
+}
+
+/// How fast a file is read; live sources are always real-time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pacing {
+    /// As fast as it plays.
+    #[default]
+    Realtime,
+    /// As fast as it can be scored; blocks end to end and drops nothing.
+    Fast,
+}
+
+/// Where a source's sound comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Uri {
+    /// `device:[HOST:]NAME`: a capture device; `host` is a sound system (`alsa`, `pulseaudio`), `name` may be `default`.
+    Device {
+        /// Sound system, lower case; the platform's default where none is named.
+        host: Option<String>,
+        /// Device id or name, or `default`.
+        name: String,
+    },
+    /// `file:PATH` or a bare path.
+    File(PathBuf),
+    /// `stdin:` or `-`; raw PCM where a format is declared, else any container that can be decoded front to back (WAV, MP3, …).
+    Stdin(Option<PcmFormat>),
+}
+
+/// Layout of raw PCM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PcmFormat {
+    /// How one value is written.
+    pub encoding: PcmEncoding,
+    /// Samples a second and channel.
+    pub rate: SampleRate,
+    /// Interleaved channels, 1 to 64.
+    pub channels: u16,
+}
+
+/// Encodings of one PCM value, little-endian, named as ffmpeg names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PcmEncoding {
+    /// `s16le`
+    S16,
+    /// `s24le`, three bytes
+    S24,
+    /// `s32le`
+    S32,
+    /// `f32le`
+    F32,
+}
+
+impl PcmEncoding {
+    /// Bytes of one value.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::S16 => 2,
+            Self::S24 => 3,
+            Self::S32 | Self::F32 => 4,
+        }
+    }
+}
+
+/// A source address that cannot be used; the message names it and says what is accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct UriError(pub String);
+
+const HOSTS: [&str; 5] = ["alsa", "pulseaudio", "pipewire", "jack", "coreaudio"];
+
+impl Uri {
+    /// Parses a configured or typed address.
+    ///
+    /// # Errors
+    /// When the scheme is unknown, or its parameters do not fit.
+    pub fn parse(text: &str) -> Result<Self, UriError> {
+        if text == "-" {
+            return Ok(Self::Stdin(None));
+        }
+        if text.is_empty() {
+            return Err(UriError("an empty address; give a file, `-`, `device:default` or `stdin:?format=s16le&rate=16000&channels=1`".into()));
+        }
+        let Some((scheme, rest)) = text.split_once(':') else { return Ok(Self::File(text.into())) };
+        match scheme {
+            "device" => Ok(parse_device(rest)),
+            "file" => parse_file(text, rest),
+            "stdin" => parse_stdin(text, rest),
+            "http" | "https" | "process" => Err(UriError(format!(
+                "`{scheme}:` sources are not supported by this version; pipe one in: `ffmpeg -i URL -f wav - | genred run -`"
+            ))),
+            // A path with a colon in it, such as `./02: Song.mp3`.
+            _ if scheme.contains(['/', '.']) || std::path::Path::new(text).exists() => {
+                Ok(Self::File(text.into()))
+            }
+            _ => Err(UriError(format!(
+                "`{text}` has an unknown scheme `{scheme}:`; known are `file:`, `device:` and `stdin:` (write `./{text}` for a file of that name)"
+            ))),
+        }
+    }
+
+    /// Whether the source ends by itself.
+    pub fn is_finite(&self) -> bool {
+        !matches!(self, Self::Device { .. })
+    }
+}
+
+fn parse_device(rest: &str) -> Uri {
+    let (host, name) = match rest.split_once(':') {
+        Some((host, name)) if HOSTS.contains(&host.to_ascii_lowercase().as_str()) => {
+            (Some(host.to_ascii_lowercase()), name)
+        }
+        _ => (None, rest),
+    };
+    Uri::Device { host, name: if name.is_empty() { "default".into() } else { name.into() } }
+}
+
+fn parse_file(text: &str, rest: &str) -> Result<Uri, UriError> {
+    let path = match rest.strip_prefix("//") {
+        // file://host/path is not ours to fetch; file:///path is.
+        Some(after) if !after.starts_with('/') => {
+            return Err(UriError(format!("`{text}` names a host; write `file:/path` for a local file")));
+        }
+        Some(after) => after,
+        None => rest,
+    };
+    if path.is_empty() {
+        return Err(UriError(format!("`{text}` names no file")));
+    }
+    Ok(Uri::File(path.into()))
+}
+
+fn parse_stdin(text: &str, rest: &str) -> Result<Uri, UriError> {
+    if rest.is_empty() || rest == "?" {
+        return Ok(Uri::Stdin(None));
+    }
+    let query = rest.strip_prefix('?').ok_or_else(|| {
+        UriError(format!(
+            "`{text}`: parameters start with `?`, as in `stdin:?format=s16le&rate=16000&channels=1`"
+        ))
+    })?;
+    let (mut encoding, mut rate, mut channels) = (None, None, None);
+    for pair in query.split('&') {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let bad = |what: &str| UriError(format!("`{text}`: {key} `{value}` {what}"));
+        match key {
+            "format" => {
+                encoding = Some(match value {
+                    "s16le" => PcmEncoding::S16,
+                    "s24le" => PcmEncoding::S24,
+                    "s32le" => PcmEncoding::S32,
+                    "f32le" => PcmEncoding::F32,
+                    _ => return Err(bad("is unknown; known are s16le, s24le, s32le, f32le")),
+                });
+            }
+            "rate" => {
+                let hertz = value.parse().ok().filter(|hertz| (1_000..=SampleRate::MAX).contains(hertz));
+                rate = Some(
+                    hertz
+                        .and_then(SampleRate::new)
+                        .ok_or_else(|| bad("is not a rate from 1000 to 768000 Hz"))?,
+                );
+            }
+            "channels" => {
+                channels = Some(
+                    value
+                        .parse()
+                        .ok()
+                        .filter(|count| (1..=64).contains(count))
+                        .ok_or_else(|| bad("is not a number from 1 to 64"))?,
+                )
+            }
+            _ => {
+                return Err(UriError(format!(
+                    "`{text}`: unknown parameter `{key}`; known are format, rate, channels"
+                )));
+            }
+        }
+    }
+    match (encoding, rate, channels) {
+        (Some(encoding), Some(rate), Some(channels)) => {
+            Ok(Uri::Stdin(Some(PcmFormat { encoding, rate, channels })))
+        }
+        _ => Err(UriError(format!("`{text}`: raw PCM needs all of format, rate and channels"))),
+    }
+}
+
+impl fmt::Display for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Device { host: Some(host), name } => write!(f, "device:{host}:{name}"),
+            Self::Device { host: None, name } => write!(f, "device:{name}"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Stdin(None) => write!(f, "stdin:"),
+            Self::Stdin(Some(pcm)) => {
+                let encoding = match pcm.encoding {
+                    PcmEncoding::S16 => "s16le",
+                    PcmEncoding::S24 => "s24le",
+                    PcmEncoding::S32 => "s32le",
+                    PcmEncoding::F32 => "f32le",
+                };
+                write!(f, "stdin:?format={encoding}&rate={}&channels={}", pcm.rate.hertz(), pcm.channels)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &str) {
+        match Uri::parse(text) {
+            Ok(uri) => assert_eq!(uri.to_string(), expected, "{text}"),
+            Err(error) => assert!(error.to_string().contains(expected), "{text}: {error}"),
+        }
+    }
+
+    #[test]
+    fn addresses() {
+        check("-", "stdin:");
+        check("song.mp3", "file:song.mp3");
+        check("./02: a song.mp3", "file:./02: a song.mp3");
+        check("file:/a/b.ogg", "file:/a/b.ogg");
+        check("file:///a/b.ogg", "file:/a/b.ogg");
+        check("file://nas/b.ogg", "names a host");
+        check("file:", "names no file");
+        check("", "empty address");
+        check("device:", "device:default");
+        check("device:hw:1,0", "device:hw:1,0");
+        check("device:ALSA:hw:1,0", "device:alsa:hw:1,0");
+        check("stdin:?format=s16le&rate=16000&channels=2", "stdin:?format=s16le&rate=16000&channels=2");
+        check("stdin:?format=s16le&rate=16000", "needs all of");
+        check("stdin:?format=u8&rate=16000&channels=1", "format `u8` is unknown");
+        check("stdin:?format=s16le&rate=0&channels=1", "rate `0` is not");
+        check("stdin:?format=s16le&rate=16000&channels=0", "channels `0` is not");
+        check("stdin:?codec=x", "unknown parameter `codec`");
+        check("gopher:x", "unknown scheme `gopher:`");
+        check("http://a/b", "not supported by this version");
+    }
+}

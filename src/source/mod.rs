@@ -1,0 +1,51 @@
+//! Floor 2: where sound comes from.
+//!
+//! A source hands over blocks at its native rate and channel count; it neither
+//! resamples nor analyses. One thread owns it.
+
+mod config;
+
+pub use config::{Pacing, PcmEncoding, PcmFormat, SourceConfig, Uri, UriError};
+
+use crate::audio::Block;
+
+/// What a call to [`Source::read`] brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Read {
+    /// The block holds at least one sample.
+    Audio,
+    /// Nothing arrived for a while (at most a quarter of a second): the caller looks at its own duties and calls again.
+    Idle,
+    /// The source is finite and has ended, or the stop token is set.
+    End,
+}
+
+/// A stream of blocks.
+///
+/// The thread that opened it owns it: `read` may block for a quarter of a second and
+/// returns at once when the stop token it was opened with is set.
+pub trait Source: Send {
+    /// Refills `block` from the start; its buffer is kept, so that a warm call need not allocate.
+    ///
+    /// # Errors
+    /// [`SourceError`], after which the source is dropped; [`SourceError::is_transient`] says whether opening it anew may help.
+    fn read(&mut self, block: &mut Block) -> Result<Read, SourceError>;
+}
+
+/// Why a source cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// Trying again later may help: a device is unplugged, a server is away.
+    #[error("{0}")]
+    Transient(String),
+    /// It will not get better by itself: no such file, not audio.
+    #[error("{0}")]
+    Permanent(String),
+}
+
+impl SourceError {
+    /// Whether opening the source anew, after a while, may help.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Transient(_))
+    }
+}

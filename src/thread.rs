@@ -1,0 +1,150 @@
+//! Floor 0: named threads, and the token that ends them.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+
+/// Tells every thread to end. Cloned freely; once set it stays set.
+///
+/// Beside the flag it holds a descriptor that becomes readable, so that a thread
+/// blocked on another descriptor can wait for both.
+#[derive(Debug, Clone)]
+pub struct Stop(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    flag: AtomicBool,
+    wakes: OwnedFd,
+    trigger: OwnedFd,
+}
+
+impl Stop {
+    /// A token that is not set.
+    ///
+    /// # Errors
+    /// When the process is out of descriptors.
+    pub fn new() -> io::Result<Self> {
+        let (wakes, trigger) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        Ok(Self(Arc::new(Inner { flag: AtomicBool::new(false), wakes, trigger })))
+    }
+
+    /// Sets the token and wakes every waiter.
+    pub fn set(&self) {
+        if !self.0.flag.swap(true, Ordering::SeqCst) {
+            // The byte is never read: the descriptor stays readable for all waiters.
+            // A pipe that holds nothing takes one byte without blocking.
+            let _ = rustix::io::write(&self.0.trigger, &[1]);
+        }
+    }
+
+    /// Whether the token is set.
+    pub fn is_set(&self) -> bool {
+        self.0.flag.load(Ordering::SeqCst)
+    }
+
+    /// Sleeps for `timeout` at most; true, at once, when the token is set.
+    pub fn wait(&self, timeout: Duration) -> bool {
+        let _ = poll_until(&mut [PollFd::new(&self.0.wakes, PollFlags::IN)], timeout);
+        self.is_set()
+    }
+
+    /// Waits until `descriptor` can be read: `Some(true)` when it can, `Some(false)` after `timeout`, `None` when the token is set.
+    ///
+    /// # Errors
+    /// What `poll(2)` reports.
+    pub fn wait_readable(&self, descriptor: BorrowedFd<'_>, timeout: Duration) -> io::Result<Option<bool>> {
+        let mut set =
+            [PollFd::new(&self.0.wakes, PollFlags::IN), PollFd::from_borrowed_fd(descriptor, PollFlags::IN)];
+        poll_until(&mut set, timeout)?;
+        if self.is_set() {
+            return Ok(None);
+        }
+        // Hang-up and error count as readable: the read that follows says which.
+        Ok(Some(!set[1].revents().is_empty()))
+    }
+}
+
+impl AsFd for Stop {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.wakes.as_fd()
+    }
+}
+
+/// `poll(2)` that goes on after an interrupting signal until `timeout` has passed.
+fn poll_until(set: &mut [PollFd<'_>], timeout: Duration) -> io::Result<()> {
+    let deadline = Instant::now() + timeout;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let spec = rustix::event::Timespec {
+            tv_sec: left.as_secs() as i64,
+            tv_nsec: i64::from(left.subsec_nanos()) as _,
+        };
+        match poll(set, Some(&spec)) {
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(error) => return Err(error.into()),
+            Ok(_) => return Ok(()),
+        }
+    }
+}
+
+/// Starts a thread whose name shows in `top -H` and in panics (15 bytes at most are kept by Linux).
+///
+/// # Errors
+/// When the system refuses another thread.
+pub fn spawn<T: Send + 'static>(
+    name: &str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    Builder::new().name(name.chars().take(15).collect()).spawn(body)
+}
+
+/// Joins `handle` if it ends by `deadline`; `None` when it is still running then (it is left behind) or when it panicked.
+pub fn join_by<T>(handle: JoinHandle<T>, deadline: Instant) -> Option<T> {
+    while !handle.is_finished() {
+        if Instant::now() >= deadline {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    handle.join().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wait_returns_when_set_from_elsewhere() {
+        let stop = Stop::new().unwrap();
+        let other = stop.clone();
+        let handle = spawn("waiter", move || other.wait(Duration::from_secs(60))).unwrap();
+        stop.set();
+        assert!(handle.join().unwrap());
+        assert!(stop.wait(Duration::ZERO));
+    }
+
+    #[test]
+    fn wait_readable_tells_data_from_timeout_from_stop() {
+        let stop = Stop::new().unwrap();
+        let (reader, writer) = std::io::pipe().unwrap();
+        assert_eq!(stop.wait_readable(reader.as_fd(), Duration::from_millis(5)).unwrap(), Some(false));
+        drop(writer);
+        assert_eq!(stop.wait_readable(reader.as_fd(), Duration::from_secs(60)).unwrap(), Some(true));
+        stop.set();
+        assert_eq!(stop.wait_readable(reader.as_fd(), Duration::from_secs(60)).unwrap(), None);
+    }
+
+    #[test]
+    fn join_gives_up_at_its_deadline() {
+        let stop = Stop::new().unwrap();
+        let inner = stop.clone();
+        let handle = spawn("stuck", move || inner.wait(Duration::from_secs(60))).unwrap();
+        assert!(join_by(handle, Instant::now() + Duration::from_millis(10)).is_none());
+        stop.set();
+    }
+}
