@@ -1,6 +1,7 @@
-//! Streaming, real-time music-genre classifier.
-
+//! x
 pub mod audio;
+pub mod decision;
 pub mod sink;
 pub mod source;
+pub mod stats;
 pub mod thread;

@@ -1,0 +1,86 @@
+//! What is decided, and what changed by it.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The states of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Music, of a genre.
+    Music,
+    /// Too quiet for too long.
+    Silence,
+    /// Sound, but no label is likely enough.
+    Uncertain,
+    /// No audio arrives.
+    Lost,
+}
+
+impl State {
+    /// The name in payloads.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Music => "music",
+            Self::Silence => "silence",
+            Self::Uncertain => "uncertain",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+/// A state, with its label and posterior where it is music.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Verdict {
+    /// The state.
+    pub state: State,
+    /// Index of the label; `None` unless the state is music.
+    pub label: Option<usize>,
+    /// Posterior of the label, 0–1; `None` unless the state is music.
+    pub confidence: Option<f32>,
+}
+
+impl Verdict {
+    /// Music of the label `label`.
+    pub fn music(label: usize, confidence: f32) -> Self {
+        Self { state: State::Music, label: Some(label), confidence: Some(confidence) }
+    }
+
+    /// A state without a label.
+    pub fn state(state: State) -> Self {
+        Self { state, label: None, confidence: None }
+    }
+}
+
+/// One decided change.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// The published genre changed, state names included, except to and from `lost`.
+    Genre {
+        /// Before.
+        from: Arc<str>,
+        /// Now.
+        to: Arc<str>,
+        /// Posterior of `to`, where it is a label.
+        confidence: Option<f32>,
+    },
+    /// Silence began.
+    DeadAirStarted,
+    /// Silence ended.
+    DeadAirEnded,
+    /// Audio stopped arriving.
+    Lost,
+    /// Audio arrives again.
+    Recovered,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Genre { from, to, .. } => write!(f, "genre {from} → {to}"),
+            Self::DeadAirStarted => f.write_str("dead air started"),
+            Self::DeadAirEnded => f.write_str("dead air ended"),
+            Self::Lost => f.write_str("source lost"),
+            Self::Recovered => f.write_str("source recovered"),
+        }
+    }
+}

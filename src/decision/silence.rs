@@ -1,0 +1,66 @@
+//! Silence by loudness.
+
+use super::config::SilenceConfig;
+
+/// Above the threshold by this many LU, silence ends: noise at the threshold must not flap.
+const HYSTERESIS_LU: f32 = 3.0;
+
+/// Whether it has been too quiet for too long.
+#[derive(Debug)]
+pub struct Silence {
+    config: SilenceConfig,
+    quiet_since: Option<f64>,
+    silent: bool,
+}
+
+impl Silence {
+    /// One that has heard nothing yet.
+    pub fn new(config: &SilenceConfig) -> Self {
+        Self { config: config.clone(), quiet_since: None, silent: false }
+    }
+
+    /// Takes in the loudness at `time` (seconds); whether it is silent now.
+    pub fn update(&mut self, time: f64, lufs_s: f32) -> bool {
+        let ends_at = self.config.threshold_lufs + if self.silent { HYSTERESIS_LU } else { 0.0 };
+        if lufs_s < ends_at {
+            let since = *self.quiet_since.get_or_insert(time);
+            self.silent |= time - since >= self.config.after;
+        } else {
+            self.reset();
+        }
+        self.silent
+    }
+
+    /// Whether a patch of this loudness is worth scoring for its genre.
+    pub fn is_loud(&self, lufs_s: f32) -> bool {
+        lufs_s >= self.config.threshold_lufs
+    }
+
+    /// Forgets everything.
+    pub fn reset(&mut self) {
+        self.quiet_since = None;
+        self.silent = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_takes_time_to_begin_and_a_margin_to_end() {
+        let mut silence = Silence::new(&SilenceConfig { threshold_lufs: -60.0, after: 2.0 });
+        for (time, lufs_s, expected) in [
+            (0.0, -61.0, false),
+            (1.0, -59.0, false), // starts over
+            (2.0, -61.0, false),
+            (3.0, -61.0, false),
+            (4.0, -61.0, true),
+            (5.0, -58.0, true), // within the margin
+            (6.0, -56.0, false),
+            (7.0, -58.0, false),
+        ] {
+            assert_eq!(silence.update(time, lufs_s), expected, "at {time}");
+        }
+    }
+}

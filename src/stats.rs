@@ -1,0 +1,115 @@
+//! Floor 0: counters and histograms that any thread may bump.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// What one source has done since the start of the process.
+#[derive(Debug, Default)]
+pub struct SourceCounters {
+    /// Patches cut.
+    pub produced: Counter,
+    /// Patches scored.
+    pub scored: Counter,
+    /// Patches dropped: at gaps, and where the engine could not keep up.
+    pub dropped: Counter,
+    /// Times that the capture ring overflowed.
+    pub xruns: Counter,
+    /// Times that the source was opened anew.
+    pub reconnects: Counter,
+    /// From the arrival of a patch's last sample to its decision.
+    pub latency: Histogram,
+}
+
+/// What inference has cost since the start of the process.
+#[derive(Debug, Default)]
+pub struct InferenceCounters {
+    /// Nanoseconds inside the model.
+    pub busy_ns: Counter,
+    /// Patches scored.
+    pub patches: Counter,
+}
+
+/// A count that only grows, or follows another count.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `count`.
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Relaxed);
+    }
+
+    /// Sets it to a total that is counted elsewhere.
+    pub fn set(&self, total: u64) {
+        self.0.store(total, Relaxed);
+    }
+
+    /// The count so far.
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Four buckets an octave from 16 µs to about 70 s: quantiles are right to 19 %.
+const BUCKETS: usize = 4 * 22;
+const FIRST_NS: f64 = 16_000.0;
+
+/// Durations in logarithmic buckets.
+#[derive(Debug)]
+pub struct Histogram([AtomicU64; BUCKETS]);
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+}
+
+impl Histogram {
+    /// Counts one duration; what is too short or too long counts in the first or last bucket.
+    pub fn record(&self, duration: Duration) {
+        let octaves = (duration.as_nanos() as f64 / FIRST_NS).max(1.0).log2();
+        self.0[((octaves * 4.0) as usize).min(BUCKETS - 1)].fetch_add(1, Relaxed);
+    }
+
+    /// The duration in milliseconds that the share `q` (0–1) of all stays below; `None` before the first.
+    /// It is the upper edge of the bucket that holds it.
+    pub fn quantile_ms(&self, q: f64) -> Option<f64> {
+        let counts: Vec<u64> = self.0.iter().map(|count| count.load(Relaxed)).collect();
+        let total: u64 = counts.iter().sum();
+        if total == 0 {
+            return None;
+        }
+        let rank = ((total as f64 * q).ceil() as u64).clamp(1, total);
+        let mut below = 0;
+        let bucket = counts.iter().position(|count| {
+            below += count;
+            below >= rank
+        })?;
+        Some(FIRST_NS * 2f64.powf((bucket + 1) as f64 / 4.0) / 1e6)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_stay_within_a_bucket() {
+        let histogram = Histogram::default();
+        assert_eq!(histogram.quantile_ms(0.5), None);
+        (1..=100).for_each(|ms| histogram.record(Duration::from_millis(ms)));
+        for (q, expected) in [(0.5, 50.0), (0.99, 99.0), (0.01, 1.0)] {
+            let found = histogram.quantile_ms(q).unwrap();
+            assert!(found >= expected && found <= expected * 1.19, "{q}: {found} for {expected}");
+        }
+    }
+
+    #[test]
+    fn extremes_are_counted() {
+        let histogram = Histogram::default();
+        histogram.record(Duration::ZERO);
+        histogram.record(Duration::from_secs(3600));
+        assert!(histogram.quantile_ms(0.5).unwrap() < 0.1);
+        assert!(histogram.quantile_ms(1.0).unwrap() > 60_000.0);
+    }
+}
