@@ -3,7 +3,13 @@
 //! Every sink gets every [`Message`] through a bounded queue of its own and takes what
 //! concerns it; a slow one loses only its own messages.
 
+pub mod jsonl;
+#[cfg(feature = "mqtt")]
+pub mod mqtt;
 pub mod payload;
+pub mod text;
+pub mod topics;
+mod writer;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,0 +1,401 @@
+//! The `[mqtt]` section: what was typed, and what will run.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use url::Url;
+
+use crate::sink::topics::valid_name;
+
+/// The port of MQTT without TLS.
+pub const DEFAULT_PORT: u16 = 1883;
+
+/// Text that must not show in logs: `Debug` hides it.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"…\"")
+    }
+}
+
+/// The section as typed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawMqttConfig {
+    /// `false`: no MQTT, no embedded broker.
+    pub enabled: bool,
+    /// `mqtt://[user[:password]@]host[:port]` or `host[:port]`; left out: the embedded broker.
+    pub url: Option<Secret>,
+    /// User name.
+    pub username: Option<String>,
+    /// Password.
+    pub password: Option<Secret>,
+    /// File that holds the password; one newline at its end is not part of it.
+    pub password_file: Option<PathBuf>,
+    /// First level, or levels, of every topic.
+    pub prefix: String,
+    /// Seconds between two `state` messages of a source that does not change.
+    pub heartbeat: f64,
+    /// The longest pause between two attempts to connect, in seconds.
+    pub reconnect_max: f64,
+    /// Whether every scored patch is published.
+    pub windows: bool,
+    /// Quality of service of these, 0 or 1.
+    pub window_qos: u8,
+}
+
+impl Default for RawMqttConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            url: None,
+            username: None,
+            password: None,
+            password_file: None,
+            prefix: "genred".to_owned(),
+            heartbeat: 10.0,
+            reconnect_max: 60.0,
+            windows: false,
+            window_qos: 0,
+        }
+    }
+}
+
+/// The section as it will run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MqttConfig {
+    /// `false`: no MQTT, no embedded broker.
+    pub enabled: bool,
+    /// Whether no broker was named, so that the embedded one is to be started at `server`.
+    pub embedded: bool,
+    /// Where the broker is.
+    pub server: Server,
+    /// Who connects; `None` is anonymous.
+    pub login: Option<Login>,
+    /// First level, or levels, of every topic.
+    pub prefix: Arc<str>,
+    /// Time between two `state` messages of a source that does not change.
+    pub heartbeat: Duration,
+    /// The longest pause between two attempts to connect.
+    pub reconnect_max: Duration,
+    /// Quality of service (0 or 1) of `…/window`; `None` publishes no windows.
+    pub window_qos: Option<u8>,
+}
+
+/// Host and port of a broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Name or address; an IPv6 address stands in brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+impl From<SocketAddr> for Server {
+    fn from(address: SocketAddr) -> Self {
+        let host = match address {
+            SocketAddr::V4(v4) => v4.ip().to_string(),
+            SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
+        };
+        Self { host, port: address.port() }
+    }
+}
+
+/// User name and password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// User name.
+    pub username: String,
+    /// Password; may be empty.
+    pub password: Secret,
+}
+
+/// A setting that cannot be used; the message names the key and says what is accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct MqttConfigError(pub String);
+
+impl RawMqttConfig {
+    /// Validates the section and reads `password_file`. `node` is the name that the client id and the topics will hold.
+    ///
+    /// # Errors
+    /// When a value cannot be used; the message names its key.
+    pub fn resolve(self, node: &str) -> Result<MqttConfig, MqttConfigError> {
+        if !valid_name(node) {
+            return err(format!("`node` is `{node}`; give a name of `A-Z a-z 0-9 _ -` without `__`"));
+        }
+        let embedded = self.url.is_none();
+        let (server, url_login) = match &self.url {
+            Some(url) => parse_url(url.reveal())?,
+            None => (Server { host: "127.0.0.1".to_owned(), port: DEFAULT_PORT }, None),
+        };
+        let login = login(&self, url_login)?;
+        if let Some(fault) = prefix_fault(&self.prefix) {
+            return err(format!(
+                "`mqtt.prefix` is `{}`, which {fault}; give topic levels such as `genred`",
+                self.prefix
+            ));
+        }
+        let window_qos = match (self.windows, self.window_qos) {
+            (_, 2..) => return err(format!("`mqtt.window_qos` is {}; give 0 or 1", self.window_qos)),
+            (true, qos) => Some(qos),
+            (false, _) => None,
+        };
+        Ok(MqttConfig {
+            enabled: self.enabled,
+            embedded,
+            server,
+            login,
+            heartbeat: seconds("heartbeat", self.heartbeat, 1.0)?,
+            reconnect_max: seconds("reconnect_max", self.reconnect_max, 0.1)?,
+            window_qos,
+            prefix: self.prefix.into(),
+        })
+    }
+}
+
+fn err<T>(message: impl Into<String>) -> Result<T, MqttConfigError> {
+    Err(MqttConfigError(message.into()))
+}
+
+fn seconds(key: &str, value: f64, least: f64) -> Result<Duration, MqttConfigError> {
+    if (least..=86_400.0).contains(&value) {
+        return Ok(Duration::from_secs_f64(value));
+    }
+    err(format!("`mqtt.{key}` is {value}; give seconds from {least} to 86400"))
+}
+
+/// What is wrong with a topic prefix.
+fn prefix_fault(prefix: &str) -> Option<&'static str> {
+    if prefix.split('/').any(str::is_empty) {
+        Some("has an empty level")
+    } else if prefix.starts_with('$') {
+        Some("starts with `$`, which brokers keep for themselves")
+    } else if prefix.contains(['+', '#']) {
+        Some("holds a wildcard")
+    } else if prefix.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        Some("holds white space")
+    } else if prefix.len() > 256 {
+        Some("is longer than 256 bytes")
+    } else {
+        None
+    }
+}
+
+type UrlLogin = Option<(String, Option<String>)>;
+
+/// Messages never repeat the whole address: it may hold a password.
+fn parse_url(text: &str) -> Result<(Server, UrlLogin), MqttConfigError> {
+    const FORM: &str = "give `mqtt://host:1883`";
+    let with_scheme =
+        if text.contains("://") { text.trim().to_owned() } else { format!("mqtt://{}", text.trim()) };
+    let url = Url::parse(&with_scheme)
+        .map_err(|error| MqttConfigError(format!("`mqtt.url` is not an address ({error}); {FORM}")))?;
+    match url.scheme() {
+        "mqtt" | "tcp" => {}
+        scheme @ ("mqtts" | "ssl" | "ws" | "wss") => {
+            return err(format!(
+                "`mqtt.url` starts with `{scheme}://`, not supported by this version; {FORM}"
+            ));
+        }
+        scheme => return err(format!("`mqtt.url` starts with `{scheme}://`; {FORM}")),
+    }
+    let Some(host) = url.host_str().filter(|host| !host.is_empty()) else {
+        return err(format!("`mqtt.url` names no host; {FORM}"));
+    };
+    if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+        return err(format!("`mqtt.url` goes on after the port; {FORM}"));
+    }
+    let port = url.port().unwrap_or(DEFAULT_PORT);
+    if port == 0 {
+        return err(format!("`mqtt.url` has port 0; {FORM}"));
+    }
+    let login = match (url.username(), url.password()) {
+        ("", None) => None,
+        (user, password) => Some((percent_decode(user)?, password.map(percent_decode).transpose()?)),
+    };
+    Ok((Server { host: percent_decode(host)?, port }, login))
+}
+
+fn percent_decode(text: &str) -> Result<String, MqttConfigError> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let hex = (first == b'%').then(|| tail.get(..2)).flatten();
+        let decoded = hex
+            .and_then(|hex| std::str::from_utf8(hex).ok())
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        bytes.push(decoded.unwrap_or(first));
+        rest = if decoded.is_some() { &tail[2..] } else { tail };
+    }
+    String::from_utf8(bytes).map_err(|_| {
+        MqttConfigError("`mqtt.url` holds `%` sequences that are not UTF-8; write them anew".into())
+    })
+}
+
+fn login(raw: &RawMqttConfig, from_url: UrlLogin) -> Result<Option<Login>, MqttConfigError> {
+    let (url_user, url_password) = match from_url {
+        Some((user, password)) => (Some(user).filter(|user| !user.is_empty()), password),
+        None => (None, None),
+    };
+    if url_user.is_some() && raw.username.is_some() {
+        return err("both `mqtt.url` and `mqtt.username` give a user name; keep one");
+    }
+    let file = raw.password_file.as_ref();
+    if [url_password.is_some(), raw.password.is_some(), file.is_some()].iter().filter(|given| **given).count()
+        > 1
+    {
+        return err(
+            "more than one of `mqtt.url`, `mqtt.password` and `mqtt.password_file` gives a password; keep one",
+        );
+    }
+    let password = match file {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                MqttConfigError(format!(
+                    "`mqtt.password_file` `{}` cannot be read ({error}); check its path and permissions",
+                    path.display()
+                ))
+            })?;
+            let text = text.strip_suffix('\n').unwrap_or(&text);
+            Some(Secret(text.strip_suffix('\r').unwrap_or(text).to_owned()))
+        }
+        None => raw.password.clone().or(url_password.map(Secret)),
+    };
+    match (url_user.or_else(|| raw.username.clone()), password) {
+        (Some(username), _) if username.is_empty() => {
+            err("`mqtt.username` is empty; leave it out to connect anonymously")
+        }
+        (Some(username), password) => {
+            Ok(Some(Login { username, password: password.unwrap_or(Secret(String::new())) }))
+        }
+        (None, Some(_)) => err("a password without a user name; add `mqtt.username`"),
+        (None, None) => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(toml: &str) -> Result<MqttConfig, String> {
+        let raw: RawMqttConfig = toml::from_str(toml).map_err(|error| error.to_string())?;
+        raw.resolve("studio1").map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn left_out_is_the_embedded_broker() {
+        let config = resolve("").unwrap();
+        assert!(config.enabled && config.embedded);
+        assert_eq!(config.server.to_string(), "127.0.0.1:1883");
+        assert_eq!((config.login, config.window_qos), (None, None));
+        assert_eq!((config.heartbeat.as_secs(), config.reconnect_max.as_secs()), (10, 60));
+        assert!(!resolve("enabled = false").unwrap().enabled);
+    }
+
+    #[test]
+    fn addresses() {
+        let cases = [
+            ("mqtt://broker.lan", "broker.lan:1883"),
+            ("mqtt://broker.lan:1884/", "broker.lan:1884"),
+            ("tcp://10.0.0.7:1883", "10.0.0.7:1883"),
+            ("broker", "broker:1883"),
+            ("localhost:2883", "localhost:2883"),
+            ("mqtt://[::1]:1885", "[::1]:1885"),
+            ("[fe80::1]", "[fe80::1]:1883"),
+        ];
+        for (url, expected) in cases {
+            let config = resolve(&format!("url = \"{url}\"")).unwrap();
+            assert_eq!(config.server.to_string(), expected, "of `{url}`");
+            assert!(!config.embedded);
+        }
+    }
+
+    #[test]
+    fn logins() {
+        let login = |toml: &str| {
+            let login = resolve(toml).unwrap().login.unwrap();
+            (login.username, login.password.reveal().to_owned())
+        };
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(login("url = 'mqtt://ann:p%40ss%3A%C3%A9@h'"), pair("ann", "p@ss:é"));
+        assert_eq!(login("url = 'ann:pw@h:1884'"), pair("ann", "pw"));
+        assert_eq!(login("url = 'mqtt://ann@h'\npassword = 'pw'"), pair("ann", "pw"));
+        assert_eq!(login("username = 'ann'\npassword = 'pw'"), pair("ann", "pw"));
+        assert_eq!(login("username = 'ann'"), pair("ann", ""));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "two words \n\n").unwrap();
+        let toml = format!("username = 'ann'\npassword_file = '{}'", file.path().display());
+        assert_eq!(login(&toml), pair("ann", "two words \n"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let cases = [
+            ("url = 'mqtts://h'", "`mqtt.url` starts with `mqtts://`, not supported by this version"),
+            ("url = 'wss://h/mqtt'", "not supported by this version"),
+            ("url = 'http://h'", "`mqtt.url` starts with `http://`; give `mqtt://host:1883`"),
+            ("url = 'mqtt://'", "`mqtt.url` names no host"),
+            ("url = ''", "`mqtt.url` names no host"),
+            ("url = 'mqtt://ann:hunter2@h:99999'", "`mqtt.url` is not an address (invalid port number)"),
+            ("url = 'mqtt://h/topic'", "`mqtt.url` goes on after the port"),
+            ("url = 'mqtt://h:0'", "`mqtt.url` has port 0"),
+            ("url = 'mqtt://ann@h'\nusername = 'bob'", "both `mqtt.url` and `mqtt.username`"),
+            ("username = 'a'\npassword = 'b'\npassword_file = '/c'", "gives a password; keep one"),
+            ("username = 'a'\npassword_file = '/no/such/file'", "`mqtt.password_file` `/no/such/file`"),
+            ("password = 'b'", "add `mqtt.username`"),
+            ("username = ''", "`mqtt.username` is empty"),
+            ("prefix = ''", "`mqtt.prefix` is ``, which has an empty level"),
+            ("prefix = '/genred'", "empty level"),
+            ("prefix = 'a/#'", "holds a wildcard"),
+            ("prefix = '$SYS'", "starts with `$`"),
+            ("heartbeat = 0", "`mqtt.heartbeat` is 0; give seconds from 1"),
+            ("reconnect_max = nan", "`mqtt.reconnect_max` is NaN"),
+            ("windows = true\nwindow_qos = 2", "`mqtt.window_qos` is 2; give 0 or 1"),
+            ("hearbeat = 1", "unknown field `hearbeat`"),
+        ];
+        for (toml, expected) in cases {
+            let error = resolve(toml).unwrap_err();
+            assert!(error.contains(expected), "`{toml}` gives `{error}`");
+            assert!(!error.contains("hunter2"), "`{error}`");
+        }
+        assert!(RawMqttConfig::default().resolve("a b").unwrap_err().0.contains("`node` is `a b`"));
+    }
+
+    #[test]
+    fn no_debug_output_holds_a_password() {
+        let toml = "url = 'mqtt://ann@h'\npassword = 'hunter2'";
+        let raw: RawMqttConfig = toml::from_str(toml).unwrap();
+        assert!(!format!("{raw:?}").contains("hunter2"));
+        assert!(!format!("{:?}", raw.resolve("n").unwrap()).contains("hunter2"));
+        let raw: RawMqttConfig = toml::from_str("url = 'mqtt://ann:hunter2@h'").unwrap();
+        assert!(!format!("{raw:?}").contains("hunter2"));
+        assert!(!format!("{:?}", raw.resolve("n").unwrap()).contains("hunter2"));
+    }
+}

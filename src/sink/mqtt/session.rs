@@ -1,0 +1,364 @@
+//! What is to be published, in which order, and what of it has arrived. A state machine: no I/O, no clock.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::outbox::Outbox;
+use crate::sink::Message;
+use crate::sink::payload::{Attributes, Info, MqttStats, State, Stats, Window};
+use crate::sink::topics::Topics;
+
+/// The largest payload, in bytes; what is larger is left out, with an error in the log.
+pub const MAX_PAYLOAD: usize = 1024 * 1024;
+
+/// Events that are kept while the broker is away.
+pub const OUTBOX_CAPACITY: usize = 10_000;
+
+/// Publications that may be with the client at once. Its own limit is 100, after which
+/// it stops taking requests.
+pub const IN_FLIGHT: usize = 96;
+
+/// Windows stop short of that, so that they never hold up a state.
+const WINDOWS_IN_FLIGHT: usize = 64;
+
+/// Windows that wait for their turn; the oldest give way.
+const WINDOWS_WAITING: usize = 1024;
+
+/// One message for the broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publication {
+    /// Topic.
+    pub topic: String,
+    /// Quality of service, 0 or 1.
+    pub qos: u8,
+    /// Whether the broker keeps it for later subscribers.
+    pub retain: bool,
+    /// UTF-8 text.
+    pub payload: Vec<u8>,
+}
+
+/// What a client was handed, so that its acknowledgement can be matched.
+#[derive(Debug)]
+enum Token {
+    Slot(Slot),
+    Event(u64, Arc<str>),
+    Window,
+}
+
+/// A topic of which only the latest value counts. In the order of a new connection:
+/// whoever sees a `state` has seen that the node and the source are there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Slot {
+    Status,
+    Info,
+    Availability(Arc<str>),
+    State(Arc<str>),
+    Attributes(Arc<str>),
+    Stats,
+}
+
+#[derive(Debug)]
+struct Content {
+    value: Value,
+    /// Whether it stands in the list of slots to publish.
+    queued: bool,
+    /// Events of the source up to this one go first.
+    after: u64,
+}
+
+#[derive(Debug, Clone)]
+enum Value {
+    Online(bool),
+    Info(Arc<Info>),
+    State(Arc<State>),
+    Attributes(Arc<Attributes>),
+    Stats(Arc<Stats>),
+}
+
+/// The publishing side of the connection.
+///
+/// Whoever owns the client calls [`connected`](Self::connected) on every ConnAck, hands over what
+/// [`next`](Self::next) gives, reports every publication that left ([`sent`](Self::sent), in that order) and
+/// every PUBACK ([`acknowledged`](Self::acknowledged)), and [`disconnected`](Self::disconnected) at the end of a
+/// connection. Packet ids are those of one connection.
+#[derive(Debug)]
+pub struct Session {
+    topics: Topics,
+    window_qos: Option<u8>,
+    slots: BTreeMap<Slot, Content>,
+    queue: VecDeque<Slot>,
+    outbox: Outbox,
+    windows: VecDeque<(Arc<str>, Arc<Window>)>,
+    /// With the client, not yet sent: oldest first.
+    handed: VecDeque<Token>,
+    /// Sent, by packet id.
+    unacknowledged: HashMap<u16, Token>,
+    connected: bool,
+    closing: bool,
+    connections: u64,
+    /// Events lost to the outbox's bound.
+    pub events_dropped: u64,
+    /// Windows lost because the broker was slower than they came.
+    pub windows_dropped: u64,
+}
+
+impl Session {
+    /// A session that is not connected. `window_qos`: `None` publishes no windows.
+    pub fn new(topics: Topics, window_qos: Option<u8>, outbox_capacity: usize) -> Self {
+        let mut session = Self {
+            topics,
+            window_qos,
+            slots: BTreeMap::new(),
+            queue: VecDeque::new(),
+            outbox: Outbox::new(outbox_capacity),
+            windows: VecDeque::new(),
+            handed: VecDeque::new(),
+            unacknowledged: HashMap::new(),
+            connected: false,
+            closing: false,
+            connections: 0,
+            events_dropped: 0,
+            windows_dropped: 0,
+        };
+        session.set(Slot::Status, Value::Online(true), 0);
+        session
+    }
+
+    /// Takes in a message from the engine.
+    pub fn accept(&mut self, message: Message) {
+        match message {
+            Message::Info(info) => self.set(Slot::Info, Value::Info(info), 0),
+            // Statistics are not kept for later: they would be out of date.
+            Message::Stats(stats) if self.connected => self.set(Slot::Stats, Value::Stats(stats), 0),
+            Message::Stats(_) => {}
+            Message::Availability { source, online } => {
+                // A subscriber learns that a source is lost before it becomes unavailable.
+                let after = if online { 0 } else { self.outbox.newest() };
+                self.set(Slot::Availability(source), Value::Online(online), after);
+            }
+            Message::State { source, payload } => self.set(Slot::State(source), Value::State(payload), 0),
+            Message::Attributes { source, payload } => {
+                self.set(Slot::Attributes(source), Value::Attributes(payload), 0);
+            }
+            Message::Event { source, payload } => {
+                self.events_dropped += self.outbox.push(&source, payload);
+            }
+            Message::Window { source, payload } if self.connected && self.window_qos.is_some() => {
+                if self.windows.len() == WINDOWS_WAITING {
+                    self.windows.pop_front();
+                    self.windows_dropped += 1;
+                }
+                self.windows.push_back((source, payload));
+            }
+            Message::Window { .. } => {}
+        }
+    }
+
+    /// The broker took the connection: everything retained is published anew, then the outbox.
+    pub fn connected(&mut self) {
+        self.disconnected();
+        self.connected = true;
+        self.connections += 1;
+        self.slots.remove(&Slot::Stats);
+        self.queue = self.slots.keys().cloned().collect();
+        for content in self.slots.values_mut() {
+            content.queued = true;
+            content.after = 0;
+        }
+    }
+
+    /// The connection is gone, and with it all packet ids.
+    pub fn disconnected(&mut self) {
+        self.connected = false;
+        self.handed.clear();
+        self.unacknowledged.clear();
+        self.windows.clear();
+        self.outbox.reset();
+    }
+
+    /// The next message for the client; it counts as handed over.
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "nothing iterates: what comes depends on the calls between"
+    )]
+    pub fn next(&mut self) -> Option<Publication> {
+        if !self.connected {
+            return None;
+        }
+        while self.in_flight() < IN_FLIGHT {
+            let (token, publication) = self.choose()?;
+            if publication.payload.len() > MAX_PAYLOAD {
+                tracing::error!(
+                    topic = publication.topic,
+                    bytes = publication.payload.len(),
+                    "message is too large for MQTT, left out"
+                );
+                if let Token::Event(id, source) = token {
+                    self.outbox.acknowledged(id, &source);
+                }
+                continue;
+            }
+            self.handed.push_back(token);
+            return Some(publication);
+        }
+        None
+    }
+
+    /// The client did not take what [`next`](Self::next) gave last; it will come again.
+    pub fn refused(&mut self) {
+        match self.handed.pop_back() {
+            Some(Token::Slot(slot)) => {
+                if let Some(content) = self.slots.get_mut(&slot)
+                    && !content.queued
+                {
+                    content.queued = true;
+                    self.queue.push_front(slot);
+                }
+            }
+            Some(Token::Event(id, source)) => self.outbox.put_back(id, &source),
+            Some(Token::Window) | None => {}
+        }
+    }
+
+    /// The client sent the oldest message that it holds; `packet_id` is 0 for quality of service 0.
+    pub fn sent(&mut self, packet_id: u16) {
+        if let Some(token) = self.handed.pop_front()
+            && packet_id != 0
+        {
+            self.unacknowledged.insert(packet_id, token);
+        }
+    }
+
+    /// The broker acknowledged a message.
+    pub fn acknowledged(&mut self, packet_id: u16) {
+        if let Some(Token::Event(id, source)) = self.unacknowledged.remove(&packet_id) {
+            self.outbox.acknowledged(id, &source);
+        }
+    }
+
+    /// Says good-bye: every source `offline`, then the node. Events stay where they are.
+    pub fn close(&mut self) {
+        self.closing = true;
+        self.windows.clear();
+        self.queue.clear();
+        for content in self.slots.values_mut() {
+            content.queued = false;
+        }
+        let sources: std::collections::BTreeSet<Arc<str>> =
+            self.slots.keys().filter_map(Slot::source).map(Arc::clone).collect();
+        for source in sources {
+            self.set(Slot::Availability(source), Value::Online(false), 0);
+        }
+        self.set(Slot::Status, Value::Online(false), 0);
+    }
+
+    /// Whether everything has left, and what wants an acknowledgement has one.
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty()
+            && self.windows.is_empty()
+            && self.in_flight() == 0
+            && (self.closing || self.outbox.is_empty())
+    }
+
+    /// Events that are not acknowledged.
+    pub fn waiting_events(&self) -> usize {
+        self.outbox.len()
+    }
+
+    fn in_flight(&self) -> usize {
+        self.handed.len() + self.unacknowledged.len()
+    }
+
+    fn set(&mut self, slot: Slot, value: Value, after: u64) {
+        let content = self.slots.entry(slot.clone()).or_insert_with(|| Content {
+            value: value.clone(),
+            queued: false,
+            after,
+        });
+        content.value = value;
+        content.after = after;
+        if !content.queued && self.connected {
+            content.queued = true;
+            self.queue.push_back(slot);
+        }
+    }
+
+    fn choose(&mut self) -> Option<(Token, Publication)> {
+        let Self { queue, slots, outbox, .. } = self;
+        let due = queue.iter().position(|slot| {
+            let after = slots.get(slot).map_or(0, |content| content.after);
+            after == 0 || slot.source().is_none_or(|source| !outbox.waits(source, after))
+        });
+        if let Some(slot) = due.and_then(|at| queue.remove(at)) {
+            let content = slots.get_mut(&slot)?;
+            content.queued = false;
+            let value = content.value.clone();
+            let publication = self.publication(&slot, &value);
+            return Some((Token::Slot(slot), publication));
+        }
+        if !self.closing
+            && let Some((id, source, event)) = self.outbox.take()
+        {
+            let topic = self.topics.of_source(&source, "event");
+            let publication = Publication { topic, qos: 1, retain: false, payload: encode(&*event) };
+            return Some((Token::Event(id, source), publication));
+        }
+        if self.in_flight() >= WINDOWS_IN_FLIGHT {
+            return None;
+        }
+        let (source, window) = self.windows.pop_front()?;
+        let topic = self.topics.of_source(&source, "window");
+        let qos = self.window_qos.unwrap_or(0);
+        Some((Token::Window, Publication { topic, qos, retain: false, payload: encode(&*window) }))
+    }
+
+    fn publication(&self, slot: &Slot, value: &Value) -> Publication {
+        let topic = match slot {
+            Slot::Status => self.topics.status(),
+            Slot::Info => self.topics.of_node("info"),
+            Slot::Stats => self.topics.of_node("stats"),
+            Slot::Availability(source) => self.topics.of_source(source, "availability"),
+            Slot::State(source) => self.topics.of_source(source, "state"),
+            Slot::Attributes(source) => self.topics.of_source(source, "attributes"),
+        };
+        let payload = match value {
+            Value::Online(online) => if *online { "online" } else { "offline" }.into(),
+            Value::Info(info) => encode(&**info),
+            Value::State(state) => encode(&**state),
+            Value::Attributes(attributes) => encode(&**attributes),
+            Value::Stats(stats) => {
+                let mqtt = MqttStats {
+                    connected: self.connected,
+                    reconnects: self.connections.saturating_sub(1),
+                    outbox: self.outbox.len(),
+                };
+                encode(&Stats { mqtt: Some(mqtt), ..Stats::clone(stats) })
+            }
+        };
+        let (qos, retain) = match slot {
+            Slot::Status | Slot::Info | Slot::Availability(_) | Slot::State(_) => (1, true),
+            Slot::Attributes(_) => (0, true),
+            Slot::Stats => (0, false),
+        };
+        Publication { topic, qos, retain, payload }
+    }
+}
+
+impl Slot {
+    fn source(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Availability(source) | Self::State(source) | Self::Attributes(source) => Some(source),
+            Self::Status | Self::Info | Self::Stats => None,
+        }
+    }
+}
+
+/// No payload has a map with keys other than text, which is all that could fail.
+fn encode(payload: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(payload).unwrap_or_else(|error| {
+        tracing::error!(%error, "a payload cannot be written as JSON; please report this");
+        b"{}".to_vec()
+    })
+}

@@ -1,0 +1,161 @@
+//! One line a change or window, for people.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::payload::{Event, EventKind, Info, Window};
+use super::writer::{self, LineWriter};
+use super::{Message, Sink, SinkFuture};
+
+/// How the lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TextOptions {
+    /// ANSI colours.
+    pub colour: bool,
+    /// A line for every scored patch, beside those for changes.
+    pub windows: bool,
+}
+
+impl TextOptions {
+    /// Colours where `terminal` says that the writer is one and the environment does not object (`NO_COLOR`, `TERM=dumb`).
+    pub fn for_output(terminal: bool) -> Self {
+        let objects = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Self { colour: terminal && !objects, windows: true }
+    }
+}
+
+/// Writes aligned lines: time in the source, the source where there are several, what is heard, and how sure that is.
+///
+/// A closed pipe ends it quietly.
+#[derive(Debug)]
+pub struct TextSink<W> {
+    writer: W,
+    options: TextOptions,
+    /// Width of the column of source names; 0 leaves it out.
+    source_width: usize,
+    genre_width: usize,
+    /// End of each source's last window, in seconds.
+    heard: HashMap<Arc<str>, f64>,
+    introduced: bool,
+}
+
+const BAR: usize = 10;
+
+impl<W: Write + Send + 'static> TextSink<W> {
+    /// A sink that writes to `writer`.
+    pub fn new(writer: W, options: TextOptions) -> Self {
+        Self { writer, options, source_width: 0, genre_width: 10, heard: HashMap::new(), introduced: false }
+    }
+}
+
+impl<W: Write + Send + 'static> Sink for TextSink<W> {
+    fn name(&self) -> &'static str {
+        "text"
+    }
+
+    fn run(self: Box<Self>, inbox: mpsc::Receiver<Message>) -> SinkFuture {
+        writer::run("text", *self, inbox)
+    }
+}
+
+impl<W: Write + Send + 'static> LineWriter for TextSink<W> {
+    fn write(&mut self, message: &Message) -> io::Result<()> {
+        let line = match message {
+            Message::Info(info) => self.introduction(info),
+            Message::Window { source, payload } => {
+                self.heard.insert(Arc::clone(source), payload.end);
+                self.options.windows.then(|| self.window(source, payload))
+            }
+            Message::Event { source, payload } => self.event(source, payload),
+            Message::Stats(_)
+            | Message::State { .. }
+            | Message::Attributes { .. }
+            | Message::Availability { .. } => None,
+        };
+        let Some(mut line) = line else { return Ok(()) };
+        line.truncate(line.trim_end().len());
+        line.push('\n');
+        self.writer.write_all(line.as_bytes())?;
+        self.writer.flush()
+    }
+}
+
+impl<W> TextSink<W> {
+    fn introduction(&mut self, info: &Info) -> Option<String> {
+        let names = info.sources.iter().map(|source| source.name.chars().count());
+        self.source_width = if info.sources.len() > 1 { names.max().unwrap_or(0) } else { 0 };
+        self.genre_width =
+            info.labels.iter().map(|label| label.chars().count()).chain([10]).max().unwrap_or(10);
+        let first = !std::mem::replace(&mut self.introduced, true);
+        first.then(|| {
+            let Info { model, head, execution_provider, hop_s, .. } = info;
+            self.paint(
+                "2",
+                &format!("{model}, head {head}, on {execution_provider}, a window every {hop_s} s"),
+            )
+        })
+    }
+
+    fn window(&self, source: &Arc<str>, window: &Window) -> String {
+        let mut line = self.start(source);
+        let width = self.genre_width;
+        let _ = write!(line, "  {:width$}  ", window.genre);
+        match window.confidence {
+            Some(confidence) => {
+                let _ = write!(line, "{:>3.0} % {}", confidence * 100.0, self.paint("36", &bar(confidence)));
+            }
+            None => line.push_str(&" ".repeat(6 + BAR)),
+        }
+        let _ = write!(line, "  {:>5.1} LUFS", window.lufs_s);
+        line
+    }
+
+    fn event(&self, source: &Arc<str>, event: &Event) -> Option<String> {
+        let (colour, mark, text) = match &event.kind {
+            EventKind::GenreChanged { from, to, confidence } => {
+                let confidence = confidence.map(|c| format!(" {c:.2}")).unwrap_or_default();
+                ("1;32", '▶', format!("{to}{confidence} (was {from})"))
+            }
+            EventKind::DeadAirStarted => ("1;33", '!', "dead air".to_owned()),
+            EventKind::DeadAirEnded => ("32", '✓', "sound again".to_owned()),
+            EventKind::SourceLost => ("1;31", '!', "source lost".to_owned()),
+            EventKind::SourceRecovered => ("32", '✓', "source is back".to_owned()),
+            EventKind::EventsDropped { count } => ("1;31", '!', format!("{count} changes dropped")),
+        };
+        Some(format!("{}{}", self.start(source), self.paint(colour, &format!("{mark} {text}"))))
+    }
+
+    /// Time and, where there are several, the source.
+    fn start(&self, source: &Arc<str>) -> String {
+        let seconds = self.heard.get(source).copied().unwrap_or(0.0).max(0.0) as u64;
+        let clock = match seconds / 3600 {
+            0 => format!("{:02}:{:02}", seconds / 60, seconds % 60),
+            hours => format!("{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60),
+        };
+        match self.source_width {
+            0 => format!("{clock}  "),
+            width => format!("{clock}  {source:width$}  "),
+        }
+    }
+
+    fn paint(&self, colour: &str, text: &str) -> String {
+        if self.options.colour { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// Ten characters, in eighths.
+fn bar(share: f32) -> String {
+    const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+    let eighths = (share.clamp(0.0, 1.0) * (BAR * 8) as f32).round() as usize;
+    let mut bar = "█".repeat(eighths / 8);
+    if eighths % 8 > 0 {
+        bar.push(EIGHTHS[eighths % 8]);
+    }
+    let drawn = eighths.div_ceil(8);
+    bar + &" ".repeat(BAR - drawn)
+}

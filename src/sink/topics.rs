@@ -1,0 +1,95 @@
+//! Names as they stand in topics, and the topics themselves.
+
+use std::sync::Arc;
+
+/// `name` with every character outside `[A-Za-z0-9_-]` replaced, so that it can stand in a topic.
+///
+/// Runs of replaced characters become one `_`, and `__`, which separates the node from
+/// the source in identifiers, is shortened to one. The result may be empty.
+pub fn sanitise(name: &str) -> String {
+    let mut clean = String::with_capacity(name.len());
+    for c in name.chars() {
+        let c = if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+        if c != '_' || !clean.ends_with('_') {
+            clean.push(c);
+        }
+    }
+    let clean = clean.trim_end_matches('_');
+    // An underscore that was typed at the start is kept, one that stands for something else is not.
+    if name.starts_with('_') { clean.to_owned() } else { clean.trim_start_matches('_').to_owned() }
+}
+
+/// Whether `name` can stand in a topic as it is: `[A-Za-z0-9_-]+` without `__`.
+pub fn valid_name(name: &str) -> bool {
+    !name.is_empty()
+        && !name.contains("__")
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+/// The topics of one node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topics {
+    prefix: Arc<str>,
+    node: Arc<str>,
+}
+
+impl Topics {
+    /// Topics under `<prefix>/<node>`.
+    pub fn new(prefix: Arc<str>, node: Arc<str>) -> Self {
+        Self { prefix, node }
+    }
+
+    /// `online` or `offline`; also the last will's.
+    pub fn status(&self) -> String {
+        self.of_node("status")
+    }
+
+    /// `<prefix>/<node>/<leaf>`
+    pub fn of_node(&self, leaf: &str) -> String {
+        format!("{}/{}/{leaf}", self.prefix, self.node)
+    }
+
+    /// `<prefix>/<node>/<source>/<leaf>`
+    pub fn of_source(&self, source: &str, leaf: &str) -> String {
+        format!("{}/{}/{source}/{leaf}", self.prefix, self.node)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sanitised_names_are_valid_or_empty() {
+        let cases = [
+            ("studio1", "studio1"),
+            ("Living Room", "Living_Room"),
+            ("a__b", "a_b"),
+            ("Küche/links", "K_che_links"),
+            ("hw:0,0", "hw_0_0"),
+            ("host.example.org", "host_example_org"),
+            ("_hidden", "_hidden"),
+            ("song (live).mp3", "song_live_mp3"),
+            (" padded ", "padded"),
+            ("+#", ""),
+            ("", ""),
+        ];
+        for (name, expected) in cases {
+            let clean = sanitise(name);
+            assert_eq!(clean, expected, "of `{name}`");
+            assert!(clean.is_empty() || valid_name(&clean), "`{clean}`");
+            assert_eq!(sanitise(&clean), clean, "sanitising twice changes `{clean}`");
+        }
+        for name in ["", "a__b", "a b", "a/b", "ä", "a+"] {
+            assert!(!valid_name(name), "`{name}`");
+        }
+    }
+
+    #[test]
+    fn topics_are_as_documented() {
+        let topics = Topics::new("home/genred".into(), "studio1".into());
+        assert_eq!(topics.status(), "home/genred/studio1/status");
+        assert_eq!(topics.of_node("info"), "home/genred/studio1/info");
+        assert_eq!(topics.of_source("fm1", "state"), "home/genred/studio1/fm1/state");
+    }
+}
