@@ -3,11 +3,45 @@
 //! A source hands over blocks at its native rate and channel count; it neither
 //! resamples nor analyses. One thread owns it.
 
+mod clock;
 mod config;
+mod decode;
+mod file;
+
+use std::path::Path;
 
 pub use config::{Pacing, PcmEncoding, PcmFormat, SourceConfig, Uri, UriError};
 
 use crate::audio::Block;
+use crate::thread::Stop;
+
+/// Opens the source that `config` describes; it ends early when `stop` is set.
+///
+/// # Errors
+/// [`SourceError`]: the file is not there or not audio, no such device, no sound server.
+pub fn open(config: &SourceConfig, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
+    match &config.uri {
+        Uri::File(path) => match file::open_path(path)? {
+            file::Opened::Regular(file) => Ok(Box::new(file::FileSource::new(path, file, config, stop)?)),
+            file::Opened::Pipe(_) => Err(SourceError::Permanent("unsupported".into())),
+        },
+        _ => Err(SourceError::Permanent("unsupported".into())),
+    }
+}
+
+/// Opens a finite file for offline work: blocks come as fast as they decode, and nothing interrupts it.
+///
+/// # Errors
+/// Permanent ones that name the file: it is missing, empty, a directory, or holds no audio that can be decoded.
+pub fn open_file(path: &Path) -> Result<Box<dyn Source>, SourceError> {
+    match file::open_path(path)? {
+        file::Opened::Regular(file) => Ok(Box::new(file::FileSource::offline(path, file)?)),
+        file::Opened::Pipe(_) => Err(SourceError::Permanent(format!(
+            "`{}` is a pipe, not a file; `genred run` reads pipes",
+            path.display()
+        ))),
+    }
+}
 
 /// What a call to [`Source::read`] brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +64,16 @@ pub trait Source: Send {
     /// # Errors
     /// [`SourceError`], after which the source is dropped; [`SourceError::is_transient`] says whether opening it anew may help.
     fn read(&mut self, block: &mut Block) -> Result<Read, SourceError>;
+
+    /// Times so far that samples were lost because they were not read in time (capture devices).
+    fn xruns(&self) -> u64 {
+        0
+    }
+
+    /// Packets so far that could not be decoded (files and streams).
+    fn corrupt(&self) -> u64 {
+        0
+    }
 }
 
 /// Why a source cannot go on.

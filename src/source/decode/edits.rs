@@ -1,0 +1,178 @@
+//! The edit lists of an MP4 file: what of a track is to be heard.
+//!
+//! Encoders of AAC prefix a thousand samples or more of delay and pad the end, and
+//! say so in `moov/trak/edts/elst` (ISO/IEC 14496-12, 8.6.6), which the demuxer
+//! does not evaluate. Reading is best effort: what is odd is taken as absent.
+
+use std::io::{self, Read, Seek, SeekFrom};
+
+/// The largest `moov` box that is looked at: an index of some ten hours.
+const MAX_MOOV: u64 = 64 << 20;
+
+/// What of one track is to be heard, in units of `1 / timescale` seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Edit {
+    pub(super) track: u32,
+    timescale: u32,
+    start: u64,
+    /// Length and its own time scale, where the list states one.
+    length: Option<(u64, u32)>,
+}
+
+impl Edit {
+    /// Samples before the first that is heard, at `rate` hertz.
+    pub(super) fn start_at(&self, rate: u32) -> u64 {
+        scale(self.start, rate, self.timescale)
+    }
+
+    /// Samples up to the last that is heard, at `rate` hertz.
+    pub(super) fn end_at(&self, rate: u32) -> Option<u64> {
+        let (length, timescale) = self.length?;
+        Some(self.start_at(rate).saturating_add(scale(length, rate, timescale)))
+    }
+}
+
+fn scale(ticks: u64, rate: u32, timescale: u32) -> u64 {
+    let samples = (u128::from(ticks) * u128::from(rate)).div_ceil(u128::from(timescale.max(1)));
+    u64::try_from(samples).unwrap_or(u64::MAX)
+}
+
+/// Reads the edits of all tracks; none where `file` is no MP4 file. Leaves the position anywhere.
+pub(super) fn read(file: &mut (impl Read + Seek)) -> io::Result<Vec<Edit>> {
+    let mut at = 0;
+    loop {
+        file.seek(SeekFrom::Start(at))?;
+        let mut header = [0; 16];
+        file.read_exact(&mut header[..8])?;
+        let kind = [header[4], header[5], header[6], header[7]];
+        if at == 0 && &kind != b"ftyp" {
+            return Ok(Vec::new());
+        }
+        let mut before = 8;
+        let size = match u32::from_be_bytes([header[0], header[1], header[2], header[3]]) {
+            1 => {
+                file.read_exact(&mut header[8..])?;
+                before = 16;
+                number(&header[8..]).unwrap_or(0)
+            }
+            size => u64::from(size),
+        };
+        if &kind == b"moov" {
+            let mut moov = Vec::new();
+            file.take(size.saturating_sub(before).min(MAX_MOOV)).read_to_end(&mut moov)?;
+            return Ok(edits(&moov));
+        }
+        if size < before {
+            return Ok(Vec::new());
+        }
+        at = at.saturating_add(size);
+    }
+}
+
+fn edits(moov: &[u8]) -> Vec<Edit> {
+    let Some(movie_scale) = find(moov, b"mvhd").and_then(timescale) else { return Vec::new() };
+    boxes(moov).filter(|(kind, _)| kind == b"trak").filter_map(|(_, trak)| edit(trak, movie_scale)).collect()
+}
+
+fn edit(trak: &[u8], movie_scale: u32) -> Option<Edit> {
+    let tkhd = find(trak, b"tkhd")?;
+    let track = number(tkhd.get(if wide(tkhd)? { 20..24 } else { 12..16 })?)? as u32;
+    let timescale = find(find(trak, b"mdia")?, b"mdhd").and_then(timescale)?;
+    let elst = find(find(trak, b"edts")?, b"elst")?;
+    let (field, entry) = if wide(elst)? { (8, 20) } else { (4, 12) };
+    // A media time of −1 is an empty edit, a pause before the start.
+    let mut heard = elst
+        .get(8..)?
+        .chunks_exact(entry)
+        .map(|entry| (number(&entry[..field]), number(&entry[field..2 * field])))
+        .filter(|(_, start)| *start != Some(if field == 4 { u64::from(u32::MAX) } else { u64::MAX }));
+    let (length, start) = heard.next()?;
+    // Of several edits only the start of the first is kept: what follows it is heard in file order.
+    let length = length.filter(|length| *length > 0 && heard.next().is_none());
+    Some(Edit { track, timescale, start: start?, length: length.map(|length| (length, movie_scale)) })
+}
+
+/// The time scale of an `mvhd` or `mdhd` box.
+fn timescale(header: &[u8]) -> Option<u32> {
+    number(header.get(if wide(header)? { 20..24 } else { 12..16 })?).map(|scale| scale as u32)
+}
+
+/// Whether a full box is of version 1, with 64-bit fields.
+fn wide(full_box: &[u8]) -> Option<bool> {
+    full_box.first().map(|version| *version == 1)
+}
+
+/// A big-endian number of 4 or 8 bytes.
+fn number(bytes: &[u8]) -> Option<u64> {
+    match bytes.len() {
+        4 => Some(u64::from(u32::from_be_bytes(bytes.try_into().ok()?))),
+        8 => Some(u64::from_be_bytes(bytes.try_into().ok()?)),
+        _ => None,
+    }
+}
+
+fn find<'a>(data: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
+    boxes(data).find(|(found, _)| found == kind).map(|(_, content)| content)
+}
+
+/// The boxes in `data`, up to the first that is malformed.
+fn boxes(mut data: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+    std::iter::from_fn(move || {
+        let (header, _) = data.split_first_chunk::<8>()?;
+        let size = u32::from_be_bytes([header[0], header[1], header[2], header[3]]) as usize;
+        let content = data.get(8..size)?;
+        let kind = [header[4], header[5], header[6], header[7]];
+        data = &data[size..];
+        Some((kind, content))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn boxed(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+        [&(content.len() as u32 + 8).to_be_bytes()[..], kind, content].concat()
+    }
+
+    fn words(words: &[u32]) -> Vec<u8> {
+        words.iter().flat_map(|word| word.to_be_bytes()).collect()
+    }
+
+    fn file(elst: &[u32]) -> Vec<u8> {
+        let trak = [
+            boxed(b"tkhd", &words(&[0, 0, 0, 7, 0])),
+            boxed(b"edts", &boxed(b"elst", &words(elst))),
+            boxed(b"mdia", &boxed(b"mdhd", &words(&[0, 0, 0, 44_100, 0]))),
+        ]
+        .concat();
+        let moov = [boxed(b"mvhd", &words(&[0, 0, 0, 1000, 0])), boxed(b"trak", &trak)].concat();
+        [boxed(b"ftyp", b"M4A "), boxed(b"mdat", &[0; 100]), boxed(b"moov", &moov)].concat()
+    }
+
+    #[test]
+    fn start_and_end_are_scaled_to_the_rate() {
+        let found = read(&mut io::Cursor::new(file(&[0, 2, 40, u32::MAX, 1, 3300, 1024, 1]))).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].track, 7);
+        assert_eq!(found[0].start_at(44_100), 1024);
+        assert_eq!(found[0].end_at(44_100), Some(1024 + 145_530));
+        assert_eq!(found[0].start_at(22_050), 512);
+    }
+
+    #[test]
+    fn a_second_edit_leaves_the_end_open() {
+        let found = read(&mut io::Cursor::new(file(&[0, 2, 10, 1024, 1, 10, 5000, 1]))).unwrap();
+        assert_eq!(found[0].end_at(44_100), None);
+    }
+
+    #[test]
+    fn nothing_is_found_in_what_is_cut_short_or_no_mp4() {
+        let whole = file(&[0, 1, 3300, 1024, 1]);
+        for end in 0..whole.len() {
+            let found = read(&mut io::Cursor::new(&whole[..end]));
+            assert!(found.is_err() || found.is_ok_and(|edits| edits.is_empty()), "cut at {end}");
+        }
+        assert!(read(&mut io::Cursor::new(b"RIFF....WAVE")).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,149 @@
+//! Files, paced as they play or as fast as they decode.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::clock::{self, Clock};
+use super::decode::{self, Decoder};
+use super::{Pacing, Read, Source, SourceConfig, SourceError};
+use crate::audio::Block;
+use crate::thread::Stop;
+
+/// No call blocks for longer than this.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// What a path leads to.
+pub(super) enum Opened {
+    /// A regular file, with its length checked.
+    Regular(File),
+    /// A named pipe, which is read as it fills.
+    Pipe(OwnedFd),
+}
+
+/// Opens `path` without ever blocking.
+///
+/// # Errors
+/// Permanent: it is missing, empty, a directory, not readable, or no kind of file that holds sound.
+pub(super) fn open_path(path: &Path) -> Result<Opened, SourceError> {
+    let fail = |what: String| SourceError::Permanent(format!("`{}` {what}", path.display()));
+    let kind_of = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => fail("does not exist; check the path".into()),
+        io::ErrorKind::PermissionDenied => {
+            fail("cannot be read: permission denied; check its owner and mode".into())
+        }
+        _ => fail(format!("cannot be opened: {error}")),
+    };
+    let metadata = std::fs::metadata(path).map_err(kind_of)?;
+    let kind = metadata.file_type();
+    if kind.is_dir() {
+        return Err(fail("is a directory; name a sound file in it".into()));
+    }
+    if kind.is_fifo() {
+        // Without the flag, opening would wait for a writer and know no stop token.
+        let nonblocking = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+        let file = File::options().read(true).custom_flags(nonblocking).open(path).map_err(kind_of)?;
+        return Ok(Opened::Pipe(file.into()));
+    }
+    if !kind.is_file() {
+        return Err(fail("is neither a regular file nor a pipe; it cannot hold sound".into()));
+    }
+    if metadata.len() == 0 {
+        return Err(fail("is empty (0 bytes)".into()));
+    }
+    File::open(path).map(Opened::Regular).map_err(kind_of)
+}
+
+/// A sound file.
+pub(super) struct FileSource {
+    decoder: Decoder,
+    /// Absent offline: then nothing waits.
+    stop: Option<Stop>,
+    pacing: Pacing,
+    clock: Clock,
+    /// Decoded, and held back until it is due.
+    held: Block,
+    waiting: bool,
+    /// When the first sample would have sounded.
+    begun: Option<Instant>,
+}
+
+impl FileSource {
+    /// A file that is read as `config` says, until `stop` is set.
+    pub(super) fn new(
+        path: &Path,
+        file: File,
+        config: &SourceConfig,
+        stop: &Stop,
+    ) -> Result<Self, SourceError> {
+        let clock = match (config.start, config.pacing) {
+            (Some(start), _) => Clock::recorded(start),
+            (None, Pacing::Realtime) => Clock::live(),
+            (None, Pacing::Fast) => Clock::recorded(jiff::Timestamp::now()),
+        };
+        Self::build(path, file, Some(stop.clone()), config.pacing, clock)
+    }
+
+    /// A file for offline work: as fast as it decodes.
+    pub(super) fn offline(path: &Path, file: File) -> Result<Self, SourceError> {
+        Self::build(path, file, None, Pacing::Fast, Clock::recorded(jiff::Timestamp::now()))
+    }
+
+    fn build(
+        path: &Path,
+        file: File,
+        stop: Option<Stop>,
+        pacing: Pacing,
+        clock: Clock,
+    ) -> Result<Self, SourceError> {
+        let extension = decode::extension(path);
+        let decoder = Decoder::from_file(path.display().to_string(), file, extension.as_deref())?;
+        let held = Block::with_capacity(decode::ANY_RATE, 1, 0);
+        Ok(Self { decoder, stop, pacing, clock, held, waiting: false, begun: None })
+    }
+
+    /// How long to wait until the last sample of the block that is held has sounded.
+    fn wait(&mut self) -> Duration {
+        if self.pacing == Pacing::Fast {
+            return Duration::ZERO;
+        }
+        let begun = *self.begun.get_or_insert_with(Instant::now);
+        // Always from the beginning: what one sleep oversleeps, the next makes up for.
+        let end = Duration::from_secs_f64(self.held.rate.seconds(self.held.span.end));
+        end.saturating_sub(begun.elapsed())
+    }
+}
+
+impl Source for FileSource {
+    fn read(&mut self, block: &mut Block) -> Result<Read, SourceError> {
+        if self.stop.as_ref().is_some_and(Stop::is_set) {
+            return Ok(Read::End);
+        }
+        if !self.waiting {
+            if !self.decoder.next(&mut self.held)? {
+                return Ok(Read::End);
+            }
+            self.waiting = true;
+        }
+        let wait = self.wait();
+        if let Some(stop) = self.stop.as_ref().filter(|_| !wait.is_zero()) {
+            if stop.wait(wait.min(PATIENCE)) {
+                return Ok(Read::End);
+            }
+            if wait > PATIENCE {
+                return Ok(Read::Idle);
+            }
+        }
+        self.waiting = false;
+        std::mem::swap(block, &mut self.held);
+        self.clock.stamp(block, clock::length(block));
+        Ok(Read::Audio)
+    }
+
+    fn corrupt(&self) -> u64 {
+        self.decoder.corrupt()
+    }
+}

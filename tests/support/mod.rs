@@ -1,0 +1,17 @@
+//! What the integration tests share. Each test binary uses a part of it.
+#![allow(dead_code)]
+
+pub mod audio;
+pub mod pulse;
+
+use std::process::{Command, Stdio};
+
+/// A command that a test cannot do without; its absence fails the test, naming the Debian package.
+pub fn tool(program: &str, package: &str) -> Command {
+    let found = std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()));
+    assert!(found, "`{program}` is missing: `apt-get install {package}`");
+    let mut command = Command::new(program);
+    command.stdin(Stdio::null());
+    command
+}

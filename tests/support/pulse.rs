@@ -1,0 +1,1 @@
+//! A real PulseAudio server for one test.
