@@ -1,0 +1,54 @@
+//! The front end's door: what comes in is finite from here on.
+
+/// Largest magnitude that passes for a sample; full scale is 1. What lies beyond,
+/// like NaN and infinity, is not sound and counts as 0.
+pub const SAMPLE_LIMIT: f32 = 65_536.0;
+
+/// `sample`, or 0 where it isn't a number of a sample's size.
+#[inline(always)]
+pub(super) fn sanitised(sample: f32) -> f32 {
+    // NaN fails the comparison too.
+    if sample.abs() <= SAMPLE_LIMIT { sample } else { 0.0 }
+}
+
+/// Replaces `out` by the sanitised `samples`.
+pub(super) fn sanitise(samples: &[f32], out: &mut Vec<f32>) {
+    out.clear();
+    out.extend(samples.iter().copied().map(sanitised));
+}
+
+/// Replaces `out` by the mean over the channels, one value for each `channels` of `interleaved`.
+pub(super) fn downmix(interleaved: &[f32], channels: usize, out: &mut Vec<f32>) {
+    out.clear();
+    match channels {
+        1 => out.extend_from_slice(interleaved),
+        2 => out.extend(interleaved.as_chunks::<2>().0.iter().map(|[left, right]| 0.5 * (left + right))),
+        _ => {
+            let factor = 1.0 / channels as f32;
+            out.extend(interleaved.chunks_exact(channels).map(|all| factor * all.iter().sum::<f32>()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_sound_comes_through_the_door() {
+        let mut out = Vec::new();
+        sanitise(&[0.5, f32::NAN, f32::INFINITY, -f32::INFINITY, -1e30, -2.0], &mut out);
+        assert_eq!(out, [0.5, 0.0, 0.0, 0.0, 0.0, -2.0]);
+    }
+
+    #[test]
+    fn downmix_is_the_mean() {
+        let mut out = Vec::new();
+        for (channels, expected) in
+            [(1, vec![1.0, 3.0, 2.0, -2.0, 4.0, 4.0]), (2, vec![2.0, 0.0, 4.0]), (3, vec![2.0, 2.0])]
+        {
+            downmix(&[1.0, 3.0, 2.0, -2.0, 4.0, 4.0], channels, &mut out);
+            assert_eq!(out, expected);
+        }
+    }
+}

@@ -1,0 +1,199 @@
+use super::*;
+use crate::audio::{SampleRate, Span};
+use crate::dsp::{Resampler, log_mel};
+
+/// Hands `FrontEnd` the parts of one sound, as a source does.
+struct Player {
+    front_end: FrontEnd,
+    patches: Vec<Patch>,
+    at: u64,
+}
+
+impl Player {
+    fn new(hop_seconds: f64) -> Self {
+        let patch = PatchParams { frames: 187, hop_seconds };
+        let front_end = FrontEnd::new(SourceId(3), &LogMelParams::musicnn(), &patch).unwrap();
+        Self { front_end, patches: Vec::new(), at: 0 }
+    }
+
+    fn block(&mut self, interleaved: &[f32], rate: u32, channels: u16) -> Block {
+        let start = self.at;
+        self.at += (interleaved.len() / usize::from(channels)) as u64;
+        Block {
+            interleaved: interleaved.to_vec(),
+            channels,
+            rate: SampleRate::new(rate).unwrap(),
+            span: Span { start, end: self.at },
+            gap: false,
+            anchor: None,
+        }
+    }
+
+    fn push(&mut self, block: &Block) {
+        self.front_end.push(block, &mut |patch| self.patches.push(patch.to_patch())).unwrap();
+    }
+
+    /// Plays mono samples at the model's rate in blocks of a tenth of a second.
+    fn play(&mut self, samples: &[f32]) {
+        for part in samples.chunks(1600) {
+            let block = self.block(part, 16_000, 1);
+            self.push(&block);
+        }
+    }
+
+    fn finish(&mut self) {
+        self.front_end.finish(&mut |patch| self.patches.push(patch.to_patch())).unwrap();
+    }
+
+    fn starts(&self) -> Vec<u64> {
+        self.patches.iter().map(|patch| (patch.span.start * 62.5).round() as u64).collect()
+    }
+}
+
+fn tune(samples: usize) -> Vec<f32> {
+    (0..samples).map(|n| ((n as f32).powf(1.4) * 1e-3).sin() * 0.3).collect()
+}
+
+#[test]
+fn patches_are_rows_of_the_whole_files_frames() {
+    let signal = tune(16_000 * 8);
+    let frames = log_mel(&signal, &LogMelParams::musicnn()).unwrap();
+    let mut player = Player::new(1.0);
+    player.play(&signal);
+    player.finish();
+    // 501 frames: six whole patches, and 2 frames after the last, less than half a hop.
+    assert_eq!(player.starts(), [0, 62, 125, 187, 250, 312]);
+    for (k, patch) in player.patches.iter().enumerate() {
+        let start = player.starts()[k] as usize;
+        let rows = frames.slice(ndarray::s![start..start + 187, ..]);
+        assert!(rows.iter().zip(&patch.log_mel).all(|(a, b)| a.to_bits() == b.to_bits()), "patch {k}");
+        assert_eq!((patch.index, patch.source), (k as u64, SourceId(3)));
+        assert_eq!(patch.span.start, start as f64 * 256.0 / 16_000.0);
+        assert_eq!(patch.span.end, (start + 187) as f64 * 256.0 / 16_000.0);
+    }
+    let counters = player.front_end.counters();
+    assert_eq!((counters.produced, counters.emitted, counters.dropped), (6, 6, 0));
+}
+
+#[test]
+fn the_end_is_heard_where_half_a_hop_is_left() {
+    // 187 frames and then `extra`: 31 are less than half of 62.5, 32 more.
+    for (extra, expected) in [(0, vec![0]), (31, vec![0]), (32, vec![0, 32]), (62, vec![0, 62])] {
+        let mut player = Player::new(1.0);
+        player.play(&tune((186 + extra) * 256));
+        player.finish();
+        assert_eq!(player.starts(), expected, "{extra}");
+    }
+}
+
+#[test]
+fn a_short_sound_is_repeated_to_one_patch() {
+    for samples in [1, 255, 1600, 47_615] {
+        let signal = tune(samples);
+        let mut player = Player::new(1.0);
+        player.play(&signal);
+        player.finish();
+        let tiled: Vec<f32> = signal.iter().copied().cycle().take(187 * 256).collect();
+        let frames = log_mel(&tiled, &LogMelParams::musicnn()).unwrap();
+        assert_eq!(player.patches.len(), 1);
+        assert_eq!(player.patches[0].log_mel, frames.as_slice().unwrap()[..187 * 96]);
+        assert_eq!(player.patches[0].span, PatchSpan { start: 0.0, end: 2.992 });
+        assert!(player.patches[0].level.lufs_s >= Level::FLOOR);
+    }
+}
+
+#[test]
+fn an_empty_sound_is_an_error() {
+    let mut player = Player::new(1.0);
+    assert_eq!(player.front_end.finish(&mut |_| ()), Err(DspError::Empty));
+    let nothing = player.block(&[], 44_100, 2);
+    player.push(&nothing);
+    assert_eq!(player.front_end.finish(&mut |_| ()), Err(DspError::Empty));
+}
+
+#[test]
+fn a_gap_drops_what_was_begun_and_shows_in_the_spans() {
+    let mut player = Player::new(1.0);
+    player.play(&tune(16_000 * 4));
+    // 251 frames at the gap: 0 and 62 are complete, 125 and 187 are begun.
+    assert_eq!(player.starts(), [0, 62]);
+    player.at += 8000;
+    let mut block = player.block(&tune(16_000 * 3), 16_000, 1);
+    block.gap = true;
+    player.push(&block);
+    let counters = player.front_end.counters();
+    assert_eq!((counters.produced, counters.emitted, counters.dropped), (5, 3, 2));
+    let patch = &player.patches[2];
+    assert_eq!((patch.index, patch.span), (4, PatchSpan { start: 4.5, end: 4.5 + 2.992 }));
+    let fresh = log_mel(&tune(16_000 * 3), &LogMelParams::musicnn()).unwrap();
+    assert_eq!(patch.log_mel, fresh.as_slice().unwrap()[..187 * 96]);
+}
+
+#[test]
+fn a_jump_in_the_span_is_a_gap_that_was_not_said() {
+    let mut player = Player::new(1.0);
+    player.play(&tune(16_000));
+    player.at += 1;
+    player.play(&tune(16_000));
+    assert_eq!(player.front_end.counters().dropped, 1);
+}
+
+#[test]
+fn a_change_of_format_is_a_gap_and_time_goes_on() {
+    let mut player = Player::new(1.0);
+    player.play(&tune(16_000 * 2));
+    let stereo = player.block(&tune(2 * 48_000 * 4), 48_000, 2);
+    player.push(&stereo);
+    assert_eq!(player.front_end.counters().dropped, 2);
+    let starts: Vec<f64> = player.patches.iter().map(|patch| patch.span.start).collect();
+    assert_eq!(starts, [2.0, 2.0 + 62.0 * 0.016]);
+}
+
+#[test]
+fn patches_end_by_the_last_anchor() {
+    let mut player = Player::new(1.0);
+    let anchor: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
+    let mut first = player.block(&tune(16_000 * 3), 16_000, 1);
+    let mut second = player.block(&tune(16_000 * 2), 16_000, 1);
+    player.push(&first);
+    assert_eq!(player.patches[0].ends_at.as_millisecond(), 2992);
+    (first.anchor, first.gap, player.at) = (Some(anchor), true, first.span.end);
+    player.push(&first);
+    assert_eq!(player.patches[1].ends_at, anchor + SignedDuration::from_millis(2992));
+    // The sound card ran 100 ms late: the new anchor holds from here on.
+    second.anchor = Some(anchor + SignedDuration::from_millis(3100));
+    player.push(&second);
+    assert_eq!(player.patches[2].ends_at, anchor + SignedDuration::from_millis(3100 + 984));
+}
+
+#[test]
+fn resampling_keeps_time_and_loudness_is_the_sounds_own() {
+    let loud: Vec<f32> = tune(2 * 44_100 * 5).iter().map(|x| x * 2.0).collect();
+    let mut player = Player::new(1.0);
+    let block = player.block(&loud, 44_100, 2);
+    player.push(&block);
+    player.finish();
+    let mono: Vec<f32> = loud.chunks(2).map(|pair| 0.5 * (pair[0] + pair[1])).collect();
+    let rate = |hertz| SampleRate::new(hertz).unwrap();
+    let mut resampler = Resampler::new(rate(44_100), rate(16_000)).unwrap();
+    let mut samples = Vec::new();
+    resampler.push(&mono, &mut samples);
+    resampler.finish(&mut samples);
+    let frames = log_mel(&samples, &LogMelParams::musicnn()).unwrap();
+    assert_eq!(player.patches[0].log_mel, frames.as_slice().unwrap()[..187 * 96]);
+    assert!((-12.0..0.0).contains(&player.patches[0].level.lufs_s), "{:?}", player.patches[0].level);
+}
+
+#[test]
+fn strange_blocks_are_refused_or_survived() {
+    let mut player = Player::new(1.0);
+    let wide = player.block(&vec![f32::NAN; 8 * 8000 * 9 / 2], 8000, 8);
+    player.push(&wide);
+    assert_eq!(player.patches.len(), 2);
+    assert!(player.patches[0].log_mel.iter().all(|&x| x == 0.0));
+    assert_eq!(player.patches[0].level.lufs_s, Level::FLOOR);
+    let mut none = player.block(&[0.0; 10], 48_000, 1);
+    none.channels = 0;
+    let refused = player.front_end.push(&none, &mut |_| ());
+    assert_eq!(refused, Err(DspError::Channels(0)));
+}

@@ -1,0 +1,87 @@
+//! Where patches start, in whole numbers.
+
+use super::params::check;
+use super::{DspError, LogMelParams};
+
+/// How frames become patches.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PatchParams {
+    /// Frames in a patch, at least 1.
+    pub frames: usize,
+    /// Seconds from one patch to the next, 0.25 to 3; kept to the microsecond.
+    pub hop_seconds: f64,
+}
+
+impl PatchParams {
+    /// Checks both ranges.
+    ///
+    /// # Errors
+    /// Names the parameter that is out of its range.
+    pub fn validate(&self) -> Result<(), DspError> {
+        check((1..=100_000).contains(&self.frames), "frames", self.frames, "use 1 to 100000")?;
+        check((0.25..=3.0).contains(&self.hop_seconds), "hop", self.hop_seconds, "use 0.25 to 3 seconds")
+    }
+}
+
+/// The patches' grid. All in integers, so that it is exact at any distance.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Grid {
+    pub(super) frames: u64,
+    /// The patch hop in frames, as a fraction.
+    numerator: u128,
+    denominator: u128,
+}
+
+impl Grid {
+    pub(super) fn new(patch: &PatchParams, params: &LogMelParams) -> Result<Self, DspError> {
+        patch.validate()?;
+        let microseconds = (patch.hop_seconds * 1e6).round() as u128;
+        Ok(Self {
+            frames: patch.frames as u64,
+            numerator: microseconds * u128::from(params.sample_rate.hertz()),
+            denominator: params.hop_length as u128 * 1_000_000,
+        })
+    }
+
+    /// First frame of patch `k` of a segment: ⌊k · hop in frames⌋.
+    pub(super) fn start(&self, k: u64) -> u64 {
+        (u128::from(k) * self.numerator / self.denominator) as u64
+    }
+
+    /// Whether `frames` are at least half a hop.
+    pub(super) fn is_half_a_hop(&self, frames: u64) -> bool {
+        2 * u128::from(frames) * self.denominator >= self.numerator
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grid(hop_seconds: f64) -> Grid {
+        Grid::new(&PatchParams { frames: 187, hop_seconds }, &LogMelParams::musicnn()).unwrap()
+    }
+
+    #[test]
+    fn starts_follow_the_contract() {
+        let starts = |hop, n| (0..n).map(|k| grid(hop).start(k)).collect::<Vec<_>>();
+        assert_eq!(starts(1.0, 5), [0, 62, 125, 187, 250]);
+        assert_eq!(starts(0.25, 5), [0, 15, 31, 46, 62]);
+        assert_eq!(starts(3.0, 3), [0, 187, 375]);
+        // 0.7 has no exact binary form: ten million hops of 43.75 frames all the same.
+        assert_eq!(grid(0.7).start(10_000_000), 437_500_000);
+    }
+
+    #[test]
+    fn half_a_hop_is_exact() {
+        // Half of 62.5 frames is 31.25.
+        assert!(!grid(1.0).is_half_a_hop(31) && grid(1.0).is_half_a_hop(32));
+    }
+
+    #[test]
+    fn ranges_are_checked() {
+        for (frames, hop_seconds) in [(0, 1.0), (187, 0.1), (187, 3.5), (187, f64::NAN)] {
+            assert!(PatchParams { frames, hop_seconds }.validate().is_err());
+        }
+    }
+}

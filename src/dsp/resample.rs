@@ -1,0 +1,217 @@
+//! Mono samples from the source's rate to the model's.
+
+use audioadapter_buffers::direct::SequentialSlice;
+use rubato::{Fft, FixedSync, Indexing, Resampler as _, WindowFunction};
+
+use super::DspError;
+use crate::audio::SampleRate;
+
+/// The lowest source rate in hertz: K-weighting has a pole pair at 1.7 kHz, and music needs more.
+pub(super) const MIN_RATE: u32 = 4000;
+
+/// Length of the anti-alias filter in samples of the lower of both rates, at least.
+/// Sets the steepness: flat to 0.9 Nyquist, and nothing left at Nyquist.
+const FILTER_LENGTH: usize = 512;
+
+/// A streaming resampler without delay: output sample `k` is the input at time `k / to`.
+///
+/// It works in blocks that are counted from the first sample, so that the output is the
+/// same to the bit however the input is cut. Between equal rates it passes samples through.
+pub struct Resampler {
+    from: SampleRate,
+    to: SampleRate,
+    fft: Option<Fft<f32>>,
+    block_in: Vec<f32>,
+    filled: usize,
+    block_out: Vec<f32>,
+    /// Samples of the filter's delay that are yet to be left out.
+    delay: usize,
+    heard: u64,
+    given: u64,
+}
+
+impl Resampler {
+    /// A resampler between two rates.
+    ///
+    /// # Errors
+    /// When a rate is below 4 kHz, or the pair has no plan.
+    pub fn new(from: SampleRate, to: SampleRate) -> Result<Self, DspError> {
+        if from.hertz() < MIN_RATE {
+            return Err(DspError::Rate(from));
+        }
+        let mut built = Self {
+            from,
+            to,
+            fft: None,
+            block_in: Vec::new(),
+            filled: 0,
+            block_out: Vec::new(),
+            delay: 0,
+            heard: 0,
+            given: 0,
+        };
+        if from != to {
+            let refused =
+                |error: &dyn std::fmt::Display| DspError::Resample { from, to, reason: error.to_string() };
+            let fft = plan(from, to).map_err(|error| refused(&error))?;
+            built.block_in = vec![0.0; fft.input_frames_max()];
+            built.block_out = vec![0.0; fft.output_frames_max()];
+            built.delay = fft.output_delay();
+            built.fft = Some(fft);
+        }
+        Ok(built)
+    }
+
+    /// The most samples that one push of `samples` can give.
+    pub fn max_output(&self, samples: usize) -> usize {
+        let blocks = samples.checked_div(self.block_in.len()).map_or(0, |whole| whole + 1);
+        if self.fft.is_some() { blocks * self.block_out.len() } else { samples }
+    }
+
+    /// Hears `samples` (finite) and appends what they complete to `out`.
+    pub fn push(&mut self, samples: &[f32], out: &mut Vec<f32>) {
+        self.heard += samples.len() as u64;
+        if self.fft.is_none() {
+            self.given += samples.len() as u64;
+            out.extend_from_slice(samples);
+            return;
+        }
+        let mut rest = samples;
+        while !rest.is_empty() {
+            let room = &mut self.block_in[self.filled..];
+            let (now, later) = rest.split_at(rest.len().min(room.len()));
+            room[..now.len()].copy_from_slice(now);
+            self.filled += now.len();
+            rest = later;
+            if self.filled == self.block_in.len() {
+                self.convert(u64::MAX, out);
+            }
+        }
+    }
+
+    /// The signal has ended: appends the rest, so that ⌈heard · to / from⌉ samples were
+    /// given in all, and is ready for another signal.
+    pub fn finish(&mut self, out: &mut Vec<f32>) {
+        if self.fft.is_some() {
+            let (from, to) = (u64::from(self.from.hertz()), u64::from(self.to.hertz()));
+            let total = (self.heard * to).div_ceil(from);
+            while self.given < total {
+                self.block_in[self.filled..].fill(0.0);
+                self.convert(total, out);
+            }
+        }
+        self.reset();
+    }
+
+    /// Forgets what it heard: the next sample is the first of a signal.
+    pub fn reset(&mut self) {
+        if let Some(fft) = &mut self.fft {
+            fft.reset();
+            self.delay = fft.output_delay();
+        }
+        (self.filled, self.heard, self.given) = (0, 0, 0);
+    }
+
+    /// Converts one full block, and gives of it what lies after the delay and before sample `total`.
+    fn convert(&mut self, total: u64, out: &mut Vec<f32>) {
+        let Some(fft) = &mut self.fft else { return };
+        let (frames_in, frames_out) = (self.block_in.len(), self.block_out.len());
+        let outcome = match (
+            SequentialSlice::new(self.block_in.as_slice(), 1, frames_in),
+            SequentialSlice::new_mut(self.block_out.as_mut_slice(), 1, frames_out),
+        ) {
+            (Ok(input), Ok(mut output)) => {
+                fft.process_into_buffer(&input, &mut output, None::<&Indexing>).is_ok()
+            }
+            _ => false,
+        };
+        debug_assert!(outcome, "the plan made these buffers");
+        self.filled = 0;
+        let skipped = self.delay.min(frames_out);
+        self.delay -= skipped;
+        let wanted = (total - self.given).min((frames_out - skipped) as u64) as usize;
+        out.extend_from_slice(&self.block_out[skipped..skipped + wanted]);
+        self.given += wanted as u64;
+    }
+}
+
+/// rubato's FFT resampler with a block of at least [`FILTER_LENGTH`] samples at the lower rate.
+fn plan(from: SampleRate, to: SampleRate) -> Result<Fft<f32>, rubato::ResamplerConstructionError> {
+    let (from, to) = (from.hertz() as usize, to.hertz() as usize);
+    let common = gcd(from, to);
+    // An even number of units: only then is half a block, the delay, a whole number of samples at both rates.
+    let units = (FILTER_LENGTH * common).div_ceil(from.min(to)).next_multiple_of(2);
+    let block = units * (from / common);
+    Fft::new_custom(from, to, block, 1, 1, WindowFunction::BlackmanHarris2, FixedSync::Both)
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::f64::consts::TAU;
+
+    use super::*;
+
+    fn rate(hertz: u32) -> SampleRate {
+        SampleRate::new(hertz).unwrap()
+    }
+
+    fn tone(hertz: f64, rate: u32, samples: usize) -> Vec<f32> {
+        (0..samples).map(|n| (TAU * hertz * n as f64 / f64::from(rate)).sin() as f32).collect()
+    }
+
+    fn converted(signal: &[f32], from: u32, piece: usize) -> Vec<f32> {
+        let mut resampler = Resampler::new(rate(from), rate(16_000)).unwrap();
+        let mut out = Vec::new();
+        signal.chunks(piece).for_each(|piece| resampler.push(piece, &mut out));
+        resampler.finish(&mut out);
+        out
+    }
+
+    #[test]
+    fn time_is_kept_at_every_rate() {
+        for from in
+            [8000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 192_000, 44_056]
+        {
+            let out = converted(&tone(997.0, from, from as usize), from, 1000);
+            assert_eq!(out.len(), 16_000, "{from}");
+            let expected = tone(997.0, 16_000, 16_000);
+            let worst = (4000..12_000).map(|i| (out[i] - expected[i]).abs()).fold(0.0, f32::max);
+            assert!(worst < 2e-5, "{from} Hz: {worst}");
+        }
+    }
+
+    #[test]
+    fn the_number_of_samples_is_rounded_up() {
+        for (samples, expected) in
+            [(0, 0), (1, 1), (441, 160), (442, 161), (44_099, 16_000), (100_000, 36_282)]
+        {
+            assert_eq!(converted(&vec![0.1; samples], 44_100, 777).len(), expected);
+        }
+    }
+
+    #[test]
+    fn pieces_give_the_same_bits_as_the_whole() {
+        let signal = tone(3000.0, 44_100, 30_000);
+        let whole = converted(&signal, 44_100, signal.len());
+        for piece in [1, 100, 1411, 29_999] {
+            assert_eq!(converted(&signal, 44_100, piece), whole);
+        }
+    }
+
+    #[test]
+    fn odd_rates_have_a_plan_and_tiny_ones_a_message() {
+        for from in [4000, 5512, 37_800, 47_999, 767_999, 768_000] {
+            assert_eq!(
+                converted(&vec![0.0; 10], from, 3).len(),
+                (160_000_u32.div_ceil(from)) as usize,
+                "{from}"
+            );
+        }
+        let message = Resampler::new(rate(100), rate(16_000)).err().map(|e| e.to_string());
+        assert_eq!(message.as_deref(), Some("the sample rate is `100 Hz`; use at least 4000 Hz"));
+    }
+}
