@@ -2,12 +2,12 @@
 
 use ndarray::Array2;
 
+use super::DspError;
 use super::compress::Compressor;
 use super::downmix::sanitised;
 use super::mel::MelBank;
 use super::params::{Compression, LogMelParams, Reference, check};
 use super::stft::Stft;
-use super::{DspError, downmix};
 
 /// Hops that the buffer holds beyond one frame.
 const HOPS_AHEAD: usize = 16;
@@ -221,7 +221,7 @@ mod tests {
             assert!(rows.iter().all(|x| x.is_finite() && *x >= 0.0), "{bad}");
         }
         assert_eq!(
-            log_mel(&[downmix::SAMPLE_LIMIT; 5000], &params)
+            log_mel(&[crate::dsp::SAMPLE_LIMIT; 5000], &params)
                 .unwrap()
                 .iter()
                 .filter(|x| !x.is_finite())
