@@ -5,6 +5,8 @@
 //! publish, reports what left and what was acknowledged, and connects again.
 
 mod backoff;
+#[cfg(feature = "broker")]
+pub mod broker;
 pub mod config;
 mod failure;
 pub mod outbox;

@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod audio;
+pub mod broker;
 pub mod pulse;
 
 use std::process::{Command, Stdio};

@@ -1,0 +1,471 @@
+//! The MQTT contract against real brokers: what `docs/mqtt.md` promises.
+#![cfg(feature = "broker")]
+
+mod support;
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use genred::sink::mqtt::{MqttSink, RawMqttConfig, broker};
+use genred::sink::payload::{Attributes, Event, EventKind, Info, LabelP, SourceInfo, State, Stats, Window};
+use genred::sink::{Message, Sink};
+use jiff::Timestamp;
+use support::broker::{Mosquitto, Subscriber, free_port, until};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// A sink that runs, and the sending end of its inbox.
+struct Running {
+    inbox: mpsc::Sender<Message>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    fn start(port: u16, more: &str) -> Self {
+        let toml = format!("url = 'mqtt://127.0.0.1:{port}'\nreconnect_max = 0.3\n{more}");
+        let raw: RawMqttConfig = toml::from_str(&toml).unwrap();
+        let sink = MqttSink::new(raw.resolve("studio1").unwrap(), "studio1".into(), RUN.into());
+        let (inbox, messages) = mpsc::channel(64);
+        Self { inbox, task: tokio::spawn(Box::new(sink).run(messages)) }
+    }
+
+    async fn send(&self, message: Message) {
+        self.inbox.send(message).await.unwrap();
+    }
+
+    /// A clean stop; returns how long it took.
+    async fn stop(self) -> Duration {
+        let started = Instant::now();
+        drop(self.inbox);
+        self.task.await.unwrap();
+        started.elapsed()
+    }
+
+    /// What a `SIGKILL` does to the connection: it ends without a word.
+    async fn vanish(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+}
+
+const RUN: &str = "0f1e2d3c";
+const FM1: &str = "fm1";
+
+fn now() -> Timestamp {
+    "2026-11-03T14:03:07.5Z".parse().unwrap()
+}
+
+fn state(source: &str, genre: &str, patch: u64) -> Message {
+    let payload = State {
+        run: RUN.into(),
+        ts: now(),
+        patch,
+        state: "music",
+        genre: genre.into(),
+        confidence: Some(0.83),
+        raw_genre: Some(genre.into()),
+        raw_confidence: Some(0.9),
+        since: now(),
+        lufs_s: Some(-14.2),
+        dead_air: "OFF",
+        source: source.into(),
+        source_name: source.into(),
+        model: "musicnn-msd".into(),
+    };
+    Message::State { source: source.into(), payload: Arc::new(payload) }
+}
+
+fn event(source: &str, seq: u64) -> Message {
+    let kind = EventKind::GenreChanged { from: "rock".into(), to: "jazz".into(), confidence: Some(0.83) };
+    let payload = Event { run: RUN.into(), seq, ts: now(), kind };
+    Message::Event { source: source.into(), payload: Arc::new(payload) }
+}
+
+fn availability(source: &str, online: bool) -> Message {
+    Message::Availability { source: source.into(), online }
+}
+
+fn info(labels: usize) -> Message {
+    let info = Info {
+        run: RUN.into(),
+        version: "0.1.0",
+        started: now(),
+        model: "musicnn-msd".into(),
+        model_sha256: "ab".repeat(32).into(),
+        head: "genres".into(),
+        labels: (0..labels).map(|i| format!("label-{i}").into()).collect(),
+        execution_provider: "cpu",
+        execution_provider_reason: "first in the list".into(),
+        lookahead_ms: 0.0,
+        hop_s: 1.0,
+        sources: vec![SourceInfo { name: FM1.into(), uri: "device:default".into() }],
+    };
+    Message::Info(Arc::new(info))
+}
+
+fn attributes(source: &str) -> Message {
+    let jazz = LabelP { label: "jazz".into(), p: 0.83 };
+    let payload = Attributes {
+        run: RUN.into(),
+        ts: now(),
+        top: vec![jazz.clone()],
+        tags: vec![jazz],
+        title: None,
+        model: "musicnn-msd".into(),
+        head: "genres".into(),
+    };
+    Message::Attributes { source: source.into(), payload: Arc::new(payload) }
+}
+
+fn window(source: &str, patch: u64) -> Message {
+    let payload = Window {
+        run: RUN.into(),
+        ts: now(),
+        patch,
+        start: 0.0,
+        end: 2.992,
+        state: "music",
+        genre: "jazz".into(),
+        confidence: Some(0.83),
+        scores: vec![("jazz".into(), 0.83), ("rock".into(), 0.17)],
+        lufs_s: -14.2,
+    };
+    Message::Window { source: source.into(), payload: Arc::new(payload) }
+}
+
+fn stats() -> Message {
+    let stats = Stats {
+        run: RUN.into(),
+        ts: now(),
+        execution_provider: "cpu",
+        realtime_factor: Some(170.5),
+        rss_mb: Some(61.0),
+        cpu_cores: Some(0.02),
+        mqtt: None,
+        sources: [].into(),
+    };
+    Message::Stats(Arc::new(stats))
+}
+
+fn topic(rest: &str) -> String {
+    format!("genred/studio1/{rest}")
+}
+
+/// `seq` of every event that arrived, duplicates removed.
+fn sequence(subscriber: &Subscriber, source: &str) -> Vec<u64> {
+    let topic = topic(&format!("{source}/event"));
+    let mut seen: Vec<u64> = Vec::new();
+    for message in subscriber.received().iter().filter(|message| message.topic == topic) {
+        let event: serde_json::Value = serde_json::from_str(&message.payload).unwrap();
+        assert_eq!(event["run"], RUN);
+        let seq = event["seq"].as_u64().unwrap();
+        if !seen.contains(&seq) {
+            seen.push(seq);
+        }
+    }
+    seen
+}
+
+/// What is logged on this thread while the guard lives.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn start(&self) -> tracing::subscriber::DefaultGuard {
+        let log = self.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_max_level(tracing::Level::INFO)
+            .with_writer(move || log.clone());
+        tracing::subscriber::set_default(subscriber.finish())
+    }
+
+    fn lines(&self) -> Vec<String> {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap().lines().map(str::to_owned).collect()
+    }
+}
+
+#[tokio::test]
+async fn topics_have_the_promised_qos_and_retain_flags() {
+    let broker = Mosquitto::start();
+    // Only version 5 tells a live subscriber whether a message was published retained.
+    let subscriber =
+        Subscriber::start(broker.port(), "genred/#", &["-V", "5", "--retain-as-published"]).await;
+    let sink = Running::start(broker.port(), "windows = true\nwindow_qos = 1");
+    subscriber.wait_for(&topic("status"), |payload| payload == "online").await;
+    for message in [
+        info(10),
+        availability(FM1, true),
+        state(FM1, "jazz", 1),
+        attributes(FM1),
+        event(FM1, 1),
+        window(FM1, 1),
+        stats(),
+    ] {
+        sink.send(message).await;
+    }
+    let stats = subscriber.wait_for(&topic("stats"), |_| true).await;
+    assert!(stats.payload.contains(r#""mqtt":{"connected":true,"reconnects":0,"outbox":"#), "{stats:?}");
+    let promised = [
+        ("status", 1, true),
+        ("info", 1, true),
+        ("fm1/availability", 1, true),
+        ("fm1/state", 1, true),
+        ("fm1/attributes", 0, true),
+        ("fm1/event", 1, false),
+        ("fm1/window", 1, false),
+        ("stats", 0, false),
+    ];
+    for (leaf, qos, retain) in promised {
+        let message = subscriber.wait_for(&topic(leaf), |_| true).await;
+        assert_eq!((message.qos, message.retain), (qos, retain), "{message:?}");
+    }
+    assert_eq!(subscriber.newest(&topic("fm1/availability")).unwrap().payload, "online");
+    assert!(subscriber.newest(&topic("fm1/state")).unwrap().payload.contains(r#""confidence":0.83,"#));
+    assert!(sink.stop().await < Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn windows_are_published_only_when_asked_for() {
+    let broker = Mosquitto::start();
+    let subscriber = Subscriber::start(broker.port(), "genred/#", &[]).await;
+    for (settings, expected) in [("", None), ("windows = true", Some(0))] {
+        let sink = Running::start(broker.port(), settings);
+        subscriber.wait_for(&topic("status"), |payload| payload == "online").await;
+        // A window that comes before the connection is not kept.
+        for patch in 0..3 {
+            sink.send(window(FM1, patch)).await;
+        }
+        sink.send(event(FM1, 1 + u64::from(expected.is_some()))).await;
+        sink.stop().await;
+        let window = subscriber.newest(&topic("fm1/window"));
+        if expected.is_none() {
+            assert_eq!(window, None);
+        }
+    }
+}
+
+/// Both brokers must do the same for late subscribers, last wills and clean stops.
+async fn late_subscribers_wills_and_stops(port: u16) {
+    let sink = Running::start(port, "");
+    let live = Subscriber::start(port, "genred/#", &[]).await;
+    // Larger than a packet may be by default in client and broker.
+    for message in
+        [info(5000), availability(FM1, true), state(FM1, "rock", 1), attributes(FM1), event(FM1, 1)]
+    {
+        sink.send(message).await;
+    }
+    sink.send(state(FM1, "jazz", 2)).await;
+    live.wait_for(&topic("fm1/state"), |payload| payload.contains("jazz")).await;
+    live.wait_for(&topic("fm1/event"), |_| true).await;
+
+    let late = Subscriber::start(port, "genred/#", &[]).await;
+    for (leaf, qos, holds) in [
+        ("status", 1, "online"),
+        ("info", 1, "label-4999"),
+        ("fm1/availability", 1, "online"),
+        ("fm1/state", 1, r#""genre":"jazz""#),
+        ("fm1/attributes", 0, r#""top":"#),
+    ] {
+        let message = late.wait_for(&topic(leaf), |payload| payload.contains(holds)).await;
+        // rumqttd sends retained messages at the subscription's quality of service.
+        assert!(message.retain && message.qos >= qos, "{message:?}");
+    }
+    assert_eq!(late.newest(&topic("fm1/event")), None, "events are not retained");
+
+    sink.vanish().await;
+    late.wait_for(&topic("status"), |payload| payload == "offline").await;
+
+    let sink = Running::start(port, "");
+    until("status is online again", || late.newest(&topic("status")).is_some_and(|m| m.payload == "online"))
+        .await;
+    sink.send(availability(FM1, true)).await;
+    sink.send(event(FM1, 2)).await;
+    let took = sink.stop().await;
+    assert!(took < Duration::from_secs(1), "a clean stop took {took:?}");
+    until("status is offline", || late.newest(&topic("status")).is_some_and(|m| m.payload == "offline"))
+        .await;
+    let order: Vec<String> = late.received().into_iter().rev().take(3).map(|m| m.topic).collect();
+    assert_eq!(order, [topic("status"), topic("fm1/availability"), topic("fm1/event")], "newest first");
+    assert_eq!(late.newest(&topic("fm1/availability")).unwrap().payload, "offline");
+    let retained = Subscriber::start(port, "genred/studio1/status", &[]).await;
+    let status = retained.wait_for(&topic("status"), |_| true).await;
+    assert_eq!((status.payload.as_str(), status.retain), ("offline", true));
+}
+
+#[tokio::test]
+async fn mosquitto_late_subscribers_wills_and_stops() {
+    let broker = Mosquitto::start();
+    late_subscribers_wills_and_stops(broker.port()).await;
+    let log = broker.log();
+    assert!(
+        log.contains("Client studio1-0f1e2d3c disconnected."),
+        "the stop was not a clean disconnect:\n{log}"
+    );
+}
+
+#[tokio::test]
+async fn embedded_late_subscribers_wills_and_stops() {
+    let address = broker::start(0).unwrap();
+    assert!(address.ip().is_loopback());
+    late_subscribers_wills_and_stops(address.port()).await;
+}
+
+#[tokio::test]
+async fn an_outage_loses_and_reorders_nothing() {
+    let mut broker = Mosquitto::persistent();
+    let subscriber = Subscriber::start(broker.port(), "genred/#", &["-c", "-i", "observer"]).await;
+    let sink = Running::start(broker.port(), "");
+    subscriber.wait_for(&topic("status"), |payload| payload == "online").await;
+    sink.send(availability(FM1, true)).await;
+    let mut seq = 0;
+    let mut burst = async |count: u64| {
+        for _ in 0..count {
+            seq += 1;
+            sink.send(event(FM1, seq)).await;
+            sink.send(event("fm2", seq)).await;
+            sink.send(state(FM1, "jazz", seq)).await;
+        }
+    };
+    // The broker goes away in the middle of a burst.
+    burst(100).await;
+    until("some events arrive", || sequence(&subscriber, FM1).len() > 10).await;
+    burst(300).await;
+    broker.stop();
+    let away = Instant::now();
+    while away.elapsed() < Duration::from_secs(3) {
+        burst(1).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    broker.restart();
+    let back = Instant::now();
+    until("status is online", || {
+        let status = subscriber.newest(&topic("status"));
+        status.is_some_and(|status| status.payload == "online")
+    })
+    .await;
+    burst(5).await;
+    let expected: Vec<u64> = (1..=seq).collect();
+    until("all events arrive", || sequence(&subscriber, FM1).len() >= expected.len()).await;
+    until("all events of the other source arrive", || sequence(&subscriber, "fm2").len() >= expected.len())
+        .await;
+    println!("caught up {:?} after the broker's start, {} events a source", back.elapsed(), expected.len());
+    assert_eq!(sequence(&subscriber, FM1), expected);
+    assert_eq!(sequence(&subscriber, "fm2"), expected);
+    // Only the newest state was kept while the broker was away.
+    let newest = format!(r#""patch":{seq},"#);
+    subscriber.wait_for(&topic("fm1/state"), |payload| payload.contains(&newest)).await;
+    sink.stop().await;
+}
+
+#[tokio::test]
+async fn a_killed_broker_that_forgets_everything_is_told_again() {
+    let mut broker = Mosquitto::start();
+    let sink = Running::start(broker.port(), "");
+    let before = Subscriber::start(broker.port(), "genred/#", &[]).await;
+    for message in [info(10), availability(FM1, true), state(FM1, "jazz", 7), attributes(FM1)] {
+        sink.send(message).await;
+    }
+    before.wait_for(&topic("fm1/attributes"), |_| true).await;
+    drop(before);
+    broker.kill();
+    sink.send(state(FM1, "rock", 8)).await;
+    broker.restart();
+    let after = Subscriber::start(broker.port(), "genred/#", &[]).await;
+    after.wait_for(&topic("status"), |payload| payload == "online").await;
+    after.wait_for(&topic("info"), |payload| payload.contains("label-9")).await;
+    after.wait_for(&topic("fm1/availability"), |payload| payload == "online").await;
+    after.wait_for(&topic("fm1/state"), |payload| payload.contains("rock")).await;
+    after.wait_for(&topic("fm1/attributes"), |_| true).await;
+    let topics: Vec<String> = after.received().into_iter().map(|message| message.topic).collect();
+    assert_eq!(topics[0], topic("status"), "the first word is `online`");
+    sink.stop().await;
+}
+
+#[tokio::test]
+async fn a_broker_that_is_absent_at_start_is_waited_for() {
+    let log = Log::default();
+    let _guard = log.start();
+    let port = free_port();
+    let sink = Running::start(port, "");
+    for seq in 1..=200 {
+        // More than the inbox holds: the sink takes messages in all the same.
+        sink.send(event(FM1, seq)).await;
+    }
+    sink.send(availability(FM1, true)).await;
+    until("the failure is logged", || !log.lines().is_empty()).await;
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    let lines = log.lines();
+    assert_eq!(lines.len(), 1, "said once, not at every attempt: {lines:#?}");
+    assert!(
+        lines[0].contains("connection refused") && lines[0].contains("is the broker running"),
+        "{lines:#?}"
+    );
+    assert!(lines[0].contains(&format!("broker=127.0.0.1:{port}")), "{lines:#?}");
+
+    let server = broker::start(port).unwrap();
+    let subscriber = Subscriber::start(server.port(), "genred/studio1/status", &[]).await;
+    subscriber.wait_for(&topic("status"), |payload| payload == "online").await;
+    let connected =
+        log.lines().into_iter().find(|line| line.contains("connected to the MQTT broker")).unwrap();
+    assert!(connected.contains("down_s=") && connected.contains("waiting_events=200"), "{connected}");
+    sink.stop().await;
+
+    let sink = Running::start(free_port(), "");
+    sink.send(event(FM1, 1)).await;
+    assert!(sink.stop().await < Duration::from_millis(200), "without a broker there is nobody to wait for");
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_said_and_tried_again() {
+    let log = Log::default();
+    let _guard = log.start();
+    let broker = Mosquitto::with_login("ann", "right");
+    let sink = Running::start(broker.port(), "username = 'ann'\npassword = 'wr0ng!'");
+    until("the failure is logged", || !log.lines().is_empty()).await;
+    until("it is tried again", || broker.log().matches("not authorised").count() >= 3).await;
+    let lines = log.lines();
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+    assert!(lines[0].contains("not authorised") && lines[0].contains("`mqtt.password`"), "{lines:#?}");
+    assert!(!log.lines().join("\n").contains("wr0ng!"));
+    sink.stop().await;
+
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "right\n").unwrap();
+    let sink = Running::start(
+        broker.port(),
+        &format!("username = 'ann'\npassword_file = '{}'", file.path().display()),
+    );
+    let login = ["-u", "ann", "-P", "right"];
+    let subscriber = Subscriber::start(broker.port(), "genred/studio1/status", &login).await;
+    subscriber.wait_for(&topic("status"), |payload| payload == "online").await;
+    sink.stop().await;
+}
+
+#[tokio::test]
+async fn an_unknown_host_is_named() {
+    let log = Log::default();
+    let _guard = log.start();
+    let raw: RawMqttConfig = toml::from_str("url = 'mqtt://no-such-host.invalid'").unwrap();
+    let sink = MqttSink::new(raw.resolve("studio1").unwrap(), "studio1".into(), RUN.into());
+    let (inbox, messages) = mpsc::channel(4);
+    let task = tokio::spawn(Box::new(sink).run(messages));
+    until("the failure is logged", || !log.lines().is_empty()).await;
+    let line = log.lines().remove(0);
+    assert!(line.contains("the host name cannot be resolved"), "{line}");
+    assert!(line.contains("broker=no-such-host.invalid:1883"), "{line}");
+    drop(inbox);
+    task.await.unwrap();
+}

@@ -1,0 +1,245 @@
+//! Real brokers and real clients: mosquitto with a configuration of its own, and `mosquitto_sub`.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Nothing here takes as long; whatever does is broken.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A port of the loopback interface that nothing listens on.
+pub fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// Waits until `ready`, or fails naming `what`.
+pub async fn until(what: &str, mut ready: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !ready() {
+        assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A mosquitto on the loopback interface; killed when dropped.
+pub struct Mosquitto {
+    directory: tempfile::TempDir,
+    port: u16,
+    child: Option<Child>,
+}
+
+impl Mosquitto {
+    /// One that lets everybody in.
+    pub fn start() -> Self {
+        Self::with("allow_anonymous true\n", |_| {})
+    }
+
+    /// One that keeps sessions and retained messages over a restart.
+    pub fn persistent() -> Self {
+        Self::with("allow_anonymous true\npersistence true\nmax_queued_messages 0\n", |_| {})
+    }
+
+    /// One that wants a user name and a password.
+    pub fn with_login(username: &str, password: &str) -> Self {
+        Self::with("allow_anonymous false\npassword_file passwords\n", |directory| {
+            let status = tool("mosquitto_passwd", "mosquitto")
+                .args(["-b", "-c", "passwords", username, password])
+                .current_dir(directory)
+                .stderr(Stdio::null())
+                .status()
+                .unwrap();
+            assert!(status.success(), "mosquitto_passwd failed");
+        })
+    }
+
+    fn with(settings: &str, prepare: impl FnOnce(&Path)) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        prepare(directory.path());
+        // Another process may take the free port before mosquitto does.
+        for _ in 0..5 {
+            let port = free_port();
+            // As root, mosquitto would become another user, who cannot read the directory.
+            let config = format!(
+                "listener {port} 127.0.0.1\nuser root\npersistence_location {}/\nlog_dest file {0}/log\nlog_type all\nconnection_messages true\n{settings}",
+                directory.path().display()
+            );
+            fs::write(directory.path().join("mosquitto.conf"), config).unwrap();
+            if let Some(child) = launch(directory.path(), port) {
+                return Self { directory, port, child: Some(child) };
+            }
+        }
+        panic!(
+            "mosquitto does not start:\n{}",
+            fs::read_to_string(directory.path().join("log")).unwrap_or_default()
+        );
+    }
+
+    /// Its port, the same over a restart.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What it logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    /// `SIGKILL`.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// `SIGTERM`, upon which a persistent one saves its sessions.
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let pid = rustix::process::Pid::from_child(&child);
+            rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Starts it anew on its port.
+    pub fn restart(&mut self) {
+        self.kill();
+        let child = launch(self.directory.path(), self.port);
+        assert!(child.is_some(), "mosquitto does not start again:\n{}", self.log());
+        self.child = child;
+    }
+}
+
+impl Drop for Mosquitto {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn launch(directory: &Path, port: u16) -> Option<Child> {
+    let mut child = tool("mosquitto", "mosquitto")
+        .args(["-c", "mosquitto.conf"])
+        .current_dir(directory)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + DEADLINE;
+    while Instant::now() < deadline {
+        if child.try_wait().unwrap().is_some() {
+            return None;
+        }
+        if TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).is_ok() {
+            return Some(child);
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    None
+}
+
+/// The program `name`; fails with the Debian package that holds it.
+fn tool(name: &str, package: &str) -> Command {
+    let path = std::env::var("PATH").unwrap_or_default();
+    // Daemons live in `sbin`, which ordinary users seldom have in their `PATH`.
+    let found = path.split(':').chain(["/usr/sbin", "/usr/local/sbin"]).map(|dir| Path::new(dir).join(name));
+    let found = found.into_iter().find(|candidate| candidate.is_file());
+    Command::new(found.unwrap_or_else(|| panic!("`{name}` is missing: apt-get install {package}")))
+}
+
+/// One message as `mosquitto_sub` printed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    pub topic: String,
+    pub qos: u8,
+    pub retain: bool,
+    pub payload: String,
+}
+
+/// A running `mosquitto_sub`; killed when dropped.
+pub struct Subscriber {
+    child: Child,
+    received: Arc<Mutex<Vec<Received>>>,
+}
+
+impl Subscriber {
+    /// Subscribes to `topic` at quality of service 1; `more` are further arguments. Returns once it is subscribed.
+    pub async fn start(port: u16, topic: &str, more: &[&str]) -> Self {
+        // `mosquitto_sub` does not flush its debug output, which is what says that it is subscribed.
+        let mut child = tool("stdbuf", "coreutils")
+            .arg("-oL")
+            .arg(tool("mosquitto_sub", "mosquitto-clients").get_program())
+            .args(["-h", "127.0.0.1", "-p", &port.to_string()])
+            .args(["-q", "1", "-F", "%t %q %r %p", "-t", topic, "-d"])
+            .args(more)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let subscribed = Arc::new(Mutex::new(false));
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (seen, ready) = (Arc::clone(&received), Arc::clone(&subscribed));
+        let prefix = topic.split('/').next().unwrap_or_default().to_owned();
+        thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                // Debug output, which tells of the subscription, shares the stream.
+                if line.starts_with("Subscribed") {
+                    *ready.lock().unwrap() = true;
+                } else if line.starts_with(&prefix) {
+                    let mut parts = line.splitn(4, ' ');
+                    let mut part = || parts.next().unwrap_or_default().to_owned();
+                    seen.lock().unwrap().push(Received {
+                        topic: part(),
+                        qos: part().parse().unwrap(),
+                        retain: part() == "1",
+                        payload: part(),
+                    });
+                }
+            }
+        });
+        let subscriber = Self { child, received };
+        until("mosquitto_sub is subscribed", || *subscribed.lock().unwrap()).await;
+        subscriber
+    }
+
+    /// Everything so far, in order.
+    pub fn received(&self) -> Vec<Received> {
+        self.received.lock().unwrap().clone()
+    }
+
+    /// The newest message on a topic.
+    pub fn newest(&self, topic: &str) -> Option<Received> {
+        self.received().into_iter().rfind(|message| message.topic == topic)
+    }
+
+    /// Waits for a message on `topic` whose payload fits, the newest ones included, and returns it.
+    pub async fn wait_for(&self, topic: &str, fits: impl Fn(&str) -> bool) -> Received {
+        let find =
+            || self.received().into_iter().find(|message| message.topic == topic && fits(&message.payload));
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            if let Some(message) = find() {
+                return message;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "nothing fitting on `{topic}` within {DEADLINE:?}, but {:#?}",
+                self.received()
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
