@@ -3,6 +3,7 @@
 
 pub mod audio;
 pub mod broker;
+pub mod flaky;
 pub mod pulse;
 
 use std::process::{Command, Stdio};

@@ -1,0 +1,252 @@
+use super::*;
+use crate::sink::payload::{Event, EventKind};
+use crate::sink::samples;
+
+fn session(window_qos: Option<u8>) -> Session {
+    Session::new(Topics::new("genred".into(), "n".into()), window_qos, 100)
+}
+
+fn state(source: &str, patch: u64) -> Message {
+    let payload = State { patch, ..samples::state() };
+    Message::State { source: source.into(), payload: Arc::new(payload) }
+}
+
+fn event(source: &str, seq: u64) -> Message {
+    let payload: Event = samples::event(seq, EventKind::SourceLost);
+    Message::Event { source: source.into(), payload: Arc::new(payload) }
+}
+
+fn availability(source: &str, online: bool) -> Message {
+    Message::Availability { source: source.into(), online }
+}
+
+fn window(patch: u64) -> Message {
+    samples::window_message(|window| window.patch = patch)
+}
+
+/// Topics, without the node, of everything that may go now.
+fn take(session: &mut Session) -> Vec<String> {
+    std::iter::from_fn(|| session.next()).map(|p| p.topic.replacen("genred/n/", "", 1)).collect()
+}
+
+/// The client sends all that it holds and the broker acknowledges it.
+fn deliver(session: &mut Session) {
+    let mut id = 0;
+    while !session.handed.is_empty() {
+        id += 1;
+        session.sent(id);
+        session.acknowledged(id);
+    }
+}
+
+#[test]
+fn nothing_goes_without_a_connection() {
+    let mut session = session(Some(1));
+    for message in [state("a", 1), event("a", 1), window(1), Message::Stats(Arc::new(samples::stats()))] {
+        session.accept(message);
+    }
+    assert_eq!(take(&mut session), [""; 0]);
+    session.connected();
+    assert_eq!(
+        take(&mut session),
+        ["status", "a/state", "a/event"],
+        "neither windows nor statistics are kept"
+    );
+}
+
+#[test]
+fn a_new_connection_starts_with_everything_retained() {
+    let mut session = session(None);
+    session.accept(event("a", 1));
+    session.accept(Message::Attributes { source: "a".into(), payload: Arc::new(samples::attributes()) });
+    for message in [state("b", 1), state("a", 1), availability("b", true), availability("a", false)] {
+        session.accept(message);
+    }
+    session.accept(Message::Info(Arc::new(samples::info(2))));
+    let expected = [
+        "status",
+        "info",
+        "a/availability",
+        "b/availability",
+        "a/state",
+        "b/state",
+        "a/attributes",
+        "a/event",
+    ];
+    session.connected();
+    assert_eq!(take(&mut session), expected);
+    deliver(&mut session);
+    assert!(session.is_idle());
+    session.disconnected();
+    session.accept(event("a", 2));
+    session.connected();
+    assert_eq!(take(&mut session), expected, "once more on every connection");
+}
+
+#[test]
+fn only_the_latest_value_of_a_topic_counts() {
+    let mut session = session(None);
+    session.connected();
+    take(&mut session);
+    // The broker does not answer, so the client gets no more than it may hold,
+    for patch in 0..500 {
+        session.accept(state("a", patch));
+        take(&mut session);
+    }
+    assert_eq!(session.in_flight(), IN_FLIGHT);
+    deliver(&mut session);
+    // and then the newest.
+    let newest = session.next().unwrap();
+    assert!(String::from_utf8(newest.payload).unwrap().contains(r#""patch":499,"#));
+    assert_eq!(session.next(), None);
+}
+
+#[test]
+fn events_follow_each_other_and_states_do_not_wait_for_them() {
+    let mut session = session(None);
+    session.connected();
+    take(&mut session);
+    deliver(&mut session);
+    for message in [event("a", 1), event("a", 2), state("a", 1), event("b", 1)] {
+        session.accept(message);
+    }
+    assert_eq!(take(&mut session), ["a/state", "a/event", "b/event"]);
+    session.sent(7);
+    session.sent(8);
+    session.acknowledged(7);
+    assert_eq!(take(&mut session), [""; 0], "7 was the state");
+    session.acknowledged(8);
+    assert_eq!(take(&mut session), ["a/event"]);
+    assert_eq!(session.waiting_events(), 2);
+}
+
+#[test]
+fn packet_ids_of_an_old_connection_mean_nothing() {
+    let mut session = session(None);
+    session.connected();
+    take(&mut session);
+    deliver(&mut session);
+    session.accept(event("a", 1));
+    take(&mut session);
+    session.sent(5);
+    session.disconnected();
+    session.acknowledged(5);
+    session.connected();
+    session.acknowledged(5);
+    assert_eq!(take(&mut session), ["status", "a/event"]);
+}
+
+#[test]
+fn a_source_goes_offline_after_its_events() {
+    let mut session = session(None);
+    session.connected();
+    take(&mut session);
+    deliver(&mut session);
+    session.accept(event("a", 1));
+    assert_eq!(take(&mut session), ["a/event"]);
+    for message in [event("a", 2), state("a", 1), availability("a", false), availability("b", false)] {
+        session.accept(message);
+    }
+    assert_eq!(take(&mut session), ["a/state", "b/availability"], "event 2 waits for event 1");
+    deliver(&mut session);
+    assert_eq!(take(&mut session), ["a/event", "a/availability"]);
+    // Back before it was said: then there is nothing to wait for.
+    for message in [event("a", 3), event("a", 4), availability("a", false), availability("a", true)] {
+        session.accept(message);
+    }
+    assert_eq!(take(&mut session), ["a/availability"]);
+}
+
+#[test]
+fn what_the_client_refuses_comes_again() {
+    let mut session = session(Some(0));
+    session.connected();
+    session.accept(event("a", 1));
+    for expected in ["genred/n/status", "genred/n/status", "genred/n/status"] {
+        assert_eq!(session.next().unwrap().topic, expected);
+        session.refused();
+    }
+    assert_eq!(session.next().unwrap().topic, "genred/n/status");
+    assert_eq!(session.next().unwrap().topic, "genred/n/a/event");
+    session.refused();
+    assert_eq!(session.next().unwrap().topic, "genred/n/a/event");
+    assert_eq!(session.in_flight(), 2);
+}
+
+#[test]
+fn windows_give_way() {
+    let mut session = session(Some(1));
+    session.connected();
+    for patch in 0..2000 {
+        session.accept(window(patch));
+    }
+    assert_eq!(session.windows_dropped, 2000 - WINDOWS_WAITING as u64);
+    assert_eq!(take(&mut session).len(), WINDOWS_IN_FLIGHT);
+    session.accept(state("a", 1));
+    session.accept(event("a", 1));
+    assert_eq!(take(&mut session), ["a/state", "a/event"], "windows never hold these up");
+    deliver(&mut session);
+    let next = session.next().unwrap();
+    assert!(String::from_utf8(next.payload).unwrap().contains(r#""patch":1039,"#), "the oldest are dropped");
+}
+
+#[test]
+fn unconfirmed_messages_leave_no_trace() {
+    let mut session = session(Some(0));
+    session.connected();
+    take(&mut session);
+    deliver(&mut session);
+    session.accept(window(1));
+    assert_eq!(session.next().unwrap().qos, 0);
+    assert!(!session.is_idle());
+    session.sent(0);
+    assert!(session.is_idle());
+}
+
+#[test]
+fn a_message_that_is_too_large_is_left_out() {
+    let mut session = session(None);
+    session.connected();
+    take(&mut session);
+    let mut huge = samples::info(1);
+    huge.execution_provider_reason = "x".repeat(MAX_PAYLOAD).into();
+    session.accept(Message::Info(Arc::new(huge)));
+    session.accept(state("a", 1));
+    assert_eq!(take(&mut session), ["a/state"]);
+}
+
+#[test]
+fn the_good_bye_is_sources_first() {
+    let mut session = session(None);
+    session.connected();
+    for message in [availability("b", true), state("a", 1), event("a", 1)] {
+        session.accept(message);
+    }
+    take(&mut session);
+    deliver(&mut session);
+    session.accept(event("a", 2));
+    session.accept(state("a", 2));
+    session.close();
+    let last: Vec<(String, String)> = std::iter::from_fn(|| session.next())
+        .map(|p| (p.topic, String::from_utf8(p.payload).unwrap()))
+        .collect();
+    let pair = |topic: &str| (topic.to_owned(), "offline".to_owned());
+    assert_eq!(last, ["genred/n/a/availability", "genred/n/b/availability", "genred/n/status"].map(pair));
+    assert!(!session.is_idle(), "not acknowledged yet");
+    deliver(&mut session);
+    assert!(session.is_idle(), "event 2 stays behind");
+}
+
+#[test]
+fn statistics_tell_of_the_connection() {
+    let mut session = session(None);
+    session.connected();
+    session.connected();
+    take(&mut session);
+    session.accept(event("a", 1));
+    session.accept(Message::Stats(Arc::new(samples::stats())));
+    let stats = session.next().unwrap();
+    assert_eq!((stats.topic.as_str(), stats.qos, stats.retain), ("genred/n/stats", 0, false));
+    let text = String::from_utf8(stats.payload).unwrap();
+    assert!(text.contains(r#""mqtt":{"connected":true,"reconnects":1,"outbox":1}"#), "{text}");
+}

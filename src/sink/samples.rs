@@ -1,0 +1,130 @@
+//! Messages with fixed values, for tests.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::Message;
+use super::payload::{
+    Attributes, Event, EventKind, Info, LabelP, MqttStats, SourceInfo, SourceStats, State, Stats, Window,
+};
+
+pub const RUN: &str = "0f1e2d3c";
+
+pub fn time(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+pub fn state() -> State {
+    State {
+        run: RUN.into(),
+        ts: time("2026-11-03T14:03:07.25Z"),
+        patch: 187,
+        state: "music",
+        genre: "jazz".into(),
+        // The nearest single-precision value prints as 0.8299999833106995 in double precision.
+        confidence: Some(0.83),
+        raw_genre: Some("blues".into()),
+        raw_confidence: Some(0.412_345_6),
+        since: time("2026-11-03T14:01:59Z"),
+        lufs_s: Some(-14.234_567),
+        dead_air: "OFF",
+        source: "fm1".into(),
+        source_name: "FM 1".into(),
+        model: "musicnn-msd".into(),
+    }
+}
+
+pub fn to_jazz() -> EventKind {
+    EventKind::GenreChanged { from: "rock".into(), to: "jazz".into(), confidence: Some(0.712_345) }
+}
+
+pub fn event(seq: u64, kind: EventKind) -> Event {
+    Event { run: RUN.into(), seq, ts: time("2026-11-03T14:01:59Z"), kind }
+}
+
+pub fn attributes() -> Attributes {
+    let label = |label: &str, p| LabelP { label: label.into(), p };
+    Attributes {
+        run: RUN.into(),
+        ts: time("2026-11-03T14:03:07.25Z"),
+        top: vec![label("jazz", 0.83), label("blues", 0.11)],
+        tags: vec![label("instrumental", 0.61)],
+        title: Some("John Doe - \"Blue\" in Grün".into()),
+        model: "musicnn-msd".into(),
+        head: "genres".into(),
+    }
+}
+
+pub fn window() -> Window {
+    Window {
+        run: RUN.into(),
+        ts: time("2026-11-03T14:03:07Z"),
+        patch: 186,
+        start: 185.984,
+        end: 188.976,
+        state: "music",
+        genre: "jazz".into(),
+        confidence: Some(0.83),
+        scores: vec![("blues".into(), 0.123_456_79), ("jazz".into(), 0.83), ("rock".into(), 1e-7)],
+        lufs_s: -14.234_567,
+    }
+}
+
+pub fn info(sources: usize) -> Info {
+    let all = [("fm1", "device:default"), ("kitchen", "stdin:")];
+    Info {
+        run: RUN.into(),
+        version: "0.1.0",
+        started: time("2026-11-03T14:00:00Z"),
+        model: "musicnn-msd".into(),
+        model_sha256: "ab".repeat(32).into(),
+        head: "genres".into(),
+        labels: ["blues", "jazz", "rock"].map(Into::into).into(),
+        execution_provider: "cpu",
+        execution_provider_reason: "`cuda` failed: no device".into(),
+        lookahead_ms: 0.0,
+        hop_s: 1.0,
+        sources: all[..sources]
+            .iter()
+            .map(|(name, uri)| SourceInfo { name: (*name).into(), uri: (*uri).into() })
+            .collect(),
+    }
+}
+
+pub fn stats() -> Stats {
+    let source = SourceStats {
+        state: "music",
+        produced: 188,
+        scored: 187,
+        dropped: 1,
+        xruns: 0,
+        reconnects: 0,
+        latency_ms_p50: Some(7.512_345),
+        latency_ms_p99: None,
+    };
+    Stats {
+        run: RUN.into(),
+        ts: time("2026-11-03T14:03:30Z"),
+        execution_provider: "cpu",
+        realtime_factor: Some(170.123_456_789),
+        rss_mb: Some(61.25),
+        cpu_cores: Some(0.012_345),
+        mqtt: Some(MqttStats { connected: true, reconnects: 2, outbox: 0 }),
+        sources: [("fm1".into(), source)].into(),
+    }
+}
+
+pub fn state_message() -> Message {
+    Message::State { source: "fm1".into(), payload: Arc::new(state()) }
+}
+
+pub fn event_message(seq: u64, kind: EventKind) -> Message {
+    Message::Event { source: "fm1".into(), payload: Arc::new(event(seq, kind)) }
+}
+
+pub fn window_message(change: impl FnOnce(&mut Window)) -> Message {
+    let mut payload = window();
+    change(&mut payload);
+    Message::Window { source: "fm1".into(), payload: Arc::new(payload) }
+}
