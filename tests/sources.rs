@@ -2,11 +2,17 @@
 
 mod support;
 
+use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use genred::audio::{Block, SampleRate};
-use genred::source::{self, Read, Source, SourceError};
-use support::audio::{SECONDS, correlation, decode_with_ffmpeg, encode};
+use genred::source::{self, Pacing, Read, Source, SourceConfig, SourceError, Uri};
+use genred::thread::Stop;
+use support::audio::{SECONDS, correlation, decode_with_ffmpeg, encode, signal, write_wav};
+use support::tool;
 
 /// All that a source brings.
 #[derive(Debug, Default)]
@@ -92,5 +98,378 @@ fn every_codec_decodes_as_ffmpeg_does() {
         check("x.opus", &["-c:a", "libopus"], 0);
         check("x.webm", &["-c:a", "libopus"], 960);
     }
-    assert!(SECONDS > 3.0);
+}
+
+/// Rates and channel counts from one end to the other, with the real length.
+#[test]
+fn any_rate_and_channel_count() {
+    let folder = tempfile::tempdir().unwrap();
+    for extension in ["wav", "flac"] {
+        for (rate, channels) in [(8_000, 1), (16_000, 1), (48_000, 6), (44_100, 8), (192_000, 2)] {
+            let path = encode(folder.path(), &format!("{rate}-{channels}.{extension}"), rate, channels, &[]);
+            let heard = hear(&path).unwrap();
+            assert_eq!((heard.rate, heard.channels), (rate, channels), "{}", path.display());
+            assert_eq!(heard.end, (SECONDS * f64::from(rate)).round() as u64, "{}", path.display());
+            let alike = correlation(&heard.interleaved, &signal(rate, channels, SECONDS));
+            assert!(alike > 0.999, "{}: {alike}", path.display());
+        }
+    }
+}
+
+#[test]
+fn not_a_number_passes_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("nan.wav");
+    write_wav(&path, 8000, 1, &[0.5, f32::NAN, f32::INFINITY, -0.5]);
+    let heard = hear(&path).unwrap();
+    assert_eq!(heard.interleaved.len(), 4);
+    assert!(heard.interleaved[1].is_nan() && heard.interleaved[2].is_infinite());
+}
+
+/// A message for a person: it names the thing, in lower case, without a full stop.
+fn check_error(result: Result<Heard, SourceError>, name: &str, expected: &str) {
+    let error = result.expect_err(name);
+    let message = error.to_string();
+    println!("{message}");
+    assert!(!error.is_transient(), "{message}");
+    assert!(message.contains(name) && message.contains(expected), "{message} lacks {name} or {expected}");
+    assert!(!message.ends_with('.') && !message.starts_with(char::is_uppercase), "{message}");
+}
+
+#[test]
+fn what_is_no_sound_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |name: &str, content: Option<&[u8]>, expected: &str| {
+        let path = folder.path().join(name);
+        if let Some(content) = content {
+            std::fs::write(&path, content).unwrap();
+        }
+        check_error(hear(&path), name, expected);
+    };
+    check("missing.wav", None, "does not exist");
+    check("empty.wav", Some(b""), "is empty (0 bytes)");
+    check("one.wav", Some(b"R"), "known are wav, flac, mp3");
+    check("text.mp3", Some("no sound here, only words\n".repeat(500).as_bytes()), "known are wav, flac, mp3");
+    check("zeros.flac", Some(&[0; 70_000]), "known are wav, flac, mp3");
+    std::fs::create_dir(folder.path().join("album.flac")).unwrap();
+    check("album.flac", None, "is a directory");
+    std::os::unix::fs::symlink("/dev/zero", folder.path().join("zero.wav")).unwrap();
+    check("zero.wav", None, "neither a regular file nor a pipe");
+
+    let path = folder.path().join("header.wav");
+    write_wav(&path, 8000, 1, &[]);
+    check("header.wav", None, "holds no sound");
+    for (offset, absurd) in [(22, [0xff, 0xff, 0xff, 0xff]), (24, [1, 0, 0, 0]), (24, [0xff; 4])] {
+        write_wav(&path, 8000, 1, &[0.0; 100]);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[offset..offset + 4].copy_from_slice(&absurd);
+        check("header.wav", Some(&bytes), "header.wav");
+    }
+}
+
+#[test]
+fn what_cannot_be_opened_is_refused_by_name() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret.wav");
+    write_wav(&path, 8000, 1, &[0.0; 100]);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
+    // Root reads it all the same.
+    if std::fs::File::open(&path).is_err() {
+        check_error(hear(&path), "secret.wav", "permission denied");
+    }
+}
+
+/// A file that was cut short gives what it holds; a tenth of a second is still sound.
+#[test]
+fn a_truncated_file_gives_what_decodes() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, arguments) in CODECS {
+        let path = encode(folder.path(), name, 44_100, 2, arguments);
+        let whole = hear(&path).unwrap().end;
+        let bytes = std::fs::read(&path).unwrap();
+        let cut = folder.path().join(format!("cut-{name}"));
+        std::fs::write(&cut, &bytes[..bytes.len() * 6 / 10]).unwrap();
+        let part = hear(&cut).unwrap_or_else(|error| panic!("{error}")).end;
+        let share = part as f64 / whole as f64;
+        println!("{name}: {share:.3}");
+        // Ogg pages come whole or not at all, and these hold up to a second.
+        assert!((0.25..0.8).contains(&share), "{name}: {share}");
+    }
+}
+
+/// Garbage in the middle costs the packets that it hits, and says so: a gap, and a count that the end's position includes.
+#[test]
+fn garbage_in_the_middle_costs_only_what_it_hits() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, arguments) in CODECS {
+        let path = encode(folder.path(), name, 44_100, 2, arguments);
+        let whole = hear(&path).unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        let mut state = 1_u32;
+        for byte in &mut bytes[middle..middle + 3000] {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            *byte = (state >> 24) as u8;
+        }
+        let damaged = folder.path().join(format!("damaged-{name}"));
+        std::fs::write(&damaged, bytes).unwrap();
+        let heard = hear(&damaged).unwrap_or_else(|error| panic!("{error}"));
+        let share = heard.interleaved.len() as f64 / whole.interleaved.len() as f64;
+        println!("{name}: {share:.3} heard, {} corrupt, gaps at {:?}", heard.corrupt, heard.gaps);
+        assert!(share > 0.6 && share < 1.05, "{name}: {share}");
+        // Where the container says when each packet sounds, what is lost is known.
+        if ["x.flac", "x.ogg", "x.m4a", "x.opus"].contains(name) {
+            assert!(!heard.gaps.is_empty(), "{name}");
+            assert!(heard.end.abs_diff(whole.end) < 4410, "{name}: {} for {}", heard.end, whole.end);
+        }
+    }
+}
+
+/// Random damage of every kind: errors are fine, panics and endless loops are not.
+#[test]
+fn damaged_files_never_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut state = 7_u32;
+    let mut random = move |below: usize| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as usize % below.max(1)
+    };
+    for (name, arguments) in CODECS {
+        let path = encode(folder.path(), name, 22_050, 1, arguments);
+        let bytes = std::fs::read(&path).unwrap();
+        let damaged = folder.path().join(format!("damaged-{name}"));
+        for round in 0..40 {
+            let mut bytes = bytes.clone();
+            // Headers matter most: half of the rounds hit the first kilobyte only.
+            let reach = if round % 2 == 0 { bytes.len().min(1024) } else { bytes.len() };
+            for _ in 0..=random(20) {
+                let at = random(reach);
+                bytes[at] = random(256) as u8;
+            }
+            std::fs::write(&damaged, bytes).unwrap();
+            let _ = hear(&damaged);
+        }
+    }
+}
+
+const CODECS: &[(&str, &[&str])] = &[
+    ("s16.wav", &["-c:a", "pcm_s16le"]),
+    ("x.aiff", &["-c:a", "pcm_s16be"]),
+    ("x.flac", &[]),
+    ("x.mp3", &["-c:a", "libmp3lame", "-b:a", "128k"]),
+    ("x.ogg", &["-c:a", "libvorbis"]),
+    ("x.m4a", &["-c:a", "aac", "-movflags", "+faststart"]),
+    ("x.aac", &["-c:a", "aac"]),
+    #[cfg(feature = "opus")]
+    ("x.opus", &["-c:a", "libopus"]),
+];
+
+/// Files put end to end: the second is heard too, after a gap, even where rate and channels change.
+#[test]
+fn files_put_end_to_end_are_all_heard() {
+    let folder = tempfile::tempdir().unwrap();
+    for (extension, arguments) in [("mp3", &["-c:a", "libmp3lame"][..]), ("ogg", &["-c:a", "libvorbis"][..])]
+    {
+        for (rate, channels) in [(44_100, 2), (22_050, 1)] {
+            let first = encode(folder.path(), &format!("first.{extension}"), 44_100, 2, arguments);
+            let second = encode(folder.path(), &format!("second.{extension}"), rate, channels, arguments);
+            let both = folder.path().join(format!("both.{extension}"));
+            std::fs::write(&both, [std::fs::read(first).unwrap(), std::fs::read(second).unwrap()].concat())
+                .unwrap();
+            let heard = hear(&both).unwrap();
+            let seconds = heard.end as f64 / f64::from(heard.rate);
+            println!("{extension} + {rate}: {seconds} s, gaps {:?}, {} corrupt", heard.gaps, heard.corrupt);
+            assert_eq!((heard.rate, heard.channels), (rate, channels), "{extension}");
+            assert!((seconds - 2.0 * SECONDS).abs() < 0.2, "{extension}: {seconds}");
+            assert!((1..=3).contains(&heard.gaps.len()), "{extension}: {:?}", heard.gaps);
+        }
+    }
+}
+
+fn config(uri: &str, pacing: Pacing) -> SourceConfig {
+    SourceConfig {
+        display_name: "test".into(),
+        name: "test".into(),
+        uri: Uri::parse(uri).unwrap(),
+        pacing,
+        start: None,
+    }
+}
+
+/// Opens standard input with the output of `command` in its place.
+fn piped(uri: &str, shell: &str, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
+    let mut child = tool("sh", "dash").args(["-c", shell]).stdout(Stdio::piped()).spawn().unwrap();
+    let pipe = OwnedFd::from(child.stdout.take().unwrap());
+    std::thread::spawn(move || child.wait());
+    source::open_stdin(&config(uri, Pacing::Realtime), pipe, stop)
+}
+
+#[test]
+fn containers_come_through_a_pipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let stop = Stop::new().unwrap();
+    tool("ffmpeg", "ffmpeg");
+    let flac = encode(folder.path(), "x.flac", 44_100, 2, &[]);
+    let check = |shell: String| {
+        let heard = drain(&mut *piped("-", &shell, &stop).unwrap()).unwrap();
+        // The same bytes, decoded by ffmpeg.
+        let kept = folder.path().join("kept");
+        let keep = format!("({shell}) > {}", kept.display());
+        assert!(tool("sh", "dash").args(["-c", &keep]).status().unwrap().success());
+        let theirs = decode_with_ffmpeg(&kept);
+        let alike = correlation(&heard.interleaved, &theirs);
+        println!("{shell}: {} samples, ffmpeg {}, correlation {alike:.5}", heard.end, theirs.len() / 2);
+        assert!(heard.end.abs_diff(theirs.len() as u64 / 2) <= 1152, "{shell}: {}", heard.end);
+        assert!(alike > 0.99 && heard.gaps.is_empty(), "{shell}: {alike}");
+        assert_eq!(heard.anchors[0].0, 0);
+    };
+    tool("sox", "sox");
+    let flac = flac.display();
+    check(format!("ffmpeg -v error -i {flac} -f wav -"));
+    check(format!("ffmpeg -v error -i {flac} -f wav -c:a pcm_f32le - | cat"));
+    check(format!("cat {flac}"));
+    check(format!("ffmpeg -v error -i {flac} -f mp3 -b:a 256k -"));
+    check(format!("ffmpeg -v error -i {flac} -f adts -c:a aac -"));
+    check(format!("ffmpeg -v error -i {flac} -f ogg -c:a libvorbis -"));
+    check(format!("ffmpeg -v error -i {flac} -f mp4 -movflags +frag_keyframe+empty_moov -c:a aac -"));
+    check(format!("sox {flac} -t wav -"));
+    if cfg!(feature = "opus") {
+        check(format!("ffmpeg -v error -i {flac} -f ogg -c:a libopus -"));
+    }
+}
+
+#[test]
+fn a_redirected_file_may_need_seeking() {
+    let folder = tempfile::tempdir().unwrap();
+    let stop = Stop::new().unwrap();
+    // Its index comes last, so that it cannot be decoded front to back.
+    let path = encode(folder.path(), "x.m4a", 44_100, 2, &["-c:a", "aac"]);
+    let file = std::fs::File::open(&path).unwrap();
+    let mut source = source::open_stdin(&config("-", Pacing::Realtime), file.into(), &stop).unwrap();
+    assert_eq!(drain(&mut *source).unwrap().end, hear(&path).unwrap().end);
+
+    let result = drain(&mut *piped("-", &format!("cat {}", path.display()), &stop).unwrap());
+    check_error(result, "standard input", "cannot be decoded");
+}
+
+#[test]
+fn raw_pcm_comes_through_a_pipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let stop = Stop::new().unwrap();
+    let path = encode(folder.path(), "x.flac", 16_000, 2, &[]);
+    let reference = hear(&path).unwrap();
+    for (format, tolerance) in [("s16le", 4e-5), ("s24le", 4e-5), ("s32le", 4e-5), ("f32le", 4e-5)] {
+        let shell = format!("ffmpeg -v error -i {} -f {format} -c:a pcm_{format} -", path.display());
+        // A last sample that is cut in two is dropped.
+        let shell = format!("{shell}; printf abc");
+        let uri = format!("stdin:?format={format}&rate=16000&channels=2");
+        let heard = drain(&mut *piped(&uri, &shell, &stop).unwrap()).unwrap();
+        assert_eq!((heard.end, heard.rate, heard.channels), (reference.end, 16_000, 2), "{format}");
+        let worst = heard.interleaved.iter().zip(&reference.interleaved);
+        let worst = worst.map(|(one, other)| (one - other).abs()).fold(0.0, f32::max);
+        assert!(worst <= tolerance, "{format}: {worst}");
+        assert_eq!(heard.anchors.len(), 1);
+    }
+}
+
+#[test]
+fn a_pipe_that_brings_nothing_says_so() {
+    let stop = Stop::new().unwrap();
+    for uri in ["-", "stdin:?format=s16le&rate=16000&channels=1"] {
+        check_error(drain(&mut *piped(uri, "true", &stop).unwrap()), "standard input", "nothing came in");
+    }
+    let words = "yes these are words | head -c 100000";
+    check_error(drain(&mut *piped("-", words, &stop).unwrap()), "standard input", "known are");
+}
+
+/// A writer that pauses makes the source idle, not end; the stop token ends it at once.
+#[test]
+fn a_stalled_pipe_is_idle_until_it_is_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = encode(folder.path(), "s16.wav", 16_000, 1, &["-c:a", "pcm_s16le"]);
+    let bytes = std::fs::read(path).unwrap();
+    for uri in ["-", "stdin:?format=s16le&rate=16000&channels=1"] {
+        let stop = Stop::new().unwrap();
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let mut source = source::open_stdin(&config(uri, Pacing::Realtime), reader.into(), &stop).unwrap();
+        let mut block = empty_block();
+        assert_eq!(source.read(&mut block).unwrap(), Read::Idle, "{uri}");
+        writer.write_all(&bytes[..32_000]).unwrap();
+        let mut samples = 0;
+        loop {
+            match source.read(&mut block).unwrap() {
+                Read::Audio => samples += block.samples(),
+                Read::Idle => break,
+                Read::End => panic!("{uri}: ended"),
+            }
+        }
+        assert!((13_000..=16_000).contains(&samples), "{uri}: {samples}");
+        let stopper = stop.clone();
+        let handle = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(50));
+            stopper.set();
+            Instant::now()
+        });
+        while source.read(&mut block).unwrap() != Read::End {}
+        assert!(handle.join().unwrap().elapsed() < Duration::from_millis(200), "{uri}");
+    }
+}
+
+#[test]
+fn a_named_pipe_is_read_as_it_fills() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fifo");
+    assert!(tool("mkfifo", "coreutils").arg(&path).status().unwrap().success());
+    let stop = Stop::new().unwrap();
+    let flac = encode(folder.path(), "x.flac", 16_000, 1, &[]);
+    let mut source = source::open(&config(path.to_str().unwrap(), Pacing::Realtime), &stop).unwrap();
+    assert_eq!(source.read(&mut empty_block()).unwrap(), Read::Idle);
+    let shell = format!("cat {} > {}", flac.display(), path.display());
+    let mut writer = tool("sh", "dash").args(["-c", &shell]).spawn().unwrap();
+    assert_eq!(drain(&mut *source).unwrap().end, 52_800);
+    writer.wait().unwrap();
+}
+
+/// Real-time pacing takes as long as the file plays; only a lower bound is certain on a busy machine.
+#[test]
+fn realtime_takes_its_time_and_fast_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let stop = Stop::new().unwrap();
+    let path = encode(folder.path(), "x.flac", 16_000, 1, &[]);
+    let path = path.to_str().unwrap();
+
+    let begun = Instant::now();
+    let wall = jiff::Timestamp::now();
+    let mut live = source::open(&config(path, Pacing::Realtime), &stop).unwrap();
+    let heard = drain(&mut *live).unwrap();
+    assert!(begun.elapsed().as_secs_f64() >= SECONDS - 0.001, "{:?}", begun.elapsed());
+    assert_eq!(heard.end, 52_800);
+    assert_eq!(heard.anchors.len(), 1);
+    let off = heard.anchors[0].1.duration_since(wall).as_secs_f64();
+    assert!((-0.05..2.0).contains(&off), "{off}");
+
+    let begun = Instant::now();
+    let mut fast = source::open(&config(path, Pacing::Fast), &stop).unwrap();
+    assert_eq!(drain(&mut *fast).unwrap().interleaved, heard.interleaved);
+    assert!(begun.elapsed().as_secs_f64() < SECONDS);
+
+    let start: jiff::Timestamp = "2024-02-29T23:59:59Z".parse().unwrap();
+    let mut dated = config(path, Pacing::Fast);
+    dated.start = Some(start);
+    assert_eq!(drain(&mut *source::open(&dated, &stop).unwrap()).unwrap().anchors, [(0, start)]);
+}
+
+#[test]
+fn stop_interrupts_a_paced_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let stop = Stop::new().unwrap();
+    let path = encode(folder.path(), "x.flac", 16_000, 1, &[]);
+    let mut source = source::open(&config(path.to_str().unwrap(), Pacing::Realtime), &stop).unwrap();
+    let mut block = empty_block();
+    assert_eq!(source.read(&mut block).unwrap(), Read::Audio);
+    let begun = Instant::now();
+    stop.set();
+    assert_eq!(source.read(&mut block).unwrap(), Read::End);
+    assert!(begun.elapsed() < Duration::from_secs(1));
 }

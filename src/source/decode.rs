@@ -42,6 +42,9 @@ const MAX_FAULTS: u32 = 64;
 /// Failures in a row after which the codec is built anew: it may hold on to parameters that have changed.
 const REBUILD_AFTER: u32 = 2;
 
+/// A jump of timestamps by more than this many seconds is taken for damage, not for loss.
+const MAX_LEAP_SECONDS: f64 = 600.0;
+
 /// Rates that are taken for real, in hertz.
 const RATES: std::ops::RangeInclusive<u32> = 1_000..=SampleRate::MAX;
 
@@ -92,8 +95,14 @@ struct Selected {
     skip: u64,
     /// Where what is to be heard ends, as a count of decoded samples.
     end: Option<u64>,
+    /// The timestamp that the next packet should have, in samples.
+    due: Option<i64>,
     /// From this timestamp on, the length that the header states no longer holds: more was appended.
-    beyond: Option<Timestamp>,
+    stated_end: Option<i64>,
+    /// Whether that point was passed.
+    appended: bool,
+    /// Samples in the last packet that decoded.
+    usual: u64,
 }
 
 impl Decoder {
@@ -106,9 +115,15 @@ impl Decoder {
         mut file: File,
         extension: Option<&str>,
     ) -> Result<Self, SourceError> {
+        let again = file.try_clone().map_err(|error| unreadable(&name, &error))?;
         let edits = edits::read(&mut file).unwrap_or_default();
         file.rewind().map_err(|error| unreadable(&name, &error))?;
-        Self::new(name, Box::new(file), edits, extension)
+        Self::new(name.clone(), probe(Box::new(file), extension), edits.clone()).or_else(|error| {
+            // Containers that look for an index behind the sound give up on a file that was
+            // cut short; read front to back they do not look.
+            (&again).rewind().map_err(|error| unreadable(&name, &error))?;
+            Self::new(name, probe(Box::new(ReadOnlySource::new(again)), extension), edits).map_err(|_| error)
+        })
     }
 
     /// Decodes from a stream that cannot be seeked.
@@ -119,29 +134,15 @@ impl Decoder {
         name: String,
         stream: impl Read + Send + Sync + 'static,
     ) -> Result<Self, SourceError> {
-        Self::new(name, Box::new(ReadOnlySource::new(stream)), Vec::new(), None)
+        Self::new(name, probe(Box::new(ReadOnlySource::new(stream)), None), Vec::new())
     }
 
     fn new(
         name: String,
-        source: Box<dyn MediaSource>,
+        format: Decoded<Box<dyn FormatReader>>,
         edits: Vec<Edit>,
-        extension: Option<&str>,
     ) -> Result<Self, SourceError> {
-        let mut hint = Hint::new();
-        if let Some(extension) = extension {
-            hint.with_extension(extension);
-        }
-        let stream = MediaSourceStream::new(source, Default::default());
-        let probe = || {
-            symphonia::default::get_probe().probe(
-                &hint,
-                stream,
-                FormatOptions::default(),
-                MetadataOptions::default(),
-            )
-        };
-        let format = guarded(probe).map_err(|error| undecodable(&name, &error))?;
+        let format = format.map_err(|error| undecodable(&name, &error))?;
         let track = Selected::new(&*format, &edits).map_err(|error| undecodable(&name, &error))?;
         let mut decoder = Self {
             name,
@@ -256,16 +257,28 @@ impl Decoder {
     /// Decodes one packet into `self.packet`; whether it brought samples.
     fn decode(&mut self, mut packet: Packet) -> bool {
         let track = &mut self.track;
-        let [mut head, mut tail, whole] =
+        let [mut head, mut tail, mut whole] =
             [packet.trim_start, packet.trim_end, packet.block_dur()].map(|duration| track.samples(duration));
-        if track.beyond.is_some_and(|beyond| packet.pts >= beyond) {
-            (head, tail) = (0, 0);
-            self.gap |= packet.pts.saturating_sub(packet.block_dur()) < track.beyond.unwrap_or_default();
+        let at = track.timestamp(packet.pts);
+        if track.stated_end.is_some_and(|end| at >= end) {
+            // Of an appended file nothing is known; the trims are wrong, and with them the duration.
+            (head, tail, whole) = (0, 0, track.usual);
+            self.gap |= !std::mem::replace(&mut track.appended, true);
+        }
+        let lost = track.due.map_or(0, |due| at.saturating_sub(due));
+        track.due = Some(at.saturating_add_unsigned(whole));
+        if lost > track.tick() {
+            self.gap = self.position > 0;
+            // A damaged timestamp is no reason to leap by hours.
+            let believed =
+                u64::try_from(lost).ok().filter(|lost| *lost < self.rate.samples(MAX_LEAP_SECONDS));
+            self.position += believed.unwrap_or(0);
         }
         // Codecs differ in whether they trim; with nothing to trim all of them are alike.
         packet.trim_start = Duration::ZERO;
         packet.trim_end = Duration::ZERO;
-        if self.faults == REBUILD_AFTER
+        if self.faults > 0
+            && self.faults.is_multiple_of(REBUILD_AFTER)
             && let Ok(codec) = make_codec(&track.params)
         {
             track.codec = codec;
@@ -298,6 +311,11 @@ impl Decoder {
             return false;
         };
         self.faults = 0;
+        track.usual = samples as u64;
+        if whole == 0 {
+            // Matroska need not state durations.
+            track.due = Some(at.saturating_add_unsigned(samples as u64));
+        }
         buffer.copy_to_vec_interleaved::<f32>(&mut self.packet);
         let kept = track.cut(samples as u64, head, tail);
         self.packet.truncate(kept.end as usize * usize::from(channels));
@@ -335,6 +353,9 @@ impl Selected {
             .and_then(|params| params.audio())
             .ok_or(Error::Unsupported("the audio track is of an unknown kind"))?
             .clone();
+        if params.sample_rate.is_some_and(|rate| !RATES.contains(&rate)) {
+            return Err(Error::Unsupported("its sample rate is not within 1000 to 768000 Hz"));
+        }
         let mut skip = 0;
         if params.codec == CODEC_ID_OPUS {
             // The codec would apply the pre-skip to its first packet only; RFC 7845 lets it span several.
@@ -347,21 +368,50 @@ impl Selected {
             skip = skip.max(edit.start_at(rate));
             end = edit.end_at(rate);
         }
-        let beyond = matches!(params.codec, CODEC_ID_MP1 | CODEC_ID_MP2 | CODEC_ID_MP3)
+        let stated_end = matches!(params.codec, CODEC_ID_MP1 | CODEC_ID_MP2 | CODEC_ID_MP3)
             .then(|| stated_end(track))
             .flatten();
         let codec = make_codec(&params)?;
-        Ok(Self { id: track.id, codec, params, time_base: track.time_base, raw: 0, skip, end, beyond })
+        Ok(Self {
+            id: track.id,
+            codec,
+            params,
+            time_base: track.time_base,
+            raw: 0,
+            skip,
+            end,
+            due: None,
+            stated_end,
+            appended: false,
+            usual: 0,
+        })
     }
 
     /// `duration` in samples.
     fn samples(&self, duration: Duration) -> u64 {
+        let samples = i128::from(duration.get()) * self.samples_of_tick().0 / self.samples_of_tick().1;
+        u64::try_from(samples).unwrap_or(0)
+    }
+
+    /// `timestamp` in samples.
+    fn timestamp(&self, timestamp: Timestamp) -> i64 {
+        let samples = i128::from(timestamp.get()) * self.samples_of_tick().0 / self.samples_of_tick().1;
+        i64::try_from(samples).unwrap_or(0)
+    }
+
+    /// How exact timestamps are, in samples.
+    fn tick(&self) -> i64 {
+        let (samples, ticks) = self.samples_of_tick();
+        i64::try_from(2 * samples / ticks).unwrap_or(i64::MAX)
+    }
+
+    /// A tick of the time base in samples, as a fraction.
+    fn samples_of_tick(&self) -> (i128, i128) {
         match (self.time_base, self.params.sample_rate) {
             (Some(base), Some(rate)) => {
-                let ticks = u128::from(duration.get()) * u128::from(base.numer.get()) * u128::from(rate);
-                u64::try_from(ticks / u128::from(base.denom.get())).unwrap_or(0)
+                (i128::from(base.numer.get()) * i128::from(rate), i128::from(base.denom.get()))
             }
-            _ => duration.get(),
+            _ => (1, 1),
         }
     }
 
@@ -374,6 +424,22 @@ impl Selected {
         let start = head.max(skipped).min(count);
         Span { start, end: count.saturating_sub(tail.max(late)).max(start) }
     }
+}
+
+fn probe(source: Box<dyn MediaSource>, extension: Option<&str>) -> Decoded<Box<dyn FormatReader>> {
+    let mut hint = Hint::new();
+    if let Some(extension) = extension {
+        hint.with_extension(extension);
+    }
+    let stream = MediaSourceStream::new(source, Default::default());
+    guarded(|| {
+        symphonia::default::get_probe().probe(
+            &hint,
+            stream,
+            FormatOptions::default(),
+            MetadataOptions::default(),
+        )
+    })
 }
 
 fn make_codec(params: &AudioCodecParameters) -> Decoded<Box<dyn AudioDecoder>> {
@@ -389,9 +455,8 @@ fn opus_pre_skip(head: &[u8]) -> u64 {
 }
 
 /// The timestamp at which an MPEG audio file ends by its header; files put end to end go on after it.
-fn stated_end(track: &Track) -> Option<Timestamp> {
-    let samples = track.num_frames?.checked_add(u64::from(track.padding.unwrap_or(0)))?;
-    i64::try_from(samples).ok().map(Timestamp::new)
+fn stated_end(track: &Track) -> Option<i64> {
+    i64::try_from(track.num_frames?.checked_add(u64::from(track.padding.unwrap_or(0)))?).ok()
 }
 
 /// Marks an error that a panic was turned into.
@@ -408,6 +473,9 @@ fn undecodable(name: &str, error: &Error) -> SourceError {
         Error::IoError(error) if error.kind() != io::ErrorKind::UnexpectedEof => unreadable(name, error),
         Error::IoError(_) => SourceError::Permanent(format!(
             "`{name}` ends before any sound was found in it: it is cut short, or not audio; {KNOWN}"
+        )),
+        Error::Unsupported(what) if what.starts_with("core (probe)") => SourceError::Permanent(format!(
+            "`{name}` is not in a sound format that is known here; {KNOWN}; convert others first, as in `ffmpeg -i IN OUT.wav`"
         )),
         error => SourceError::Permanent(format!(
             "`{name}` cannot be decoded ({error}); {KNOWN}; convert others first, as in `ffmpeg -i IN OUT.wav`"

@@ -7,7 +7,9 @@ mod clock;
 mod config;
 mod decode;
 mod file;
+mod stdin;
 
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 pub use config::{Pacing, PcmEncoding, PcmFormat, SourceConfig, Uri, UriError};
@@ -23,10 +25,35 @@ pub fn open(config: &SourceConfig, stop: &Stop) -> Result<Box<dyn Source>, Sourc
     match &config.uri {
         Uri::File(path) => match file::open_path(path)? {
             file::Opened::Regular(file) => Ok(Box::new(file::FileSource::new(path, file, config, stop)?)),
-            file::Opened::Pipe(_) => Err(SourceError::Permanent("unsupported".into())),
+            file::Opened::Pipe(pipe) => {
+                stdin::open(&path.display().to_string(), pipe, None, config.start, stop)
+            }
         },
-        _ => Err(SourceError::Permanent("unsupported".into())),
+        Uri::Stdin(_) => {
+            let descriptor = std::io::stdin()
+                .as_fd()
+                .try_clone_to_owned()
+                .map_err(|error| SourceError::Permanent(format!("standard input cannot be read: {error}")))?;
+            open_stdin(config, descriptor, stop)
+        }
+        Uri::Device { .. } => Err(SourceError::Permanent("unsupported".into())),
     }
+}
+
+/// Opens a `stdin:` source on `descriptor` in place of standard input.
+///
+/// # Errors
+/// As [`open`]. What is wrong with the sound itself is reported by the first read.
+pub fn open_stdin(
+    config: &SourceConfig,
+    descriptor: OwnedFd,
+    stop: &Stop,
+) -> Result<Box<dyn Source>, SourceError> {
+    let format = match config.uri {
+        Uri::Stdin(format) => format,
+        _ => None,
+    };
+    stdin::open("standard input", descriptor, format, config.start, stop)
 }
 
 /// Opens a finite file for offline work: blocks come as fast as they decode, and nothing interrupts it.

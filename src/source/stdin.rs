@@ -1,0 +1,188 @@
+//! Standard input and named pipes: raw PCM, or any container that decodes front to back.
+//!
+//! What arrives is handed on as it arrives. The pipe itself holds a writer back
+//! that is faster than the reader, so that nothing is lost and nothing is paced here.
+
+mod container;
+
+use std::io::{self, IsTerminal};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use super::clock::{self, Clock};
+use super::{PcmEncoding, PcmFormat, Read, Source, SourceError};
+use crate::audio::{Block, Span};
+use crate::thread::Stop;
+
+/// Silence of the writer after which a read reports [`Read::Idle`].
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Raw PCM is handed on in blocks of at most this many seconds.
+const BLOCK_SECONDS: f64 = 0.04;
+
+/// Reads sound from `descriptor`, which `name` stands for in messages; `format` is absent for containers.
+///
+/// # Errors
+/// Permanent where `descriptor` is a terminal; transient where the system refuses a thread.
+/// What is wrong with the sound itself is reported by the first read, so that a writer that is slow to begin does not block here.
+pub(super) fn open(
+    name: &str,
+    descriptor: OwnedFd,
+    format: Option<PcmFormat>,
+    start: Option<jiff::Timestamp>,
+    stop: &Stop,
+) -> Result<Box<dyn Source>, SourceError> {
+    if descriptor.is_terminal() {
+        return Err(SourceError::Permanent(format!("`{name}` is a terminal; {PIPE_HINT}")));
+    }
+    let clock = start.map_or_else(Clock::live, Clock::recorded);
+    Ok(match format {
+        Some(format) => Box::new(PcmSource::new(name, descriptor, format, clock, stop)),
+        None => Box::new(container::ContainerSource::start(name, descriptor, clock, stop)?),
+    })
+}
+
+const PIPE_HINT: &str = "pipe sound into it, as in `ffmpeg -i song.mp3 -f wav - | genred run -`";
+
+fn nothing_came(name: &str) -> SourceError {
+    SourceError::Permanent(format!("nothing came in on `{name}` before it ended; {PIPE_HINT}"))
+}
+
+fn unreadable(name: &str, error: &io::Error) -> SourceError {
+    SourceError::Permanent(format!("`{name}` cannot be read: {error}"))
+}
+
+/// Raw PCM from a descriptor.
+struct PcmSource {
+    name: String,
+    descriptor: OwnedFd,
+    stop: Stop,
+    format: PcmFormat,
+    /// One block of bytes, and how many of them have arrived.
+    bytes: Vec<u8>,
+    filled: usize,
+    position: u64,
+    clock: Clock,
+}
+
+impl PcmSource {
+    fn new(name: &str, descriptor: OwnedFd, format: PcmFormat, clock: Clock, stop: &Stop) -> Self {
+        let frame = format.encoding.bytes() * usize::from(format.channels);
+        let samples = format.rate.samples(BLOCK_SECONDS).max(1) as usize;
+        Self {
+            name: name.into(),
+            descriptor,
+            stop: stop.clone(),
+            format,
+            bytes: vec![0; samples * frame],
+            filled: 0,
+            position: 0,
+            clock,
+        }
+    }
+
+    /// Fills up `bytes` for a quarter of a second at most.
+    fn fill(&mut self) -> io::Result<Fill> {
+        let deadline = Instant::now() + PATIENCE;
+        while self.filled < self.bytes.len() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.stop.wait_readable(self.descriptor.as_fd(), left)? {
+                None => return Ok(Fill::Stopped),
+                Some(false) => return Ok(Fill::Late),
+                Some(true) => match read(&self.descriptor, &mut self.bytes[self.filled..])? {
+                    Some(0) => return Ok(Fill::Ended),
+                    count => self.filled += count.unwrap_or(0),
+                },
+            }
+        }
+        Ok(Fill::Full)
+    }
+}
+
+enum Fill {
+    Full,
+    Late,
+    Ended,
+    Stopped,
+}
+
+impl Source for PcmSource {
+    fn read(&mut self, block: &mut Block) -> Result<Read, SourceError> {
+        let fill = self.fill().map_err(|error| unreadable(&self.name, &error))?;
+        let channels = usize::from(self.format.channels);
+        let width = self.format.encoding.bytes();
+        // A sample that is cut in two waits for its rest; at the end it is dropped.
+        let whole = self.filled - self.filled % (width * channels);
+        match fill {
+            Fill::Stopped => return Ok(Read::End),
+            Fill::Ended if whole == 0 && self.position == 0 => return Err(nothing_came(&self.name)),
+            Fill::Ended if whole == 0 => return Ok(Read::End),
+            Fill::Late if whole == 0 => {
+                self.clock.renew();
+                return Ok(Read::Idle);
+            }
+            _ => {}
+        }
+        block.interleaved.clear();
+        convert(self.format.encoding, &self.bytes[..whole], &mut block.interleaved);
+        self.bytes.copy_within(whole..self.filled, 0);
+        self.filled -= whole;
+        block.channels = self.format.channels;
+        block.rate = self.format.rate;
+        block.gap = false;
+        block.span = Span { start: self.position, end: self.position + (whole / width / channels) as u64 };
+        self.position = block.span.end;
+        self.clock.stamp(block, clock::length(block));
+        Ok(Read::Audio)
+    }
+}
+
+/// Appends the values that `bytes` hold to `samples`, scaled to −1 to 1.
+fn convert(encoding: PcmEncoding, bytes: &[u8], samples: &mut Vec<f32>) {
+    /// Two to the power of −31.
+    const SCALE: f32 = 1.0 / 2_147_483_648.0;
+    match encoding {
+        PcmEncoding::S16 => samples.extend(
+            bytes.as_chunks::<2>().0.iter().map(|value| f32::from(i16::from_le_bytes(*value)) / 32_768.0),
+        ),
+        PcmEncoding::S24 => samples.extend(
+            bytes
+                .as_chunks::<3>()
+                .0
+                .iter()
+                .map(|&[low, middle, high]| i32::from_le_bytes([0, low, middle, high]) as f32 * SCALE),
+        ),
+        PcmEncoding::S32 => samples
+            .extend(bytes.as_chunks::<4>().0.iter().map(|value| i32::from_le_bytes(*value) as f32 * SCALE)),
+        PcmEncoding::F32 => {
+            samples.extend(bytes.as_chunks::<4>().0.iter().map(|value| f32::from_le_bytes(*value)));
+        }
+    }
+}
+
+/// `read(2)`: `None` when it is to be tried again.
+fn read(descriptor: &OwnedFd, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+    match rustix::io::read(descriptor, buffer) {
+        Ok(count) => Ok(Some(count)),
+        Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_encoding_spans_minus_one_to_one() {
+        let check = |encoding, bytes: &[u8], expected: &[f32]| {
+            let mut samples = Vec::new();
+            convert(encoding, bytes, &mut samples);
+            assert_eq!(samples, expected, "{encoding:?}");
+        };
+        check(PcmEncoding::S16, &[0x00, 0x80, 0x00, 0x40, 0xff], &[-1.0, 0.5]);
+        check(PcmEncoding::S24, &[0, 0, 0x80, 0, 0, 0x40, 1, 2], &[-1.0, 0.5]);
+        check(PcmEncoding::S32, &[0, 0, 0, 0x80, 0, 0, 0, 0x40], &[-1.0, 0.5]);
+        check(PcmEncoding::F32, &0.25_f32.to_le_bytes(), &[0.25]);
+    }
+}
