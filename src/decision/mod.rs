@@ -78,13 +78,14 @@ impl Decider {
         self.smoother.values()
     }
 
+    /// Whether the source counts as dead air.
+    pub fn is_dead_air(&self) -> bool {
+        self.verdict.state == State::Silence
+    }
+
     /// Takes in one patch and returns what changed by it, in the order in which it is to be published.
     pub fn observe(&mut self, seen: Observation<'_>) -> Vec<Change> {
-        let mut changes = Vec::new();
-        if self.verdict.state == State::Lost {
-            changes.push(Change::Recovered);
-            self.verdict = Verdict::state(State::Uncertain);
-        }
+        let mut changes = self.recover();
         let silent = self.silence.update(seen.time, seen.lufs_s);
         if silent != (self.verdict.state == State::Silence) {
             changes.push(if silent { Change::DeadAirStarted } else { Change::DeadAirEnded });
@@ -109,6 +110,15 @@ impl Decider {
         }
         self.verdict = next;
         changes
+    }
+
+    /// Audio arrives again; nothing where it had not been lost.
+    pub fn recover(&mut self) -> Vec<Change> {
+        if self.verdict.state != State::Lost {
+            return Vec::new();
+        }
+        self.verdict = Verdict::state(State::Uncertain);
+        vec![Change::Recovered]
     }
 
     /// Audio stopped arriving.

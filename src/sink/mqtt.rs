@@ -4,7 +4,6 @@
 //! [`outbox`]'s. This file moves bytes: it connects, hands over what the session wants to
 //! publish, reports what left and what was acknowledged, and connects again.
 
-mod backoff;
 #[cfg(feature = "broker")]
 pub mod broker;
 pub mod config;
@@ -19,12 +18,12 @@ use rumqttc::{AsyncClient, Event, EventLoop, LastWill, MqttOptions, Outgoing, Pa
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
-use self::backoff::{Backoff, HEALTHY};
 pub use self::config::{Login, MqttConfig, MqttConfigError, RawMqttConfig, Secret, Server};
 use self::failure::{Failure, Reporter};
 use self::session::{IN_FLIGHT, MAX_PAYLOAD, OUTBOX_CAPACITY, Session};
 use super::topics::Topics;
 use super::{Message, Sink, SinkFuture};
+use crate::backoff::{Backoff, HEALTHY};
 
 /// A broker that is silent for twice as long is taken to be gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);

@@ -1,4 +1,4 @@
-//! How long to wait before the next attempt to connect.
+//! Floor 0: how long to wait before the next attempt.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;

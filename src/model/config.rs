@@ -1,0 +1,87 @@
+//! What model is configured to be scored, and on what.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// Where a trunk runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// The processor.
+    Cpu,
+    /// An NVIDIA card.
+    Cuda,
+}
+
+impl Provider {
+    /// The name in configuration, logs and payloads.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+        }
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `[model]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelConfig {
+    /// A bundle's name, or a path to one.
+    pub bundle: String,
+    /// A head of the bundle, or a path to a head's TOML file.
+    pub head: String,
+    /// Tried in this order. Left out: CUDA where its plugin lies beside the runtime, then the CPU.
+    pub execution_providers: Option<Vec<Provider>>,
+    /// Threads of one inference, at least 1.
+    pub threads: usize,
+    /// Path of `libonnxruntime.so`.
+    pub onnxruntime: Option<PathBuf>,
+    /// Most patches that are scored in one run, at least 1.
+    pub max_batch: usize,
+    /// Score the bundle's reference network instead of its trunk.
+    pub reference: bool,
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        Self {
+            bundle: "musicnn-msd".into(),
+            head: "genres".into(),
+            execution_providers: None,
+            threads: 1,
+            onnxruntime: None,
+            max_batch: 16,
+            reference: false,
+        }
+    }
+}
+
+impl ModelConfig {
+    /// Checks what types cannot.
+    ///
+    /// # Errors
+    /// A message that names the key.
+    pub fn validate(&self) -> Result<(), String> {
+        if !(1..=256).contains(&self.threads) {
+            return Err(format!("`model.threads` is {}, not 1 to 256", self.threads));
+        }
+        if !(1..=1024).contains(&self.max_batch) {
+            return Err(format!("`model.max_batch` is {}, not 1 to 1024", self.max_batch));
+        }
+        if self.execution_providers.as_ref().is_some_and(Vec::is_empty) {
+            return Err(
+                "`model.execution_providers` is empty; name `cuda`, `cpu` or both, or leave it out".into()
+            );
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,274 @@
+//! Heads: small classifiers over a trunk's embedding, evaluated here rather than in ONNX.
+//!
+//! `logits = (weight · embedding + bias) / temperature`, then a softmax over the units of a
+//! `single` head or a sigmoid for each unit of a `multi` one. Where the head has a label map,
+//! a label's posterior is the sum of its units'.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use safetensors::SafeTensors;
+use serde::Deserialize;
+
+use super::ModelError;
+
+/// Whether labels exclude each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HeadKind {
+    /// One label a patch; posteriors sum to 1.
+    Single,
+    /// Any number of labels; each posterior stands alone.
+    Multi,
+}
+
+/// A loaded head.
+#[derive(Debug, Clone)]
+pub struct Head {
+    name: Arc<str>,
+    kind: HeadKind,
+    labels: Vec<Arc<str>>,
+    /// Label index of each unit.
+    label_of_unit: Vec<usize>,
+    /// `[units, dim]`, row-major.
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    dim: usize,
+    temperature: f64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawHead {
+    name: String,
+    kind: HeadKind,
+    embedding_id: String,
+    weights: String,
+    labels: Vec<String>,
+    units: Option<Vec<String>>,
+    #[serde(default)]
+    label_map: BTreeMap<String, Vec<String>>,
+    calibration: Calibration,
+    #[serde(default, rename = "provenance")]
+    _provenance: toml::Table,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+enum Calibration {
+    Temperature { temperature: f64 },
+}
+
+impl Head {
+    /// Reads `file` (TOML) and the weights that it names, which lie beside it.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is for another embedding, or its parts do not fit each other; the message names the file.
+    pub fn load(file: &Path, embedding_id: &str, dim: usize) -> Result<Self, ModelError> {
+        let wrong = |what: String| ModelError::Head { file: file.to_path_buf(), what };
+        let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+        let raw: RawHead = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        if raw.embedding_id != embedding_id {
+            return Err(wrong(format!(
+                "it is made for the embedding `{}`, the bundle provides `{embedding_id}`",
+                raw.embedding_id
+            )));
+        }
+        if Path::new(&raw.weights).components().count() != 1 {
+            return Err(wrong(format!("weights `{}` must be a file beside it", raw.weights)));
+        }
+        let weights = file.with_file_name(&raw.weights);
+        let bytes =
+            std::fs::read(&weights).map_err(|error| wrong(format!("{}: {error}", weights.display())))?;
+        let tensors =
+            SafeTensors::deserialize(&bytes).map_err(|error| wrong(format!("{}: {error}", raw.weights)))?;
+        let weight = floats(&tensors, "weight").map_err(&wrong)?;
+        let bias = floats(&tensors, "bias").map_err(&wrong)?;
+        let units = raw.units.as_ref().unwrap_or(&raw.labels);
+        if bias.len() != units.len() || weight.len() != units.len() * dim {
+            return Err(wrong(format!(
+                "{} units of {dim} weights are declared, the file holds {} weights and {} biases",
+                units.len(),
+                weight.len(),
+                bias.len()
+            )));
+        }
+        let label_of_unit = label_of_unit(&raw, units).map_err(&wrong)?;
+        let Calibration::Temperature { temperature } = raw.calibration;
+        if !(temperature.is_finite() && temperature > 0.0) {
+            return Err(wrong(format!("temperature {temperature} is not a positive number")));
+        }
+        if weight.iter().chain(&bias).any(|value| !value.is_finite()) {
+            return Err(wrong("its weights hold values that are not finite".into()));
+        }
+        let labels = raw.labels.iter().map(|label| label.as_str().into()).collect();
+        Ok(Self {
+            name: raw.name.into(),
+            kind: raw.kind,
+            labels,
+            label_of_unit,
+            weight,
+            bias,
+            dim,
+            temperature,
+        })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Whether labels exclude each other.
+    pub fn kind(&self) -> HeadKind {
+        self.kind
+    }
+
+    /// Labels, in the order of the posteriors.
+    pub fn labels(&self) -> &[Arc<str>] {
+        &self.labels
+    }
+
+    /// Posteriors, 0–1, one a label, of one embedding of `dim` values.
+    pub fn posteriors(&self, embedding: &[f32]) -> Vec<f32> {
+        let mut units: Vec<f64> = self
+            .weight
+            .chunks_exact(self.dim)
+            .zip(&self.bias)
+            .map(|(row, bias)| {
+                let product: f64 =
+                    row.iter().zip(embedding).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum();
+                (product + f64::from(*bias)) / self.temperature
+            })
+            .collect();
+        match self.kind {
+            HeadKind::Single => softmax(&mut units),
+            HeadKind::Multi => units.iter_mut().for_each(|unit| *unit = 1.0 / (1.0 + (-*unit).exp())),
+        }
+        let mut posteriors = vec![0.0; self.labels.len()];
+        for (unit, label) in units.iter().zip(&self.label_of_unit) {
+            posteriors[*label] += unit;
+        }
+        posteriors.into_iter().map(|p: f64| p.min(1.0) as f32).collect()
+    }
+}
+
+fn softmax(logits: &mut [f64]) {
+    let top = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let mut sum = 0.0;
+    for logit in logits.iter_mut() {
+        *logit = (*logit - top).exp();
+        sum += *logit;
+    }
+    logits.iter_mut().for_each(|logit| *logit /= sum);
+}
+
+pub(super) fn floats(tensors: &SafeTensors<'_>, name: &str) -> Result<Vec<f32>, String> {
+    let view = tensors.tensor(name).map_err(|error| format!("tensor `{name}`: {error}"))?;
+    if view.dtype() != safetensors::Dtype::F32 {
+        return Err(format!("tensor `{name}` is {:?}, not float32", view.dtype()));
+    }
+    Ok(view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+}
+
+fn label_of_unit(raw: &RawHead, units: &[String]) -> Result<Vec<usize>, String> {
+    if raw.labels.is_empty() {
+        return Err("it has no labels".into());
+    }
+    let mut sorted: Vec<_> = raw.labels.iter().collect();
+    sorted.sort();
+    if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(format!("label `{}` is listed twice", pair[0]));
+    }
+    let index = |label: &String| raw.labels.iter().position(|known| known == label);
+    if let Some(stray) = raw.label_map.keys().find(|label| index(label).is_none()) {
+        return Err(format!("the label map names `{stray}`, which is not among the labels"));
+    }
+    units
+        .iter()
+        .map(|unit| {
+            let mut homes =
+                raw.label_map.iter().filter(|(_, units)| units.contains(unit)).map(|(label, _)| label);
+            match (homes.next(), homes.next()) {
+                (Some(_), Some(_)) => Err(format!("unit `{unit}` is mapped to two labels")),
+                (Some(label), None) => index(label).ok_or_else(|| format!("unit `{unit}` has no label")),
+                (None, _) => index(unit).ok_or_else(|| format!("unit `{unit}` is mapped to no label")),
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Writes a head of two inputs and the given rows (two weights and a bias each), and loads it.
+    fn load(toml: &str, rows: &[[f32; 3]]) -> Result<Head, ModelError> {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes =
+            |values: Vec<f32>| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+        let weight = bytes(rows.iter().flat_map(|row| [row[0], row[1]]).collect());
+        let bias = bytes(rows.iter().map(|row| row[2]).collect());
+        let view = |shape: Vec<usize>, data| {
+            safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape, data)
+        };
+        let tensors = [
+            ("weight", view(vec![rows.len(), 2], &weight).unwrap()),
+            ("bias", view(vec![rows.len()], &bias).unwrap()),
+        ];
+        std::fs::write(folder.path().join("h.safetensors"), safetensors::serialize(tensors, None).unwrap())
+            .unwrap();
+        let text = format!(
+            "name = 'h'\nembedding_id = 'e'\nweights = 'h.safetensors'\n{toml}\n[calibration]\nkind = 'temperature'\ntemperature = 2.0\n"
+        );
+        std::fs::write(folder.path().join("h.toml"), text).unwrap();
+        Head::load(&folder.path().join("h.toml"), "e", 2)
+    }
+
+    #[test]
+    fn a_single_head_sums_the_softmax_of_its_units_by_label() {
+        let map = "kind = 'single'\nlabels = ['rock', 'jazz']\nunits = ['hard rock', 'jazz', 'classic rock']\nlabel_map = { rock = ['hard rock', 'classic rock'] }";
+        let head = load(map, &[[2.0, 0.0, 0.0], [0.0, 2.0, 0.0], [0.0, 0.0, 2.0]]).unwrap();
+        // By hand: logits / 2 = (1, 3, 1) for the embedding (1, 3).
+        let exp = [1f64.exp(), 3f64.exp(), 1f64.exp()];
+        let sum: f64 = exp.iter().sum();
+        let posteriors = head.posteriors(&[1.0, 3.0]);
+        assert!((f64::from(posteriors[0]) - (exp[0] + exp[2]) / sum).abs() < 1e-6, "{posteriors:?}");
+        assert!((f64::from(posteriors[1]) - exp[1] / sum).abs() < 1e-6, "{posteriors:?}");
+    }
+
+    #[test]
+    fn a_multi_head_takes_each_sigmoid_alone() {
+        let head = load("kind = 'multi'\nlabels = ['a', 'b']", &[[0.0, 0.0, 0.0], [0.0, 0.0, 4.0]]).unwrap();
+        let posteriors = head.posteriors(&[1.0, 1.0]);
+        assert!((posteriors[0] - 0.5).abs() < 1e-6);
+        assert!((f64::from(posteriors[1]) - 1.0 / (1.0 + (-2f64).exp())).abs() < 1e-6);
+    }
+
+    #[test]
+    fn huge_logits_stay_finite() {
+        let head =
+            load("kind = 'single'\nlabels = ['a', 'b']", &[[1e30, 0.0, 0.0], [-1e30, 0.0, 0.0]]).unwrap();
+        assert_eq!(head.posteriors(&[1.0, 1.0]), [1.0, 0.0]);
+    }
+
+    #[test]
+    fn heads_that_do_not_fit_are_refused_by_name() {
+        let rows = [[0.0; 3], [0.0; 3]];
+        let check = |toml: &str, rows: &[[f32; 3]], expected: &str| {
+            let error = load(toml, rows).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        };
+        check("kind = 'single'\nlabels = ['a']", &rows, "1 units of 2 weights are declared");
+        check("kind = 'single'\nlabels = ['a', 'a']", &rows, "`a` is listed twice");
+        check(
+            "kind = 'single'\nlabels = ['a', 'b']\nunits = ['a', 'c']",
+            &rows,
+            "unit `c` is mapped to no label",
+        );
+        check("kind = 'single'\nlabels = ['a', 'b']\nlabel_map = { x = ['a'] }", &rows, "names `x`");
+        check("kind = 'both'\nlabels = ['a', 'b']", &rows, "unknown variant `both`");
+        check("kind = 'multi'\nlabels = ['a', 'b']", &[[f32::NAN, 0.0, 0.0], [0.0; 3]], "not finite");
+    }
+}

@@ -1,0 +1,342 @@
+//! Floor 2: patches in, posteriors out.
+//!
+//! A bundle (`docs/models.md` tells its layout) holds a trunk, which turns a patch into an
+//! embedding, and heads, which turn the embedding into labels. Its manifest says how the
+//! patches are made; the front end is built from it and from nothing else.
+
+mod config;
+mod head;
+mod manifest;
+mod session;
+
+pub use config::{ModelConfig, Provider};
+pub use head::{Head, HeadKind};
+pub use manifest::{Bundle, Manifest, TrunkEntry, TrunkKind};
+pub use session::Runtime;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::dsp::LogMelParams;
+use session::{Signature, TrunkSession};
+
+/// What goes wrong with models.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// No bundle of that name.
+    #[error(
+        "no model `{name}`; tried {tried}; give a path, or set GENRED_MODELS to the folder that holds it"
+    )]
+    NotFound {
+        /// What was asked for.
+        name: String,
+        /// Folders without a manifest.
+        tried: String,
+    },
+    /// A manifest that cannot be read or does not fit.
+    #[error("{}: {what}", file.display())]
+    Manifest {
+        /// The manifest.
+        file: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A head that cannot be read or does not fit.
+    #[error("head {}: {what}", file.display())]
+    Head {
+        /// The head's TOML file.
+        file: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// ONNX Runtime is missing or does not start.
+    #[error("{0}")]
+    Runtime(String),
+    /// An execution provider cannot be used.
+    #[error("execution provider `{provider}` cannot be used: {reason}")]
+    Provider {
+        /// Which.
+        provider: Provider,
+        /// Why, in one line.
+        reason: String,
+    },
+    /// The model file is not what the manifest says.
+    #[error("{0}")]
+    Mismatch(String),
+    /// A run failed.
+    #[error("inference failed: {0}")]
+    Run(String),
+}
+
+/// The answers to one patch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scores {
+    /// Posteriors of the genre head, in the order of its labels.
+    pub posteriors: Vec<f32>,
+    /// Posteriors of the tag head, where the bundle has one.
+    pub tags: Vec<f32>,
+}
+
+/// Turns patches into answers. One thread owns it.
+pub trait Classifier: Send {
+    /// Scores `batch` patches, `[batch, frames, bands]` row-major, and appends one answer each to `scores`.
+    ///
+    /// # Errors
+    /// When the runtime fails; nothing is appended then.
+    fn score(&mut self, log_mel: &[f32], batch: usize, scores: &mut Vec<Scores>) -> Result<(), ModelError>;
+}
+
+/// The head whose posteriors go out as tags, where the bundle has it.
+const TAG_HEAD: &str = "tags";
+
+/// A bundle, ready to score.
+pub struct Model {
+    bundle: Bundle,
+    trunk: TrunkSession,
+    trunk_sha256: Arc<str>,
+    head: Head,
+    tags: Option<Head>,
+    provider: Provider,
+    provider_reason: String,
+    embedding: Vec<f32>,
+}
+
+impl Model {
+    /// Opens the bundle, starts the first execution provider that works, and compares its answers
+    /// to the bundle's golden patches.
+    ///
+    /// # Errors
+    /// When the bundle is missing or inconsistent, the runtime is missing, no provider works, or the answers differ.
+    pub fn load(config: &ModelConfig) -> Result<Self, ModelError> {
+        let bundle = Bundle::open(&config.bundle)?;
+        let runtime = Runtime::load(config.onnxruntime.as_deref())?;
+        let trunk_file = trunk_file(&bundle, config.reference)?;
+        let bytes = bundle.read(trunk_file)?;
+        let head = open_head(&bundle, &config.head)?;
+        let tags = match bundle.folder.join("heads").join(format!("{TAG_HEAD}.toml")).exists() {
+            true => Some(open_head(&bundle, TAG_HEAD)?),
+            false => None,
+        };
+        let golden = Golden::read(&bundle, [Some(&head), tags.as_ref()].into_iter().flatten())?;
+
+        let (wanted, origin) = match &config.execution_providers {
+            Some(list) => (list.clone(), "first in `execution_providers`"),
+            None if runtime.has_cuda_plugin() => {
+                (vec![Provider::Cuda, Provider::Cpu], "the runtime has its plugin")
+            }
+            None => (vec![Provider::Cpu], "the runtime has no CUDA plugin"),
+        };
+        let mut failures = Vec::new();
+        for provider in wanted {
+            let attempt = TrunkSession::open(&runtime, &bytes, provider, config.threads, signature(&bundle))
+                .and_then(|mut trunk| golden.verify(&mut trunk, &head, tags.as_ref()).map(|()| trunk));
+            match attempt {
+                Ok(trunk) => {
+                    let provider_reason =
+                        if failures.is_empty() { origin.to_owned() } else { failures.join("; ") };
+                    return Ok(Self {
+                        trunk,
+                        trunk_sha256: manifest::sha256_hex(&bytes).into(),
+                        head,
+                        tags,
+                        provider,
+                        provider_reason,
+                        embedding: Vec::new(),
+                        bundle,
+                    });
+                }
+                // A file that does not fit its manifest fits it on no provider.
+                Err(error @ ModelError::Mismatch(_)) if provider == Provider::Cpu => return Err(error),
+                Err(error) => {
+                    tracing::warn!("{error}");
+                    failures.push(error.to_string());
+                }
+            }
+        }
+        Err(ModelError::Runtime(format!(
+            "no execution provider works: {}; add `cpu` to `model.execution_providers`",
+            failures.join("; ")
+        )))
+    }
+
+    /// The bundle.
+    pub fn bundle(&self) -> &Bundle {
+        &self.bundle
+    }
+
+    /// Parameters of the front end that makes its patches.
+    pub fn front_end(&self) -> &LogMelParams {
+        &self.bundle.front_end
+    }
+
+    /// The genre head.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// The tag head, where the bundle has one.
+    pub fn tag_head(&self) -> Option<&Head> {
+        self.tags.as_ref()
+    }
+
+    /// The provider in use.
+    pub fn provider(&self) -> Provider {
+        self.provider
+    }
+
+    /// Why that one: its origin, or what failed before it.
+    pub fn provider_reason(&self) -> &str {
+        &self.provider_reason
+    }
+
+    /// SHA-256 of the file that is scored.
+    pub fn trunk_sha256(&self) -> &Arc<str> {
+        &self.trunk_sha256
+    }
+
+    /// Embeds `batch` patches; returns `[batch, dim]` row-major, valid until the next call.
+    ///
+    /// # Errors
+    /// When the runtime fails.
+    pub fn embed(&mut self, log_mel: &[f32], batch: usize) -> Result<&[f32], ModelError> {
+        self.embedding.clear();
+        self.trunk.run(log_mel, batch, &mut self.embedding)?;
+        Ok(&self.embedding)
+    }
+
+    /// Values of an embedding.
+    pub fn embedding_dim(&self) -> usize {
+        self.bundle.manifest.trunk.embedding_dim
+    }
+}
+
+impl Classifier for Model {
+    fn score(&mut self, log_mel: &[f32], batch: usize, scores: &mut Vec<Scores>) -> Result<(), ModelError> {
+        self.embed(log_mel, batch)?;
+        scores.extend(self.embedding.chunks_exact(self.embedding_dim()).map(|embedding| Scores {
+            posteriors: self.head.posteriors(embedding),
+            tags: self.tags.as_ref().map(|head| head.posteriors(embedding)).unwrap_or_default(),
+        }));
+        Ok(())
+    }
+}
+
+fn trunk_file(bundle: &Bundle, reference: bool) -> Result<&str, ModelError> {
+    let trunk = &bundle.manifest.trunk;
+    match (reference, &trunk.reference) {
+        (false, _) => Ok(&trunk.file),
+        (true, Some(file)) => Ok(file),
+        (true, None) => Err(ModelError::Mismatch(format!(
+            "the bundle `{}` has no reference network",
+            bundle.manifest.name
+        ))),
+    }
+}
+
+fn signature(bundle: &Bundle) -> Signature {
+    let trunk = &bundle.manifest.trunk;
+    Signature {
+        input: trunk.input.clone(),
+        embedding: trunk.embedding.clone(),
+        frames: bundle.patch_frames(),
+        bands: bundle.front_end.bands,
+        embedding_dim: trunk.embedding_dim,
+    }
+}
+
+/// A head by name, checked against the manifest's checksums, or by path.
+fn open_head(bundle: &Bundle, name: &str) -> Result<Head, ModelError> {
+    let trunk = &bundle.manifest.trunk;
+    let load = |file: &Path| Head::load(file, &trunk.embedding_id, trunk.embedding_dim);
+    if name.contains('/') || name.ends_with(".toml") {
+        return load(Path::new(name));
+    }
+    let folder = bundle.folder.join("heads");
+    let file = folder.join(format!("{name}.toml"));
+    if !file.exists() {
+        let mut known: Vec<String> = std::fs::read_dir(&folder)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".toml")?.to_owned()))
+            .collect();
+        known.sort();
+        return Err(ModelError::Head {
+            file,
+            what: format!("there is no such head; the bundle has {}", known.join(", ")),
+        });
+    }
+    bundle.read(&format!("heads/{name}.toml"))?;
+    bundle.read(&format!("heads/{name}.safetensors"))?;
+    load(&file)
+}
+
+/// Patches with known answers; the provider's warm-up and its proof.
+struct Golden {
+    log_mel: Vec<f32>,
+    embedding: Vec<f32>,
+    /// By head name; a head from outside the bundle has none.
+    scores: Vec<(Arc<str>, Vec<f32>)>,
+    patches: usize,
+    tolerance: f32,
+}
+
+impl Golden {
+    fn read<'a>(bundle: &Bundle, heads: impl Iterator<Item = &'a Head>) -> Result<Self, ModelError> {
+        let entry = &bundle.manifest.golden;
+        let wrong = |what: String| ModelError::Manifest { file: bundle.folder.join(&entry.file), what };
+        let bytes = bundle.read(&entry.file)?;
+        let tensors =
+            safetensors::SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
+        let log_mel = head::floats(&tensors, "log_mel").map_err(&wrong)?;
+        let embedding = head::floats(&tensors, "embedding").map_err(&wrong)?;
+        let values = bundle.patch_frames() * bundle.front_end.bands;
+        let patches = log_mel.len() / values;
+        if patches == 0
+            || log_mel.len() != patches * values
+            || embedding.len() != patches * bundle.manifest.trunk.embedding_dim
+        {
+            return Err(wrong("its tensors do not have the sizes that the manifest declares".into()));
+        }
+        let mut scores = Vec::new();
+        for head in heads {
+            if let Ok(expected) = head::floats(&tensors, &format!("scores.{}", head.name())) {
+                if expected.len() != patches * head.labels().len() {
+                    return Err(wrong(format!("`scores.{}` does not fit the head's labels", head.name())));
+                }
+                scores.push((head.name().clone(), expected));
+            }
+        }
+        Ok(Self { log_mel, embedding, scores, patches, tolerance: entry.tolerance })
+    }
+
+    fn verify(&self, trunk: &mut TrunkSession, head: &Head, tags: Option<&Head>) -> Result<(), ModelError> {
+        let mut embedding = Vec::new();
+        trunk.run(&self.log_mel, self.patches, &mut embedding)?;
+        self.compare("embedding", &embedding, &self.embedding)?;
+        for head in [Some(head), tags].into_iter().flatten() {
+            if let Some((_, expected)) = self.scores.iter().find(|(name, _)| name == head.name()) {
+                let dim = embedding.len() / self.patches;
+                let found: Vec<f32> =
+                    embedding.chunks_exact(dim).flat_map(|row| head.posteriors(row)).collect();
+                self.compare(head.name(), &found, expected)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn compare(&self, what: &str, found: &[f32], expected: &[f32]) -> Result<(), ModelError> {
+        // `max` on floats would pass over NaN; a difference that is not small must fail.
+        let worst =
+            found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, |worst: f32, difference| {
+                if difference > worst || difference.is_nan() { difference } else { worst }
+            });
+        if worst <= self.tolerance {
+            return Ok(());
+        }
+        Err(ModelError::Mismatch(format!(
+            "the model's `{what}` differs by {worst} from the bundle's golden answers, more than {}",
+            self.tolerance
+        )))
+    }
+}
