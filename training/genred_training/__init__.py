@@ -1,0 +1,1 @@
+"""Import, derivation and fitting of the models that `genred` ships."""

@@ -1,0 +1,172 @@
+"""Imports MusiCNN (`MSD_musicnn`, ISC licence) from its PyPI wheel into a bundle.
+
+    python -m genred_training.import_musicnn --out models/musicnn-msd
+
+The same versions on the same kind of processor give the same bytes. A model card `CARD.md`
+that lies in the folder already is kept and enters the checksums.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from . import golden, musicnn
+from .bundle import write_manifest
+from .fold import fold
+from .genre_map import CORRECTIONS_FILE, GENRES, UNITS, load_corrections
+from .heads import Head
+from .reference import write_reference
+from .tensors import save_tensors
+from .toml import array, string
+from .trunk import write_trunk
+
+NAME = "musicnn-msd"
+EMBEDDING_ID = "musicnn-msd-penultimate"
+SOURCE = f"PyPI musicnn 0.1.0 (sha256 {musicnn.WHEEL_SHA256})"
+DESCRIPTION = (
+    "MusiCNN trained on the Million Song Dataset: 50 tags and an embedding of 200 from three seconds of audio"
+)
+MATERIAL = (
+    "Million Song Dataset (Last.fm tags), by the authors of MusiCNN; "
+    "the corrections of the head `genres`: MusiCNN's tags of the GTZAN tracks listed here"
+)
+
+
+def tag_head(weights: musicnn.Weights, tags: list[str]) -> Head:
+    """The network's last dense layer as a head: its scores are the network's activations."""
+    return Head(
+        name="tags",
+        kind="multi",
+        embedding_id=EMBEDDING_ID,
+        weight=weights["dense_1/kernel"].T,
+        bias=weights["dense_1/bias"],
+        labels=tags,
+        provenance={
+            "made_from": "last dense layer of MSD_musicnn",
+            "source": SOURCE,
+            "licence": "ISC",
+        },
+    )
+
+
+def genre_head(tags: Head) -> Head:
+    """The stop-gap genre head: corrected rows of the tag head, summed by genre."""
+    corrections = load_corrections()
+    rows = [tags.labels.index(unit) for unit in UNITS]
+    return Head(
+        name="genres",
+        kind="single",
+        embedding_id=EMBEDDING_ID,
+        weight=tags.weight[rows],
+        bias=(tags.bias[rows].astype(np.float64) + corrections.values).astype(np.float32),
+        labels=list(GENRES),
+        units=UNITS,
+        label_map=GENRES,
+        temperature=corrections.temperature,
+        provenance={
+            "made_from": f"rows of the head `tags`, corrected by {CORRECTIONS_FILE}",
+            "fitted_on": "MusiCNN tag activations of GTZAN tracks (fault-filtered train split)",
+            "status": "stop-gap until a head is trained on genres",
+            "source": SOURCE,
+            "licence": "ISC",
+        },
+    )
+
+
+def write_golden(folder: Path, unpacked: Path, heads: list[Head]) -> None:
+    """Golden patches with what the original TensorFlow graph and the heads make of them."""
+    patches = golden.golden_patches()
+    activations, embedding = musicnn.run_original(unpacked, patches)
+    tensors = {"log_mel": patches, "embedding": embedding, "activations": activations}
+    tensors |= {f"scores.{head.name}": head.scores(embedding) for head in heads}
+    save_tensors(tensors, folder / "golden.safetensors")
+
+
+def import_bundle(wheel: Path | None, out: Path) -> None:
+    """Writes the bundle into `out`; without a `wheel` it is downloaded from PyPI."""
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        unpacked = work / "unpacked"
+        musicnn.unpack_wheel(wheel or musicnn.fetch_wheel(work), unpacked)
+        weights = musicnn.load_weights(unpacked)
+        tags = tag_head(weights, musicnn.labels(unpacked))
+        heads = [tags, genre_head(tags)]
+
+        for folder in (out, out / "heads", out / "golden"):
+            folder.mkdir(parents=True, exist_ok=True)
+        write_reference(weights, out / "reference.onnx")
+        write_trunk(fold(weights), out / "trunk.onnx")
+        for head in heads:
+            head.save(out / "heads")
+        write_golden(out / "golden", unpacked, heads)
+        shutil.copyfile(unpacked / musicnn.LICENCE_FILE, out / "LICENSE-musicnn")
+    write_manifest(out, *_manifest())
+
+
+def _manifest() -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    top = {
+        "name": string(NAME),
+        "version": string("1"),
+        "description": string(DESCRIPTION),
+        "licence": string("ISC"),
+        "sources": array([SOURCE]),
+    }
+    front_end = {
+        "sample_rate": f"{golden.SAMPLE_RATE}       # Hz",
+        "fft_size": f"{golden.FFT_SIZE}            # samples",
+        "hop_length": f"{golden.HOP}          # samples",
+        "taper": '"hann"            # periodic',
+        "taper_length": f"{golden.FFT_SIZE}        # samples",
+        "centred": "true            # zero padding of fft_size / 2 at both ends of a file",
+        "power": "2.0",
+        "bands": str(musicnn.BANDS),
+        "mel_scale": string("slaney"),
+        "mel_norm": string("slaney"),
+        "f_min": "0.0               # Hz",
+        "f_max": "8000.0            # Hz",
+        "compression": f'{{ kind = "log10_one_plus", scale = {golden.COMPRESSION} }}',
+    }
+    trunk = {
+        "kind": string("windowed"),
+        "file": string("trunk.onnx"),
+        "reference": string("reference.onnx"),
+        "input": '"log_mel"            # [batch, frames, bands]',
+        "embedding": f'"embedding"        # output, [batch, {musicnn.EMBEDDING}]',
+        "activations": f'"activations"    # output, [batch, {musicnn.TAGS}]',
+        "embedding_id": string(EMBEDDING_ID),
+        "embedding_dim": str(musicnn.EMBEDDING),
+        "halo": "0                  # frames",
+        "lookahead_ms": "0.0",
+        "tolerance": "1e-4          # largest absolute difference to the reference embedding",
+    }
+    return top, {
+        "front_end": front_end,
+        "patch": {"frames": str(musicnn.FRAMES)},
+        "trunk": trunk,
+        "golden": {
+            "file": string("golden/golden.safetensors"),
+            "tolerance": "1e-4          # absolute, on embedding and on scores",
+        },
+        "training": {
+            "material": string(MATERIAL),
+            "tracks": array(load_corrections().tracks),
+            "pcm_sha256": "[]",
+        },
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True, help="folder of the bundle")
+    parser.add_argument("--wheel", type=Path, help="the wheel of musicnn 0.1.0, if it is at hand")
+    arguments = parser.parse_args()
+    import_bundle(arguments.wheel, arguments.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""The bundle's files agree with its manifest and with each other."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genred_training.bundle import MANIFEST, checksums
+from genred_training.genre_map import GENRES, UNITS, load_corrections
+from genred_training.heads import load_head
+
+
+def test_checksums_cover_every_file(bundle: Path) -> None:
+    manifest = tomllib.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
+    assert manifest["checksums"] == checksums(bundle)
+
+
+def test_manifest_names_files_that_exist(bundle: Path) -> None:
+    manifest = tomllib.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
+    assert manifest["format"] == 1
+    named = [manifest["trunk"]["file"], manifest["trunk"]["reference"], manifest["golden"]["file"]]
+    for path in named:
+        assert path in manifest["checksums"]
+
+
+@pytest.mark.parametrize("name", ["tags", "genres"])
+def test_head_is_whole(bundle: Path, name: str) -> None:
+    manifest = tomllib.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
+    head = load_head(bundle / "heads" / f"{name}.toml")
+    units = head.units or head.labels
+    assert head.embedding_id == manifest["trunk"]["embedding_id"]
+    assert head.weight.shape == (len(units), manifest["trunk"]["embedding_dim"])
+    assert head.bias.shape == (len(units),)
+    assert len(set(units)) == len(units)
+
+
+@pytest.mark.parametrize("name", ["tags", "genres"])
+def test_head_gives_golden_scores(bundle: Path, golden: dict[str, np.ndarray], name: str) -> None:
+    head = load_head(bundle / "heads" / f"{name}.toml")
+    scores = head.scores(golden["embedding"])
+    np.testing.assert_allclose(scores, golden[f"scores.{name}"], rtol=0, atol=1e-6)
+    if head.kind == "single":
+        np.testing.assert_allclose(scores.sum(axis=1), 1.0, atol=1e-5)
+
+
+def test_tag_scores_are_the_activations(golden: dict[str, np.ndarray]) -> None:
+    np.testing.assert_allclose(golden["scores.tags"], golden["activations"], rtol=0, atol=2e-6)
+
+
+def test_genre_head_is_the_corrected_tag_head(bundle: Path) -> None:
+    tags = load_head(bundle / "heads" / "tags.toml")
+    genres = load_head(bundle / "heads" / "genres.toml")
+    corrections = load_corrections()
+    rows = [tags.labels.index(unit) for unit in UNITS]
+    assert genres.units == UNITS
+    assert genres.label_map == GENRES
+    assert genres.temperature == corrections.temperature
+    np.testing.assert_array_equal(genres.weight, tags.weight[rows])
+    np.testing.assert_allclose(genres.bias - tags.bias[rows], corrections.values, atol=1e-5)
