@@ -23,8 +23,11 @@
 
 pub mod audio;
 pub mod backoff;
+pub mod cli;
+pub mod config;
 pub mod decision;
 pub mod dsp;
+pub mod engine;
 pub mod model;
 pub mod sink;
 pub mod source;

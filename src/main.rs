@@ -1,2 +1,16 @@
-//! x
-fn main() {}
+//! `genred`: parse, run, report.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use genred::cli::{self, Cli};
+
+fn main() -> ExitCode {
+    match cli::run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("genred: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

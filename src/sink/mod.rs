@@ -7,6 +7,8 @@ pub mod jsonl;
 #[cfg(feature = "mqtt")]
 pub mod mqtt;
 pub mod payload;
+#[cfg(test)]
+mod samples;
 pub mod text;
 pub mod topics;
 mod writer;

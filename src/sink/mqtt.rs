@@ -106,7 +106,7 @@ impl MqttSink {
         loop {
             tokio::select! {
                 () = sleep_until(until) => return Some(()),
-                message = inbox.recv() => self.session.accept(message?),
+                message = inbox.recv() => self.accept(message?),
             }
         }
     }
@@ -130,7 +130,7 @@ impl MqttSink {
                 tokio::select! {
                     outcome = &mut poll => break outcome,
                     message = inbox.recv(), if good_bye.is_none() => match message {
-                        Some(message) => self.session.accept(message),
+                        Some(message) => self.accept(message),
                         None if connected_at.is_none() => return End::Closed,
                         None => good_bye = Some(GoodBye::begin()),
                     },
@@ -167,6 +167,11 @@ impl MqttSink {
         }
     }
 
+    fn accept(&mut self, message: Message) {
+        self.session.accept(message);
+        self.reporter.dropped(self.session.events_dropped, self.session.windows_dropped, Instant::now());
+    }
+
     /// Hands the client what may go now, and takes the next step of a good-bye whose last one is done.
     fn go_on(&mut self, client: &AsyncClient, good_bye: &mut Option<GoodBye>) {
         if self.session.is_idle() {
@@ -182,7 +187,7 @@ impl MqttSink {
                 }
             }
         }
-        while let Some(publication) = self.session.next() {
+        while let Some(publication) = self.session.take() {
             let qos = if publication.qos == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
             let taken = client.try_publish(publication.topic, qos, publication.retain, publication.payload);
             if taken.is_err() {

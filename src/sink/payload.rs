@@ -8,6 +8,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+use crate::audio::Level;
+
 /// `…/state`: what is published of a source now.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct State {
@@ -23,15 +25,18 @@ pub struct State {
     /// A label where `state` is `music`, else the state's name.
     pub genre: Arc<str>,
     /// Posterior of `genre` after smoothing, 0–1; `null` unless the state is `music`.
+    #[serde(serialize_with = "to_4_places")]
     pub confidence: Option<f32>,
     /// Best label (or state) of the newest patch alone.
     pub raw_genre: Option<Arc<str>>,
     /// Its calibrated posterior, 0–1.
+    #[serde(serialize_with = "to_4_places")]
     pub raw_confidence: Option<f32>,
     /// Since when `genre` has been what it is.
     #[serde(serialize_with = "rfc3339")]
     pub since: Timestamp,
     /// Short-term loudness in LUFS, at least −70; `null` before the first patch.
+    #[serde(serialize_with = "loudness")]
     pub lufs_s: Option<f32>,
     /// `ON` or `OFF`.
     pub dead_air: &'static str,
@@ -69,6 +74,7 @@ pub enum EventKind {
         /// The genre now.
         to: Arc<str>,
         /// Posterior of `to`; `null` unless it is a label.
+        #[serde(serialize_with = "to_4_places")]
         confidence: Option<f32>,
     },
     /// Silence began.
@@ -92,6 +98,7 @@ pub struct LabelP {
     /// The label.
     pub label: Arc<str>,
     /// Its posterior, 0–1.
+    #[serde(serialize_with = "to_4_places")]
     pub p: f32,
 }
 
@@ -139,6 +146,7 @@ pub struct Window {
     #[serde(serialize_with = "as_map")]
     pub scores: Vec<(Arc<str>, f32)>,
     /// Short-term loudness in LUFS at the patch's end.
+    #[serde(serialize_with = "loudness")]
     pub lufs_s: f32,
 }
 
@@ -192,10 +200,13 @@ pub struct Stats {
     /// `cpu` or `cuda`.
     pub execution_provider: &'static str,
     /// Seconds of audio scored a second of inference; `null` before the first patch.
+    #[serde(serialize_with = "to_3_places")]
     pub realtime_factor: Option<f64>,
     /// Resident memory in MiB; `null` where the system does not say.
+    #[serde(serialize_with = "to_3_places")]
     pub rss_mb: Option<f64>,
     /// Processor cores used on average since the last message.
+    #[serde(serialize_with = "to_3_places")]
     pub cpu_cores: Option<f64>,
     /// The connection; the MQTT sink fills it in.
     pub mqtt: Option<MqttStats>,
@@ -230,8 +241,10 @@ pub struct SourceStats {
     /// Times that the source was opened anew.
     pub reconnects: u64,
     /// From the arrival of a patch's last sample to its decision, median, in milliseconds.
+    #[serde(serialize_with = "to_3_places")]
     pub latency_ms_p50: Option<f64>,
     /// The same, 99th percentile.
+    #[serde(serialize_with = "to_3_places")]
     pub latency_ms_p99: Option<f64>,
 }
 
@@ -240,6 +253,137 @@ fn rfc3339<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::E
     serializer.collect_str(&format_args!("{time:.3}"))
 }
 
+/// Scores as they are, so that they can be compared with those of other runs.
 fn as_map<S: Serializer>(scores: &[(Arc<str>, f32)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(scores.iter().map(|(label, p)| (label.as_ref(), p)))
+}
+
+/// A posterior: a ten-thousandth is more than a model knows.
+fn to_4_places<S: Serializer>(p: &(impl Into<Option<f32>> + Copy), serializer: S) -> Result<S::Ok, S::Error> {
+    rounded((*p).into(), 1e4).serialize(serializer)
+}
+
+/// LUFS: a hundredth is more than anyone hears. Never below the floor, where digital silence would be.
+fn loudness<S: Serializer>(lufs: &(impl Into<Option<f32>> + Copy), serializer: S) -> Result<S::Ok, S::Error> {
+    let lufs = (*lufs).into().map(|lufs| lufs.max(Level::FLOOR));
+    rounded(lufs, 1e2).serialize(serializer)
+}
+
+fn to_3_places<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    value.map(|value| (value * 1e3).round() / 1e3).serialize(serializer)
+}
+
+/// In single precision, which prints as short as it was rounded.
+fn rounded(value: Option<f32>, scale: f32) -> Option<f32> {
+    value.map(|value| (value * scale).round() / scale)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::samples;
+
+    fn json(payload: &impl Serialize) -> String {
+        serde_json::to_string(payload).unwrap()
+    }
+
+    #[test]
+    fn state() {
+        insta::assert_snapshot!(json(&samples::state()), @r#"{"run":"0f1e2d3c","ts":"2026-11-03T14:03:07.250Z","patch":187,"state":"music","genre":"jazz","confidence":0.83,"raw_genre":"blues","raw_confidence":0.4123,"since":"2026-11-03T14:01:59.000Z","lufs_s":-14.23,"dead_air":"OFF","source":"fm1","source_name":"FM 1","model":"musicnn-msd"}"#);
+        let lost = State {
+            state: "lost",
+            genre: "lost".into(),
+            confidence: None,
+            raw_genre: None,
+            raw_confidence: None,
+            lufs_s: None,
+            dead_air: "ON",
+            ..samples::state()
+        };
+        insta::assert_snapshot!(json(&lost), @r#"{"run":"0f1e2d3c","ts":"2026-11-03T14:03:07.250Z","patch":187,"state":"lost","genre":"lost","confidence":null,"raw_genre":null,"raw_confidence":null,"since":"2026-11-03T14:01:59.000Z","lufs_s":null,"dead_air":"ON","source":"fm1","source_name":"FM 1","model":"musicnn-msd"}"#);
+    }
+
+    #[test]
+    fn event() {
+        insta::assert_snapshot!(json(&samples::event(1, samples::to_jazz())), @r#"{"run":"0f1e2d3c","seq":1,"ts":"2026-11-03T14:01:59.000Z","event_type":"genre_changed","from":"rock","to":"jazz","confidence":0.7123}"#);
+        let others = [
+            EventKind::GenreChanged { from: "jazz".into(), to: "silence".into(), confidence: None },
+            EventKind::DeadAirStarted,
+            EventKind::DeadAirEnded,
+            EventKind::SourceLost,
+            EventKind::SourceRecovered,
+            EventKind::EventsDropped { count: 17 },
+        ];
+        let lines: Vec<String> = others.map(|kind| json(&samples::event(2, kind))).into();
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+{"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"genre_changed","from":"jazz","to":"silence","confidence":null}
+{"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"dead_air_started"}
+{"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"dead_air_ended"}
+{"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"source_lost"}
+{"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"source_recovered"}
+{"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"events_dropped","count":17}
+"#);
+    }
+
+    #[test]
+    fn attributes() {
+        insta::assert_snapshot!(json(&samples::attributes()), @r#"{"run":"0f1e2d3c","ts":"2026-11-03T14:03:07.250Z","top":[{"label":"jazz","p":0.83},{"label":"blues","p":0.11}],"tags":[{"label":"instrumental","p":0.61}],"title":"John Doe - \"Blue\" in Grün","model":"musicnn-msd","head":"genres"}"#);
+    }
+
+    #[test]
+    fn window() {
+        insta::assert_snapshot!(json(&samples::window()), @r#"{"run":"0f1e2d3c","ts":"2026-11-03T14:03:07.000Z","patch":186,"start":185.984,"end":188.976,"state":"music","genre":"jazz","confidence":0.83,"scores":{"blues":0.12345679,"jazz":0.83,"rock":1e-7},"lufs_s":-14.23}"#);
+    }
+
+    #[test]
+    fn info() {
+        insta::assert_snapshot!(json(&samples::info(1)), @r#"{"run":"0f1e2d3c","version":"0.1.0","started":"2026-11-03T14:00:00.000Z","model":"musicnn-msd","model_sha256":"abababababababababababababababababababababababababababababababab","head":"genres","labels":["blues","jazz","rock"],"execution_provider":"cpu","execution_provider_reason":"`cuda` failed: no device","lookahead_ms":0.0,"hop_s":1.0,"sources":[{"name":"fm1","uri":"device:default"}]}"#);
+    }
+
+    #[test]
+    fn stats() {
+        insta::assert_snapshot!(json(&samples::stats()), @r#"{"run":"0f1e2d3c","ts":"2026-11-03T14:03:30.000Z","execution_provider":"cpu","realtime_factor":170.123,"rss_mb":61.25,"cpu_cores":0.012,"mqtt":{"connected":true,"reconnects":2,"outbox":0},"sources":{"fm1":{"state":"music","produced":188,"scored":187,"dropped":1,"xruns":0,"reconnects":0,"latency_ms_p50":7.512,"latency_ms_p99":null}}}"#);
+    }
+
+    #[test]
+    fn the_documentation_shows_these() {
+        let page = include_str!("../../docs/mqtt.md");
+        let info = Info { model_sha256: "abab…".into(), ..samples::info(1) };
+        let examples = [
+            json(&samples::state()),
+            json(&samples::event(1, samples::to_jazz())),
+            json(&samples::attributes()),
+            json(&samples::window()),
+            json(&info),
+            json(&samples::stats()),
+        ];
+        for example in examples {
+            assert!(page.contains(&example), "`docs/mqtt.md` lacks {example}");
+        }
+    }
+
+    #[test]
+    fn no_number_is_nan_or_infinite() {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let state = State { confidence: Some(bad), raw_confidence: Some(bad), ..samples::state() };
+            let window = Window {
+                scores: vec![("jazz".into(), bad)],
+                confidence: Some(bad),
+                end: bad.into(),
+                ..samples::window()
+            };
+            let stats = Stats { realtime_factor: Some(bad.into()), ..samples::stats() };
+            let top = vec![LabelP { label: "jazz".into(), p: bad }];
+            let attributes = Attributes { top, ..samples::attributes() };
+            for text in [json(&state), json(&window), json(&stats), json(&attributes)] {
+                assert!(text.contains(":null"), "{text}");
+                assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
+                serde_json::from_str::<serde_json::Value>(&text).unwrap();
+            }
+        }
+        let silence = State { lufs_s: Some(f32::NEG_INFINITY), ..samples::state() };
+        assert!(json(&silence).contains(r#""lufs_s":-70.0,"#), "digital silence is the floor");
+        let broken = State { lufs_s: Some(f32::NAN), ..samples::state() };
+        assert!(json(&broken).contains(r#""lufs_s":-70.0,"#));
+    }
 }

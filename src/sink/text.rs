@@ -159,3 +159,86 @@ fn bar(share: f32) -> String {
     let drawn = eighths.div_ceil(8);
     bar + &" ".repeat(BAR - drawn)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::samples;
+
+    fn lines(colour: bool, sources: usize, messages: &[Message]) -> String {
+        let mut sink = TextSink::new(Vec::new(), TextOptions { colour, windows: true });
+        sink.write(&Message::Info(Arc::new(samples::info(sources)))).unwrap();
+        for message in messages {
+            sink.write(message).unwrap();
+        }
+        String::from_utf8(sink.writer).unwrap()
+    }
+
+    #[test]
+    fn one_source() {
+        let silence = samples::window_message(|window| {
+            window.state = "silence";
+            window.genre = "silence".into();
+            window.confidence = None;
+            window.lufs_s = -70.0;
+            window.end = 3605.0;
+        });
+        let weak = samples::window_message(|window| {
+            window.end = 9.9;
+            window.genre = "rock".into();
+            window.confidence = Some(0.07);
+        });
+        let back = EventKind::GenreChanged { from: "jazz".into(), to: "silence".into(), confidence: None };
+        let messages = [
+            weak,
+            samples::window_message(|_| {}),
+            samples::event_message(1, samples::to_jazz()),
+            silence,
+            samples::event_message(2, EventKind::DeadAirStarted),
+            samples::event_message(3, back),
+            samples::event_message(4, EventKind::SourceLost),
+            samples::event_message(5, EventKind::EventsDropped { count: 3 }),
+            samples::state_message(),
+        ];
+        insta::assert_snapshot!(lines(false, 1, &messages), @r#"
+musicnn-msd, head genres, on cpu, a window every 1 s
+00:09    rock          7 % ▊           -14.2 LUFS
+03:08    jazz         83 % ████████▎   -14.2 LUFS
+03:08  ▶ jazz 0.71 (was rock)
+1:00:05    silence                       -70.0 LUFS
+1:00:05  ! dead air
+1:00:05  ▶ silence (was jazz)
+1:00:05  ! source lost
+1:00:05  ! 3 changes dropped
+"#);
+    }
+
+    #[test]
+    fn several_sources_have_a_column() {
+        let mut messages = [samples::window_message(|_| {}), samples::event_message(1, samples::to_jazz())];
+        if let Message::Window { source, .. } = &mut messages[0] {
+            *source = "kitchen".into();
+        }
+        insta::assert_snapshot!(lines(false, 2, &messages), @r#"
+musicnn-msd, head genres, on cpu, a window every 1 s
+03:08  kitchen    jazz         83 % ████████▎   -14.2 LUFS
+00:00  fm1      ▶ jazz 0.71 (was rock)
+"#);
+    }
+
+    #[test]
+    fn colours_are_for_terminals_alone() {
+        let messages = [samples::event_message(1, samples::to_jazz())];
+        assert!(!lines(false, 1, &messages).contains('\x1b'));
+        assert!(lines(true, 1, &messages).contains("\x1b[1;32m▶ jazz 0.71 (was rock)\x1b[0m"));
+        assert!(!TextOptions::for_output(false).colour);
+    }
+
+    #[test]
+    fn bars_are_all_equally_wide() {
+        for percent in 0..=100 {
+            assert_eq!(bar(percent as f32 / 100.0).chars().count(), BAR);
+        }
+        assert_eq!((bar(f32::NAN).trim(), bar(0.5).trim(), bar(1.0).trim()), ("", "█████", "██████████"));
+    }
+}

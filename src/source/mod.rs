@@ -6,6 +6,8 @@
 mod clock;
 mod config;
 mod decode;
+#[cfg(feature = "device")]
+mod device;
 mod file;
 mod stdin;
 
@@ -36,8 +38,67 @@ pub fn open(config: &SourceConfig, stop: &Stop) -> Result<Box<dyn Source>, Sourc
                 .map_err(|error| SourceError::Permanent(format!("standard input cannot be read: {error}")))?;
             open_stdin(config, descriptor, stop)
         }
-        Uri::Device { .. } => Err(SourceError::Permanent("unsupported".into())),
+        Uri::Device { host, name } => open_device(host.as_deref(), name, config, stop),
     }
+}
+
+#[cfg(feature = "device")]
+fn open_device(
+    host: Option<&str>,
+    name: &str,
+    config: &SourceConfig,
+    stop: &Stop,
+) -> Result<Box<dyn Source>, SourceError> {
+    let clock = config.start.map_or_else(clock::Clock::live, clock::Clock::recorded);
+    Ok(Box::new(device::open(host, name, clock, stop, device::Stall::default())?))
+}
+
+#[cfg(not(feature = "device"))]
+fn open_device(
+    _: Option<&str>,
+    name: &str,
+    _: &SourceConfig,
+    _: &Stop,
+) -> Result<Box<dyn Source>, SourceError> {
+    Err(SourceError::Permanent(format!(
+        "`{name}`: this build cannot capture (cargo feature `device`); pipe sound in, as in `arecord -f cd | genred run -`"
+    )))
+}
+
+/// A capture device, as `genred devices` lists it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct DeviceInfo {
+    /// Sound system, such as `alsa` or `pulseaudio`.
+    pub host: String,
+    /// What goes into `device:HOST:ID`.
+    pub id: String,
+    /// Description for people.
+    pub name: String,
+    /// Whether `device:HOST:default` means this one.
+    pub default: bool,
+    /// Sample rate that it would be captured at, in hertz; absent where it cannot be opened now.
+    pub rate: Option<u32>,
+    /// Channels that would be captured.
+    pub channels: Option<u16>,
+}
+
+/// Lists the capture devices of all sound systems that can be reached; none without the cargo feature `device`.
+///
+/// # Errors
+/// Transient, when no sound system can be reached.
+pub fn devices() -> Result<Vec<DeviceInfo>, SourceError> {
+    #[cfg(feature = "device")]
+    return device::list();
+    #[cfg(not(feature = "device"))]
+    Ok(Vec::new())
+}
+
+/// The parts of the capture path that tests reach into.
+#[cfg(feature = "device")]
+#[doc(hidden)]
+pub mod capture {
+    pub use super::device::callback::{Callback, Guard, Shared, set_guard};
+    pub use super::device::ring::{Reader, Writer, ring};
 }
 
 /// Opens a `stdin:` source on `descriptor` in place of standard input.

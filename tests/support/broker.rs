@@ -99,11 +99,25 @@ impl Mosquitto {
 
     /// `SIGTERM`, upon which a persistent one saves its sessions.
     pub fn stop(&mut self) {
+        self.signal(rustix::process::Signal::TERM);
         if let Some(mut child) = self.child.take() {
-            let pid = rustix::process::Pid::from_child(&child);
-            rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
             child.wait().unwrap();
         }
+    }
+
+    /// `SIGSTOP`: connections stay open and nothing is answered.
+    pub fn freeze(&self) {
+        self.signal(rustix::process::Signal::STOP);
+    }
+
+    /// `SIGCONT`.
+    pub fn thaw(&self) {
+        self.signal(rustix::process::Signal::CONT);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let child = self.child.as_ref().expect("mosquitto runs");
+        rustix::process::kill_process(rustix::process::Pid::from_child(child), signal).unwrap();
     }
 
     /// Starts it anew on its port.

@@ -10,9 +10,6 @@ use rumqttd::{Broker, Config, ConnectionSettings, RouterConfig, ServerSettings};
 
 use super::session::MAX_PAYLOAD;
 
-/// For the log filter: the broker calls every client that goes away an error.
-pub const LOG_DIRECTIVE: &str = "rumqttd=off";
-
 /// How long the broker may take to listen.
 const START: Duration = Duration::from_secs(5);
 

@@ -108,12 +108,14 @@ pub struct Reporter {
     attempts: u32,
     said: Vec<(String, Instant)>,
     ever: bool,
+    /// What was last said of messages that were dropped, and when.
+    losses: (u64, u64, Option<Instant>),
 }
 
 impl Reporter {
     /// For the broker at `server`.
     pub fn new(server: Server) -> Self {
-        Self { server, since: None, attempts: 0, said: Vec::new(), ever: false }
+        Self { server, since: None, attempts: 0, said: Vec::new(), ever: false, losses: (0, 0, None) }
     }
 
     /// A connection, or an attempt, ended.
@@ -157,8 +159,159 @@ impl Reporter {
         self.attempts = 0;
     }
 
+    /// Totals of what was dropped so far.
+    pub fn dropped(&mut self, events: u64, windows: u64, now: Instant) {
+        let (said_events, said_windows, at) = self.losses;
+        let quiet = at.is_some_and(|at| now.duration_since(at) < REMINDER);
+        // The first lost event is always news.
+        if (events, windows) == (said_events, said_windows) || (quiet && (said_events > 0 || events == 0)) {
+            return;
+        }
+        self.losses = (events, windows, Some(now));
+        tracing::warn!(
+            broker = %self.server, events, windows,
+            "messages dropped: the MQTT broker is away for too long, or slower than they come"
+        );
+    }
+
     /// The connection has lasted: what is said next is news.
     pub fn healthy(&mut self) {
         self.said.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    /// The messages and levels that `said` logs.
+    fn logged(say: impl FnOnce(&mut Reporter)) -> Vec<String> {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let shared = Arc::clone(&log);
+        let writer = move || Shared(Arc::clone(&shared));
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .without_time()
+            .with_target(false)
+            .with_writer(writer)
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            say(&mut Reporter::new(Server { host: "h".to_owned(), port: 1883 }));
+        });
+        let bytes = log.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap().lines().map(|line| line.trim().to_owned()).collect()
+    }
+
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn refused() -> Failure {
+        Failure::of(&ConnectionError::Io(io::ErrorKind::ConnectionRefused.into()))
+    }
+
+    #[test]
+    fn each_reason_is_said_once_and_the_end_with_its_length() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let second = Duration::from_secs(1);
+        let lines = logged(|reporter| {
+            for seconds in 0..20 {
+                reporter.failed(&refused(), at(seconds), second, 0);
+            }
+            reporter.failed(&Failure::stalled(), at(20), second, 3);
+            reporter.failed(&refused(), at(700), second, 3);
+            reporter.connected(at(701), 3);
+            // A connection that flaps is not news either.
+            reporter.failed(&refused(), at(702), second, 0);
+            reporter.healthy();
+            reporter.failed(&refused(), at(800), second, 0);
+        });
+        let starts = [
+            "WARN no connection to the MQTT broker, going on without it broker=h:1883 reason=\"connection refused\"",
+            "WARN no connection to the MQTT broker, going on without it broker=h:1883 reason=\"the connection stands still\"",
+            "WARN still no connection to the MQTT broker broker=h:1883 reason=\"connection refused\"",
+            "INFO connected to the MQTT broker broker=h:1883 down_s=\"701.0\" attempts=22 waiting_events=3",
+            "WARN no connection to the MQTT broker, going on without it broker=h:1883 reason=\"connection refused\"",
+        ];
+        assert_eq!(lines.len(), starts.len(), "{lines:#?}");
+        for (line, start) in lines.iter().zip(starts) {
+            assert!(line.starts_with(start), "{line}");
+        }
+    }
+
+    #[test]
+    fn losses_are_said_at_once_and_then_seldom() {
+        let start = Instant::now();
+        let lines = logged(|reporter| {
+            reporter.dropped(0, 0, start);
+            reporter.dropped(0, 1, start);
+            reporter.dropped(0, 50, start + Duration::from_secs(1));
+            for events in 1..100 {
+                reporter.dropped(events, 50, start + Duration::from_secs(1 + events));
+            }
+            reporter.dropped(5000, 50, start + REMINDER * 2);
+        });
+        let figures: Vec<&str> = lines.iter().filter_map(|line| line.split("h:1883 ").nth(1)).collect();
+        assert_eq!(figures, ["events=0 windows=1", "events=1 windows=50", "events=5000 windows=50"]);
+    }
+
+    #[test]
+    fn every_failure_has_a_cure() {
+        let lookup = io::Error::other("failed to lookup address information: Name or service not known");
+        let cases = [
+            (
+                ConnectionError::Io(io::ErrorKind::ConnectionRefused.into()),
+                "connection refused",
+                "is the broker running",
+            ),
+            (ConnectionError::Io(lookup), "the host name cannot be resolved", "`mqtt.url`"),
+            (ConnectionError::NetworkTimeout, "no answer in time", "network"),
+            (
+                ConnectionError::ConnectionRefused(ConnectReturnCode::BadUserNamePassword),
+                "wrong user name or password",
+                "`mqtt.password`",
+            ),
+            (
+                ConnectionError::ConnectionRefused(ConnectReturnCode::NotAuthorized),
+                "not authorised",
+                "`mqtt.username`",
+            ),
+            (
+                ConnectionError::ConnectionRefused(ConnectReturnCode::RefusedProtocolVersion),
+                "the broker does not speak MQTT 3.1.1",
+                "enable",
+            ),
+            (
+                ConnectionError::MqttState(StateError::ConnectionAborted),
+                "the broker closed the connection",
+                "log",
+            ),
+            (
+                ConnectionError::MqttState(StateError::Io(io::ErrorKind::ConnectionReset.into())),
+                "the broker closed the connection",
+                "log",
+            ),
+            (
+                ConnectionError::MqttState(StateError::AwaitPingResp),
+                "the broker stopped answering",
+                "network",
+            ),
+        ];
+        for (error, reason, cure) in cases {
+            let failure = Failure::of(&error);
+            assert_eq!(failure.reason, reason);
+            assert!(failure.cure.contains(cure), "{}", failure.cure);
+        }
     }
 }

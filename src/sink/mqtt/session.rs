@@ -80,7 +80,7 @@ enum Value {
 /// The publishing side of the connection.
 ///
 /// Whoever owns the client calls [`connected`](Self::connected) on every ConnAck, hands over what
-/// [`next`](Self::next) gives, reports every publication that left ([`sent`](Self::sent), in that order) and
+/// [`take`](Self::take) gives, reports every publication that left ([`sent`](Self::sent), in that order) and
 /// every PUBACK ([`acknowledged`](Self::acknowledged)), and [`disconnected`](Self::disconnected) at the end of a
 /// connection. Packet ids are those of one connection.
 #[derive(Debug)]
@@ -179,11 +179,7 @@ impl Session {
     }
 
     /// The next message for the client; it counts as handed over.
-    #[allow(
-        clippy::should_implement_trait,
-        reason = "nothing iterates: what comes depends on the calls between"
-    )]
-    pub fn next(&mut self) -> Option<Publication> {
+    pub fn take(&mut self) -> Option<Publication> {
         if !self.connected {
             return None;
         }
@@ -206,7 +202,7 @@ impl Session {
         None
     }
 
-    /// The client did not take what [`next`](Self::next) gave last; it will come again.
+    /// The client did not take what [`take`](Self::take) gave last; it will come again.
     pub fn refused(&mut self) {
         match self.handed.pop_back() {
             Some(Token::Slot(slot)) => {
@@ -362,3 +358,6 @@ fn encode(payload: &impl Serialize) -> Vec<u8> {
         b"{}".to_vec()
     })
 }
+
+#[cfg(test)]
+mod tests;

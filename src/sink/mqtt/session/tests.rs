@@ -26,7 +26,7 @@ fn window(patch: u64) -> Message {
 
 /// Topics, without the node, of everything that may go now.
 fn take(session: &mut Session) -> Vec<String> {
-    std::iter::from_fn(|| session.next()).map(|p| p.topic.replacen("genred/n/", "", 1)).collect()
+    std::iter::from_fn(|| session.take()).map(|p| p.topic.replacen("genred/n/", "", 1)).collect()
 }
 
 /// The client sends all that it holds and the broker acknowledges it.
@@ -96,9 +96,9 @@ fn only_the_latest_value_of_a_topic_counts() {
     assert_eq!(session.in_flight(), IN_FLIGHT);
     deliver(&mut session);
     // and then the newest.
-    let newest = session.next().unwrap();
+    let newest = session.take().unwrap();
     assert!(String::from_utf8(newest.payload).unwrap().contains(r#""patch":499,"#));
-    assert_eq!(session.next(), None);
+    assert_eq!(session.take(), None);
 }
 
 #[test]
@@ -130,10 +130,12 @@ fn packet_ids_of_an_old_connection_mean_nothing() {
     take(&mut session);
     session.sent(5);
     session.disconnected();
+    assert_eq!(session.in_flight(), 0);
     session.acknowledged(5);
     session.connected();
-    session.acknowledged(5);
     assert_eq!(take(&mut session), ["status", "a/event"]);
+    session.acknowledged(5);
+    assert_eq!(session.waiting_events(), 1, "5 was the last connection's");
 }
 
 #[test]
@@ -163,13 +165,13 @@ fn what_the_client_refuses_comes_again() {
     session.connected();
     session.accept(event("a", 1));
     for expected in ["genred/n/status", "genred/n/status", "genred/n/status"] {
-        assert_eq!(session.next().unwrap().topic, expected);
+        assert_eq!(session.take().unwrap().topic, expected);
         session.refused();
     }
-    assert_eq!(session.next().unwrap().topic, "genred/n/status");
-    assert_eq!(session.next().unwrap().topic, "genred/n/a/event");
+    assert_eq!(session.take().unwrap().topic, "genred/n/status");
+    assert_eq!(session.take().unwrap().topic, "genred/n/a/event");
     session.refused();
-    assert_eq!(session.next().unwrap().topic, "genred/n/a/event");
+    assert_eq!(session.take().unwrap().topic, "genred/n/a/event");
     assert_eq!(session.in_flight(), 2);
 }
 
@@ -186,7 +188,7 @@ fn windows_give_way() {
     session.accept(event("a", 1));
     assert_eq!(take(&mut session), ["a/state", "a/event"], "windows never hold these up");
     deliver(&mut session);
-    let next = session.next().unwrap();
+    let next = session.take().unwrap();
     assert!(String::from_utf8(next.payload).unwrap().contains(r#""patch":1039,"#), "the oldest are dropped");
 }
 
@@ -197,7 +199,7 @@ fn unconfirmed_messages_leave_no_trace() {
     take(&mut session);
     deliver(&mut session);
     session.accept(window(1));
-    assert_eq!(session.next().unwrap().qos, 0);
+    assert_eq!(session.take().unwrap().qos, 0);
     assert!(!session.is_idle());
     session.sent(0);
     assert!(session.is_idle());
@@ -227,7 +229,7 @@ fn the_good_bye_is_sources_first() {
     session.accept(event("a", 2));
     session.accept(state("a", 2));
     session.close();
-    let last: Vec<(String, String)> = std::iter::from_fn(|| session.next())
+    let last: Vec<(String, String)> = std::iter::from_fn(|| session.take())
         .map(|p| (p.topic, String::from_utf8(p.payload).unwrap()))
         .collect();
     let pair = |topic: &str| (topic.to_owned(), "offline".to_owned());
@@ -245,7 +247,7 @@ fn statistics_tell_of_the_connection() {
     take(&mut session);
     session.accept(event("a", 1));
     session.accept(Message::Stats(Arc::new(samples::stats())));
-    let stats = session.next().unwrap();
+    let stats = session.take().unwrap();
     assert_eq!((stats.topic.as_str(), stats.qos, stats.retain), ("genred/n/stats", 0, false));
     let text = String::from_utf8(stats.payload).unwrap();
     assert!(text.contains(r#""mqtt":{"connected":true,"reconnects":1,"outbox":1}"#), "{text}");

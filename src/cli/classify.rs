@@ -1,0 +1,140 @@
+//! `genred classify`
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+use serde_json::json;
+
+use super::progress::Progress;
+use super::{HopArgs, ModelArgs};
+use crate::decision::{SilenceConfig, Verdict};
+use crate::engine::offline::{self, FileVerdict};
+
+/// Classify whole files: one verdict a file, without smoothing.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Sound files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// One JSON object a file, with all windows and scores
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Head: a name or the path of its TOML file
+    #[arg(long, value_name = "NAME|PATH")]
+    head: Option<String>,
+    #[command(flatten)]
+    hop: HopArgs,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let mut model = args.model.load(args.head.as_deref())?;
+    let labels = model.head().labels().to_vec();
+    let (model_name, head_name) = (model.bundle().manifest.name.clone(), model.head().name().clone());
+    let silence = SilenceConfig::default();
+    let progress = Progress::new(args.files.len());
+    let mut stdout = std::io::stdout().lock();
+    let mut failed = false;
+    for file in &args.files {
+        progress.begin(file);
+        let result = offline::classify(file, &mut model, args.hop.hop, &silence);
+        failed |= result.is_err();
+        progress.done(|| -> anyhow::Result<()> {
+            match (&result, args.json) {
+                (Ok(found), true) => {
+                    let line = Line {
+                        file: &file.display().to_string(),
+                        duration_s: (found.duration_s * 1000.0).round() / 1000.0,
+                        model: &model_name,
+                        head: &head_name,
+                        answer: Answer::new(found.verdict, &found.posteriors, &labels),
+                        windows: windows(found, &labels),
+                    };
+                    writeln!(stdout, "{}", serde_json::to_string(&line)?)?;
+                }
+                (Ok(found), false) => {
+                    let genre = genre(found.verdict, &labels);
+                    let confidence =
+                        found.verdict.confidence.map_or("    ".into(), |p| format!("{:3.0}%", p * 100.0));
+                    writeln!(
+                        stdout,
+                        "{genre:<12} {confidence}  {:>7.1} s  {}",
+                        found.duration_s,
+                        file.display()
+                    )?;
+                }
+                (Err(error), true) => {
+                    let line = json!({ "file": file.display().to_string(), "error": error.to_string() });
+                    writeln!(stdout, "{line}")?;
+                }
+                (Err(error), false) => eprintln!("genred: {error}"),
+            }
+            Ok(())
+        })?;
+    }
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// A file's line, as documented; numbers keep their shortest form.
+#[derive(Serialize)]
+struct Line<'a> {
+    file: &'a str,
+    duration_s: f64,
+    model: &'a str,
+    head: &'a str,
+    #[serde(flatten)]
+    answer: Answer<'a>,
+    windows: Vec<Window<'a>>,
+}
+
+#[derive(Serialize)]
+struct Window<'a> {
+    start: f64,
+    end: f64,
+    #[serde(flatten)]
+    answer: Answer<'a>,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    state: &'static str,
+    genre: &'a str,
+    confidence: Option<f32>,
+    #[serde(serialize_with = "as_map")]
+    scores: Vec<(&'a str, f32)>,
+}
+
+impl<'a> Answer<'a> {
+    fn new(verdict: Verdict, posteriors: &[f32], labels: &'a [Arc<str>]) -> Self {
+        Self {
+            state: verdict.state.as_str(),
+            genre: genre(verdict, labels),
+            confidence: verdict.confidence,
+            scores: labels.iter().map(AsRef::as_ref).zip(posteriors.iter().copied()).collect(),
+        }
+    }
+}
+
+fn windows<'a>(found: &FileVerdict, labels: &'a [Arc<str>]) -> Vec<Window<'a>> {
+    found
+        .windows
+        .iter()
+        .map(|window| Window {
+            start: window.span.start,
+            end: window.span.end,
+            answer: Answer::new(window.verdict, &window.posteriors, labels),
+        })
+        .collect()
+}
+
+fn as_map<S: Serializer>(scores: &[(&str, f32)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(scores.iter().copied())
+}
+
+fn genre(verdict: Verdict, labels: &[Arc<str>]) -> &str {
+    verdict.label.and_then(|label| labels.get(label)).map_or(verdict.state.as_str(), |label| label)
+}

@@ -1,0 +1,96 @@
+//! `genred embed`
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use serde_json::json;
+
+use super::features::write_npy;
+use super::progress::Progress;
+use super::{HopArgs, ModelArgs};
+use crate::engine::offline;
+
+/// Write the embeddings of files, one NumPy file each: float32 `[patches, dim]`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Sound files
+    #[arg(value_name = "FILE", required_unless_present = "list")]
+    files: Vec<PathBuf>,
+    /// A text file with one path a line, in place of FILE
+    #[arg(long, value_name = "PATH", conflicts_with = "files")]
+    list: Option<PathBuf>,
+    /// For one FILE: the file to write if it ends in `.npy`; else a folder, which is made
+    #[arg(long, value_name = "PATH")]
+    out: PathBuf,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    hop: HopArgs,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let files = match &args.list {
+        Some(list) => read_list(list)?,
+        None => args.files.clone(),
+    };
+    let outputs = outputs(&files, &args.out)?;
+    let mut model = args.model.load(None)?;
+    let progress = Progress::new(files.len());
+    let mut failed = false;
+    for (file, out) in files.iter().zip(&outputs) {
+        progress.begin(file);
+        let result = offline::embed(file, &mut model, args.hop.hop);
+        failed |= result.is_err();
+        progress.done(|| -> anyhow::Result<()> {
+            match &result {
+                Ok(embeddings) => {
+                    write_npy(out, embeddings, model.embedding_dim())?;
+                    let patches = embeddings.len() / model.embedding_dim();
+                    println!(
+                        "{}",
+                        json!({ "file": file.display().to_string(), "out": out.display().to_string(), "patches": patches })
+                    );
+                }
+                Err(error) => {
+                    println!("{}", json!({ "file": file.display().to_string(), "error": error.to_string() }));
+                }
+            }
+            Ok(())
+        })?;
+    }
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn read_list(list: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let text =
+        std::fs::read_to_string(list).with_context(|| format!("`{}` cannot be read", list.display()))?;
+    let files: Vec<PathBuf> =
+        text.lines().filter(|line| !line.trim().is_empty()).map(PathBuf::from).collect();
+    if files.is_empty() {
+        bail!("`{}` names no file", list.display());
+    }
+    Ok(files)
+}
+
+/// One output a file; two files of one name would overwrite each other, and are refused before any work.
+fn outputs(files: &[PathBuf], out: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    if files.len() == 1 && out.extension().is_some_and(|extension| extension == "npy") {
+        return Ok(vec![out.to_path_buf()]);
+    }
+    std::fs::create_dir_all(out).with_context(|| format!("the folder `{}` cannot be made", out.display()))?;
+    let mut taken = HashSet::new();
+    files
+        .iter()
+        .map(|file| {
+            let mut name: OsString = file.file_name().unwrap_or_default().to_owned();
+            name.push(".npy");
+            if !taken.insert(name.clone()) {
+                bail!("two files are called `{}`; give them to two calls", file.display());
+            }
+            Ok(out.join(name))
+        })
+        .collect()
+}

@@ -1,0 +1,141 @@
+//! The command line: one file a subcommand.
+
+mod check;
+mod classify;
+mod devices;
+mod embed;
+mod features;
+mod progress;
+mod run;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::{ArgAction, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::model::{Model, ModelConfig, ModelError};
+
+/// Listens to music and says its genre, over MQTT.
+#[derive(Debug, Parser)]
+#[command(
+    name = "genred",
+    version,
+    after_help = "Examples:
+  genred run song.mp3                           follow a file as it plays
+  genred run -c genred.toml                     the daemon, as configured
+  ffmpeg -i URL -f wav - | genred run -         anything that ffmpeg can open
+  genred classify --json album/*.flac           verdicts on whole files
+
+Without a configuration `genred run` listens to the default input device and starts an
+MQTT broker on 127.0.0.1:1883; `mosquitto_sub -t 'genred/#' -v` shows what it publishes."
+)]
+pub struct Cli {
+    /// Say more on standard error (-v: what happens, -vv: why)
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+    /// Say only errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Follow sources and publish what plays
+    Run(run::Args),
+    /// Classify whole files
+    Classify(classify::Args),
+    /// List capture devices
+    Devices(devices::Args),
+    /// Check a configuration without running it
+    Check(check::Args),
+    /// Write the log-mel frames of a file
+    Features(features::Args),
+    /// Write the embeddings of files
+    Embed(embed::Args),
+}
+
+/// Runs what was asked for; the exit code is 1 where some of it failed.
+///
+/// # Errors
+/// What keeps all of it from being done.
+pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let level = match (cli.quiet, cli.verbose, matches!(cli.command, Command::Run(_))) {
+        (true, ..) => "error",
+        (false, 0, true) => "info",
+        (false, 0, false) => "warn",
+        (false, 1, _) => "info",
+        (false, ..) => "debug",
+    };
+    start_logging(level);
+    match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Classify(args) => classify::run(&args),
+        Command::Devices(args) => devices::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Features(args) => features::run(&args),
+        Command::Embed(args) => embed::run(&args),
+    }
+}
+
+/// Logs go to standard error; `GENRED_LOG` takes tracing's filter directives.
+fn start_logging(level: &str) {
+    // What these report, our own messages say in the user's terms; rumqttd calls every client that goes away an error.
+    let default = format!("warn,genred={level},ort=error,rumqttc=off,rumqttd=off,symphonia=off");
+    let filter = EnvFilter::try_from_env("GENRED_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let color =
+        std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(color);
+    // Under systemd the journal stamps the lines.
+    let result = if std::env::var_os("JOURNAL_STREAM").is_some() {
+        subscriber.without_time().with_target(false).try_init()
+    } else {
+        subscriber.with_target(false).try_init()
+    };
+    if let Err(error) = result {
+        eprintln!("genred: logging does not start: {error}");
+    }
+}
+
+/// Which model, for the commands that work offline.
+#[derive(Debug, clap::Args)]
+struct ModelArgs {
+    /// Model bundle: a name or a path
+    #[arg(long, value_name = "NAME|PATH", default_value = "musicnn-msd")]
+    model: String,
+    /// Score the bundle's full reference network instead of its trunk
+    #[arg(long)]
+    reference: bool,
+    /// Threads of one inference
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+}
+
+impl ModelArgs {
+    fn load(&self, head: Option<&str>) -> Result<Model, ModelError> {
+        let defaults = ModelConfig::default();
+        Model::load(&ModelConfig {
+            bundle: self.model.clone(),
+            head: head.map_or(defaults.head, str::to_owned),
+            reference: self.reference,
+            threads: self.threads.max(1),
+            ..ModelConfig::default()
+        })
+    }
+}
+
+/// Seconds between patches.
+#[derive(Debug, clap::Args)]
+struct HopArgs {
+    /// Seconds between patches, 0.25 to 3
+    #[arg(long, default_value_t = 1.0, value_parser = parse_hop)]
+    hop: f64,
+}
+
+fn parse_hop(text: &str) -> Result<f64, String> {
+    let hop: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.25..=3.0).contains(&hop) { Ok(hop) } else { Err("not 0.25 to 3 seconds".into()) }
+}

@@ -1,0 +1,73 @@
+//! `genred run`
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use super::signals;
+use crate::config::{Config, Output};
+use crate::engine;
+use crate::source::{Pacing, Uri};
+use crate::thread::Stop;
+
+/// Follow sources until they end, or until SIGTERM or SIGINT.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Configuration file [default: $GENRED_CONFIG, ~/.config/genred/genred.toml, /etc/genred/genred.toml]
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Sources in place of the configured ones: a file, `-`, `device:NAME`, `stdin:?format=…&rate=…&channels=…`
+    #[arg(value_name = "URI")]
+    uris: Vec<String>,
+    /// What to print [default: as configured; else text on a terminal, nothing elsewhere]
+    #[arg(long, value_enum)]
+    output: Option<Output>,
+    /// Read files as fast as they can be scored
+    #[arg(long)]
+    fast: bool,
+    /// Seconds between patches, 0.25 to 3
+    #[arg(long, value_parser = super::parse_hop)]
+    hop: Option<f64>,
+    /// Publish nothing over MQTT
+    #[arg(long)]
+    no_mqtt: bool,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let stop = Stop::new().context("the system refused a pipe")?;
+    signals::stop_on_signal(&stop).context("signals cannot be handled")?;
+    let mut config = Config::load(args.config.as_deref(), &args.uris)?;
+    apply(&mut config, args);
+    let outcome = engine::run(config, &stop)?;
+    for (source, reason) in &outcome.failed {
+        eprintln!("genred: source `{source}` failed: {reason}");
+    }
+    Ok(if outcome.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What was typed goes before what was configured.
+fn apply(config: &mut Config, args: &Args) {
+    if let Some(hop) = args.hop {
+        config.hop = hop;
+    }
+    if args.fast {
+        for entry in &mut config.sources {
+            if matches!(entry.source.uri, Uri::File(_)) {
+                entry.source.pacing = Pacing::Fast;
+            }
+        }
+    }
+    #[cfg(feature = "mqtt")]
+    if args.no_mqtt {
+        config.mqtt.enabled = false;
+    }
+    if let Some(output) = args.output {
+        config.output = output;
+        // Whoever asks for JSON lines here wants to see the patches.
+        config.output_windows = true;
+    } else if config.output == Output::None && std::io::stdout().is_terminal() {
+        config.output = Output::Text;
+    }
+}

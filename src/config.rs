@@ -1,0 +1,227 @@
+//! From what was typed to what will run.
+//!
+//! A component's section is the component's own type; this file finds the file, expands
+//! `${VAR}`, puts the sections together and fills in what was left out.
+
+mod raw;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::decision::{DecisionConfig, SilenceConfig};
+use crate::model::ModelConfig;
+#[cfg(feature = "mqtt")]
+use crate::sink::mqtt::MqttConfig;
+use crate::sink::topics::{sanitise, valid_name};
+use crate::source::{Pacing, SourceConfig, Uri};
+
+use raw::{RawConfig, RawSource};
+
+/// What is wrong with the configuration; the message names the file and the key.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file that cannot be read.
+    #[error("{}: {error}; name another with `-c`, or leave it out for the defaults", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// A file that does not say what it should.
+    #[error("{origin}: {what}")]
+    Invalid {
+        /// The file, or where else it came from.
+        origin: String,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+/// What a run prints on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Output {
+    /// Nothing.
+    #[default]
+    None,
+    /// A line a patch, for people.
+    Text,
+    /// One JSON object a line.
+    Jsonl,
+}
+
+/// A source with what the stages after it need to know.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceEntry {
+    /// Where its sound comes from.
+    pub source: SourceConfig,
+    /// When it counts as silent.
+    pub silence: SilenceConfig,
+    /// How long no audio may arrive before it counts as lost.
+    pub lost_after: Duration,
+}
+
+/// The daemon's configuration, validated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Name in topics.
+    pub node: String,
+    /// Seconds between patches, 0.25 to 3.
+    pub hop: f64,
+    /// `[model]`
+    pub model: ModelConfig,
+    /// `[decision]`
+    pub decision: DecisionConfig,
+    /// `[mqtt]`
+    #[cfg(feature = "mqtt")]
+    pub mqtt: MqttConfig,
+    /// What goes to standard output.
+    pub output: Output,
+    /// Whether JSON lines hold every scored patch.
+    pub output_windows: bool,
+    /// At least one.
+    pub sources: Vec<SourceEntry>,
+}
+
+impl Config {
+    /// Reads the configuration that `-c`, `GENRED_CONFIG`, `~/.config` or `/etc` name, in this order; the
+    /// defaults if none does. `uris` from the command line take the place of the configured sources.
+    ///
+    /// # Errors
+    /// When a named file is missing, or anything in it does not fit.
+    pub fn load(named: Option<&Path>, uris: &[String]) -> Result<Self, ConfigError> {
+        let environment =
+            std::env::var_os("GENRED_CONFIG").filter(|value| !value.is_empty()).map(PathBuf::from);
+        let path = named.map(Path::to_path_buf).or(environment).or_else(standard_path);
+        let Some(path) = path else { return Self::from_toml("", "the defaults", uris) };
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| ConfigError::Unreadable { path: path.clone(), error })?;
+        Self::from_toml(&text, &path.display().to_string(), uris)
+    }
+
+    /// The configuration that `text` describes; `origin` names it in errors.
+    ///
+    /// # Errors
+    /// When anything in it does not fit.
+    pub fn from_toml(text: &str, origin: &str, uris: &[String]) -> Result<Self, ConfigError> {
+        let raw = raw::parse(text).map_err(|what| ConfigError::Invalid { origin: origin.into(), what })?;
+        resolve(raw, uris).map_err(|what| ConfigError::Invalid { origin: origin.into(), what })
+    }
+
+    /// How often states are repeated.
+    pub fn heartbeat(&self) -> Duration {
+        #[cfg(feature = "mqtt")]
+        return self.mqtt.heartbeat;
+        #[cfg(not(feature = "mqtt"))]
+        Duration::from_secs(10)
+    }
+}
+
+fn standard_path() -> Option<PathBuf> {
+    let home = std::env::var_os("XDG_CONFIG_HOME")
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
+        .or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".config")));
+    let user = home.map(|folder| folder.join("genred/genred.toml"));
+    user.into_iter().chain([PathBuf::from("/etc/genred/genred.toml")]).find(|path| path.exists())
+}
+
+fn resolve(raw: RawConfig, uris: &[String]) -> Result<Config, String> {
+    let node = node(raw.node)?;
+    if !(0.25..=3.0).contains(&raw.hop) {
+        return Err(format!("`hop` is {}, not 0.25 to 3 seconds", raw.hop));
+    }
+    raw.model.validate()?;
+    raw.decision.validate()?;
+    let typed: Vec<RawSource> = uris.iter().map(|uri| RawSource::from_uri(uri)).collect();
+    let mut raw_sources = if typed.is_empty() { raw.source } else { typed };
+    if raw_sources.is_empty() {
+        raw_sources.push(RawSource::from_uri("device:default"));
+    }
+    Ok(Config {
+        hop: raw.hop,
+        model: raw.model,
+        decision: raw.decision,
+        #[cfg(feature = "mqtt")]
+        mqtt: raw.mqtt.resolve(&node).map_err(|error| error.to_string())?,
+        output: raw.output.unwrap_or_default(),
+        output_windows: raw.output_windows,
+        sources: sources(raw_sources)?,
+        node,
+    })
+}
+
+fn node(configured: Option<String>) -> Result<String, String> {
+    match configured {
+        Some(name) if valid_name(&name) => Ok(name),
+        Some(name) => Err(format!("`node` is `{name}`; use letters, digits, `_` and `-`, without `__`")),
+        None => {
+            let host = sanitise(&gethostname::gethostname().to_string_lossy());
+            Ok(if host.is_empty() { "genred".into() } else { host })
+        }
+    }
+}
+
+fn sources(raw: Vec<RawSource>) -> Result<Vec<SourceEntry>, String> {
+    let mut entries: Vec<SourceEntry> = Vec::with_capacity(raw.len());
+    let mut taken = HashSet::new();
+    for source in raw {
+        let named = source.name.is_some();
+        let mut entry = source_entry(source)?;
+        let SourceConfig { name, display_name, .. } = &mut entry.source;
+        if taken.contains(name) {
+            if named {
+                return Err(format!(
+                    "two sources are called `{name}` (of `{display_name}`); names must differ"
+                ));
+            }
+            // Derived from an address: `song`, `song-2`, …
+            let base = name.clone();
+            *name = (2..).map(|n| format!("{base}-{n}")).find(|name| !taken.contains(name)).unwrap_or(base);
+            display_name.clone_from(name);
+        }
+        taken.insert(name.clone());
+        entries.push(entry);
+    }
+    let readers = entries.iter().filter(|entry| matches!(entry.source.uri, Uri::Stdin(_))).count();
+    if readers > 1 {
+        return Err(format!("{readers} sources read standard input; one can"));
+    }
+    Ok(entries)
+}
+
+fn source_entry(raw: RawSource) -> Result<SourceEntry, String> {
+    let label = raw.name.clone().unwrap_or_else(|| raw.uri.clone());
+    let uri = Uri::parse(&raw.uri).map_err(|error| format!("source `{label}`: {error}"))?;
+    raw.silence.validate().map_err(|what| format!("source `{label}`: {what}"))?;
+    if !(0.5..=86_400.0).contains(&raw.lost_after) {
+        return Err(format!(
+            "source `{label}`: `lost_after` is {}, not 0.5 to 86400 seconds",
+            raw.lost_after
+        ));
+    }
+    let display_name = raw.name.unwrap_or_else(|| derived_name(&uri));
+    let name = sanitise(&display_name);
+    if name.is_empty() || display_name.contains("__") {
+        return Err(format!("source `{label}`: a name needs letters, digits, `_` or `-`, and no `__`"));
+    }
+    let pacing = raw.pacing.unwrap_or(Pacing::Realtime);
+    let source = SourceConfig { display_name, name, uri, pacing, start: raw.start };
+    Ok(SourceEntry { source, silence: raw.silence, lost_after: Duration::from_secs_f64(raw.lost_after) })
+}
+
+fn derived_name(uri: &Uri) -> String {
+    let name = match uri {
+        Uri::Device { name, .. } => sanitise(name),
+        Uri::File(path) => sanitise(&path.file_stem().unwrap_or_default().to_string_lossy()),
+        Uri::Stdin(_) => "stdin".into(),
+    };
+    if name.is_empty() { "source".into() } else { name }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+use super::*;
+
+fn load(text: &str) -> Result<Config, String> {
+    Config::from_toml(text, "test.toml", &[]).map_err(|error| error.to_string())
+}
+
+fn check_error(text: &str, expected: &str) {
+    let error = load(text).unwrap_err();
+    assert!(error.contains(expected) && error.starts_with("test.toml: "), "{text}: {error}");
+}
+
+#[test]
+fn nothing_configured_is_the_default_device() {
+    let config = load("").unwrap();
+    assert_eq!(config.hop, 1.0);
+    assert_eq!(config.sources.len(), 1);
+    assert_eq!(config.sources[0].source.uri.to_string(), "device:default");
+    assert!(valid_name(&config.node));
+}
+
+#[test]
+fn typed_sources_replace_configured_ones_and_get_names_of_their_own() {
+    let uris = ["a/My Song.mp3", "b/My Song.ogg", "-"].map(String::from);
+    let config = Config::from_toml("[[source]]\nuri = 'x.wav'", "test.toml", &uris).unwrap();
+    let names: Vec<_> = config.sources.iter().map(|entry| entry.source.name.as_str()).collect();
+    assert_eq!(names, ["My_Song", "My_Song-2", "stdin"]);
+}
+
+#[test]
+fn unknown_keys_name_the_nearest_known_one() {
+    check_error("hopp = 1.0", "did you mean `hop`?");
+    check_error("[decision]\nmargni = 0.1", "did you mean `margin`?");
+    check_error("[[source]]\nuri = '-'\npaceing = 'fast'", "did you mean `pacing`?");
+    check_error("[[source]]\nuri = '-'\n[source.silence]\nthreshold = -60", "did you mean `threshold_lufs`?");
+}
+
+#[test]
+fn errors_hold_no_secret() {
+    for text in [
+        "[mqtt]\npassword = \"hunter2\" x",
+        "[mqtt]\nurl = \"mqtt://a:hunter2@b\" x",
+        "[mqtt]\npasword = 'hunter2'",
+    ] {
+        let error = load(text).unwrap_err();
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+    check_error("[mqtt]\npasword = 'x'", "did you mean `password`?");
+}
+
+#[test]
+fn values_out_of_range_name_their_key() {
+    check_error("hop = 0.1", "`hop` is 0.1");
+    check_error("hop = nan", "`hop` is NaN");
+    check_error("node = 'a b'", "`node` is `a b`");
+    check_error("node = 'a__b'", "`node` is `a__b`");
+    check_error("[decision]\nenter = 1.5", "`decision.enter` is 1.5");
+    check_error("[decision]\nenter = 0.3\nleave = 0.4", "above `decision.enter`");
+    check_error("[model]\nthreads = 0", "`model.threads` is 0");
+    check_error("[model]\nexecution_providers = []", "`model.execution_providers` is empty");
+    check_error("[model]\nexecution_providers = ['tpu']", "unknown variant `tpu`");
+    check_error(
+        "[[source]]\nuri = '-'\n[source.silence]\nthreshold_lufs = 5",
+        "`silence.threshold_lufs` is 5",
+    );
+    check_error("[[source]]\nname = 'x'\nuri = 'gopher:x'", "source `x`: `gopher:x` has an unknown scheme");
+    check_error(
+        "[[source]]\nname = 'a b'\nuri = 'x'\n[[source]]\nname = 'a_b'\nuri = 'y'",
+        "two sources are called `a_b`",
+    );
+    check_error("[[source]]\nname = '++'\nuri = 'x'", "source `++`: a name needs");
+    check_error("[[source]]\nuri = '-'\n[[source]]\nuri = 'stdin:'", "2 sources read standard input");
+    check_error("[[source]]\nuri = 'x'\nlost_after = 0", "`lost_after` is 0");
+}
+
+#[test]
+fn a_missing_file_is_an_error_when_named() {
+    let error = Config::load(Some(Path::new("/no/such/genred.toml")), &[]).unwrap_err().to_string();
+    assert!(error.contains("/no/such/genred.toml"), "{error}");
+}
+
+#[test]
+fn the_example_parses_and_shows_the_defaults() {
+    let text =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("genred.example.toml")).unwrap();
+    let example = load(&text).unwrap();
+    let defaults = load("").unwrap();
+    assert_eq!(example.hop, defaults.hop);
+    assert_eq!(example.decision, defaults.decision);
+    assert_eq!(example.output, defaults.output);
+    assert_eq!(example.sources[0].silence, defaults.sources[0].silence);
+    assert_eq!(example.sources[0].lost_after, defaults.sources[0].lost_after);
+    let model = ModelConfig { execution_providers: None, ..example.model };
+    assert_eq!(model, defaults.model);
+    #[cfg(feature = "mqtt")]
+    assert_eq!(MqttConfig { embedded: true, ..example.mqtt }, defaults.mqtt);
+    assert_eq!(example.sources.len(), 2);
+}

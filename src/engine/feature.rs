@@ -1,0 +1,254 @@
+//! One thread a source: open, read, front end, patches; and open again.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError};
+
+use super::EngineError;
+use crate::audio::{Block, Patch, SampleRate, SourceId};
+use crate::backoff::Backoff;
+use crate::dsp::{FrontEnd, LogMelParams, PatchParams, PatchView};
+use crate::source::{self, Pacing, Read, Source, SourceConfig, SourceError, Uri};
+use crate::stats::SourceCounters;
+use crate::thread::Stop;
+
+/// Patches of one source that may wait for inference.
+pub const IN_FLIGHT: usize = 4;
+
+/// The longest pause before a source is opened anew.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// What a source's thread tells the stages after it, in order.
+#[derive(Debug)]
+pub enum Work {
+    /// A patch to score.
+    Patch {
+        /// The patch.
+        patch: Patch,
+        /// When the block that completed it had been read.
+        arrived: Instant,
+    },
+    /// Something about the source itself.
+    Note(SourceId, Note),
+}
+
+/// What happened to a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// Audio arrives: for the first time, or again.
+    Arriving,
+    /// No audio arrives; the reason is for people.
+    Lost(String),
+    /// It was finite, and has ended.
+    Ended,
+    /// It will not come back; the reason is for people.
+    Failed(String),
+}
+
+/// Everything a source's thread owns.
+pub struct Feature {
+    /// Its index.
+    pub id: SourceId,
+    /// What it reads.
+    pub config: SourceConfig,
+    /// The model's front end.
+    pub front_end: LogMelParams,
+    /// How patches are cut.
+    pub patches: PatchParams,
+    /// Silence of this many seconds of clock means `lost`, for sources that arrive in real time.
+    pub lost_after: Duration,
+    /// What it counts.
+    pub counters: Arc<SourceCounters>,
+    /// Where it sends.
+    pub work: Sender<Work>,
+    /// Buffers come back here; it begins with [`IN_FLIGHT`] of them.
+    pub buffers: Receiver<Vec<f32>>,
+    /// Ends it.
+    pub stop: Stop,
+}
+
+/// How one opening of the source went.
+enum Outcome {
+    Ended,
+    Stopped,
+    Failed(SourceError),
+}
+
+impl Feature {
+    /// Runs until the source has ended, failed for good, or the stop token is set.
+    pub fn run(self) {
+        let mut backoff = Backoff::new(LONGEST_PAUSE);
+        let mut base = Totals::default();
+        let mut openings = 0u64;
+        loop {
+            self.counters.reconnects.set(openings);
+            openings += 1;
+            let began = Instant::now();
+            let reason = match self.run_once(&mut base) {
+                Outcome::Stopped => return,
+                Outcome::Ended => {
+                    self.note(Note::Ended);
+                    return;
+                }
+                Outcome::Failed(error) if !error.is_transient() => {
+                    tracing::error!(source = self.config.name, "{error}");
+                    self.note(Note::Failed(error.to_string()));
+                    return;
+                }
+                Outcome::Failed(error) => error.to_string(),
+            };
+            let pause = backoff.pause(began.elapsed());
+            tracing::warn!(source = self.config.name, retry_s = pause.as_secs_f32(), "{reason}");
+            self.note(Note::Lost(reason));
+            if self.stop.wait(pause) {
+                return;
+            }
+        }
+    }
+
+    fn run_once(&self, base: &mut Totals) -> Outcome {
+        let mut source = match source::open(&self.config, &self.stop) {
+            Ok(source) => source,
+            Err(_) if self.stop.is_set() => return Outcome::Stopped,
+            Err(error) => return Outcome::Failed(error),
+        };
+        let mut front_end = match FrontEnd::new(self.id, &self.front_end, &self.patches) {
+            Ok(front_end) => front_end,
+            Err(error) => return Outcome::Failed(SourceError::Permanent(error.to_string())),
+        };
+        let outcome = self.pump(source.as_mut(), &mut front_end, base);
+        base.produced += front_end.counters().produced;
+        base.xruns += source.xruns();
+        outcome
+    }
+
+    fn pump(&self, source: &mut dyn Source, front_end: &mut FrontEnd, base: &Totals) -> Outcome {
+        // A first guess: the source sets what it really has.
+        let mut block = Block::with_capacity(self.front_end.sample_rate, 2, 4096);
+        let mut arriving = false;
+        let mut last_audio = Instant::now();
+        let mut dropped_at_gaps = 0;
+        loop {
+            let read = match source.read(&mut block) {
+                Ok(read) => read,
+                Err(_) if self.stop.is_set() => return Outcome::Stopped,
+                Err(error) => return Outcome::Failed(error),
+            };
+            let arrived = Instant::now();
+            match read {
+                Read::Audio => {
+                    if !arriving {
+                        arriving = true;
+                        self.note(Note::Arriving);
+                    }
+                    last_audio = arrived;
+                    let pushed = front_end.push(&block, &mut |view| self.emit(view, base.produced, arrived));
+                    if let Err(error) = pushed {
+                        return Outcome::Failed(SourceError::Permanent(error.to_string()));
+                    }
+                }
+                Read::Idle => {
+                    if arriving && last_audio.elapsed() >= self.lost_after {
+                        arriving = false;
+                        self.note(Note::Lost(format!("no audio for {} s", self.lost_after.as_secs())));
+                    }
+                }
+                Read::End if self.stop.is_set() => return Outcome::Stopped,
+                Read::End => {
+                    let finished = front_end.finish(&mut |view| self.emit(view, base.produced, arrived));
+                    self.count(front_end, source, base, &mut dropped_at_gaps);
+                    return match finished {
+                        Ok(()) => Outcome::Ended,
+                        Err(error) => {
+                            Outcome::Failed(SourceError::Permanent(format!("`{}`: {error}", self.config.uri)))
+                        }
+                    };
+                }
+            }
+            self.count(front_end, source, base, &mut dropped_at_gaps);
+        }
+    }
+
+    /// Carries the front end's and the source's own counts over.
+    fn count(&self, front_end: &FrontEnd, source: &dyn Source, base: &Totals, dropped_at_gaps: &mut u64) {
+        self.counters.produced.set(base.produced + front_end.counters().produced);
+        self.counters.xruns.set(base.xruns + source.xruns());
+        self.counters.dropped.add(front_end.counters().dropped - *dropped_at_gaps);
+        *dropped_at_gaps = front_end.counters().dropped;
+    }
+
+    /// Sends a patch on. A live source that finds no free buffer drops it; a fast one waits.
+    fn emit(&self, view: PatchView<'_>, index_base: u64, arrived: Instant) {
+        let Some(mut log_mel) = self.buffer() else {
+            self.counters.dropped.add(1);
+            return;
+        };
+        log_mel.clear();
+        log_mel.extend_from_slice(view.log_mel);
+        let patch = Patch {
+            source: self.id,
+            index: index_base + view.index,
+            span: view.span,
+            ends_at: view.ends_at,
+            level: view.level,
+            log_mel,
+        };
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
+            self.work.try_send(Work::Patch { patch, arrived })
+        {
+            // Full cannot be: the queue has room for every buffer. Disconnected: the engine is ending.
+            self.counters.dropped.add(1);
+        }
+    }
+
+    fn buffer(&self) -> Option<Vec<f32>> {
+        if self.is_live() {
+            return self.buffers.try_recv().ok();
+        }
+        loop {
+            match self.buffers.recv_timeout(Duration::from_millis(100)) {
+                Ok(buffer) => return Some(buffer),
+                Err(_) if self.stop.is_set() => return None,
+                Err(crossbeam_channel::RecvTimeoutError::Timeout) => {}
+                Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+    }
+
+    fn is_live(&self) -> bool {
+        is_live(&self.config)
+    }
+
+    fn note(&self, note: Note) {
+        // The queue has room for patches alone; notes are rare, and wait for it.
+        let _ = self.work.send(Work::Note(self.id, note));
+    }
+}
+
+/// Whether audio arrives at its own pace, so that falling behind means skipping.
+pub fn is_live(config: &SourceConfig) -> bool {
+    match config.uri {
+        Uri::Device { .. } => true,
+        Uri::File(_) => config.pacing == Pacing::Realtime,
+        // A pipe waits for its reader: nothing is lost by letting it.
+        Uri::Stdin(_) => false,
+    }
+}
+
+/// Sums over the openings of a source.
+#[derive(Debug, Default)]
+struct Totals {
+    produced: u64,
+    xruns: u64,
+}
+
+/// Checks that a front end can be built, before any thread starts.
+///
+/// # Errors
+/// When hop or parameters are out of range.
+pub fn check(front_end: &LogMelParams, patches: &PatchParams) -> Result<SampleRate, EngineError> {
+    FrontEnd::new(SourceId(0), front_end, patches)
+        .map_err(|error| EngineError::FrontEnd(error.to_string()))?;
+    Ok(front_end.sample_rate)
+}

@@ -1,0 +1,309 @@
+//! Floor 3: all wiring. [`run`] is the daemon, [`offline`] the same way for whole files.
+
+mod director;
+mod fanout;
+mod feature;
+mod infer;
+mod notify;
+pub mod offline;
+mod usage;
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+
+use crate::config::{Config, Output, SourceEntry};
+use crate::decision::Decider;
+use crate::dsp::PatchParams;
+use crate::model::{Model, ModelError};
+use crate::sink::jsonl::{JsonlOptions, JsonlSink};
+use crate::sink::text::{TextOptions, TextSink};
+use crate::sink::{Message, Sink, payload};
+use crate::stats::{InferenceCounters, SourceCounters};
+use crate::thread::{Stop, join_by, spawn};
+
+use director::{Constants, Director, SourceDesk};
+use fanout::Fanout;
+use feature::{Feature, IN_FLIGHT};
+use infer::Infer;
+
+/// Why the daemon could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The front end does not take its parameters.
+    #[error("{0}")]
+    FrontEnd(String),
+    /// A sink could not be made.
+    #[error("{0}")]
+    Sink(String),
+    /// The system refused a thread or a descriptor.
+    #[error("the system refused a resource: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// How a run ended.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Sources that failed for good, by name, with reasons.
+    pub failed: Vec<(Arc<str>, String)>,
+}
+
+/// Everything must have ended this long after the stop token was set.
+const SHUTDOWN: Duration = Duration::from_millis(1900);
+/// Of which the stages before the sinks may take this much.
+const DRAIN: Duration = Duration::from_millis(800);
+
+/// Runs the daemon until every source has ended or failed, or `stop` is set and everything is drained.
+///
+/// # Errors
+/// What keeps it from starting; once it runs, a failing source or sink ends nothing but itself.
+pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
+    let started = Timestamp::now();
+    let run_id: Arc<str> = run_id().into();
+    let model = Model::load(&config.model)?;
+    let patches = PatchParams { frames: model.bundle().patch_frames(), hop_seconds: config.hop };
+    feature::check(model.front_end(), &patches)?;
+    tracing::info!(
+        model = model.bundle().manifest.name,
+        head = &**model.head().name(),
+        execution_provider = %model.provider(),
+        reason = model.provider_reason(),
+        "model loaded"
+    );
+
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("genred-io")
+        .enable_all()
+        .build()?;
+    let (mut fanout, sink_tasks) = start_sinks(&config, &run_id, runtime.handle())?;
+    fanout.send(Message::Info(Arc::new(info(&config, &model, &run_id, started))));
+
+    let (work_tx, work_rx) = bounded(config.sources.len() * (IN_FLIGHT + 4));
+    let (judged_tx, judged_rx) = unbounded();
+    let counters: Vec<_> = config.sources.iter().map(|_| Arc::new(SourceCounters::default())).collect();
+    let inference = Arc::new(InferenceCounters::default());
+    let constants = constants(&config, &model, &run_id);
+    let desks = config
+        .sources
+        .iter()
+        .zip(&counters)
+        .map(|(entry, counters)| SourceDesk {
+            name: entry.source.name.as_str().into(),
+            display_name: entry.source.display_name.as_str().into(),
+            decider: Decider::new(model.head().labels(), &config.decision, &entry.silence),
+            silence: entry.silence.clone(),
+            counters: counters.clone(),
+        })
+        .collect();
+
+    let values = patches.frames * model.front_end().bands;
+    let mut returns = Vec::new();
+    let mut features = Vec::new();
+    for (index, entry) in config.sources.iter().enumerate() {
+        let (buffer_tx, buffer_rx) = buffers(values);
+        returns.push(buffer_tx);
+        features.push(Feature {
+            id: crate::audio::SourceId(index),
+            config: entry.source.clone(),
+            front_end: model.front_end().clone(),
+            patches: patches.clone(),
+            lost_after: entry.lost_after,
+            counters: counters[index].clone(),
+            work: work_tx.clone(),
+            buffers: buffer_rx,
+            stop: stop.clone(),
+        });
+    }
+    drop(work_tx);
+
+    let director = Director::new(constants, desks, inference.clone(), judged_rx, fanout);
+    let director = spawn("director", move || director.run())?;
+    let infer = Infer {
+        classifier: model,
+        max_batch: config.model.max_batch,
+        work: work_rx,
+        buffers: returns,
+        counters,
+        inference,
+        judged: judged_tx,
+    };
+    let infer = spawn("infer", move || infer.run())?;
+    let sources = start_sources(features)?;
+    notify::ready(&format!("{} sources", config.sources.len()));
+
+    wait_for_sources(&sources, stop);
+    notify::stopping();
+    // Without a stop the queue may still be long, and all of it is wanted.
+    let patience = if stop.is_set() { DRAIN } else { Duration::from_secs(3600) };
+    let deadline = Instant::now() + patience;
+    for source in sources {
+        join_by(source, deadline);
+    }
+    join_by(infer, deadline);
+    let failed = join_by(director, deadline).unwrap_or_else(|| {
+        tracing::warn!("the decision stage did not end in time; what it still held is lost");
+        Vec::new()
+    });
+    finish_sinks(&runtime, sink_tasks);
+    runtime.shutdown_timeout(Duration::from_millis(50));
+    Ok(Outcome { failed })
+}
+
+/// The buffers of one source's patches, and the way back to it.
+fn buffers(values: usize) -> (Sender<Vec<f32>>, Receiver<Vec<f32>>) {
+    let (tx, rx) = bounded(IN_FLIGHT);
+    for _ in 0..IN_FLIGHT {
+        let _ = tx.try_send(Vec::with_capacity(values));
+    }
+    (tx, rx)
+}
+
+fn start_sources(features: Vec<Feature>) -> Result<Vec<JoinHandle<()>>, EngineError> {
+    features
+        .into_iter()
+        .map(|feature| Ok(spawn(&format!("src-{}", feature.config.name), move || feature.run())?))
+        .collect()
+}
+
+fn wait_for_sources(sources: &[JoinHandle<()>], stop: &Stop) {
+    while !sources.iter().all(JoinHandle::is_finished) {
+        if stop.wait(Duration::from_millis(50)) {
+            return;
+        }
+    }
+}
+
+type SinkTasks = Vec<(&'static str, tokio::task::JoinHandle<()>)>;
+
+fn start_sinks(
+    config: &Config,
+    run_id: &Arc<str>,
+    runtime: &tokio::runtime::Handle,
+) -> Result<(Fanout, SinkTasks), EngineError> {
+    let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+    #[cfg(feature = "mqtt")]
+    if let Some(sink) = mqtt_sink(config, run_id)? {
+        sinks.push(sink);
+    }
+    let stdout = std::io::stdout();
+    match config.output {
+        Output::None => {}
+        Output::Jsonl => {
+            let options = JsonlOptions { windows: config.output_windows, ..JsonlOptions::default() };
+            sinks.push(Box::new(JsonlSink::new(stdout, options)));
+        }
+        Output::Text => {
+            let options = TextOptions::for_output(stdout.is_terminal());
+            sinks.push(Box::new(TextSink::new(stdout, options)));
+        }
+    }
+    let mut fanout = Fanout::default();
+    let mut tasks = Vec::new();
+    for sink in sinks {
+        let (tx, rx) = mpsc::channel(fanout::QUEUE);
+        let name = sink.name();
+        fanout.add(name, tx);
+        tasks.push((name, runtime.spawn(sink.run(rx))));
+    }
+    Ok((fanout, tasks))
+}
+
+#[cfg(feature = "mqtt")]
+fn mqtt_sink(config: &Config, run_id: &Arc<str>) -> Result<Option<Box<dyn Sink>>, EngineError> {
+    use crate::sink::mqtt::MqttSink;
+    let mut mqtt = config.mqtt.clone();
+    if !mqtt.enabled {
+        return Ok(None);
+    }
+    if mqtt.embedded {
+        #[cfg(not(feature = "broker"))]
+        return Ok(None);
+        #[cfg(feature = "broker")]
+        {
+            use crate::sink::mqtt::broker::{self, BrokerError};
+            match broker::start(mqtt.server.port) {
+                Ok(address) => {
+                    mqtt.server = address.into();
+                    tracing::info!(
+                        "no broker is configured, so one runs here: `mosquitto_sub -p {} -t '{}/#' -v` shows it",
+                        mqtt.server.port,
+                        mqtt.prefix
+                    );
+                }
+                // Most likely a broker, perhaps that of another genred: better to share it than to refuse.
+                Err(BrokerError::InUse { .. }) => {
+                    tracing::info!(
+                        "no broker is configured, and one seems to run on {}: it is used",
+                        mqtt.server
+                    );
+                }
+                Err(error) => return Err(EngineError::Sink(error.to_string())),
+            }
+        }
+    }
+    Ok(Some(Box::new(MqttSink::new(mqtt, config.node.as_str().into(), run_id.clone()))))
+}
+
+/// Waits for the sinks to finish what they hold; their queues are closed by now.
+fn finish_sinks(runtime: &tokio::runtime::Runtime, tasks: SinkTasks) {
+    runtime.block_on(async {
+        let deadline = tokio::time::Instant::now() + (SHUTDOWN - DRAIN);
+        for (name, task) in tasks {
+            if tokio::time::timeout_at(deadline, task).await.is_err() {
+                tracing::warn!(sink = name, "a sink did not finish in time");
+            }
+        }
+    });
+}
+
+fn constants(config: &Config, model: &Model, run_id: &Arc<str>) -> Constants {
+    Constants {
+        run: run_id.clone(),
+        model: model.bundle().manifest.name.as_str().into(),
+        head: model.head().name().clone(),
+        labels: model.head().labels().to_vec(),
+        tags: model.tag_head().map(|head| head.labels().to_vec()).unwrap_or_default(),
+        execution_provider: model.provider().as_str(),
+        hop_s: config.hop,
+        heartbeat: config.heartbeat(),
+    }
+}
+
+fn info(config: &Config, model: &Model, run_id: &Arc<str>, started: Timestamp) -> payload::Info {
+    let source = |entry: &SourceEntry| payload::SourceInfo {
+        name: entry.source.name.as_str().into(),
+        uri: entry.source.uri.to_string().into(),
+    };
+    payload::Info {
+        run: run_id.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+        started,
+        model: model.bundle().manifest.name.as_str().into(),
+        model_sha256: model.trunk_sha256().clone(),
+        head: model.head().name().clone(),
+        labels: model.head().labels().to_vec(),
+        execution_provider: model.provider().as_str(),
+        execution_provider_reason: model.provider_reason().into(),
+        lookahead_ms: model.bundle().manifest.trunk.lookahead_ms,
+        hop_s: config.hop,
+        sources: config.sources.iter().map(source).collect(),
+    }
+}
+
+/// 16 hexadecimal digits that no other start has.
+fn run_id() -> String {
+    let mut hasher = RandomState::new().build_hasher();
+    hasher.write_i128(Timestamp::now().as_nanosecond());
+    hasher.write_u32(std::process::id());
+    format!("{:016x}", hasher.finish())
+}

@@ -1,0 +1,239 @@
+//! The ring between the capture callback and the reader.
+//!
+//! Two lock-free queues. One carries samples; when it is full, new samples are
+//! dropped. The other carries where that happened and how many were lost, so that the
+//! reader sets its gap at exactly that place. A loss is announced before any sample
+//! that follows it, and the reader looks at the samples first: what it sees is
+//! never missing an announcement.
+
+use ringbuf::traits::{Consumer, Observer, Producer, Split};
+use ringbuf::{HeapCons, HeapProd, HeapRb};
+
+use crate::audio::{Block, Span};
+
+/// Losses that can be announced and not yet read.
+const LOSSES: usize = 64;
+
+/// Samples (a channel) that were lost.
+#[derive(Debug, Clone, Copy)]
+struct Loss {
+    /// Index of the first, lost ones included.
+    at: u64,
+    /// Their number, where it is known; else 0.
+    count: u64,
+}
+
+/// The callback's end.
+pub struct Writer {
+    samples: HeapProd<f32>,
+    losses: HeapProd<Loss>,
+    channels: usize,
+    position: u64,
+    /// A loss that is not yet announced: it goes on, or the queue of losses is full.
+    pending: Option<Loss>,
+}
+
+/// The reader's end.
+pub struct Reader {
+    samples: HeapCons<f32>,
+    losses: HeapCons<Loss>,
+    channels: usize,
+    position: u64,
+}
+
+/// A ring that holds `capacity` samples of each of `channels` channels; both at least 1.
+pub fn ring(channels: u16, capacity: usize) -> (Writer, Reader) {
+    let channels = usize::from(channels.max(1));
+    let (samples_in, samples_out) = HeapRb::new(capacity.max(1) * channels).split();
+    let (losses_in, losses_out) = HeapRb::new(LOSSES).split();
+    (
+        Writer { samples: samples_in, losses: losses_in, channels, position: 0, pending: None },
+        Reader { samples: samples_out, losses: losses_out, channels, position: 0 },
+    )
+}
+
+impl Writer {
+    /// Appends interleaved samples as far as there is room and returns how many (a channel) were lost.
+    ///
+    /// Runs on the audio thread: it neither allocates, locks, logs nor panics.
+    pub(super) fn write(&mut self, values: impl ExactSizeIterator<Item = f32>) -> u64 {
+        let offered = values.len() / self.channels;
+        let mut room = self.samples.vacant_len() / self.channels;
+        if let Some(loss) = self.pending
+            && room > 0
+        {
+            if self.losses.try_push(loss).is_ok() {
+                self.pending = None;
+            } else {
+                // Samples behind an unannounced loss would be taken for those that were lost.
+                room = 0;
+            }
+        }
+        let kept = offered.min(room);
+        self.samples.push_iter(values.take(kept * self.channels));
+        let lost = (offered - kept) as u64;
+        if lost > 0 {
+            let at = self.position + kept as u64;
+            self.pending.get_or_insert(Loss { at, count: 0 }).count += lost;
+        }
+        self.position += offered as u64;
+        lost
+    }
+
+    /// Notes that an unknown number of samples was lost before the next one.
+    ///
+    /// Runs on the audio thread, as [`Writer::write`] does.
+    pub(super) fn interrupt(&mut self) {
+        self.pending.get_or_insert(Loss { at: self.position, count: 0 });
+    }
+}
+
+impl Reader {
+    /// Samples (a channel) that wait.
+    pub fn available(&self) -> usize {
+        self.samples.occupied_len() / self.channels
+    }
+
+    /// Refills `block` with at most `most` samples (a channel), up to the next loss; false when none wait.
+    ///
+    /// Sets what the ring knows: samples, channels, span and gap.
+    pub fn read(&mut self, block: &mut Block, most: usize) -> bool {
+        let available = self.available();
+        if available == 0 {
+            return false;
+        }
+        block.gap = false;
+        let mut until = u64::MAX;
+        while let Some(loss) = self.losses.try_peek().copied() {
+            if loss.at > self.position {
+                until = loss.at - self.position;
+                break;
+            }
+            self.position += loss.count;
+            block.gap = true;
+            self.losses.skip(1);
+        }
+        let count = available.min(most).min(usize::try_from(until).unwrap_or(usize::MAX));
+        block.interleaved.resize(count * self.channels, 0.0);
+        self.samples.pop_slice(&mut block.interleaved);
+        block.channels = self.channels as u16;
+        block.span = Span { start: self.position, end: self.position + count as u64 };
+        self.position = block.span.end;
+        true
+    }
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer").field("position", &self.position).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").field("position", &self.position).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::SampleRate;
+
+    fn block() -> Block {
+        Block::with_capacity(SampleRate::new(1000).unwrap(), 1, 0)
+    }
+
+    /// Samples whose value is their own index: what is read must be where it says it is.
+    fn counting(from: u64, count: u64, channels: u16) -> Vec<f32> {
+        (from..from + count).flat_map(|index| vec![index as f32; usize::from(channels)]).collect()
+    }
+
+    /// Reads all that waits: (span, gap) of each block.
+    fn drain(reader: &mut Reader, most: usize) -> Vec<(u64, u64, bool)> {
+        let mut block = block();
+        let mut seen = Vec::new();
+        while reader.read(&mut block, most) {
+            let expected = counting(block.span.start, block.span.len(), block.channels);
+            assert_eq!(block.interleaved, expected);
+            seen.push((block.span.start, block.span.end, block.gap));
+        }
+        seen
+    }
+
+    #[test]
+    fn what_fits_is_kept_and_what_does_not_is_a_gap() {
+        let (mut writer, mut reader) = ring(2, 10);
+        assert_eq!(writer.write(counting(0, 6, 2).into_iter()), 0);
+        assert_eq!(writer.write(counting(6, 6, 2).into_iter()), 2);
+        assert_eq!(writer.write(counting(12, 3, 2).into_iter()), 3);
+        assert_eq!(drain(&mut reader, 4), [(0, 4, false), (4, 8, false), (8, 10, false)]);
+        // The loss is announced with the first samples that follow it.
+        assert_eq!(writer.write(counting(15, 4, 2).into_iter()), 0);
+        assert_eq!(drain(&mut reader, 100), [(15, 19, true)]);
+        writer.interrupt();
+        writer.write(counting(19, 2, 2).into_iter());
+        assert_eq!(drain(&mut reader, 100), [(19, 21, true)]);
+    }
+
+    #[test]
+    fn a_gap_splits_what_waits() {
+        let (mut writer, mut reader) = ring(1, 10);
+        assert_eq!(writer.write(counting(0, 12, 1).into_iter()), 2);
+        let mut part = block();
+        assert!(reader.read(&mut part, 5));
+        assert_eq!(writer.write(counting(12, 5, 1).into_iter()), 0);
+        assert_eq!(drain(&mut reader, 100), [(5, 10, false), (12, 17, true)]);
+    }
+
+    #[test]
+    fn more_losses_than_can_be_announced_merge() {
+        let (mut writer, mut reader) = ring(1, 1000);
+        let mut position = 0;
+        for _ in 0..2 * LOSSES {
+            writer.interrupt();
+            writer.write(counting(position, 1, 1).into_iter());
+            position += 1;
+        }
+        let seen = drain(&mut reader, 100);
+        assert_eq!(seen.len(), LOSSES);
+        writer.write(counting(position, 5, 1).into_iter());
+        let after = drain(&mut reader, 100);
+        assert_eq!(after, [(position, position + 5, true)]);
+    }
+
+    #[test]
+    fn two_threads_lose_nothing_that_is_not_announced() {
+        let (mut writer, mut reader) = ring(2, 500);
+        let total = 200_000;
+        let handle = std::thread::spawn(move || {
+            let (mut position, mut lost, mut state) = (0, 0, 1_u32);
+            while position < total {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let count = u64::from(state >> 24);
+                lost += writer.write(counting(position, count, 2).into_iter());
+                position += count;
+                if state % 3 == 0 {
+                    std::thread::yield_now();
+                }
+            }
+            (position, lost)
+        });
+        let (mut heard, mut end, mut jumped) = (0, 0, 0);
+        loop {
+            let done = handle.is_finished();
+            for (start, stop, gap) in drain(&mut reader, 300) {
+                assert!(gap || start == end);
+                jumped += start - end;
+                heard += stop - start;
+                end = stop;
+            }
+            if done {
+                break;
+            }
+        }
+        let (position, lost) = handle.join().unwrap();
+        assert_eq!(heard + lost, position);
+        assert!(jumped <= lost);
+    }
+}

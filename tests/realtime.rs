@@ -1,0 +1,122 @@
+//! What the thread of a source may rely on: after warm-up the front end allocates nothing,
+//! and silence after music costs no more than music.
+
+use std::f32::consts::TAU;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use assert_no_alloc::{AllocDisabler, assert_no_alloc};
+use genred::audio::{Block, SampleRate, SourceId, Span};
+use genred::dsp::{FrontEnd, LogMelParams, PatchParams, PatchView};
+
+/// Aborts the process where memory is asked for or given back inside of `assert_no_alloc`.
+#[global_allocator]
+static ALLOCATOR: AllocDisabler = AllocDisabler;
+
+const RATE: u32 = 48_000;
+const CHANNELS: u16 = 2;
+/// 10 ms, as a sound card hands over.
+const BLOCK: u64 = 480;
+
+fn front_end() -> FrontEnd {
+    let patch = PatchParams { frames: 187, hop_seconds: 1.0 };
+    FrontEnd::new(SourceId(0), &LogMelParams::musicnn(), &patch).unwrap()
+}
+
+fn block(samples: impl Iterator<Item = f32>) -> Block {
+    let interleaved: Vec<f32> = samples.collect();
+    Block {
+        channels: CHANNELS,
+        rate: SampleRate::new(RATE).unwrap(),
+        span: Span { start: 0, end: interleaved.len() as u64 / u64::from(CHANNELS) },
+        gap: false,
+        anchor: None,
+        interleaved,
+    }
+}
+
+fn music(seconds: u64) -> Block {
+    let samples = seconds * u64::from(RATE) * u64::from(CHANNELS);
+    block((0..samples).map(|n| {
+        let t = (n / 2) as f32 / RATE as f32;
+        0.3 * (TAU * 440.0 * t).sin() + 0.2 * (TAU * (500.0 + 900.0 * t) * t).sin()
+    }))
+}
+
+#[test]
+fn ten_minutes_of_blocks_allocate_nothing() {
+    let mut front_end = front_end();
+    let mut block = music(1);
+    block.interleaved.truncate(BLOCK as usize * usize::from(CHANNELS));
+    block.span.end = BLOCK;
+    let mut recycled = vec![0.0_f32; 187 * 96];
+    let mut patches = 0_u32;
+    let mut take = |patch: PatchView<'_>| {
+        recycled.copy_from_slice(patch.log_mel);
+        patches += 1;
+    };
+    front_end.push(&block, &mut take).unwrap();
+    let started = Instant::now();
+    for k in 1..60_000_u64 {
+        block.span = Span { start: k * BLOCK, end: (k + 1) * BLOCK };
+        // A gap each minute, and an anchor with it.
+        block.gap = k.is_multiple_of(6000);
+        block.anchor = block.gap.then_some(jiff::Timestamp::UNIX_EPOCH);
+        assert_no_alloc(|| front_end.push(&block, &mut take)).unwrap();
+    }
+    println!("{:.0} x real time", 600.0 / started.elapsed().as_secs_f64());
+    assert_eq!(patches, 580, "58 patches a minute");
+    let counters = front_end.counters();
+    // Two more are begun when a gap comes.
+    assert_eq!((counters.produced, counters.dropped), (598, 18));
+}
+
+#[test]
+fn the_allocator_is_armed() {
+    let myself = std::env::current_exe().unwrap();
+    let run = Command::new(myself).args(["--exact", "allocates_where_it_must_not", "--ignored"]).output();
+    assert!(!run.unwrap().status.success());
+}
+
+#[test]
+#[ignore = "aborts: `the_allocator_is_armed` runs it"]
+fn allocates_where_it_must_not() {
+    let kept = assert_no_alloc(|| vec![1_u8; 100]);
+    assert_eq!(kept.len(), 100);
+}
+
+#[test]
+fn a_fading_tail_costs_no_more_than_music() {
+    let loud = music(20);
+    let fades = |per_second: f32| {
+        block(loud.interleaved.iter().enumerate().map(|(n, x)| {
+            let seconds = (n / usize::from(CHANNELS)) as f32 / RATE as f32;
+            x * 10_f32.powf(-per_second * seconds)
+        }))
+    };
+    let cost = |block: &Block| {
+        let runs = (0..5).map(|_| {
+            let mut front_end = front_end();
+            let started = Instant::now();
+            front_end.push(block, &mut |_| ()).unwrap();
+            started.elapsed()
+        });
+        runs.min().unwrap_or(Duration::MAX)
+    };
+    let reference = cost(&loud);
+    // Down to 1e-38 at the end, and within the first second; digital silence; and the smallest numbers there are.
+    let silence = block(loud.interleaved.iter().map(|_| 0.0));
+    let denormal = block(loud.interleaved.iter().map(|x| x * 1e-38));
+    let threshold = block(loud.interleaved.iter().map(|x| x * 1e-9));
+    for (what, tail) in [
+        ("slow fade", fades(2.0)),
+        ("fast fade", fades(40.0)),
+        ("silence", silence),
+        ("denormal", denormal),
+        ("just above the floor", threshold),
+    ] {
+        let ratio = cost(&tail).as_secs_f64() / reference.as_secs_f64();
+        println!("{what}: {ratio:.2} of music");
+        assert!(ratio < 1.5, "{what} costs {ratio:.2} of music");
+    }
+}
