@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Installs what is missing, fetches ONNX Runtime, builds target/release/genred.
+#
+#   scripts/setup.sh             everything that running needs
+#   scripts/setup.sh --tests     what the tests need as well, without the release build
+#
+# Safe to run again: what is there is left alone.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+ORT_VERSION=1.31.1
+# The wheels of onnxruntime 1.31.1 on PyPI.
+ORT_SHA256_x86_64=1f3dea47f2f0e5117c2404cea7d21fd253ae7836a3bf167a501cdfbb2600d536
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+# --- system packages -------------------------------------------------------------------------
+build_packages=(build-essential pkg-config libasound2-dev cmake python3 python3-pip unzip ca-certificates)
+demo_packages=(ffmpeg mosquitto-clients)
+test_packages=(mosquitto pulseaudio pulseaudio-utils libasound2-plugins alsa-utils sox)
+
+install_packages() {
+    command -v dpkg-query >/dev/null || { say "not a Debian system: make sure that these are there: $*"; return; }
+    local missing=() package
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    done
+    [ ${#missing[@]} -eq 0 ] && return
+    say "installing ${missing[*]}"
+    local sudo=()
+    [ "$(id -u)" -eq 0 ] || sudo=(sudo)
+    "${sudo[@]}" apt-get update -q >&2
+    DEBIAN_FRONTEND=noninteractive "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -q -y --no-install-recommends "${missing[@]}" >&2
+}
+
+# --- ONNX Runtime ------------------------------------------------------------------------------
+# The wheel on PyPI carries the library; nothing of Python is needed to use it.
+fetch_onnxruntime() {
+    local folder=.cache/onnxruntime wheel sha
+    [ -e "$folder/libonnxruntime.so.$ORT_VERSION" ] && return
+    [ "$(uname -m)" = x86_64 ] || die "no pinned ONNX Runtime for $(uname -m); set ORT_DYLIB_PATH to a libonnxruntime.so (1.24 or later)"
+    say "fetching ONNX Runtime $ORT_VERSION"
+    mkdir -p "$folder"
+    python3 -m pip download -q --no-deps --only-binary=:all: --python-version 3.12 \
+        --platform manylinux_2_28_x86_64 -d "$folder" "onnxruntime==$ORT_VERSION" >&2
+    wheel=$(ls "$folder"/onnxruntime-"$ORT_VERSION"-*.whl)
+    sha=$(sha256sum "$wheel" | cut -d' ' -f1)
+    [ "$sha" = "$ORT_SHA256_x86_64" ] || { rm -f "$wheel"; die "$wheel has the sha256 $sha, not $ORT_SHA256_x86_64"; }
+    unzip -q -o -j "$wheel" "onnxruntime/capi/libonnxruntime.so.$ORT_VERSION" -d "$folder"
+    rm -f "$wheel"
+    ln -sf "libonnxruntime.so.$ORT_VERSION" "$folder/libonnxruntime.so"
+}
+
+# The binary looks for the library in `lib` beside itself.
+link_onnxruntime() {
+    mkdir -p "$1/lib"
+    ln -sf "$PWD/.cache/onnxruntime/libonnxruntime.so.$ORT_VERSION" "$1/lib/libonnxruntime.so"
+}
+
+# --- Rust -----------------------------------------------------------------------------------------
+command -v cargo >/dev/null || [ ! -f "$HOME/.cargo/env" ] || . "$HOME/.cargo/env"
+command -v cargo >/dev/null || die "cargo is missing; install Rust with rustup (https://rustup.rs), then run this again"
+
+case "${1:-}" in
+    "")
+        install_packages "${build_packages[@]}" "${demo_packages[@]}"
+        fetch_onnxruntime
+        say "building (a first build takes some minutes)"
+        cargo build --release --locked
+        link_onnxruntime target/release
+        say "done: target/release/genred"
+        ;;
+    --tests)
+        install_packages "${build_packages[@]}" "${demo_packages[@]}" "${test_packages[@]}"
+        fetch_onnxruntime
+        mkdir -p target/debug
+        link_onnxruntime target/debug
+        ;;
+    *) die "unknown argument $1; see the head of this file" ;;
+esac
