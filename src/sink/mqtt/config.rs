@@ -52,6 +52,8 @@ pub struct RawMqttConfig {
     pub password: Option<Secret>,
     /// File that holds the password; one newline at its end is not part of it.
     pub password_file: Option<PathBuf>,
+    /// Port of the embedded broker; 0 picks a free one.
+    pub embedded_port: u16,
     /// First level, or levels, of every topic.
     pub prefix: String,
     /// Seconds between two `state` messages of a source that does not change.
@@ -72,6 +74,7 @@ impl Default for RawMqttConfig {
             username: None,
             password: None,
             password_file: None,
+            embedded_port: DEFAULT_PORT,
             prefix: "genred".to_owned(),
             heartbeat: 10.0,
             reconnect_max: 60.0,
@@ -153,7 +156,7 @@ impl RawMqttConfig {
         let embedded = self.url.is_none();
         let (server, url_login) = match &self.url {
             Some(url) => parse_url(url.reveal())?,
-            None => (Server { host: "127.0.0.1".to_owned(), port: DEFAULT_PORT }, None),
+            None => (Server { host: "127.0.0.1".to_owned(), port: self.embedded_port }, None),
         };
         let login = login(&self, url_login)?;
         if let Some(fault) = prefix_fault(&self.prefix) {
@@ -316,6 +319,7 @@ mod tests {
         assert_eq!(config.server.to_string(), "127.0.0.1:1883");
         assert_eq!((config.login, config.window_qos), (None, None));
         assert_eq!((config.heartbeat.as_secs(), config.reconnect_max.as_secs()), (10, 60));
+        assert_eq!(resolve("embedded_port = 0").unwrap().server.port, 0);
         assert!(!resolve("enabled = false").unwrap().enabled);
     }
 

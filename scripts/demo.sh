@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# The main job on real music: three recordings played at once, predictions printed as they come,
+# and the messages that a real MQTT client receives.
+#
+#   scripts/demo.sh                        three freely licensed songs, 30 s
+#   scripts/demo.sh song.mp3               your own file
+#   scripts/demo.sh device:default         your microphone
+#   scripts/demo.sh --seconds 10           shorter
+#   scripts/demo.sh --check --bin PATH     for the test suite: fail unless the right genres arrive
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+seconds=30 bin="" check="" sources=()
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --seconds) seconds=$2; shift 2 ;;
+        --bin) bin=$2; shift 2 ;;
+        --check) check=1; shift ;;
+        -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        -*) echo "demo: unknown argument $1; see --help" >&2; exit 2 ;;
+        *) sources+=("$1"); shift ;;
+    esac
+done
+
+if [ -z "$bin" ]; then
+    scripts/setup.sh
+    bin=target/release/genred
+fi
+[ ${#sources[@]} -gt 0 ] || scripts/test_audio.sh
+
+work=$(mktemp -d)
+daemon="" client=""
+clean_up() {
+    for pid in $daemon $client; do kill "$pid" 2>/dev/null || true; done
+    wait 2>/dev/null || true
+    rm -rf "$work"
+}
+trap clean_up EXIT
+
+# No broker is named, so genred starts its own; port 0 lets it pick a free one.
+{
+    echo 'node = "demo"'
+    echo '[mqtt]'
+    echo 'embedded_port = 0'
+    if [ ${#sources[@]} -eq 0 ]; then
+        for song in metal classical electronic; do
+            printf '[[source]]\nname = "%s-song"\nuri = "file:%s"\n' "$song" "$PWD/.cache/test-audio/$song.ogg"
+        done
+    fi
+} >"$work/genred.toml"
+
+"$bin" run -c "$work/genred.toml" --output text "${sources[@]}" 2>"$work/log" &
+daemon=$!
+
+# The broker's port stands in the log.
+port=""
+for _ in $(seq 100); do
+    port=$(sed -n 's/.*`mosquitto_sub -p \([0-9]*\).*/\1/p' "$work/log" | head -n 1)
+    [ -n "$port" ] && break
+    kill -0 "$daemon" 2>/dev/null || { cat "$work/log" >&2; exit 1; }
+    sleep 0.1
+done
+[ -n "$port" ] || { cat "$work/log" >&2; echo "demo: the broker did not start" >&2; exit 1; }
+mosquitto_sub -p "$port" -t 'genred/#' -v >"$work/received" &
+client=$!
+
+for _ in $(seq "$seconds"); do
+    kill -0 "$daemon" 2>/dev/null || break
+    sleep 1
+done
+kill -TERM "$daemon" 2>/dev/null || true
+wait "$daemon" && code=0 || code=$?
+daemon=""
+sleep 0.3
+
+printf '\nWhat `mosquitto_sub -p %s -t "genred/#" -v` received (%s messages), the events of it:\n' \
+    "$port" "$(wc -l <"$work/received")"
+grep '/event ' "$work/received" | cut -c1-200 || true
+[ -n "$check" ] || exit "$code"
+
+# --- for the test suite -------------------------------------------------------------------------
+fail() { echo "demo: $*" >&2; cat "$work/log" "$work/received" >&2; exit 1; }
+[ "$code" -eq 0 ] || fail "genred ended with $code"
+for song in metal classical electronic; do
+    grep -q "^genred/demo/$song-song/state .*\"genre\":\"$song\"" "$work/received" || fail "$song was not recognised"
+done
+grep -q '^genred/demo/status online$' "$work/received" || fail "no status online"
+tail -n 1 "$work/received" | grep -q '^genred/demo/status offline$' || fail "the last message is not status offline"
+echo "demo: ok"

@@ -1,0 +1,51 @@
+//! The unit file is one that systemd accepts, with the program where it says.
+
+use std::path::Path;
+use std::process::Command;
+
+/// Verifies the unit, as `edit` leaves it, against a root that holds the program and the system's own units.
+fn verify(edit: impl Fn(String) -> String) -> (bool, String) {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = tempfile::tempdir().unwrap();
+    let folder = |path: &str| {
+        let folder = root.path().join(path);
+        std::fs::create_dir_all(&folder).unwrap();
+        folder
+    };
+    // A copy: a link would be followed inside the root.
+    std::fs::copy(env!("CARGO_BIN_EXE_genred"), folder("usr/bin").join("genred")).unwrap();
+    let unit = std::fs::read_to_string(project.join("systemd/genred.service")).unwrap();
+    std::fs::write(folder("etc/systemd/system").join("genred.service"), edit(unit)).unwrap();
+    let units = folder("usr/lib/systemd/system");
+    let system = Path::new("/usr/lib/systemd/system");
+    assert!(system.is_dir(), "systemd is missing: `apt-get install systemd`");
+    for entry in std::fs::read_dir(system).unwrap() {
+        let entry = entry.unwrap();
+        if entry.path().extension().is_some_and(|extension| extension == "target") && entry.path().exists() {
+            std::fs::copy(entry.path(), units.join(entry.file_name())).unwrap();
+        }
+    }
+    let output = Command::new("systemd-analyze")
+        .args(["verify", "--man=no", "--root"])
+        .arg(root.path())
+        .arg("genred.service")
+        .output()
+        .unwrap_or_else(|error| panic!("`systemd-analyze`: {error}: `apt-get install systemd`"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    let ours: Vec<&str> = said.lines().filter(|line| line.contains("genred")).collect();
+    (output.status.success() && ours.is_empty(), said.into_owned())
+}
+
+#[test]
+fn the_unit_is_accepted() {
+    let (accepted, said) = verify(|unit| unit);
+    assert!(accepted, "{said}");
+}
+
+#[test]
+fn a_faulty_unit_is_not() {
+    let (accepted, said) = verify(|unit| unit.replace("/usr/bin/genred", "/usr/bin/genrod"));
+    assert!(!accepted, "a missing program passed: {said}");
+    let (accepted, said) = verify(|unit| unit.replace("ProtectClock=true", "ProtectKlock=true"));
+    assert!(!accepted, "an unknown key passed: {said}");
+}
