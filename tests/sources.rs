@@ -287,6 +287,21 @@ fn files_put_end_to_end_are_all_heard() {
     }
 }
 
+/// The core of an HE-AAC file is decoded: here an AAC-LC file whose header is made to announce SBR.
+#[test]
+fn the_core_of_he_aac_is_heard() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = encode(folder.path(), "x.m4a", 22_050, 2, &["-c:a", "aac"]);
+    let plain = hear(&path).unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.windows(5).position(|config| config == [0x13, 0x90, 0x56, 0xe5, 0x00]).unwrap();
+    bytes[at..at + 5].copy_from_slice(&[0x2b, 0x92, 0x08, 0x00, 0x00]);
+    std::fs::write(&path, bytes).unwrap();
+    let heard = hear(&path).unwrap();
+    assert_eq!((heard.rate, heard.end), (22_050, plain.end));
+    assert_eq!(heard.interleaved, plain.interleaved);
+}
+
 fn config(uri: &str, pacing: Pacing) -> SourceConfig {
     SourceConfig {
         display_name: "test".into(),

@@ -3,6 +3,7 @@
 //! Input is untrusted: a packet that does not decode is skipped and counted, a
 //! decoder that panics ends its stream only, and absurd parameters are refused.
 
+mod aac;
 mod edits;
 
 use std::fs::File;
@@ -11,7 +12,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::LazyLock;
 
-use symphonia::core::codecs::audio::well_known::{CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_OPUS};
+use symphonia::core::codecs::audio::well_known::{
+    CODEC_ID_AAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_OPUS,
+};
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::codecs::registry::CodecRegistry;
 use symphonia::core::errors::{Error, Result as Decoded};
@@ -268,11 +271,11 @@ impl Decoder {
         let lost = track.due.map_or(0, |due| at.saturating_sub(due));
         track.due = Some(at.saturating_add_unsigned(whole));
         if lost > track.tick() {
-            self.gap = self.position > 0;
             // A damaged timestamp is no reason to leap by hours.
             let believed =
                 u64::try_from(lost).ok().filter(|lost| *lost < self.rate.samples(MAX_LEAP_SECONDS));
             self.position += believed.unwrap_or(0);
+            self.gap = self.position > 0;
         }
         // Codecs differ in whether they trim; with nothing to trim all of them are alike.
         packet.trim_start = Duration::ZERO;
@@ -290,9 +293,9 @@ impl Decoder {
                 self.corrupt += 1;
                 self.faults += 1;
                 self.ended = matches!(error, Error::Unsupported(PANICKED));
-                self.gap = self.position > 0;
                 let kept = track.cut(whole, head, tail);
                 self.position += kept.end - kept.start;
+                self.gap = self.position > 0;
                 return false;
             }
         };
@@ -355,6 +358,11 @@ impl Selected {
             .clone();
         if params.sample_rate.is_some_and(|rate| !RATES.contains(&rate)) {
             return Err(Error::Unsupported("its sample rate is not within 1000 to 768000 Hz"));
+        }
+        if let (CODEC_ID_AAC, Some((config, rate))) =
+            (params.codec, params.extra_data.as_deref().and_then(aac::core_config))
+        {
+            params.with_extra_data(Box::new(config)).with_sample_rate(rate).profile = None;
         }
         let mut skip = 0;
         if params.codec == CODEC_ID_OPUS {

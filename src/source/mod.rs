@@ -88,9 +88,10 @@ pub struct DeviceInfo {
 /// Transient, when no sound system can be reached.
 pub fn devices() -> Result<Vec<DeviceInfo>, SourceError> {
     #[cfg(feature = "device")]
-    return device::list();
+    let found = device::list();
     #[cfg(not(feature = "device"))]
-    Ok(Vec::new())
+    let found = Ok(Vec::new());
+    found
 }
 
 /// The parts of the capture path that tests reach into.

@@ -47,16 +47,16 @@ pub fn isolated(name: &str) -> bool {
         .env_remove("DBUS_SESSION_BUS_ADDRESS")
         .status()
         .unwrap();
-    // An aborted process drops nothing.
-    for pid in fs::read_to_string(path.join("pids")).unwrap_or_default().lines() {
-        if fs::read_to_string(format!("/proc/{pid}/environ"))
-            .is_ok_and(|environment| environment.contains(path.to_str().unwrap()))
-        {
-            let _ = kill_process(Pid::from_raw(pid.parse().unwrap()).unwrap(), Signal::KILL);
-        }
-    }
     assert!(status.success(), "`{name}` failed in its own process: {status}");
     false
+}
+
+/// A silent command that the kernel kills with the thread that started it: an aborted test drops nothing.
+fn mortal(program: &str, package: &str) -> Command {
+    tool(program, package);
+    let mut command = tool("setpriv", "util-linux");
+    command.args(["--pdeathsig", "KILL", "--", program]).stdout(Stdio::null()).stderr(Stdio::null());
+    command
 }
 
 /// The server, killed when dropped.
@@ -71,15 +71,12 @@ impl Server {
         let socket = folder.join("run/pulse/native");
         let _ = fs::remove_file(&socket);
         let protocol = format!("module-native-protocol-unix socket={} auth-anonymous=1", socket.display());
-        let child = tool("pulseaudio", "pulseaudio")
+        let child = mortal("pulseaudio", "pulseaudio")
             .args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--disable-shm=yes"])
-            .args(["--log-target=stderr", "--log-level=error", "-L", &protocol])
+            .args(["--log-level=error", "-L", &protocol])
             .args(["-L", "module-null-sink sink_name=ci rate=48000 channels=2"])
-            .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let pids = fs::read_to_string(folder.join("pids")).unwrap_or_default();
-        fs::write(folder.join("pids"), format!("{pids}{}\n", child.id())).unwrap();
         let server = Self { child };
         let deadline = Instant::now() + Duration::from_secs(20);
         while !tool("pactl", "pulseaudio-utils")
@@ -98,9 +95,8 @@ impl Server {
 
     /// Plays a file into the null sink.
     pub fn play(&self, path: &Path) -> Player {
-        let mut command = tool("paplay", "pulseaudio-utils");
-        command.args(["--device=ci", "--latency-msec=50"]).arg(path);
-        Player { child: command.stderr(Stdio::null()).spawn().unwrap() }
+        let mut command = mortal("paplay", "pulseaudio-utils");
+        Player { child: command.args(["--device=ci", "--latency-msec=50"]).arg(path).spawn().unwrap() }
     }
 
     /// Ends it without any farewell.
