@@ -12,22 +12,27 @@ pub struct Args {
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let devices = crate::source::devices()?;
-    for device in &devices {
-        if args.json {
+    if args.json {
+        for device in &devices {
             println!("{}", serde_json::to_string(device)?);
-        } else {
-            let mark = if device.default { '*' } else { ' ' };
-            let format = match (device.rate, device.channels) {
-                (Some(rate), Some(channels)) => format!("{rate} Hz, {channels} ch"),
-                _ => "cannot be opened now".into(),
-            };
-            println!("{mark} device:{}:{:<24} {format:<22} {}", device.host, device.id, device.name);
         }
+        return Ok(ExitCode::SUCCESS);
     }
-    if devices.is_empty() && !args.json {
+    let mut usable = 0;
+    for device in &devices {
+        // Sound systems list plugins and cards that are not there, too.
+        let (Some(rate), Some(channels)) = (device.rate, device.channels) else { continue };
+        usable += 1;
+        let mark = if device.default { '*' } else { ' ' };
+        let address = format!("device:{}:{}", device.host, device.id);
+        println!("{mark} {address:<36} {rate:>6} Hz {channels:>2} ch  {}", device.name);
+    }
+    if usable == 0 {
         eprintln!(
-            "genred: no capture device; a file (`genred run song.mp3`) or a pipe (`… | genred run -`) works without one"
+            "genred: no capture device can be opened; a file (`genred run song.mp3`) or a pipe (`… | genred run -`) works without one"
         );
+    } else if usable < devices.len() {
+        eprintln!("genred: {} more cannot be opened now; `--json` lists them", devices.len() - usable);
     }
     Ok(ExitCode::SUCCESS)
 }

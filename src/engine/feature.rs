@@ -58,6 +58,9 @@ pub struct Feature {
     pub patches: PatchParams,
     /// Silence of this many seconds of clock means `lost`, for sources that arrive in real time.
     pub lost_after: Duration,
+    /// Whether a source that is not there at the start is waited for. Alone, it is not: whoever
+    /// mistyped a device wants to be told, and a service manager starts the daemon again.
+    pub patient: bool,
     /// What it counts.
     pub counters: Arc<SourceCounters>,
     /// Where it sends.
@@ -85,14 +88,16 @@ impl Feature {
             self.counters.reconnects.set(openings);
             openings += 1;
             let began = Instant::now();
-            let reason = match self.run_once(&mut base) {
+            let mut opened = false;
+            let reason = match self.run_once(&mut base, &mut opened) {
                 Outcome::Stopped => return,
                 Outcome::Ended => {
                     self.note(Note::Ended);
                     return;
                 }
-                Outcome::Failed(error) if !error.is_transient() => {
-                    tracing::error!(source = self.config.name, "{error}");
+                Outcome::Failed(error)
+                    if !error.is_transient() || (openings == 1 && !opened && !self.patient) =>
+                {
                     self.note(Note::Failed(error.to_string()));
                     return;
                 }
@@ -107,9 +112,12 @@ impl Feature {
         }
     }
 
-    fn run_once(&self, base: &mut Totals) -> Outcome {
+    fn run_once(&self, base: &mut Totals, opened: &mut bool) -> Outcome {
         let mut source = match source::open(&self.config, &self.stop) {
-            Ok(source) => source,
+            Ok(source) => {
+                *opened = true;
+                source
+            }
             Err(_) if self.stop.is_set() => return Outcome::Stopped,
             Err(error) => return Outcome::Failed(error),
         };

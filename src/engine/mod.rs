@@ -118,6 +118,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
             front_end: model.front_end().clone(),
             patches: patches.clone(),
             lost_after: entry.lost_after,
+            patient: config.sources.len() > 1,
             counters: counters[index].clone(),
             work: work_tx.clone(),
             buffers: buffer_rx,
