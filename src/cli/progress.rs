@@ -1,6 +1,7 @@
 //! A progress bar on a terminal, and nothing in a pipe.
 
 use std::path::Path;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -8,12 +9,18 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 pub struct Progress(ProgressBar);
 
 impl Progress {
-    /// A bar for `files` files; invisible when there is but one, or standard error is no terminal.
+    /// A bar for several files, a spinner for one; neither where standard error is no terminal.
     pub fn new(files: usize) -> Self {
-        let target = if files > 1 { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(Some(files as u64), target);
-        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {eta} {wide_msg}") {
+        let bar = ProgressBar::with_draw_target(Some(files as u64), ProgressDrawTarget::stderr());
+        let template = match files {
+            1 => "{spinner} {elapsed} {wide_msg}",
+            _ => "{bar:30} {pos}/{len} {eta} {wide_msg}",
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
+        }
+        if !bar.is_hidden() {
+            bar.enable_steady_tick(Duration::from_millis(100));
         }
         Self(bar)
     }

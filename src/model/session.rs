@@ -115,7 +115,7 @@ impl TrunkSession {
     /// # Errors
     /// When the provider cannot start, or the file is no model, or its inputs and outputs do not fit `signature`.
     pub fn open(
-        _runtime: &Runtime,
+        runtime: &Runtime,
         model: &[u8],
         provider: Provider,
         threads: usize,
@@ -210,5 +210,5 @@ fn check_signature(session: &Session, signature: &Signature) -> Result<(), Model
 
 /// Errors of the runtime carry source paths and stack traces in their further lines.
 fn first_line(error: &dyn std::fmt::Display) -> String {
-    error.to_string().lines().next().unwrap_or_default().trim().to_owned()
+    error.to_string().lines().next().unwrap_or_default().trim().trim_end_matches('.').to_owned()
 }
