@@ -72,6 +72,22 @@ fn ten_minutes_of_blocks_allocate_nothing() {
 }
 
 #[test]
+fn no_format_allocates_after_its_first_block() {
+    let mut front_end = front_end();
+    for (rate, channels) in [(8000, 1), (11_025, 2), (16_000, 6), (44_100, 2), (96_000, 1), (192_000, 8)] {
+        let mut block = block((0..rate * u32::from(channels)).map(|n| (n as f32 * 0.1).sin() * 0.2));
+        block.rate = SampleRate::new(rate).unwrap();
+        block.channels = channels;
+        block.span = Span { start: 0, end: u64::from(rate) };
+        front_end.push(&block, &mut |_| ()).unwrap();
+        for _ in 0..20 {
+            block.span = Span { start: block.span.end, end: block.span.end + u64::from(rate) };
+            assert_no_alloc(|| front_end.push(&block, &mut |_| ())).unwrap();
+        }
+    }
+}
+
+#[test]
 fn the_allocator_is_armed() {
     let myself = std::env::current_exe().unwrap();
     let run = Command::new(myself).args(["--exact", "allocates_where_it_must_not", "--ignored"]).output();

@@ -9,6 +9,10 @@ pub struct SampleRate(u32);
 impl SampleRate {
     /// The highest rate that is accepted, in hertz.
     pub const MAX: u32 = 768_000;
+    /// 16 kHz, that of most models.
+    pub const HZ_16000: Self = Self(16_000);
+    /// 48 kHz, that of most devices.
+    pub const HZ_48000: Self = Self(48_000);
 
     /// `None` for zero and for more than [`SampleRate::MAX`].
     pub const fn new(hertz: u32) -> Option<Self> {

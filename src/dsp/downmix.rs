@@ -1,5 +1,7 @@
 //! The front end's door: what comes in is finite from here on.
 
+use multiversion::multiversion;
+
 /// Largest magnitude that passes for a sample; full scale is 1. What lies beyond,
 /// like NaN and infinity, is not sound and counts as 0.
 pub const SAMPLE_LIMIT: f32 = 65_536.0;
@@ -16,10 +18,18 @@ pub(super) fn sanitised(sample: f32) -> f32 {
     if (magnitude <= SAMPLE_LIMIT) & (magnitude >= SAMPLE_FLOOR) { sample } else { 0.0 }
 }
 
+/// Copies the sanitised `samples` to the start of `out`, which is at least as long.
+#[multiversion(targets("x86_64+avx2+fma"))]
+pub(super) fn sanitise_into(samples: &[f32], out: &mut [f32]) {
+    for (slot, &sample) in out.iter_mut().zip(samples) {
+        *slot = sanitised(sample);
+    }
+}
+
 /// Replaces `out` by the sanitised `samples`.
 pub(super) fn sanitise(samples: &[f32], out: &mut Vec<f32>) {
-    out.clear();
-    out.extend(samples.iter().copied().map(sanitised));
+    out.resize(samples.len(), 0.0);
+    sanitise_into(samples, out);
 }
 
 /// Replaces `out` by the mean over the channels, one value for each `channels` of `interleaved`.

@@ -4,7 +4,7 @@ use ndarray::Array2;
 
 use super::DspError;
 use super::compress::Compressor;
-use super::downmix::sanitised;
+use super::downmix::sanitise_into;
 use super::mel::MelBank;
 use super::params::{Compression, LogMelParams, Reference, check};
 use super::stft::Stft;
@@ -70,9 +70,7 @@ impl LogMel {
         while !rest.is_empty() {
             let room = &mut self.buffer[self.filled..];
             let (now, later) = rest.split_at(rest.len().min(room.len()));
-            for (slot, &sample) in room.iter_mut().zip(now) {
-                *slot = sanitised(sample);
-            }
+            sanitise_into(now, room);
             self.filled += now.len();
             rest = later;
             self.analyse(out);

@@ -3,6 +3,7 @@
 use ebur128::{Channel, EbuR128, Mode};
 
 use super::DspError;
+use super::resample::MIN_RATE;
 use crate::audio::{Level, SampleRate};
 
 /// The most channels that are measured.
@@ -20,7 +21,7 @@ const HISTORY: usize = 64;
 /// 30 energies of 100 ms, which is the same mean at a thirtieth of the cost; before 3 s
 /// have been heard, it is the mean over what there is, so that a short file isn't
 /// measured as if silence came before it.
-pub(super) struct Loudness {
+pub struct Loudness {
     meter: EbuR128,
     rate: u64,
     channels: usize,
@@ -35,9 +36,16 @@ pub(super) struct Loudness {
 }
 
 impl Loudness {
-    pub(super) fn new(rate: SampleRate, channels: u16) -> Result<Self, DspError> {
+    /// A meter that has heard nothing.
+    ///
+    /// # Errors
+    /// Without a channel, with more than 64, and below 4 kHz, where K-weighting has no filter.
+    pub fn new(rate: SampleRate, channels: u16) -> Result<Self, DspError> {
         if channels == 0 || channels > MAX_CHANNELS {
             return Err(DspError::Channels(channels));
+        }
+        if rate.hertz() < MIN_RATE {
+            return Err(DspError::Rate(rate));
         }
         // Mode M keeps 400 ms in the meter, all that a look at the last 100 ms needs.
         let mut meter =
@@ -59,7 +67,7 @@ impl Loudness {
     }
 
     /// Hears `interleaved`: finite, and a whole number of samples a channel.
-    pub(super) fn push(&mut self, interleaved: &[f32]) {
+    pub fn push(&mut self, interleaved: &[f32]) {
         let mut rest = interleaved;
         while !rest.is_empty() {
             let edge = (self.tenths + 1) * self.rate / 10;
@@ -77,7 +85,7 @@ impl Loudness {
 
     /// The level at sample `end`, counted from the first one: the short-term loudness at the
     /// last tenth of a second that was complete there. Of less than a tenth: of what there is.
-    pub(super) fn at(&self, end: u64) -> Level {
+    pub fn at(&self, end: u64) -> Level {
         // The largest k for which ⌊k · rate / 10⌋ ≤ end.
         let tenth = ((10 * (end + 1) - 1) / self.rate).min(self.tenths);
         if tenth > 0 {
@@ -89,7 +97,7 @@ impl Loudness {
     }
 
     /// Forgets what it heard.
-    pub(super) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.meter.reset();
         (self.heard, self.tenths) = (0, 0);
         self.history = [Level::FLOOR; HISTORY];

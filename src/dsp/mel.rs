@@ -4,8 +4,11 @@ use multiversion::multiversion;
 
 use super::params::{LogMelParams, MelNorm, MelScale, MelSlope};
 
-/// Values that a band's weights are padded to a multiple of.
-pub(super) const LANES: usize = 8;
+/// Bands that are weighed side by side: single-precision numbers in an AVX2 register.
+const LANES: usize = 8;
+
+/// Bins that are weighed at once. Four sums that run side by side hide the time that an addition takes.
+pub(super) const STRIDE: usize = 4;
 
 /// The filter bank as a matrix, row-major `[bands, fft_size / 2 + 1]`, designed in double precision.
 ///
@@ -63,49 +66,70 @@ fn to_hertz(scale: MelScale, mel: f64) -> f64 {
     }
 }
 
-/// The filter bank in the form that it is applied in: each band's weights alone,
-/// padded with zeros to whole groups of [`LANES`].
+/// The filter bank in the form that it is applied in: bands in groups of [`LANES`], one a vector
+/// lane, and for each group the weights of every bin that one of them hears.
+///
+/// Neighbouring bands hear nearly the same bins, so that few of the weights are zeros,
+/// and no sum ever runs across the lanes of a vector.
 pub(super) struct MelBank {
-    /// First bin and number of groups of each band.
-    runs: Vec<(usize, usize)>,
+    groups: Vec<Group>,
+    /// Row-major `[bins of a group, LANES]`, group after group.
     weights: Vec<f32>,
+}
+
+/// The bins that [`LANES`] bands hear, in whole steps of [`STRIDE`].
+struct Group {
+    first: usize,
+    steps: usize,
 }
 
 impl MelBank {
     pub(super) fn new(params: &LogMelParams) -> Self {
         let bins = params.fft_size / 2 + 1;
-        let mut bank = Self { runs: Vec::with_capacity(params.bands), weights: Vec::new() };
-        for row in mel_filters(params).chunks_exact(bins) {
-            let first = row.iter().position(|&weight| weight > 0.0).unwrap_or(0);
-            let end = row.iter().rposition(|&weight| weight > 0.0).map_or(0, |last| last + 1);
-            let groups = (end - first).div_ceil(LANES);
-            bank.runs.push((first, groups));
-            let run = row[first..end].iter().map(|&weight| weight as f32);
-            bank.weights.extend(run.chain(std::iter::repeat(0.0)).take(groups * LANES));
+        let matrix = mel_filters(params);
+        let mut bank = Self { groups: Vec::new(), weights: Vec::new() };
+        for rows in matrix.chunks(LANES * bins) {
+            let hears = |&bin: &usize| rows.iter().skip(bin).step_by(bins).any(|&weight| weight > 0.0);
+            let first = (0..bins).find(hears).unwrap_or(0);
+            let end = (0..bins).rev().find(hears).map_or(0, |last| last + 1);
+            let steps = (end - first).div_ceil(STRIDE);
+            for bin in first..first + steps * STRIDE {
+                for lane in 0..LANES {
+                    let weight = if bin < bins { rows.get(lane * bins + bin) } else { None };
+                    bank.weights.push(weight.map_or(0.0, |&weight| weight as f32));
+                }
+            }
+            bank.groups.push(Group { first, steps });
         }
         bank
     }
 
-    /// Weighs `spectrum` (`fft_size / 2 + 1` bins and at least [`LANES`] zeros) into `row` (`bands`).
+    /// Weighs `spectrum` (`fft_size / 2 + 1` bins and [`STRIDE`] zeros) into `row` (`bands`).
     pub(super) fn apply(&self, spectrum: &[f32], row: &mut [f32]) {
-        apply(&self.runs, &self.weights, spectrum, row);
+        apply(&self.groups, &self.weights, spectrum, row);
     }
 }
 
 #[multiversion(targets("x86_64+avx2+fma"))]
-fn apply(runs: &[(usize, usize)], mut weights: &[f32], spectrum: &[f32], row: &mut [f32]) {
-    for (value, &(first, groups)) in row.iter_mut().zip(runs) {
-        let (own, rest) = weights.split_at(groups * LANES);
+#[allow(clippy::needless_range_loop)] // Lanes by number are what the compiler makes vectors of.
+fn apply(groups: &[Group], mut weights: &[f32], spectrum: &[f32], row: &mut [f32]) {
+    for (group, values) in groups.iter().zip(row.chunks_mut(LANES)) {
+        let (own, rest) = weights.split_at(group.steps * STRIDE * LANES);
         weights = rest;
-        let bins = &spectrum[first..first + groups * LANES];
-        let mut sums = [0.0_f32; LANES];
-        for (w, x) in own.chunks_exact(LANES).zip(bins.chunks_exact(LANES)) {
-            for lane in 0..LANES {
-                sums[lane] += w[lane] * x[lane];
+        let bins = &spectrum[group.first..group.first + group.steps * STRIDE];
+        let mut sums = [[0.0_f32; LANES]; STRIDE];
+        for (w, x) in own.as_chunks::<{ STRIDE * LANES }>().0.iter().zip(bins.as_chunks::<STRIDE>().0) {
+            for step in 0..STRIDE {
+                for lane in 0..LANES {
+                    sums[step][lane] += w[step * LANES + lane] * x[step];
+                }
             }
         }
-        let fours = [sums[0] + sums[4], sums[1] + sums[5], sums[2] + sums[6], sums[3] + sums[7]];
-        *value = (fours[0] + fours[2]) + (fours[1] + fours[3]);
+        let mut total = [0.0; LANES];
+        for lane in 0..LANES {
+            total[lane] = (sums[0][lane] + sums[2][lane]) + (sums[1][lane] + sums[3][lane]);
+        }
+        values.copy_from_slice(&total[..values.len()]);
     }
 }
 
@@ -127,7 +151,8 @@ mod tests {
 
     #[test]
     fn the_sparse_form_is_the_matrix() {
-        for params in [LogMelParams::musicnn(), LogMelParams::yamnet()] {
+        let odd = LogMelParams { bands: 51, ..LogMelParams::musicnn() };
+        for params in [LogMelParams::musicnn(), LogMelParams::yamnet(), odd] {
             let bins = params.fft_size / 2 + 1;
             let mut spectrum: Vec<f32> = (0..bins).map(|i| ((i * 7919) % 101) as f32).collect();
             let matrix = mel_filters(&params);
@@ -135,7 +160,7 @@ mod tests {
                 .chunks_exact(bins)
                 .map(|row| row.iter().zip(&spectrum).map(|(w, &x)| w * f64::from(x)).sum())
                 .collect();
-            spectrum.resize(bins + LANES, 0.0);
+            spectrum.resize(bins + STRIDE, 0.0);
             let mut row = vec![0.0; params.bands];
             MelBank::new(&params).apply(&spectrum, &mut row);
             for (sparse, dense) in row.iter().zip(dense) {

@@ -7,6 +7,7 @@
 //!
 //! [`FrontEnd`] is all of it for one source, [`FrameStream`] the same way as far as
 //! the frames, [`LogMel`] the frames alone, and [`log_mel`] the offline convenience.
+//! [`Resampler`] and [`Loudness`] are the other stages, for whoever measures them.
 //!
 //! **Invariant**: however a signal is cut into blocks, the frames, patches, levels
 //! and spans are the same to the bit. Every stage counts samples from the start of
@@ -33,6 +34,7 @@ pub use downmix::SAMPLE_LIMIT;
 pub use frame_stream::FrameStream;
 pub use front_end::{Counters, FrontEnd, PatchView};
 pub use log_mel::{LogMel, log_mel};
+pub use loudness::Loudness;
 pub use mel::mel_filters;
 pub use params::{
     Compression, LogMelParams, MelNorm, MelScale, MelSlope, Reference, Spectrum, Taper, TaperPadding,

@@ -155,7 +155,7 @@ impl LogMelParams {
     /// 16 kHz, FFT 512, hop 256, 96 bands, then log10(1 + 10 000 x).
     pub fn musicnn() -> Self {
         Self {
-            sample_rate: RATE_16K,
+            sample_rate: SampleRate::HZ_16000,
             fft_size: 512,
             hop_length: 256,
             taper_length: 512,
@@ -177,7 +177,7 @@ impl LogMelParams {
     /// 25 ms taper, 10 ms hop, magnitudes, 64 HTK bands from 125 to 7500 Hz, ln(x + 0.001).
     pub fn yamnet() -> Self {
         Self {
-            sample_rate: RATE_16K,
+            sample_rate: SampleRate::HZ_16000,
             fft_size: 512,
             hop_length: 160,
             taper_length: 400,
@@ -296,12 +296,6 @@ impl Compression {
         }
     }
 }
-
-/// 16 kHz, the rate of every front end named here.
-const RATE_16K: SampleRate = match SampleRate::new(16_000) {
-    Some(rate) => rate,
-    None => panic!("16 kHz is a sample rate"),
-};
 
 /// A number that stays a normal, positive one in single precision.
 fn positive(name: &'static str, value: f64) -> Result<(), DspError> {

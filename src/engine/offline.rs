@@ -167,8 +167,7 @@ fn for_each_block(
     mut hear: impl FnMut(&Block) -> Result<(), FileError>,
 ) -> Result<(), FileError> {
     // A guess to begin with: the source sets what the file really has.
-    let Some(rate) = SampleRate::new(44_100) else { return Ok(()) };
-    let mut block = Block::with_capacity(rate, 2, 8192);
+    let mut block = Block::with_capacity(SampleRate::HZ_48000, 2, 8192);
     loop {
         match source.read(&mut block)? {
             Read::Audio => hear(&block)?,

@@ -130,8 +130,13 @@ impl TrunkSession {
             // error here, or the CPU would be used without a word.
             Provider::Cuda => vec![ep::CUDA::default().with_tf32(false).build().error_on_failure()],
         };
-        let failed =
-            |error: &dyn std::fmt::Display| ModelError::Provider { provider, reason: first_line(error) };
+        let failed = |error: &dyn std::fmt::Display| {
+            let mut reason = first_line(error);
+            if provider == Provider::Cuda && !runtime.has_cuda_plugin() {
+                reason += &format!(" (there is no `{CUDA_PLUGIN}` beside {})", runtime.path.display());
+            }
+            ModelError::Provider { provider, reason }
+        };
         let session = (|| -> Result<Session, Box<dyn std::error::Error>> {
             let mut builder = Session::builder(environment)?
                 .with_optimization_level(GraphOptimizationLevel::All)?

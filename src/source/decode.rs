@@ -52,10 +52,7 @@ const MAX_LEAP_SECONDS: f64 = 600.0;
 const RATES: std::ops::RangeInclusive<u32> = 1_000..=SampleRate::MAX;
 
 /// Stands in until the first packet says the rate.
-pub(super) const ANY_RATE: SampleRate = match SampleRate::new(48_000) {
-    Some(rate) => rate,
-    None => panic!(),
-};
+pub(super) const ANY_RATE: SampleRate = SampleRate::HZ_48000;
 
 static CODECS: LazyLock<CodecRegistry> = LazyLock::new(|| {
     let mut registry = CodecRegistry::new();

@@ -197,3 +197,40 @@ fn strange_blocks_are_refused_or_survived() {
     let refused = player.front_end.push(&none, &mut |_| ());
     assert_eq!(refused, Err(DspError::Channels(0)));
 }
+
+#[test]
+fn an_hour_of_silence_is_an_hour_of_zeros() {
+    let mut player = Player::new(3.0);
+    let minute = vec![0.0; 8000 * 60];
+    for _ in 0..60 {
+        let block = player.block(&minute, 8000, 1);
+        player.push(&block);
+    }
+    player.finish();
+    assert_eq!(player.patches.len(), 1200);
+    assert!(player.patches.iter().all(|patch| patch.log_mel.iter().all(|&x| x == 0.0)));
+    assert!(player.patches.iter().all(|patch| patch.level.lufs_s == Level::FLOOR));
+}
+
+#[test]
+fn other_models_have_other_patches() {
+    let patch = PatchParams { frames: 96, hop_seconds: 0.48 };
+    let mut front_end = FrontEnd::new(SourceId(0), &LogMelParams::yamnet(), &patch).unwrap();
+    let mut player = Player::new(1.0);
+    let block = player.block(&tune(32_000), 16_000, 1);
+    let mut patches = Vec::new();
+    front_end.push(&block, &mut |patch| patches.push(patch.to_patch())).unwrap();
+    front_end.finish(&mut |patch| patches.push(patch.to_patch())).unwrap();
+    let frames = log_mel(&tune(32_000), &LogMelParams::yamnet()).unwrap();
+    let starts: Vec<f64> = patches.iter().map(|patch| patch.span.start).collect();
+    // 198 frames: whole patches at 0, 48 and 96, and 6 unheard frames.
+    assert_eq!(starts, [0.0, 0.48, 0.96]);
+    assert_eq!(patches[1].log_mel, frames.as_slice().unwrap()[48 * 64..144 * 64]);
+}
+
+#[test]
+fn it_can_move_to_the_thread_of_its_source() {
+    fn is_send<T: Send>() {}
+    is_send::<FrontEnd>();
+    is_send::<crate::dsp::FrameStream>();
+}
