@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod bench;
 mod check;
 mod classify;
 mod devices;
@@ -55,6 +56,8 @@ enum Command {
     Features(features::Args),
     /// Write the embeddings of files
     Embed(embed::Args),
+    /// Measure what the parts cost on this machine
+    Bench(bench::Args),
 }
 
 /// Runs what was asked for; the exit code is 1 where some of it failed.
@@ -77,6 +80,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(&args),
         Command::Features(args) => features::run(&args),
         Command::Embed(args) => embed::run(&args),
+        Command::Bench(args) => bench::run(&args),
     }
 }
 

@@ -73,9 +73,9 @@ fn ln_plus(values: &mut [f32], offset: f32) {
 
 // ln 2 and log10 2, each in two parts of which the first has so few bits that its
 // product with an exponent is exact.
-const LN_2_HIGH: f32 = 0.693_359_375;
+const LN_2_HIGH: f32 = 355.0 / 512.0;
 const LN_2_LOW: f32 = -2.121_944_4e-4;
-const LOG10_2_HIGH: f32 = 0.301_025_39;
+const LOG10_2_HIGH: f32 = 4932.0 / 16_384.0;
 const LOG10_2_LOW: f32 = 4.605_039e-6;
 
 /// log10 of a positive, normal, finite number.

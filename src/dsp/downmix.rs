@@ -12,6 +12,7 @@ const SAMPLE_FLOOR: f32 = 1e-10;
 
 /// `sample`, or 0 where it isn't a number of a sample's size.
 #[inline(always)]
+#[allow(clippy::manual_range_contains, reason = "`&` keeps the loop free of branches, so that it vectorises")]
 pub(super) fn sanitised(sample: f32) -> f32 {
     // NaN fails the comparison too.
     let magnitude = sample.abs();

@@ -116,7 +116,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
             id: crate::audio::SourceId(index),
             config: entry.source.clone(),
             front_end: model.front_end().clone(),
-            patches: patches.clone(),
+            patches,
             lost_after: entry.lost_after,
             patient: config.sources.len() > 1,
             counters: counters[index].clone(),

@@ -1,0 +1,114 @@
+//! `genred bench`: what this machine does.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Context;
+use clap::Subcommand;
+use realfft::RealFftPlanner;
+use serde::Serialize;
+
+use crate::dsp::{LogMel, LogMelParams};
+use crate::model::Bundle;
+
+/// Measure what the parts cost on this machine.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Log-mel frames from samples at the model's rate, beside the bare Fourier transforms; one thread
+    FrontEnd(FrontEndArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct FrontEndArgs {
+    /// Seconds of sound a run, 1 to 3600
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    seconds: u32,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+    /// Model bundle whose front end to use: a name or a path
+    #[arg(long, value_name = "NAME|PATH", default_value = "musicnn-msd")]
+    model: String,
+}
+
+/// Seconds of sound a second of computing.
+#[derive(Debug, Serialize)]
+struct FrontEndFigures {
+    front_end_x_realtime: f64,
+    fft_only_x_realtime: f64,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    match &args.what {
+        What::FrontEnd(args) => {
+            let front_end = Bundle::open(&args.model)?.front_end;
+            let figures = front_end_figures(&front_end, args.seconds)?;
+            if args.json {
+                println!("{}", serde_json::to_string(&figures)?);
+            } else {
+                let FrontEndFigures { front_end_x_realtime, fft_only_x_realtime } = figures;
+                println!("log-mel frames    {front_end_x_realtime:>10.0} × real time");
+                println!("transforms alone  {fft_only_x_realtime:>10.0} × real time");
+                println!("ratio             {:>10.2}", fft_only_x_realtime / front_end_x_realtime);
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs of each, taking turns, so that a busy moment of the machine meets both; the median of each counts.
+const RUNS: usize = 7;
+
+fn front_end_figures(params: &LogMelParams, seconds: u32) -> anyhow::Result<FrontEndFigures> {
+    let samples = noise(params.sample_rate.hertz() as usize * seconds as usize);
+    let mut log_mel = LogMel::new(params)?;
+    let mut rows = Vec::with_capacity((params.frames(samples.len() as u64) as usize + 1) * params.bands);
+    let fft = RealFftPlanner::<f32>::new().plan_fft_forward(params.fft_size);
+    let (mut input, mut output) = (fft.make_input_vec(), fft.make_output_vec());
+    let mut scratch = fft.make_scratch_vec();
+    let (mut ours, mut bare) = (Vec::new(), Vec::new());
+    // The first round warms caches and clocks and does not count.
+    for round in 0..=RUNS {
+        let began = Instant::now();
+        rows.clear();
+        log_mel.push(&samples, &mut rows);
+        log_mel.finish(&mut rows);
+        std::hint::black_box(&rows);
+        let middle = Instant::now();
+        for frame in samples.windows(params.fft_size).step_by(params.hop_length) {
+            input.copy_from_slice(frame);
+            fft.process_with_scratch(&mut input, &mut output, &mut scratch)
+                .context("the transform failed")?;
+            std::hint::black_box(&output);
+        }
+        if round > 0 {
+            ours.push((middle - began).as_secs_f64());
+            bare.push(middle.elapsed().as_secs_f64());
+        }
+    }
+    let times_realtime = |mut spent: Vec<f64>| {
+        spent.sort_by(f64::total_cmp);
+        (f64::from(seconds) / spent[RUNS / 2] * 10.0).round() / 10.0
+    };
+    Ok(FrontEndFigures {
+        front_end_x_realtime: times_realtime(ours),
+        fft_only_x_realtime: times_realtime(bare),
+    })
+}
+
+/// White noise at −14 dBFS from a linear congruential generator (Numerical Recipes' constants).
+fn noise(samples: usize) -> Vec<f32> {
+    let mut state = 1_u32;
+    std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        ((state >> 8) as f32 / 8_388_608.0 - 1.0) * 0.35
+    })
+    .take(samples)
+    .collect()
+}
