@@ -16,7 +16,7 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
 # --- system packages -------------------------------------------------------------------------
-build_packages=(build-essential pkg-config libasound2-dev cmake python3 python3-pip unzip ca-certificates)
+build_packages=(build-essential pkg-config libasound2-dev cmake python3 python3-pip python3-venv unzip ca-certificates)
 demo_packages=(ffmpeg mosquitto-clients)
 test_packages=(systemd mosquitto pulseaudio pulseaudio-utils libasound2-plugins alsa-utils sox)
 

@@ -1,15 +1,29 @@
 #!/usr/bin/env bash
-# Sets up what the tests need and runs all of them. Arguments go to `cargo test`.
+# Sets up what the tests need and runs all of them: formatting, lints, the Rust tests (real brokers, a real
+# sound server, real music among them), the training code's tests, and the demo. Arguments go to `cargo test`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/setup.sh --tests
 scripts/test_audio.sh
+[ -f "$HOME/.cargo/env" ] && . "$HOME/.cargo/env"
 
-# Formatting first: it is the cheapest to find and to mend.
+step() { printf '\n== %s\n' "$*" >&2; }
+
+step "formatting and lints"
 if cargo fmt --version >/dev/null 2>&1; then cargo fmt --check; fi
+if cargo clippy --version >/dev/null 2>&1; then cargo clippy --locked --lib --bins -- -D warnings; fi
 
-export RUSTFLAGS="${RUSTFLAGS:-} -Dwarnings"
-cargo build --locked --all-targets
-cargo test --locked "$@"
-scripts/demo.sh --check --bin target/debug/genred
+step "tests"
+cargo test --locked --no-fail-fast "$@"
+# Benches are not run here, but they must not rot.
+cargo build --locked --benches
+
+step "training"
+venv=.cache/test-venv
+[ -x $venv/bin/python ] || python3 -m venv $venv
+$venv/bin/python -m pip install -q numpy onnxruntime==1.31.1 safetensors pytest
+(cd training && "../$venv/bin/python" -m pytest -q)
+
+step "demo"
+scripts/demo.sh --check --bin target/debug/genred --seconds 16

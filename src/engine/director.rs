@@ -185,8 +185,7 @@ impl Director {
                 let changes = self.desks[index].fixed.decider.recover();
                 self.publish_changes(index, changes, now);
             }
-            Note::Lost(reason) => {
-                tracing::warn!(source = &*name, "lost: {reason}");
+            Note::Lost => {
                 let changes = self.desks[index].fixed.decider.lose();
                 // The event and the state go out before the availability that would hide them.
                 self.publish_changes(index, changes, now);
@@ -222,7 +221,7 @@ impl Director {
             if !matches!(change, Change::DeadAirStarted | Change::DeadAirEnded) {
                 desk.since = at;
             }
-            tracing::info!(source = &*desk.fixed.name, "{change}");
+            tracing::debug!(source = &*desk.fixed.name, "{change}");
             let event = payload::Event {
                 run: self.constants.run.clone(),
                 seq: desk.seq,

@@ -38,8 +38,8 @@ pub enum Work {
 pub enum Note {
     /// Audio arrives: for the first time, or again.
     Arriving,
-    /// No audio arrives; the reason is for people.
-    Lost(String),
+    /// No audio arrives.
+    Lost,
     /// It was finite, and has ended.
     Ended,
     /// It will not come back; the reason is for people.
@@ -105,7 +105,7 @@ impl Feature {
             };
             let pause = backoff.pause(began.elapsed());
             tracing::warn!(source = self.config.name, retry_s = pause.as_secs_f32(), "{reason}");
-            self.note(Note::Lost(reason));
+            self.note(Note::Lost);
             if self.stop.wait(pause) {
                 return;
             }
@@ -159,7 +159,8 @@ impl Feature {
                 Read::Idle => {
                     if arriving && last_audio.elapsed() >= self.lost_after {
                         arriving = false;
-                        self.note(Note::Lost(format!("no audio for {} s", self.lost_after.as_secs())));
+                        tracing::warn!(source = self.config.name, "no audio for {:?}", self.lost_after);
+                        self.note(Note::Lost);
                     }
                 }
                 Read::End if self.stop.is_set() => return Outcome::Stopped,

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
@@ -57,6 +57,9 @@ pub struct Outcome {
     pub failed: Vec<(Arc<str>, String)>,
 }
 
+/// Answers that may wait for the director, which never waits for anybody.
+const JUDGED: usize = 1024;
+
 /// Everything must have ended this long after the stop token was set.
 const SHUTDOWN: Duration = Duration::from_millis(1900);
 /// Of which the stages before the sinks may take this much.
@@ -89,7 +92,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
     fanout.send(Message::Info(Arc::new(info(&config, &model, &run_id, started))));
 
     let (work_tx, work_rx) = bounded(config.sources.len() * (IN_FLIGHT + 4));
-    let (judged_tx, judged_rx) = unbounded();
+    let (judged_tx, judged_rx) = bounded(JUDGED);
     let counters: Vec<_> = config.sources.iter().map(|_| Arc::new(SourceCounters::default())).collect();
     let inference = Arc::new(InferenceCounters::default());
     let constants = constants(&config, &model, &run_id);
