@@ -6,30 +6,26 @@ mod feature;
 mod infer;
 mod notify;
 pub mod offline;
+mod sinks;
 mod usage;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::IsTerminal;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use jiff::Timestamp;
-use tokio::sync::mpsc;
 
-use crate::config::{Config, Output, SourceEntry};
+use crate::config::{Config, SourceEntry};
 use crate::decision::Decider;
 use crate::dsp::PatchParams;
 use crate::model::{Model, ModelError};
-use crate::sink::jsonl::{JsonlOptions, JsonlSink};
-use crate::sink::text::{TextOptions, TextSink};
-use crate::sink::{Message, Sink, payload};
+use crate::sink::{Message, payload};
 use crate::stats::{InferenceCounters, SourceCounters};
 use crate::thread::{Stop, join_by, spawn};
 
 use director::{Constants, Director, SourceDesk};
-use fanout::Fanout;
 use feature::{Feature, IN_FLIGHT};
 use infer::Infer;
 
@@ -88,7 +84,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
         .thread_name("genred-io")
         .enable_all()
         .build()?;
-    let (mut fanout, sink_tasks) = start_sinks(&config, &run_id, runtime.handle())?;
+    let (mut fanout, sink_tasks) = sinks::start(&config, &run_id, runtime.handle())?;
     fanout.send(Message::Info(Arc::new(info(&config, &model, &run_id, started))));
 
     let (work_tx, work_rx) = bounded(config.sources.len() * (IN_FLIGHT + 4));
@@ -158,7 +154,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
         tracing::warn!("the decision stage did not end in time; what it still held is lost");
         Vec::new()
     });
-    finish_sinks(&runtime, sink_tasks);
+    sinks::finish(&runtime, sink_tasks, SHUTDOWN - DRAIN);
     runtime.shutdown_timeout(Duration::from_millis(50));
     Ok(Outcome { failed })
 }
@@ -185,89 +181,6 @@ fn wait_for_sources(sources: &[JoinHandle<()>], stop: &Stop) {
             return;
         }
     }
-}
-
-type SinkTasks = Vec<(&'static str, tokio::task::JoinHandle<()>)>;
-
-fn start_sinks(
-    config: &Config,
-    run_id: &Arc<str>,
-    runtime: &tokio::runtime::Handle,
-) -> Result<(Fanout, SinkTasks), EngineError> {
-    let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    #[cfg(feature = "mqtt")]
-    if let Some(sink) = mqtt_sink(config, run_id)? {
-        sinks.push(sink);
-    }
-    let stdout = std::io::stdout();
-    match config.output {
-        Output::None => {}
-        Output::Jsonl => {
-            let options = JsonlOptions { windows: config.output_windows, ..JsonlOptions::default() };
-            sinks.push(Box::new(JsonlSink::new(stdout, options)));
-        }
-        Output::Text => {
-            let options = TextOptions::for_output(stdout.is_terminal());
-            sinks.push(Box::new(TextSink::new(stdout, options)));
-        }
-    }
-    let mut fanout = Fanout::default();
-    let mut tasks = Vec::new();
-    for sink in sinks {
-        let (tx, rx) = mpsc::channel(fanout::QUEUE);
-        let name = sink.name();
-        fanout.add(name, tx);
-        tasks.push((name, runtime.spawn(sink.run(rx))));
-    }
-    Ok((fanout, tasks))
-}
-
-#[cfg(feature = "mqtt")]
-fn mqtt_sink(config: &Config, run_id: &Arc<str>) -> Result<Option<Box<dyn Sink>>, EngineError> {
-    use crate::sink::mqtt::MqttSink;
-    let mut mqtt = config.mqtt.clone();
-    if !mqtt.enabled {
-        return Ok(None);
-    }
-    if mqtt.embedded {
-        #[cfg(not(feature = "broker"))]
-        return Ok(None);
-        #[cfg(feature = "broker")]
-        {
-            use crate::sink::mqtt::broker::{self, BrokerError};
-            match broker::start(mqtt.server.port) {
-                Ok(address) => {
-                    mqtt.server = address.into();
-                    tracing::info!(
-                        "no broker is configured, so one runs here: `mosquitto_sub -p {} -t '{}/#' -v` shows it",
-                        mqtt.server.port,
-                        mqtt.prefix
-                    );
-                }
-                // Most likely a broker, perhaps that of another genred: better to share it than to refuse.
-                Err(BrokerError::InUse { .. }) => {
-                    tracing::info!(
-                        "no broker is configured, and one seems to run on {}: it is used",
-                        mqtt.server
-                    );
-                }
-                Err(error) => return Err(EngineError::Sink(error.to_string())),
-            }
-        }
-    }
-    Ok(Some(Box::new(MqttSink::new(mqtt, config.node.as_str().into(), run_id.clone()))))
-}
-
-/// Waits for the sinks to finish what they hold; their queues are closed by now.
-fn finish_sinks(runtime: &tokio::runtime::Runtime, tasks: SinkTasks) {
-    runtime.block_on(async {
-        let deadline = tokio::time::Instant::now() + (SHUTDOWN - DRAIN);
-        for (name, task) in tasks {
-            if tokio::time::timeout_at(deadline, task).await.is_err() {
-                tracing::warn!(sink = name, "a sink did not finish in time");
-            }
-        }
-    });
 }
 
 fn constants(config: &Config, model: &Model, run_id: &Arc<str>) -> Constants {
