@@ -3,7 +3,9 @@
 
 pub mod audio;
 pub mod broker;
+pub mod daemon;
 pub mod flaky;
+pub mod music;
 pub mod pulse;
 
 use std::process::{Command, Stdio};

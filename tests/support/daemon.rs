@@ -1,0 +1,180 @@
+//! The real binary, run to its end or watched while it runs.
+
+use std::io::Read;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// Nothing here takes as long; whatever does is broken.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// `genred` in `folder`, which is also its home: no configuration of the machine's user is read.
+pub fn genred(folder: &Path) -> Command {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let library = root.join(".cache/onnxruntime/libonnxruntime.so");
+    assert!(library.exists(), "`{}` is missing: run `scripts/test.sh`", library.display());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_genred"));
+    command
+        .current_dir(folder)
+        .env("ORT_DYLIB_PATH", library)
+        .env("GENRED_MODELS", root.join("models"))
+        .env("HOME", folder)
+        .env("XDG_CONFIG_HOME", folder.join("config"))
+        .env_remove("GENRED_CONFIG")
+        .env_remove("GENRED_LOG")
+        .env_remove("NOTIFY_SOCKET")
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs `genred ARGUMENTS` in `folder` to its end.
+pub fn run(folder: &Path, arguments: &[&str]) -> Ended {
+    Daemon::start(genred(folder).args(arguments)).end()
+}
+
+/// What a process left.
+#[derive(Debug)]
+pub struct Ended {
+    /// Exit code; `None` after a signal.
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+    /// From the call that waited for the end.
+    pub took: Duration,
+}
+
+impl Ended {
+    /// Standard output, which must hold one JSON object a line and nothing else.
+    pub fn json(&self) -> Vec<Value> {
+        parse(&self.stdout)
+    }
+
+    /// The JSON lines of one kind, and of one source if one is named.
+    pub fn lines(&self, kind: &str, source: Option<&str>) -> Vec<Value> {
+        let fits = |line: &Value| line["kind"] == kind && source.is_none_or(|name| line["source"] == name);
+        self.json().into_iter().filter(fits).collect()
+    }
+}
+
+fn parse(text: &str) -> Vec<Value> {
+    text.lines()
+        .map(|line| match serde_json::from_str(line) {
+            Ok(value @ Value::Object(_)) => value,
+            _ => panic!("standard output holds `{line}`, not a JSON object"),
+        })
+        .collect()
+}
+
+/// A running process; killed when dropped.
+pub struct Daemon {
+    child: Child,
+    stdout: Stream,
+    stderr: Stream,
+}
+
+impl Daemon {
+    /// Starts `command` and collects what it writes.
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stdout = Stream::collect(child.stdout.take().unwrap());
+        let stderr = Stream::collect(child.stderr.take().unwrap());
+        Self { child, stdout, stderr }
+    }
+
+    /// Its standard input, which the command must have piped.
+    pub fn stdin(&mut self) -> ChildStdin {
+        self.child.stdin.take().unwrap()
+    }
+
+    /// Standard error so far.
+    pub fn log(&self) -> String {
+        self.stderr.text()
+    }
+
+    /// Whole lines of standard output so far, as JSON.
+    pub fn json(&self) -> Vec<Value> {
+        let text = self.stdout.text();
+        parse(&text[..text.rfind('\n').map_or(0, |end| end + 1)])
+    }
+
+    /// Waits until standard error holds `text`.
+    pub fn wait_for_log(&self, text: &str) {
+        self.wait_until(text, || self.log().contains(text));
+    }
+
+    /// Waits until `ready`, or fails naming `what`.
+    pub fn wait_until(&self, what: &str, mut ready: impl FnMut() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !ready() {
+            assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}; the log:\n{}", self.log());
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits for its end; a panic in any of its threads fails the test.
+    pub fn end(mut self) -> Ended {
+        let began = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(began.elapsed() < PATIENCE, "still running after {PATIENCE:?}; the log:\n{}", self.log());
+            thread::sleep(Duration::from_millis(2));
+        };
+        let took = began.elapsed();
+        let (stdout, stderr) = (self.stdout.finish(), self.stderr.finish());
+        assert!(!stderr.contains("panicked"), "a thread panicked:\n{stderr}");
+        Ended { code: status.code(), stdout, stderr, took }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What arrives on a pipe.
+struct Stream {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Stream {
+    fn collect(mut pipe: impl Read + Send + 'static) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let shared = Arc::clone(&bytes);
+        let reader = thread::spawn(move || {
+            let mut buffer = [0; 8192];
+            while let Ok(count @ 1..) = pipe.read(&mut buffer) {
+                shared.lock().unwrap().extend_from_slice(&buffer[..count]);
+            }
+        });
+        Self { bytes, reader: Some(reader) }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
+    }
+
+    fn finish(&mut self) -> String {
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+        self.text()
+    }
+}
