@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     match cli::run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("genred: {error:#}");
+            cli::say(format_args!("{error:#}"));
             ExitCode::FAILURE
         }
     }

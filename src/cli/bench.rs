@@ -1,5 +1,6 @@
 //! `genred bench`: what this machine does.
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -45,17 +46,18 @@ struct FrontEndFigures {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let mut stdout = std::io::stdout().lock();
     match &args.what {
         What::FrontEnd(args) => {
             let front_end = Bundle::open(&args.model)?.front_end;
             let figures = front_end_figures(&front_end, args.seconds)?;
             if args.json {
-                println!("{}", serde_json::to_string(&figures)?);
+                writeln!(stdout, "{}", serde_json::to_string(&figures)?)?;
             } else {
                 let FrontEndFigures { front_end_x_realtime, fft_only_x_realtime } = figures;
-                println!("log-mel frames    {front_end_x_realtime:>10.0} × real time");
-                println!("transforms alone  {fft_only_x_realtime:>10.0} × real time");
-                println!("ratio             {:>10.2}", fft_only_x_realtime / front_end_x_realtime);
+                writeln!(stdout, "log-mel frames    {front_end_x_realtime:>10.0} × real time")?;
+                writeln!(stdout, "transforms alone  {fft_only_x_realtime:>10.0} × real time")?;
+                writeln!(stdout, "ratio             {:>10.2}", fft_only_x_realtime / front_end_x_realtime)?;
             }
         }
     }

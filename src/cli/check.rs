@@ -1,5 +1,6 @@
 //! `genred check`
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -18,17 +19,19 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = Config::load(args.config.as_deref(), &[])?;
     let model = Model::load(&config.model)?;
-    println!("node      {}", config.node);
-    println!(
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "node      {}", config.node)?;
+    writeln!(
+        stdout,
         "model     {} · head {} ({} labels) · {} ({})",
         model.bundle().manifest.name,
         model.head().name(),
         model.head().labels().len(),
         model.provider(),
         model.provider_reason()
-    );
+    )?;
     #[cfg(feature = "mqtt")]
-    println!("mqtt      {}", describe_mqtt(&config.mqtt));
+    writeln!(stdout, "mqtt      {}", describe_mqtt(&config.mqtt))?;
     let mut missing = 0;
     for entry in &config.sources {
         let note = match &entry.source.uri {
@@ -38,7 +41,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             }
             _ => "",
         };
-        println!("source    {} · {}{note}", entry.source.name, entry.source.uri);
+        writeln!(stdout, "source    {} · {}{note}", entry.source.name, entry.source.uri)?;
     }
     Ok(if missing == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

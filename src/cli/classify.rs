@@ -71,7 +71,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
                     let line = json!({ "file": file.display().to_string(), "error": error.to_string() });
                     writeln!(stdout, "{line}")?;
                 }
-                (Err(error), false) => eprintln!("genred: {error}"),
+                (Err(error), false) => super::say(error),
             }
             Ok(())
         })?;

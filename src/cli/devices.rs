@@ -1,5 +1,6 @@
 //! `genred devices`
 
+use std::io::Write;
 use std::process::ExitCode;
 
 /// List capture devices, with the address to put into `uri`.
@@ -12,9 +13,10 @@ pub struct Args {
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let devices = crate::source::devices()?;
+    let mut stdout = std::io::stdout().lock();
     if args.json {
         for device in &devices {
-            println!("{}", serde_json::to_string(device)?);
+            writeln!(stdout, "{}", serde_json::to_string(device)?)?;
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -25,14 +27,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         usable += 1;
         let mark = if device.default { '*' } else { ' ' };
         let address = format!("device:{}:{}", device.host, device.id);
-        println!("{mark} {address:<36} {rate:>6} Hz {channels:>2} ch  {}", device.name);
+        writeln!(stdout, "{mark} {address:<36} {rate:>6} Hz {channels:>2} ch  {}", device.name)?;
     }
     if usable == 0 {
-        eprintln!(
-            "genred: no capture device can be opened; a file (`genred run song.mp3`) or a pipe (`… | genred run -`) works without one"
+        super::say(
+            "no capture device can be opened; a file (`genred run song.mp3`) or a pipe (`… | genred run -`) works without one",
         );
     } else if usable < devices.len() {
-        eprintln!("genred: {} more cannot be opened now; `--json` lists them", devices.len() - usable);
+        super::say(format_args!("{} more cannot be opened now; `--json` lists them", devices.len() - usable));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -39,6 +40,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let outputs = outputs(&files, &args.out)?;
     let mut model = args.model.load(None)?;
     let progress = Progress::new(files.len());
+    let mut stdout = std::io::stdout().lock();
     let mut failed = false;
     for (file, out) in files.iter().zip(&outputs) {
         progress.begin(file);
@@ -49,13 +51,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
                 Ok(embeddings) => {
                     write_npy(out, embeddings, model.embedding_dim())?;
                     let patches = embeddings.len() / model.embedding_dim();
-                    println!(
+                    writeln!(
+                        stdout,
                         "{}",
                         json!({ "file": file.display().to_string(), "out": out.display().to_string(), "patches": patches })
-                    );
+                    )?;
                 }
                 Err(error) => {
-                    println!("{}", json!({ "file": file.display().to_string(), "error": error.to_string() }));
+                    writeln!(stdout, "{}", json!({ "file": file.display().to_string(), "error": error.to_string() }))?;
                 }
             }
             Ok(())

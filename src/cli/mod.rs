@@ -10,6 +10,8 @@ mod progress;
 mod run;
 mod signals;
 
+use std::fmt::Display;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::{ArgAction, Parser, Subcommand};
@@ -73,7 +75,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         (false, ..) => "debug",
     };
     start_logging(level);
-    match cli.command {
+    let result = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Classify(args) => classify::run(&args),
         Command::Devices(args) => devices::run(&args),
@@ -81,7 +83,24 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Features(args) => features::run(&args),
         Command::Embed(args) => embed::run(&args),
         Command::Bench(args) => bench::run(&args),
+    };
+    match result {
+        // Whoever closed our standard output has seen enough, as in `genred classify … | head`.
+        Err(error) if is_closed_pipe(&error) => Ok(ExitCode::SUCCESS),
+        result => result,
     }
+}
+
+/// Tells people something on standard error, where nobody may be listening any more: `eprintln!` would panic then.
+pub fn say(what: impl Display) {
+    let _ = writeln!(std::io::stderr(), "genred: {what}");
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|cause| cause.kind() == ErrorKind::BrokenPipe)
 }
 
 /// Logs go to standard error; `GENRED_LOG` takes tracing's filter directives.
@@ -91,8 +110,12 @@ fn start_logging(level: &str) {
     let filter = EnvFilter::try_from_env("GENRED_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let color =
         std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
-    let subscriber =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(color);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(color)
+        // They would be printed on the standard error that failed, and a thread that cannot print there panics.
+        .log_internal_errors(false);
     // Under systemd the journal stamps the lines.
     let result = if std::env::var_os("JOURNAL_STREAM").is_some() {
         subscriber.without_time().with_target(false).try_init()
@@ -100,7 +123,7 @@ fn start_logging(level: &str) {
         subscriber.with_target(false).try_init()
     };
     if let Err(error) = result {
-        eprintln!("genred: logging does not start: {error}");
+        say(format_args!("logging does not start: {error}"));
     }
 }
 

@@ -42,7 +42,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     apply(&mut config, args);
     let outcome = engine::run(config, &stop)?;
     for (source, reason) in &outcome.failed {
-        eprintln!("genred: source `{source}` failed: {reason}");
+        super::say(format_args!("source `{source}` failed: {reason}"));
     }
     Ok(if outcome.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
