@@ -10,6 +10,7 @@ use serde_json::Value;
 use support::audio::write_wav;
 use support::daemon::{Daemon, Ended, genred, run};
 use support::music::{cut, song};
+use support::tool;
 
 /// What is compared of a window: where it lies, and every number that the model gave it.
 #[derive(Debug, PartialEq)]
@@ -229,4 +230,31 @@ fn standard_input_ends() {
         "{}",
         ended.stderr
     );
+}
+
+/// Anything that ffmpeg opens: a WAV without a length, or raw PCM, through a pipe.
+#[test]
+fn what_ffmpeg_pipes_in_gives_the_same_windows_as_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    cut("metal", 60.0, 12.0, &folder.join("song.flac"), &["-sample_fmt", "s16"]);
+    let offline = classify_windows(folder, "song.flac", "0.5");
+    for (format, uri) in [("wav", "-"), ("s16le", "stdin:?format=s16le&rate=44100&channels=2")] {
+        let mut ffmpeg = tool("ffmpeg", "ffmpeg")
+            .args(["-v", "error", "-i", "song.flac", "-f", format, "-"])
+            .current_dir(folder)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pipe = ffmpeg.stdout.take().unwrap();
+        let mut command = genred(folder);
+        command.args(["run", uri, "--no-mqtt", "--output", "jsonl", "--hop", "0.5"]).stdin(pipe);
+        let daemon = Daemon::start(&mut command);
+        // It holds an end of the pipe.
+        drop(command);
+        let ended = daemon.end();
+        assert!(ffmpeg.wait().unwrap().success());
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        assert_same(uri, &daemon_windows(&ended, "stdin"), &offline);
+    }
 }

@@ -86,6 +86,13 @@ impl Daemon {
         Self { child, stdout, stderr }
     }
 
+    /// Starts `command` with its standard output going to `output`.
+    pub fn start_with_output(command: &mut Command, output: impl Into<Stdio>) -> Self {
+        let mut child = command.stdout(output).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = Stream::collect(child.stderr.take().unwrap());
+        Self { child, stdout: Stream::collect(std::io::empty()), stderr }
+    }
+
     /// Its standard input, which the command must have piped.
     pub fn stdin(&mut self) -> ChildStdin {
         self.child.stdin.take().unwrap()
