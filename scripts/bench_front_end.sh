@@ -14,6 +14,7 @@ venv=.cache/bench-venv
 [ -x $venv/bin/python ] || python3 -m venv $venv
 $venv/bin/pip install -q numpy scipy librosa==0.11.0
 $venv/bin/pip install -q essentia-tensorflow || echo "bench: essentia-tensorflow cannot be installed here" >&2
-$venv/bin/pip install -q torch torchaudio || echo "bench: torchaudio cannot be installed here" >&2
+# The two must be of one version, or torchaudio refuses to load.
+$venv/bin/pip install -q torch==2.11.0 torchaudio==2.11.0 || echo "bench: torchaudio cannot be installed here" >&2
 
 $venv/bin/python scripts/bench_front_end.py "$seconds" target/release/genred
