@@ -55,6 +55,12 @@ async fn wait_for_newest(subscriber: &Subscriber, topic: &str, expected: &str) {
     .await;
 }
 
+/// Statistics come every thirty seconds.
+fn wait_for_stats(daemon: &Daemon, subscriber: &Subscriber) -> Value {
+    daemon.wait_until("statistics", || subscriber.newest(&topic("stats")).is_some());
+    json(&subscriber.newest(&topic("stats")).unwrap().payload)
+}
+
 /// Asks for a stop with `signal` and holds the daemon to its promise.
 fn stop(daemon: Daemon, signal: Signal) {
     daemon.signal(signal);
@@ -146,7 +152,7 @@ async fn a_subscriber_reads_what_a_sound_server_plays() {
             .collect();
         assert_eq!(events, (1..=events.len() as u64).collect::<Vec<_>>(), "a hole in `seq` of {source}");
     }
-    let stats = json(&subscriber.wait_for(&topic("stats"), |_| true).await.payload);
+    let stats = wait_for_stats(&daemon, &subscriber);
     assert_eq!(stats["execution_provider"], "cpu");
     for source in sources {
         let stats = &stats["sources"][source];
@@ -185,7 +191,7 @@ async fn what_comes_too_fast_is_dropped_and_counted() {
     daemon.signal(Signal::CONT);
     daemon.wait_for_log("ended source=\"tape\"");
 
-    let stats = json(&subscriber.wait_for(&topic("stats"), |_| true).await.payload);
+    let stats = wait_for_stats(&daemon, &subscriber);
     let counter = |name: &str| stats["sources"]["tape"][name].as_u64().unwrap();
     let (produced, scored, dropped) = (counter("produced"), counter("scored"), counter("dropped"));
     assert_eq!(produced, scored + dropped, "{stats}");
