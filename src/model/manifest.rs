@@ -217,7 +217,7 @@ impl RawFrontEnd {
             f_max: self.f_max,
             compression,
         };
-        params.validate().map_err(|error| format!("front_end: {error}"))?;
+        params.validate().map_err(|error| error.to_string())?;
         Ok(params)
     }
 }

@@ -117,7 +117,6 @@ impl Model {
             true => Some(open_head(&bundle, TAG_HEAD)?),
             false => None,
         };
-        let golden = Golden::read(&bundle, [Some(&head), tags.as_ref()].into_iter().flatten())?;
 
         let (wanted, origin) = match &config.execution_providers {
             Some(list) => (list.clone(), "first in `execution_providers`"),
@@ -129,7 +128,12 @@ impl Model {
         let mut failures = Vec::new();
         for provider in wanted {
             let attempt = TrunkSession::open(&runtime, &bytes, provider, config.threads, signature(&bundle))
-                .and_then(|mut trunk| golden.verify(&mut trunk, &head, tags.as_ref()).map(|()| trunk));
+                // After the network's own shapes, which tell better what of the manifest does not fit.
+                .and_then(|mut trunk| {
+                    let golden = Golden::read(&bundle, [Some(&head), tags.as_ref()].into_iter().flatten())?;
+                    golden.verify(&mut trunk, &head, tags.as_ref())?;
+                    Ok(trunk)
+                });
             match attempt {
                 Ok(trunk) => {
                     let provider_reason =
@@ -146,7 +150,15 @@ impl Model {
                     });
                 }
                 // A file that does not fit its manifest fits it on no provider.
-                Err(error @ ModelError::Mismatch(_)) if provider == Provider::Cpu => return Err(error),
+                Err(ModelError::Mismatch(what)) if provider == Provider::Cpu => {
+                    return Err(ModelError::Manifest { file: bundle.folder.join("manifest.toml"), what });
+                }
+                Err(error @ ModelError::Manifest { .. }) => return Err(error),
+                // The processor takes every model: what fails there is the file.
+                Err(ModelError::Provider { provider: Provider::Cpu, reason }) => {
+                    let file = bundle.folder.join(trunk_file);
+                    return Err(ModelError::Manifest { file, what: format!("cannot be loaded: {reason}") });
+                }
                 Err(error) => {
                     tracing::warn!("{error}");
                     failures.push(error.to_string());
