@@ -224,6 +224,7 @@ fn bad_input_is_refused_by_name() {
 
 /// Alone, a device that is not there ends the program; beside another source it is waited for. Both are said, with
 /// what there is and what else works.
+#[cfg(feature = "device")]
 #[test]
 fn without_a_device_the_other_ways_in_are_named() {
     let folder = tempfile::tempdir().unwrap();
