@@ -327,7 +327,7 @@ async fn a_broker_that_comes_back_is_found() {
     let mut daemon = start(folder.path());
     daemon.wait_for_log("no connection to the MQTT broker");
     assert!(daemon.log().contains(&format!("127.0.0.1:{}", broker.port())), "{}", daemon.log());
-    for outage in [0, 5] {
+    for outage in [0, 10] {
         tokio::time::sleep(Duration::from_secs(outage)).await;
         assert!(daemon.is_running());
         broker.restart();
