@@ -145,7 +145,7 @@ pub fn log_mel(samples: &[f32], params: &LogMelParams) -> Result<Array2<f32>, Ds
 }
 
 /// `power_to_db` relative to the signal's own maximum.
-fn compress_whole(values: &mut [f32], compression: &Compression) {
+pub(super) fn compress_whole(values: &mut [f32], compression: &Compression) {
     let &Compression::PowerToDb { reference, amin, top_db } = compression else { return };
     let loudest = |values: &[f32]| values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let reference = match reference {

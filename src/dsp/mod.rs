@@ -7,7 +7,8 @@
 //!
 //! [`FrontEnd`] is all of it for one source, [`FrameStream`] the same way as far as
 //! the frames, [`LogMel`] the frames alone, and [`log_mel`] the offline convenience.
-//! [`Resampler`] and [`Loudness`] are the other stages, for whoever measures them.
+//! [`Resampler`] and [`Loudness`] are the other stages, for whoever measures them, and
+//! [`descriptors`] are librosa's, for classical models.
 //!
 //! **Invariant**: however a signal is cut into blocks, the frames, patches, levels
 //! and spans are the same to the bit. Every stage counts samples from the start of
@@ -17,6 +18,7 @@
 //! until the source ends or changes its format.
 
 mod compress;
+pub mod descriptors;
 mod downmix;
 mod frame_stream;
 mod front_end;

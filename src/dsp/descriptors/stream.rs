@@ -1,0 +1,145 @@
+//! Blocks in, rows of descriptors out.
+
+use super::super::intake::{Continuity, Intake};
+use super::super::patches::Grid;
+use super::super::{DspError, LogMelParams, PatchParams};
+use super::{Describer, Descriptors, RATE, parameters};
+use crate::audio::{Block, PatchSpan};
+
+/// Length of a window in seconds.
+pub const WINDOW_SECONDS: f64 = 3.0;
+
+/// Seconds from one window to the next.
+pub const WINDOW_HOP_SECONDS: f64 = 1.0;
+
+/// Length of a window in samples.
+const WINDOW: usize = 3 * RATE.hertz() as usize;
+
+/// Samples that are let go of at once.
+const SPARE: u64 = 1 << 16;
+
+/// The descriptors of a sound, window by window: sanitise, downmix, resample to
+/// [`RATE`](super::RATE) and describe.
+///
+/// The windows follow the rule of the model's patches. Window `k` starts at second `k`; one
+/// more is aligned to the sound's end where at least half a hop would stay unheard; a sound
+/// that is shorter than a window is repeated cyclically, in samples, to one. A gap, or a
+/// change of rate or channels, starts a new segment: what has been heard of a window is left out.
+pub struct DescriptorStream {
+    intake: Intake,
+    grid: Grid,
+    describer: Describer,
+    /// Samples of one piece.
+    piece: Vec<f32>,
+    /// The segment's samples from `first` on.
+    samples: Vec<f32>,
+    first: u64,
+    /// The next window of the segment.
+    next: u64,
+    heard: bool,
+    emitted: bool,
+}
+
+impl DescriptorStream {
+    /// A stream that has heard nothing yet.
+    ///
+    /// # Errors
+    /// None in practice: the windows are fixed and within their ranges.
+    pub fn new() -> Result<Self, DspError> {
+        let params = parameters();
+        // A grid of samples is one of frames at a hop of one sample.
+        let windows = PatchParams { frames: WINDOW, hop_seconds: WINDOW_HOP_SECONDS };
+        let grid = Grid::new(&windows, &LogMelParams { hop_length: 1, ..params.clone() })?;
+        Ok(Self {
+            intake: Intake::new(&params, false),
+            grid,
+            describer: Describer::new(),
+            piece: Vec::new(),
+            samples: Vec::new(),
+            first: 0,
+            next: 0,
+            heard: false,
+            emitted: false,
+        })
+    }
+
+    /// Hears `block` and hands every window that it completes to `emit`, in order.
+    ///
+    /// # Errors
+    /// When the block's rate or channel count isn't supported.
+    pub fn push(
+        &mut self,
+        block: &Block,
+        emit: &mut dyn FnMut(PatchSpan, Descriptors),
+    ) -> Result<(), DspError> {
+        if self.intake.accept(block)? == Continuity::Starts {
+            self.restart();
+        }
+        for piece in Intake::pieces(block) {
+            self.heard = true;
+            self.intake.feed(piece, &mut self.piece);
+            self.samples.extend_from_slice(&self.piece);
+            self.emit_complete(emit)?;
+        }
+        Ok(())
+    }
+
+    /// The sound has ended: hands out what its end completes.
+    ///
+    /// # Errors
+    /// When there was never a sample.
+    pub fn finish(&mut self, emit: &mut dyn FnMut(PatchSpan, Descriptors)) -> Result<(), DspError> {
+        if !self.heard {
+            return Err(DspError::Empty);
+        }
+        self.intake.finish(&mut self.piece);
+        self.samples.extend_from_slice(&self.piece);
+        self.emit_complete(emit)?;
+        if self.next > 0 {
+            let end = self.first + self.samples.len() as u64;
+            let unheard = end - (self.grid.start(self.next - 1) + self.grid.frames);
+            if self.grid.is_half_a_hop(unheard) {
+                self.emit_at(end - self.grid.frames, emit)?;
+            }
+        } else if !self.emitted && !self.samples.is_empty() {
+            let own = self.samples.len();
+            self.samples.reserve(WINDOW - own);
+            (own..WINDOW).for_each(|at| self.samples.push(self.samples[at - own]));
+            self.emit_at(0, emit)?;
+        }
+        self.restart();
+        Ok(())
+    }
+
+    fn restart(&mut self) {
+        self.samples.clear();
+        (self.first, self.next) = (0, 0);
+    }
+
+    /// Emits the windows of the grid that are complete, then lets go of samples that none needs.
+    fn emit_complete(&mut self, emit: &mut dyn FnMut(PatchSpan, Descriptors)) -> Result<(), DspError> {
+        let end = self.first + self.samples.len() as u64;
+        while self.grid.start(self.next) + self.grid.frames <= end {
+            self.emit_at(self.grid.start(self.next), emit)?;
+            self.next += 1;
+        }
+        // A window that is aligned to the end may need the last samples, too.
+        let needed = self.grid.start(self.next).min(end.saturating_sub(self.grid.frames));
+        if needed >= self.first + SPARE {
+            self.samples.drain(..(needed - self.first) as usize);
+            self.first = needed;
+        }
+        Ok(())
+    }
+
+    /// Emits the window that starts at sample `start`, which is there whole.
+    fn emit_at(&mut self, start: u64, emit: &mut dyn FnMut(PatchSpan, Descriptors)) -> Result<(), DspError> {
+        let from = (start - self.first) as usize;
+        let descriptors = self.describer.describe(&self.samples[from..from + WINDOW])?;
+        let origin = self.intake.origin_seconds();
+        let end = start + self.grid.frames;
+        self.emitted = true;
+        emit(PatchSpan { start: origin + RATE.seconds(start), end: origin + RATE.seconds(end) }, descriptors);
+        Ok(())
+    }
+}
