@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::audio::{Block, Level, PatchSpan, SampleRate, SourceId};
 use crate::decision::{SilenceConfig, State, Verdict, raw};
+use crate::dsp::descriptors::{DescriptorStream, Descriptors};
 use crate::dsp::{DspError, FrameStream, FrontEnd, LogMelParams, PatchParams};
 use crate::model::{Classifier, HeadKind, Model, ModelError, Scores};
 use crate::source::{self, Read, Source, SourceError};
@@ -116,6 +117,22 @@ pub fn features(file: &Path, front_end: &LogMelParams) -> Result<Vec<f32>, FileE
     for_each_block(source.as_mut(), |block| stream.push(block, &mut frames).map_err(wrong))?;
     stream.finish(&mut frames).map_err(wrong)?;
     Ok(frames)
+}
+
+/// The descriptors of one file's windows, three seconds each, in order.
+///
+/// # Errors
+/// When it cannot be read or is empty.
+pub fn descriptors(file: &Path) -> Result<Vec<(PatchSpan, Descriptors)>, FileError> {
+    let wrong = |error| FileError::Dsp { file: file.to_path_buf(), error };
+    let mut source = source::open_file(file)?;
+    let mut stream = DescriptorStream::new().map_err(wrong)?;
+    let mut rows = Vec::new();
+    for_each_block(source.as_mut(), |block| {
+        stream.push(block, &mut |span, row| rows.push((span, row))).map_err(wrong)
+    })?;
+    stream.finish(&mut |span, row| rows.push((span, row))).map_err(wrong)?;
+    Ok(rows)
 }
 
 /// Patches that are scored in one run. On a processor more gain nothing.
