@@ -13,8 +13,16 @@ of its samples as 16-bit little-endian PCM.
 The clips are 16 kHz recordings, and their samples are taken as if they were at 22,050 Hz: so
 nothing is resampled on either side, and the comparison judges the descriptors alone. Sped up and
 higher by a third they still are music.
+
+    scripts/golden_descriptors.py --compare FILE [GENRED]
+
+compares the rows of the program (target/release/genred) for FILE with librosa's on the same
+windows, resampling and all, and writes nothing. Its largest differences are shares of each
+column's spread over the rows.
 """
 import hashlib
+import json
+import subprocess
 import sys
 import wave
 from pathlib import Path
@@ -103,7 +111,38 @@ def clip(path):
         return np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
 
 
+def compare(file, program=ROOT / "target/release/genred"):
+    """The program's rows for `file` beside those of `librosa.load(file, offset=start, duration=3)`."""
+    command = [program, "features", "--descriptors", "--format", "json", file]
+    lines = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    y, _ = librosa.load(file, sr=RATE)
+    ours, theirs = [], []
+    for row in map(json.loads, lines):
+        start = round(row["start"] * RATE)
+        golden = describe(y[start : start + WINDOW])
+        ours.append([row[column] for column in golden])
+        theirs.append(list(golden.values()))
+    ours, theirs = np.array(ours), np.array(theirs)
+    off = np.abs(ours - theirs)
+    spread = np.ptp(theirs, axis=0)
+    shares = off / np.where(spread > 0, spread, 1)
+    columns = list(golden)
+    ratio = columns.index("harmonic_ratio")
+    print(f"{len(ours)} rows, {np.sum(off[:, 0] > 1e-3)} of another tempo")
+    print(f"harmonic_ratio: {(off[:, ratio] / theirs[:, ratio]).max():.1e}, relative")
+    rest = [k for k in range(len(columns)) if k not in (0, ratio)]
+    median, high = np.quantile(shares[:, rest], [0.5, 0.99])
+    print(f"others: median {median:.1e}, 99 % below {high:.1e}, the largest of the columns:")
+    worst = shares.max(axis=0)
+    for k in sorted(rest, key=lambda k: -worst[k])[:8]:
+        print(f"  {columns[k]}: {worst[k]:.1e} at {json.loads(lines[shares[:, k].argmax()])['start']} s")
+
+
 def main():
+    if sys.argv[1:2] == ["--compare"] and len(sys.argv) in (3, 4):
+        return compare(*sys.argv[2:])
+    if sys.argv[1:]:
+        sys.exit("golden_descriptors: use no arguments, or --compare FILE [GENRED]")
     clips = sorted(CLIPS.glob("*.wav"))
     if len(clips) != 10:
         sys.exit(f"golden_descriptors: {len(clips)} clips in `{CLIPS}`, 10 are needed; run scripts/test_audio.sh first")

@@ -20,8 +20,7 @@ const TOLERANCES: [(&str, f64); 8] = [
     ("zcr", 1e-12),
     ("centroid", 1e-6),
     ("bandwidth", 1e-5),
-    // A bin for some frame, where the magnitudes up to it are 0.85 of all but for rounding.
-    ("rolloff", 1e-4),
+    ("rolloff", 1e-6),
     ("flatness", 1e-5),
     ("rms", 1e-6),
     ("mfcc", 1e-5),

@@ -1,7 +1,7 @@
 //! `genred features`
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -76,7 +76,11 @@ fn describe(args: &Args) -> anyhow::Result<()> {
         }
         None => {
             let out = BufWriter::new(std::io::stdout().lock());
-            write_rows(out, args.format, &file, &rows).context("standard output cannot be written")
+            match write_rows(out, args.format, &file, &rows) {
+                // Who reads has seen enough, as `head` does.
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+                written => written.context("standard output cannot be written"),
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use super::super::params::{Compression, Reference};
 use super::{BINS, bin_hertz};
 
 /// Share of the magnitudes that lies at or below the roll-off: librosa's default.
-const ROLLOFF: f64 = 0.85;
+const ROLLOFF: f32 = 0.85;
 
 /// The smallest power that flatness tells from silence: librosa's `amin`.
 const FLATNESS_FLOOR: f64 = 1e-10;
@@ -56,14 +56,20 @@ impl ShapeMeter {
             centroid = bins().map(|(hertz, magnitude)| hertz * magnitude).sum::<f64>() / total;
             let square: f64 = bins().map(|(hertz, magnitude)| (hertz - centroid).powi(2) * magnitude).sum();
             bandwidth = (square / total).sqrt();
-            let mut sum = 0.0;
-            let reached = self.magnitudes.iter().position(|magnitude| {
-                sum += magnitude;
-                sum >= ROLLOFF * total
-            });
-            rolloff = bin_hertz(reached.unwrap_or(BINS - 1));
+            rolloff = self.rolloff();
         }
         Shape { centroid, bandwidth, rolloff, flatness: self.flatness(powers) }
+    }
+
+    /// In single precision, as librosa sums: where the magnitudes up to a bin are 0.85 of all but for
+    /// rounding, the bin is the one that librosa finds.
+    fn rolloff(&self) -> f64 {
+        let sums = self.magnitudes.iter().scan(0.0_f32, |sum, &magnitude| {
+            *sum += magnitude as f32;
+            Some(*sum)
+        });
+        let threshold = ROLLOFF * sums.clone().last().unwrap_or(0.0);
+        bin_hertz(sums.clone().position(|sum| sum >= threshold).unwrap_or(BINS - 1))
     }
 
     /// The geometric mean is that of the decibels, where librosa takes natural logarithms.
