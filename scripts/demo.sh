@@ -8,17 +8,22 @@
 #   scripts/demo.sh --seconds 10           shorter
 #   scripts/demo.sh --check --bin PATH     for the test suite: fail unless the right genres arrive
 set -euo pipefail
+here=$PWD
 cd "$(dirname "$0")/.."
+
+# What is typed is meant from where it was typed.
+absolute() { case "$1" in /* | -) echo "$1" ;; *) echo "$here/$1" ;; esac; }
 
 seconds=30 bin="" check="" sources=()
 while [ $# -gt 0 ]; do
     case "$1" in
         --seconds) seconds=$2; shift 2 ;;
-        --bin) bin=$2; shift 2 ;;
+        --bin) bin=$(absolute "$2"); shift 2 ;;
         --check) check=1; shift ;;
         -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
         -*) echo "demo: unknown argument $1; see --help" >&2; exit 2 ;;
-        *) sources+=("$1"); shift ;;
+        device:* | stdin:*) sources+=("$1"); shift ;;
+        *) sources+=("$(absolute "$1")"); shift ;;
     esac
 done
 
@@ -72,6 +77,8 @@ kill -TERM "$daemon" 2>/dev/null || true
 wait "$daemon" && code=0 || code=$?
 daemon=""
 sleep 0.3
+
+if [ "$code" -ne 0 ]; then grep -v ' INFO ' "$work/log" >&2 || true; fi
 
 printf '\nWhat `mosquitto_sub -p %s -t "genred/#" -v` received (%s messages), the events of it:\n' \
     "$port" "$(wc -l <"$work/received")"

@@ -32,12 +32,14 @@ install_packages() {
     [ "$(id -u)" -eq 0 ] || sudo=(sudo)
     "${sudo[@]}" apt-get update -q >&2
     DEBIAN_FRONTEND=noninteractive "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -q -y --no-install-recommends "${missing[@]}" >&2
+        apt-get install -q -y --no-install-recommends --no-remove "${missing[@]}" >&2 ||
+        die "not everything could be installed without removing something else; install ${missing[*]} by hand"
 }
 
 # --- ONNX Runtime ------------------------------------------------------------------------------
 # The wheel on PyPI carries the library; nothing of Python is needed to use it.
 fetch_onnxruntime() {
+    [ -n "${ORT_DYLIB_PATH:-}" ] && return
     local folder=.cache/onnxruntime wheel sha
     [ -e "$folder/libonnxruntime.so.$ORT_VERSION" ] && return
     [ "$(uname -m)" = x86_64 ] || die "no pinned ONNX Runtime for $(uname -m); set ORT_DYLIB_PATH to a libonnxruntime.so (1.24 or later)"
@@ -48,15 +50,17 @@ fetch_onnxruntime() {
     wheel=$(ls "$folder"/onnxruntime-"$ORT_VERSION"-*.whl)
     sha=$(sha256sum "$wheel" | cut -d' ' -f1)
     [ "$sha" = "$ORT_SHA256_x86_64" ] || { rm -f "$wheel"; die "$wheel has the sha256 $sha, not $ORT_SHA256_x86_64"; }
-    unzip -q -o -j "$wheel" "onnxruntime/capi/libonnxruntime.so.$ORT_VERSION" -d "$folder"
-    rm -f "$wheel"
+    # Under its final name only once it is whole.
+    unzip -q -o -j "$wheel" "onnxruntime/capi/libonnxruntime.so.$ORT_VERSION" -d "$folder/new"
+    mv "$folder/new/libonnxruntime.so.$ORT_VERSION" "$folder/"
+    rm -rf "$wheel" "$folder/new"
     ln -sf "libonnxruntime.so.$ORT_VERSION" "$folder/libonnxruntime.so"
 }
 
 # The binary looks for the library in `lib` beside itself.
 link_onnxruntime() {
     mkdir -p "$1/lib"
-    ln -sf "$PWD/.cache/onnxruntime/libonnxruntime.so.$ORT_VERSION" "$1/lib/libonnxruntime.so"
+    ln -sf "${ORT_DYLIB_PATH:-$PWD/.cache/onnxruntime/libonnxruntime.so.$ORT_VERSION}" "$1/lib/libonnxruntime.so"
 }
 
 # --- Rust -----------------------------------------------------------------------------------------

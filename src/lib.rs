@@ -11,15 +11,9 @@
 //!       one thread a source: read ▶ front end        one thread             one thread          tokio
 //! ```
 //!
-//! | floor | modules | may import |
-//! |---|---|---|
-//! | 5 | `main`, [`cli`] | everything below |
-//! | 4 | [`engine`], [`config`] | everything below |
-//! | 2 | [`source`], [`sink`], [`model`] | floors 1 and 0; never each other |
-//! | 1 | [`dsp`], [`decision`]: pure | floor 0 |
-//! | 0 | [`audio`], [`stats`], [`thread`], [`backoff`] | nothing of ours |
-//!
-//! `tests/tidy.rs` keeps the floors; `ARCHITECTURE.md` tells why they are what they are.
+//! Imports only ever point down: [`cli`] ▸ [`engine`] ▸ [`config`] ▸ [`source`], [`sink`], [`model`] ▸ [`dsp`],
+//! [`decision`] ▸ [`audio`], [`stats`], [`thread`], [`backoff`]. `ARCHITECTURE.md` is the map, and tells the
+//! invariants; `tests/tidy.rs` keeps the floors.
 
 pub mod audio;
 pub mod backoff;

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::{Arc, Mutex, Once};
 use std::time::{Duration, Instant};
 
-use genred::sink::mqtt::{self, MqttSink, RawMqttConfig, broker};
+use genred::sink::mqtt::{MqttSink, RawMqttConfig, broker};
 use genred::sink::payload::{Attributes, Event, EventKind, Info, LabelP, SourceInfo, State, Stats, Window};
 use genred::sink::{Message, Sink};
 use jiff::Timestamp;
@@ -198,7 +198,7 @@ impl Log {
         SUBSCRIBER.call_once(|| {
             tracing_subscriber::fmt()
                 .with_ansi(false)
-                .with_env_filter(format!("info,{},{}", broker::LOG_DIRECTIVE, mqtt::LOG_DIRECTIVE))
+                .with_env_filter("info,rumqttc=off,rumqttd=off")
                 .with_writer(|| LOG.with_borrow(Log::clone))
                 .init();
         });

@@ -83,6 +83,9 @@ fn outputs(files: &[PathBuf], out: &Path) -> anyhow::Result<Vec<PathBuf>> {
     if files.len() == 1 && out.extension().is_some_and(|extension| extension == "npy") {
         return Ok(vec![out.to_path_buf()]);
     }
+    if out.extension().is_some_and(|extension| extension == "npy") {
+        bail!("`{}` is one file, and {} are to be embedded; name a folder", out.display(), files.len());
+    }
     std::fs::create_dir_all(out).with_context(|| format!("the folder `{}` cannot be made", out.display()))?;
     let mut taken = HashSet::new();
     files

@@ -21,7 +21,7 @@ pub struct Args {
     /// Sources in place of the configured ones: a file, `-`, `device:NAME`, `stdin:?format=…&rate=…&channels=…`
     #[arg(value_name = "URI")]
     uris: Vec<String>,
-    /// What to print [default: as configured; else text on a terminal, nothing elsewhere]
+    /// What to print [default: as configured; else text on a terminal, nothing elsewhere]; JSON lines hold every patch
     #[arg(long, value_enum)]
     output: Option<Output>,
     /// Read files as fast as they can be scored

@@ -75,10 +75,9 @@ impl RawSource {
 
 /// Parses the text, then expands `${VAR}` in every string.
 pub fn parse(text: &str) -> Result<RawConfig, String> {
-    // Twice: from the text for errors that show the line, from the value for the expanded strings.
-    let raw: RawConfig = toml::from_str(text).map_err(|error| explain(&error))?;
+    // Straight from the text, errors show the line; strings can be expanded in a value only.
     if !text.contains("${") {
-        return Ok(raw);
+        return toml::from_str(text).map_err(|error| explain(&error));
     }
     let mut value: Value = toml::from_str(text).map_err(|error| explain(&error))?;
     expand(&mut value, "", &|name| std::env::var(name).ok())?;

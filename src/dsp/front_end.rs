@@ -119,11 +119,6 @@ impl FrontEnd {
         })
     }
 
-    /// What it was made for.
-    pub fn source(&self) -> SourceId {
-        self.source
-    }
-
     /// What became of the patches so far.
     pub fn counters(&self) -> Counters {
         self.counters

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::{Receiver, select};
 use jiff::Timestamp;
 
 use super::fanout::Fanout;
@@ -64,6 +64,7 @@ pub struct Director {
     desks: Vec<Desk>,
     inference: Arc<InferenceCounters>,
     judged: Receiver<Judged>,
+    closed: Receiver<()>,
     fanout: Fanout,
     usage: Usage,
 }
@@ -83,12 +84,13 @@ struct Desk {
 }
 
 impl Director {
-    /// A director for `desks`, indexed by [`SourceId`].
+    /// A director for `desks`, indexed by [`SourceId`]. It ends when `judged` or `closed` does.
     pub fn new(
         constants: Constants,
         desks: Vec<SourceDesk>,
         inference: Arc<InferenceCounters>,
         judged: Receiver<Judged>,
+        closed: Receiver<()>,
         fanout: Fanout,
     ) -> Self {
         let (now, clock) = (Timestamp::now(), Instant::now());
@@ -108,12 +110,16 @@ impl Director {
                 failed: None,
             })
             .collect();
-        Self { constants, desks, inference, judged, fanout, usage: Usage::new() }
+        Self { constants, desks, inference, judged, closed, fanout, usage: Usage::new() }
     }
 
-    /// Runs until the infer thread has ended; returns the sources that failed, with their reasons.
+    /// Runs until the infer thread has ended, or it is told to close; returns the sources that failed, with their reasons.
     pub fn run(mut self) -> Vec<(Arc<str>, String)> {
         let mut stats_due = Instant::now() + STATS_EVERY;
+        // What a killed predecessor left retained must not stand until audio arrives.
+        for desk in &self.desks {
+            self.fanout.send(Message::Availability { source: desk.fixed.name.clone(), online: false });
+        }
         loop {
             let now = Instant::now();
             if now >= stats_due {
@@ -130,13 +136,19 @@ impl Director {
                     next = next.min(self.desks[index].heartbeat_due);
                 }
             }
-            match self.judged.recv_timeout(next.saturating_duration_since(Instant::now())) {
+            let judged = select! {
+                recv(self.judged) -> judged => judged,
+                recv(self.closed) -> _ => break,
+                default(next.saturating_duration_since(Instant::now())) => continue,
+            };
+            match judged {
                 Ok(Judged::Scored { patch, scores, arrived }) => self.scored(&patch, scores, arrived),
                 Ok(Judged::Note(SourceId(index), note)) => self.noted(index, note),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+                Err(_) => break,
             }
         }
+        let stats = self.stats();
+        self.fanout.send(Message::Stats(Arc::new(stats)));
         for desk in self.desks.iter().filter(|desk| desk.open) {
             self.fanout.send(Message::Availability { source: desk.fixed.name.clone(), online: false });
         }
@@ -170,7 +182,7 @@ impl Director {
         self.publish_changes(index, changes, patch.ends_at);
         let desk = &mut self.desks[index];
         desk.fixed.counters.latency.record(arrived.elapsed());
-        if Instant::now() >= desk.attributes_due {
+        if Instant::now() >= desk.attributes_due && !desk.fixed.decider.smoothed().is_empty() {
             desk.attributes_due = Instant::now() + ATTRIBUTES_EVERY;
             self.publish_attributes(index);
         }

@@ -1,12 +1,13 @@
 //! One thread a source: open, read, front end, patches; and open again.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
 use super::EngineError;
-use crate::audio::{Block, Patch, SampleRate, SourceId};
+use crate::audio::{Block, Patch, SourceId, Span};
 use crate::backoff::Backoff;
 use crate::dsp::{FrontEnd, LogMelParams, PatchParams, PatchView};
 use crate::source::{self, Pacing, Read, Source, SourceConfig, SourceError, Uri};
@@ -78,33 +79,49 @@ enum Outcome {
     Failed(SourceError),
 }
 
+/// What outlives one opening of the source.
+struct Course {
+    front_end: FrontEnd,
+    /// Where the last block ended, in seconds of the source's own time, and when it was read.
+    heard: Option<(f64, Instant)>,
+    openings: u64,
+    /// Overruns of the openings before this one.
+    xruns: u64,
+    dropped_at_gaps: u64,
+}
+
 impl Feature {
     /// Runs until the source has ended, failed for good, or the stop token is set.
+    ///
+    /// A panic below (in a decoder, say) ends this source and no other.
     pub fn run(self) {
+        if std::panic::catch_unwind(AssertUnwindSafe(|| self.follow())).is_err() {
+            self.note(Note::Failed(
+                "an internal error; please report it with the lines of the log above".into(),
+            ));
+        }
+    }
+
+    fn follow(&self) {
+        let front_end = match FrontEnd::new(self.id, &self.front_end, &self.patches) {
+            Ok(front_end) => front_end,
+            Err(error) => return self.note(Note::Failed(error.to_string())),
+        };
+        let mut course = Course { front_end, heard: None, openings: 0, xruns: 0, dropped_at_gaps: 0 };
         let mut backoff = Backoff::new(LONGEST_PAUSE);
-        let mut base = Totals::default();
-        let mut openings = 0u64;
         loop {
-            self.counters.reconnects.set(openings);
-            openings += 1;
             let began = Instant::now();
-            let mut opened = false;
-            let reason = match self.run_once(&mut base, &mut opened) {
+            let error = match self.listen(&mut course) {
                 Outcome::Stopped => return,
-                Outcome::Ended => {
-                    self.note(Note::Ended);
-                    return;
-                }
-                Outcome::Failed(error)
-                    if !error.is_transient() || (openings == 1 && !opened && !self.patient) =>
-                {
-                    self.note(Note::Failed(error.to_string()));
-                    return;
-                }
-                Outcome::Failed(error) => error.to_string(),
+                Outcome::Ended => return self.note(Note::Ended),
+                Outcome::Failed(error) => error,
             };
+            let never_there = course.openings == 0 && !self.patient;
+            if !error.is_transient() || never_there {
+                return self.note(Note::Failed(error.to_string()));
+            }
             let pause = backoff.pause(began.elapsed());
-            tracing::warn!(source = self.config.name, retry_s = pause.as_secs_f32(), "{reason}");
+            tracing::warn!(source = self.config.name, retry_s = pause.as_secs_f32(), "{error}");
             self.note(Note::Lost);
             if self.stop.wait(pause) {
                 return;
@@ -112,31 +129,29 @@ impl Feature {
         }
     }
 
-    fn run_once(&self, base: &mut Totals, opened: &mut bool) -> Outcome {
+    /// Opens the source and follows it until it ends or fails.
+    fn listen(&self, course: &mut Course) -> Outcome {
         let mut source = match source::open(&self.config, &self.stop) {
-            Ok(source) => {
-                *opened = true;
-                source
-            }
+            Ok(source) => source,
             Err(_) if self.stop.is_set() => return Outcome::Stopped,
             Err(error) => return Outcome::Failed(error),
         };
-        let mut front_end = match FrontEnd::new(self.id, &self.front_end, &self.patches) {
-            Ok(front_end) => front_end,
-            Err(error) => return Outcome::Failed(SourceError::Permanent(error.to_string())),
-        };
-        let outcome = self.pump(source.as_mut(), &mut front_end, base);
-        base.produced += front_end.counters().produced;
-        base.xruns += source.xruns();
+        self.counters.reconnects.set(course.openings);
+        course.openings += 1;
+        let mut xruns = 0;
+        let outcome = self.pump(source.as_mut(), course, &mut xruns);
+        course.xruns += xruns;
         outcome
     }
 
-    fn pump(&self, source: &mut dyn Source, front_end: &mut FrontEnd, base: &Totals) -> Outcome {
+    fn pump(&self, source: &mut dyn Source, course: &mut Course, xruns: &mut u64) -> Outcome {
         // A first guess: the source sets what it really has.
         let mut block = Block::with_capacity(self.front_end.sample_rate, 2, 4096);
         let mut arriving = false;
         let mut last_audio = Instant::now();
-        let mut dropped_at_gaps = 0;
+        // A source that is opened anew counts from 0 again; its own time goes on, by the clock.
+        let offset = course.heard.map_or(0.0, |(seconds, at)| seconds + at.elapsed().as_secs_f64());
+        let mut first = true;
         loop {
             let read = match source.read(&mut block) {
                 Ok(read) => read,
@@ -151,7 +166,14 @@ impl Feature {
                         self.note(Note::Arriving);
                     }
                     last_audio = arrived;
-                    let pushed = front_end.push(&block, &mut |view| self.emit(view, base.produced, arrived));
+                    if course.openings > 1 {
+                        let samples = block.rate.samples(offset);
+                        block.span =
+                            Span { start: block.span.start + samples, end: block.span.end + samples };
+                        block.gap |= std::mem::take(&mut first);
+                    }
+                    course.heard = Some((block.rate.seconds(block.span.end), arrived));
+                    let pushed = course.front_end.push(&block, &mut |view| self.emit(view, arrived));
                     if let Err(error) = pushed {
                         return Outcome::Failed(SourceError::Permanent(error.to_string()));
                     }
@@ -165,8 +187,8 @@ impl Feature {
                 }
                 Read::End if self.stop.is_set() => return Outcome::Stopped,
                 Read::End => {
-                    let finished = front_end.finish(&mut |view| self.emit(view, base.produced, arrived));
-                    self.count(front_end, source, base, &mut dropped_at_gaps);
+                    let finished = course.front_end.finish(&mut |view| self.emit(view, arrived));
+                    self.count(course, source, xruns);
                     return match finished {
                         Ok(()) => Outcome::Ended,
                         Err(error) => {
@@ -175,20 +197,22 @@ impl Feature {
                     };
                 }
             }
-            self.count(front_end, source, base, &mut dropped_at_gaps);
+            self.count(course, source, xruns);
         }
     }
 
     /// Carries the front end's and the source's own counts over.
-    fn count(&self, front_end: &FrontEnd, source: &dyn Source, base: &Totals, dropped_at_gaps: &mut u64) {
-        self.counters.produced.set(base.produced + front_end.counters().produced);
-        self.counters.xruns.set(base.xruns + source.xruns());
-        self.counters.dropped.add(front_end.counters().dropped - *dropped_at_gaps);
-        *dropped_at_gaps = front_end.counters().dropped;
+    fn count(&self, course: &mut Course, source: &dyn Source, xruns: &mut u64) {
+        let counted = course.front_end.counters();
+        self.counters.produced.set(counted.produced);
+        self.counters.dropped.add(counted.dropped - course.dropped_at_gaps);
+        course.dropped_at_gaps = counted.dropped;
+        *xruns = source.xruns();
+        self.counters.xruns.set(course.xruns + *xruns);
     }
 
     /// Sends a patch on. A live source that finds no free buffer drops it; a fast one waits.
-    fn emit(&self, view: PatchView<'_>, index_base: u64, arrived: Instant) {
+    fn emit(&self, view: PatchView<'_>, arrived: Instant) {
         let Some(mut log_mel) = self.buffer() else {
             self.counters.dropped.add(1);
             return;
@@ -197,7 +221,7 @@ impl Feature {
         log_mel.extend_from_slice(view.log_mel);
         let patch = Patch {
             source: self.id,
-            index: index_base + view.index,
+            index: view.index,
             span: view.span,
             ends_at: view.ends_at,
             level: view.level,
@@ -245,19 +269,11 @@ pub fn is_live(config: &SourceConfig) -> bool {
     }
 }
 
-/// Sums over the openings of a source.
-#[derive(Debug, Default)]
-struct Totals {
-    produced: u64,
-    xruns: u64,
-}
-
 /// Checks that a front end can be built, before any thread starts.
 ///
 /// # Errors
 /// When hop or parameters are out of range.
-pub fn check(front_end: &LogMelParams, patches: &PatchParams) -> Result<SampleRate, EngineError> {
-    FrontEnd::new(SourceId(0), front_end, patches)
-        .map_err(|error| EngineError::FrontEnd(error.to_string()))?;
-    Ok(front_end.sample_rate)
+pub fn check(front_end: &LogMelParams, patches: &PatchParams) -> Result<(), EngineError> {
+    let made = FrontEnd::new(SourceId(0), front_end, patches);
+    made.map(drop).map_err(|error| EngineError::FrontEnd(error.to_string()))
 }

@@ -1,4 +1,4 @@
-//! Floor 3: all wiring. [`run`] is the daemon, [`offline`] the same way for whole files.
+//! All wiring. [`run`] is the daemon, [`offline`] the same way for whole files.
 
 mod director;
 mod fanout;
@@ -41,6 +41,9 @@ pub enum EngineError {
     /// A sink could not be made.
     #[error("{0}")]
     Sink(String),
+    /// A stage ended before its sources did.
+    #[error("the {0} stage ended unexpectedly; please report it with the lines of the log above")]
+    Died(&'static str),
     /// The system refused a thread or a descriptor.
     #[error("the system refused a resource: {0}")]
     System(#[from] std::io::Error),
@@ -56,10 +59,14 @@ pub struct Outcome {
 /// Answers that may wait for the director, which never waits for anybody.
 const JUDGED: usize = 1024;
 
-/// Everything must have ended this long after the stop token was set.
-const SHUTDOWN: Duration = Duration::from_millis(1900);
-/// Of which the stages before the sinks may take this much.
-const DRAIN: Duration = Duration::from_millis(800);
+/// Between two looks at the threads.
+const LOOK: Duration = Duration::from_millis(50);
+/// Once the stop token is set, sources and inference have this long,
+const DRAIN: Duration = Duration::from_millis(600);
+/// the director this much more,
+const CLOSE: Duration = Duration::from_millis(100);
+/// and then the sinks this long: below the promised two seconds in all.
+const SINKS: Duration = Duration::from_millis(950);
 
 /// Runs the daemon until every source has ended or failed, or `stop` is set and everything is drained.
 ///
@@ -84,7 +91,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
         .thread_name("genred-io")
         .enable_all()
         .build()?;
-    let (mut fanout, sink_tasks) = sinks::start(&config, &run_id, runtime.handle())?;
+    let (mut fanout, sink_tasks) = sinks::start(&config, &run_id, runtime.handle(), stop)?;
     fanout.send(Message::Info(Arc::new(info(&config, &model, &run_id, started))));
 
     let (work_tx, work_rx) = bounded(config.sources.len() * (IN_FLIGHT + 4));
@@ -126,7 +133,8 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
     }
     drop(work_tx);
 
-    let director = Director::new(constants, desks, inference.clone(), judged_rx, fanout);
+    let (closing, closed) = bounded(0);
+    let director = Director::new(constants, desks, inference.clone(), judged_rx, closed, fanout);
     let director = spawn("director", move || director.run())?;
     let infer = Infer {
         classifier: model,
@@ -141,22 +149,56 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
     let sources = start_sources(features)?;
     notify::ready(&format!("{} sources", config.sources.len()));
 
-    wait_for_sources(&sources, stop);
+    let dead = wait(&sources, &infer, &director, stop);
     notify::stopping();
-    // Without a stop the queue may still be long, and all of it is wanted.
-    let patience = if stop.is_set() { DRAIN } else { Duration::from_secs(3600) };
-    let deadline = Instant::now() + patience;
-    for source in sources {
-        join_by(source, deadline);
+    if dead.is_some() {
+        stop.set();
     }
-    join_by(infer, deadline);
-    let failed = join_by(director, deadline).unwrap_or_else(|| {
-        tracing::warn!("the decision stage did not end in time; what it still held is lost");
-        Vec::new()
-    });
-    sinks::finish(&runtime, sink_tasks, SHUTDOWN - DRAIN);
+    let mut deadline = None;
+    for source in sources {
+        settle(source, stop, &mut deadline);
+    }
+    settle(infer, stop, &mut deadline);
+    // A source that hangs in a system call keeps the stages after it open: the director is told to close.
+    drop(closing);
+    let failed = join_by(director, deadline.unwrap_or_else(Instant::now) + CLOSE).unwrap_or_default();
+    sinks::finish(&runtime, sink_tasks, stop, SINKS);
     runtime.shutdown_timeout(Duration::from_millis(50));
-    Ok(Outcome { failed })
+    dead.map_or(Ok(Outcome { failed }), |stage| Err(EngineError::Died(stage)))
+}
+
+/// Waits until all sources have ended or the stop token is set; the name of a stage that ended before them.
+fn wait<A, B>(
+    sources: &[JoinHandle<()>],
+    infer: &JoinHandle<A>,
+    director: &JoinHandle<B>,
+    stop: &Stop,
+) -> Option<&'static str> {
+    let running = || !sources.iter().all(JoinHandle::is_finished);
+    while running() && !stop.wait(LOOK) {
+        let stage = match (infer.is_finished(), director.is_finished()) {
+            (true, _) => "inference",
+            (_, true) => "decision",
+            _ => continue,
+        };
+        // The last source lets go of its channel a moment before its thread counts as finished.
+        if !stop.wait(LOOK) && running() {
+            return Some(stage);
+        }
+    }
+    None
+}
+
+/// Joins a thread, however long it takes; once `stop` is set, until the common `deadline`, [`DRAIN`] later.
+fn settle<T>(handle: JoinHandle<T>, stop: &Stop, deadline: &mut Option<Instant>) {
+    while !handle.is_finished() {
+        if stop.is_set() {
+            let deadline = *deadline.get_or_insert_with(|| Instant::now() + DRAIN);
+            join_by(handle, deadline);
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
 /// The buffers of one source's patches, and the way back to it.
@@ -173,14 +215,6 @@ fn start_sources(features: Vec<Feature>) -> Result<Vec<JoinHandle<()>>, EngineEr
         .into_iter()
         .map(|feature| Ok(spawn(&format!("src-{}", feature.config.name), move || feature.run())?))
         .collect()
-}
-
-fn wait_for_sources(sources: &[JoinHandle<()>], stop: &Stop) {
-    while !sources.iter().all(JoinHandle::is_finished) {
-        if stop.wait(Duration::from_millis(50)) {
-            return;
-        }
-    }
 }
 
 fn constants(config: &Config, model: &Model, run_id: &Arc<str>) -> Constants {

@@ -194,7 +194,7 @@ fn for_each_block(
     }
 }
 
-/// The most frequent state of the windows; music wins a draw.
+/// Music, if at least half of the windows are; else the state of the others (the first of them decides).
 fn state_of(windows: &[WindowVerdict]) -> State {
     let music = windows.iter().filter(|window| window.verdict.state == State::Music).count();
     match windows.iter().find(|window| window.verdict.state != State::Music) {

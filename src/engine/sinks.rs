@@ -7,13 +7,18 @@ use std::time::Duration;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
-use super::EngineError;
 use super::fanout::{self, Fanout};
+use super::{EngineError, feature};
 use crate::config::{Config, Output};
 use crate::sink::Sink;
 use crate::sink::jsonl::{JsonlOptions, JsonlSink};
 use crate::sink::text::{TextOptions, TextSink};
+use crate::thread::Stop;
+
+/// Between two looks at the stop token.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// The running sinks, by name.
 pub type Tasks = Vec<(&'static str, JoinHandle<()>)>;
@@ -22,9 +27,15 @@ pub type Tasks = Vec<(&'static str, JoinHandle<()>)>;
 ///
 /// # Errors
 /// When the embedded broker cannot start.
-pub fn start(config: &Config, run_id: &Arc<str>, runtime: &Handle) -> Result<(Fanout, Tasks), EngineError> {
-    let sinks = mqtt(config, run_id)?.into_iter().chain(printer(config));
-    let mut fanout = Fanout::default();
+pub fn start(
+    config: &Config,
+    run_id: &Arc<str>,
+    runtime: &Handle,
+    stop: &Stop,
+) -> Result<(Fanout, Tasks), EngineError> {
+    let sinks = mqtt(config, run_id, stop)?.into_iter().chain(printer(config));
+    let live = config.sources.iter().any(|entry| feature::is_live(&entry.source));
+    let mut fanout = Fanout::new(!live, stop.clone());
     let mut tasks = Vec::new();
     for sink in sinks {
         let (tx, rx) = mpsc::channel(fanout::QUEUE);
@@ -35,13 +46,22 @@ pub fn start(config: &Config, run_id: &Arc<str>, runtime: &Handle) -> Result<(Fa
     Ok((fanout, tasks))
 }
 
-/// Waits for the sinks to finish what they hold; their queues are closed by now.
-pub fn finish(runtime: &Runtime, tasks: Tasks, patience: Duration) {
+/// Waits for the sinks to finish what they hold; their queues are closed by now. Once `stop` is set they
+/// have until the token's `patience` is over; before, as long as they need.
+pub fn finish(runtime: &Runtime, tasks: Tasks, stop: &Stop, patience: Duration) {
     runtime.block_on(async {
-        let deadline = tokio::time::Instant::now() + patience;
-        for (name, task) in tasks {
-            if tokio::time::timeout_at(deadline, task).await.is_err() {
-                tracing::warn!(sink = name, "a sink did not finish in time");
+        let mut deadline = None;
+        for (name, mut task) in tasks {
+            loop {
+                if stop.is_set() {
+                    deadline.get_or_insert_with(|| Instant::now() + patience);
+                }
+                let look = deadline.unwrap_or_else(|| Instant::now() + LOOK);
+                match timeout_at(look, &mut task).await {
+                    Err(_) if deadline.is_none() => {}
+                    Err(_) => break tracing::warn!(sink = name, "a sink did not finish in time"),
+                    Ok(_) => break,
+                }
             }
         }
     });
@@ -64,12 +84,12 @@ fn printer(config: &Config) -> Option<Box<dyn Sink>> {
 }
 
 #[cfg(not(feature = "mqtt"))]
-fn mqtt(_: &Config, _: &Arc<str>) -> Result<Option<Box<dyn Sink>>, EngineError> {
+fn mqtt(_: &Config, _: &Arc<str>, _: &Stop) -> Result<Option<Box<dyn Sink>>, EngineError> {
     Ok(None)
 }
 
 #[cfg(feature = "mqtt")]
-fn mqtt(config: &Config, run_id: &Arc<str>) -> Result<Option<Box<dyn Sink>>, EngineError> {
+fn mqtt(config: &Config, run_id: &Arc<str>, stop: &Stop) -> Result<Option<Box<dyn Sink>>, EngineError> {
     use crate::sink::mqtt::{MqttConfig, MqttSink};
     if !config.mqtt.enabled {
         return Ok(None);
@@ -79,7 +99,8 @@ fn mqtt(config: &Config, run_id: &Arc<str>) -> Result<Option<Box<dyn Sink>>, Eng
         false => config.mqtt.server.clone(),
     };
     let mqtt = MqttConfig { server, ..config.mqtt.clone() };
-    Ok(Some(Box::new(MqttSink::new(mqtt, config.node.as_str().into(), run_id.clone()))))
+    let sink = MqttSink::new(mqtt, config.node.as_str().into(), run_id.clone());
+    Ok(Some(Box::new(sink.patient_until(stop.clone()))))
 }
 
 /// Starts the embedded broker and says where it listens.

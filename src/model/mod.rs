@@ -1,6 +1,6 @@
 //! Floor 2: patches in, posteriors out.
 //!
-//! A bundle (`docs/models.md` tells its layout) holds a trunk, which turns a patch into an
+//! A bundle (`models/README.md` tells its layout) holds a trunk, which turns a patch into an
 //! embedding, and heads, which turn the embedding into labels. Its manifest says how the
 //! patches are made; the front end is built from it and from nothing else.
 
@@ -126,6 +126,7 @@ impl Model {
             None => (vec![Provider::Cpu], "the runtime has no CUDA plugin"),
         };
         let mut failures = Vec::new();
+        let last = wanted.last().copied();
         for provider in wanted {
             let attempt = TrunkSession::open(&runtime, &bytes, provider, config.threads, signature(&bundle))
                 // After the network's own shapes, which tell better what of the manifest does not fit.
@@ -160,7 +161,10 @@ impl Model {
                     return Err(ModelError::Manifest { file, what: format!("cannot be loaded: {reason}") });
                 }
                 Err(error) => {
-                    tracing::warn!("{error}");
+                    // The last one's failure is the error itself.
+                    if Some(provider) != last {
+                        tracing::warn!("{error}");
+                    }
                     failures.push(error.to_string());
                 }
             }

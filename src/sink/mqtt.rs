@@ -24,6 +24,7 @@ use self::session::{IN_FLIGHT, MAX_PAYLOAD, OUTBOX_CAPACITY, Session};
 use super::topics::Topics;
 use super::{Message, Sink, SinkFuture};
 use crate::backoff::{Backoff, HEALTHY};
+use crate::thread::Stop;
 
 /// A broker that is silent for twice as long is taken to be gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -37,12 +38,19 @@ const FLUSH: Duration = Duration::from_millis(450);
 /// and the good-bye is over after this long in total.
 const GOOD_BYE: Duration = Duration::from_millis(800);
 
+/// When the sources have ended by themselves there is time: to connect first, and for all that waits.
+const LINGER: Duration = Duration::from_secs(10);
+
 /// Publishes to a broker; goes on without one and catches up.
 pub struct MqttSink {
     options: MqttOptions,
     session: Session,
     backoff: Backoff,
     reporter: Reporter,
+    /// While this is not set, the end of the inbox is no reason to hurry.
+    patience: Option<Stop>,
+    /// Once the inbox has closed: when to give up connecting.
+    give_up: Option<tokio::time::Instant>,
 }
 
 /// Why a connection ended.
@@ -72,7 +80,31 @@ impl MqttSink {
             session: Session::new(topics, config.window_qos, OUTBOX_CAPACITY),
             backoff: Backoff::new(config.reconnect_max),
             reporter: Reporter::new(config.server),
+            patience: None,
+            give_up: None,
         }
+    }
+
+    /// Unless `stop` is set by the time that the inbox closes, what waits is published even if that takes
+    /// some seconds, connecting included. Without this, the end is always a quick one.
+    #[must_use]
+    pub fn patient_until(mut self, stop: Stop) -> Self {
+        self.patience = Some(stop);
+        self
+    }
+
+    /// How long the end may take, now that the inbox has closed.
+    fn linger(&self) -> Option<Duration> {
+        self.patience.as_ref().filter(|stop| !stop.is_set()).map(|_| LINGER)
+    }
+
+    /// The inbox has closed while there is no connection: whether to go on trying.
+    fn closed_early(&mut self) -> bool {
+        self.give_up = self.linger().map(|linger| tokio::time::Instant::now() + linger);
+        if self.give_up.is_none() {
+            self.reporter.abandoned(self.session.waiting_events());
+        }
+        self.give_up.is_some()
     }
 
     async fn publish_until_closed(mut self, mut inbox: mpsc::Receiver<Message>) {
@@ -104,9 +136,20 @@ impl MqttSink {
     async fn pause(&mut self, inbox: &mut mpsc::Receiver<Message>, pause: Duration) -> Option<()> {
         let until = tokio::time::Instant::now() + pause;
         loop {
+            let give_up = self.give_up.filter(|give_up| *give_up < until);
             tokio::select! {
-                () = sleep_until(until) => return Some(()),
-                message = inbox.recv() => self.accept(message?),
+                () = sleep_until(give_up.unwrap_or(until)) => {
+                    if give_up.is_some() {
+                        self.reporter.abandoned(self.session.waiting_events());
+                        return None;
+                    }
+                    return Some(());
+                }
+                message = inbox.recv(), if self.give_up.is_none() => match message {
+                    Some(message) => self.accept(message),
+                    None if self.closed_early() => {}
+                    None => return None,
+                },
             }
         }
     }
@@ -127,14 +170,21 @@ impl MqttSink {
             let stalled = tokio::time::Instant::now() + STALLED;
             let outcome = loop {
                 let deadline = good_bye.as_ref().map_or(stalled, GoodBye::deadline);
+                let deadline =
+                    self.give_up.filter(|_| connected_at.is_none()).map_or(deadline, |at| at.min(deadline));
                 tokio::select! {
                     outcome = &mut poll => break outcome,
-                    message = inbox.recv(), if good_bye.is_none() => match message {
+                    message = inbox.recv(), if good_bye.is_none() && self.give_up.is_none() => match message {
                         Some(message) => self.accept(message),
-                        None if connected_at.is_none() => return End::Closed,
-                        None => good_bye = Some(GoodBye::begin()),
+                        None if connected_at.is_some() => good_bye = Some(GoodBye::begin(self.linger())),
+                        None if self.closed_early() => {}
+                        None => return End::Closed,
                     },
                     () = sleep_until(deadline) => match good_bye.take() {
+                        None if self.give_up.is_some_and(|at| at <= tokio::time::Instant::now()) => {
+                            self.reporter.abandoned(self.session.waiting_events());
+                            return End::Closed;
+                        }
                         None => return End::Failed(Failure::stalled()),
                         Some(GoodBye::Flushing { until }) => {
                             tracing::warn!(waiting_events = self.session.waiting_events(), "stopping before all events are acknowledged");
@@ -155,6 +205,9 @@ impl MqttSink {
                     *connected_at = Some(Instant::now());
                     self.reporter.connected(Instant::now(), self.session.waiting_events());
                     self.session.connected();
+                    if self.give_up.is_some() {
+                        good_bye = Some(GoodBye::begin(self.linger()));
+                    }
                 }
                 Ok(Event::Incoming(Packet::PubAck(ack))) => self.session.acknowledged(ack.pkid),
                 Ok(Event::Outgoing(Outgoing::Publish(packet_id))) => self.session.sent(packet_id),
@@ -207,8 +260,8 @@ enum GoodBye {
 }
 
 impl GoodBye {
-    fn begin() -> Self {
-        Self::Flushing { until: tokio::time::Instant::now() + GOOD_BYE }
+    fn begin(linger: Option<Duration>) -> Self {
+        Self::Flushing { until: tokio::time::Instant::now() + linger.unwrap_or(GOOD_BYE) }
     }
 
     fn deadline(&self) -> tokio::time::Instant {

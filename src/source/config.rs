@@ -118,11 +118,6 @@ impl Uri {
             ))),
         }
     }
-
-    /// Whether the source ends by itself.
-    pub fn is_finite(&self) -> bool {
-        !matches!(self, Self::Device { .. })
-    }
 }
 
 fn parse_device(rest: &str) -> Uri {

@@ -174,6 +174,11 @@ impl Reporter {
         );
     }
 
+    /// The daemon ends, and never got through.
+    pub fn abandoned(&self, waiting_events: usize) {
+        tracing::warn!(broker = %self.server, waiting_events, "ending without a connection to the MQTT broker; what waits is lost");
+    }
+
     /// The connection has lasted: what is said next is news.
     pub fn healthy(&mut self) {
         self.said.clear();
