@@ -166,6 +166,18 @@ fn bundles_that_do_not_fit_are_refused() {
         &["`log_mel`", "187, 96]", "the manifest says [batch, 100, 96]"],
     );
     manifest("sample_rate = 16000", "sample_rate = 8000", &["manifest.toml", "front end: `f_max`"]);
+    // Parameters that fit each other, but not the model: the first golden patch tells.
+    for (from, to) in [
+        ("sample_rate = 16000", "sample_rate = 22050"),
+        ("mel_scale = \"slaney\"", "mel_scale = \"htk\""),
+        ("mel_norm = \"slaney\"", "mel_norm = \"none\""),
+        ("power = 2.0", "power = 1.0"),
+        ("f_max = 8000.0", "f_max = 7600.0"),
+        ("scale = 10000.0", "scale = 1000.0"),
+        ("centred = true", "centred = false"),
+    ] {
+        manifest(from, to, &["manifest.toml: `front_end` is not the one that the model was made for"]);
+    }
     manifest("hop_length = 256", "hop_length = 0", &["manifest.toml", "front end: `hop_length`"]);
     manifest("taper = \"hann\"", "taper = \"square\"", &["manifest.toml", "unknown variant `square`"]);
     manifest(

@@ -5,6 +5,7 @@
 //! patches are made; the front end is built from it and from nothing else.
 
 mod config;
+mod golden;
 mod head;
 mod manifest;
 mod session;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::dsp::LogMelParams;
+use golden::Golden;
 use session::{Signature, TrunkSession};
 
 /// What goes wrong with models.
@@ -132,6 +134,7 @@ impl Model {
                 // After the network's own shapes, which tell better what of the manifest does not fit.
                 .and_then(|mut trunk| {
                     let golden = Golden::read(&bundle, [Some(&head), tags.as_ref()].into_iter().flatten())?;
+                    golden.verify_front_end(&bundle)?;
                     golden.verify(&mut trunk, &head, tags.as_ref())?;
                     Ok(trunk)
                 });
@@ -285,74 +288,4 @@ fn open_head(bundle: &Bundle, name: &str) -> Result<Head, ModelError> {
     bundle.read(&format!("heads/{name}.toml"))?;
     bundle.read(&format!("heads/{name}.safetensors"))?;
     load(&file)
-}
-
-/// Patches with known answers; the provider's warm-up and its proof.
-struct Golden {
-    log_mel: Vec<f32>,
-    embedding: Vec<f32>,
-    /// By head name; a head from outside the bundle has none.
-    scores: Vec<(Arc<str>, Vec<f32>)>,
-    patches: usize,
-    tolerance: f32,
-}
-
-impl Golden {
-    fn read<'a>(bundle: &Bundle, heads: impl Iterator<Item = &'a Head>) -> Result<Self, ModelError> {
-        let entry = &bundle.manifest.golden;
-        let wrong = |what: String| ModelError::Manifest { file: bundle.folder.join(&entry.file), what };
-        let bytes = bundle.read(&entry.file)?;
-        let tensors =
-            safetensors::SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
-        let log_mel = head::floats(&tensors, "log_mel").map_err(&wrong)?;
-        let embedding = head::floats(&tensors, "embedding").map_err(&wrong)?;
-        let values = bundle.patch_frames() * bundle.front_end.bands;
-        let patches = log_mel.len() / values;
-        if patches == 0
-            || log_mel.len() != patches * values
-            || embedding.len() != patches * bundle.manifest.trunk.embedding_dim
-        {
-            return Err(wrong("its tensors do not have the sizes that the manifest declares".into()));
-        }
-        let mut scores = Vec::new();
-        for head in heads {
-            if let Ok(expected) = head::floats(&tensors, &format!("scores.{}", head.name())) {
-                if expected.len() != patches * head.labels().len() {
-                    return Err(wrong(format!("`scores.{}` does not fit the head's labels", head.name())));
-                }
-                scores.push((head.name().clone(), expected));
-            }
-        }
-        Ok(Self { log_mel, embedding, scores, patches, tolerance: entry.tolerance })
-    }
-
-    fn verify(&self, trunk: &mut TrunkSession, head: &Head, tags: Option<&Head>) -> Result<(), ModelError> {
-        let mut embedding = Vec::new();
-        trunk.run(&self.log_mel, self.patches, &mut embedding)?;
-        self.compare("embedding", &embedding, &self.embedding)?;
-        for head in [Some(head), tags].into_iter().flatten() {
-            if let Some((_, expected)) = self.scores.iter().find(|(name, _)| name == head.name()) {
-                let dim = embedding.len() / self.patches;
-                let found: Vec<f32> =
-                    embedding.chunks_exact(dim).flat_map(|row| head.posteriors(row)).collect();
-                self.compare(head.name(), &found, expected)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn compare(&self, what: &str, found: &[f32], expected: &[f32]) -> Result<(), ModelError> {
-        // `max` on floats would pass over NaN; a difference that is not small must fail.
-        let worst =
-            found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, |worst: f32, difference| {
-                if difference > worst || difference.is_nan() { difference } else { worst }
-            });
-        if worst <= self.tolerance {
-            return Ok(());
-        }
-        Err(ModelError::Mismatch(format!(
-            "the model's `{what}` differs by {worst} from the bundle's golden answers, more than {}",
-            self.tolerance
-        )))
-    }
 }

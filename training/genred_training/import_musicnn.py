@@ -83,6 +83,7 @@ def write_golden(folder: Path, unpacked: Path, heads: list[Head]) -> None:
     patches = golden.golden_patches()
     activations, embedding = musicnn.run_original(unpacked, patches)
     tensors = {"log_mel": patches, "embedding": embedding, "activations": activations}
+    tensors["samples"] = golden.golden_samples()
     tensors |= {f"scores.{head.name}": head.scores(embedding) for head in heads}
     save_tensors(tensors, folder / "golden.safetensors")
 

@@ -1,0 +1,121 @@
+//! Golden patches: what a bundle must give, whatever it runs on.
+
+use std::sync::Arc;
+
+use super::ModelError;
+use super::head::{self, Head};
+use super::manifest::Bundle;
+use super::session::TrunkSession;
+use crate::dsp;
+
+/// Largest difference of a log-mel value to the golden patch's.
+const FRONT_END_TOLERANCE: f32 = 1e-3;
+
+/// Patches with known answers; the provider's warm-up and its proof.
+pub struct Golden {
+    /// What the first patch was made of, mono at the model's rate.
+    samples: Vec<f32>,
+    log_mel: Vec<f32>,
+    embedding: Vec<f32>,
+    /// By head name; a head from outside the bundle has none.
+    scores: Vec<(Arc<str>, Vec<f32>)>,
+    patches: usize,
+    tolerance: f32,
+}
+
+impl Golden {
+    /// Reads the bundle's golden file; `heads` are those whose scores it may hold.
+    ///
+    /// # Errors
+    /// When it is missing, damaged, or its tensors do not fit the manifest.
+    pub fn read<'a>(bundle: &Bundle, heads: impl Iterator<Item = &'a Head>) -> Result<Self, ModelError> {
+        let entry = &bundle.manifest.golden;
+        let wrong = |what: String| ModelError::Manifest { file: bundle.folder.join(&entry.file), what };
+        let bytes = bundle.read(&entry.file)?;
+        let tensors =
+            safetensors::SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
+        let log_mel = head::floats(&tensors, "log_mel").map_err(&wrong)?;
+        let embedding = head::floats(&tensors, "embedding").map_err(&wrong)?;
+        let samples = head::floats(&tensors, "samples").map_err(&wrong)?;
+        let values = bundle.patch_frames() * bundle.front_end.bands;
+        let patches = log_mel.len() / values;
+        if patches == 0
+            || log_mel.len() != patches * values
+            || embedding.len() != patches * bundle.manifest.trunk.embedding_dim
+        {
+            return Err(wrong("its tensors do not have the sizes that the manifest declares".into()));
+        }
+        let mut scores = Vec::new();
+        for head in heads {
+            if let Ok(expected) = head::floats(&tensors, &format!("scores.{}", head.name())) {
+                if expected.len() != patches * head.labels().len() {
+                    return Err(wrong(format!("`scores.{}` does not fit the head's labels", head.name())));
+                }
+                scores.push((head.name().clone(), expected));
+            }
+        }
+        Ok(Self { samples, log_mel, embedding, scores, patches, tolerance: entry.tolerance })
+    }
+
+    /// Makes the first patch from its samples: is the front end of the manifest the one that the trunk was made for?
+    ///
+    /// # Errors
+    /// When the patch differs.
+    pub fn verify_front_end(&self, bundle: &Bundle) -> Result<(), ModelError> {
+        let wrong = |what| ModelError::Manifest { file: bundle.folder.join("manifest.toml"), what };
+        let found =
+            dsp::log_mel(&self.samples, &bundle.front_end).map_err(|error| wrong(error.to_string()))?;
+        let values = bundle.patch_frames() * bundle.front_end.bands;
+        let worst = worst(found.as_slice().unwrap_or_default(), &self.log_mel[..values]);
+        // Ten times what single precision explains, a hundredth of what the nearest wrong parameter does.
+        if found.len() >= values && worst <= FRONT_END_TOLERANCE {
+            return Ok(());
+        }
+        Err(wrong(format!(
+            "`front_end` is not the one that the model was made for: its first golden patch differs by {worst}; \
+             check `sample_rate` and the others"
+        )))
+    }
+
+    /// Scores the patches: do the trunk, on the provider it is on, and the heads give the known answers?
+    ///
+    /// # Errors
+    /// When the runtime fails or an answer differs.
+    pub fn verify(
+        &self,
+        trunk: &mut TrunkSession,
+        head: &Head,
+        tags: Option<&Head>,
+    ) -> Result<(), ModelError> {
+        let mut embedding = Vec::new();
+        trunk.run(&self.log_mel, self.patches, &mut embedding)?;
+        self.compare("embedding", &embedding, &self.embedding)?;
+        for head in [Some(head), tags].into_iter().flatten() {
+            if let Some((_, expected)) = self.scores.iter().find(|(name, _)| name == head.name()) {
+                let dim = embedding.len() / self.patches;
+                let found: Vec<f32> =
+                    embedding.chunks_exact(dim).flat_map(|row| head.posteriors(row)).collect();
+                self.compare(head.name(), &found, expected)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn compare(&self, what: &str, found: &[f32], expected: &[f32]) -> Result<(), ModelError> {
+        let worst = worst(found, expected);
+        if worst <= self.tolerance {
+            return Ok(());
+        }
+        Err(ModelError::Mismatch(format!(
+            "the model's `{what}` differs by {worst} from the bundle's golden answers, more than {}",
+            self.tolerance
+        )))
+    }
+}
+
+/// The largest absolute difference. `max` on floats would pass over NaN; what is not small must fail.
+fn worst(found: &[f32], expected: &[f32]) -> f32 {
+    found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, |worst: f32, difference| {
+        if difference > worst || difference.is_nan() { difference } else { worst }
+    })
+}
