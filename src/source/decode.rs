@@ -4,6 +4,7 @@
 //! decoder that panics ends its stream only, and absurd parameters are refused.
 
 mod aac;
+mod ahead;
 mod edits;
 
 use std::fs::File;
@@ -27,6 +28,7 @@ use symphonia::core::units::{Duration, TimeBase, Timestamp};
 
 use super::SourceError;
 use crate::audio::{Block, SampleRate, Span};
+use ahead::Ahead;
 use edits::Edit;
 
 /// What people are told can be read.
@@ -48,6 +50,9 @@ const REBUILD_AFTER: u32 = 2;
 /// A jump of timestamps by more than this many seconds is taken for damage, not for loss.
 const MAX_LEAP_SECONDS: f64 = 600.0;
 
+/// Timestamps of Ogg wander by up to this many samples (the longest block of Vorbis) without any loss; a page that is lost is longer.
+const MAX_WANDER: i64 = 8192;
+
 /// Rates that are taken for real, in hertz.
 const RATES: std::ops::RangeInclusive<u32> = 1_000..=SampleRate::MAX;
 
@@ -65,7 +70,7 @@ static CODECS: LazyLock<CodecRegistry> = LazyLock::new(|| {
 /// Decodes the default audio track of one container, front to back.
 pub(super) struct Decoder {
     name: String,
-    format: Box<dyn FormatReader>,
+    packets: Ahead,
     edits: Vec<Edit>,
     track: Selected,
     /// Samples of the packet in hand, interleaved, and how many of them were handed over.
@@ -146,7 +151,7 @@ impl Decoder {
         let track = Selected::new(&*format, &edits).map_err(|error| undecodable(&name, &error))?;
         let mut decoder = Self {
             name,
-            format,
+            packets: Ahead::new(format),
             edits,
             track,
             packet: Vec::new(),
@@ -219,15 +224,14 @@ impl Decoder {
         self.packet.clear();
         self.taken = 0;
         while !self.ended {
-            match guarded(|| self.format.next_packet()) {
-                Ok(Some(packet)) if packet.track_id != self.track.id => {}
+            match self.packets.next(self.track.id) {
                 Ok(Some(packet)) => {
                     if self.decode(packet) {
                         return Ok(true);
                     }
                 }
                 Ok(None) => self.ended = true,
-                Err(Error::ResetRequired) => match Selected::new(&*self.format, &self.edits) {
+                Err(Error::ResetRequired) => match Selected::new(&*self.packets.format, &self.edits) {
                     Ok(track) => {
                         self.track = track;
                         self.gap = self.position > 0;
@@ -259,13 +263,24 @@ impl Decoder {
         let track = &mut self.track;
         let [mut head, mut tail, mut whole] =
             [packet.trim_start, packet.trim_end, packet.block_dur()].map(|duration| track.samples(duration));
-        let at = track.timestamp(packet.pts);
+        let mut at = track.timestamp(packet.pts);
         if track.stated_end.is_some_and(|end| at >= end) {
             // Of an appended file nothing is known; the trims are wrong, and with them the duration.
             (head, tail, whole) = (0, 0, track.usual);
             self.gap |= !std::mem::replace(&mut track.appended, true);
         }
-        let lost = track.due.map_or(0, |due| at.saturating_sub(due));
+        let mut lost = track.due.map_or(0, |due| at.saturating_sub(due));
+        if self.packets.paged {
+            // Counting goes on through what wanders, so that it does not add up; a stream whose
+            // first page is a little late begins at zero all the same.
+            let expected = track.due.unwrap_or(0_i64.saturating_sub_unsigned(head));
+            let off = at.saturating_sub(expected);
+            if (track.due.is_some() && off.abs() <= MAX_WANDER) || (0..=MAX_WANDER).contains(&off) {
+                (at, lost) = (expected, 0);
+            }
+            let past = |end| at.saturating_add_unsigned(whole).saturating_sub(track.timestamp(end));
+            tail = self.packets.end().map_or(0, |end| u64::try_from(past(end)).unwrap_or(0));
+        }
         track.due = Some(at.saturating_add_unsigned(whole));
         if lost > track.tick() {
             // A damaged timestamp is no reason to leap by hours.
