@@ -543,3 +543,42 @@ fn stop_interrupts_a_paced_file() {
     assert_eq!(source.read(&mut block).unwrap(), Read::End);
     assert!(begun.elapsed() < Duration::from_secs(1));
 }
+
+/// Gigabytes of zeros are one search for the next packet to the decoder; the stop token ends it.
+#[test]
+fn stop_interrupts_a_search_for_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = std::fs::read(encode(folder.path(), "x.mp3", 44_100, 2, &["-c:a", "libmp3lame"])).unwrap();
+    let path = folder.path().join("hollow.mp3");
+    std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    std::fs::File::options().write(true).open(&path).unwrap().set_len(8 << 30).unwrap();
+    let by_name = |stop: &Stop| source::open(&config(path.to_str().unwrap(), Pacing::Fast), stop);
+    let redirected = |stop: &Stop| {
+        let file = std::fs::File::open(&path).unwrap();
+        source::open_stdin(&config("-", Pacing::Fast), file.into(), stop)
+    };
+    let opens: [&dyn Fn(&Stop) -> Result<Box<dyn Source>, SourceError>; 2] = [&by_name, &redirected];
+    for open in opens {
+        let stop = Stop::new().unwrap();
+        let mut source = open(&stop).unwrap();
+        let stopper = stop.clone();
+        let handle = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(300));
+            stopper.set();
+            Instant::now()
+        });
+        let mut block = empty_block();
+        let mut samples = 0;
+        loop {
+            match source.read(&mut block).unwrap() {
+                Read::Audio => samples += block.samples(),
+                Read::Idle => {}
+                Read::End => break,
+            }
+        }
+        let late = handle.join().unwrap().elapsed();
+        println!("{samples} samples, ended after {late:?}");
+        assert!(stop.is_set() && samples > 40_000, "{samples}");
+        assert!(late < Duration::from_secs(1), "{late:?}");
+    }
+}

@@ -6,6 +6,7 @@
 mod aac;
 mod ahead;
 mod edits;
+mod watched;
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -28,8 +29,10 @@ use symphonia::core::units::{Duration, TimeBase, Timestamp};
 
 use super::SourceError;
 use crate::audio::{Block, SampleRate, Span};
+use crate::thread::Stop;
 use ahead::Ahead;
 use edits::Edit;
+use watched::Watched;
 
 /// What people are told can be read.
 const KNOWN: &str = if cfg!(feature = "opus") {
@@ -111,22 +114,24 @@ struct Selected {
 }
 
 impl Decoder {
-    /// Opens a regular file.
+    /// Opens a regular file, reading of which fails once `stop` is set.
     ///
     /// # Errors
     /// Permanent ones that name the file: it holds no audio that can be decoded.
     pub(super) fn from_file(
         name: String,
-        mut file: File,
+        file: File,
         extension: Option<&str>,
+        stop: Option<&Stop>,
     ) -> Result<Self, SourceError> {
-        let again = file.try_clone().map_err(|error| unreadable(&name, &error))?;
+        let mut file = Watched::new(file, stop);
+        let mut again = file.try_clone().map_err(|error| unreadable(&name, &error))?;
         let edits = edits::read(&mut file).unwrap_or_default();
         file.rewind().map_err(|error| unreadable(&name, &error))?;
         Self::new(name.clone(), probe(Box::new(file), extension), edits.clone()).or_else(|error| {
             // Containers that look for an index behind the sound give up on a file that was
             // cut short; read front to back they do not look.
-            (&again).rewind().map_err(|error| unreadable(&name, &error))?;
+            again.rewind().map_err(|error| unreadable(&name, &error))?;
             Self::new(name, probe(Box::new(ReadOnlySource::new(again)), extension), edits).map_err(|_| error)
         })
     }

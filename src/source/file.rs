@@ -100,7 +100,8 @@ impl FileSource {
         clock: Clock,
     ) -> Result<Self, SourceError> {
         let extension = decode::extension(path);
-        let decoder = Decoder::from_file(path.display().to_string(), file, extension.as_deref())?;
+        let name = path.display().to_string();
+        let decoder = Decoder::from_file(name, file, extension.as_deref(), stop.as_ref())?;
         let held = Block::with_capacity(decode::ANY_RATE, 1, 0);
         Ok(Self { decoder, stop, pacing, clock, held, waiting: false, begun: None })
     }
@@ -123,8 +124,12 @@ impl Source for FileSource {
             return Ok(Read::End);
         }
         if !self.waiting {
-            if !self.decoder.next(&mut self.held)? {
-                return Ok(Read::End);
+            match self.decoder.next(&mut self.held) {
+                // Reading ends with an error when the token is set; that one is nobody's fault.
+                _ if self.stop.as_ref().is_some_and(Stop::is_set) => return Ok(Read::End),
+                Ok(true) => {}
+                Ok(false) => return Ok(Read::End),
+                Err(error) => return Err(error),
             }
             self.waiting = true;
         }

@@ -109,7 +109,7 @@ fn decode(
     let shared = pipe.shared.clone();
     let mut decoder = match regular_file(&pipe.descriptor) {
         // A redirected file can be seeked, which some containers need.
-        Some(file) => Decoder::from_file(name.into(), file, None)?,
+        Some(file) => Decoder::from_file(name.into(), file, None, Some(&pipe.stop))?,
         None => {
             let mut first = vec![0; 4096];
             let count = pipe.read(&mut first).map_err(|error| unreadable(name, &error))?;
