@@ -158,10 +158,16 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
     for source in sources {
         settle(source, stop, &mut deadline);
     }
-    settle(infer, stop, &mut deadline);
-    // A source that hangs in a system call keeps the stages after it open: the director is told to close.
-    drop(closing);
-    let failed = join_by(director, deadline.unwrap_or_else(Instant::now) + CLOSE).unwrap_or_default();
+    let failed = match settle(infer, stop, &mut deadline) {
+        // Its channel is closed: the director ends once it has published what is left in it.
+        Some(()) => settle(director, stop, &mut deadline),
+        // A source that hangs in a system call keeps the stages after it open: the director is told to close.
+        None => {
+            drop(closing);
+            join_by(director, Instant::now() + CLOSE)
+        }
+    };
+    let failed = failed.unwrap_or_default();
     sinks::finish(&runtime, sink_tasks, stop, SINKS);
     runtime.shutdown_timeout(Duration::from_millis(50));
     dead.map_or(Ok(Outcome { failed }), |stage| Err(EngineError::Died(stage)))
@@ -190,15 +196,16 @@ fn wait<A, B>(
 }
 
 /// Joins a thread, however long it takes; once `stop` is set, until the common `deadline`, [`DRAIN`] later.
-fn settle<T>(handle: JoinHandle<T>, stop: &Stop, deadline: &mut Option<Instant>) {
+/// `None` where it panicked or did not end in time.
+fn settle<T>(handle: JoinHandle<T>, stop: &Stop, deadline: &mut Option<Instant>) -> Option<T> {
     while !handle.is_finished() {
         if stop.is_set() {
             let deadline = *deadline.get_or_insert_with(|| Instant::now() + DRAIN);
-            join_by(handle, deadline);
-            return;
+            return join_by(handle, deadline);
         }
         std::thread::sleep(Duration::from_millis(2));
     }
+    handle.join().ok()
 }
 
 /// The buffers of one source's patches, and the way back to it.
