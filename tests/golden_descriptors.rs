@@ -1,15 +1,17 @@
 //! The descriptors against librosa 0.11. `scripts/golden_descriptors.py` wrote the goldens;
 //! `scripts/test_audio.sh` cuts the clips. With `--nocapture` it prints the table of `docs/descriptors.md`.
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use genred::audio::{Block, Span};
 use genred::dsp::descriptors::{DescriptorStream, Descriptors, RATE};
 use safetensors::SafeTensors;
-use sha2::{Digest, Sha256};
+use support::clips::{digest, read_clip};
 
 const WINDOW: usize = 66_150;
 const SYNTHETIC: [&str; 5] = ["sweep", "impulses", "chord", "noise", "silence"];
@@ -203,32 +205,6 @@ fn synthetic(name: &str) -> Vec<i16> {
         }
     };
     (0..WINDOW).map(at).collect()
-}
-
-fn digest(pcm: &[i16]) -> Vec<u8> {
-    let bytes: Vec<u8> = pcm.iter().flat_map(|x| x.to_le_bytes()).collect();
-    Sha256::digest(bytes).to_vec()
-}
-
-/// The samples of a clip.
-fn read_clip(name: &str) -> Vec<i16> {
-    let path = root().join(".cache/test-audio/clips").join(name).with_extension("wav");
-    let bytes = fs::read(&path)
-        .unwrap_or_else(|e| panic!("`{}`: {e}; run scripts/test_audio.sh first", path.display()));
-    pcm_of(&bytes, &path).as_chunks::<2>().0.iter().map(|pair| i16::from_le_bytes(*pair)).collect()
-}
-
-/// The data chunk of a WAV file.
-fn pcm_of<'a>(bytes: &'a [u8], path: &Path) -> &'a [u8] {
-    let mut at = 12;
-    while let Some(header) = bytes.get(at..at + 8) {
-        let length = u32::from_le_bytes([header[4], header[5], header[6], header[7]]) as usize;
-        if &header[..4] == b"data" {
-            return &bytes[at + 8..at + 8 + length];
-        }
-        at += 8 + length.next_multiple_of(2);
-    }
-    panic!("`{}` holds no data chunk; delete it and run scripts/test_audio.sh", path.display())
 }
 
 fn root() -> PathBuf {

@@ -1,14 +1,16 @@
 //! The front end against independent oracles: librosa 0.11, and YAMNet's front end in NumPy.
 //! `scripts/golden_features.py` wrote the goldens; `scripts/test_audio.sh` cuts the clips.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+mod support;
+
+use std::fs::File;
+use std::path::PathBuf;
 
 use genred::audio::SampleRate;
 use genred::dsp::{Compression, LogMelParams, MelNorm, MelScale, Reference, Spectrum, log_mel, mel_filters};
 use ndarray::{Array1, Array2};
 use ndarray_npy::{NpzReader, ReadableElement};
-use sha2::{Digest, Sha256};
+use support::clips::{digest, read_clip};
 
 /// Largest and mean absolute difference.
 #[derive(Debug, Clone, Copy)]
@@ -149,8 +151,8 @@ fn real_music_comes_out_as_librosas_and_yamnets() {
     for name in names {
         let name = name.trim_end_matches(".npy");
         let (clip, set) = name.split_once('/').unwrap();
-        let digest = vector::<u8>(&mut npz, &format!("{clip}/sha256"));
-        let samples = to_float(&read_clip(clip, &digest));
+        let expected = vector::<u8>(&mut npz, &format!("{clip}/sha256"));
+        let samples = to_float(&known_clip(clip, &expected));
         let ours = log_mel(&samples, &parameters(set)).unwrap();
         let difference = compare(&ours, &matrix(&mut npz, name), name);
         println!("{name:28} {difference:?}");
@@ -163,32 +165,15 @@ fn real_music_comes_out_as_librosas_and_yamnets() {
 }
 
 /// The samples of a clip, once they are known to be those that the goldens were made of.
-fn read_clip(name: &str, digest: &[u8]) -> Vec<i16> {
-    let path = root().join(".cache/test-audio/clips").join(name).with_extension("wav");
-    let bytes = fs::read(&path)
-        .unwrap_or_else(|e| panic!("`{}`: {e}; run scripts/test_audio.sh first", path.display()));
-    let pcm = pcm_of(&bytes, &path);
+fn known_clip(name: &str, expected: &[u8]) -> Vec<i16> {
+    let pcm = read_clip(name);
     assert_eq!(
-        Sha256::digest(pcm).as_slice(),
-        digest,
-        "`{}` was cut differently from the clip that the goldens were made of; delete .cache/test-audio/clips and \
-         run scripts/test_audio.sh, and if it stays so (another ffmpeg), run scripts/golden_features.py",
-        path.display()
+        digest(&pcm),
+        expected,
+        "`{name}` was cut differently from the clip that the goldens were made of; delete .cache/test-audio/clips and \
+         run scripts/test_audio.sh, and if it stays so (another ffmpeg), run scripts/golden_features.py"
     );
-    pcm.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect()
-}
-
-/// The data chunk of a WAV file.
-fn pcm_of<'a>(bytes: &'a [u8], path: &Path) -> &'a [u8] {
-    let mut at = 12;
-    while let Some(header) = bytes.get(at..at + 8) {
-        let length = u32::from_le_bytes([header[4], header[5], header[6], header[7]]) as usize;
-        if &header[..4] == b"data" {
-            return &bytes[at + 8..at + 8 + length];
-        }
-        at += 8 + length.next_multiple_of(2);
-    }
-    panic!("`{}` holds no data chunk; delete it and run scripts/test_audio.sh", path.display())
+    pcm
 }
 
 #[test]
