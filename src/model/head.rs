@@ -27,6 +27,8 @@ pub enum HeadKind {
 #[derive(Debug, Clone)]
 pub struct Head {
     name: Arc<str>,
+    /// File name of its weights.
+    pub(super) weights: String,
     kind: HeadKind,
     labels: Vec<Arc<str>>,
     /// Label index of each unit.
@@ -105,6 +107,7 @@ impl Head {
         let labels = raw.labels.iter().map(|label| label.as_str().into()).collect();
         Ok(Self {
             name: raw.name.into(),
+            weights: raw.weights,
             kind: raw.kind,
             labels,
             label_of_unit,

@@ -286,6 +286,7 @@ fn open_head(bundle: &Bundle, name: &str) -> Result<Head, ModelError> {
         });
     }
     bundle.read(&format!("heads/{name}.toml"))?;
-    bundle.read(&format!("heads/{name}.safetensors"))?;
-    load(&file)
+    let head = load(&file)?;
+    bundle.read(&format!("heads/{}", head.weights))?;
+    Ok(head)
 }
