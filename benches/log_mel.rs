@@ -68,7 +68,7 @@ fn from_44_1_khz(c: &mut Criterion) {
     let patch = PatchParams { frames: 187, hop_seconds: 1.0 };
     let mut front_end = FrontEnd::new(SourceId(0), &params, &patch).unwrap();
     group.bench_function("front end", |b| {
-        b.iter(|| front_end.push(&block, &mut |patch| drop(black_box(patch.index))).unwrap())
+        b.iter(|| front_end.push(&block, &mut |patch| _ = black_box(patch.index)).unwrap())
     });
     let mut frames = FrameStream::new(&params).unwrap();
     let mut rows = Vec::new();
