@@ -162,16 +162,7 @@ pub(super) fn compress_whole(values: &mut [f32], compression: &Compression) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn noise(samples: usize) -> Vec<f32> {
-        let mut state = 1_u32;
-        std::iter::repeat_with(|| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / 8_388_608.0 - 1.0
-        })
-        .take(samples)
-        .collect()
-    }
+    use crate::dsp::samples::noise;
 
     #[test]
     fn frame_counts_are_the_published_ones() {

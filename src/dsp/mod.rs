@@ -79,3 +79,6 @@ pub enum DspError {
         reason: String,
     },
 }
+
+#[cfg(test)]
+mod samples;

@@ -3,6 +3,7 @@ use std::f64::consts::TAU;
 use super::*;
 use crate::audio::{Block, PatchSpan, Span};
 use crate::dsp::SAMPLE_LIMIT;
+use crate::dsp::samples::noise;
 
 fn describe(samples: &[f32]) -> Descriptors {
     Describer::new().describe(samples).unwrap()
@@ -14,16 +15,6 @@ fn moments(found: &Descriptors, name: &str) -> Moments {
 
 fn sine(hertz: f64, samples: usize) -> Vec<f32> {
     (0..samples).map(|n| (0.5 * (TAU * hertz * n as f64 / 22_050.0).sin()) as f32).collect()
-}
-
-fn noise(samples: usize) -> Vec<f32> {
-    let mut state = 1_u32;
-    std::iter::repeat_with(|| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / 8_388_608.0 - 1.0
-    })
-    .take(samples)
-    .collect()
 }
 
 #[test]

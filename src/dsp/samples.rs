@@ -1,0 +1,12 @@
+//! Signals that the tests of several files share.
+
+/// White noise from −1 to 1, the same each time, by a linear congruential generator (Numerical Recipes' constants).
+pub fn noise(samples: usize) -> Vec<f32> {
+    let mut state = 1_u32;
+    std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / 8_388_608.0 - 1.0
+    })
+    .take(samples)
+    .collect()
+}
