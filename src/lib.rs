@@ -11,8 +11,8 @@
 //!       one thread a source: read ▶ front end        one thread             one thread          tokio
 //! ```
 //!
-//! Imports only ever point down: [`cli`] ▸ [`engine`] ▸ [`config`] ▸ [`source`], [`sink`], [`model`] ▸ [`dsp`],
-//! [`decision`] ▸ [`audio`], [`stats`], [`thread`], [`backoff`]. `ARCHITECTURE.md` is the map, and tells the
+//! Imports only ever point down: [`cli`] ▸ [`study`] ▸ [`engine`] ▸ [`config`] ▸ [`source`], [`sink`], [`model`] ▸ [`dsp`],
+//! [`decision`], [`learn`] ▸ [`audio`], [`stats`], [`thread`], [`backoff`]. `ARCHITECTURE.md` is the map, and tells the
 //! invariants; `tests/tidy.rs` keeps the floors.
 
 pub mod audio;
@@ -22,8 +22,10 @@ pub mod config;
 pub mod decision;
 pub mod dsp;
 pub mod engine;
+pub mod learn;
 pub mod model;
 pub mod sink;
 pub mod source;
 pub mod stats;
+pub mod study;
 pub mod thread;

@@ -1,0 +1,1 @@
+//! Floor 5: labelled recordings. `genred train` and `genred eval` are made of it.
