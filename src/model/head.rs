@@ -1,8 +1,9 @@
 //! Heads: small classifiers over a trunk's embedding, evaluated here rather than in ONNX.
 //!
-//! `logits = (weight · embedding + bias) / temperature`, then a softmax over the units of a
-//! `single` head or a sigmoid for each unit of a `multi` one. Where the head has a label map,
-//! a label's posterior is the sum of its units'.
+//! `logits = (weight · x + bias) / temperature`, then a softmax over the units of a `single` head
+//! or a sigmoid for each unit of a `multi` one. `x` is the embedding, or `relu(hidden.weight ·
+//! embedding + hidden.bias)` where the head has a hidden layer. Where the head has a label map, a
+//! label's posterior is the sum of its units'.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -33,11 +34,18 @@ pub struct Head {
     labels: Vec<Arc<str>>,
     /// Label index of each unit.
     label_of_unit: Vec<usize>,
-    /// `[units, dim]`, row-major.
+    hidden: Option<Layer>,
+    output: Layer,
+    temperature: f64,
+}
+
+/// A dense layer.
+#[derive(Debug, Clone)]
+struct Layer {
+    /// `[units, inputs]`, row-major.
     weight: Vec<f32>,
     bias: Vec<f32>,
-    dim: usize,
-    temperature: f64,
+    inputs: usize,
 }
 
 #[derive(Debug, Deserialize)]
@@ -49,6 +57,7 @@ struct RawHead {
     weights: String,
     labels: Vec<String>,
     units: Option<Vec<String>>,
+    hidden: Option<usize>,
     #[serde(default)]
     label_map: BTreeMap<String, Vec<String>>,
     calibration: Calibration,
@@ -85,24 +94,16 @@ impl Head {
             std::fs::read(&weights).map_err(|error| wrong(format!("{}: {error}", weights.display())))?;
         let tensors =
             SafeTensors::deserialize(&bytes).map_err(|error| wrong(format!("{}: {error}", raw.weights)))?;
-        let weight = floats(&tensors, "weight").map_err(&wrong)?;
-        let bias = floats(&tensors, "bias").map_err(&wrong)?;
         let units = raw.units.as_ref().unwrap_or(&raw.labels);
-        if bias.len() != units.len() || weight.len() != units.len() * dim {
-            return Err(wrong(format!(
-                "{} units of {dim} weights are declared, the file holds {} weights and {} biases",
-                units.len(),
-                weight.len(),
-                bias.len()
-            )));
-        }
+        let (hidden, inputs) = match raw.hidden {
+            Some(count) => (Some(Layer::read(&tensors, "hidden.", count, dim).map_err(&wrong)?), count),
+            None => (None, dim),
+        };
+        let output = Layer::read(&tensors, "", units.len(), inputs).map_err(&wrong)?;
         let label_of_unit = label_of_unit(&raw, units).map_err(&wrong)?;
         let Calibration::Temperature { temperature } = raw.calibration;
         if !(temperature.is_finite() && temperature > 0.0) {
             return Err(wrong(format!("temperature {temperature} is not a positive number")));
-        }
-        if weight.iter().chain(&bias).any(|value| !value.is_finite()) {
-            return Err(wrong("its weights hold values that are not finite".into()));
         }
         let labels = raw.labels.iter().map(|label| label.as_str().into()).collect();
         Ok(Self {
@@ -111,9 +112,8 @@ impl Head {
             kind: raw.kind,
             labels,
             label_of_unit,
-            weight,
-            bias,
-            dim,
+            hidden,
+            output,
             temperature,
         })
     }
@@ -135,16 +135,14 @@ impl Head {
 
     /// Posteriors, 0–1, one a label, of one embedding of `dim` values.
     pub fn posteriors(&self, embedding: &[f32]) -> Vec<f32> {
-        let mut units: Vec<f64> = self
-            .weight
-            .chunks_exact(self.dim)
-            .zip(&self.bias)
-            .map(|(row, bias)| {
-                let product: f64 =
-                    row.iter().zip(embedding).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum();
-                (product + f64::from(*bias)) / self.temperature
-            })
-            .collect();
+        let mut units: Vec<f64> = match &self.hidden {
+            Some(hidden) => {
+                let active: Vec<f32> = hidden.run(embedding).map(|value| value.max(0.0) as f32).collect();
+                self.output.run(&active).collect()
+            }
+            None => self.output.run(embedding).collect(),
+        };
+        units.iter_mut().for_each(|unit| *unit /= self.temperature);
         match self.kind {
             HeadKind::Single => softmax(&mut units),
             HeadKind::Multi => units.iter_mut().for_each(|unit| *unit = 1.0 / (1.0 + (-*unit).exp())),
@@ -155,6 +153,45 @@ impl Head {
         }
         posteriors.into_iter().map(|p: f64| p.min(1.0) as f32).collect()
     }
+}
+
+impl Layer {
+    /// Reads `{prefix}weight` and `{prefix}bias`.
+    fn read(tensors: &SafeTensors<'_>, prefix: &str, units: usize, inputs: usize) -> Result<Self, String> {
+        let weight = floats(tensors, &format!("{prefix}weight"))?;
+        let bias = floats(tensors, &format!("{prefix}bias"))?;
+        if inputs == 0 || bias.len() != units || weight.len() != units * inputs {
+            return Err(format!(
+                "{units} units of {inputs} weights are declared, the file holds {} weights and {} biases",
+                weight.len(),
+                bias.len()
+            ));
+        }
+        if weight.iter().chain(&bias).any(|value| !value.is_finite()) {
+            return Err("its weights hold values that are not finite".into());
+        }
+        Ok(Self { weight, bias, inputs })
+    }
+
+    /// One value a unit.
+    fn run(&self, input: &[f32]) -> impl Iterator<Item = f64> {
+        let rows = self.weight.chunks_exact(self.inputs);
+        rows.zip(&self.bias).map(move |(row, bias)| dot(row, input) + f64::from(*bias))
+    }
+}
+
+/// Eight sums side by side, so that one addition need not wait for the one before.
+fn dot(a: &[f32], b: &[f32]) -> f64 {
+    let (a, a_rest) = a.as_chunks::<8>();
+    let (b, b_rest) = b.as_chunks::<8>();
+    let mut sums = [0f64; 8];
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..8 {
+            sums[lane] += f64::from(a[lane]) * f64::from(b[lane]);
+        }
+    }
+    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+    sums.iter().sum::<f64>() + rest
 }
 
 fn softmax(logits: &mut [f64]) {
@@ -247,6 +284,46 @@ mod tests {
         let posteriors = head.posteriors(&[1.0, 1.0]);
         assert!((posteriors[0] - 0.5).abs() < 1e-6);
         assert!((f64::from(posteriors[1]) - 1.0 / (1.0 + (-2f64).exp())).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_hidden_layer_cuts_off_what_is_negative() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+        // Ten inputs: one run of eight lanes and a rest.
+        let mut first = vec![0.0; 30];
+        (first[0], first[9], first[10], first[29]) = (1.0, 2.0, -1.0, 0.5);
+        let parts = [
+            ("hidden.weight", vec![3, 10], bytes(&first)),
+            ("hidden.bias", vec![3], bytes(&[0.5, 0.0, 1.0])),
+            ("weight", vec![2, 3], bytes(&[1.0, 5.0, 0.0, 0.0, 0.0, 2.0])),
+            ("bias", vec![2], bytes(&[0.0, 1.0])),
+        ];
+        let views = parts.iter().map(|(name, shape, data)| {
+            let view =
+                safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), data).unwrap();
+            (*name, view)
+        });
+        let file = safetensors::serialize(views, None).unwrap();
+        std::fs::write(folder.path().join("h.safetensors"), file).unwrap();
+        let toml = |hidden: usize| {
+            format!(
+                "name = 'h'\nkind = 'single'\nembedding_id = 'e'\nweights = 'h.safetensors'\nlabels = ['a', 'b']\nhidden = {hidden}\n[calibration]\nkind = 'temperature'\ntemperature = 1.0\n"
+            )
+        };
+        let path = folder.path().join("h.toml");
+        std::fs::write(&path, toml(3)).unwrap();
+        let head = Head::load(&path, "e", 10).unwrap();
+        let mut embedding = [0f32; 10];
+        (embedding[0], embedding[9]) = (1.0, 2.0);
+        // By hand: hidden = relu(1 + 4 + 0.5, -1, 1 + 1) = (5.5, 0, 2); logits = (5.5, 4 + 1).
+        let expected = 1.0 / (1.0 + (-0.5f64).exp());
+        let posteriors = head.posteriors(&embedding);
+        assert!((f64::from(posteriors[0]) - expected).abs() < 1e-6, "{posteriors:?}");
+
+        std::fs::write(&path, toml(4)).unwrap();
+        let error = Head::load(&path, "e", 10).unwrap_err().to_string();
+        assert!(error.contains("4 units of 10 weights are declared"), "{error}");
     }
 
     #[test]
