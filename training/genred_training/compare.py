@@ -19,6 +19,7 @@ import numpy as np
 import onnxruntime
 
 from .bundle import MANIFEST
+from .level import levelled
 from .musicnn import BANDS, FRAMES
 from .tensors import load_tensors
 
@@ -75,7 +76,7 @@ def original_outputs(wheel: Path | None, patches: np.ndarray) -> list[np.ndarray
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         musicnn.unpack_wheel(wheel or musicnn.fetch_wheel(work), work / "unpacked")
-        return list(musicnn.run_original(work / "unpacked", patches))
+        return list(musicnn.run_original(work / "unpacked", levelled(patches)))
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from .bundle import write_manifest
 from .fold import fold
 from .genre_map import CORRECTIONS_FILE, GENRES, UNITS, load_corrections
 from .heads import Head
+from .level import levelled
 from .reference import write_reference
 from .tensors import save_tensors
 from .toml import array, string
@@ -81,7 +82,7 @@ def genre_head(tags: Head) -> Head:
 def write_golden(folder: Path, unpacked: Path, heads: list[Head]) -> None:
     """Golden patches with what the original TensorFlow graph and the heads make of them."""
     patches = golden.golden_patches()
-    activations, embedding = musicnn.run_original(unpacked, patches)
+    activations, embedding = musicnn.run_original(unpacked, levelled(patches))
     tensors = {"log_mel": patches, "embedding": embedding, "activations": activations}
     tensors["samples"] = golden.golden_samples()
     tensors |= {f"scores.{head.name}": head.scores(embedding) for head in heads}

@@ -1,4 +1,4 @@
-"""The full MusiCNN as an ONNX graph, layer by layer as it was published."""
+"""The full MusiCNN as an ONNX graph, layer by layer as it was published, behind the level."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from .graph import Graph
+from .level import add_level
 from .musicnn import BANDS, BATCH_NORM_EPSILON, EMBEDDING, FRAMES, TAGS, Weights
 
 # The front end's convolutions in the order of their outputs: the layer, its kernel's frames.
@@ -14,9 +15,9 @@ FRONT_LAYERS = ((0, 7), (1, 7), (2, 128), (3, 64), (4, 32))
 
 
 def write_reference(weights: Weights, path: Path) -> None:
-    """Writes the network as published: `log_mel` to `activations` and `embedding`."""
+    """Writes the network as published, behind `level`: `log_mel` to `activations` and `embedding`."""
     graph = Graph("musicnn-msd-reference")
-    patches = graph.input("log_mel", ["batch", FRAMES, BANDS])
+    patches = add_level(graph, graph.input("log_mel", ["batch", FRAMES, BANDS]))
     image = graph.add("Unsqueeze", patches, np.array([1], dtype=np.int64))
     image = _batch_norm(graph, weights, 0, image)
 

@@ -9,13 +9,14 @@ import numpy as np
 from .fold import Folded, MidLayer
 from .front import add_spectrum, add_temporal, add_timbral
 from .graph import Graph
+from .level import add_level
 from .musicnn import BANDS, EMBEDDING, FRAMES, TAGS
 
 
 def write_trunk(folded: Folded, path: Path) -> None:
     """Writes the folded network: `log_mel` to `activations` and `embedding`."""
     graph = Graph("musicnn-msd-trunk")
-    patches = graph.input("log_mel", ["batch", FRAMES, BANDS])
+    patches = add_level(graph, graph.input("log_mel", ["batch", FRAMES, BANDS]))
     affine = (folded.input_scale, folded.input_shift)
     spectrum = add_spectrum(graph, patches, *affine)
     image = graph.reshape(patches, [0, 1, FRAMES, BANDS])
