@@ -14,6 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from scipy.fft import next_fast_len
 from scipy.io import wavfile
 from scipy.signal import butter, fftconvolve, resample_poly, sosfilt
 
@@ -84,11 +85,10 @@ def filtered(samples: Samples, sections: np.ndarray) -> Samples:
 
 def tilt(samples: Samples, rate: int, per_octave: float) -> Samples:
     """The spectrum turned about 1 kHz by so many dB an octave, 50 Hz to half the rate."""
-    spectrum = np.fft.rfft(samples)
-    frequency = np.maximum(np.fft.rfftfreq(len(samples), 1 / rate), 50.0)
-    return np.fft.irfft(spectrum * 10 ** (per_octave * np.log2(frequency / 1000) / 20), len(samples)).astype(
-        np.float32
-    )
+    size = next_fast_len(len(samples), real=True)
+    frequency = np.maximum(np.fft.rfftfreq(size, 1 / rate), 50.0)
+    spectrum = np.fft.rfft(samples, size) * 10 ** (per_octave * np.log2(frequency / 1000) / 20)
+    return np.fft.irfft(spectrum, size)[: len(samples)].astype(np.float32)
 
 
 def small_speaker(
@@ -133,13 +133,14 @@ def room(samples: Samples, response: Samples) -> Samples:
 
 def noise_like(kind: str, count: int, rate: int, rng: np.random.Generator) -> Samples:
     """Noise `[count]` of root mean square 1: white, pink, brown, hum (mains) or air (conditioning)."""
-    white = rng.standard_normal(count)
     if kind == "white":
-        return white.astype(np.float32)
-    frequency = np.fft.rfftfreq(count, 1 / rate)
+        return rng.standard_normal(count).astype(np.float32)
+    size = next_fast_len(count, real=True)
+    white = rng.standard_normal(size)
+    frequency = np.fft.rfftfreq(size, 1 / rate)
     safe = np.maximum(frequency, 20.0)
     if kind == "hum":
-        time = np.arange(count) / rate
+        time = np.arange(size) / rate
         base = rng.choice([50.0, 60.0]) * rng.uniform(0.999, 1.001)
         orders = np.arange(1, 16)
         heights = rng.uniform(0.05, 1.0, len(orders)) / orders ** rng.uniform(0.3, 1.5)
@@ -156,7 +157,8 @@ def noise_like(kind: str, count: int, rate: int, rng: np.random.Generator) -> Sa
                 centre, width = rng.uniform(60, 1500), rng.uniform(2, 60)
                 gains *= 1 + rng.uniform(1, 20) / (1 + ((safe - centre) / width) ** 2)
         gains[frequency < 20.0] *= 0.1
-        sound = np.fft.irfft(np.fft.rfft(white) * gains, count)
+        sound = np.fft.irfft(np.fft.rfft(white) * gains, size)
+    sound = sound[:count]
     return (sound / max(rms(sound), 1e-12)).astype(np.float32)
 
 
