@@ -11,11 +11,13 @@ temperature, fits it again on all of them, and reports on sources that took no p
 from __future__ import annotations
 
 import argparse
+import warnings
 import zlib
 from pathlib import Path
 
 import numpy as np
 from scipy.optimize import minimize_scalar
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from .gate_patches import LABELS, Embedder, Library, tracks
@@ -54,7 +56,10 @@ class Network:
             random_state=self._seed,
             n_iter_no_change=EPOCHS,
         )
-        network.fit((embedding - self.mean) / self.scale, label, sample_weight=weight / weight.mean())
+        with warnings.catch_warnings():
+            # So many epochs and no more, whether or not the loss still falls.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            network.fit((embedding - self.mean) / self.scale, label, sample_weight=weight / weight.mean())
         self.layers = [w.T for w in network.coefs_]
         self.biases = list(network.intercepts_)
         # The standardisation moves into the first layer.

@@ -14,9 +14,10 @@ from .toml import array, document, string
 
 @dataclass
 class Head:
-    """A linear head.
+    """A linear head, or one with a hidden layer of ReLUs.
 
-    `weight` is `[units, dim]`, `bias` `[units]`, both float32. `kind` is `multi` (a sigmoid a
+    `weight` is `[units, dim]`, `bias` `[units]`, both float32. With a hidden layer, `hidden_weight`
+    `[h, dim]` and `hidden_bias` `[h]` come first, and `weight` is `[units, h]`. `kind` is `multi` (a sigmoid a
     unit) or `single` (a softmax over the units). With a `label_map` a label's posterior is
     the sum of its units'; without one the labels are the units.
     """
@@ -31,10 +32,16 @@ class Head:
     label_map: dict[str, list[str]] = field(default_factory=dict)
     temperature: float = 1.0
     provenance: dict[str, str] = field(default_factory=dict)
+    hidden_weight: np.ndarray | None = None
+    hidden_bias: np.ndarray | None = None
 
     def scores(self, embedding: np.ndarray) -> np.ndarray:
         """Posteriors `[n, labels]`, float32 from float64 sums, of `embedding` `[n, dim]`."""
-        product = embedding.astype(np.float64) @ self.weight.T.astype(np.float64)
+        inputs = embedding.astype(np.float64)
+        if self.hidden_weight is not None:
+            inputs = inputs @ self.hidden_weight.T.astype(np.float64) + self.hidden_bias.astype(np.float64)
+            inputs = np.maximum(inputs, 0.0)
+        product = inputs @ self.weight.T.astype(np.float64)
         logits = (product + self.bias.astype(np.float64)) / self.temperature
         if self.kind == "multi":
             posteriors = 1.0 / (1.0 + np.exp(-logits))
@@ -50,7 +57,10 @@ class Head:
     def save(self, folder: Path) -> None:
         """Writes `<name>.toml` and `<name>.safetensors` into `folder`."""
         weights = f"{self.name}.safetensors"
-        save_tensors({"weight": self.weight, "bias": self.bias}, folder / weights)
+        tensors = {"weight": self.weight, "bias": self.bias}
+        if self.hidden_weight is not None:
+            tensors |= {"hidden.weight": self.hidden_weight, "hidden.bias": self.hidden_bias}
+        save_tensors(tensors, folder / weights)
         top = {
             "name": string(self.name),
             "kind": string(self.kind),
@@ -58,6 +68,8 @@ class Head:
             "weights": string(weights),
             "labels": array(self.labels),
         }
+        if self.hidden_weight is not None:
+            top["hidden"] = str(len(self.hidden_weight))
         if self.units:
             top["units"] = array(self.units)
         tables = {}
@@ -84,4 +96,6 @@ def load_head(path: Path) -> Head:
         label_map=settings.get("label_map", {}),
         temperature=settings["calibration"]["temperature"],
         provenance=settings.get("provenance", {}),
+        hidden_weight=tensors.get("hidden.weight"),
+        hidden_bias=tensors.get("hidden.bias"),
     )

@@ -3,7 +3,8 @@
     python -m genred_training.import_musicnn --out models/musicnn-msd
 
 The same versions on the same kind of processor give the same bytes. A model card `CARD.md`
-that lies in the folder already is kept and enters the checksums.
+that lies in the folder already is kept and enters the checksums, and so do heads that were trained
+on the trunk's embedding (`gate`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from . import golden, musicnn
 from .bundle import write_manifest
 from .fold import fold
 from .genre_map import CORRECTIONS_FILE, GENRES, UNITS, load_corrections
-from .heads import Head
+from .heads import Head, load_head
 from .level import levelled
 from .reference import write_reference
 from .tensors import save_tensors
@@ -79,6 +80,11 @@ def genre_head(tags: Head) -> Head:
     )
 
 
+def trained_heads(folder: Path, made: set[str]) -> list[Head]:
+    """The heads that lie in a bundle and are not `made` here."""
+    return [load_head(p) for p in sorted(folder.glob("*.toml")) if p.stem not in made]
+
+
 def write_golden(folder: Path, unpacked: Path, heads: list[Head]) -> None:
     """Golden patches with what the original TensorFlow graph and the heads make of them."""
     patches = golden.golden_patches()
@@ -98,12 +104,13 @@ def import_bundle(wheel: Path | None, out: Path) -> None:
         weights = musicnn.load_weights(unpacked)
         tags = tag_head(weights, musicnn.labels(unpacked))
         heads = [tags, genre_head(tags)]
+        heads += trained_heads(out / "heads", {head.name for head in heads})
 
         for folder in (out, out / "heads", out / "golden"):
             folder.mkdir(parents=True, exist_ok=True)
         write_reference(weights, out / "reference.onnx")
         write_trunk(fold(weights), out / "trunk.onnx")
-        for head in heads:
+        for head in heads[:2]:
             head.save(out / "heads")
         write_golden(out / "golden", unpacked, heads)
         shutil.copyfile(unpacked / musicnn.LICENCE_FILE, out / "LICENSE-musicnn")
