@@ -40,6 +40,18 @@ TEST_PACKAGES = (
     "supertuxkart-data",
     "freedink-data",
 )
+# What lies among the music and is none: YAMNet hears speech, thunder, animals, steam or silence.
+NOT_MUSIC = (
+    *(
+        f"colobot-common-sounds/{name}"
+        for name in ("music006.ogg", "music009.ogg", "music010.ogg", "music011.ogg")
+    ),
+    "nexuiz-music/thunder.ogg",
+    *(
+        f"supertuxkart-data/{name}"
+        for name in ("sara_airport_pa.ogg", "static-radio.ogg", "steamLocomotive.ogg", "nolok_speech.ogg")
+    ),
+)
 
 
 @dataclass

@@ -64,11 +64,12 @@ def bed_set(
 
 
 def music_set(library: Library, rng: np.random.Generator, genre: str, copies: int, use: str) -> list[Patch]:
-    """So many excerpts of each track of a genre."""
+    """So many excerpts of each track of a genre; `detail` is its genre and file."""
     found = []
     for track in library.music:
         if track.genre == genre and track.use == use:
-            found += [Patch(excerpt(track, rng), "music", track.group, genre) for _ in range(copies)]
+            name = f"{genre}:{track.group}/{track.path.name}"
+            found += [Patch(excerpt(track, rng), "music", track.group, name) for _ in range(copies)]
     return found
 
 

@@ -17,8 +17,8 @@ class Head:
     """A linear head, or one with a hidden layer of ReLUs.
 
     `weight` is `[units, dim]`, `bias` `[units]`, both float32. With a hidden layer, `hidden_weight`
-    `[h, dim]` and `hidden_bias` `[h]` come first, and `weight` is `[units, h]`. `kind` is `multi` (a sigmoid a
-    unit) or `single` (a softmax over the units). With a `label_map` a label's posterior is
+    `[h, dim]` and `hidden_bias` `[h]` come first, and `weight` is `[units, h]`. `kind` is `multi` (a
+    sigmoid a unit) or `single` (a softmax over the units). With a `label_map` a label's posterior is
     the sum of its units'; without one the labels are the units.
     """
 

@@ -26,18 +26,23 @@ def test_manifest_names_files_that_exist(bundle: Path) -> None:
         assert path in manifest["checksums"]
 
 
-@pytest.mark.parametrize("name", ["tags", "genres"])
+@pytest.mark.parametrize("name", ["tags", "genres", "gate"])
 def test_head_is_whole(bundle: Path, name: str) -> None:
     manifest = tomllib.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
     head = load_head(bundle / "heads" / f"{name}.toml")
     units = head.units or head.labels
     assert head.embedding_id == manifest["trunk"]["embedding_id"]
-    assert head.weight.shape == (len(units), manifest["trunk"]["embedding_dim"])
+    dim = manifest["trunk"]["embedding_dim"]
+    if head.hidden_weight is not None:
+        hidden, inputs = head.hidden_weight.shape
+        assert inputs == dim and head.hidden_bias.shape == (hidden,)
+        dim = hidden
+    assert head.weight.shape == (len(units), dim)
     assert head.bias.shape == (len(units),)
     assert len(set(units)) == len(units)
 
 
-@pytest.mark.parametrize("name", ["tags", "genres"])
+@pytest.mark.parametrize("name", ["tags", "genres", "gate"])
 def test_head_gives_golden_scores(bundle: Path, golden: dict[str, np.ndarray], name: str) -> None:
     head = load_head(bundle / "heads" / f"{name}.toml")
     scores = head.scores(golden["embedding"])
