@@ -11,6 +11,7 @@ import numpy as np
 from . import augment as effects
 from .gate_patches import (
     LABELS,
+    PATCH,
     Embedder,
     Library,
     Patch,
@@ -73,6 +74,15 @@ def music_set(library: Library, rng: np.random.Generator, genre: str, copies: in
     return found
 
 
+def looped(patches: list[Patch], rng: np.random.Generator) -> list[Patch]:
+    """A second or two of each patch over and over, as the front end repeats short files."""
+    for patch in patches:
+        size = int(rng.uniform(0.9, 2.2) * RATE)
+        start = rng.integers(PATCH - size)
+        patch.samples = np.resize(patch.samples[start : start + size], len(patch.samples))
+    return patches
+
+
 def noise_set(library: Library, rng: np.random.Generator, name: str, count: int) -> list[Patch]:
     """Effects of one source, or synthetic room tones."""
     if name == "rooms":
@@ -121,10 +131,25 @@ class Sets:
             sets[f"speech/{name}"] = lambda rng, n=name: speech_set(library, rng, n, count(240))
             sets[f"bed/{name}"] = lambda rng, n=name: bed_set(library, rng, n, count(70), 2, 20)
             sets[f"lead/{name}"] = lambda rng, n=name: bed_set(library, rng, n, count(20), -25, -6)
+            sets[f"bed/{name}, close"] = lambda rng, n=name: bed_set(library, rng, n, count(70), 2, 10)
+            sets[f"speech/{name}, short"] = lambda rng, n=name: looped(
+                speech_set(library, rng, n, count(50)), rng
+            )
         for genre in sorted({t.genre for t in library.music}):
             sets[f"music/{genre}"] = lambda rng, g=genre: music_set(library, rng, g, count(8), "train")
+            if genre != "debian":
+                more = count(4)
+                sets[f"music/{genre}, more"] = lambda rng, g=genre, c=more: music_set(
+                    library, rng, g, c, "train"
+                )
+                sets[f"music/{genre}, short"] = lambda rng, g=genre: looped(
+                    music_set(library, rng, g, 1, "train"), rng
+                )
         for name in library.names("noise", "train"):
             sets[f"noise/{name}"] = lambda rng, n=name: noise_set(library, rng, n, count(180))
+            sets[f"noise/{name}, short"] = lambda rng, n=name: looped(
+                noise_set(library, rng, n, count(40)), rng
+            )
         sets["noise/rooms"] = lambda rng: noise_set(library, rng, "rooms", count(1500))
         return {k: self._made(f"train/{k}", make, AUGMENTED) for k, make in sets.items()}
 

@@ -2,10 +2,16 @@
 
 Silero VAD (MIT) is the ONNX file of the PyPI wheel `silero-vad`. YAMNet (Apache-2.0) is a TensorFlow
 Lite file that takes log-mel patches, with the class names in a CSV beside it. Both hear 16 kHz.
+
+    python -m genred_training.teachers --yamnet FOLDER FILE…
+
+prints what YAMNet hears in each file: its mean scores of music and of speech, and its three first
+classes. What lies among music and is none was found so (`gate_patches.NOT_MUSIC`).
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
 from pathlib import Path
 
@@ -72,11 +78,6 @@ class YamNet:
             rows.append(self._interpreter.get_tensor(self._output)[0].copy())
         return np.array(rows)
 
-    def score(self, samples: np.ndarray, classes: list[str]) -> float:
-        """The mean over time of the largest score among the classes."""
-        columns = [self.classes.index(c) for c in classes]
-        return float(self(samples)[:, columns].max(axis=1).mean())
-
 
 def mel_matrix() -> np.ndarray:
     """YAMNet's filters `[257, 64]`: triangles on HTK's mel scale, 125 to 7500 Hz, peaks of one."""
@@ -91,3 +92,24 @@ def mel_matrix() -> np.ndarray:
     matrix = np.maximum(0.0, np.minimum(rising, falling))
     matrix[0] = 0.0
     return matrix
+
+
+def main() -> None:
+    import soundfile
+    import soxr
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--yamnet", type=Path, required=True, help="folder of the network and its classes")
+    parser.add_argument("files", type=Path, nargs="+", help="sound files")
+    arguments = parser.parse_args()
+    yamnet = YamNet(arguments.yamnet)
+    music, speech = (yamnet.classes.index(name) for name in ("Music", "Speech"))
+    for path in arguments.files:
+        sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        scores = yamnet(soxr.resample(sound.mean(axis=1), rate, RATE)).mean(axis=0)
+        first = ", ".join(yamnet.classes[i] for i in scores.argsort()[::-1][:3])
+        print(f"{path}: music {scores[music]:.2f}, speech {scores[speech]:.2f}; {first}")
+
+
+if __name__ == "__main__":
+    main()
