@@ -1,0 +1,323 @@
+//! Labelled recordings: a folder a label, or a CSV file with a row a recording.
+//!
+//! A *track* is one recording, of which there may be several files (cuts, copies). Whatever is drawn or split is drawn
+//! and split by tracks, never by files or patches. A *group* holds tracks that must stay on one side of a split: an
+//! artist, an album.
+
+mod folder;
+mod groups;
+mod index;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// What goes wrong with data sets, before any file is decoded.
+#[derive(Debug, thiserror::Error)]
+pub enum DatasetError {
+    /// A folder or an index that cannot be read.
+    #[error("`{}` cannot be read: {what}", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        what: String,
+    },
+    /// A folder without class folders.
+    #[error(
+        "`{}` holds no class folder; it needs one folder a genre, as in `rock/one.mp3`, or name an index, as in `--data index.csv`",
+        path.display()
+    )]
+    NoClasses {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A class folder without sound files.
+    #[error("the class folder `{}` holds no sound file; put some in it, or remove it", path.display())]
+    EmptyClass {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// An index that does not say what it must.
+    #[error("`{}`: {what}", path.display())]
+    Index {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, with the line where there is one.
+        what: String,
+    },
+    /// Filters that let nothing through.
+    #[error("`{}` has no labelled row with {filters}; check `--where`", path.display())]
+    NothingLeft {
+        /// The index.
+        path: PathBuf,
+        /// The filters.
+        filters: String,
+    },
+    /// Files of one track that contradict each other.
+    #[error(
+        "track `{track}` is {one} in `{}` and {other} in `{}`; a track has the same {what} in all its files: correct one, or give them different tracks",
+        one_file.display(), other_file.display()
+    )]
+    Contradiction {
+        /// The track.
+        track: Arc<str>,
+        /// What differs: `genre` or `group`.
+        what: &'static str,
+        /// What the first file says.
+        one: String,
+        /// The first file.
+        one_file: PathBuf,
+        /// What another says.
+        other: String,
+        /// The other.
+        other_file: PathBuf,
+    },
+    /// Several labels where one is wanted.
+    #[error(
+        "`{}` has {} labels ({labels}), and one is wanted; correct it, or use a head of several labels (`--multi-label` when training)",
+        file.display(), labels.split(", ").count()
+    )]
+    SeveralLabels {
+        /// The file.
+        file: PathBuf,
+        /// Its labels.
+        labels: String,
+    },
+    /// Nothing to tell apart.
+    #[error("`{}` has only the label `{label}`; there must be at least two", path.display())]
+    OneLabel {
+        /// The data set.
+        path: PathBuf,
+        /// The label.
+        label: Arc<str>,
+    },
+}
+
+/// `--where COLUMN=VALUE`: rows of an index whose column has this value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter {
+    /// Column name, as in the header.
+    pub column: String,
+    /// The value to keep.
+    pub value: String,
+}
+
+impl FromStr for Filter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((column, value)) if !column.trim().is_empty() => {
+                Ok(Self { column: column.trim().into(), value: value.trim().into() })
+            }
+            _ => Err("not COLUMN=VALUE, as in `split=test`".into()),
+        }
+    }
+}
+
+/// How a data set is read.
+#[derive(Debug, Clone, Default)]
+pub struct DatasetOptions {
+    /// Rows of an index to keep: of filters on one column any must fit, and each column's must.
+    pub filters: Vec<Filter>,
+    /// A CSV file with the columns `group` or `artist`, and `track` or `path`.
+    pub groups: Option<PathBuf>,
+    /// Where no group is known: tracks are one group whose last numbers, divided by this and rounded down, are equal,
+    /// and whose names before that number are.
+    pub group_blocks: Option<u32>,
+}
+
+/// One file of a data set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Where it is. Nothing has opened it yet.
+    pub path: PathBuf,
+    /// Its labels, as ascending indices into [`Dataset::labels`]; at least one.
+    pub labels: Vec<usize>,
+    /// Which recording it is (or is a part of).
+    pub track: Arc<str>,
+    /// Which tracks must not be separated; the track itself where nothing is known.
+    pub group: Arc<str>,
+    /// The other columns of an index, by name.
+    pub columns: BTreeMap<String, String>,
+}
+
+/// Labelled files.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    /// The folder or the index.
+    pub path: PathBuf,
+    /// All labels that occur, sorted.
+    pub labels: Vec<Arc<str>>,
+    /// In the order of the index, or of the paths in a folder.
+    pub items: Vec<Item>,
+    /// Files in a folder that are no recordings by their name (pictures, playlists), or lie in no class folder.
+    pub ignored: Vec<PathBuf>,
+    /// Rows of an index without a label, which are left out.
+    pub unlabelled: usize,
+    /// Tracks that `--groups` does not know.
+    pub ungrouped: usize,
+}
+
+/// A file with its labels in words, before they are numbered.
+#[derive(Debug)]
+struct Entry {
+    path: PathBuf,
+    labels: Vec<String>,
+    track: String,
+    /// Absent where nothing is known.
+    group: Option<String>,
+    columns: BTreeMap<String, String>,
+}
+
+impl Dataset {
+    /// Reads `path`: a folder with a folder a label (each searched through to its leaves), or a CSV file.
+    ///
+    /// The CSV file has a header and the columns `path` (relative to the file's own folder, or absolute) and `genre` or
+    /// `label` (several labels are separated by `|` or `;`); `track`, and `group` or `artist`, may be there. A track is
+    /// the path without its extension where no column says another, relative to the folder and with `/`.
+    ///
+    /// # Errors
+    /// What cannot be read, a folder without classes or with an empty one, an index without its columns, filters that
+    /// leave nothing, files of one track that contradict each other.
+    pub fn open(path: &Path, options: &DatasetOptions) -> Result<Self, DatasetError> {
+        let unreadable =
+            |error: std::io::Error| DatasetError::Unreadable { path: path.into(), what: error.to_string() };
+        let is_folder = std::fs::metadata(path).map_err(unreadable)?.is_dir();
+        let (mut entries, ignored, unlabelled) = if is_folder {
+            if let Some(filter) = options.filters.first() {
+                let what = format!(
+                    "`--where {}={}` chooses rows of an index, and this is a folder",
+                    filter.column, filter.value
+                );
+                return Err(DatasetError::Index { path: path.into(), what });
+            }
+            let (entries, ignored) = folder::read(path)?;
+            (entries, ignored, 0)
+        } else {
+            let (entries, unlabelled) = index::read(path, &options.filters)?;
+            (entries, Vec::new(), unlabelled)
+        };
+        let root = if is_folder { path } else { path.parent().unwrap_or(Path::new("")) };
+        let ungrouped = match &options.groups {
+            Some(file) => groups::assign(file, root, &mut entries)?,
+            None => 0,
+        };
+        if let Some(block) = options.group_blocks {
+            groups::assign_blocks(block, &mut entries);
+        }
+        let dataset = number(path, entries, ignored, unlabelled, ungrouped);
+        dataset.check_tracks()?;
+        Ok(dataset)
+    }
+
+    /// The labels of an item, in words.
+    pub fn labels_of(&self, item: &Item) -> Vec<&str> {
+        item.labels.iter().filter_map(|label| self.labels.get(*label)).map(AsRef::as_ref).collect()
+    }
+
+    /// Number of different tracks.
+    pub fn tracks(&self) -> usize {
+        self.items.iter().map(|item| &item.track).collect::<std::collections::BTreeSet<_>>().len()
+    }
+
+    /// Refuses files with several labels, for heads whose labels exclude each other.
+    ///
+    /// # Errors
+    /// [`DatasetError::SeveralLabels`], for the first such file.
+    pub fn require_single(&self) -> Result<(), DatasetError> {
+        match self.items.iter().find(|item| item.labels.len() > 1) {
+            Some(item) => Err(DatasetError::SeveralLabels {
+                file: item.path.clone(),
+                labels: self.labels_of(item).join(", "),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses a data set in which there is nothing to tell apart.
+    ///
+    /// # Errors
+    /// [`DatasetError::OneLabel`].
+    pub fn require_several_labels(&self) -> Result<(), DatasetError> {
+        match self.labels.as_slice() {
+            [label] => Err(DatasetError::OneLabel { path: self.path.clone(), label: label.clone() }),
+            _ => Ok(()),
+        }
+    }
+
+    /// All files of a track have the same labels and the same group.
+    fn check_tracks(&self) -> Result<(), DatasetError> {
+        let mut first: BTreeMap<&str, &Item> = BTreeMap::new();
+        for item in &self.items {
+            let known = *first.entry(&item.track).or_insert(item);
+            let (what, one, other) = if known.labels != item.labels {
+                let words = |item| format!("`{}`", self.labels_of(item).join("`, `"));
+                ("genre", words(known), words(item))
+            } else if known.group != item.group {
+                ("group", format!("in group `{}`", known.group), format!("in group `{}`", item.group))
+            } else {
+                continue;
+            };
+            return Err(DatasetError::Contradiction {
+                track: item.track.clone(),
+                what,
+                one,
+                one_file: known.path.clone(),
+                other,
+                other_file: item.path.clone(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Sorts the labels and numbers them.
+fn number(
+    path: &Path,
+    entries: Vec<Entry>,
+    ignored: Vec<PathBuf>,
+    unlabelled: usize,
+    ungrouped: usize,
+) -> Dataset {
+    let mut labels: Vec<Arc<str>> =
+        entries.iter().flat_map(|entry| &entry.labels).map(|label| label.as_str().into()).collect();
+    labels.sort();
+    labels.dedup();
+    let items = entries
+        .into_iter()
+        .map(|entry| {
+            let track: Arc<str> = entry.track.into();
+            let mut numbers: Vec<usize> = entry
+                .labels
+                .iter()
+                .filter_map(|label| labels.binary_search_by(|known| (**known).cmp(label)).ok())
+                .collect();
+            numbers.sort_unstable();
+            numbers.dedup();
+            Item {
+                path: entry.path,
+                labels: numbers,
+                group: entry.group.map_or_else(|| track.clone(), Into::into),
+                track,
+                columns: entry.columns,
+            }
+        })
+        .collect();
+    Dataset { path: path.into(), labels, items, ignored, unlabelled, ungrouped }
+}
+
+/// `path` without its extension, with `/` between its parts.
+fn without_extension(path: &Path) -> String {
+    let parts: Vec<_> = path
+        .with_extension("")
+        .components()
+        .filter(|part| !matches!(part, std::path::Component::CurDir))
+        .map(|part| part.as_os_str().to_string_lossy().into_owned())
+        .collect();
+    parts.join("/")
+}
