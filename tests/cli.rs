@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use ndarray::Array2;
 use serde_json::Value;
 use support::audio::{signal, write_wav};
+use support::clips::{digest, read_clip};
 use support::daemon::{Daemon, Ended, genred, run};
 use support::music::{clip, cut};
 
@@ -290,7 +291,11 @@ fn embeddings_are_patches_by_dimensions() {
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     let lines = ended.json();
     assert_eq!(lines.len(), 3);
-    assert_eq!(lines[0], serde_json::json!({ "file": "clip.wav", "out": "many/clip.wav.npy", "patches": 3 }));
+    let pcm_sha256: String = digest(&read_clip("sorrow")).iter().map(|byte| format!("{byte:02x}")).collect();
+    let expected = serde_json::json!({
+        "file": "clip.wav", "out": "many/clip.wav.npy", "patches": 3, "pcm_sha256": pcm_sha256
+    });
+    assert_eq!(lines[0], expected);
     assert_eq!(lines[1]["error"], "`empty.wav` is empty (0 bytes)");
     assert_eq!(npy(&folder.join("many/clip.wav.npy")).dim(), (3, 200));
     assert_eq!(npy(&folder.join("many/tenth.wav.npy")).dim(), (1, 200));

@@ -44,21 +44,26 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut failed = false;
     for (file, out) in files.iter().zip(&outputs) {
         progress.begin(file);
-        let result = offline::embed(file, &mut model, args.hop.hop);
+        let result = offline::hear(file, &mut model, args.hop.hop);
         failed |= result.is_err();
         progress.done(|| -> anyhow::Result<()> {
             match &result {
-                Ok(embeddings) => {
-                    write_npy(out, embeddings, model.embedding_dim())?;
-                    let patches = embeddings.len() / model.embedding_dim();
+                Ok(heard) => {
+                    write_npy(out, &heard.embeddings, model.embedding_dim())?;
+                    let line = json!({
+                        "file": file.display().to_string(),
+                        "out": out.display().to_string(),
+                        "patches": heard.spans.len(),
+                        "pcm_sha256": heard.pcm_sha256,
+                    });
+                    writeln!(stdout, "{line}")?;
+                }
+                Err(error) => {
                     writeln!(
                         stdout,
                         "{}",
-                        json!({ "file": file.display().to_string(), "out": out.display().to_string(), "patches": patches })
+                        json!({ "file": file.display().to_string(), "error": error.to_string() })
                     )?;
-                }
-                Err(error) => {
-                    writeln!(stdout, "{}", json!({ "file": file.display().to_string(), "error": error.to_string() }))?;
                 }
             }
             Ok(())

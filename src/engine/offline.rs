@@ -1,14 +1,16 @@
 //! Whole files, as fast as they decode: the daemon's own front end and model, without threads.
 //!
-//! `classify`, `embed` and `features` share it, so that offline and live answers cannot differ.
+//! `classify`, `embed`, `features`, `train` and `eval` share it, so that offline and live answers cannot differ.
 
 use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
 
 use crate::audio::{Block, Level, PatchSpan, SampleRate, SourceId};
 use crate::decision::{SilenceConfig, State, Verdict, raw};
 use crate::dsp::descriptors::{DescriptorStream, Descriptors};
-use crate::dsp::{DspError, FrameStream, FrontEnd, LogMelParams, PatchParams};
-use crate::model::{Classifier, HeadKind, Model, ModelError, Scores};
+use crate::dsp::{DspError, FrameStream, FrontEnd, LogMelParams, PatchParams, PatchView};
+use crate::model::{Head, HeadKind, Model, ModelError, hex};
 use crate::source::{self, Read, Source, SourceError};
 
 /// Why one file has no answer.
@@ -56,53 +58,91 @@ pub struct FileVerdict {
     pub windows: Vec<WindowVerdict>,
 }
 
-/// Classifies one file.
+/// What the trunk made of a file, before any head.
+#[derive(Debug, Clone)]
+pub struct Heard {
+    /// Decoded length in seconds.
+    pub duration_s: f64,
+    /// What tells one recording from another whatever its file is called and its container says: SHA-256, in lower-case
+    /// hexadecimal digits, of the decoded samples at their own rate, interleaved, each rounded to 16 bits (times 32768,
+    /// clamped; what is not a number counts as 0), little-endian. Equal for WAV and FLAC of the same 16-bit samples.
+    pub pcm_sha256: String,
+    /// Where its patches lie, in order.
+    pub spans: Vec<PatchSpan>,
+    /// Loudness at the end of each.
+    pub levels: Vec<Level>,
+    /// Row-major `[patches, dim]`.
+    pub embeddings: Vec<f32>,
+}
+
+/// Hears one file: everything about it that does not depend on a head.
 ///
 /// # Errors
 /// When it cannot be read, is empty, or the model fails.
+pub fn hear(file: &Path, model: &mut Model, hop_seconds: f64) -> Result<Heard, FileError> {
+    let wrong = |error| FileError::Dsp { file: file.to_path_buf(), error };
+    let mut source = source::open_file(file)?;
+    let patches = PatchParams { frames: model.bundle().patch_frames(), hop_seconds };
+    let mut front_end = FrontEnd::new(SourceId(0), model.front_end(), &patches).map_err(wrong)?;
+    let mut fingerprint = Fingerprint::default();
+    let mut heard = Heard {
+        duration_s: 0.0,
+        pcm_sha256: String::new(),
+        spans: Vec::new(),
+        levels: Vec::new(),
+        embeddings: Vec::new(),
+    };
+    // Patches that wait to be embedded together.
+    let mut log_mel = Vec::new();
+    let mut waiting = 0;
+    for_each_block(source.as_mut(), |block| {
+        heard.duration_s += block.rate.seconds(block.samples() as u64);
+        fingerprint.update(&block.interleaved);
+        let mut keep = |view: PatchView<'_>| heard.keep(&view, &mut log_mel, &mut waiting);
+        front_end.push(block, &mut keep).map_err(wrong)?;
+        if waiting >= BATCH { heard.embed(model, &mut log_mel, &mut waiting) } else { Ok(()) }
+    })?;
+    front_end.finish(&mut |view| heard.keep(&view, &mut log_mel, &mut waiting)).map_err(wrong)?;
+    if waiting > 0 {
+        heard.embed(model, &mut log_mel, &mut waiting)?;
+    }
+    heard.pcm_sha256 = fingerprint.finish();
+    Ok(heard)
+}
+
+/// Asks `head` about each patch of a file.
+pub fn judge(heard: &Heard, head: &Head, silence: &SilenceConfig) -> Vec<WindowVerdict> {
+    let dim = heard.embeddings.len() / heard.spans.len().max(1);
+    let places = heard.spans.iter().zip(&heard.levels);
+    places
+        .zip(heard.embeddings.chunks_exact(dim.max(1)))
+        .map(|((span, level), embedding)| {
+            let posteriors = head.posteriors(embedding);
+            let verdict = raw(&posteriors, level.lufs_s, silence);
+            WindowVerdict { span: *span, level: *level, verdict, posteriors }
+        })
+        .collect()
+}
+
+/// Classifies one file.
+///
+/// # Errors
+/// As [`hear`].
 pub fn classify(
     file: &Path,
     model: &mut Model,
     hop_seconds: f64,
     silence: &SilenceConfig,
 ) -> Result<FileVerdict, FileError> {
-    let mut windows = Vec::new();
-    let mut scored: Vec<Scores> = Vec::new();
-    let mut pending: Vec<(PatchSpan, Level)> = Vec::new();
-    let duration_s = for_each_batch(file, model, hop_seconds, &mut pending, |model, log_mel, pending| {
-        scored.clear();
-        model.score(log_mel, pending.len(), &mut scored)?;
-        windows.extend(pending.drain(..).zip(scored.drain(..)).map(|((span, level), scores)| {
-            WindowVerdict {
-                span,
-                level,
-                verdict: raw(&scores.posteriors, level.lufs_s, silence),
-                posteriors: scores.posteriors,
-            }
-        }));
-        Ok(())
-    })?;
+    let heard = hear(file, model, hop_seconds)?;
+    let windows = judge(&heard, model.head(), silence);
     let posteriors = mean_posteriors(&windows, model.head().kind());
     let verdict = match state_of(&windows) {
         // Loudness was judged for each window; here the label alone is asked for.
         State::Music => raw(&posteriors, 0.0, silence),
         state => Verdict::state(state),
     };
-    Ok(FileVerdict { duration_s, verdict, posteriors, windows })
-}
-
-/// Embeds one file: row-major `[patches, dim]`.
-///
-/// # Errors
-/// When it cannot be read, is empty, or the model fails.
-pub fn embed(file: &Path, model: &mut Model, hop_seconds: f64) -> Result<Vec<f32>, FileError> {
-    let mut embeddings = Vec::new();
-    for_each_batch(file, model, hop_seconds, &mut Vec::new(), |model, log_mel, pending| {
-        embeddings.extend_from_slice(model.embed(log_mel, pending.len())?);
-        pending.clear();
-        Ok(())
-    })?;
-    Ok(embeddings)
+    Ok(FileVerdict { duration_s: heard.duration_s, verdict, posteriors, windows })
 }
 
 /// The log-mel frames of one file: row-major `[frames, bands]`.
@@ -135,48 +175,49 @@ pub fn descriptors(file: &Path) -> Result<Vec<(PatchSpan, Descriptors)>, FileErr
     Ok(rows)
 }
 
-/// Patches that are scored in one run. On a processor more gain nothing.
+/// Patches that are embedded in one run. On a processor more gain nothing.
 const BATCH: usize = 8;
 
-/// Cuts `file` into patches and hands them over in batches; returns its length in seconds.
-fn for_each_batch(
-    file: &Path,
-    model: &mut Model,
-    hop_seconds: f64,
-    pending: &mut Vec<(PatchSpan, Level)>,
-    mut run: impl FnMut(&mut Model, &[f32], &mut Vec<(PatchSpan, Level)>) -> Result<(), ModelError>,
-) -> Result<f64, FileError> {
-    let wrong = |error| FileError::Dsp { file: file.to_path_buf(), error };
-    let mut source = source::open_file(file)?;
-    let patches = PatchParams { frames: model.bundle().patch_frames(), hop_seconds };
-    let mut front_end = FrontEnd::new(SourceId(0), model.front_end(), &patches).map_err(wrong)?;
-    let mut log_mel = Vec::new();
-    let mut duration_s = 0.0;
-    let mut flush =
-        |model: &mut Model, log_mel: &mut Vec<f32>, pending: &mut Vec<_>| -> Result<(), FileError> {
-            run(model, log_mel, pending)?;
-            log_mel.clear();
-            Ok(())
-        };
-    for_each_block(source.as_mut(), |block| {
-        duration_s += block.rate.seconds(block.samples() as u64);
-        let mut keep = |view: crate::dsp::PatchView<'_>| {
-            log_mel.extend_from_slice(view.log_mel);
-            pending.push((view.span, view.level));
-        };
-        front_end.push(block, &mut keep).map_err(wrong)?;
-        if pending.len() >= BATCH { flush(model, &mut log_mel, pending) } else { Ok(()) }
-    })?;
-    front_end
-        .finish(&mut |view| {
-            log_mel.extend_from_slice(view.log_mel);
-            pending.push((view.span, view.level));
-        })
-        .map_err(wrong)?;
-    if !pending.is_empty() {
-        flush(model, &mut log_mel, pending)?;
+impl Heard {
+    fn keep(&mut self, view: &PatchView<'_>, log_mel: &mut Vec<f32>, waiting: &mut usize) {
+        log_mel.extend_from_slice(view.log_mel);
+        self.spans.push(view.span);
+        self.levels.push(view.level);
+        *waiting += 1;
     }
-    Ok(duration_s)
+
+    fn embed(
+        &mut self,
+        model: &mut Model,
+        log_mel: &mut Vec<f32>,
+        waiting: &mut usize,
+    ) -> Result<(), FileError> {
+        self.embeddings.extend_from_slice(model.embed(log_mel, *waiting)?);
+        log_mel.clear();
+        *waiting = 0;
+        Ok(())
+    }
+}
+
+/// The hash of decoded samples, as they come.
+#[derive(Default)]
+struct Fingerprint {
+    digest: Sha256,
+    bytes: Vec<u8>,
+}
+
+impl Fingerprint {
+    fn update(&mut self, interleaved: &[f32]) {
+        self.bytes.clear();
+        // The cast clamps, and takes what is not a number for 0.
+        self.bytes
+            .extend(interleaved.iter().flat_map(|sample| ((sample * 32_768.0).round() as i16).to_le_bytes()));
+        self.digest.update(&self.bytes);
+    }
+
+    fn finish(self) -> String {
+        hex(&self.digest.finalize())
+    }
 }
 
 fn for_each_block(
@@ -215,4 +256,24 @@ fn mean_posteriors(windows: &[WindowVerdict], kind: HeadKind) -> Vec<f32> {
     // Rounding must not leave the sum of a single-label head beside 1.
     let sum: f64 = if kind == HeadKind::Single { mean.iter().sum() } else { heard.len() as f64 };
     mean.into_iter().map(|p| if sum > 0.0 { (p / sum) as f32 } else { 0.0 }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By hand: `printf '\000\000\377\177\000\200\001\000\000\000' | sha256sum`.
+    #[test]
+    fn the_fingerprint_is_that_of_16_bit_samples_however_they_come() {
+        let samples = [0.0, 1.5, -7.0, 0.6 / 32_768.0, f32::NAN];
+        let whole = {
+            let mut fingerprint = Fingerprint::default();
+            fingerprint.update(&samples);
+            fingerprint.finish()
+        };
+        let mut pieces = Fingerprint::default();
+        samples.chunks(2).for_each(|piece| pieces.update(piece));
+        assert_eq!(whole, "0b536f3fb4b6508694d0a9bbe940f7227caa3072f1bc92cd32021d3a998322d5");
+        assert_eq!(pieces.finish(), whole);
+    }
 }

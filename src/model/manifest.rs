@@ -34,9 +34,24 @@ pub struct Manifest {
     pub trunk: TrunkEntry,
     /// Patches with known answers.
     pub golden: GoldenEntry,
-    #[serde(default, rename = "training")]
-    _training: toml::Table,
+    /// What its weights were fitted to.
+    #[serde(default)]
+    pub training: TrainingEntry,
     checksums: BTreeMap<String, String>,
+}
+
+/// `[training]`: what an evaluation must not be made of. Other keys say how the training went.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct TrainingEntry {
+    /// In words.
+    #[serde(default)]
+    pub material: String,
+    /// Ids of tracks, `DATASET:TRACK` or as they are.
+    #[serde(default)]
+    pub tracks: Vec<String>,
+    /// Hashes of decoded recordings, lower-case hexadecimal digits; `docs/evaluation.md` says of what.
+    #[serde(default)]
+    pub pcm_sha256: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -154,6 +169,10 @@ impl Bundle {
         if !(2..=100_000).contains(&manifest.patch.frames) {
             return Err(wrong(format!("patch.frames is {}, not 2 to 100000", manifest.patch.frames)));
         }
+        let is_digest = |text: &String| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if let Some(stray) = manifest.training.pcm_sha256.iter().find(|text| !is_digest(text)) {
+            return Err(wrong(format!("training.pcm_sha256 holds `{stray}`, not 64 hexadecimal digits")));
+        }
         Ok(Self { folder, manifest, front_end })
     }
 
@@ -224,7 +243,12 @@ impl RawFrontEnd {
 
 /// Lower-case hexadecimal SHA-256.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
+}
+
+/// Lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn locate(name: &str) -> Result<PathBuf, ModelError> {

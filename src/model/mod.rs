@@ -12,7 +12,7 @@ mod session;
 
 pub use config::{ModelConfig, Provider};
 pub use head::{Head, HeadKind};
-pub use manifest::{Bundle, Manifest, TrunkEntry, TrunkKind};
+pub use manifest::{Bundle, Manifest, TrainingEntry, TrunkEntry, TrunkKind, hex};
 pub use session::Runtime;
 
 use std::path::{Path, PathBuf};
@@ -191,6 +191,14 @@ impl Model {
     /// The genre head.
     pub fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// Another head for the same embedding: a name or the path of a TOML file.
+    ///
+    /// # Errors
+    /// When there is no such head, or it does not fit.
+    pub fn open_head(&self, name: &str) -> Result<Head, ModelError> {
+        open_head(&self.bundle, name)
     }
 
     /// The tag head, where the bundle has one.
