@@ -1,5 +1,14 @@
 //! Floor 5: labelled recordings. `genred train` and `genred eval` are made of it.
 
 mod dataset;
+mod report;
+mod training_material;
+mod vocabulary;
 
 pub use dataset::{Dataset, DatasetError, DatasetOptions, Filter, Item};
+pub use report::{
+    Comparison, Figures, Judgement, LabelFigures, PatchPrediction, Predictions, Report, ReportError,
+    TrackPredictions,
+};
+pub use training_material::TrainingMaterial;
+pub use vocabulary::{Renaming, Vocabulary, VocabularyError, VocabularyOptions};

@@ -1,0 +1,137 @@
+//! Whether a recording is one that the weights have seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use crate::model::{Bundle, ModelError, TrainingEntry};
+
+/// Words that number recordings without saying which they are.
+const GENERIC: [&str; 11] =
+    ["track", "audio", "song", "file", "take", "cut", "clip", "untitled", "disc", "part", "sample"];
+
+/// What the manifests list.
+#[derive(Debug, Clone, Default)]
+pub struct TrainingMaterial {
+    /// Ids as they are listed, by each way of writing them in full.
+    ids: BTreeMap<String, String>,
+    /// Of those with a data set's name before them and a telling name: by the name alone.
+    names: BTreeMap<String, String>,
+    sounds: BTreeSet<String>,
+}
+
+impl TrainingMaterial {
+    /// Of several manifests together.
+    pub fn new<'a>(entries: impl IntoIterator<Item = &'a TrainingEntry>) -> Self {
+        let mut material = Self::default();
+        for entry in entries {
+            for id in &entry.tracks {
+                material.ids.insert(id.clone(), id.clone());
+                if let Some(track) = within_data_set(id) {
+                    material.ids.insert(track.into(), id.clone());
+                    if is_telling(track) {
+                        material.names.insert(track.into(), id.clone());
+                    }
+                }
+            }
+            material.sounds.extend(entry.pcm_sha256.iter().map(|digest| digest.to_ascii_lowercase()));
+        }
+        material
+    }
+
+    /// What `bundle` lists, and, for a head that is named by its path, the bundle that it lies in; the flag says whether
+    /// there is one.
+    ///
+    /// # Errors
+    /// When that other bundle's manifest cannot be read.
+    pub fn of(bundle: &Bundle, head: Option<&str>) -> Result<(Self, bool), ModelError> {
+        let file = head.filter(|name| name.contains('/') || name.ends_with(".toml")).map(PathBuf::from);
+        let Some(file) = file else { return Ok((Self::new([&bundle.manifest.training]), true)) };
+        let folder = file.canonicalize().ok().and_then(|file| Some(file.parent()?.parent()?.to_path_buf()));
+        let Some(folder) = folder.filter(|folder| folder.join("manifest.toml").exists()) else {
+            return Ok((Self::new([&bundle.manifest.training]), false));
+        };
+        let other = Bundle::open(&folder.display().to_string())?;
+        Ok((Self::new([&bundle.manifest.training, &other.manifest.training]), true))
+    }
+
+    /// The listed id that a track's id means.
+    ///
+    /// `gtzan:blues.00029` is meant by `gtzan:blues.00029` and `blues.00029`, and by `blues/blues.00029` too: its last part,
+    /// unless that is a mere number (`01`, `track 01`). An id without a data set's name is meant by itself alone.
+    pub fn lists_track(&self, id: &str) -> Option<&str> {
+        let last = id.rsplit('/').next().unwrap_or(id);
+        self.ids.get(id).or_else(|| self.names.get(last)).map(String::as_str)
+    }
+
+    /// Whether a recording's hash is listed.
+    pub fn lists_sound(&self, pcm_sha256: &str) -> bool {
+        self.sounds.contains(pcm_sha256)
+    }
+}
+
+/// `TRACK` of `DATASET:TRACK`.
+fn within_data_set(id: &str) -> Option<&str> {
+    let (set, track) = id.split_once(':')?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let fits = !set.is_empty() && set.chars().all(is_name) && !track.is_empty() && !track.starts_with(' ');
+    fits.then_some(track)
+}
+
+/// Whether a name alone tells which recording is meant: letters that are more than a generic word.
+fn is_telling(name: &str) -> bool {
+    let letters: String = name.chars().filter(|c| c.is_alphabetic()).flat_map(char::to_lowercase).collect();
+    letters.chars().count() >= 3 && !GENERIC.contains(&letters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_matched_by_what_they_tell() {
+        let entry = TrainingEntry {
+            tracks: [
+                "gtzan:blues.00029",
+                "mine:01",
+                "mine:track 02",
+                "rock/01",
+                "rock/Ann: Song",
+                "radio:pop/hit",
+            ]
+            .map(String::from)
+            .into(),
+            ..TrainingEntry::default()
+        };
+        let material = TrainingMaterial::new([&entry]);
+        for (id, expected) in [
+            ("gtzan:blues.00029", Some("gtzan:blues.00029")),
+            ("blues.00029", Some("gtzan:blues.00029")),
+            ("blues/blues.00029", Some("gtzan:blues.00029")),
+            ("test/blues/blues.00029", Some("gtzan:blues.00029")),
+            ("fma:blues.00029", None),
+            ("blues.0002", None),
+            ("blues/blues.00029-cover", None),
+            // In full, generic names are meant; as a last part they say nothing.
+            ("01", Some("mine:01")),
+            ("jazz/01", None),
+            ("track 02", Some("mine:track 02")),
+            ("jazz/track 02", None),
+            ("rock/01", Some("rock/01")),
+            ("other/rock/01", None),
+            ("rock/Ann: Song", Some("rock/Ann: Song")),
+            (" Song", None),
+            ("pop/hit", Some("radio:pop/hit")),
+            ("hit", None),
+        ] {
+            assert_eq!(material.lists_track(id), expected, "{id}");
+        }
+    }
+
+    #[test]
+    fn sounds_are_matched_by_their_hash() {
+        let entry = TrainingEntry { pcm_sha256: vec!["AB".repeat(32)], ..TrainingEntry::default() };
+        let material = TrainingMaterial::new([&entry, &TrainingEntry::default()]);
+        assert!(material.lists_sound(&"ab".repeat(32)));
+        assert!(!material.lists_sound(&"ac".repeat(32)));
+    }
+}
