@@ -5,6 +5,7 @@ mod check;
 mod classify;
 mod devices;
 mod embed;
+mod eval;
 mod features;
 mod progress;
 mod run;
@@ -58,6 +59,8 @@ enum Command {
     Features(features::Args),
     /// Write the embeddings of files
     Embed(embed::Args),
+    /// Judge a head on labelled recordings that it was not trained on
+    Eval(eval::Args),
     /// Measure what the parts cost on this machine
     Bench(bench::Args),
 }
@@ -82,6 +85,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(&args),
         Command::Features(args) => features::run(&args),
         Command::Embed(args) => embed::run(&args),
+        Command::Eval(args) => eval::run(&args),
         Command::Bench(args) => bench::run(&args),
     };
     match result {

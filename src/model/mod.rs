@@ -271,11 +271,16 @@ fn signature(bundle: &Bundle) -> Signature {
     }
 }
 
+/// Whether `name` is the path of a head's TOML file, and not the name of one of the bundle's.
+pub fn is_head_path(name: &str) -> bool {
+    name.contains('/') || name.ends_with(".toml")
+}
+
 /// A head by name, checked against the manifest's checksums, or by path.
 fn open_head(bundle: &Bundle, name: &str) -> Result<Head, ModelError> {
     let trunk = &bundle.manifest.trunk;
     let load = |file: &Path| Head::load(file, &trunk.embedding_id, trunk.embedding_dim);
-    if name.contains('/') || name.ends_with(".toml") {
+    if is_head_path(name) {
         return load(Path::new(name));
     }
     let folder = bundle.folder.join("heads");

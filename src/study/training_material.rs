@@ -1,7 +1,7 @@
 //! Whether a recording is one that the weights have seen.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::Path;
 
 use crate::model::{Bundle, ModelError, TrainingEntry};
 
@@ -25,10 +25,16 @@ impl TrainingMaterial {
         let mut material = Self::default();
         for entry in entries {
             for id in &entry.tracks {
+                let track = within_data_set(id);
+                let is_telling = is_telling(last_part(track.unwrap_or(id)));
+                // The sound tells better than `rock/01` which recording it is.
+                if !is_telling && !entry.pcm_sha256.is_empty() {
+                    continue;
+                }
                 material.ids.insert(id.clone(), id.clone());
-                if let Some(track) = within_data_set(id) {
+                if let Some(track) = track {
                     material.ids.insert(track.into(), id.clone());
-                    if is_telling(track) {
+                    if is_telling {
                         material.names.insert(track.into(), id.clone());
                     }
                 }
@@ -38,29 +44,25 @@ impl TrainingMaterial {
         material
     }
 
-    /// What `bundle` lists, and, for a head that is named by its path, the bundle that it lies in; the flag says whether
-    /// there is one.
+    /// What the bundle lists that the head in `file` lies in; `None` where it lies in none.
     ///
     /// # Errors
-    /// When that other bundle's manifest cannot be read.
-    pub fn of(bundle: &Bundle, head: Option<&str>) -> Result<(Self, bool), ModelError> {
-        let file = head.filter(|name| name.contains('/') || name.ends_with(".toml")).map(PathBuf::from);
-        let Some(file) = file else { return Ok((Self::new([&bundle.manifest.training]), true)) };
+    /// When that bundle's manifest cannot be read.
+    pub fn beside(file: &Path) -> Result<Option<TrainingEntry>, ModelError> {
         let folder = file.canonicalize().ok().and_then(|file| Some(file.parent()?.parent()?.to_path_buf()));
-        let Some(folder) = folder.filter(|folder| folder.join("manifest.toml").exists()) else {
-            return Ok((Self::new([&bundle.manifest.training]), false));
-        };
-        let other = Bundle::open(&folder.display().to_string())?;
-        Ok((Self::new([&bundle.manifest.training, &other.manifest.training]), true))
+        match folder.filter(|folder| folder.join("manifest.toml").exists()) {
+            Some(folder) => Ok(Some(Bundle::open(&folder.display().to_string())?.manifest.training)),
+            None => Ok(None),
+        }
     }
 
     /// The listed id that a track's id means.
     ///
     /// `gtzan:blues.00029` is meant by `gtzan:blues.00029` and `blues.00029`, and by `blues/blues.00029` too: its last part,
-    /// unless that is a mere number (`01`, `track 01`). An id without a data set's name is meant by itself alone.
+    /// unless that is a mere number (`01`, `track 01`). An id without a data set's name is meant by itself alone. Mere numbers
+    /// mean nothing where the manifest lists hashes.
     pub fn lists_track(&self, id: &str) -> Option<&str> {
-        let last = id.rsplit('/').next().unwrap_or(id);
-        self.ids.get(id).or_else(|| self.names.get(last)).map(String::as_str)
+        self.ids.get(id).or_else(|| self.names.get(last_part(id))).map(String::as_str)
     }
 
     /// Whether a recording's hash is listed.
@@ -75,6 +77,10 @@ fn within_data_set(id: &str) -> Option<&str> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let fits = !set.is_empty() && set.chars().all(is_name) && !track.is_empty() && !track.starts_with(' ');
     fits.then_some(track)
+}
+
+fn last_part(id: &str) -> &str {
+    id.rsplit('/').next().unwrap_or(id)
 }
 
 /// Whether a name alone tells which recording is meant: letters that are more than a generic word.
@@ -125,6 +131,18 @@ mod tests {
         ] {
             assert_eq!(material.lists_track(id), expected, "{id}");
         }
+    }
+
+    #[test]
+    fn numbers_mean_nothing_beside_hashes() {
+        let tracks: Vec<String> = ["mine:rock/01", "mine:rock/blues.00029"].map(String::from).into();
+        let lists = |pcm_sha256: Vec<String>, id: &str| {
+            let entry = TrainingEntry { tracks: tracks.clone(), pcm_sha256, ..TrainingEntry::default() };
+            TrainingMaterial::new([&entry]).lists_track(id).is_some()
+        };
+        let digest = || vec!["ab".repeat(32)];
+        assert!(lists(vec![], "rock/01") && !lists(digest(), "rock/01"));
+        assert!(lists(vec![], "rock/blues.00029") && lists(digest(), "rock/blues.00029"));
     }
 
     #[test]

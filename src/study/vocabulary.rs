@@ -84,6 +84,17 @@ pub enum VocabularyError {
     },
 }
 
+impl VocabularyOptions {
+    /// Without the renamings whose target `head` does not have: those are meant for the head that it is compared with.
+    pub fn of(&self, head: &Head) -> Self {
+        let has = |label: &String| head.labels().iter().any(|known| **known == **label);
+        let mut fitting = self.clone();
+        fitting.map.retain(|renaming| has(&renaming.to));
+        fitting.merge.retain(|renaming| has(&renaming.from) && has(&renaming.to));
+        fitting
+    }
+}
+
 /// How a data set's labels and a head's posteriors are brought together.
 #[derive(Debug, Clone)]
 pub struct Vocabulary {
