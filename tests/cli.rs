@@ -323,7 +323,7 @@ fn help_names_the_ways_in() {
         let part = part.trim_end_matches('\n');
         assert!(general.contains(part), "no `{part}` in\n{general}");
     }
-    for command in ["run", "classify", "devices", "check", "features", "embed"] {
+    for command in ["run", "classify", "devices", "check", "features", "embed", "eval"] {
         assert!(general.contains(&format!("\n  {command} ")), "no `{command}` in\n{general}");
         assert!(help(&[command, "--help"]).stdout.contains("Usage: genred"), "{command}");
     }

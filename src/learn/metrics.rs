@@ -261,6 +261,8 @@ pub struct MultiLabel {
     labels: usize,
     /// True and answered, row-major `[observations, labels]`.
     pairs: Vec<(bool, bool)>,
+    /// 1 where all labels of an observation are right.
+    exact: Vec<f64>,
     losses: Vec<f64>,
     brier: Vec<f64>,
     /// For each label the posterior, the truth and the observation, from the largest posterior on.
@@ -288,9 +290,12 @@ impl MultiLabel {
             column.sort_by(|(a, ..), (b, ..)| b.total_cmp(a));
             column
         });
+        let pairs: Vec<(bool, bool)> = cells().map(|(truth, p)| (truth, p >= THRESHOLD)).collect();
+        let is_exact = |row: &[(bool, bool)]| indicator(row.iter().all(|(truth, answer)| truth == answer));
         Self {
             labels,
-            pairs: cells().map(|(truth, p)| (truth, p >= THRESHOLD)).collect(),
+            exact: pairs.chunks_exact(width).map(is_exact).collect(),
+            pairs,
             losses: by_row(&binary),
             brier: by_row(&|truth, p| (p - indicator(truth)).powi(2)),
             ranks: ranks.collect(),
@@ -320,13 +325,8 @@ impl Answers for MultiLabel {
             false_alarms: sum.false_alarms + count.false_alarms,
             misses: sum.misses + count.misses,
         });
-        let exact: Vec<f64> = self
-            .pairs
-            .chunks_exact(self.labels.max(1))
-            .map(|row| indicator(row.iter().all(|(truth, answer)| truth == answer)))
-            .collect();
         vec![
-            weighted_mean(&exact, weights),
+            weighted_mean(&self.exact, weights),
             all.f1().unwrap_or(f64::NAN),
             mean(counts.iter().map(|count| count.f1())),
             mean(counts.iter().map(|count| count.jaccard())),

@@ -59,22 +59,17 @@ pub enum DatasetError {
     },
     /// Files of one track that contradict each other.
     #[error(
-        "track `{track}` is {one} in `{}` and {other} in `{}`; a track has the same {what} in all its files: correct one, or give them different tracks",
-        one_file.display(), other_file.display()
+        "track `{track}` is {one} and {other}; a track has the same {what} in all its files: correct one, or give them different tracks"
     )]
     Contradiction {
         /// The track.
         track: Arc<str>,
         /// What differs: `genre` or `group`.
         what: &'static str,
-        /// What the first file says.
+        /// What the first file says, and which it is.
         one: String,
-        /// The first file.
-        one_file: PathBuf,
         /// What another says.
         other: String,
-        /// The other.
-        other_file: PathBuf,
     },
     /// Several labels where one is wanted.
     #[error(
@@ -255,22 +250,22 @@ impl Dataset {
         let mut first: BTreeMap<&str, &Item> = BTreeMap::new();
         for item in &self.items {
             let known = *first.entry(&item.track).or_insert(item);
-            let (what, one, other) = if known.labels != item.labels {
-                let words = |item| format!("`{}`", self.labels_of(item).join("`, `"));
-                ("genre", words(known), words(item))
+            let what = if known.labels != item.labels {
+                "genre"
             } else if known.group != item.group {
-                ("group", format!("in group `{}`", known.group), format!("in group `{}`", item.group))
+                "group"
             } else {
                 continue;
             };
-            return Err(DatasetError::Contradiction {
-                track: item.track.clone(),
-                what,
-                one,
-                one_file: known.path.clone(),
-                other,
-                other_file: item.path.clone(),
-            });
+            let says = |item: &Item| {
+                let file = item.path.display();
+                match what {
+                    "genre" => format!("`{}` in `{file}`", self.labels_of(item).join("`, `")),
+                    _ => format!("in group `{}` in `{file}`", item.group),
+                }
+            };
+            let (one, other) = (says(known), says(item));
+            return Err(DatasetError::Contradiction { track: item.track.clone(), what, one, other });
         }
         Ok(())
     }
