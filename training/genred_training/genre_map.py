@@ -1,4 +1,4 @@
-"""The stop-gap genre head: which tags speak for which genre, and its corrections.
+"""The teacher of genres: which tags speak for which genre, and their corrections.
 
 Million Song Dataset tags have no `classical`, `disco` or `reggae`. On GTZAN's training split
 `instrumental` stands out for classical music and `funk` for disco, and both are used; nothing
@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from importlib import resources
 
 import numpy as np
+
+from .heads import Head
 
 GENRES: dict[str, list[str]] = {
     "ambient": ["ambient"],
@@ -74,3 +76,20 @@ def load_corrections() -> Corrections:
     table = tomllib.loads(text)
     values = np.array([table["corrections"][unit] for unit in UNITS])
     return Corrections(values, table["temperature"], table["tracks"])
+
+
+def teacher_head(tags: Head) -> Head:
+    """The tag head's rows, corrected: what the tags alone say of genres, reggae not among them."""
+    corrections = load_corrections()
+    rows = [tags.labels.index(unit) for unit in UNITS]
+    return Head(
+        name="teacher",
+        kind="single",
+        embedding_id=tags.embedding_id,
+        weight=tags.weight[rows],
+        bias=(tags.bias[rows].astype(np.float64) + corrections.values).astype(np.float32),
+        labels=list(GENRES),
+        units=UNITS,
+        label_map=GENRES,
+        temperature=corrections.temperature,
+    )

@@ -4,7 +4,7 @@
 
 The same versions on the same kind of processor give the same bytes. A model card `CARD.md`
 that lies in the folder already is kept and enters the checksums, and so do heads that were trained
-on the trunk's embedding (`gate`).
+on the trunk's embedding (`genres`, `gtzan10`, `gate`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
+import tomllib
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,6 @@ import numpy as np
 from . import golden, musicnn
 from .bundle import write_manifest
 from .fold import fold
-from .genre_map import CORRECTIONS_FILE, GENRES, UNITS, load_corrections
 from .heads import Head, load_head
 from .level import levelled
 from .reference import write_reference
@@ -34,9 +35,11 @@ DESCRIPTION = (
     "MusiCNN trained on the Million Song Dataset: 50 tags and an embedding of 200 from three seconds of audio"
 )
 MATERIAL = (
-    "Million Song Dataset (Last.fm tags), by the authors of MusiCNN; "
-    "the corrections of the head `genres`: MusiCNN's tags of the GTZAN tracks listed here"
+    "Million Song Dataset (Last.fm tags), by the authors of MusiCNN; the heads `genres` and `gtzan10`: "
+    "the GTZAN and Debian tracks listed here; the head `gate`: CARD.md"
 )
+# What `genres` was trained on, beside this module.
+MATERIAL_FILE = "training_material.toml"
 
 
 def tag_head(weights: musicnn.Weights, tags: list[str]) -> Head:
@@ -50,30 +53,6 @@ def tag_head(weights: musicnn.Weights, tags: list[str]) -> Head:
         labels=tags,
         provenance={
             "made_from": "last dense layer of MSD_musicnn",
-            "source": SOURCE,
-            "licence": "ISC",
-        },
-    )
-
-
-def genre_head(tags: Head) -> Head:
-    """The stop-gap genre head: corrected rows of the tag head, summed by genre."""
-    corrections = load_corrections()
-    rows = [tags.labels.index(unit) for unit in UNITS]
-    return Head(
-        name="genres",
-        kind="single",
-        embedding_id=EMBEDDING_ID,
-        weight=tags.weight[rows],
-        bias=(tags.bias[rows].astype(np.float64) + corrections.values).astype(np.float32),
-        labels=list(GENRES),
-        units=UNITS,
-        label_map=GENRES,
-        temperature=corrections.temperature,
-        provenance={
-            "made_from": f"rows of the head `tags`, corrected by {CORRECTIONS_FILE}",
-            "fitted_on": "MusiCNN tag activations of GTZAN tracks (fault-filtered train split)",
-            "status": "stop-gap until a head is trained on genres",
             "source": SOURCE,
             "licence": "ISC",
         },
@@ -103,24 +82,24 @@ def import_bundle(wheel: Path | None, out: Path) -> None:
         musicnn.unpack_wheel(wheel or musicnn.fetch_wheel(work), unpacked)
         weights = musicnn.load_weights(unpacked)
         tags = tag_head(weights, musicnn.labels(unpacked))
-        heads = [tags, genre_head(tags)]
-        heads += trained_heads(out / "heads", {head.name for head in heads})
+        heads = [tags, *trained_heads(out / "heads", {tags.name})]
 
         for folder in (out, out / "heads", out / "golden"):
             folder.mkdir(parents=True, exist_ok=True)
         write_reference(weights, out / "reference.onnx")
         write_trunk(fold(weights), out / "trunk.onnx")
-        for head in heads[:2]:
-            head.save(out / "heads")
+        tags.save(out / "heads")
         write_golden(out / "golden", unpacked, heads)
         shutil.copyfile(unpacked / musicnn.LICENCE_FILE, out / "LICENSE-musicnn")
     write_manifest(out, *_manifest())
 
 
 def _manifest() -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    text = resources.files(__package__).joinpath(MATERIAL_FILE).read_text(encoding="utf-8")
+    material = tomllib.loads(text)
     top = {
         "name": string(NAME),
-        "version": string("1"),
+        "version": string("2"),
         "description": string(DESCRIPTION),
         "licence": string("ISC"),
         "sources": array([SOURCE]),
@@ -163,8 +142,8 @@ def _manifest() -> tuple[dict[str, str], dict[str, dict[str, str]]]:
         },
         "training": {
             "material": string(MATERIAL),
-            "tracks": array(load_corrections().tracks),
-            "pcm_sha256": "[]",
+            "tracks": array(material["tracks"]),
+            "pcm_sha256": array(material["pcm_sha256"]),
         },
     }
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from genred_training.bundle import MANIFEST, checksums
-from genred_training.genre_map import GENRES, UNITS, load_corrections
 from genred_training.heads import load_head
 
 
@@ -53,15 +52,3 @@ def test_head_gives_golden_scores(bundle: Path, golden: dict[str, np.ndarray], n
 
 def test_tag_scores_are_the_activations(golden: dict[str, np.ndarray]) -> None:
     np.testing.assert_allclose(golden["scores.tags"], golden["activations"], rtol=0, atol=2e-6)
-
-
-def test_genre_head_is_the_corrected_tag_head(bundle: Path) -> None:
-    tags = load_head(bundle / "heads" / "tags.toml")
-    genres = load_head(bundle / "heads" / "genres.toml")
-    corrections = load_corrections()
-    rows = [tags.labels.index(unit) for unit in UNITS]
-    assert genres.units == UNITS
-    assert genres.label_map == GENRES
-    assert genres.temperature == corrections.temperature
-    np.testing.assert_array_equal(genres.weight, tags.weight[rows])
-    np.testing.assert_allclose(genres.bias - tags.bias[rows], corrections.values, atol=1e-5)

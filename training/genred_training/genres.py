@@ -1,0 +1,301 @@
+"""Trains the heads `genres` (15 labels) and `gtzan10` on the trunk's embedding.
+
+    python -m genred_training.genres --cuts gtzan-cuts.csv --tags FOLDER --music-index debian-music.csv \
+      --music FOLDER --bundle ../models/musicnn-msd --genred PROGRAM --runtime libonnxruntime.so --work FOLDER
+
+`--music` is a folder with one sub-folder a Debian package, unpacked. Embeddings are kept in `--work`.
+Both heads are linear: the mean of a discriminant analysis, which generalises best to other artists, and
+a logistic regression, which separates best. Their temperature is fitted on held-out blocks of ten
+consecutive tracks. Prints the report that the model card quotes; writes the heads and the list of
+training material. Run `import_musicnn` afterwards: it enters them in the manifest.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from . import genre_material as material
+from .gate_patches import Embedder
+from .genre_map import teacher_head
+from .gtzan import FOLDS, GENRES, NAMES, Cut, Tags, block, fold_of_block, read_cuts, read_tags
+from .heads import Head, load_head
+from .import_musicnn import EMBEDDING_ID, MATERIAL_FILE
+from .linear import (
+    Linear,
+    calibration_error,
+    discriminant,
+    log_loss,
+    logistic,
+    mean_of,
+    softmax,
+    temperature,
+)
+from .toml import array, document
+
+LABELS = [
+    "ambient", "blues", "classical", "country", "disco-funk", "electronic", "folk", "hip-hop", "jazz",
+    "metal", "pop", "punk", "reggae", "rnb-soul", "rock",
+]  # fmt: skip
+# Of the ten: the label of each of GTZAN's genres.
+TEN = [LABELS.index(NAMES.get(genre, genre)) for genre in GENRES]
+# Tags that make up a genre that GTZAN lacks, and how likely the tag head finds them in clear cases.
+IMAGINED = {"folk": ["folk", "acoustic"], "punk": ["punk"], "rnb-soul": ["soul", "rnb"], "ambient": ["ambient"]}
+IMAGINED_P = (0.25, 0.6)
+IMAGINED_ROWS = 400
+
+SHRINKAGE, RIDGE = 0.3, 0.1
+# How a track's weight is divided among its copies.
+SHARES = {"clean": 0.15, "mild": 0.5, "strong": 0.35}
+# Weight of all unlabelled music, and of the imagined rows, beside that of GTZAN.
+MUSIC_WEIGHT, IMAGINED_WEIGHT = 0.35, 0.1
+SEED = 4
+
+
+@dataclass
+class Rows:
+    """Training rows: `x` `[n, dim]`, `target` `[n, labels]`, `weight` `[n]`."""
+
+    x: np.ndarray
+    target: np.ndarray
+    weight: np.ndarray
+
+    def __add__(self, other: Rows) -> Rows:
+        return Rows(
+            np.concatenate([self.x, other.x]),
+            np.concatenate([self.target, other.target]),
+            np.concatenate([self.weight, other.weight]),
+        )
+
+
+@dataclass
+class Gtzan:
+    """All that is known of GTZAN: cuts with their embeddings, and tag rows."""
+
+    cuts: list[Cut]
+    found: dict[str, np.ndarray]
+    tags: Tags
+    tag_rows: np.ndarray
+
+    @property
+    def genre(self) -> np.ndarray:
+        return np.array([cut.genre for cut in self.cuts])
+
+    def rows(self, cuts: np.ndarray, tags: np.ndarray, ten: bool) -> Rows:
+        """Rows of the chosen `cuts` and `tags` (masks); every genre has the same weight, and in it every track."""
+        x, genre, weight = [], [], []
+        for name, share in SHARES.items():
+            values = self.found[name][cuts]
+            copies = 1 if values.ndim == 2 else values.shape[1]
+            x.append(values.reshape(-1, values.shape[-1]))
+            genre.append(np.repeat(self.genre[cuts], copies))
+            weight.append(np.full(len(x[-1]), share / copies))
+        _, track, count = np.unique(self.tags.track[tags], return_inverse=True, return_counts=True)
+        x.append(self.tag_rows[tags])
+        genre.append(self.tags.genre[tags])
+        weight.append(1.0 / count[track])
+        genre, weight = np.concatenate(genre), np.concatenate(weight)
+        weight = weight / np.bincount(genre, weights=weight)[genre] / len(GENRES)
+        label = genre if ten else np.array(TEN)[genre]
+        return Rows(np.concatenate(x), np.eye(len(GENRES) if ten else len(LABELS))[label], weight)
+
+
+def fit(rows: Rows) -> Linear:
+    """The mean of both classifiers, each at the scale at which its logits fit the training rows."""
+    label = rows.target.argmax(axis=1)
+    models = [
+        discriminant(rows.x, rows.target, rows.weight, SHRINKAGE),
+        logistic(rows.x, rows.target, rows.weight, RIDGE),
+    ]
+    return mean_of([m.scaled(1 / temperature(m.logits(rows.x), label)) for m in models])
+
+
+def taught(music: material.Music, teacher: Head) -> Rows:
+    """Music without a genre tag, with what the teacher thinks of the patch and of its track.
+
+    Genres that are common in it are held back: a genre's weight is the root of its share.
+    """
+    kept = np.array([not tag for tag in music.genre_tag])[music.track]
+    opinion = teacher.scores(music.embedding).astype(np.float64)
+    count = np.bincount(music.track)[:, None]
+    mean = np.stack([np.bincount(music.track, weights=column) for column in opinion.T], axis=1) / count
+    opinion = 0.5 * opinion + 0.5 * mean[music.track]
+    target = np.zeros((len(opinion), len(LABELS)))
+    target[:, [LABELS.index(label) for label in teacher.labels]] = opinion
+    target, x = target[kept], music.embedding[kept]
+    share = target.sum(axis=0) + 1e-9
+    weight = (target / np.sqrt(share)).sum(axis=1)
+    return Rows(x, target, MUSIC_WEIGHT * weight / weight.sum())
+
+
+def imagined(population: material.Population) -> Rows:
+    """Made-up rows of genres for which there is neither label nor enough music."""
+    random = np.random.default_rng(SEED)
+    x, target = [], []
+    for label, tags in IMAGINED.items():
+        units = [population.tags.labels.index(tag) for tag in tags]
+        p = random.uniform(*IMAGINED_P, (IMAGINED_ROWS, len(units)))
+        x.append(population.given(np.log(p / (1 - p)), random, units))
+        target.append(np.tile(np.eye(len(LABELS))[LABELS.index(label)], (IMAGINED_ROWS, 1)))
+    rows = np.concatenate(x).astype(np.float32)
+    return Rows(rows, np.concatenate(target), np.full(len(rows), IMAGINED_WEIGHT / len(rows)))
+
+
+def ten_of(logits: np.ndarray) -> np.ndarray:
+    """The logits of GTZAN's ten among those of all labels; ten are left alone."""
+    return logits if logits.shape[1] == len(GENRES) else logits[:, TEN]
+
+
+def held_out(data: Gtzan, train: Callable[[np.ndarray, np.ndarray], Linear], name: str) -> np.ndarray:
+    """Logits `[cuts, labels]` under condition `name`, each by a model that knows no track of its block."""
+    logits = held_out_all(data, train, [name])
+    return logits[name]
+
+
+def held_out_all(
+    data: Gtzan, train: Callable[[np.ndarray, np.ndarray], Linear], names: list[str]
+) -> dict[str, np.ndarray]:
+    """The same for several conditions."""
+    folds = fold_of_block([cut.track for cut in data.cuts])
+    of_cut = np.array([folds[block(cut.track)] for cut in data.cuts])
+    # Tag rows of blocks without cuts are always trained on.
+    of_tag = np.array([folds.get(block(t), -1) for t in data.tags.track])
+    logits: dict[str, list] = {name: [None] * len(of_cut) for name in names}
+    for fold in range(FOLDS):
+        model = train(of_cut != fold, of_tag != fold)
+        for name in names:
+            for i in np.flatnonzero(of_cut == fold):
+                logits[name][i] = model.logits(data.found[name][i])
+    return {name: np.stack(rows) for name, rows in logits.items()}
+
+
+def published_split(data: Gtzan, train: Callable[[np.ndarray, np.ndarray], Linear]) -> tuple[np.ndarray, np.ndarray]:
+    """Logits and genres of the fault-filtered test cuts, by a model of its training and validation tracks."""
+    split = np.array([cut.split for cut in data.cuts])
+    model = train(np.isin(split, ["train", "valid"]), data.tags.split == "train")
+    return model.logits(data.found["clean"][split == "test"]), data.genre[split == "test"]
+
+
+def report(title: str, data: Gtzan, train: Callable[[np.ndarray, np.ndarray], Linear]) -> float:
+    """Prints the figures of a head; returns its temperature."""
+    found = held_out_all(data, train, list(material.CONDITIONS))
+    genre = data.genre
+    clean = found["clean"]
+    full = genre if clean.shape[1] == len(GENRES) else np.array(TEN)[genre]
+    heat = temperature(clean, full)
+    posterior = softmax(clean / heat)
+    sure = posterior.max(axis=1) >= 0.8
+    right = posterior.argmax(axis=1) == full
+    print(f"## {title}, {len(genre)} cuts, folds of blocks of ten")
+    print(f"accuracy {right.mean():.3f}, log loss {log_loss(clean / heat, full):.3f}, ", end="")
+    print(f"calibration error {calibration_error(posterior, full):.3f}, temperature {heat:.3f}")
+    print(f"confidence of 0.8 and more: {sure.mean():.2f} of the cuts, {right[sure].mean():.2f} of them right")
+    among = ten_of(clean).argmax(axis=1) == genre
+    print(f"among GTZAN's ten: {among.mean():.3f}")
+    for name, logits in found.items():
+        answer = ten_of(logits).argmax(axis=1) == genre
+        print(f"  {name:18} {answer.mean():.3f}  {100 * (answer.mean() - among.mean()):+.1f}")
+    logits, label = published_split(data, train)
+    print(f"published split, {len(label)} test cuts: {(ten_of(logits).argmax(axis=1) == label).mean():.3f}")
+    return heat
+
+
+def tagged(music: material.Music, head: Head) -> None:
+    """Prints what the head says of music that has a genre tag, none of which it was trained on."""
+    posterior = head.scores(music.embedding)
+    answers: dict[str, list[str]] = {}
+    for number, tag in enumerate(music.genre_tag):
+        if tag:
+            mean = posterior[music.track == number].mean(axis=0)
+            answers.setdefault(tag, []).append(head.labels[int(mean.argmax())])
+    print(f"## {head.name} on tagged Debian tracks")
+    for tag, found in sorted(answers.items()):
+        counts = ", ".join(f"{found.count(label)} {label}" for label in sorted(set(found)))
+        print(f"  {tag:12} {counts}")
+
+
+def material_list(cuts: list[Cut], tags: Tags, music: material.Music) -> str:
+    """TOML: the ids of all tracks that were trained on, and the PCM hashes of those whose sound was."""
+    kept = [i for i, tag in enumerate(music.genre_tag) if not tag]
+    gtzan = {f"gtzan:{track}" for track in [*(cut.track for cut in cuts), *tags.track]}
+    top = {
+        "tracks": array(sorted(gtzan) + sorted(music.names[i] for i in kept)),
+        "pcm_sha256": array(sorted({c.pcm_sha256() for c in cuts} | {music.pcm_sha256[i] for i in kept})),
+    }
+    return document(top, {})
+
+
+def head_of(name: str, model: Linear, labels: list[str], heat: float) -> Head:
+    return Head(
+        name=name,
+        kind="single",
+        embedding_id=EMBEDDING_ID,
+        weight=model.weights.astype(np.float32),
+        bias=model.bias.astype(np.float32),
+        labels=labels,
+        temperature=round(heat, 4),
+        provenance={
+            "made_by": "python -m genred_training.genres",
+            "trained_on": "GTZAN cuts and tag activations; see CARD.md",
+            "licence": "ISC",
+        },
+    )
+
+
+def cached(path: Path, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Arrays from `path`, which is written the first time."""
+    if not path.exists():
+        np.savez(path, **make())
+    return dict(np.load(path, allow_pickle=False))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in ("cuts", "tags", "music-index", "music", "bundle", "genred", "runtime", "work"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    arguments = parser.parse_args()
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    program, models, runtime = arguments.genred, arguments.bundle.parent, arguments.runtime
+
+    tag_head = load_head(arguments.bundle / "heads" / "tags.toml")
+    cuts, tags = read_cuts(arguments.cuts), read_tags(arguments.tags)
+    embed = Embedder(program, models, runtime)
+    found = cached(arguments.work / "cuts.npz", lambda: material.embed_cuts(cuts, embed))
+    music = material.Music(**{
+        key: value if key in ("embedding", "track") else value.tolist()
+        for key, value in cached(
+            arguments.work / "music.npz",
+            lambda: vars(
+                material.embed_music(arguments.music_index, arguments.music, arguments.work, program, models, runtime)
+            ),
+        ).items()
+    })  # fmt: skip
+
+    everything = np.concatenate([np.repeat(found["clean"], 3, axis=0), music.embedding[::3]])
+    population = material.Population.of(everything, tag_head)
+    residuals = (found["strong"] - found["clean"][:, None]).reshape(-1, found["clean"].shape[1])
+    data = Gtzan(cuts, found, tags, material.made_up_for_tracks(tags, population, residuals))
+    others = taught(music, teacher_head(tag_head)) + imagined(population)
+
+    def ten(cuts: np.ndarray, tags: np.ndarray) -> Linear:
+        return fit(data.rows(cuts, tags, ten=True))
+
+    def all_labels(cuts: np.ndarray, tags: np.ndarray) -> Linear:
+        return fit(data.rows(cuts, tags, ten=False) + others)
+
+    every = np.ones(len(cuts), dtype=bool), np.ones(len(tags.genre), dtype=bool)
+    for name, train, labels in (("gtzan10", ten, GENRES), ("genres", all_labels, LABELS)):
+        head = head_of(name, train(*every), labels, report(name, data, train))
+        head.save(arguments.bundle / "heads")
+        tagged(music, head)
+    target = resources.files(__package__) / MATERIAL_FILE
+    Path(str(target)).write_text(material_list(cuts, tags, music), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
