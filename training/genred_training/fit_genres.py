@@ -1,4 +1,4 @@
-"""Fits the corrections of the stop-gap genre head on tag activations of GTZAN tracks.
+"""Fits the corrections of the teacher of genres on tag activations of GTZAN tracks.
 
     python -m genred_training.fit_genres --data FOLDER --tags models/musicnn-msd/heads/tags.toml
 
