@@ -11,7 +11,6 @@ import csv
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -309,6 +308,3 @@ class Library:
     def names(self, kind: str, use: str) -> list[str]:
         """The sources of a kind."""
         return [s.name for s in SOURCES if s.kind == kind and s.use == use]
-
-
-Recipe = Callable[[Library, np.random.Generator], list[Patch]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +24,12 @@ from .gate_patches import (
 )
 from .speech_material import RATE
 
+Recipe = Callable[[np.random.Generator], list[Patch]]
+
 SEED = 20261122
-# Decibels of speech above music, at which talk over a bed is tested.
+# Decibels of speech above music, at which talk over a bed is tested, and music that leads.
 RATIOS = (3, 6, 10, 15, 20)
+LEADS = (-6, -10, -20)
 CONDITIONS = ("clean", "mp3-64", "minus-20", "speaker")
 AUGMENTED = 0.7
 BABBLE = ("queen", "fillets-cs", "prompts-fr", "asterisk-es")
@@ -64,14 +68,25 @@ def bed_set(
     return patches
 
 
-def music_set(library: Library, rng: np.random.Generator, genre: str, copies: int, use: str) -> list[Patch]:
-    """So many excerpts of each track of a genre; `detail` is its genre and file."""
+def music_set(library: Library, rng: np.random.Generator, debian: bool, copies: int, use: str) -> list[Patch]:
+    """So many excerpts of each track, of GTZAN or of Debian; `detail` is its genre and file."""
     found = []
     for track in library.music:
-        if track.genre == genre and track.use == use:
-            name = f"{genre}:{track.group}/{track.path.name}"
+        if (track.genre == "debian") == debian and track.use == use:
+            name = f"{track.genre}:{track.group}/{track.path.name}"
             found += [Patch(excerpt(track, rng), "music", track.group, name) for _ in range(copies)]
     return found
+
+
+def each(
+    make: Callable[..., list[Patch]],
+    library: Library,
+    rng: np.random.Generator,
+    names: list[str],
+    *rest: object,
+) -> list[Patch]:
+    """What `make` makes of each of the sources."""
+    return [patch for name in names for patch in make(library, rng, name, *rest)]
 
 
 def looped(patches: list[Patch], rng: np.random.Generator) -> list[Patch]:
@@ -104,13 +119,17 @@ def conditioned(patches: list[Patch], condition: str) -> list[Patch]:
 
 
 class Sets:
-    """Embedded sets by name, made when first asked for."""
+    """Sets by name, made when first asked for.
 
-    def __init__(self, folder: Path, library: Library, embed: Embedder, scale: float = 1.0):
-        """`scale` multiplies how many patches each set has."""
-        self._folder, self._library, self._embed, self._scale = folder, library, embed, scale
+    Composing takes longer than embedding, so that the sounds are kept too: another trunk asks for
+    other embeddings only.
+    """
+
+    def __init__(self, folder: Path, library: Library, embed: Embedder, trunk: str, scale: float = 1.0):
+        """`trunk` names the trunk that embeds; `scale` multiplies how many patches each set has."""
+        self._sounds, self._embeddings = folder / "sounds", folder / f"embeddings-{trunk}"
+        self._library, self._embed, self._scale = library, embed, scale
         self._babble: list[np.ndarray] = []
-        folder.mkdir(parents=True, exist_ok=True)
 
     def babble(self) -> list[np.ndarray]:
         """Forty stretches of speech."""
@@ -135,73 +154,92 @@ class Sets:
             sets[f"speech/{name}, short"] = lambda rng, n=name: looped(
                 speech_set(library, rng, n, count(50)), rng
             )
-        for genre in sorted({t.genre for t in library.music}):
-            sets[f"music/{genre}"] = lambda rng, g=genre: music_set(library, rng, g, count(8), "train")
-            if genre != "debian":
-                more = count(4)
-                sets[f"music/{genre}, more"] = lambda rng, g=genre, c=more: music_set(
-                    library, rng, g, c, "train"
-                )
-                sets[f"music/{genre}, short"] = lambda rng, g=genre: looped(
-                    music_set(library, rng, g, 1, "train"), rng
-                )
-        for name in library.names("noise", "train"):
-            sets[f"noise/{name}"] = lambda rng, n=name: noise_set(library, rng, n, count(180))
-            sets[f"noise/{name}, short"] = lambda rng, n=name: looped(
-                noise_set(library, rng, n, count(40)), rng
-            )
+        sets["music/gtzan"] = lambda rng: music_set(library, rng, False, count(8), "train")
+        sets["music/gtzan, short"] = lambda rng: looped(
+            music_set(library, rng, False, count(1), "train"), rng
+        )
+        sets["music/debian"] = lambda rng: music_set(library, rng, True, count(4), "train")
+        sources = library.names("noise", "train")
+        sets["noise/effects"] = lambda rng: each(noise_set, library, rng, sources, count(180))
+        sets["noise/effects, short"] = lambda rng: looped(
+            each(noise_set, library, rng, sources, count(40)), rng
+        )
         sets["noise/rooms"] = lambda rng: noise_set(library, rng, "rooms", count(1500))
-        return {k: self._made(f"train/{k}", make, AUGMENTED) for k, make in sets.items()}
+        return {name: self._made(f"train/{name}", make, AUGMENTED) for name, make in sets.items()}
 
     def test(self) -> dict[str, dict[str, np.ndarray]]:
         """All test sets by name, under each of `CONDITIONS`."""
         library, sets = self._library, {}
-        for name in library.names("speech", "test"):
-            sets[f"speech/{name}"] = lambda rng, n=name: speech_plain(library, rng, n, 150)
-            for ratio in RATIOS:
-                sets[f"bed{ratio:+}/{name}"] = lambda rng, n=name, r=ratio: bed_set(
-                    library, rng, n, 60, r, r, "test"
+        voices, sources = library.names("speech", "test"), library.names("noise", "test")
+        sets["speech/all"] = lambda rng: each(speech_plain, library, rng, voices, 120)
+        for kind, ratios in (("bed", RATIOS), ("lead", LEADS)):
+            for ratio in ratios:
+                sets[f"{kind}{ratio:+}/all"] = lambda rng, r=ratio: each(
+                    bed_set, library, rng, voices, 25, r, r, "test"
                 )
-            for ratio in (-6, -10, -20):
-                sets[f"lead{ratio:+}/{name}"] = lambda rng, n=name, r=ratio: bed_set(
-                    library, rng, n, 40, r, r, "test"
-                )
-        for genre in sorted({t.genre for t in library.music}):
-            sets[f"music/{genre}"] = lambda rng, g=genre: music_set(library, rng, g, 8, "test")
-        for name in library.names("noise", "test"):
-            sets[f"noise/{name}"] = lambda rng, n=name: noise_set(library, rng, n, 100)
-        sets["noise/rooms"] = lambda rng: noise_set(library, rng, "rooms", 300)
+        sets["music/gtzan"] = lambda rng: music_set(library, rng, False, 4, "test")
+        sets["music/gtzan, others"] = lambda rng: music_set(library, rng, False, 2, "train")
+        sets["music/debian"] = lambda rng: music_set(library, rng, True, 4, "test")
+        sets["noise/effects"] = lambda rng: each(noise_set, library, rng, sources, 60)
+        sets["noise/rooms"] = lambda rng: noise_set(library, rng, "rooms", 250)
         sets["noise/zeros"] = lambda rng: [Patch(np.zeros(RATE * 3, np.float32), "noise", "zeros")]
         found = {}
-        for condition in CONDITIONS:
-            for name, make in sets.items():
-                if condition == "clean" or name.split("/")[0] in ("speech", "bed+10", "music", "noise"):
-                    key = f"{name}@{condition}"
-                    found[key] = self._made(
-                        f"test/{key}", lambda rng, m=make, c=condition: conditioned(m(rng), c), 0
+        for name, make in sets.items():
+            found[f"{name}@clean"] = self._made(f"test/{name}@clean", make, 0)
+            if name.split("/")[0] in ("speech", "bed+10", "music", "noise"):
+                for condition in CONDITIONS[1:]:
+                    found[f"{name}@{condition}"] = self._made(
+                        f"test/{name}@{condition}",
+                        lambda rng, n=name, c=condition: conditioned(self._kept(f"test/{n}@clean"), c),
+                        0,
                     )
         return found
 
-    def _made(self, name: str, make, share: float) -> dict[str, np.ndarray]:
-        path = self._folder / f"{name}.npz"
-        if not path.is_file():
-            # The same patches under every condition.
-            rng = np.random.default_rng([SEED, zlib.crc32(name.split("@")[0].encode())])
+    def _made(self, name: str, make: Recipe, share: float) -> dict[str, np.ndarray]:
+        """A set's embeddings, labels, groups and details; `share` of its patches are augmented."""
+        sounds, embeddings = self._sounds / f"{name}.npz", self._embeddings / f"{name}.npz"
+        if not sounds.is_file():
+            rng = np.random.default_rng([SEED, zlib.crc32(name.encode())])
             patches = make(rng)
             if share:
                 patches = treated(patches, rng, share, self.babble())
-            embedding = self._embed([p.samples for p in patches])
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _keep(patches, sounds)
+        if not embeddings.is_file():
+            patches = self._kept(name)
+            embeddings.parent.mkdir(parents=True, exist_ok=True)
             np.savez(
-                path,
-                embedding=embedding,
+                embeddings,
+                embedding=self._embed([p.samples for p in patches]),
                 label=np.array([LABELS.index(p.label) for p in patches]),
                 group=np.array([p.group for p in patches]),
                 detail=np.array([p.detail for p in patches]),
             )
             print(f"{name}: {len(patches)} patches", file=sys.stderr, flush=True)
-        archive = np.load(path)
+        archive = np.load(embeddings)
         return {key: archive[key] for key in archive.files}
+
+    def _kept(self, name: str) -> list[Patch]:
+        archive = np.load(self._sounds / f"{name}.npz")
+        columns = zip(*(archive[k] for k in ("samples", "scale", "label", "group", "detail")), strict=True)
+        return [
+            Patch(samples.astype(np.float32) * scale, str(label), str(group), str(detail))
+            for samples, scale, label, group, detail in columns
+        ]
+
+
+def _keep(patches: list[Patch], path: Path) -> None:
+    """Writes patches as 16-bit samples, each to the scale of its peak."""
+    sounds = [np.resize(p.samples, PATCH) for p in patches]
+    scales = [np.float32(max(np.abs(s).max(), 1e-6) / 32767) for s in sounds]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(
+        path,
+        samples=np.array([np.round(s / c) for s, c in zip(sounds, scales, strict=True)], dtype=np.int16),
+        scale=np.array(scales),
+        label=np.array([p.label for p in patches]),
+        group=np.array([p.group for p in patches]),
+        detail=np.array([p.detail for p in patches]),
+    )
 
 
 def speech_plain(library: Library, rng: np.random.Generator, name: str, count: int) -> list[Patch]:

@@ -186,3 +186,39 @@ def test_the_temperature_undoes_a_scale():
         axis=1
     )
     assert temperature(logits * 3, drawn, np.full(20_000, 1 / 20_000)) == pytest.approx(3.0, rel=0.05)
+
+
+def test_another_trunk_asks_for_embeddings_only(tmp_path):
+    from genred_training.gate_patches import Patch
+    from genred_training.gate_sets import Sets
+
+    made, embedded = [], []
+    loud = np.linspace(-1, 1, PATCH, dtype=np.float32)
+
+    def make(rng):
+        made.append(rng.random())
+        return [Patch(loud, "music", "a", "x"), Patch(1e-4 * loud, "noise", "b")]
+
+    def embed(sounds):
+        embedded.append(sounds)
+        return np.zeros((len(sounds), 200))
+
+    for trunk in ("one", "one", "two"):
+        found = Sets(tmp_path, None, embed, trunk)._made("train/some", make, 0)
+        assert found["label"].tolist() == [0, 2]
+        assert found["group"].tolist() == ["a", "b"]
+    assert len(made) == 1 and len(embedded) == 2
+    for sound, wanted in zip(embedded[1], (loud, 1e-4 * loud), strict=True):
+        assert np.abs(sound - wanted).max() <= np.abs(wanted).max() / 65534 * 1.01
+
+
+def test_a_looped_patch_is_its_window_again_and_again():
+    from genred_training.gate_patches import Patch
+    from genred_training.gate_sets import looped
+
+    sound = np.arange(PATCH, dtype=np.float32)
+    found = looped([Patch(sound, "music", "a")], np.random.default_rng(8))[0].samples
+    size = int(np.flatnonzero(np.diff(found) != 1)[0]) + 1
+    assert 0.9 * RATE <= size <= 2.2 * RATE
+    assert np.array_equal(found, np.resize(found[:size], PATCH))
+    assert np.array_equal(found[:size], np.arange(found[0], found[0] + size))
