@@ -190,7 +190,11 @@ fn bad_input_is_refused_by_name() {
     check("run -c syntax.toml", 1, &["syntax.toml: ", "line 1"]);
     check("run -c twins.toml", 1, &["two sources are called `a`"]);
     check("run -c variable.toml", 1, &["`mqtt.password`", "`GENRED_TEST_UNSET` is not set"]);
-    check("run -c head.toml", 1, &["heads/species.toml", "no such head; the bundle has gate, genres, gtzan10, tags"]);
+    check(
+        "run -c head.toml",
+        1,
+        &["heads/species.toml", "no such head; the bundle has gate, genres, gtzan10, tags"],
+    );
     check("run -c gone.toml", 1, &["genred: source `tape` failed: `gone.wav` does not exist"]);
     check(
         "run --no-mqtt missing.wav",
@@ -215,7 +219,11 @@ fn bad_input_is_refused_by_name() {
     check("classify", 2, &["<FILE>..."]);
     check("classify missing.wav", 1, &["`missing.wav` does not exist"]);
     check("classify --model nonesuch good.wav", 1, &["no model `nonesuch`", "GENRED_MODELS"]);
-    check("classify --head nonesuch good.wav", 1, &["nonesuch.toml", "the bundle has gate, genres, gtzan10, tags"]);
+    check(
+        "classify --head nonesuch good.wav",
+        1,
+        &["nonesuch.toml", "the bundle has gate, genres, gtzan10, tags"],
+    );
     check("features missing.wav --out x.npy", 1, &["`missing.wav` does not exist"]);
     check("features good.wav --out no/where.npy", 1, &["`no/where.npy` cannot be written"]);
     check("embed --list missing.txt --out x", 1, &["`missing.txt` cannot be read"]);

@@ -114,7 +114,7 @@ async fn a_subscriber_reads_what_a_sound_server_plays() {
         runs.push(json(&event)["run"].clone());
         wait_for_newest(&subscriber, &topic(&format!("{source}/availability")), "online").await;
         let window = subscriber.wait_for(&topic(&format!("{source}/window")), is_metal).await.payload;
-        assert_eq!(json(&window)["scores"].as_object().unwrap().len(), 14);
+        assert_eq!(json(&window)["scores"].as_object().unwrap().len(), 15);
     }
     wait_for_newest(&subscriber, &topic("status"), "online").await;
     let info = json(&subscriber.wait_for(&topic("info"), |_| true).await.payload);
