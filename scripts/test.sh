@@ -22,7 +22,9 @@ cargo build --locked --benches
 step "training"
 venv=.cache/test-venv
 [ -x $venv/bin/python ] || python3 -m venv $venv
-$venv/bin/python -m pip install -q numpy onnxruntime==1.31.1 safetensors pytest
+# The locked versions of what the tests import; TensorFlow is not among it.
+grep -E '^(numpy|onnx|onnxruntime|pytest|safetensors|scikit-learn|scipy)==' training/requirements.lock |
+  $venv/bin/python -m pip install -q -r /dev/stdin
 (cd training && "../$venv/bin/python" -m pytest -q)
 
 step "demo"
