@@ -120,7 +120,7 @@ async fn a_subscriber_reads_what_a_sound_server_plays() {
     let info = json(&subscriber.wait_for(&topic("info"), |_| true).await.payload);
     assert_eq!((&info["model"], &info["execution_provider"]), (&"musicnn-msd".into(), &"cpu".into()));
     assert!(!info["execution_provider_reason"].as_str().unwrap().is_empty(), "{info}");
-    assert_eq!(info["labels"].as_array().unwrap().len(), 14);
+    assert_eq!(info["labels"].as_array().unwrap().len(), 15);
     assert_eq!(info["sources"][0]["name"], "line_in");
     assert!(runs.iter().all(|run| *run == info["run"]), "{runs:?}");
 
