@@ -405,7 +405,7 @@ impl Told<'_> {
 }
 
 /// Six decimals say more than any sample can.
-fn round(value: &mut Value) {
+pub(super) fn round(value: &mut Value) {
     match value {
         Value::Array(values) => values.iter_mut().for_each(round),
         Value::Object(map) => map.values_mut().for_each(round),

@@ -10,6 +10,7 @@ mod features;
 mod progress;
 mod run;
 mod signals;
+mod train;
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
@@ -61,6 +62,8 @@ enum Command {
     Embed(embed::Args),
     /// Judge a head on labelled recordings that it was not trained on
     Eval(eval::Args),
+    /// Teach genres of your own
+    Train(train::Args),
     /// Measure what the parts cost on this machine
     Bench(bench::Args),
 }
@@ -86,6 +89,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Features(args) => features::run(&args),
         Command::Embed(args) => embed::run(&args),
         Command::Eval(args) => eval::run(&args),
+        Command::Train(args) => train::run(&args),
         Command::Bench(args) => bench::run(&args),
     };
     match result {

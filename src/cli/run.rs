@@ -30,6 +30,12 @@ pub struct Args {
     /// Seconds between patches, 0.25 to 3
     #[arg(long, value_parser = super::parse_hop)]
     hop: Option<f64>,
+    /// Model bundle: a name or a path
+    #[arg(long, value_name = "NAME|PATH")]
+    model: Option<String>,
+    /// Head: a name or the path of its TOML file
+    #[arg(long, value_name = "NAME|PATH")]
+    head: Option<String>,
     /// Publish nothing over MQTT
     #[arg(long)]
     no_mqtt: bool,
@@ -51,6 +57,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 fn apply(config: &mut Config, args: &Args) {
     if let Some(hop) = args.hop {
         config.hop = hop;
+    }
+    if let Some(model) = &args.model {
+        config.model.bundle.clone_from(model);
+    }
+    if let Some(head) = &args.head {
+        config.model.head.clone_from(head);
     }
     if args.fast {
         for entry in &mut config.sources {

@@ -25,6 +25,7 @@ pub fn genred(folder: &Path) -> Command {
         .env("GENRED_MODELS", root.join("models"))
         .env("HOME", folder)
         .env("XDG_CONFIG_HOME", folder.join("config"))
+        .env_remove("XDG_CACHE_HOME")
         .env_remove("GENRED_CONFIG")
         .env_remove("GENRED_LOG")
         .env_remove("NOTIFY_SOCKET")

@@ -1,0 +1,357 @@
+//! A head and its base bundle, to a bundle of its own that `genred run` uses at once.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use ndarray::{ArrayView2, ArrayViewMut1};
+use safetensors::tensor::{Dtype, TensorView};
+use safetensors::{SafeTensors, serialize};
+use sha2::{Digest, Sha256};
+use toml::{Table, Value};
+
+use crate::learn::{Fit, Labelling, posteriors};
+use crate::model::{Bundle, Model, ModelConfig, ModelError, hex};
+
+/// Heads that do not name genres. They are copied; every other one's answers are what the new head replaces.
+const KEPT_HEADS: [&str; 2] = ["tags", "gate"];
+
+/// The head that is used where none is named. It is kept beside a new one of another name.
+const DEFAULT_HEAD: &str = "genres";
+
+const MANIFEST: &str = "manifest.toml";
+const CARD: &str = "CARD.md";
+
+/// Why there is no bundle.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// Something is there.
+    #[error("`{}` exists; name another place, or replace it with --force", .0.display())]
+    Exists(PathBuf),
+    /// Something is there that nobody would want to lose.
+    #[error("`{}` is no model bundle, and is not replaced; name another place", .0.display())]
+    NotABundle(PathBuf),
+    /// The base bundle would be lost.
+    #[error("`{}` is the base bundle itself; name another place", .0.display())]
+    Base(PathBuf),
+    /// A name that a head cannot have.
+    #[error(
+        "a head cannot be called `{0}`: a name has letters, digits, `-` and `_`, and `tags` and `gate` mean something else"
+    )]
+    HeadName(String),
+    /// A place that cannot be written.
+    #[error("`{}` cannot be written: {what}", path.display())]
+    Unwritable {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        what: String,
+    },
+    /// The base bundle is damaged, or does not accept the new head.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The base bundle holds what it cannot be made from.
+    #[error("{}: {what}", file.display())]
+    BaseFile {
+        /// Its file.
+        file: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+/// Where the bundle goes.
+#[derive(Debug)]
+pub struct Place {
+    folder: PathBuf,
+    draft: PathBuf,
+}
+
+impl Place {
+    /// Checks, before any work, that a bundle can be written to `folder`; what is there is replaced only with `force`, and only
+    /// if it is a bundle.
+    ///
+    /// # Errors
+    /// When it exists, is the base bundle, or cannot be written.
+    pub fn new(folder: &Path, base: &Bundle, force: bool) -> Result<Self, ExportError> {
+        let unwritable = |path: &Path, error: std::io::Error| ExportError::Unwritable {
+            path: path.to_path_buf(),
+            what: error.to_string(),
+        };
+        // `..` and the like have no name of their own.
+        let Some(name) = folder.file_name() else {
+            return Err(ExportError::Exists(folder.to_path_buf()));
+        };
+        if folder.symlink_metadata().is_ok() {
+            let real = |path: &Path| fs::canonicalize(path).ok();
+            if real(folder).is_some_and(|found| real(&base.folder) == Some(found)) {
+                return Err(ExportError::Base(folder.to_path_buf()));
+            }
+            if !force {
+                return Err(ExportError::Exists(folder.to_path_buf()));
+            }
+            let is_empty = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
+            if !is_empty && !folder.join(MANIFEST).is_file() {
+                return Err(ExportError::NotABundle(folder.to_path_buf()));
+            }
+        }
+        let parent = match folder.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        let mut hidden = std::ffi::OsString::from(".");
+        hidden.push(name);
+        hidden.push(format!(".{}.part", std::process::id()));
+        let draft = parent.join(hidden);
+        // That it can be made says that the bundle can.
+        fs::create_dir_all(&draft)
+            .and_then(|()| fs::remove_dir(&draft))
+            .map_err(|error| unwritable(folder, error))?;
+        Ok(Self { folder: folder.to_path_buf(), draft })
+    }
+
+    /// Fills a draft by `write`, checks it by `check`, and only then puts it in its place.
+    fn fill(&self, write: impl FnOnce(&Path) -> Result<(), ExportError>) -> Result<(), ExportError> {
+        let unwritable = |error: std::io::Error| ExportError::Unwritable {
+            path: self.folder.clone(),
+            what: error.to_string(),
+        };
+        let written = write(&self.draft).and_then(|()| {
+            if self.folder.symlink_metadata().is_err() {
+                return fs::rename(&self.draft, &self.folder).map_err(unwritable);
+            }
+            let old = self.draft.with_extension("old");
+            fs::rename(&self.folder, &old).map_err(unwritable)?;
+            fs::rename(&self.draft, &self.folder).map_err(unwritable)?;
+            let _ = fs::remove_dir_all(old);
+            Ok(())
+        });
+        if written.is_err() {
+            let _ = fs::remove_dir_all(&self.draft);
+        }
+        written
+    }
+}
+
+/// The head that a bundle gets.
+#[derive(Debug)]
+pub struct NewHead<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Names of its labels.
+    pub labels: &'a [Arc<str>],
+    /// Whether they exclude each other.
+    pub labelling: Labelling,
+    /// Weights.
+    pub fit: &'a Fit,
+    /// By which the logits are divided.
+    pub temperature: f64,
+    /// Keys and values of its `[provenance]`.
+    pub provenance: Vec<(&'static str, String)>,
+}
+
+/// What the manifest says about the new head's training.
+#[derive(Debug)]
+pub struct Training {
+    /// One sentence.
+    pub material: String,
+    /// `DATASET:TRACK`
+    pub tracks: Vec<String>,
+    /// Of the decoded PCM.
+    pub pcm_sha256: Vec<String>,
+}
+
+/// Whether a head may have this name.
+///
+/// # Errors
+/// [`ExportError::HeadName`]
+pub fn check_head_name(name: &str) -> Result<(), ExportError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if name.is_empty() || !name.chars().all(plain) || KEPT_HEADS.contains(&name) {
+        return Err(ExportError::HeadName(name.to_owned()));
+    }
+    Ok(())
+}
+
+/// Writes a bundle: the base's front end, trunk, golden patches and licences, its heads that say other things than genres, the
+/// new head, and `card`, which may hold what the caller likes. Before it is put in its place it is loaded and verified.
+///
+/// # Errors
+/// When the base is damaged, the place cannot be written, or the bundle does not verify.
+pub fn export(
+    place: &Place,
+    base: &Bundle,
+    head: &NewHead<'_>,
+    training: &Training,
+    card: &str,
+) -> Result<(), ExportError> {
+    check_head_name(head.name)?;
+    let name = place.folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let file = base.folder.join(MANIFEST);
+    let wrong = |what: String| ExportError::BaseFile { file: file.clone(), what };
+    let text = fs::read_to_string(&file).map_err(|error| wrong(error.to_string()))?;
+    let mut manifest: Table = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    let listed: Vec<String> = match manifest.get("checksums") {
+        Some(Value::Table(checksums)) => checksums.keys().cloned().collect(),
+        _ => return Err(wrong("it has no checksums".into())),
+    };
+
+    let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    for path in listed.iter().filter(|path| is_copied(path, head.name)) {
+        if !Path::new(path).components().all(|part| matches!(part, Component::Normal(_))) {
+            return Err(wrong(format!("`{path}` is no file of the bundle")));
+        }
+        files.insert(path.clone(), base.read(path)?);
+    }
+    if listed.iter().any(|path| path == CARD) {
+        files.insert(format!("CARD-{}.md", base.manifest.name), base.read(CARD)?);
+    }
+    files.insert(CARD.into(), card.into());
+    files.insert(format!("heads/{}.toml", head.name), head_toml(head, base).into());
+    files.insert(format!("heads/{}.safetensors", head.name), head_weights(head).map_err(&wrong)?);
+    let golden = &base.manifest.golden.file;
+    let scores = files.remove(golden).ok_or_else(|| wrong(format!("`{golden}` has no checksum")))?;
+    let scores = golden_scores(&scores, head, &files, base.manifest.trunk.embedding_dim);
+    files.insert(golden.clone(), scores.map_err(|what| wrong(format!("`{golden}`: {what}")))?);
+
+    describe(&mut manifest, &name, base, head, training, &files);
+    let text = toml::to_string_pretty(&manifest).map_err(|error| wrong(error.to_string()))?;
+    files.insert(MANIFEST.into(), text.into());
+    place.fill(|folder| {
+        for (path, bytes) in &files {
+            let path = folder.join(path);
+            let parent = path.parent().unwrap_or(folder);
+            fs::create_dir_all(parent)
+                .and_then(|()| fs::write(&path, bytes))
+                .map_err(|error| ExportError::Unwritable { path: path.clone(), what: error.to_string() })?;
+        }
+        // Its golden answers among others.
+        let config = ModelConfig {
+            bundle: folder.to_string_lossy().into_owned(),
+            head: head.name.to_owned(),
+            ..ModelConfig::default()
+        };
+        Ok(Model::load(&config).map(|_| ())?)
+    })
+}
+
+/// Whether a file of the base goes into the new bundle as it is.
+fn is_copied(path: &str, new_head: &str) -> bool {
+    let head = path.strip_prefix("heads/").map(|file| file.rsplit_once('.').map_or(file, |(stem, _)| stem));
+    match head {
+        Some(head) => head != new_head && (head == DEFAULT_HEAD || KEPT_HEADS.contains(&head)),
+        None => path != CARD,
+    }
+}
+
+fn head_toml(head: &NewHead<'_>, base: &Bundle) -> String {
+    let text = |text: &str| Value::String(text.to_owned());
+    let mut table = Table::new();
+    table.insert("name".into(), text(head.name));
+    let kind = match head.labelling {
+        Labelling::Single => "single",
+        Labelling::Multi => "multi",
+    };
+    table.insert("kind".into(), text(kind));
+    table.insert("embedding_id".into(), text(&base.manifest.trunk.embedding_id));
+    table.insert("weights".into(), text(&format!("{}.safetensors", head.name)));
+    table.insert("labels".into(), Value::Array(head.labels.iter().map(|label| text(label)).collect()));
+    let mut calibration = Table::new();
+    calibration.insert("kind".into(), text("temperature"));
+    calibration.insert("temperature".into(), Value::Float(head.temperature));
+    table.insert("calibration".into(), Value::Table(calibration));
+    let provenance = head.provenance.iter().map(|(key, value)| ((*key).to_owned(), text(value)));
+    table.insert("provenance".into(), Value::Table(provenance.collect()));
+    table.to_string()
+}
+
+fn head_weights(head: &NewHead<'_>) -> Result<Vec<u8>, String> {
+    let (weight, bias) = head.fit.folded();
+    let single = |values: &mut dyn Iterator<Item = &f64>| -> Vec<u8> {
+        values.flat_map(|value| (*value as f32).to_le_bytes()).collect()
+    };
+    let (weights, biases) = (single(&mut weight.iter()), single(&mut bias.iter()));
+    let view = |shape: Vec<usize>, bytes| {
+        TensorView::new(Dtype::F32, shape, bytes).map_err(|error| error.to_string())
+    };
+    let tensors = [
+        ("weight", view(vec![weight.nrows(), weight.ncols()], &weights)?),
+        ("bias", view(vec![bias.len()], &biases)?),
+    ];
+    serialize(tensors, None).map_err(|error| error.to_string())
+}
+
+/// The base's golden tensors, without the scores of heads that are gone, and with those of the new head: of the golden
+/// embedding by the fit itself, in double precision and over standardised features, before its weights were folded and rounded.
+fn golden_scores(
+    bytes: &[u8],
+    head: &NewHead<'_>,
+    files: &BTreeMap<String, Vec<u8>>,
+    dim: usize,
+) -> Result<Vec<u8>, String> {
+    let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
+    let own = format!("scores.{}", head.name);
+    let mut views: BTreeMap<String, TensorView<'_>> = tensors
+        .tensors()
+        .into_iter()
+        .filter(|(name, _)| {
+            let head = name.strip_prefix("scores.");
+            *name != own && head.is_none_or(|head| files.contains_key(&format!("heads/{head}.toml")))
+        })
+        .collect();
+    let embedding = views.get("embedding").ok_or("it has no tensor `embedding`")?;
+    let values: Vec<f32> =
+        embedding.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    let rows = values.len() / dim.max(1);
+    let embedding = ArrayView2::from_shape((rows, dim), &values).map_err(|error| error.to_string())?;
+    let mut scores = head.fit.logits(embedding) / head.temperature;
+    scores
+        .rows_mut()
+        .into_iter()
+        .for_each(|mut row: ArrayViewMut1<'_, f64>| posteriors(head.labelling, &mut row));
+    let bytes: Vec<u8> = scores.iter().flat_map(|score| (*score as f32).to_le_bytes()).collect();
+    let view = TensorView::new(Dtype::F32, vec![rows, head.labels.len()], &bytes);
+    views.insert(own, view.map_err(|error| error.to_string())?);
+    serialize(views, None).map_err(|error| error.to_string())
+}
+
+/// Names the bundle, says what its head learned from, and lists the files.
+fn describe(
+    manifest: &mut Table,
+    name: &str,
+    base: &Bundle,
+    head: &NewHead<'_>,
+    training: &Training,
+    files: &BTreeMap<String, Vec<u8>>,
+) {
+    let text = |text: String| Value::String(text);
+    let list = |list: &[String]| Value::Array(list.iter().cloned().map(Value::String).collect());
+    let base_name = &base.manifest.name;
+    manifest.insert("name".into(), text(name.to_owned()));
+    manifest.insert("version".into(), text("1".into()));
+    let description = format!("{} on the trunk of {base_name}: {}", head.name, training.material);
+    manifest.insert("description".into(), text(description));
+    let (mut tracks, mut hashes) = (training.tracks.clone(), training.pcm_sha256.clone());
+    // A genre head of the base that stays brings what it was trained on.
+    if head.name != DEFAULT_HEAD && files.contains_key(&format!("heads/{DEFAULT_HEAD}.toml")) {
+        tracks.extend_from_slice(&base.manifest.training.tracks);
+        hashes.extend_from_slice(&base.manifest.training.pcm_sha256);
+    }
+    let mut table = Table::new();
+    table.insert("material".into(), text(training.material.clone()));
+    table.insert("tracks".into(), list(&tracks));
+    table.insert("pcm_sha256".into(), list(&hashes));
+    // What the base says of its own heads' training, those that are gone included.
+    let mut from = match manifest.get("training") {
+        Some(Value::Table(table)) => table.clone(),
+        _ => Table::new(),
+    };
+    from.insert("name".into(), text(base_name.clone()));
+    from.insert("version".into(), text(base.manifest.version.clone()));
+    table.insert("base".into(), Value::Table(from));
+    manifest.insert("training".into(), Value::Table(table));
+    let sums = files.iter().map(|(path, bytes)| (path.clone(), Value::String(hex(&Sha256::digest(bytes)))));
+    manifest.remove("checksums");
+    manifest.insert("checksums".into(), Value::Table(sums.collect()));
+}

@@ -1,0 +1,83 @@
+//! Logistic regression against scikit-learn 1.9. `scripts/golden_logistic.py` wrote the goldens.
+
+use genred::learn::{Labelling, Sample, Stop};
+use ndarray::{Array2, ArrayView2};
+use safetensors::{Dtype, SafeTensors};
+
+/// Of a weight, relative to the head's largest; of a posterior, absolute. scikit-learn's own stop is the larger part.
+const TOLERANCE: f64 = 1e-6;
+
+struct Goldens(Vec<u8>);
+
+impl Goldens {
+    fn open() -> Self {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/logistic.safetensors");
+        Self(std::fs::read(path).unwrap())
+    }
+
+    fn floats(&self, name: &str) -> Array2<f64> {
+        let tensors = SafeTensors::deserialize(&self.0).unwrap();
+        let view = tensors.tensor(name).unwrap();
+        assert_eq!(view.dtype(), Dtype::F64);
+        let rows = view.shape()[0];
+        let values: Vec<f64> =
+            view.data().as_chunks::<8>().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect();
+        Array2::from_shape_vec((rows, values.len() / rows), values).unwrap()
+    }
+
+    fn features(&self) -> Array2<f32> {
+        let tensors = SafeTensors::deserialize(&self.0).unwrap();
+        let view = tensors.tensor("features").unwrap();
+        assert_eq!(view.dtype(), Dtype::F32);
+        let values = view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        Array2::from_shape_vec((view.shape()[0], view.shape()[1]), values).unwrap()
+    }
+}
+
+fn worst(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>) -> f64 {
+    assert_eq!(a.dim(), b.dim());
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+}
+
+#[test]
+fn fits_are_scikit_learns() {
+    let goldens = Goldens::open();
+    let (features, weights) = (goldens.features(), goldens.floats("weights"));
+    let penalties = goldens.floats("penalties");
+    assert_eq!((features.dim(), penalties.len()), ((90, 6), 3));
+    for (kind, labelling) in [("single", Labelling::Single), ("multi", Labelling::Multi)] {
+        let targets = goldens.floats(&format!("targets.{kind}"));
+        let sample =
+            Sample::new(labelling, features.view(), targets.view(), weights.as_slice().unwrap()).unwrap();
+        for (index, penalty) in penalties.iter().enumerate() {
+            let of = |what: &str| goldens.floats(&format!("{kind}.{index}.{what}"));
+            let fit = sample.fit(*penalty, None, Stop { gradient: 1e-10, steps: 10_000 }).unwrap();
+            let (weight, bias) = fit.folded();
+            // One column a feature: their scales differ by 10⁴.
+            for (ours, theirs) in weight.columns().into_iter().zip(of("weight").columns()) {
+                let largest = theirs.iter().fold(0.0, |top: f64, w| top.max(w.abs()));
+                for (ours, theirs) in ours.iter().zip(theirs) {
+                    assert!(
+                        (ours - theirs).abs() < TOLERANCE * largest,
+                        "{kind} {penalty}: {ours}, {theirs}"
+                    );
+                }
+            }
+            let bias = bias.insert_axis(ndarray::Axis(1));
+            assert!(
+                worst(bias.view(), of("bias").view())
+                    < TOLERANCE * bias.iter().fold(1.0, |top: f64, b| top.max(b.abs()))
+            );
+            let posteriors = fit.logits(features.view());
+            let posteriors = match labelling {
+                Labelling::Multi => posteriors.mapv(|logit| 1.0 / (1.0 + (-logit).exp())),
+                Labelling::Single => {
+                    let powers = posteriors.mapv(f64::exp);
+                    let sums = powers.sum_axis(ndarray::Axis(1)).insert_axis(ndarray::Axis(1));
+                    powers / sums
+                }
+            };
+            assert!(worst(posteriors.view(), of("posteriors").view()) < TOLERANCE, "{kind} {penalty}");
+        }
+    }
+}
