@@ -15,8 +15,8 @@ use crate::decision::SilenceConfig;
 use crate::learn::{Bootstrap, Labelling};
 use crate::model::Bundle;
 use crate::study::{
-    self, About, Cache, Dataset, DatasetOptions, Filter, LeftOut, Listened, Material, NewHead, Place, Report,
-    TrainOptions, Trained, Training, render,
+    self, About, Alteration, Cache, Dataset, DatasetOptions, Filter, LeftOut, Listened, Material, NewHead,
+    Place, Report, Task, TrainOptions, Trained, Training, render,
 };
 
 /// Teach genres of your own: a folder a genre goes in, a model bundle comes out.
@@ -54,6 +54,10 @@ pub struct Args {
     /// Give each genre the same weight, and within it each track; else each track weighs the same
     #[arg(long)]
     balanced: bool,
+    /// Hear each file N times more, with another speed, level and tone, through a small loudspeaker, in noise;
+    /// takes as much longer
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=20))]
+    augment: u8,
     /// Parts for cross-validation
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(2..=20))]
     folds: u8,
@@ -103,11 +107,15 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         0 => String::new(),
         cached => format!(" ({cached} from the cache)"),
     };
+    let again = match args.augment {
+        0 => String::new(),
+        copies => format!(" and {copies} alterations of each"),
+    };
     super::say(format_args!(
-        "heard {} files{known}; training on {} tracks, {} patches",
+        "heard {} files{again}{known}; training on {} tracks, {} patches",
         dataset.items.len(),
         material.tracks.len(),
-        material.track_of.len()
+        material.patches()
     ));
     tell(&left_out, silence);
 
@@ -137,6 +145,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         dataset: &name,
         base: &base,
         hop_seconds: args.hop.hop,
+        copies: args.augment,
         command: &command(),
         figures: &figures,
     };
@@ -189,6 +198,7 @@ struct Line<'a> {
     model: &'a str,
     head: &'a str,
     hop_s: f64,
+    augment: u8,
     cross_validated: Value,
     penalty: f64,
     temperature: f64,
@@ -223,6 +233,7 @@ impl Told<'_> {
             model: &self.base.manifest.name,
             head: &self.args.head_name,
             hop_s: self.args.hop.hop,
+            augment: self.args.augment,
             cross_validated: json!({
                 "folds": self.trained.folds,
                 "seed": self.args.seed,
@@ -260,10 +271,17 @@ fn listen(args: &Args, dataset: &Dataset, jobs: usize) -> anyhow::Result<(Listen
         (None, _) => Cache::default_folder(),
     };
     let cache = folder.map(|folder| Cache::new(&folder, &model, args.hop.hop));
-    let files: Vec<&Path> = dataset.items.iter().map(|item| item.path.as_path()).collect();
-    let progress = Progress::new(files.len());
+    let copies =
+        (0..=usize::from(args.augment)).flat_map(|copy| dataset.items.iter().map(move |item| (item, copy)));
+    let tasks: Vec<Task<'_>> = copies
+        .map(|(item, copy)| {
+            let alteration = (copy > 0).then(|| Alteration::draw(&item.track, copy, args.seed));
+            (item.path.as_path(), alteration)
+        })
+        .collect();
+    let progress = Progress::new(tasks.len());
     let more = || args.model.load(None);
-    let listened = study::listen(&files, &mut model, more, jobs, args.hop.hop, cache.as_ref(), |file| {
+    let listened = study::listen(&tasks, &mut model, more, jobs, args.hop.hop, cache.as_ref(), |file| {
         progress.begin(file);
         progress.done(|| ());
     })?;

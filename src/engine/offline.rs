@@ -80,6 +80,20 @@ pub struct Heard {
 /// # Errors
 /// When it cannot be read, is empty, or the model fails.
 pub fn hear(file: &Path, model: &mut Model, hop_seconds: f64) -> Result<Heard, FileError> {
+    hear_altered(file, model, hop_seconds, |_| {})
+}
+
+/// Hears one file as [`hear`] does, after `alter` has changed each block of its sound; length and hash are the original's.
+/// A changed rate must be the same for all blocks.
+///
+/// # Errors
+/// As [`hear`].
+pub fn hear_altered(
+    file: &Path,
+    model: &mut Model,
+    hop_seconds: f64,
+    mut alter: impl FnMut(&mut Block),
+) -> Result<Heard, FileError> {
     let wrong = |error| FileError::Dsp { file: file.to_path_buf(), error };
     let mut source = source::open_file(file)?;
     let patches = PatchParams { frames: model.bundle().patch_frames(), hop_seconds };
@@ -98,6 +112,7 @@ pub fn hear(file: &Path, model: &mut Model, hop_seconds: f64) -> Result<Heard, F
     for_each_block(source.as_mut(), |block| {
         heard.duration_s += block.rate.seconds(block.samples() as u64);
         fingerprint.update(&block.interleaved);
+        alter(block);
         let mut keep = |view: PatchView<'_>| heard.keep(&view, &mut log_mel, &mut waiting);
         front_end.push(block, &mut keep).map_err(wrong)?;
         if waiting >= BATCH { heard.embed(model, &mut log_mel, &mut waiting) } else { Ok(()) }
@@ -222,13 +237,13 @@ impl Fingerprint {
 
 fn for_each_block(
     source: &mut dyn Source,
-    mut hear: impl FnMut(&Block) -> Result<(), FileError>,
+    mut hear: impl FnMut(&mut Block) -> Result<(), FileError>,
 ) -> Result<(), FileError> {
     // A guess to begin with: the source sets what the file really has.
     let mut block = Block::with_capacity(SampleRate::HZ_48000, 2, 8192);
     loop {
         match source.read(&mut block)? {
-            Read::Audio => hear(&block)?,
+            Read::Audio => hear(&mut block)?,
             Read::Idle => {}
             Read::End => return Ok(()),
         }

@@ -1,6 +1,7 @@
 //! Temperature scaling: one number that makes the posteriors of held-out rows as likely as it can.
 //!
-//! Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks" (2017), section 4.2; here also for sigmoids.
+//! Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks" (2017), section 4.2; here also for
+//! sigmoids.
 
 use ndarray::{Array2, ArrayView2, Zip};
 
@@ -12,10 +13,11 @@ pub const TEMPERATURES: (f64, f64) = (0.05, 20.0);
 /// Halvings of the logarithm of [`TEMPERATURES`]' ratio: to 1e-12 of it.
 const HALVINGS: usize = 40;
 
-/// Targets that `n` independent observations allow: where all were right, the next is so with (n + 1) / (n + 2), not for certain.
+/// Targets that `n` independent observations allow: where all were right, the next is so with (n + 1) / (n + 2),
+/// not for certain.
 ///
-/// Platt, "Probabilistic outputs for support vector machines" (1999), section 2.2. Without it few tracks that are all answered
-/// right ask for a temperature of 0. `targets` is 0 or 1, `[rows, units]`.
+/// Platt, "Probabilistic outputs for support vector machines" (1999), section 2.2. Without it few tracks that are
+/// all answered right ask for a temperature of 0. `targets` is 0 or 1, `[rows, units]`.
 pub fn smooth_targets(labelling: Labelling, targets: ArrayView2<'_, f64>, n: usize) -> Array2<f64> {
     let doubt = 1.0 / (n as f64 + 2.0);
     let others = match labelling {
@@ -25,10 +27,12 @@ pub fn smooth_targets(labelling: Labelling, targets: ArrayView2<'_, f64>, n: usi
     targets.mapv(|target| target * (1.0 - doubt) + (1.0 - target) * others)
 }
 
-/// The temperature `T` for which the log loss of `logits / T` is least; `logits` and `targets` (0 to 1) are `[rows, units]`.
+/// The temperature `T` for which the log loss of `logits / T` is least; `logits` and `targets` (0 to 1) are
+/// `[rows, units]`.
 ///
-/// In `1 / T` the log loss is convex, so its slope grows, and its only zero is found by bisection over `log T`. An answer at
-/// either end of [`TEMPERATURES`] says that the least loss lies beyond. Rows of weight 0 say nothing; without rows `T` is 1.
+/// In `1 / T` the log loss is convex, so its slope grows, and its only zero is found by bisection over `log T`.
+/// An answer at either end of [`TEMPERATURES`] says that the least loss lies beyond. Rows of weight 0 say
+/// nothing; without rows `T` is 1.
 pub fn fit_temperature(
     labelling: Labelling,
     logits: ArrayView2<'_, f64>,

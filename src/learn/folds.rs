@@ -22,9 +22,10 @@ pub enum FoldError {
 
 /// The fold, from 0 to `folds` − 1, of each item.
 ///
-/// `labels[item]` are the labels of an item, from 0 to `count` − 1, and `groups[item]` is its group. A group is never split. Groups are dealt out
-/// greedily, those first that would upset the balance most, each to the fold where the labels' shares then vary least, as
-/// scikit-learn's `StratifiedGroupKFold` does. The order of groups that are alike follows from `seed`, and nothing else does.
+/// `labels[item]` are the labels of an item, from 0 to `count` − 1, and `groups[item]` is its group. A group is
+/// never split. Groups are dealt out greedily, those first that would upset the balance most, each to the fold
+/// where the labels' shares then vary least, as scikit-learn's `StratifiedGroupKFold` does. The order of groups
+/// that are alike follows from `seed`, and nothing else does.
 ///
 /// # Errors
 /// With fewer than two folds, or when a label is in too few groups for every fold to have some and leave some.

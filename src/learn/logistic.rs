@@ -132,7 +132,8 @@ impl Sample {
         })
     }
 
-    /// Value and gradient at `theta`: weights `[units, dim]` row-major, then biases `[units]`. `logits` is scratch, `[rows, units]`.
+    /// Value and gradient at `theta`: weights `[units, dim]` row-major, then biases `[units]`. `logits` is
+    /// scratch, `[rows, units]`.
     fn objective(&self, l2: f64, theta: &[f64], gradient: &mut [f64], logits: &mut Array2<f64>) -> f64 {
         let (units, dim) = (self.targets.ncols(), self.features.ncols());
         let (weight, bias) = theta.split_at(units * dim);
@@ -206,8 +207,8 @@ impl Fit {
 
 /// Weights that let each label weigh the same, and within it each group; they sum to the number of rows.
 ///
-/// `labels[row]` are the labels of a row, of `count`; `groups[row]` its group, of any numbers. A row of several labels has the
-/// sum of its shares in them.
+/// `labels[row]` are the labels of a row, of `count`; `groups[row]` its group, of any numbers. A row of several
+/// labels has the sum of its shares in them.
 pub fn balanced_weights(labels: &[&[usize]], count: usize, groups: &[usize]) -> Vec<f64> {
     use std::collections::{BTreeMap, BTreeSet};
     let mut rows_of: BTreeMap<(usize, usize), f64> = BTreeMap::new();
@@ -232,7 +233,8 @@ pub fn balanced_weights(labels: &[&[usize]], count: usize, groups: &[usize]) -> 
     weights
 }
 
-/// Weighted mean of the rows' losses, in nats: `logits` and `targets` are `[rows, units]`. Of several sigmoids, their sum.
+/// Weighted mean of the rows' losses, in nats: `logits` and `targets` are `[rows, units]`. Of several sigmoids,
+/// their sum.
 pub fn log_loss(
     labelling: Labelling,
     logits: ArrayView2<'_, f64>,

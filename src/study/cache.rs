@@ -14,6 +14,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
 use sha2::{Digest, Sha256};
 
+use super::augment::Alteration;
 use crate::audio::{Level, PatchSpan};
 use crate::engine::offline::Heard;
 use crate::model::{Model, hex};
@@ -33,7 +34,8 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// The cache in `folder`, which is made when the first entry is, for recordings heard by `model` each `hop_seconds`.
+    /// The cache in `folder`, which is made when the first entry is, for recordings heard by `model` each
+    /// `hop_seconds`.
     pub fn new(folder: &Path, model: &Model, hop_seconds: f64) -> Self {
         let bundle = model.bundle();
         let context = format!(
@@ -54,14 +56,17 @@ impl Cache {
         Some(root.join("genred").join("embeddings"))
     }
 
-    /// The entry of a recording, where it would lie. `None` when the recording cannot be looked at.
-    pub fn entry(&self, recording: &Path) -> Option<PathBuf> {
+    /// The entry of a recording, altered or not, where it would lie. `None` when the recording cannot be looked at.
+    pub fn entry(&self, recording: &Path, alteration: Option<&Alteration>) -> Option<PathBuf> {
         let path = fs::canonicalize(recording).ok()?;
         let metadata = fs::metadata(&path).ok()?;
         let changed = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
         let mut digest = Sha256::new();
         digest.update(path.as_os_str().as_encoded_bytes());
         digest.update(format!("\0{} {} {}", metadata.len(), changed.as_nanos(), self.context));
+        if let Some(alteration) = alteration {
+            digest.update(format!(" {alteration:?}"));
+        }
         Some(self.folder.join(hex(&digest.finalize())))
     }
 
@@ -178,7 +183,7 @@ mod tests {
         let recording = folder.path().join("song");
         fs::write(&recording, "sound").unwrap();
         let cache = cache(folder.path());
-        let entry = cache.entry(&recording).unwrap();
+        let entry = cache.entry(&recording, None).unwrap();
         assert!(cache.read(&entry, 3).is_none());
         cache.write(&entry, &heard()).unwrap();
         assert!(same(&cache.read(&entry, 3).unwrap(), &heard()));
@@ -209,13 +214,22 @@ mod tests {
         fs::write(&one, "sound").unwrap();
         fs::write(&other, "sound").unwrap();
         let cache = cache(folder.path());
-        let first = cache.entry(&one).unwrap();
-        assert_eq!(cache.entry(&folder.path().join("./one")), Some(first.clone()), "the path is resolved");
-        assert_ne!(cache.entry(&other), Some(first.clone()));
-        assert_ne!(Cache { context: "another hop".into(), ..cache.clone() }.entry(&one), Some(first.clone()));
+        let first = cache.entry(&one, None).unwrap();
+        assert_eq!(
+            cache.entry(&folder.path().join("./one"), None),
+            Some(first.clone()),
+            "the path is resolved"
+        );
+        assert_ne!(cache.entry(&other, None), Some(first.clone()));
+        assert_ne!(
+            Cache { context: "another hop".into(), ..cache.clone() }.entry(&one, None),
+            Some(first.clone())
+        );
+        let altered = Alteration::draw("one", 0, 1);
+        assert_ne!(cache.entry(&one, Some(&altered)), Some(first.clone()));
         let file = fs::File::options().append(true).open(&one).unwrap();
         file.set_modified(UNIX_EPOCH + std::time::Duration::from_secs(1)).unwrap();
-        assert_ne!(cache.entry(&one), Some(first));
-        assert_eq!(cache.entry(&folder.path().join("missing")), None);
+        assert_ne!(cache.entry(&one, None), Some(first));
+        assert_eq!(cache.entry(&folder.path().join("missing"), None), None);
     }
 }

@@ -20,6 +20,8 @@ pub struct About<'a> {
     pub base: &'a Bundle,
     /// Seconds between patches.
     pub hop_seconds: f64,
+    /// How often each file was heard altered.
+    pub copies: u8,
     /// What was typed.
     pub command: &'a str,
     /// The report on held-out tracks, as on the terminal.
@@ -32,7 +34,7 @@ impl About<'_> {
         format!(
             "{} tracks ({} patches) of the data set `{}` in {} genres",
             material.tracks.len(),
-            material.track_of.len(),
+            material.patches(),
             self.dataset,
             material.labels.len()
         )
@@ -91,6 +93,14 @@ fn write(
     let left_out = left_out.to_string();
     if !left_out.is_empty() {
         writeln!(text, "Left out: {left_out}.")?;
+    }
+    if about.copies > 0 {
+        writeln!(
+            text,
+            "Learned from, and not judged: {} patches of {} altered hearings of each file (speed, level, tone, small loudspeaker, noise).",
+            material.track_of.len() - material.patches(),
+            about.copies
+        )?;
     }
     writeln!(text, "\n## How\n")?;
     let weights = match options.balanced {

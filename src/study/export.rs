@@ -66,11 +66,12 @@ pub enum ExportError {
 pub struct Place {
     folder: PathBuf,
     draft: PathBuf,
+    force: bool,
 }
 
 impl Place {
-    /// Checks, before any work, that a bundle can be written to `folder`; what is there is replaced only with `force`, and only
-    /// if it is a bundle.
+    /// Checks, before any work, that a bundle can be written to `folder`; what is there is replaced only with
+    /// `force`, and only if it is a bundle.
     ///
     /// # Errors
     /// When it exists, is the base bundle, or cannot be written.
@@ -108,10 +109,10 @@ impl Place {
         fs::create_dir_all(&draft)
             .and_then(|()| fs::remove_dir(&draft))
             .map_err(|error| unwritable(folder, error))?;
-        Ok(Self { folder: folder.to_path_buf(), draft })
+        Ok(Self { folder: folder.to_path_buf(), draft, force })
     }
 
-    /// Fills a draft by `write`, checks it by `check`, and only then puts it in its place.
+    /// Fills a draft by `write`, and puts it in its place only if that went well.
     fn fill(&self, write: impl FnOnce(&Path) -> Result<(), ExportError>) -> Result<(), ExportError> {
         let unwritable = |error: std::io::Error| ExportError::Unwritable {
             path: self.folder.clone(),
@@ -121,11 +122,15 @@ impl Place {
             if self.folder.symlink_metadata().is_err() {
                 return fs::rename(&self.draft, &self.folder).map_err(unwritable);
             }
+            // It came while the head was trained.
+            if !self.force {
+                return Err(ExportError::Exists(self.folder.clone()));
+            }
             let old = self.draft.with_extension("old");
             fs::rename(&self.folder, &old).map_err(unwritable)?;
-            fs::rename(&self.draft, &self.folder).map_err(unwritable)?;
-            let _ = fs::remove_dir_all(old);
-            Ok(())
+            let placed = fs::rename(&self.draft, &self.folder);
+            let _ = if placed.is_ok() { fs::remove_dir_all(old) } else { fs::rename(old, &self.folder) };
+            placed.map_err(unwritable)
         });
         if written.is_err() {
             let _ = fs::remove_dir_all(&self.draft);
@@ -174,8 +179,9 @@ pub fn check_head_name(name: &str) -> Result<(), ExportError> {
     Ok(())
 }
 
-/// Writes a bundle: the base's front end, trunk, golden patches and licences, its heads that say other things than genres, the
-/// new head, and `card`, which may hold what the caller likes. Before it is put in its place it is loaded and verified.
+/// Writes a bundle: the base's front end, trunk, golden patches and licences, its heads that say other things
+/// than genres, the new head, and `card`, which may hold what the caller likes. Before it is put in its place it
+/// is loaded and verified.
 ///
 /// # Errors
 /// When the base is damaged, the place cannot be written, or the bundle does not verify.
@@ -263,7 +269,7 @@ fn head_toml(head: &NewHead<'_>, base: &Bundle) -> String {
     table.insert("calibration".into(), Value::Table(calibration));
     let provenance = head.provenance.iter().map(|(key, value)| ((*key).to_owned(), text(value)));
     table.insert("provenance".into(), Value::Table(provenance.collect()));
-    table.to_string()
+    format!("{table}\n")
 }
 
 fn head_weights(head: &NewHead<'_>) -> Result<Vec<u8>, String> {
@@ -282,8 +288,9 @@ fn head_weights(head: &NewHead<'_>) -> Result<Vec<u8>, String> {
     serialize(tensors, None).map_err(|error| error.to_string())
 }
 
-/// The base's golden tensors, without the scores of heads that are gone, and with those of the new head: of the golden
-/// embedding by the fit itself, in double precision and over standardised features, before its weights were folded and rounded.
+/// The base's golden tensors, without the scores of heads that are gone, and with those of the new head: of the
+/// golden embedding by the fit itself, in double precision and over standardised features, before its weights
+/// were folded and rounded.
 fn golden_scores(
     bytes: &[u8],
     head: &NewHead<'_>,

@@ -5,26 +5,30 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_channel::unbounded;
 
+use super::augment::Alteration;
 use super::cache::Cache;
 use crate::engine::offline::{self, FileError, Heard};
 use crate::model::{Model, ModelError};
 
+/// A recording, and what is done to its sound.
+pub type Task<'a> = (&'a Path, Option<Alteration>);
+
 /// Recordings in their order, and how many of them the cache knew.
 #[derive(Debug)]
 pub struct Listened {
-    /// One a file.
+    /// One a task.
     pub heard: Vec<Result<Heard, FileError>>,
-    /// Files that were not opened.
+    /// Tasks for which no file was opened.
     pub cached: usize,
 }
 
-/// Hears `files`, each a patch every `hop_seconds`, with one thread for each model that is needed; `more_models` opens
-/// further ones, up to `jobs` in all. `done` is called on this thread for each file that was heard or found, in any order.
+/// Does `tasks`, a patch every `hop_seconds`, with one thread for each model that is needed; `more_models` opens
+/// further ones, up to `jobs` in all. `done` is called on this thread for each that was done or found, in any order.
 ///
 /// # Errors
 /// When a further model does not open, or a model fails. What is wrong with a file is its own answer.
 pub fn listen(
-    files: &[&Path],
+    tasks: &[Task<'_>],
     model: &mut Model,
     more_models: impl Fn() -> Result<Model, ModelError>,
     jobs: usize,
@@ -33,10 +37,10 @@ pub fn listen(
     mut done: impl FnMut(&Path),
 ) -> Result<Listened, ModelError> {
     let dim = model.embedding_dim();
-    let mut heard: Vec<Option<Result<Heard, FileError>>> = Vec::with_capacity(files.len());
+    let mut heard: Vec<Option<Result<Heard, FileError>>> = Vec::with_capacity(tasks.len());
     let mut missing = Vec::new();
-    for (index, file) in files.iter().enumerate() {
-        let entry = cache.and_then(|cache| cache.entry(file));
+    for (index, (file, alteration)) in tasks.iter().enumerate() {
+        let entry = cache.and_then(|cache| cache.entry(file, alteration.as_ref()));
         let known = cache.zip(entry.as_ref()).and_then(|(cache, entry)| cache.read(entry, dim));
         match known {
             Some(known) => {
@@ -49,7 +53,7 @@ pub fn listen(
             }
         }
     }
-    let cached = files.len() - missing.len();
+    let cached = tasks.len() - missing.len();
     let mut others = Vec::new();
     for _ in 1..jobs.min(missing.len()) {
         others.push(more_models()?);
@@ -62,7 +66,13 @@ pub fn listen(
             let (sender, next, missing, unwritable) = (sender.clone(), &next, &missing, &unwritable);
             scope.spawn(move || {
                 while let Some((index, entry)) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let result = offline::hear(files[*index], model, hop_seconds);
+                    let (file, alteration) = &tasks[*index];
+                    let result = match alteration {
+                        Some(alteration) => {
+                            offline::hear_altered(file, model, hop_seconds, alteration.start())
+                        }
+                        None => offline::hear(file, model, hop_seconds),
+                    };
                     if let (Some(cache), Some(entry), Ok(heard)) = (cache, entry, &result)
                         && let Err(error) = cache.write(entry, heard)
                         && unwritable.fetch_add(1, Ordering::Relaxed) == 0
@@ -75,11 +85,11 @@ pub fn listen(
         }
         drop(sender);
         for (index, result) in receiver {
-            done(files[index]);
+            done(tasks[index].0);
             heard[index] = Some(result);
         }
     });
-    let mut answers = Vec::with_capacity(files.len());
+    let mut answers = Vec::with_capacity(tasks.len());
     for answer in heard.into_iter().flatten() {
         match answer {
             // What fails there is not the file.

@@ -32,8 +32,20 @@ pub struct Material {
     pub embeddings: Array2<f32>,
     /// Index into `tracks`, one a patch, ascending.
     pub track_of: Vec<usize>,
+    /// Of each patch, whether its sound was altered: such are learned from, and never judged. Within a track they
+    /// come last.
+    pub is_altered: Vec<bool>,
     /// Of the decoded PCM of each file that is used, sorted.
     pub pcm_sha256: Vec<String>,
+}
+
+/// A file that is used.
+struct Kept<'a> {
+    item: &'a Item,
+    /// Its own and those of its copies.
+    labels: Vec<usize>,
+    heard: &'a Heard,
+    altered: Vec<&'a Heard>,
 }
 
 /// What was left out, and why.
@@ -109,8 +121,10 @@ pub enum MaterialError {
 impl Material {
     /// Puts together what was heard of a data set's items, in their order.
     ///
-    /// Left out are files that could not be heard, patches quieter than `silence_lufs`, copies, and, if `multi` is not set, files whose
-    /// sound is also under another label. If it is, such a file's labels are joined. `dim` is the size of an embedding.
+    /// `heard` may go on with the same items again, as often as they were heard altered. Left out are files that
+    /// could not be heard, patches quieter than `silence_lufs`, copies, and, if `multi` is not set, files whose
+    /// sound is also under another label. If it is, such a file's labels are joined. `dim` is the size of an
+    /// embedding.
     ///
     /// # Errors
     /// When a label keeps no track, or its tracks are in one group only, or all tracks have it.
@@ -122,6 +136,7 @@ impl Material {
         multi: bool,
     ) -> Result<(Self, LeftOut), MaterialError> {
         let mut left_out = LeftOut::default();
+        let (heard, altered) = heard.split_at(dataset.items.len().min(heard.len()));
         let mut by_sound: BTreeMap<&str, Vec<(usize, &Item, &Heard)>> = BTreeMap::new();
         for (index, (item, heard)) in dataset.items.iter().zip(heard).enumerate() {
             match heard {
@@ -135,9 +150,9 @@ impl Material {
         // Into the data set's order: that of the hashes would change with every bit of a recording.
         let mut sounds: Vec<_> = by_sound.into_values().collect();
         sounds.sort_by_key(|copies| copies[0].0);
-        let mut kept: Vec<(&Item, &Heard, Vec<usize>)> = Vec::new();
+        let mut kept: Vec<Kept<'_>> = Vec::new();
         for copies in sounds {
-            let (_, first, heard) = copies[0];
+            let (index, first, heard) = copies[0];
             let paths = copies.iter().map(|(_, item, _)| item.path.clone());
             let mut labels: Vec<usize> =
                 copies.iter().flat_map(|(_, item, _)| &item.labels).copied().collect();
@@ -148,7 +163,9 @@ impl Material {
                 continue;
             }
             left_out.copies.extend(paths.skip(1).map(|copy| (copy, first.path.clone())));
-            kept.push((first, heard, labels));
+            let altered =
+                altered.chunks(dataset.items.len().max(1)).filter_map(|copy| copy.get(index)?.as_ref().ok());
+            kept.push(Kept { item: first, labels, heard, altered: altered.collect() });
         }
         let material = Self::new(dataset, &kept, dim, silence_lufs, &mut left_out);
         material.check(dataset)?;
@@ -157,14 +174,14 @@ impl Material {
 
     fn new(
         dataset: &Dataset,
-        kept: &[(&Item, &Heard, Vec<usize>)],
+        kept: &[Kept<'_>],
         dim: usize,
         silence_lufs: f32,
         left_out: &mut LeftOut,
     ) -> Self {
         let mut tracks: Vec<Track> = Vec::new();
         let (mut index_of, mut group_of) = (BTreeMap::new(), BTreeMap::new());
-        for (item, _, labels) in kept {
+        for Kept { item, labels, .. } in kept {
             let groups = group_of.len();
             let group = *group_of.entry(&item.group).or_insert(groups);
             let index = *index_of.entry(&item.track).or_insert(tracks.len());
@@ -176,24 +193,29 @@ impl Material {
                 tracks[index].labels.dedup();
             }
         }
-        let mut rows: Vec<(usize, &[f32])> = Vec::new();
-        for (item, heard, _) in kept {
-            for (level, row) in heard.levels.iter().zip(heard.embeddings.chunks_exact(dim)) {
-                if level.lufs_s < silence_lufs {
-                    left_out.silent_patches += 1;
-                } else {
-                    rows.push((index_of[&item.track], row));
+        let mut rows: Vec<(usize, bool, &[f32])> = Vec::new();
+        for Kept { item, heard, altered, .. } in kept {
+            let hearings =
+                std::iter::once((false, *heard)).chain(altered.iter().map(|altered| (true, *altered)));
+            for (is_altered, heard) in hearings {
+                for (level, row) in heard.levels.iter().zip(heard.embeddings.chunks_exact(dim)) {
+                    if level.lufs_s >= silence_lufs {
+                        rows.push((index_of[&item.track], is_altered, row));
+                    } else if !is_altered {
+                        left_out.silent_patches += 1;
+                    }
                 }
             }
         }
         // Files of one track may lie apart.
-        rows.sort_by_key(|(track, _)| *track);
-        let embeddings = Array2::from_shape_fn((rows.len(), dim), |(row, at)| rows[row].1[at]);
-        let mut pcm_sha256: Vec<String> = kept.iter().map(|(_, heard, _)| heard.pcm_sha256.clone()).collect();
+        rows.sort_by_key(|(track, is_altered, _)| (*track, *is_altered));
+        let embeddings = Array2::from_shape_fn((rows.len(), dim), |(row, at)| rows[row].2[at]);
+        let mut pcm_sha256: Vec<String> = kept.iter().map(|kept| kept.heard.pcm_sha256.clone()).collect();
         pcm_sha256.sort();
         Self {
             labels: dataset.labels.clone(),
-            track_of: rows.iter().map(|(track, _)| *track).collect(),
+            track_of: rows.iter().map(|(track, ..)| *track).collect(),
+            is_altered: rows.iter().map(|(_, is_altered, _)| *is_altered).collect(),
             tracks,
             embeddings,
             pcm_sha256,
@@ -231,9 +253,16 @@ impl Material {
         groups.len()
     }
 
-    /// Number of patches that have a label.
+    /// Number of patches, as they were recorded.
+    pub fn patches(&self) -> usize {
+        self.is_altered.iter().filter(|is_altered| !**is_altered).count()
+    }
+
+    /// Number of these that have a label.
     pub fn patches_of(&self, label: usize) -> usize {
-        self.track_of.iter().filter(|track| self.tracks[**track].labels.contains(&label)).count()
+        let rows = self.track_of.iter().zip(&self.is_altered);
+        rows.filter(|(track, is_altered)| !**is_altered && self.tracks[**track].labels.contains(&label))
+            .count()
     }
 
     /// 0 or 1: `[patches, labels]`.
@@ -311,6 +340,29 @@ mod tests {
         assert_eq!(material.pcm_sha256, ["s0", "s1", "s2", "s3", "s4"]);
         assert_eq!(material.targets().column(0).to_vec(), [1.0, 1.0, 0.0, 1.0, 0.0]);
         assert_eq!((material.patches_of(0), material.groups_of(0), left_out.silent_patches), (3, 2, 1));
+    }
+
+    /// Heard again altered: more patches of the same tracks, which count as nothing else.
+    #[test]
+    fn altered_hearings_add_patches_to_their_tracks() {
+        let data = dataset(vec![
+            item("1", &[0], "a", "a"),
+            item("2", &[1], "b", "b"),
+            item("3", &[0], "c", "c"),
+            item("4", &[1], "d", "d"),
+        ]);
+        let first = ["s1", "s2", "s3", "s4"].map(|sound| heard(sound, &[(1.0, -20.0), (2.0, -20.0)]));
+        let again = ["s1", "s2", "s3", "s4"].map(|sound| heard(sound, &[(3.0, -20.0), (4.0, -65.0)]));
+        let lost = FileError::Model(crate::model::ModelError::Run("lost".into()));
+        let third = [heard("s1", &[(5.0, -20.0)]), Err(lost), heard("s3", &[]), heard("s4", &[])];
+        let all: Vec<_> = first.into_iter().chain(again).chain(third).collect();
+        let (material, left_out) = Material::gather(&data, &all, 1, -60.0, false).unwrap();
+        assert_eq!(material.track_of, [0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]);
+        let values: Vec<f32> = material.embeddings.iter().copied().collect();
+        assert_eq!(values, [1.0, 2.0, 3.0, 5.0, 1.0, 2.0, 3.0, 1.0, 2.0, 3.0, 1.0, 2.0, 3.0]);
+        assert_eq!(material.is_altered[..5], [false, false, true, true, false]);
+        assert_eq!((material.patches(), material.patches_of(0), left_out.silent_patches), (8, 4, 0));
+        assert_eq!(material.pcm_sha256.len(), 4);
     }
 
     /// Two files of one sound: in one genre a copy; in two genres a contradiction, or both genres where that may be.

@@ -1,5 +1,6 @@
 //! Floor 5: labelled recordings. `genred train` and `genred eval` are made of it.
 
+mod augment;
 mod cache;
 mod card;
 mod dataset;
@@ -14,6 +15,7 @@ mod train;
 mod training_material;
 mod vocabulary;
 
+pub use augment::Alteration;
 pub use cache::Cache;
 pub use card::{About, card};
 pub use dataset::{Dataset, DatasetError, DatasetOptions, Filter, Item};
@@ -21,7 +23,7 @@ pub use evaluate::{
     Evaluation, EvaluationError, EvaluationOptions, OnTrainingMaterial, Seen, evaluate, examples,
 };
 pub use export::{ExportError, NewHead, Place, Training, check_head_name, export};
-pub use listen::{Listened, listen};
+pub use listen::{Listened, Task, listen};
 pub use material::{LeftOut, Material, MaterialError, Track};
 pub use report::{
     Comparison, Figures, Judgement, LabelFigures, PatchPrediction, Predictions, Report, ReportError,

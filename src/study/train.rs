@@ -1,8 +1,9 @@
 //! From labelled embeddings to a head, with the answers that it would have given to tracks that it had not seen.
 //!
-//! A head is fitted to some tracks in three steps: cross-validation over them chooses the penalty; the held-out logits under that
-//! penalty give the temperature; all of them give the weights. Cross-validation around all three (it is nested) says what such a
-//! head is worth: each outer fold is answered by one that saw nothing of its groups. The final head is fitted to all tracks.
+//! A head is fitted to some tracks in three steps: cross-validation over them chooses the penalty; the held-out
+//! logits under that penalty give the temperature; all of them give the weights. Cross-validation around all
+//! three (it is nested) says what such a head is worth: each outer fold is answered by one that saw nothing of
+//! its groups. The final head is fitted to all tracks.
 
 use std::collections::BTreeSet;
 
@@ -26,11 +27,13 @@ const UNCHOSEN: f64 = 0.3;
 /// Folds in which a penalty is chosen within an outer fold.
 const INNER_FOLDS: usize = 3;
 
-/// A penalty that is worse than the best so far this many times in a row ends the search: smaller ones fit the tracks by heart.
+/// A penalty that is worse than the best so far this many times in a row ends the search: smaller ones fit the
+/// tracks by heart.
 const PATIENCE: usize = 2;
 
-/// Patches of a track by which penalties are compared, evenly spread. Patches overlap, and those of one track are alike: ten say
-/// nearly what hundreds do, in a fraction of the time. The fits that answer and the one that is kept have all of them.
+/// Patches of a track by which penalties are compared, evenly spread. Patches overlap, and those of one track are
+/// alike: ten say nearly what hundreds do, in a fraction of the time. The fits that answer and the one that is
+/// kept have all of them.
 const SEARCH_PATCHES: usize = 10;
 
 /// Precision while penalties are compared.
@@ -85,7 +88,8 @@ impl Trained {
                 patches: Vec::new(),
             })
             .collect();
-        for (row, track) in self.held_out.rows().into_iter().zip(&material.track_of) {
+        let rows = self.held_out.rows().into_iter().zip(&material.track_of).zip(&material.is_altered);
+        for ((row, track), _) in rows.filter(|(_, is_altered)| !**is_altered) {
             let posteriors = row.iter().map(|posterior| *posterior as f32).collect();
             tracks[*track].patches.push(PatchPrediction { posteriors, is_music: true });
         }
@@ -167,7 +171,7 @@ impl<'a> Set<'a> {
             false => vec![&[0]; material.track_of.len()],
         };
         let weights = balanced_weights(&labels, material.labels.len(), &material.track_of);
-        let search_weights = thinned(&material.track_of, &weights);
+        let search_weights = thinned(&material.track_of, &material.is_altered, &weights);
         Self {
             material,
             options,
@@ -183,8 +187,8 @@ impl<'a> Set<'a> {
         (0..self.material.track_of.len()).filter(|row| wanted(self.material.track_of[*row])).collect()
     }
 
-    /// At most `folds` folds of `tracks`: as many as every label can be spread over. The fold of each track of the material follows
-    /// (of those that are not among `tracks`, `usize::MAX`).
+    /// At most `folds` folds of `tracks`: as many as every label can be spread over. The fold of each track of
+    /// the material follows (of those that are not among `tracks`, `usize::MAX`).
     fn split(&self, tracks: &[usize], folds: usize) -> Result<(usize, Vec<usize>), FoldError> {
         let of = |track: &usize| &self.material.tracks[*track];
         let labels: Vec<&[usize]> = tracks.iter().map(|track| &of(track).labels[..]).collect();
@@ -236,8 +240,8 @@ impl<'a> Set<'a> {
         Ok(Fitted { penalty, temperature, fit })
     }
 
-    /// The penalty whose fits have the least log loss on what they did not see, the temperature of their logits there, and one of
-    /// these fits.
+    /// The penalty whose fits have the least log loss on what they did not see, the temperature of their logits
+    /// there, and one of these fits.
     fn choose(&self, folds: usize, fold_of: &[usize]) -> Result<Fitted, FitError> {
         let mut parts = (0..folds)
             .map(|fold| {
@@ -246,7 +250,8 @@ impl<'a> Set<'a> {
                     rows.retain(|row| self.search_weights[*row] > 0.0);
                     rows
                 };
-                let held = rows(&|track| fold_of[track] == fold);
+                let mut held = rows(&|track| fold_of[track] == fold);
+                held.retain(|row| !self.material.is_altered[*row]);
                 let seen = rows(&|track| fold_of[track] != fold && fold_of[track] != usize::MAX);
                 Ok(Part {
                     sample: self.sample(&seen, &self.search_weights)?,
@@ -298,8 +303,8 @@ impl<'a> Set<'a> {
         last.map(|fit| Fitted { penalty, temperature, fit }).ok_or(FitError::Empty)
     }
 
-    /// Fitted to the held-out logits of the rows that penalties are compared by. Patches of a track are alike: tracks count as
-    /// observations.
+    /// Fitted to the held-out logits of the rows that penalties are compared by. Patches of a track are alike:
+    /// tracks count as observations.
     fn temperature(&self, rows: &[usize], logits: &Array2<f64>) -> f64 {
         let tracks: BTreeSet<usize> = rows.iter().map(|row| self.material.track_of[*row]).collect();
         let targets = self.targets.select(Axis(0), rows);
@@ -323,11 +328,13 @@ struct Part {
     fit: Option<Fit>,
 }
 
-/// Weights of which each track keeps [`SEARCH_PATCHES`], with as much weight together as all of them have.
-fn thinned(track_of: &[usize], weights: &[f64]) -> Vec<f64> {
+/// Weights of which each track keeps [`SEARCH_PATCHES`], and as many altered ones, with as much weight together
+/// as all of them have.
+fn thinned(track_of: &[usize], is_altered: &[bool], weights: &[f64]) -> Vec<f64> {
+    let kinds: Vec<(&usize, &bool)> = track_of.iter().zip(is_altered).collect();
     let mut thin = vec![0.0; weights.len()];
     let mut start = 0;
-    for rows in track_of.chunk_by(|a, b| a == b) {
+    for rows in kinds.chunk_by(|a, b| a == b) {
         let total: f64 = weights[start..start + rows.len()].iter().sum();
         let kept = rows.len().min(SEARCH_PATCHES);
         for index in 0..kept {
@@ -351,8 +358,8 @@ mod tests {
         2.0 * (wave - wave.floor()) - 1.0
     }
 
-    /// `groups` groups of three tracks of four patches; `place` gives a patch's four features by its group, track and number, and
-    /// `label` a group's label.
+    /// `groups` groups of three tracks of four patches; `place` gives a patch's four features by its group, track
+    /// and number, and `label` a group's label.
     fn material(
         groups: usize,
         label: impl Fn(usize) -> Vec<usize>,
@@ -369,7 +376,8 @@ mod tests {
         let embeddings =
             Array2::from_shape_fn((track_of.len(), 4), |(row, at)| place(row / 12, row / 4, row)[at] as f32);
         let labels: Vec<Arc<str>> = vec!["one".into(), "other".into()];
-        Material { labels, tracks, embeddings, track_of, pcm_sha256: Vec::new() }
+        let is_altered = vec![false; track_of.len()];
+        Material { labels, tracks, embeddings, track_of, is_altered, pcm_sha256: Vec::new() }
     }
 
     fn options() -> TrainOptions {
@@ -404,8 +412,9 @@ mod tests {
         assert_eq!(predictions.tracks[7].patches[1].posteriors[0], trained.held_out[[29, 0]] as f32);
     }
 
-    /// Features that say which group it is, and nothing of the label, which is drawn by group: whoever has tracks of a group on both
-    /// sides would be right nearly always. Across groups there is nothing to be right by, and a calibrated head says so.
+    /// Features that say which group it is, and nothing of the label, which is drawn by group: whoever has tracks
+    /// of a group on both sides would be right nearly always. Across groups there is nothing to be right by, and
+    /// a calibrated head says so.
     #[test]
     fn nothing_leaks_from_a_group_to_its_own_answers() {
         let drawn = |group: usize| vec![usize::from(draw(group + 500) > 0.0)];
@@ -440,10 +449,14 @@ mod tests {
     fn long_tracks_are_thinned_without_losing_weight() {
         let track_of: Vec<usize> = std::iter::repeat_n(0, 25).chain([1, 1, 2]).collect();
         let weights: Vec<f64> = track_of.iter().map(|track| 1.0 + *track as f64).collect();
-        let thin = thinned(&track_of, &weights);
+        let thin = thinned(&track_of, &[false; 28], &weights);
         assert_eq!(thin[..25].iter().filter(|weight| **weight > 0.0).count(), SEARCH_PATCHES);
         assert!((thin[..25].iter().sum::<f64>() - 25.0).abs() < 1e-12 && thin[0] > 0.0 && thin[22] > 0.0);
         assert_eq!(thin[25..], [2.0, 2.0, 3.0]);
+        let is_altered: Vec<bool> = (0..28).map(|row| (12..25).contains(&row)).collect();
+        let thin = thinned(&track_of, &is_altered, &weights);
+        assert_eq!(thin[..12].iter().filter(|weight| **weight > 0.0).count(), SEARCH_PATCHES);
+        assert!((thin[..12].iter().sum::<f64>() - 12.0).abs() < 1e-12);
     }
 
     /// Six tracks a genre, all answered right by far: still not quite sure.
