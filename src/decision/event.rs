@@ -8,9 +8,13 @@ use std::sync::Arc;
 pub enum State {
     /// Music, of a genre.
     Music,
+    /// Somebody talks.
+    Speech,
+    /// Sound, but neither music nor speech.
+    Noise,
     /// Too quiet for too long.
     Silence,
-    /// Sound, but no label is likely enough.
+    /// Sound, but nothing is likely enough.
     Uncertain,
     /// No audio arrives.
     Lost,
@@ -21,9 +25,35 @@ impl State {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Music => "music",
+            Self::Speech => "speech",
+            Self::Noise => "noise",
             Self::Silence => "silence",
             Self::Uncertain => "uncertain",
             Self::Lost => "lost",
+        }
+    }
+}
+
+/// What a patch is, whatever its genre: posteriors, 0–1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GatePosteriors {
+    /// Music, singing included.
+    pub music: f32,
+    /// Speech, over music or alone.
+    pub speech: f32,
+    /// Neither.
+    pub noise: f32,
+}
+
+impl GatePosteriors {
+    /// The likeliest of the three states; music where there is nothing to tell by.
+    pub fn state(self) -> State {
+        let music = if self.music.is_finite() { self.music } else { 0.0 };
+        match (self.speech > music, self.noise > music) {
+            (true, true) if self.noise > self.speech => State::Noise,
+            (true, _) => State::Speech,
+            (false, true) => State::Noise,
+            (false, false) => State::Music,
         }
     }
 }

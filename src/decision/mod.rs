@@ -12,7 +12,7 @@ mod smoother;
 use std::sync::Arc;
 
 pub use config::{DecisionConfig, SilenceConfig};
-pub use event::{Change, State, Verdict};
+pub use event::{Change, GatePosteriors, State, Verdict};
 
 use hysteresis::Hysteresis;
 use silence::Silence;
@@ -25,14 +25,24 @@ pub struct Observation<'a> {
     pub time: f64,
     /// The head's posteriors, 0–1, one a label.
     pub posteriors: &'a [f32],
+    /// Posteriors of the gate, where there is one.
+    pub gate: Option<GatePosteriors>,
     /// Short-term loudness in LUFS.
     pub lufs_s: f32,
 }
 
 /// State and best label of one patch alone, as windows and offline verdicts carry it.
-pub fn raw(posteriors: &[f32], lufs_s: f32, silence: &SilenceConfig) -> Verdict {
+pub fn raw(
+    posteriors: &[f32],
+    gate: Option<GatePosteriors>,
+    lufs_s: f32,
+    silence: &SilenceConfig,
+) -> Verdict {
     if lufs_s < silence.threshold_lufs {
         return Verdict::state(State::Silence);
+    }
+    if let Some(state @ (State::Speech | State::Noise)) = gate.map(GatePosteriors::state) {
+        return Verdict::state(state);
     }
     best(posteriors).map_or(Verdict::state(State::Uncertain), |(label, p)| Verdict::music(label, p))
 }
@@ -170,7 +180,7 @@ mod tests {
         let mut log = Vec::new();
         for (index, (posteriors, lufs_s)) in patches.iter().enumerate() {
             let time = from + index as f64;
-            let changes = decider.observe(Observation { time, posteriors, lufs_s: *lufs_s });
+            let changes = decider.observe(Observation { time, posteriors, gate: None, lufs_s: *lufs_s });
             log.extend(changes.iter().map(|change| format!("{time}: {change}")));
         }
         log
@@ -247,6 +257,6 @@ mod tests {
         assert_eq!(decider.verdict().state, State::Uncertain);
         script(&mut decider, 3.0, &[([0.9, 0.1], LOUD); 3]);
         assert_eq!(&*decider.genre(decider.verdict()), "rock");
-        assert_eq!(raw(&[f32::NAN, 0.4], LOUD, &SilenceConfig::default()), Verdict::music(1, 0.4));
+        assert_eq!(raw(&[f32::NAN, 0.4], None, LOUD, &SilenceConfig::default()), Verdict::music(1, 0.4));
     }
 }

@@ -159,7 +159,7 @@ impl Director {
         let SourceId(index) = patch.source;
         let desk = &mut self.desks[index];
         let lufs_s = patch.level.lufs_s;
-        let verdict = raw(&scores.posteriors, lufs_s, &desk.fixed.silence);
+        let verdict = raw(&scores.posteriors, scores.gate, lufs_s, &desk.fixed.silence);
         let window = payload::Window {
             run: self.constants.run.clone(),
             ts: patch.ends_at,
@@ -177,7 +177,7 @@ impl Director {
         desk.raw = Some(verdict);
         desk.lufs_s = Some(lufs_s);
         desk.tags = scores.tags;
-        let seen = Observation { time: patch.span.end, posteriors: &scores.posteriors, lufs_s };
+        let seen = Observation { time: patch.span.end, posteriors: &scores.posteriors, gate: scores.gate, lufs_s };
         let changes = desk.fixed.decider.observe(seen);
         self.publish_changes(index, changes, patch.ends_at);
         let desk = &mut self.desks[index];

@@ -10,7 +10,7 @@ use crate::audio::{Block, Level, PatchSpan, SampleRate, SourceId};
 use crate::decision::{SilenceConfig, State, Verdict, raw};
 use crate::dsp::descriptors::{DescriptorStream, Descriptors};
 use crate::dsp::{DspError, FrameStream, FrontEnd, LogMelParams, PatchParams, PatchView};
-use crate::model::{Head, HeadKind, Model, ModelError, hex};
+use crate::model::{Gate, Head, HeadKind, Model, ModelError, hex};
 use crate::source::{self, Read, Source, SourceError};
 
 /// Why one file has no answer.
@@ -125,15 +125,16 @@ pub fn hear_altered(
     Ok(heard)
 }
 
-/// Asks `head` about each patch of a file.
-pub fn judge(heard: &Heard, head: &Head, silence: &SilenceConfig) -> Vec<WindowVerdict> {
+/// Asks `head`, and the gate where there is one, about each patch of a file.
+pub fn judge(heard: &Heard, head: &Head, gate: Option<&Gate>, silence: &SilenceConfig) -> Vec<WindowVerdict> {
     let dim = heard.embeddings.len() / heard.spans.len().max(1);
     let places = heard.spans.iter().zip(&heard.levels);
     places
         .zip(heard.embeddings.chunks_exact(dim.max(1)))
         .map(|((span, level), embedding)| {
             let posteriors = head.posteriors(embedding);
-            let verdict = raw(&posteriors, level.lufs_s, silence);
+            let gate = gate.map(|gate| gate.posteriors(embedding));
+            let verdict = raw(&posteriors, gate, level.lufs_s, silence);
             WindowVerdict { span: *span, level: *level, verdict, posteriors }
         })
         .collect()
@@ -150,11 +151,11 @@ pub fn classify(
     silence: &SilenceConfig,
 ) -> Result<FileVerdict, FileError> {
     let heard = hear(file, model, hop_seconds)?;
-    let windows = judge(&heard, model.head(), silence);
+    let windows = judge(&heard, model.head(), model.gate(), silence);
     let posteriors = mean_posteriors(&windows, model.head().kind());
     let verdict = match state_of(&windows) {
-        // Loudness was judged for each window; here the label alone is asked for.
-        State::Music => raw(&posteriors, 0.0, silence),
+        // Loudness and gate were judged for each window; here the label alone is asked for.
+        State::Music => raw(&posteriors, None, 0.0, silence),
         state => Verdict::state(state),
     };
     Ok(FileVerdict { duration_s: heard.duration_s, verdict, posteriors, windows })
@@ -250,13 +251,16 @@ fn for_each_block(
     }
 }
 
-/// Music, if at least half of the windows are; else the state of the others (the first of them decides).
+/// The state of most windows; of states that are equally frequent, the first of music, speech, noise and silence.
 fn state_of(windows: &[WindowVerdict]) -> State {
-    let music = windows.iter().filter(|window| window.verdict.state == State::Music).count();
-    match windows.iter().find(|window| window.verdict.state != State::Music) {
-        Some(other) if music * 2 < windows.len() => other.verdict.state,
-        _ => State::Music,
+    let (mut most, mut state) = (0, State::Music);
+    for candidate in [State::Music, State::Speech, State::Noise, State::Silence] {
+        let count = windows.iter().filter(|window| window.verdict.state == candidate).count();
+        if count > most {
+            (most, state) = (count, candidate);
+        }
     }
+    state
 }
 
 fn mean_posteriors(windows: &[WindowVerdict], kind: HeadKind) -> Vec<f32> {

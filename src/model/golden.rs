@@ -28,7 +28,7 @@ impl Golden {
     ///
     /// # Errors
     /// When it is missing, damaged, or its tensors do not fit the manifest.
-    pub fn read<'a>(bundle: &Bundle, heads: impl Iterator<Item = &'a Head>) -> Result<Self, ModelError> {
+    pub fn read(bundle: &Bundle, heads: &[&Head]) -> Result<Self, ModelError> {
         let entry = &bundle.manifest.golden;
         let wrong = |what: String| ModelError::Manifest { file: bundle.folder.join(&entry.file), what };
         let bytes = bundle.read(&entry.file)?;
@@ -81,16 +81,11 @@ impl Golden {
     ///
     /// # Errors
     /// When the runtime fails or an answer differs.
-    pub fn verify(
-        &self,
-        trunk: &mut TrunkSession,
-        head: &Head,
-        tags: Option<&Head>,
-    ) -> Result<(), ModelError> {
+    pub fn verify(&self, trunk: &mut TrunkSession, heads: &[&Head]) -> Result<(), ModelError> {
         let mut embedding = Vec::new();
         trunk.run(&self.log_mel, self.patches, &mut embedding)?;
         self.compare("embedding", &embedding, &self.embedding)?;
-        for head in [Some(head), tags].into_iter().flatten() {
+        for head in heads {
             if let Some((_, expected)) = self.scores.iter().find(|(name, _)| name == head.name()) {
                 let dim = embedding.len() / self.patches;
                 let found: Vec<f32> =

@@ -5,12 +5,14 @@
 //! patches are made; the front end is built from it and from nothing else.
 
 mod config;
+mod gate;
 mod golden;
 mod head;
 mod manifest;
 mod session;
 
 pub use config::{ModelConfig, Provider};
+pub use gate::Gate;
 pub use head::{Head, HeadKind};
 pub use manifest::{Bundle, Manifest, TrainingEntry, TrunkEntry, TrunkKind, hex};
 pub use session::Runtime;
@@ -18,6 +20,7 @@ pub use session::Runtime;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::decision::GatePosteriors;
 use crate::dsp::LogMelParams;
 use golden::Golden;
 use session::{Signature, TrunkSession};
@@ -77,6 +80,8 @@ pub struct Scores {
     pub posteriors: Vec<f32>,
     /// Posteriors of the tag head, where the bundle has one.
     pub tags: Vec<f32>,
+    /// Posteriors of the gate, where the bundle has one.
+    pub gate: Option<GatePosteriors>,
 }
 
 /// Turns patches into answers. One thread owns it.
@@ -91,6 +96,9 @@ pub trait Classifier: Send {
 /// The head whose posteriors go out as tags, where the bundle has it.
 const TAG_HEAD: &str = "tags";
 
+/// The head that tells music from speech and noise, where the bundle has it.
+const GATE_HEAD: &str = "gate";
+
 /// A bundle, ready to score.
 pub struct Model {
     bundle: Bundle,
@@ -98,6 +106,7 @@ pub struct Model {
     trunk_sha256: Arc<str>,
     head: Head,
     tags: Option<Head>,
+    gate: Option<Gate>,
     provider: Provider,
     provider_reason: String,
     embedding: Vec<f32>,
@@ -119,6 +128,11 @@ impl Model {
             true => Some(open_head(&bundle, TAG_HEAD)?),
             false => None,
         };
+        // Where the gate itself is asked for, no other stands before it.
+        let gate = match &**head.name() == GATE_HEAD {
+            true => None,
+            false => Gate::open(&bundle)?,
+        };
 
         let (wanted, origin) = match &config.execution_providers {
             Some(list) => (list.clone(), "first in `execution_providers`"),
@@ -133,9 +147,11 @@ impl Model {
             let attempt = TrunkSession::open(&runtime, &bytes, provider, config.threads, signature(&bundle))
                 // After the network's own shapes, which tell better what of the manifest does not fit.
                 .and_then(|mut trunk| {
-                    let golden = Golden::read(&bundle, [Some(&head), tags.as_ref()].into_iter().flatten())?;
+                    let heads = [Some(&head), tags.as_ref(), gate.as_ref().map(Gate::head)];
+                    let heads: Vec<&Head> = heads.into_iter().flatten().collect();
+                    let golden = Golden::read(&bundle, &heads)?;
                     golden.verify_front_end(&bundle)?;
-                    golden.verify(&mut trunk, &head, tags.as_ref())?;
+                    golden.verify(&mut trunk, &heads)?;
                     Ok(trunk)
                 });
             match attempt {
@@ -147,6 +163,7 @@ impl Model {
                         trunk_sha256: manifest::sha256_hex(&bytes).into(),
                         head,
                         tags,
+                        gate,
                         provider,
                         provider_reason,
                         embedding: Vec::new(),
@@ -206,6 +223,11 @@ impl Model {
         self.tags.as_ref()
     }
 
+    /// The gate, where the bundle has one.
+    pub fn gate(&self) -> Option<&Gate> {
+        self.gate.as_ref()
+    }
+
     /// The provider in use.
     pub fn provider(&self) -> Provider {
         self.provider
@@ -243,6 +265,7 @@ impl Classifier for Model {
         scores.extend(self.embedding.chunks_exact(self.embedding_dim()).map(|embedding| Scores {
             posteriors: self.head.posteriors(embedding),
             tags: self.tags.as_ref().map(|head| head.posteriors(embedding)).unwrap_or_default(),
+            gate: self.gate.as_ref().map(|gate| gate.posteriors(embedding)),
         }));
         Ok(())
     }

@@ -12,7 +12,7 @@ use super::training_material::TrainingMaterial;
 use super::vocabulary::Vocabulary;
 use crate::decision::{SilenceConfig, State};
 use crate::engine::offline::{self, FileError, Heard};
-use crate::model::{Head, HeadKind, Model, ModelError};
+use crate::model::{Gate, Head, HeadKind, Model, ModelError};
 
 /// How many examples a message lists.
 const EXAMPLES: usize = 5;
@@ -191,7 +191,7 @@ pub fn evaluate(
                 if material.lists_sound(&found.pcm_sha256) && !seen.contains(&item.track) {
                     seen.by_sound.insert(item.track.clone());
                 }
-                heard.push(answer(item, truths, found, heads, &options.silence));
+                heard.push(answer(item, truths, found, heads, model.gate(), &options.silence));
             }
             Err(FileError::Model(error)) => return Err(error.into()),
             Err(error) => unreadable.push((item.path.clone(), error.to_string())),
@@ -239,10 +239,13 @@ fn answer<'a>(
     truths: Vec<Vec<usize>>,
     found: Heard,
     heads: &[(&Head, &Vocabulary)],
+    gate: Option<&Gate>,
     silence: &SilenceConfig,
 ) -> Answered<'a> {
     let answers = heads.iter().map(|(head, words)| {
-        let windows = offline::judge(&found, head, silence);
+        // The gate itself is judged on all that is heard.
+        let gate = gate.filter(|gate| gate.head().name() != head.name());
+        let windows = offline::judge(&found, head, gate, silence);
         windows
             .iter()
             .map(|window| words.answer(&window.posteriors, window.verdict.state == State::Music))

@@ -3,6 +3,7 @@
 
 pub mod audio;
 pub mod broker;
+pub mod bundle;
 pub mod clips;
 pub mod daemon;
 pub mod flaky;

@@ -1,0 +1,56 @@
+//! The gate: is a patch music, speech or neither?
+
+use super::head::{Head, HeadKind};
+use super::manifest::Bundle;
+use super::{GATE_HEAD, ModelError, open_head};
+use crate::decision::GatePosteriors;
+
+const LABELS: [&str; 3] = ["music", "speech", "noise"];
+
+/// A head whose labels are known by meaning.
+pub struct Gate {
+    head: Head,
+    /// Index of each of [`LABELS`] among the head's labels.
+    index: [Option<usize>; 3],
+}
+
+impl Gate {
+    /// The bundle's gate; `None` where it has none.
+    ///
+    /// # Errors
+    /// When it cannot be read, is not of kind `single`, or has other labels than `music`, `speech` and `noise`.
+    pub fn open(bundle: &Bundle) -> Result<Option<Self>, ModelError> {
+        let file = bundle.folder.join("heads").join(format!("{GATE_HEAD}.toml"));
+        if !file.exists() {
+            return Ok(None);
+        }
+        Self::new(open_head(bundle, GATE_HEAD)?).map(Some).map_err(|what| ModelError::Head { file, what })
+    }
+
+    fn new(head: Head) -> Result<Self, String> {
+        if head.kind() != HeadKind::Single {
+            return Err("a gate must be of kind `single`".into());
+        }
+        if let Some(other) = head.labels().iter().find(|label| !LABELS.contains(&&***label)) {
+            return Err(format!("a gate's labels are `music`, `speech` and `noise`; it has `{other}`"));
+        }
+        let index = LABELS.map(|name| head.labels().iter().position(|label| &**label == name));
+        if index[0].is_none() || head.labels().len() < 2 {
+            return Err("a gate must have `music` and at least one of `speech` and `noise`".into());
+        }
+        Ok(Self { head, index })
+    }
+
+    /// The head itself.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Posteriors, 0–1, of one embedding; 0 for what the gate does not know.
+    pub fn posteriors(&self, embedding: &[f32]) -> GatePosteriors {
+        let posteriors = self.head.posteriors(embedding);
+        let [music, speech, noise] =
+            self.index.map(|index| index.and_then(|at| posteriors.get(at)).copied().unwrap_or(0.0));
+        GatePosteriors { music, speech, noise }
+    }
+}
