@@ -88,7 +88,8 @@ fn speech_and_noise_are_states() {
     let folder = folder.path();
     std::fs::copy(clip("metal"), folder.join("sound.wav")).unwrap();
     write_wav(&folder.join("silence.wav"), 16_000, 1, &[0.0; 80_000]);
-    for (bias, state) in [([0.0, 3.0, 1.0], "speech"), ([0.0, 1.0, 3.0], "noise"), ([3.0, 0.0, 1.0], "music")] {
+    for (bias, state) in [([0.0, 3.0, 1.0], "speech"), ([0.0, 1.0, 3.0], "noise"), ([3.0, 0.0, 1.0], "music")]
+    {
         copy_with_gate(&folder.join("bundle"), &Gate::constant(&["music", "speech", "noise"], &bias));
         let line = classify(folder, "sound.wav");
         assert_eq!(line["state"], state);

@@ -27,8 +27,10 @@ use crate::study::{
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A folder with a folder a genre, or a CSV file with the columns `path` and `genre`
-    #[arg(long, value_name = "DIR|CSV")]
-    data: PathBuf,
+    #[arg(long, value_name = "DIR|CSV", required_unless_present = "stream")]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    stream: super::eval_stream::Args,
     /// Use only rows of the CSV file with this value; of several for one column any, as `split=test`
     #[arg(long = "where", value_name = "COLUMN=VALUE")]
     filters: Vec<Filter>,
@@ -75,8 +77,22 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let data = args.data.as_deref();
+    if let Some(list) = args.stream.list(data) {
+        let task = super::eval_stream::Task {
+            list,
+            args: &args.stream,
+            model: &args.model,
+            head: args.head.as_deref(),
+            hop_seconds: args.hop.hop,
+            map: &args.map,
+            json: args.json,
+        };
+        return task.run();
+    }
+    let Some(data) = data else { anyhow::bail!("name the recordings, as in `--data DIR`") };
     let options = DatasetOptions { filters: args.filters.clone(), ..DatasetOptions::default() };
-    let dataset = Dataset::open(&args.data, &options)?;
+    let dataset = Dataset::open(data, &options)?;
     let mut model = args.model.load(args.head.as_deref())?;
     let heads = heads(args, &model)?;
     if heads.iter().any(|head| head.kind() == HeadKind::Single) {
@@ -120,6 +136,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let told = Told {
         args,
+        data,
         dataset: &dataset,
         model: &model.bundle().manifest.name,
         heads: heads.iter().map(Head::name).collect(),
@@ -193,6 +210,7 @@ fn write_plots(folder: &Path, report: &Report) -> anyhow::Result<()> {
 /// Everything that a report is about.
 struct Told<'a> {
     args: &'a Args,
+    data: &'a Path,
     dataset: &'a Dataset,
     model: &'a str,
     heads: Vec<&'a Arc<str>>,
@@ -265,7 +283,7 @@ impl Told<'_> {
         let seen = evaluation.seen.tracks();
         let is_included = self.args.include_training_material;
         let line = Line {
-            data: shown(&self.args.data),
+            data: self.data.display().to_string(),
             filters: self.args.filters.iter().map(|f| format!("{}={}", f.column, f.value)).collect(),
             model: self.model,
             head: self.heads[0],
@@ -322,7 +340,7 @@ impl Told<'_> {
             "head `{}` of `{}` on `{}`{}: {} files, {:.1} min, a patch every {} s\n",
             self.heads[0],
             self.model,
-            self.args.data.display(),
+            self.data.display(),
             filters.concat(),
             evaluation.files,
             evaluation.seconds / 60.0,

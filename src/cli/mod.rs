@@ -6,6 +6,7 @@ mod classify;
 mod devices;
 mod embed;
 mod eval;
+mod eval_stream;
 mod features;
 mod progress;
 mod run;

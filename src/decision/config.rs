@@ -2,25 +2,41 @@
 
 use serde::Deserialize;
 
-/// `[decision]`: how hard it is to change the published genre.
+/// `[decision]`: when a source counts as having changed, and what it takes to publish and to replace a label.
+///
+/// `docs/decisions-and-delay.md` has the curves that the defaults were read from.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DecisionConfig {
-    /// Time constant of the exponential average, in seconds; 0 for none.
-    pub time_constant: f64,
-    /// A label must be at least this likely to be published, 0–1.
-    pub enter: f32,
-    /// A published label is dropped below this, 0–1, at most `enter`.
-    pub leave: f32,
-    /// Another label must be likelier than the published one by this much, 0–1.
-    pub margin: f32,
-    /// A decision is held for at least this many seconds.
-    pub min_dwell: f64,
+    /// A patch further than this from what was heard since the last change speaks for a change. 0: alike; 1: as far as one
+    /// label is from another, where each is likely at 0.8; below 1.
+    pub change_distance: f64,
+    /// That many seconds of patches at distance 1, more of nearer and fewer of farther ones, are a change; above 0.
+    pub change_seconds: f64,
+    /// After a change, the best label is published once it leads the next by this much evidence, posterior times seconds;
+    /// by more where the sound is nearer than 1 to what it was before the change.
+    pub lead: f64,
+    /// Without a change, another label replaces the published one once it leads that by this much evidence.
+    pub replace: f64,
+    /// Evidence fades with this time constant, in seconds, above 0.
+    pub memory: f64,
+    /// After a change, the label from before is kept for at most this many seconds while no other leads.
+    pub carry: f64,
+    /// Mean posterior that a label must have to be published, 0–1.
+    pub least: f64,
 }
 
 impl Default for DecisionConfig {
     fn default() -> Self {
-        Self { time_constant: 8.0, enter: 0.5, leave: 0.35, margin: 0.2, min_dwell: 4.0 }
+        Self {
+            change_distance: 0.55,
+            change_seconds: 0.75,
+            lead: 2.25,
+            replace: 80.0,
+            memory: 300.0,
+            carry: 30.0,
+            least: 0.15,
+        }
     }
 }
 
@@ -30,20 +46,21 @@ impl DecisionConfig {
     /// # Errors
     /// A message that names the key.
     pub fn validate(&self) -> Result<(), String> {
-        for (key, value) in [("enter", self.enter), ("leave", self.leave), ("margin", self.margin)] {
-            if !(0.0..=1.0).contains(&value) {
-                return Err(format!("`decision.{key}` is {value}, not 0 to 1"));
-            }
+        if !(0.0..=0.99).contains(&self.change_distance) {
+            return Err(format!("`decision.change_distance` is {}, not 0 to 0.99", self.change_distance));
         }
-        if self.leave > self.enter {
-            return Err(format!(
-                "`decision.leave` ({}) is above `decision.enter` ({})",
-                self.leave, self.enter
-            ));
+        if !(0.0..=1.0).contains(&self.least) {
+            return Err(format!("`decision.least` is {}, not 0 to 1", self.least));
         }
-        for (key, value) in [("time_constant", self.time_constant), ("min_dwell", self.min_dwell)] {
-            if !(0.0..=3600.0).contains(&value) {
-                return Err(format!("`decision.{key}` is {value}, not 0 to 3600 seconds"));
+        for (key, value, least) in [
+            ("change_seconds", self.change_seconds, 0.01),
+            ("lead", self.lead, 0.0),
+            ("replace", self.replace, 0.0),
+            ("memory", self.memory, 1.0),
+            ("carry", self.carry, 0.0),
+        ] {
+            if !(least..=3600.0).contains(&value) {
+                return Err(format!("`decision.{key}` is {value}, not {least} to 3600 seconds"));
             }
         }
         Ok(())

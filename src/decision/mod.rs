@@ -2,21 +2,34 @@
 //!
 //! Time is the source's own, in seconds, as the patches carry it; so a recording that is
 //! read as fast as possible is decided exactly as it would have been live.
+//!
+//! A patch's posteriors and what the gate makes of it are evidence ([`evidence`]) for the states
+//! labels, speech and noise. It adds up over a run, the sound since the last change ([`run`]), and the state that
+//! leads is published ([`choice`]). Silence is told by loudness alone ([`silence`]).
 
+mod choice;
 mod config;
 mod event;
-mod hysteresis;
+mod evidence;
+mod run;
 mod silence;
-mod smoother;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
 pub use config::{DecisionConfig, SilenceConfig};
 pub use event::{Change, GatePosteriors, State, Verdict};
 
-use hysteresis::Hysteresis;
+use choice::Choice;
+use evidence::Shares;
+use run::Runs;
 use silence::Silence;
-use smoother::Smoother;
+
+/// The most seconds that one patch can stand for: after a hole it says nothing of the time before it.
+const MOST_SECONDS: f64 = 3.0;
+/// Seconds that a patch stands for where none came before it.
+const FIRST_SECONDS: f64 = 1.0;
 
 /// What one patch showed.
 #[derive(Debug, Clone, Copy)]
@@ -50,10 +63,15 @@ pub fn raw(
 /// Decides what is published of one source.
 #[derive(Debug)]
 pub struct Decider {
-    smoother: Smoother,
-    hysteresis: Hysteresis,
+    shares: Shares,
+    runs: Runs,
+    choice: Choice,
     silence: Silence,
+    /// Time of the last patch, heard or silent, since everything was forgotten.
+    last: Option<f64>,
     verdict: Verdict,
+    /// Mean posteriors of the present run.
+    smoothed: Vec<f32>,
     labels: Vec<Arc<str>>,
 }
 
@@ -61,10 +79,13 @@ impl Decider {
     /// A decider that is `uncertain` so far.
     pub fn new(labels: &[Arc<str>], decision: &DecisionConfig, silence: &SilenceConfig) -> Self {
         Self {
-            smoother: Smoother::new(labels.len(), decision.time_constant),
-            hysteresis: Hysteresis::new(decision),
+            shares: Shares::new(labels.len()),
+            runs: Runs::new(labels.len(), decision),
+            choice: Choice::new(decision),
             silence: Silence::new(silence),
+            last: None,
             verdict: Verdict::state(State::Uncertain),
+            smoothed: Vec::with_capacity(labels.len()),
             labels: labels.to_vec(),
         }
     }
@@ -83,9 +104,9 @@ impl Decider {
             .unwrap_or_else(|| verdict.state.as_str().into())
     }
 
-    /// Smoothed posteriors; empty before the first patch of music.
+    /// Mean posteriors of the music since the last change; empty before the first patch of music.
     pub fn smoothed(&self) -> &[f32] {
-        self.smoother.values()
+        &self.smoothed
     }
 
     /// Whether the source counts as dead air.
@@ -105,14 +126,7 @@ impl Decider {
             self.forget();
             Verdict::state(State::Silence)
         } else {
-            if self.silence.is_loud(seen.lufs_s) {
-                self.smoother.update(seen.time, seen.posteriors);
-            }
-            let smoothed = self.smoother.values();
-            match self.hysteresis.update(seen.time, smoothed) {
-                Some(label) => Verdict::music(label, smoothed.get(label).copied().unwrap_or_default()),
-                None => Verdict::state(State::Uncertain),
-            }
+            self.weigh(&seen)
         };
         let (from, to) = (self.genre(self.verdict), self.genre(next));
         if from != to {
@@ -146,9 +160,32 @@ impl Decider {
         changes
     }
 
+    /// Adds a patch that is no silence to the evidence, and reads the verdict from it.
+    fn weigh(&mut self, seen: &Observation<'_>) -> Verdict {
+        let seconds = self.last.map_or(FIRST_SECONDS, |last| (seen.time - last).clamp(0.0, MOST_SECONDS));
+        self.last = Some(seen.time);
+        if self.silence.is_loud(seen.lufs_s) && self.shares.set(seen.posteriors, seen.gate) {
+            let changed = self.runs.update(&self.shares, seconds);
+            self.choice.update(self.runs.evidence(), self.runs.age(), changed, self.runs.step());
+            let evidence = self.runs.evidence();
+            self.smoothed.clear();
+            self.smoothed.extend((0..self.labels.len()).map(|label| evidence.posterior(label) as f32));
+        }
+        match self.choice.held() {
+            Some(label) if label < self.labels.len() => {
+                Verdict::music(label, self.smoothed.get(label).copied().unwrap_or_default())
+            }
+            Some(state) if state == self.labels.len() => Verdict::state(State::Speech),
+            Some(_) => Verdict::state(State::Noise),
+            None => Verdict::state(State::Uncertain),
+        }
+    }
+
     fn forget(&mut self) {
-        self.smoother.reset();
-        self.hysteresis.reset();
+        self.runs.reset();
+        self.choice.reset();
+        self.smoothed.clear();
+        self.last = None;
     }
 }
 
@@ -160,103 +197,4 @@ fn best(posteriors: &[f32]) -> Option<(usize, f32)> {
         .enumerate()
         .filter(|(_, p)| p.is_finite())
         .max_by(|(_, a), (_, b)| a.total_cmp(b))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LOUD: f32 = -20.0;
-
-    fn decider() -> Decider {
-        let labels: Vec<Arc<str>> = ["rock", "jazz"].map(Into::into).to_vec();
-        let decision =
-            DecisionConfig { time_constant: 4.0, enter: 0.5, leave: 0.35, margin: 0.2, min_dwell: 4.0 };
-        Decider::new(&labels, &decision, &SilenceConfig { threshold_lufs: -60.0, after: 2.0 })
-    }
-
-    /// Feeds one patch a second and writes down what is published and what changed.
-    fn script(decider: &mut Decider, from: f64, patches: &[([f32; 2], f32)]) -> Vec<String> {
-        let mut log = Vec::new();
-        for (index, (posteriors, lufs_s)) in patches.iter().enumerate() {
-            let time = from + index as f64;
-            let changes = decider.observe(Observation { time, posteriors, gate: None, lufs_s: *lufs_s });
-            log.extend(changes.iter().map(|change| format!("{time}: {change}")));
-        }
-        log
-    }
-
-    #[test]
-    fn a_lasting_change_is_published_once() {
-        let mut decider = decider();
-        let mut patches = vec![([0.9, 0.1], LOUD); 20];
-        patches.extend([([0.1, 0.9], LOUD); 20]);
-        let log = script(&mut decider, 0.0, &patches);
-        assert_eq!(log.len(), 2, "{log:?}");
-        assert_eq!(log[0], "0: genre uncertain → rock");
-        assert!(log[1].ends_with("genre rock → jazz"), "{log:?}");
-        // The average needs time to cross: not at once, and within two time constants.
-        let at: f64 = log[1].split(':').next().unwrap().parse().unwrap();
-        assert!((21.0..28.0).contains(&at), "{at}");
-    }
-
-    #[test]
-    fn one_odd_patch_changes_nothing() {
-        let mut decider = decider();
-        let mut patches = vec![([0.9, 0.1], LOUD); 10];
-        patches.push(([0.0, 1.0], LOUD));
-        patches.extend([([0.9, 0.1], LOUD); 10]);
-        assert_eq!(script(&mut decider, 0.0, &patches), ["0: genre uncertain → rock"]);
-    }
-
-    #[test]
-    fn a_draw_is_uncertain_after_the_dwell() {
-        let mut decider = decider();
-        let mut patches = vec![([0.6, 0.4], LOUD); 5];
-        patches.extend([([0.3, 0.3], LOUD); 20]);
-        let log = script(&mut decider, 0.0, &patches);
-        assert_eq!(log.len(), 2, "{log:?}");
-        assert!(log[1].ends_with("genre rock → uncertain"), "{log:?}");
-    }
-
-    #[test]
-    fn silence_must_last_and_ends_at_once() {
-        let mut decider = decider();
-        let mut patches = vec![([0.9, 0.1], LOUD); 5];
-        patches.extend([([0.5, 0.5], -70.0); 5]);
-        patches.extend([([0.9, 0.1], LOUD); 2]);
-        assert_eq!(
-            script(&mut decider, 0.0, &patches),
-            [
-                "0: genre uncertain → rock",
-                "7: dead air started",
-                "7: genre rock → silence",
-                "10: dead air ended",
-                "10: genre silence → rock",
-            ]
-        );
-    }
-
-    #[test]
-    fn lost_and_recovered_are_no_genre_changes() {
-        let mut decider = decider();
-        script(&mut decider, 0.0, &[([0.9, 0.1], LOUD); 5]);
-        assert_eq!(decider.lose(), [Change::Lost]);
-        assert_eq!(decider.lose(), []);
-        assert_eq!(&*decider.genre(decider.verdict()), "lost");
-        assert_eq!(
-            script(&mut decider, 60.0, &[([0.2, 0.8], LOUD)]),
-            ["60: source recovered", "60: genre uncertain → jazz"]
-        );
-    }
-
-    #[test]
-    fn posteriors_that_are_not_numbers_do_no_harm() {
-        let mut decider = decider();
-        script(&mut decider, 0.0, &[([f32::NAN, f32::NAN], LOUD); 3]);
-        assert_eq!(decider.verdict().state, State::Uncertain);
-        script(&mut decider, 3.0, &[([0.9, 0.1], LOUD); 3]);
-        assert_eq!(&*decider.genre(decider.verdict()), "rock");
-        assert_eq!(raw(&[f32::NAN, 0.4], None, LOUD, &SilenceConfig::default()), Verdict::music(1, 0.4));
-    }
 }

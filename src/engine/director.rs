@@ -177,7 +177,8 @@ impl Director {
         desk.raw = Some(verdict);
         desk.lufs_s = Some(lufs_s);
         desk.tags = scores.tags;
-        let seen = Observation { time: patch.span.end, posteriors: &scores.posteriors, gate: scores.gate, lufs_s };
+        let seen =
+            Observation { time: patch.span.end, posteriors: &scores.posteriors, gate: scores.gate, lufs_s };
         let changes = desk.fixed.decider.observe(seen);
         self.publish_changes(index, changes, patch.ends_at);
         let desk = &mut self.desks[index];

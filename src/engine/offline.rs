@@ -2,7 +2,11 @@
 //!
 //! `classify`, `embed`, `features`, `train` and `eval` share it, so that offline and live answers cannot differ.
 
+mod joined;
+
 use std::path::{Path, PathBuf};
+
+pub use joined::{Cut, Joined, hear_joined};
 
 use sha2::{Digest, Sha256};
 
@@ -59,7 +63,7 @@ pub struct FileVerdict {
 }
 
 /// What the trunk made of a file, before any head.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Heard {
     /// Decoded length in seconds.
     pub duration_s: f64,
@@ -99,13 +103,7 @@ pub fn hear_altered(
     let patches = PatchParams { frames: model.bundle().patch_frames(), hop_seconds };
     let mut front_end = FrontEnd::new(SourceId(0), model.front_end(), &patches).map_err(wrong)?;
     let mut fingerprint = Fingerprint::default();
-    let mut heard = Heard {
-        duration_s: 0.0,
-        pcm_sha256: String::new(),
-        spans: Vec::new(),
-        levels: Vec::new(),
-        embeddings: Vec::new(),
-    };
+    let mut heard = Heard::default();
     // Patches that wait to be embedded together.
     let mut log_mel = Vec::new();
     let mut waiting = 0;
@@ -152,13 +150,19 @@ pub fn classify(
 ) -> Result<FileVerdict, FileError> {
     let heard = hear(file, model, hop_seconds)?;
     let windows = judge(&heard, model.head(), model.gate(), silence);
-    let posteriors = mean_posteriors(&windows, model.head().kind());
-    let verdict = match state_of(&windows) {
+    let (verdict, posteriors) = verdict_of(&windows, model.head().kind(), silence);
+    Ok(FileVerdict { duration_s: heard.duration_s, verdict, posteriors, windows })
+}
+
+/// What windows are together, and their mean posteriors: those of the music among them, or of all where none is.
+pub fn verdict_of(windows: &[WindowVerdict], kind: HeadKind, silence: &SilenceConfig) -> (Verdict, Vec<f32>) {
+    let posteriors = mean_posteriors(windows, kind);
+    let verdict = match state_of(windows) {
         // Loudness and gate were judged for each window; here the label alone is asked for.
         State::Music => raw(&posteriors, None, 0.0, silence),
         state => Verdict::state(state),
     };
-    Ok(FileVerdict { duration_s: heard.duration_s, verdict, posteriors, windows })
+    (verdict, posteriors)
 }
 
 /// The log-mel frames of one file: row-major `[frames, bands]`.

@@ -10,6 +10,8 @@ mod index;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::study) use index::Table;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;

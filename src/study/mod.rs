@@ -11,6 +11,7 @@ mod material;
 pub mod plot;
 pub mod render;
 mod report;
+mod stream;
 mod train;
 mod training_material;
 mod vocabulary;
@@ -29,6 +30,7 @@ pub use report::{
     Comparison, Figures, Judgement, LabelFigures, PatchPrediction, Predictions, Report, ReportError,
     TrackPredictions,
 };
+pub use stream::{Figures as StreamFigures, Piece, Stream, StreamError, Stretch, Timeline, stream};
 pub use train::{PENALTIES, TrainError, TrainOptions, Trained, train};
 pub use training_material::TrainingMaterial;
 pub use vocabulary::{Renaming, Vocabulary, VocabularyError, VocabularyOptions};

@@ -75,7 +75,8 @@ fn forget_golden_scores(folder: &Path) {
     }
     let kept = golden.tensors().into_iter().filter(|(name, _)| name != "scores.gate");
     let written = safetensors::serialize(kept, None).unwrap();
-    let sum = |bytes: &[u8]| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let sum =
+        |bytes: &[u8]| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let manifest = folder.join("manifest.toml");
     let text = fs::read_to_string(&manifest).unwrap().replace(&sum(&bytes), &sum(&written));
     fs::write(manifest, text).unwrap();

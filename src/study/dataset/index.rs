@@ -8,15 +8,15 @@ use csv::{ReaderBuilder, StringRecord, Trim};
 use super::{DatasetError, Entry, Filter, without_extension};
 
 /// A CSV file with a header, and which of its columns are which.
-pub(super) struct Table {
-    pub(super) header: Vec<String>,
+pub(in crate::study) struct Table {
+    pub(in crate::study) header: Vec<String>,
     /// With the line that each began on.
-    pub(super) rows: Vec<(u64, StringRecord)>,
+    pub(in crate::study) rows: Vec<(u64, StringRecord)>,
 }
 
 impl Table {
     /// Reads all of `path`; cells and names lose the blanks around them.
-    pub(super) fn read(path: &Path) -> Result<Self, DatasetError> {
+    pub(in crate::study) fn read(path: &Path) -> Result<Self, DatasetError> {
         let wrong = |error: csv::Error| match error.kind() {
             csv::ErrorKind::Io(error) => {
                 DatasetError::Unreadable { path: path.into(), what: error.to_string() }
@@ -34,7 +34,7 @@ impl Table {
     }
 
     /// Index of the first of `names` that is a column, whatever its case.
-    pub(super) fn column(&self, names: &[&str]) -> Option<usize> {
+    pub(in crate::study) fn column(&self, names: &[&str]) -> Option<usize> {
         names.iter().find_map(|name| self.header.iter().position(|known| known.eq_ignore_ascii_case(name)))
     }
 }

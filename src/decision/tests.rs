@@ -1,0 +1,263 @@
+//! The stage as a whole: what is published of scripted sequences of patches.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const LOUD: f32 = -20.0;
+const MUSIC: GatePosteriors = GatePosteriors { music: 0.98, speech: 0.01, noise: 0.01 };
+const SPEECH: GatePosteriors = GatePosteriors { music: 0.04, speech: 0.95, noise: 0.01 };
+const NOISE: GatePosteriors = GatePosteriors { music: 0.02, speech: 0.03, noise: 0.95 };
+const ROCK: [f32; 3] = [0.8, 0.1, 0.1];
+const JAZZ: [f32; 3] = [0.1, 0.8, 0.1];
+
+/// One patch: posteriors, gate, loudness.
+type Patch = ([f32; 3], Option<GatePosteriors>, f32);
+
+fn config() -> DecisionConfig {
+    DecisionConfig {
+        change_distance: 0.67,
+        change_seconds: 2.25,
+        lead: 1.25,
+        replace: 20.0,
+        memory: 300.0,
+        carry: 15.0,
+        least: 0.2,
+    }
+}
+
+fn decider() -> Decider {
+    let labels: Vec<Arc<str>> = ["rock", "jazz", "pop"].map(Into::into).to_vec();
+    Decider::new(&labels, &config(), &SilenceConfig { threshold_lufs: -60.0, after: 2.0 })
+}
+
+/// `seconds` of a patch a second.
+fn music(posteriors: [f32; 3], seconds: usize) -> Vec<Patch> {
+    vec![(posteriors, None, LOUD); seconds]
+}
+
+/// Feeds patches, `hop` seconds apart, and writes down what changed and when.
+fn script(decider: &mut Decider, from: f64, hop: f64, patches: &[Patch]) -> Vec<String> {
+    let mut log = Vec::new();
+    for (index, (posteriors, gate, lufs_s)) in patches.iter().enumerate() {
+        let time = from + index as f64 * hop;
+        let seen = Observation { time, posteriors, gate: *gate, lufs_s: *lufs_s };
+        log.extend(decider.observe(seen).iter().map(|change| format!("{time}: {change}")));
+        let verdict = decider.verdict();
+        assert_eq!(verdict.confidence.is_some(), verdict.state == State::Music);
+        assert!(verdict.confidence.is_none_or(|p| (0.0..=1.0).contains(&p)), "{verdict:?}");
+    }
+    log
+}
+
+#[test]
+fn a_lasting_change_is_published_once_and_soon() {
+    let patches = [music(ROCK, 20), music(JAZZ, 20)].concat();
+    // A lead of 0.7 a second: two patches make 1.25 s. At distance 1, three are a change.
+    let log = script(&mut decider(), 0.0, 1.0, &patches);
+    assert_eq!(log, ["1: genre uncertain → rock", "22: genre rock → jazz"]);
+}
+
+#[test]
+fn one_odd_patch_changes_nothing() {
+    let mut decider = decider();
+    let patches = [music(ROCK, 30), music([0.0, 1.0, 0.0], 1), music(ROCK, 30)].concat();
+    assert_eq!(script(&mut decider, 0.0, 1.0, &patches), ["1: genre uncertain → rock"]);
+}
+
+/// A piece that swings between two labels is one piece; an average of a few seconds would follow each swing.
+#[test]
+fn a_piece_that_swings_holds_still() {
+    let swing = [music([0.6, 0.3, 0.1], 9), music([0.3, 0.6, 0.1], 6)].concat();
+    let patches = swing.repeat(40);
+    assert_eq!(script(&mut decider(), 0.0, 1.0, &patches), ["4: genre uncertain → rock"]);
+}
+
+/// Within a run the label follows only evidence that has added up.
+#[test]
+fn a_slow_drift_is_followed_in_the_end() {
+    let patches = [music([0.5, 0.3, 0.2], 30), music([0.3, 0.5, 0.2], 300)].concat();
+    let log = script(&mut decider(), 0.0, 1.0, &patches);
+    assert_eq!(log.len(), 2, "{log:?}");
+    // With a memory of 300 s a lead of 0.2 a second grows as 60 s · (1 − e^(−t/300)): to 5.7 s for rock, and from there to
+    // 20 s for jazz in 300 s · ln(65.7 / 40) = 149 s.
+    let at: f64 = log[1].split(':').next().unwrap().parse().unwrap();
+    assert!(log[1].ends_with("rock → jazz") && (175.0..182.0).contains(&at), "{log:?}");
+}
+
+#[test]
+fn a_draw_is_uncertain_and_an_unlikely_leader_too() {
+    let draw = music([0.4, 0.4, 0.2], 100);
+    assert!(script(&mut decider(), 0.0, 1.0, &draw).is_empty());
+    // After a change to a draw the label is carried on for 15 s.
+    let patches = [music([0.0, 0.0, 1.0], 20), draw].concat();
+    let log = script(&mut decider(), 0.0, 1.0, &patches);
+    assert_eq!(log[0], "1: genre uncertain → pop");
+    let at: f64 = log[1].split(':').next().unwrap().parse().unwrap();
+    assert!(log[1].ends_with("pop → uncertain") && (33.0..37.0).contains(&at), "{log:?}");
+
+    let labels: Vec<Arc<str>> = (0..20).map(|label| format!("{label}").into()).collect();
+    let mut decider = Decider::new(&labels, &config(), &SilenceConfig::default());
+    let mut posteriors = [0.85 / 19.0; 20];
+    posteriors[3] = 0.15;
+    for time in 0..100 {
+        decider.observe(Observation {
+            time: f64::from(time),
+            posteriors: &posteriors,
+            gate: None,
+            lufs_s: LOUD,
+        });
+    }
+    assert_eq!(decider.verdict().state, State::Uncertain, "0.15 is below `least`");
+}
+
+#[test]
+fn speech_and_noise_are_told_apart_from_music() {
+    let part = |gate, seconds| vec![(ROCK, Some(gate), LOUD); seconds];
+    let patches = [part(MUSIC, 20), part(SPEECH, 10), part(NOISE, 10), part(MUSIC, 10)].concat();
+    let mut decider = decider();
+    assert_eq!(
+        script(&mut decider, 0.0, 1.0, &patches),
+        [
+            "1: genre uncertain → rock",
+            "21: genre rock → speech",
+            "31: genre speech → noise",
+            "41: genre noise → rock",
+        ]
+    );
+    // The posterior is that of the music alone, so speech before it does not pull it down.
+    assert!((decider.smoothed()[0] - 0.8).abs() < 1e-3, "{:?}", decider.smoothed());
+    // A word over the music is none.
+    let patches = [part(SPEECH, 1), part(MUSIC, 20)].concat();
+    assert!(script(&mut decider, 50.0, 1.0, &patches).is_empty());
+}
+
+#[test]
+fn silence_must_last_and_ends_at_once() {
+    let mut patches = music(ROCK, 5);
+    patches.extend([(JAZZ, Some(SPEECH), -70.0); 5]);
+    patches.extend(music(ROCK, 3));
+    assert_eq!(
+        script(&mut decider(), 0.0, 1.0, &patches),
+        [
+            "1: genre uncertain → rock",
+            "7: dead air started",
+            "7: genre rock → silence",
+            "10: dead air ended",
+            "10: genre silence → uncertain",
+            "11: genre uncertain → rock",
+        ]
+    );
+}
+
+#[test]
+fn lost_and_recovered_are_no_genre_changes() {
+    let mut decider = decider();
+    script(&mut decider, 0.0, 1.0, &music(ROCK, 5));
+    assert_eq!(decider.lose(), [Change::Lost]);
+    assert_eq!(decider.lose(), []);
+    assert_eq!(&*decider.genre(decider.verdict()), "lost");
+    assert!(decider.smoothed().is_empty());
+    // What was heard before is forgotten: the new label needs no more than at the start.
+    assert_eq!(
+        script(&mut decider, 60.0, 1.0, &music(JAZZ, 2)),
+        ["60: source recovered", "61: genre uncertain → jazz"]
+    );
+}
+
+/// After a hole a patch stands for no more than three seconds, and never for less than none.
+#[test]
+fn holes_and_clocks_that_go_back_do_no_harm() {
+    let mut decider = decider();
+    let log = script(&mut decider, 0.0, 1.0, &music(ROCK, 60));
+    assert_eq!(log, ["1: genre uncertain → rock"]);
+    // Three seconds of evidence at once would be a change; what is unlike for one patch after an hour is not believed more.
+    assert_eq!(script(&mut decider, 3600.0, 1.0, &music(ROCK, 5)), [""; 0]);
+    assert_eq!(script(&mut decider, 10.0, -1.0, &music(ROCK, 5)), [""; 0]);
+    let log = script(&mut decider, 20.0, 1.0, &music(JAZZ, 20));
+    assert_eq!(log.len(), 1, "{log:?}");
+}
+
+#[test]
+fn posteriors_that_are_not_numbers_do_no_harm() {
+    let mut decider = decider();
+    script(&mut decider, 0.0, 1.0, &music([f32::NAN; 3], 3));
+    assert_eq!(decider.verdict().state, State::Uncertain);
+    script(&mut decider, 3.0, 1.0, &music(ROCK, 3));
+    assert_eq!(&*decider.genre(decider.verdict()), "rock");
+    let broken = GatePosteriors { music: f32::NAN, ..SPEECH };
+    assert_eq!(script(&mut decider, 6.0, 1.0, &vec![(JAZZ, Some(broken), LOUD); 60]), [""; 0]);
+}
+
+#[test]
+fn one_patch_alone_is_judged_by_level_gate_and_label() {
+    let silence = SilenceConfig::default();
+    assert_eq!(raw(&[f32::NAN, 0.4], None, LOUD, &silence), Verdict::music(1, 0.4));
+    assert_eq!(raw(&ROCK, Some(MUSIC), LOUD, &silence), Verdict::music(0, 0.8));
+    assert_eq!(raw(&ROCK, Some(SPEECH), LOUD, &silence), Verdict::state(State::Speech));
+    assert_eq!(raw(&ROCK, Some(NOISE), LOUD, &silence), Verdict::state(State::Noise));
+    assert_eq!(raw(&ROCK, Some(SPEECH), -61.0, &silence), Verdict::state(State::Silence));
+    let broken = GatePosteriors { music: f32::NAN, speech: f32::NAN, noise: f32::NAN };
+    assert_eq!(raw(&ROCK, Some(broken), LOUD, &silence), Verdict::music(0, 0.8));
+}
+
+/// A hop of a quarter of a second hears the same piece four times as often, not four times as much of it.
+#[test]
+fn the_hop_decides_how_often_and_not_what() {
+    let pieces = [(ROCK, 40.0), (JAZZ, 25.0), ([0.5, 0.3, 0.2], 60.0), ([0.1, 0.1, 0.8], 30.0)];
+    let logs = [0.25_f64, 0.5, 1.0, 1.5].map(|hop| {
+        let patches: Vec<Patch> = pieces
+            .iter()
+            .flat_map(|(piece, seconds)| music(*piece, (seconds / hop).round() as usize))
+            .collect();
+        script(&mut decider(), 0.0, hop, &patches)
+    });
+    for (log, hop) in logs.iter().zip([0.25, 0.5, 1.0, 1.5]) {
+        assert_eq!(log.len(), logs[2].len(), "{log:?}");
+        for (one, other) in log.iter().zip(&logs[2]) {
+            let ((at, what), (other_at, other_what)) =
+                (one.split_once(':').unwrap(), other.split_once(':').unwrap());
+            let difference = at.parse::<f64>().unwrap() - other_at.parse::<f64>().unwrap();
+            assert!(what == other_what && difference.abs() <= 1.5, "hop {hop}: {one} and {other}");
+        }
+    }
+}
+
+proptest! {
+    /// Whatever comes, confidences are posteriors, and a label that is published is one of the head's.
+    #[test]
+    fn nothing_breaks_it(
+        patches in prop::collection::vec(
+            (
+                prop::array::uniform3(prop_oneof![4 => 0.0_f32..=1.0, 1 => prop::num::f32::ANY]),
+                prop::option::of(prop::array::uniform3(prop_oneof![4 => 0.0_f32..=1.0, 1 => prop::num::f32::ANY])),
+                prop_oneof![4 => -40.0_f32..0.0, 1 => prop::num::f32::ANY],
+                prop_oneof![8 => 0.0_f64..4.0, 1 => -100.0_f64..10_000.0],
+                0..40_u8,
+            ),
+            1..200,
+        )
+    ) {
+        let mut decider = decider();
+        let mut time = 0.0;
+        for (posteriors, gate, lufs_s, step, what) in patches {
+            time += step;
+            let gate = gate.map(|[music, speech, noise]| GatePosteriors { music, speech, noise });
+            let before = decider.genre(decider.verdict());
+            let changes = match what {
+                0 => decider.lose(),
+                _ => decider.observe(Observation { time, posteriors: &posteriors, gate, lufs_s }),
+            };
+            let verdict = decider.verdict();
+            prop_assert!(decider.smoothed().iter().all(|p| (0.0..=1.0).contains(p)));
+            prop_assert!(verdict.confidence.is_none_or(|p| (0.0..=1.0).contains(&p)));
+            prop_assert_eq!(verdict.label.is_some(), verdict.state == State::Music);
+            prop_assert!(verdict.label.is_none_or(|label| label < 3));
+            // A change is said exactly where there is one.
+            let said = changes.iter().filter(|change| matches!(change, Change::Genre { .. })).count();
+            let now = decider.genre(verdict);
+            let lost = &*before == "lost" || &*now == "lost";
+            prop_assert_eq!(said, usize::from(before != now && !lost || &*before == "lost" && &*now != "lost" && &*now != "uncertain"));
+        }
+    }
+}

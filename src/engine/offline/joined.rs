@@ -1,0 +1,142 @@
+//! Several recordings as one stream, one after the other without a break.
+
+use std::path::{Path, PathBuf};
+
+use super::{BATCH, FileError, Heard};
+use crate::audio::{Block, SampleRate, SourceId, Span};
+use crate::dsp::{FrontEnd, PatchParams, PatchView};
+use crate::model::Model;
+use crate::source::{self, Read, SourceError};
+
+/// A part of a recording.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cut {
+    /// The recording.
+    pub path: PathBuf,
+    /// Where it begins, in seconds.
+    pub start: f64,
+    /// Where it ends, in seconds; `None`: where the recording does.
+    pub end: Option<f64>,
+}
+
+/// What the trunk made of cuts that were played one after the other.
+#[derive(Debug, Clone)]
+pub struct Joined {
+    /// All of them together.
+    pub heard: Heard,
+    /// Where each cut begins, in seconds, and where the last one ends.
+    pub bounds: Vec<f64>,
+    /// Joins at which rate or channels change: there the front end begins anew, and no patch crosses.
+    pub format_changes: usize,
+}
+
+/// Hears `cuts` as one stream, through one front end that is told of no join.
+///
+/// # Errors
+/// When a recording cannot be read, a cut holds no sound, or the model fails.
+pub fn hear_joined(
+    cuts: &[Cut],
+    model: &mut Model,
+    hop_seconds: f64,
+    mut begin: impl FnMut(&Path),
+) -> Result<Joined, FileError> {
+    let wrong = |file: &Path, error| FileError::Dsp { file: file.to_path_buf(), error };
+    let first = cuts.first().map(|cut| cut.path.clone()).unwrap_or_default();
+    let patches = PatchParams { frames: model.bundle().patch_frames(), hop_seconds };
+    let mut front_end =
+        FrontEnd::new(SourceId(0), model.front_end(), &patches).map_err(|error| wrong(&first, error))?;
+    let mut joined = Joined { heard: Heard::default(), bounds: vec![0.0], format_changes: 0 };
+    let heard = &mut joined.heard;
+    let (mut log_mel, mut waiting) = (Vec::new(), 0);
+    let mut block = Block::with_capacity(SampleRate::HZ_48000, 2, 8192);
+    let mut part = block.clone();
+    let mut position = 0;
+    for cut in cuts {
+        begin(&cut.path);
+        let mut source = source::open_file(&cut.path)?;
+        let began = position;
+        loop {
+            match source.read(&mut block)? {
+                Read::Audio => {}
+                Read::Idle => continue,
+                Read::End => break,
+            }
+            let Some(kept) = within(cut, &block) else { continue };
+            if kept.is_empty() {
+                break;
+            }
+            let is_new = (part.rate, part.channels) != (block.rate, block.channels);
+            joined.format_changes += usize::from(is_new && position > 0);
+            take(&block, kept, &mut part);
+            // A hole in the recording is one in the stream; where a cut was made, there is none.
+            part.gap = block.gap && position > began;
+            part.span = Span { start: position, end: position + part.samples() as u64 };
+            position = part.span.end;
+            heard.duration_s += part.rate.seconds(part.span.len());
+            let mut keep = |view: PatchView<'_>| heard.keep(&view, &mut log_mel, &mut waiting);
+            front_end.push(&part, &mut keep).map_err(|error| wrong(&cut.path, error))?;
+            if waiting >= BATCH {
+                heard.embed(model, &mut log_mel, &mut waiting)?;
+            }
+        }
+        if position == began {
+            let what = format!("`{}` holds no sound from {} s on", cut.path.display(), cut.start);
+            return Err(SourceError::Permanent(what).into());
+        }
+        joined.bounds.push(heard.duration_s);
+    }
+    front_end
+        .finish(&mut |view| heard.keep(&view, &mut log_mel, &mut waiting))
+        .map_err(|error| wrong(&first, error))?;
+    if waiting > 0 {
+        heard.embed(model, &mut log_mel, &mut waiting)?;
+    }
+    Ok(joined)
+}
+
+/// Samples (a channel) of `block` that belong to the cut, counted from the block's first; `None` before its start, and
+/// an empty range after its end.
+fn within(cut: &Cut, block: &Block) -> Option<std::ops::Range<usize>> {
+    let samples = block.samples() as u64;
+    let first = block.rate.samples(cut.start).saturating_sub(block.span.start);
+    let end = cut.end.map_or(u64::MAX, |end| block.rate.samples(end));
+    let last = end.saturating_sub(block.span.start).min(samples);
+    if last == 0 {
+        return Some(0..0);
+    }
+    (first < last).then_some(first as usize..last as usize)
+}
+
+/// Makes `part` a copy of some samples (a channel) of `block`.
+fn take(block: &Block, samples: std::ops::Range<usize>, part: &mut Block) {
+    let channels = usize::from(block.channels.max(1));
+    (part.rate, part.channels, part.anchor) = (block.rate, block.channels, None);
+    part.interleaved.clear();
+    part.interleaved.extend_from_slice(&block.interleaved[samples.start * channels..samples.end * channels]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_is_exact_to_the_sample() {
+        let rate = SampleRate::new(8000).unwrap();
+        let block = Block {
+            span: Span { start: 8000, end: 8100 },
+            interleaved: vec![0.0; 200],
+            ..Block::with_capacity(rate, 2, 100)
+        };
+        let cut = |start, end| Cut { path: PathBuf::new(), start, end };
+        for (start, end, expected) in [
+            (0.0, None, Some(0..100)),
+            (1.005, None, Some(40..100)),
+            (1.005, Some(1.0075), Some(40..60)),
+            (0.0, Some(1.0), Some(0..0)), // ended before
+            (1.0125, None, None),         // not yet
+            (1.02, Some(2.0), None),
+        ] {
+            assert_eq!(within(&cut(start, end), &block), expected, "{start} to {end:?}");
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Recordings joined to one stream, with known changes: how still decisions hold, and how soon they move.
+
+mod figures;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::Arc;
+
+pub use figures::{Figures, Stretch, Timeline};
+
+use super::Renaming;
+use super::dataset::{DatasetError, Table};
+use crate::audio::{Level, PatchSpan};
+use crate::decision::{Decider, DecisionConfig, GatePosteriors, Observation, SilenceConfig, State};
+use crate::engine::offline::{self, Cut, FileError};
+use crate::model::Model;
+
+/// What goes wrong with streams.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamError {
+    /// The list.
+    #[error(transparent)]
+    List(#[from] DatasetError),
+    /// A recording of it, or the model.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// A part of a recording, and what it is said to be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Piece {
+    /// The part.
+    pub cut: Cut,
+    /// Its label in the list, where it has one.
+    pub label: Option<Arc<str>>,
+}
+
+impl Piece {
+    /// The rows of a CSV file, in order: `path`, from the folder of the file on; optionally `label` or `genre`, `start`,
+    /// and `end` or `seconds`, both times in seconds. `map` renames labels.
+    ///
+    /// # Errors
+    /// When it cannot be read, has no `path` column or no row, or a time is not one; the message names the line.
+    pub fn list(path: &Path, map: &[Renaming]) -> Result<Vec<Self>, DatasetError> {
+        let wrong = |what: String| DatasetError::Index { path: path.into(), what };
+        let table = Table::read(path)?;
+        let file = table
+            .column(&["path"])
+            .ok_or_else(|| wrong(format!("there is no column `path`; it has {}", table.header.join(", "))))?;
+        let [label, start, end, seconds] =
+            [&["label", "genre"][..], &["start"], &["end"], &["seconds"]].map(|names| table.column(names));
+        if end.is_some() && seconds.is_some() {
+            return Err(wrong("it has both `end` and `seconds`; one of them says where a part ends".into()));
+        }
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let mut pieces = Vec::new();
+        for (line, row) in &table.rows {
+            let cell =
+                |column: Option<usize>| column.and_then(|at| row.get(at)).filter(|text| !text.is_empty());
+            let time = |column: Option<usize>, name: &str| match cell(column).map(str::parse::<f64>) {
+                None => Ok(None),
+                Some(Ok(time)) if (0.0..=1e6).contains(&time) => Ok(Some(time)),
+                Some(_) => Err(wrong(format!("line {line}: `{name}` is no time in seconds"))),
+            };
+            let name = cell(Some(file)).ok_or_else(|| wrong(format!("line {line} has an empty `path`")))?;
+            let begin = time(start, "start")?.unwrap_or(0.0);
+            let until = match time(seconds, "seconds")? {
+                Some(seconds) => Some(begin + seconds),
+                None => time(end, "end")?,
+            };
+            if until.is_some_and(|until| until <= begin) {
+                return Err(wrong(format!("line {line}: the part ends before it begins")));
+            }
+            let rename = |label: &str| {
+                let renamed = map.iter().find(|renaming| renaming.from == label);
+                renamed.map_or(label, |renaming| &renaming.to).into()
+            };
+            pieces.push(Self {
+                cut: Cut { path: folder.join(name), start: begin, end: until },
+                label: cell(label).map(rename),
+            });
+        }
+        match pieces.is_empty() {
+            true => Err(wrong("it has no row".into())),
+            false => Ok(pieces),
+        }
+    }
+}
+
+/// One patch of a stream.
+#[derive(Debug, Clone)]
+pub struct Patch {
+    /// Where it lies.
+    pub span: PatchSpan,
+    /// Loudness at its end.
+    pub level: Level,
+    /// Posteriors of the head.
+    pub posteriors: Vec<f32>,
+    /// What the gate makes of it, where there is one.
+    pub gate: Option<GatePosteriors>,
+}
+
+/// A stream as it was heard and decided.
+#[derive(Debug, Clone)]
+pub struct Stream {
+    /// Every patch.
+    pub patches: Vec<Patch>,
+    /// What was published.
+    pub timeline: Timeline,
+    /// The pieces, each with what the head says of all of it: the verdict of `classify` on its patches, those across a join
+    /// left out. `None` for a piece that is too short for one.
+    pub settled: Vec<Stretch>,
+    /// Joins at which rate or channels change: there the front end begins anew, and no patch crosses.
+    pub format_changes: usize,
+}
+
+impl Stream {
+    /// The pieces, each with its label.
+    pub fn labelled(&self, pieces: &[Piece]) -> Vec<Stretch> {
+        let labels = pieces.iter().map(|piece| piece.label.clone());
+        self.settled.iter().zip(labels).map(|(stretch, genre)| Stretch { genre, ..stretch.clone() }).collect()
+    }
+}
+
+/// Plays `pieces` as one stream through front end, model and decision stage, none of which is told of a join.
+///
+/// # Errors
+/// When a recording cannot be read, a piece holds no sound, or the model fails.
+pub fn stream(
+    pieces: &[Piece],
+    model: &mut Model,
+    hop_seconds: f64,
+    decision: &DecisionConfig,
+    silence: &SilenceConfig,
+    begin: impl FnMut(&Path),
+) -> Result<Stream, StreamError> {
+    let cuts: Vec<Cut> = pieces.iter().map(|piece| piece.cut.clone()).collect();
+    let joined = offline::hear_joined(&cuts, model, hop_seconds, begin)?;
+    let heard = &joined.heard;
+    let embeddings = heard.embeddings.chunks_exact(model.embedding_dim());
+    let patches: Vec<Patch> = heard
+        .spans
+        .iter()
+        .zip(&heard.levels)
+        .zip(embeddings)
+        .map(|((span, level), embedding)| Patch {
+            span: *span,
+            level: *level,
+            posteriors: model.head().posteriors(embedding),
+            gate: model.gate().map(|gate| gate.posteriors(embedding)),
+        })
+        .collect();
+
+    let windows = offline::judge(heard, model.head(), model.gate(), silence);
+    let labels = model.head().labels();
+    let settled = joined.bounds.windows(2).map(|bounds| {
+        let (start, end) = (bounds[0], bounds[1]);
+        let within = windows.iter().filter(|window| window.span.start >= start && window.span.end <= end);
+        let within: Vec<_> = within.cloned().collect();
+        let genre = (!within.is_empty()).then(|| {
+            let (verdict, _) = offline::verdict_of(&within, model.head().kind(), silence);
+            match (verdict.state, verdict.label.and_then(|label| labels.get(label))) {
+                (State::Music, Some(label)) => label.clone(),
+                (state, _) => state.as_str().into(),
+            }
+        });
+        Stretch { start, end, genre }
+    });
+    Ok(Stream {
+        timeline: decide(&patches, labels, decision, silence),
+        settled: settled.collect(),
+        format_changes: joined.format_changes,
+        patches,
+    })
+}
+
+/// What is published of these patches.
+fn decide(
+    patches: &[Patch],
+    labels: &[Arc<str>],
+    decision: &DecisionConfig,
+    silence: &SilenceConfig,
+) -> Timeline {
+    let mut decider = Decider::new(labels, decision, silence);
+    let mut timeline = Timeline::default();
+    for patch in patches {
+        let time = patch.span.end;
+        let (posteriors, gate, lufs_s) = (&patch.posteriors[..], patch.gate, patch.level.lufs_s);
+        decider.observe(Observation { time, posteriors, gate, lufs_s });
+        timeline.publish(time, &decider.genre(decider.verdict()));
+    }
+    timeline
+}

@@ -1,0 +1,227 @@
+//! How still decisions hold, and how soon they move: what was published against what was right, and since when.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::decision::State;
+
+/// What was published, and from when on.
+#[derive(Debug, Clone)]
+pub struct Timeline {
+    /// In order, in seconds; each differs from the one before.
+    changes: Vec<(f64, Arc<str>)>,
+}
+
+impl Default for Timeline {
+    fn default() -> Self {
+        Self { changes: vec![(0.0, State::Uncertain.as_str().into())] }
+    }
+}
+
+impl Timeline {
+    /// From `time` on, in seconds, `genre` is published.
+    pub fn publish(&mut self, time: f64, genre: &Arc<str>) {
+        if self.changes.last().is_none_or(|(_, last)| last != genre) {
+            self.changes.push((time, genre.clone()));
+        }
+    }
+
+    /// The changes, the start as `uncertain` left out.
+    pub fn changes(&self) -> &[(f64, Arc<str>)] {
+        &self.changes[1..]
+    }
+
+    /// What is published at `time`; a change at that very moment is not yet.
+    fn before(&self, time: f64) -> &Arc<str> {
+        let after = self.changes.partition_point(|(at, _)| *at < time).max(1);
+        &self.changes[after - 1].1
+    }
+
+    /// Changes from `start` on and before `end`.
+    fn within(&self, start: f64, end: f64) -> &[(f64, Arc<str>)] {
+        let at = |time: f64| self.changes.partition_point(|(at, _)| *at < time).max(1);
+        &self.changes[at(start)..at(end)]
+    }
+}
+
+/// A part of the stream in which one genre is right.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stretch {
+    /// Where it begins, in seconds.
+    pub start: f64,
+    /// Where it ends, in seconds.
+    pub end: f64,
+    /// What is right; `None` where nobody knows, and nothing is judged.
+    pub genre: Option<Arc<str>>,
+}
+
+/// The operating point of the decision stage on one stream.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Figures {
+    /// Hours of the stretches that are judged.
+    pub hours: f64,
+    /// Changes within a stretch, but the first one to what is right; at the start of the stream, those up to the first label
+    /// are none.
+    pub false_changes: usize,
+    /// The same for each hour.
+    pub false_changes_per_hour: f64,
+    /// Joins after which another genre is right, and was not published already.
+    pub real_changes: usize,
+    /// Those after which it was never published before the next join.
+    pub missed_changes: usize,
+    /// From such a join to the moment when what is right is published, in seconds, half of them being quicker; what is
+    /// missed takes for ever. `null` where there is no real change, or half of them are missed.
+    pub delay_s_median: Option<f64>,
+    /// The same for nine in ten.
+    pub delay_s_p90: Option<f64>,
+    /// Share of the time, 0–1, with what is right,
+    pub right: f64,
+    /// with `uncertain`,
+    pub uncertain: f64,
+    /// with `speech`,
+    pub speech: f64,
+    /// with `noise`,
+    pub noise: f64,
+    /// and with `silence`.
+    pub silence: f64,
+}
+
+impl Figures {
+    /// Judges what was published.
+    pub fn new(timeline: &Timeline, stretches: &[Stretch]) -> Self {
+        let mut false_changes = 0;
+        let mut delays = Vec::new();
+        let mut shares = [0.0; 5];
+        let mut seconds = 0.0;
+        let mut last: Option<&Arc<str>> = None;
+        for (index, stretch) in stretches.iter().enumerate() {
+            let Some(right) = &stretch.genre else { continue };
+            let changes = timeline.within(stretch.start, stretch.end);
+            let before = timeline.before(stretch.start);
+            let first_right = changes.iter().find(|(_, genre)| genre == right);
+            false_changes += if index == 0 {
+                changes.len().saturating_sub(1)
+            } else {
+                changes.len() - usize::from(before != right && first_right.is_some())
+            };
+            if index > 0 && before != right && last.is_some_and(|last| last != right) {
+                delays.push(first_right.map_or(f64::INFINITY, |(at, _)| at - stretch.start));
+            }
+            last = Some(right);
+            seconds += stretch.end - stretch.start;
+            let starts = std::iter::once((stretch.start, before))
+                .chain(changes.iter().map(|(at, genre)| (*at, genre)));
+            let ends = changes.iter().map(|(at, _)| *at).chain([stretch.end]);
+            for ((start, genre), end) in starts.zip(ends) {
+                let states =
+                    [State::Uncertain, State::Speech, State::Noise, State::Silence].map(State::as_str);
+                let is = std::iter::once(genre == right).chain(states.map(|state| &**genre == state));
+                shares.iter_mut().zip(is).filter(|(_, is)| *is).for_each(|(share, _)| *share += end - start);
+            }
+        }
+        delays.sort_by(f64::total_cmp);
+        let [right, uncertain, speech, noise, silence] =
+            shares.map(|share| if seconds > 0.0 { share / seconds } else { 0.0 });
+        let hours = seconds / 3600.0;
+        Self {
+            hours,
+            false_changes,
+            false_changes_per_hour: if hours > 0.0 { false_changes as f64 / hours } else { 0.0 },
+            real_changes: delays.len(),
+            missed_changes: delays.iter().filter(|delay| delay.is_infinite()).count(),
+            delay_s_median: quantile(&delays, 0.5),
+            delay_s_p90: quantile(&delays, 0.9),
+            right,
+            uncertain,
+            speech,
+            noise,
+            silence,
+        }
+    }
+}
+
+/// The smallest of `sorted` that at least the part `q` of them do not exceed.
+fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
+    let rank = (q * sorted.len() as f64).ceil().max(1.0) as usize;
+    sorted.get(rank - 1).copied().filter(|value| value.is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timeline(changes: &[(f64, &str)]) -> Timeline {
+        let mut timeline = Timeline::default();
+        changes.iter().for_each(|(at, genre)| timeline.publish(*at, &(*genre).into()));
+        timeline
+    }
+
+    fn stretches(parts: &[(f64, &str)]) -> Vec<Stretch> {
+        let mut start = 0.0;
+        parts
+            .iter()
+            .map(|(end, genre)| {
+                let stretch =
+                    Stretch { start, end: *end, genre: Some((*genre).into()).filter(|_| !genre.is_empty()) };
+                start = *end;
+                stretch
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_scripted_hour() {
+        let parts = stretches(&[(1000.0, "rock"), (2000.0, "jazz"), (3000.0, "jazz"), (3600.0, "speech")]);
+        let published = timeline(&[
+            (4.0, "pop"),          // the first label, though wrong: no false change
+            (10.0, "rock"),        // false, though right: nothing had changed
+            (1006.0, "pop"),       // false: on the way to
+            (1009.0, "jazz"),      // the real change, 9 s late
+            (1500.0, "uncertain"), // false,
+            (1510.0, "jazz"),      // and false
+            (2100.0, "blues"),     // false: nothing changed at 2000
+            (2700.0, "jazz"),      // false
+            (3003.0, "speech"),    // the real change, 3 s late
+        ]);
+        let figures = Figures::new(&published, &parts);
+        assert_eq!((figures.hours, figures.false_changes, figures.false_changes_per_hour), (1.0, 6, 6.0));
+        assert_eq!((figures.real_changes, figures.missed_changes), (2, 0));
+        assert_eq!((figures.delay_s_median, figures.delay_s_p90), (Some(3.0), Some(9.0)));
+        let close = |share: f64, seconds: f64| assert!((share * 3600.0 - seconds).abs() < 1e-9, "{share}");
+        close(figures.right, 990.0 + 991.0 - 10.0 + 400.0 + 597.0);
+        close(figures.uncertain, 4.0 + 10.0);
+        close(figures.speech, 597.0);
+        assert_eq!((figures.noise, figures.silence), (0.0, 0.0));
+    }
+
+    #[test]
+    fn what_is_missed_takes_for_ever() {
+        let parts = stretches(&[(10.0, "a"), (20.0, "b"), (30.0, "a"), (40.0, "c"), (50.0, "d")]);
+        // From b on the label stays; a is right again by chance, c is late, d never comes.
+        let figures = Figures::new(&timeline(&[(1.0, "a"), (36.0, "c")]), &parts);
+        assert_eq!((figures.real_changes, figures.missed_changes), (3, 2));
+        assert_eq!((figures.delay_s_median, figures.delay_s_p90, figures.false_changes), (None, None, 0));
+        let figures = Figures::new(&timeline(&[(1.0, "a"), (12.0, "b"), (22.0, "a"), (36.0, "c")]), &parts);
+        assert_eq!((figures.real_changes, figures.missed_changes), (4, 1));
+        assert_eq!((figures.delay_s_median, figures.delay_s_p90), (Some(2.0), None));
+    }
+
+    #[test]
+    fn what_nobody_knows_is_not_judged() {
+        let parts = stretches(&[(100.0, "a"), (200.0, ""), (300.0, "b")]);
+        let figures =
+            Figures::new(&timeline(&[(1.0, "a"), (110.0, "x"), (120.0, "y"), (205.0, "b")]), &parts);
+        assert_eq!((figures.false_changes, figures.real_changes), (0, 1));
+        assert_eq!((figures.delay_s_median, figures.hours), (Some(5.0), 200.0 / 3600.0));
+        let none = Figures::new(&Timeline::default(), &[]);
+        assert_eq!((none.hours, none.false_changes_per_hour, none.right), (0.0, 0.0, 0.0));
+    }
+
+    #[test]
+    fn a_change_at_the_join_belongs_to_what_begins_there() {
+        let parts = stretches(&[(10.0, "a"), (20.0, "b")]);
+        let figures = Figures::new(&timeline(&[(1.0, "a"), (10.0, "b")]), &parts);
+        assert_eq!((figures.false_changes, figures.delay_s_median), (0, Some(0.0)));
+    }
+}
