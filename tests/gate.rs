@@ -9,7 +9,7 @@ use serde_json::Value;
 use support::audio::write_wav;
 use support::bundle::{Gate, copy_with_gate};
 use support::daemon::run;
-use support::music::{clip, cut};
+use support::music::cut;
 
 fn load(folder: &Path) -> Result<Model, String> {
     let library = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/onnxruntime/libonnxruntime.so");
@@ -86,7 +86,7 @@ fn classify(folder: &Path, file: &str) -> Value {
 fn speech_and_noise_are_states() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    std::fs::copy(clip("metal"), folder.join("sound.wav")).unwrap();
+    cut("metal", 60.0, 5.0, &folder.join("sound.wav"), &[]);
     write_wav(&folder.join("silence.wav"), 16_000, 1, &[0.0; 80_000]);
     for (bias, state) in [([0.0, 3.0, 1.0], "speech"), ([0.0, 1.0, 3.0], "noise"), ([3.0, 0.0, 1.0], "music")]
     {

@@ -29,7 +29,7 @@ fn typed_sources_replace_configured_ones_and_get_names_of_their_own() {
 #[test]
 fn unknown_keys_name_the_nearest_known_one() {
     check_error("hopp = 1.0", "did you mean `hop`?");
-    check_error("[decision]\nmargni = 0.1", "did you mean `margin`?");
+    check_error("[decision]\nreplcae = 10", "did you mean `replace`?");
     check_error("[[source]]\nuri = '-'\npaceing = 'fast'", "did you mean `pacing`?");
     check_error("[[source]]\nuri = '-'\n[source.silence]\nthreshold = -60", "did you mean `threshold_lufs`?");
 }
@@ -53,8 +53,14 @@ fn values_out_of_range_name_their_key() {
     check_error("hop = nan", "`hop` is NaN");
     check_error("node = 'a b'", "`node` is `a b`");
     check_error("node = 'a__b'", "`node` is `a__b`");
-    check_error("[decision]\nenter = 1.5", "`decision.enter` is 1.5");
-    check_error("[decision]\nenter = 0.3\nleave = 0.4", "above `decision.enter`");
+    check_error("[decision]\nchange_distance = 1.0", "`decision.change_distance` is 1, not 0 to 0.99");
+    check_error(
+        "[decision]\nchange_seconds = 0.0",
+        "`decision.change_seconds` is 0, not 0.01 to 3600 seconds",
+    );
+    check_error("[decision]\nmemory = nan", "`decision.memory` is NaN");
+    check_error("[decision]\nleast = 1.5", "`decision.least` is 1.5, not 0 to 1");
+    check_error("[decision]\nmargin = 0.1", "unknown");
     check_error("[model]\nthreads = 0", "`model.threads` is 0");
     check_error("[model]\nexecution_providers = []", "`model.execution_providers` is empty");
     check_error("[model]\nexecution_providers = ['tpu']", "unknown variant `tpu`");

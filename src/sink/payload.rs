@@ -24,7 +24,7 @@ pub struct State {
     pub state: &'static str,
     /// A label where `state` is `music`, else the state's name.
     pub genre: Arc<str>,
-    /// Posterior of `genre` after smoothing, 0–1; `null` unless the state is `music`.
+    /// Mean posterior of `genre` in the music since the last change, 0–1; `null` unless the state is `music`.
     #[serde(serialize_with = "to_4_places")]
     pub confidence: Option<f32>,
     /// Best label (or state) of the newest patch alone.
@@ -110,7 +110,7 @@ pub struct Attributes {
     /// When the message was made.
     #[serde(serialize_with = "rfc3339")]
     pub ts: Timestamp,
-    /// Best labels of the genre head, after smoothing, best first.
+    /// Best labels of the genre head in the music since the last change, best first.
     pub top: Vec<LabelP>,
     /// Best tags of the newest patch, best first.
     pub tags: Vec<LabelP>,
@@ -308,6 +308,7 @@ mod tests {
         insta::assert_snapshot!(json(&samples::event(1, samples::to_jazz())), @r#"{"run":"0f1e2d3c","seq":1,"ts":"2026-11-03T14:01:59.000Z","event_type":"genre_changed","from":"rock","to":"jazz","confidence":0.7123}"#);
         let others = [
             EventKind::GenreChanged { from: "jazz".into(), to: "silence".into(), confidence: None },
+            EventKind::GenreChanged { from: "speech".into(), to: "noise".into(), confidence: None },
             EventKind::DeadAirStarted,
             EventKind::DeadAirEnded,
             EventKind::SourceLost,
@@ -317,6 +318,7 @@ mod tests {
         let lines: Vec<String> = others.map(|kind| json(&samples::event(2, kind))).into();
         insta::assert_snapshot!(lines.join("\n"), @r#"
 {"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"genre_changed","from":"jazz","to":"silence","confidence":null}
+{"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"genre_changed","from":"speech","to":"noise","confidence":null}
 {"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"dead_air_started"}
 {"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"dead_air_ended"}
 {"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"source_lost"}
