@@ -30,9 +30,9 @@ impl Default for DecisionConfig {
     fn default() -> Self {
         Self {
             change_distance: 0.55,
-            change_seconds: 0.75,
-            lead: 2.25,
-            replace: 80.0,
+            change_seconds: 0.6,
+            lead: 1.75,
+            replace: 100.0,
             memory: 300.0,
             carry: 30.0,
             least: 0.15,
