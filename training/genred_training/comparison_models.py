@@ -1,7 +1,7 @@
 """The compared models that scikit-learn fits: on descriptors, and on the trunk's embedding.
 
 A recipe takes the training clips of one fold and gives a fitted model. It may choose its parameters
-on those clips only, with inner folds that split no group.
+on those clips only, with inner folds that split no group. Every genre counts the same in training.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from .clips import SEED, Split, grouped_folds
+from .metrics import SMALLEST
 
 INNER_FOLDS = 4
 FLOAT = 4
@@ -64,9 +65,9 @@ class Recipe:
 
 def logistic_regression(training: Training) -> Fitted:
     """Multinomial, on standardised inputs, its penalty chosen by log loss."""
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000, class_weight="balanced"))
     grid = {"logisticregression__C": [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]}
-    chosen = _search(model, grid, "neg_log_loss", training)
+    chosen = _search(model, grid, _negative_log_loss, training)
     linear = chosen[-1]
     return Fitted(chosen.predict_proba, FLOAT * (linear.coef_.size + linear.intercept_.size))
 
@@ -76,7 +77,7 @@ def rbf_svm(training: Training) -> Fitted:
 
     The temperature is fitted on the decisions of the inner folds.
     """
-    model = make_pipeline(StandardScaler(), SVC())
+    model = make_pipeline(StandardScaler(), SVC(class_weight="balanced"))
     width = 1 / training.inputs.shape[1]
     grid = {"svc__C": [1, 3, 10, 30], "svc__gamma": [0.1 * width, 0.3 * width, width]}
     chosen = _search(model, grid, "accuracy", training)
@@ -98,13 +99,20 @@ def boosted_trees(training: Training) -> Fitted:
         l2_regularization=1.0,
         max_features=0.3,
         early_stopping=False,
+        class_weight="balanced",
         random_state=SEED,
     )
     model.fit(training.inputs, training.label)
     return Fitted(model.predict_proba, len(pickle.dumps(model)))
 
 
-def _search(model: ClassifierMixin, grid: dict, score: str, training: Training) -> ClassifierMixin:
+def _negative_log_loss(model: ClassifierMixin, inputs: np.ndarray, label: np.ndarray) -> float:
+    """scikit-learn's own asks that every class be among the labels, which a fold of whole blocks may not."""
+    own = model.predict_proba(inputs) * (model.classes_ == label[:, None])
+    return float(np.log(np.maximum(own.sum(axis=1), SMALLEST)).mean())
+
+
+def _search(model: ClassifierMixin, grid: dict, score: str | Callable, training: Training) -> ClassifierMixin:
     search = GridSearchCV(model, grid, scoring=score, cv=training.inner_folds())
     return search.fit(training.inputs, training.label).best_estimator_
 

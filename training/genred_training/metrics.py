@@ -16,7 +16,7 @@ SEED = 4
 BINS = 15
 # Posteriors below this count as this in the log loss.
 SMALLEST = 1e-12
-# A model that says `accuracy`, `macro F1`, `log loss`, `Jaccard` and `ECE`, in this order.
+# The scores, in the order of the tables.
 NAMES = ("accuracy", "macro F1", "log loss", "macro Jaccard", "ECE")
 
 
