@@ -5,8 +5,8 @@
 `FOLDER` holds `train.npz` and `test.npz`, each with `activations` `[n, 50]` (0..1), `genre` and
 `track` `[n]`; a track in one has no artist in the other. Every variant is fitted on `train` and scored
 on `test`, all are reported, and one is chosen by cross-validation inside `train`, which knows nothing
-of `test`: folds of blocks of 25 and of 50 consecutive numbers of a genre, wide enough to hold
-most artists whole, each at two offsets.
+of `test`: folds of blocks of 25 and of 50 consecutive numbers of a genre, each at two offsets, which tear
+fewer artists apart than blocks of ten do.
 """
 
 from __future__ import annotations
