@@ -23,7 +23,7 @@ step "training"
 venv=.cache/test-venv
 [ -x $venv/bin/python ] || python3 -m venv $venv
 # The locked versions of what the tests import; TensorFlow is not among it.
-grep -E '^(numpy|onnx|onnxruntime|pytest|safetensors|scikit-learn|scipy)==' training/requirements.lock |
+grep -E '^(numpy|onnx|onnxruntime|pytest|safetensors|scikit-learn|scipy|soundfile|threadpoolctl)==' training/requirements.lock |
   $venv/bin/python -m pip install -q -r /dev/stdin
 (cd training && "../$venv/bin/python" -m pytest -q)
 

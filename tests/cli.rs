@@ -292,7 +292,7 @@ fn embeddings_are_patches_by_dimensions() {
 
     let ended = run(folder, &["embed", "clip.wav", "--out", "one.npy", "--hop", "0.5"]);
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
-    assert_eq!(npy(&folder.join("one.npy")).dim(), (5, 200));
+    assert_eq!(npy(&folder.join("one.npy")).dim(), (5, 624));
 
     fs::write(folder.join("list.txt"), "clip.wav\nempty.wav\ntenth.wav\n").unwrap();
     let ended = run(folder, &["embed", "--list", "list.txt", "--out", "many"]);
@@ -305,8 +305,8 @@ fn embeddings_are_patches_by_dimensions() {
     });
     assert_eq!(lines[0], expected);
     assert_eq!(lines[1]["error"], "`empty.wav` is empty (0 bytes)");
-    assert_eq!(npy(&folder.join("many/clip.wav.npy")).dim(), (3, 200));
-    assert_eq!(npy(&folder.join("many/tenth.wav.npy")).dim(), (1, 200));
+    assert_eq!(npy(&folder.join("many/clip.wav.npy")).dim(), (3, 624));
+    assert_eq!(npy(&folder.join("many/tenth.wav.npy")).dim(), (1, 624));
 }
 
 /// A newcomer finds the ways in, and every command explains itself.

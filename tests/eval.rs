@@ -319,14 +319,14 @@ fn heads_bring_their_own_lists() {
     assert!(told.stdout.contains("what the head was trained on is not known"), "{}", told.stdout);
 
     let toml = fs::read_to_string(folder.join("loose/genres.toml")).unwrap();
-    let foreign = toml.replace("embedding_id = \"musicnn-msd-penultimate\"", "embedding_id = \"yamnet\"");
+    let foreign = toml.replace("embedding_id = \"musicnn-msd-dense-pooled\"", "embedding_id = \"yamnet\"");
     fs::write(folder.join("loose/genres.toml"), foreign).unwrap();
     refuses(
         folder,
         &["--data", "data", "--head", "loose/genres.toml"],
         &[
             "loose/genres.toml",
-            "made for the embedding `yamnet`, the bundle provides `musicnn-msd-penultimate`",
+            "made for the embedding `yamnet`, the bundle provides `musicnn-msd-dense-pooled`",
         ],
     );
 }

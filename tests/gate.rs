@@ -7,7 +7,7 @@ use std::path::Path;
 use genred::model::{Classifier, Model, ModelConfig, Provider};
 use serde_json::Value;
 use support::audio::write_wav;
-use support::bundle::{Gate, copy_with_gate};
+use support::bundle::{DIM, Gate, copy_with_gate};
 use support::daemon::run;
 use support::music::cut;
 
@@ -27,8 +27,8 @@ fn load(folder: &Path) -> Result<Model, String> {
 fn the_gate_is_scored_with_the_other_heads() {
     let folder = tempfile::tempdir().unwrap();
     // Logits: the first values of the embedding, scaled, and biases.
-    let mut weight = vec![0.0; 600];
-    (weight[0], weight[201], weight[402]) = (0.5, -0.5, 1.0);
+    let mut weight = vec![0.0; 3 * DIM];
+    (weight[0], weight[DIM + 1], weight[2 * DIM + 2]) = (0.5, -0.5, 1.0);
     let gate = Gate {
         kind: "single",
         labels: &["noise", "music", "speech"],
@@ -43,7 +43,7 @@ fn the_gate_is_scored_with_the_other_heads() {
     let embeddings = model.embed(&log_mel, 2).unwrap().to_vec();
     let mut scores = Vec::new();
     model.score(&log_mel, 2, &mut scores).unwrap();
-    for (scores, embedding) in scores.iter().zip(embeddings.chunks_exact(200)) {
+    for (scores, embedding) in scores.iter().zip(embeddings.chunks_exact(DIM)) {
         let found = scores.gate.unwrap();
         let logits = [0.5 * embedding[0] + 0.25, -0.5 * embedding[1] + 1.0, embedding[2] - 0.5];
         let exp = logits.map(|logit| f64::from(logit).exp());

@@ -190,10 +190,10 @@ fn the_bundle_holds_what_it_must() {
     let (weights, golden) = (&bundle["heads/genres.safetensors"], &bundle["golden/golden.safetensors"]);
     let (weight, bias) = (floats(weights, "weight"), floats(weights, "bias"));
     let (embedding, scores) = (floats(golden, "embedding"), floats(golden, "scores.genres"));
-    assert_eq!((weight.len(), bias.len(), scores.len()), (600, 3, embedding.len() / 200 * 3));
-    for (row, scores) in embedding.chunks(200).zip(scores.chunks(3)) {
+    assert_eq!((weight.len(), bias.len(), scores.len()), (3 * 624, 3, embedding.len() / 624 * 3));
+    for (row, scores) in embedding.chunks(624).zip(scores.chunks(3)) {
         let powers: Vec<f64> = weight
-            .chunks(200)
+            .chunks(624)
             .zip(&bias)
             .map(|(weight, bias)| {
                 let product: f64 = weight.iter().zip(row).map(|(w, x)| w * x).sum();

@@ -38,7 +38,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         None => args.files.clone(),
     };
     let outputs = outputs(&files, &args.out)?;
-    let mut model = args.model.load(None)?;
+    let mut model = args.model.load_for_embedding()?;
     let progress = Progress::new(files.len());
     let mut stdout = std::io::stdout().lock();
     let mut failed = false;

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use clap::{ArgAction, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::model::{Model, ModelConfig, ModelError};
+use crate::model::{Bundle, Model, ModelConfig, ModelError};
 
 /// Listens to music and says its genre, over MQTT.
 #[derive(Debug, Parser)]
@@ -151,6 +151,13 @@ struct ModelArgs {
 }
 
 impl ModelArgs {
+    /// For embeddings alone, which a bundle without trained genres has too: any of its heads does.
+    fn load_for_embedding(&self) -> Result<Model, ModelError> {
+        let heads = Bundle::open(&self.model)?.heads();
+        let usual = ModelConfig::default().head;
+        self.load(heads.iter().find(|head| **head == usual).or(heads.first()).map(String::as_str))
+    }
+
     fn load(&self, head: Option<&str>) -> Result<Model, ModelError> {
         let defaults = ModelConfig::default();
         Model::load(&ModelConfig {

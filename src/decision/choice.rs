@@ -43,7 +43,8 @@ impl Choice {
         let likely = evidence.share(best) >= self.least;
         match self.held {
             Some(held) if self.settled => {
-                if evidence.of(best) - evidence.of(held) >= self.replace && best != held && likely {
+                let ahead = evidence.of(best) - evidence.of(held);
+                if best != held && likely && ahead >= self.replace {
                     self.held = Some(best);
                 }
             }

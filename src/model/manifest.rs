@@ -181,6 +181,18 @@ impl Bundle {
         self.manifest.patch.frames
     }
 
+    /// Names of the heads that lie in the bundle, sorted.
+    pub fn heads(&self) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(self.folder.join("heads"))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".toml")?.to_owned()))
+            .collect();
+        names.sort();
+        names
+    }
+
     /// Reads a file of the bundle and compares it with its checksum.
     ///
     /// # Errors

@@ -306,20 +306,10 @@ fn open_head(bundle: &Bundle, name: &str) -> Result<Head, ModelError> {
     if is_head_path(name) {
         return load(Path::new(name));
     }
-    let folder = bundle.folder.join("heads");
-    let file = folder.join(format!("{name}.toml"));
+    let file = bundle.folder.join("heads").join(format!("{name}.toml"));
     if !file.exists() {
-        let mut known: Vec<String> = std::fs::read_dir(&folder)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".toml")?.to_owned()))
-            .collect();
-        known.sort();
-        return Err(ModelError::Head {
-            file,
-            what: format!("there is no such head; the bundle has {}", known.join(", ")),
-        });
+        let what = format!("there is no such head; the bundle has {}", bundle.heads().join(", "));
+        return Err(ModelError::Head { file, what });
     }
     bundle.read(&format!("heads/{name}.toml"))?;
     let head = load(&file)?;

@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+/// Values of the shipped bundle's embedding.
+pub const DIM: usize = 624;
+
 /// A gate for a copy of the bundle.
 pub struct Gate<'a> {
     pub kind: &'a str,
     pub labels: &'a [&'a str],
-    /// `[labels, 200]`, row-major.
+    /// `[labels, DIM]`, row-major.
     pub weight: Vec<f32>,
     pub bias: Vec<f32>,
     /// Whether the manifest lists its files.
@@ -22,7 +25,7 @@ impl Gate<'_> {
         Gate {
             kind: "single",
             labels,
-            weight: vec![0.0; 200 * labels.len()],
+            weight: vec![0.0; DIM * labels.len()],
             bias: bias.to_vec(),
             signed: true,
         }
@@ -39,10 +42,10 @@ pub fn copy_with_gate(folder: &Path, gate: &Gate<'_>) {
         safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape, data).unwrap()
     };
     let units = gate.bias.len();
-    let tensors = [("weight", view(vec![units, 200], &weight)), ("bias", view(vec![units], &bias))];
+    let tensors = [("weight", view(vec![units, DIM], &weight)), ("bias", view(vec![units], &bias))];
     let weights = safetensors::serialize(tensors, None).unwrap();
     let toml = format!(
-        "name = 'gate'\nkind = '{}'\nembedding_id = 'musicnn-msd-penultimate'\nweights = 'gate.safetensors'\n\
+        "name = 'gate'\nkind = '{}'\nembedding_id = 'musicnn-msd-dense-pooled'\nweights = 'gate.safetensors'\n\
          labels = {:?}\n[calibration]\nkind = 'temperature'\ntemperature = 1.0\n",
         gate.kind, gate.labels
     );

@@ -19,6 +19,7 @@ import numpy as np
 import onnxruntime
 
 from .bundle import MANIFEST
+from .fold import fold
 from .level import levelled
 from .musicnn import BANDS, FRAMES
 from .tensors import load_tensors
@@ -75,8 +76,10 @@ def original_outputs(wheel: Path | None, patches: np.ndarray) -> list[np.ndarray
 
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
-        musicnn.unpack_wheel(wheel or musicnn.fetch_wheel(work), work / "unpacked")
-        return list(musicnn.run_original(work / "unpacked", levelled(patches)))
+        unpacked = work / "unpacked"
+        musicnn.unpack_wheel(wheel or musicnn.fetch_wheel(work), unpacked)
+        pooled_at = fold(musicnn.load_weights(unpacked)).pooled
+        return list(musicnn.run_original(unpacked, levelled(patches), pooled_at))
 
 
 def main() -> None:

@@ -64,6 +64,9 @@ class Folded:
     first: MidLayer
     second: MidLayer
     third: MidLayer
+    pooled: np.ndarray  # [2 * features], where maximum and mean of each stand in the published pooled vector
+    pooled_scale: np.ndarray  # [2 * features], the batch norm of the pooled vector,
+    pooled_shift: np.ndarray  # [2 * features], constants included
     dense_max: np.ndarray  # [features, 200]
     dense_mean: np.ndarray  # [features, 200]
     dense_bias: np.ndarray  # [200]
@@ -103,6 +106,7 @@ def fold(weights: Weights) -> Folded:
     offsets = np.cumsum([0] + [len(c) for c in constants[:-1]])
     living = np.concatenate([order + offset for order, offset in zip(orders, offsets, strict=True)])
     constant = np.concatenate(constants)
+    pooled = np.concatenate([2 * living, 2 * living + 1])
     dense_bias = doubles["dense/bias"] + pool_shift @ doubles["dense/kernel"]
     dense_bias = dense_bias + constant @ (rows_max + rows_mean)
     embedding_scale, embedding_shift = affine(weights, 10)
@@ -114,6 +118,9 @@ def fold(weights: Weights) -> Folded:
         first=layers[0],
         second=layers[1],
         third=layers[2],
+        pooled=pooled,
+        pooled_scale=pool_scale[pooled],
+        pooled_shift=pool_shift[pooled] + pool_scale[pooled] * np.tile(constant[living], 2),
         dense_max=rows_max[living],
         dense_mean=rows_mean[living],
         dense_bias=dense_bias,

@@ -231,7 +231,7 @@ class Embedder:
         self._environment = dict(os.environ, ORT_DYLIB_PATH=str(runtime), GENRED_MODELS=str(models))
 
     def __call__(self, sounds: list[np.ndarray]) -> np.ndarray:
-        """Embeddings `[n, 200]`; sounds shorter than a patch are repeated, longer ones cut."""
+        """Embeddings `[n, dim]`; sounds shorter than a patch are repeated, longer ones cut."""
         from scipy.io import wavfile
 
         with tempfile.TemporaryDirectory() as name:

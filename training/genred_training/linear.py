@@ -1,4 +1,4 @@
-"""Linear classifiers with soft targets, fitted in closed form or by gradient; calibration.
+"""Multinomial logistic regression with soft targets; calibration.
 
 Everywhere `x` is `[n, dim]`, `target` `[n, units]` with rows that sum to 1, `weight` `[n]`. A fit
 gives `weights` `[units, dim]` and `bias` `[units]` of `softmax(weights · x + bias)`.
@@ -21,31 +21,6 @@ class Linear:
 
     def logits(self, x: np.ndarray) -> np.ndarray:
         return x.astype(np.float64) @ self.weights.T + self.bias
-
-    def scaled(self, factor: float) -> Linear:
-        return Linear(factor * self.weights, factor * self.bias)
-
-
-def mean_of(models: list[Linear]) -> Linear:
-    """The model whose logits are the mean of the models' logits."""
-    return Linear(np.mean([m.weights for m in models], axis=0), np.mean([m.bias for m in models], axis=0))
-
-
-def discriminant(x: np.ndarray, target: np.ndarray, weight: np.ndarray, shrinkage: float) -> Linear:
-    """Linear discriminant analysis with equal priors.
-
-    The within-class covariance is drawn towards a sphere: `shrinkage` times its mean variance
-    is added to the diagonal (Friedman, "Regularized discriminant analysis", 1989).
-    """
-    x = x.astype(np.float64)
-    share = target * weight[:, None]
-    mass = share.sum(axis=0)
-    means = share.T @ x / mass[:, None]
-    total = (x * weight[:, None]).T @ x
-    covariance = (total - (means * mass[:, None]).T @ means) / mass.sum()
-    covariance += shrinkage * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
-    weights = np.linalg.solve(covariance, means.T).T
-    return Linear(weights, -0.5 * (weights * means).sum(axis=1))
 
 
 def logistic(x: np.ndarray, target: np.ndarray, weight: np.ndarray, ridge: float, steps: int = 80) -> Linear:

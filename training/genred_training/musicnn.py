@@ -26,7 +26,8 @@ LICENCE_FILE = "musicnn-0.1.0.dist-info/LICENSE.md"
 FRAMES = 187
 BANDS = 96
 TAGS = 50
-EMBEDDING = 200
+# Outputs of the dense layer before the tags.
+DENSE = 200
 BATCH_NORM_EPSILON = 1e-3
 
 Weights = dict[str, np.ndarray]
@@ -88,11 +89,12 @@ def affine(weights: Weights, index: int) -> tuple[np.ndarray, np.ndarray]:
     return scale, beta - mean * scale
 
 
-def run_original(folder: Path, log_mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def run_original(folder: Path, log_mel: np.ndarray, pooled_at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Runs the authors' own graph definition with the published checkpoint.
 
-    `log_mel` is float32 `[n, 187, 96]`; returns the activations `[n, 50]` in 0..1 and the
-    embedding `[n, 200]`, both float32.
+    `log_mel` is float32 `[n, 187, 96]`; returns the activations `[n, 50]` in 0..1, and
+    the dense layer's output joined with those of its inputs that `pooled_at` names, `[n, 200 + pooled]`,
+    both float32. Among the inputs the maximum and the mean of each feature over time alternate.
     """
     tensorflow = _tensorflow()
     models = _original_models(folder)
@@ -105,8 +107,13 @@ def run_original(folder: Path, log_mel: np.ndarray) -> tuple[np.ndarray, np.ndar
         with v1.Session(config=threads) as session:
             v1.train.Saver().restore(session, checkpoint_prefix(folder))
             # One patch a run, as the authors' extractor does.
-            rows = [session.run([activations, outputs[-1]], {patches: patch[None]}) for patch in log_mel]
-    return np.concatenate([r[0] for r in rows]), np.concatenate([r[1] for r in rows])
+            wanted = [activations, outputs[-1], outputs[-2], outputs[-3]]
+            rows = [session.run(wanted, {patches: patch[None]}) for patch in log_mel]
+    activations, dense, largest, mean = (np.concatenate(column) for column in zip(*rows, strict=True))
+    pooled = np.stack([largest, mean], axis=2).reshape(len(dense), -1)[:, pooled_at]
+    scale, shift = affine(load_weights(folder), 9)
+    normed = (pooled * scale[pooled_at] + shift[pooled_at]).astype(np.float32)
+    return activations, np.concatenate([dense, normed], axis=1)
 
 
 def _tensorflow():

@@ -8,14 +8,17 @@ import numpy as np
 
 from .graph import Graph
 from .level import add_level
-from .musicnn import BANDS, BATCH_NORM_EPSILON, EMBEDDING, FRAMES, TAGS, Weights
+from .musicnn import BANDS, BATCH_NORM_EPSILON, DENSE, FRAMES, TAGS, Weights
 
 # The front end's convolutions in the order of their outputs: the layer, its kernel's frames.
 FRONT_LAYERS = ((0, 7), (1, 7), (2, 128), (3, 64), (4, 32))
 
 
-def write_reference(weights: Weights, path: Path) -> None:
-    """Writes the network as published, behind `level`: `log_mel` to `activations` and `embedding`."""
+def write_reference(weights: Weights, pooled_at: np.ndarray, path: Path) -> None:
+    """Writes the network as published, behind `level`: `log_mel` to `activations` and `embedding`.
+
+    The embedding is the dense layer's output, then those of its inputs that `pooled_at` names.
+    """
     graph = Graph("musicnn-msd-reference")
     patches = add_level(graph, graph.input("log_mel", ["batch", FRAMES, BANDS]))
     image = graph.add("Unsqueeze", patches, np.array([1], dtype=np.int64))
@@ -42,12 +45,15 @@ def write_reference(weights: Weights, path: Path) -> None:
     pooled = _batch_norm(graph, weights, 9, pooled)
     dense = graph.add("Gemm", pooled, weights["dense/kernel"], weights["dense/bias"])
     dense = graph.add("Relu", dense)
-    embedding = _batch_norm(graph, weights, 10, dense, name="embedding")
-    logits = graph.add("Gemm", embedding, weights["dense_1/kernel"], weights["dense_1/bias"])
+    dense = _batch_norm(graph, weights, 10, dense)
+    logits = graph.add("Gemm", dense, weights["dense_1/kernel"], weights["dense_1/bias"])
     graph.add("Sigmoid", logits, name="activations")
 
+    living = graph.add("Gather", pooled, pooled_at, axis=1)
+    graph.add("Concat", dense, living, axis=1, name="embedding")
+
     graph.output("activations", ["batch", TAGS])
-    graph.output("embedding", ["batch", EMBEDDING])
+    graph.output("embedding", ["batch", DENSE + len(pooled_at)])
     graph.save(path, "MusiCNN MSD (Pons and Serra, 2019), the full network as published.")
 
 
@@ -55,10 +61,10 @@ def _layer_name(kind: str, index: int) -> str:
     return kind + (f"_{index}" if index else "")
 
 
-def _batch_norm(graph: Graph, weights: Weights, index: int, value: str, name: str | None = None) -> str:
+def _batch_norm(graph: Graph, weights: Weights, index: int, value: str) -> str:
     prefix = _layer_name("batch_normalization", index)
     parts = [weights[f"{prefix}/{p}"] for p in ("gamma", "beta", "moving_mean", "moving_variance")]
-    return graph.add("BatchNormalization", value, *parts, name=name, epsilon=BATCH_NORM_EPSILON)
+    return graph.add("BatchNormalization", value, *parts, epsilon=BATCH_NORM_EPSILON)
 
 
 def _convolution(

@@ -10,7 +10,7 @@ from .fold import Folded, MidLayer
 from .front import add_spectrum, add_temporal, add_timbral
 from .graph import Graph
 from .level import add_level
-from .musicnn import BANDS, EMBEDDING, FRAMES, TAGS
+from .musicnn import BANDS, DENSE, FRAMES, TAGS
 
 
 def write_trunk(folded: Folded, path: Path) -> None:
@@ -40,13 +40,15 @@ def write_trunk(folded: Folded, path: Path) -> None:
     pooled = graph.add("Concat", largest, mean, axis=1)
     matrix = np.concatenate([folded.dense_max, folded.dense_mean])
     dense = graph.add("Relu", graph.add("Gemm", pooled, matrix, folded.dense_bias))
-    dense = graph.add("Mul", dense, folded.embedding_scale)
-    embedding = graph.add("Add", dense, folded.embedding_shift, name="embedding")
-    logits = graph.add("Gemm", embedding, folded.output, folded.output_bias)
+    dense = graph.add("Add", graph.add("Mul", dense, folded.embedding_scale), folded.embedding_shift)
+    logits = graph.add("Gemm", dense, folded.output, folded.output_bias)
     graph.add("Sigmoid", logits, name="activations")
 
+    normed = graph.add("Add", graph.add("Mul", pooled, folded.pooled_scale), folded.pooled_shift)
+    graph.add("Concat", dense, normed, axis=1, name="embedding")
+
     graph.output("activations", ["batch", TAGS])
-    graph.output("embedding", ["batch", EMBEDDING])
+    graph.output("embedding", ["batch", DENSE + len(folded.pooled)])
     graph.save(path, "MusiCNN MSD (Pons and Serra, 2019) without its dead filters.")
 
 

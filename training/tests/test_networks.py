@@ -10,9 +10,9 @@ import pytest
 
 from genred_training.compare import INPUT, OUTPUTS, open_session, random_patches
 
-# Rounding of float32: the reference itself is 6e-6 from a float64 evaluation in the embedding,
-# whose values reach 11.
-ACTIVATIONS, EMBEDDING = 2e-6, 2e-5
+# Rounding of float32, against a float64 evaluation or between two orders of the sums: measured 5.5e-7
+# in the activations, 9.2e-5 in the embedding, whose values reach 70.
+ACTIVATIONS, EMBEDDING = 2e-6, 2e-4
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_batch_is_dynamic(sessions, golden: dict[str, np.ndarray], name: str, ba
     patches = golden[INPUT][:batch]
     activations, embedding = session.run(OUTPUTS, {INPUT: patches})
     assert activations.shape == (batch, 50)
-    assert embedding.shape == (batch, 200)
+    assert embedding.shape == (batch, 624)
     assert [i.shape[1:] for i in session.get_inputs()] == [[187, 96]]
     assert isinstance(session.get_inputs()[0].shape[0], str)
     single = session.run(OUTPUTS, {INPUT: patches[-1:]})
