@@ -29,12 +29,12 @@ pub struct DecisionConfig {
 impl Default for DecisionConfig {
     fn default() -> Self {
         Self {
-            change_distance: 0.55,
-            change_seconds: 0.6,
-            lead: 1.75,
-            replace: 100.0,
-            memory: 300.0,
-            carry: 30.0,
+            change_distance: 0.57,
+            change_seconds: 1.5,
+            lead: 0.75,
+            replace: 150.0,
+            memory: 600.0,
+            carry: 40.0,
             least: 0.15,
         }
     }

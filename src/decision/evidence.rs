@@ -113,6 +113,11 @@ impl Shares {
         Self { states: vec![0.0; labels + 2], posteriors: vec![0.0; labels], music: 0.0 }
     }
 
+    /// How much of the patch is noise, 0–1.
+    pub fn noise(&self) -> f64 {
+        self.states.last().copied().unwrap_or_default()
+    }
+
     /// Takes the place of the patch before. What is not music by the gate is not shared out among the labels. Where the labels' posteriors do not sum to 1, as those of a head with several labels, they are
     /// scaled down to 1, or what is missing is shared out evenly.
     ///

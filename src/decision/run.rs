@@ -9,6 +9,11 @@ const SETTLED: f64 = 3.0;
 const MOST: f64 = 3.0;
 /// How likely a label is that one may be sure of.
 const SURE: f64 = 0.8;
+/// What a second of noise counts for as evidence: a clap, wind or the hiss before a song says little about what is being
+/// played.
+const NOISE: f64 = 0.3;
+/// What it counts for as a sign of a change: music has noisy bars, and noise for good is told some seconds later.
+const NOISE_CHANGE: f64 = 0.1;
 
 /// Divides a source's sound into runs, and sums up the evidence of the newest.
 ///
@@ -32,6 +37,8 @@ pub struct Runs {
     sum: f64,
     /// Seconds since the run began.
     age: f64,
+    /// Seconds since the first patch that waits.
+    waited: f64,
 }
 
 impl Runs {
@@ -47,21 +54,29 @@ impl Runs {
             before: Evidence::new(labels),
             sum: 0.0,
             age: 0.0,
+            waited: 0.0,
         }
     }
 
-    /// Takes in a patch that stands for `seconds`; whether it completes a change.
+    /// Takes in a patch that stands for `seconds`, fewer where it is noise; whether it completes a change.
     pub fn update(&mut self, patch: &Shares, seconds: f64) -> bool {
         self.age += seconds;
+        self.waited += seconds;
+        let lasted = seconds;
+        let counted = |noise: f64| lasted * (1.0 - (1.0 - noise) * patch.noise());
+        let seconds = counted(NOISE);
         if self.run.seconds() >= SETTLED {
             let beyond = (self.run.distance(patch) / self.unit - self.distance) / (1.0 - self.distance);
-            self.sum = (self.sum + beyond.min(MOST) * seconds).max(0.0);
+            self.sum = (self.sum + beyond.min(MOST) * counted(NOISE_CHANGE)).max(0.0);
         }
         if self.sum == 0.0 {
             self.absorb();
             self.run.fade((-seconds / self.memory).exp());
             self.run.add(patch, seconds);
             return false;
+        }
+        if self.waiting.seconds() == 0.0 {
+            self.waited = lasted;
         }
         self.waiting.add(patch, seconds);
         if self.sum < self.seconds {
@@ -71,7 +86,7 @@ impl Runs {
         std::mem::swap(&mut self.run, &mut self.waiting);
         self.waiting.fade(0.0);
         self.sum = 0.0;
-        self.age = self.run.seconds();
+        self.age = self.waited;
         true
     }
 

@@ -27,6 +27,7 @@ from .comparison_models import Recipe, Training
 from .comparison_tables import Result, cost_table, leak_table, quality_table, replace
 from .comparison_times import machine, measure
 
+SHIPPED = "trunk, shipped head `gtzan10`"
 # One line adds a model: its name, one of the kinds of `Features.get`, and its fit.
 RECIPES: list[Recipe] = [*comparison_models.RECIPES, *comparison_networks.RECIPES]
 
@@ -111,6 +112,7 @@ def main() -> None:
     parser.add_argument(
         "--protocols", nargs="+", default=list(PROTOCOLS), choices=PROTOCOLS, help="only these"
     )
+    parser.add_argument("--shipped", type=Path, help="what `genres` kept of its held-out cuts")
     parser.add_argument("--times", action="store_true", help="measure the times (again)")
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
@@ -128,6 +130,9 @@ def main() -> None:
             measured = {"machine": machine(), "times": measure(RECIPES, sets["cuts"])}
             times.write_text(json.dumps(measured, indent=1), encoding="utf-8")
     results = {name: _results(name, sets[p.clips].clips, arguments.work) for name, p in PROTOCOLS.items()}
+    if arguments.shipped:
+        for name, result in shipped(arguments.shipped, cuts, arguments.bundle).items():
+            results[name][SHIPPED] = result
     text = _report(results, times, (arguments.bundle / "trunk.onnx").stat().st_size)
     print(text)
     if arguments.write:
@@ -165,6 +170,16 @@ def _results(protocol: str, clips: Clips, work: Path) -> dict[str, Result]:
     return results
 
 
+def shipped(kept: Path, cuts: Clips, bundle: Path) -> dict[str, Result]:
+    """The shipped head's held-out posteriors, made by `genres` on the same folds, by protocol."""
+    posteriors, size = np.load(kept), (bundle / "heads" / "gtzan10.safetensors").stat().st_size
+    tested = posteriors["published_tested"]
+    return {
+        "blocks": Result(posteriors["blocks"], cuts.label, cuts.track, size),
+        "published": Result(posteriors["published"], cuts.label[tested], cuts.track[tested], size),
+    }
+
+
 def _report(results: dict[str, dict[str, Result]], times: Path, trunk: int) -> str:
     """The generated part of the document."""
     parts = []
@@ -178,7 +193,7 @@ def _report(results: dict[str, dict[str, Result]], times: Path, trunk: int) -> s
         )
     if times.is_file():
         measured = json.loads(times.read_text(encoding="utf-8"))
-        on_trunk = {recipe.name for recipe in RECIPES if recipe.inputs == "embedding"}
+        on_trunk = {SHIPPED} | {recipe.name for recipe in RECIPES if recipe.inputs == "embedding"}
         sizes = {n: r.size + trunk * (n in on_trunk) for n, r in results["blocks"].items()}
         parts.append(f"### Cost\n\nOn {measured['machine']}.\n\n{cost_table(sizes, measured['times'])}")
     return "\n\n".join(parts)

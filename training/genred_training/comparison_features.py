@@ -35,7 +35,7 @@ class Features:
     def get(self, kind: str) -> np.ndarray:
         """Float32 inputs, a row a clip.
 
-        `descriptors` `[n, 78]`; `log-mel` `[n, 187, 96]`; `embedding` `[n, 200]`; `waveform`
+        `descriptors` `[n, 78]`; `log-mel` `[n, 187, 96]`; `embedding` `[n, 624]`; `waveform`
         `[n, 48000]` at 16 kHz. What is shorter than three seconds is repeated cyclically.
         """
         if kind not in self.made:
@@ -115,7 +115,7 @@ def log_mel(files: list[Path], program: str) -> np.ndarray:
 
 
 def embeddings(files: list[Path], program: str) -> np.ndarray:
-    """The trunk's embedding of each file, `[n, 200]`, the mean over its patches."""
+    """The trunk's embedding of each file, `[n, 624]`, the mean over its patches."""
     with tempfile.TemporaryDirectory() as folder:
         listed, out = Path(folder) / "list.txt", Path(folder) / "out"
         listed.write_text("".join(f"{file.resolve()}\n" for file in files), encoding="utf-8")

@@ -6,6 +6,7 @@ import numba
 import numpy as np
 
 SETTLED, MOST, SURE, LEAST_STEP, MOST_SECONDS = 3.0, 3.0, 0.8, 0.125, 3.0
+NOISE, NOISE_CHANGE = 0.3, 0.1
 UNCERTAIN = -1
 
 
@@ -13,12 +14,12 @@ UNCERTAIN = -1
 class Config:
     """`[decision]` of the configuration, with its defaults."""
 
-    change_distance: float = 0.55
-    change_seconds: float = 0.75
-    lead: float = 2.25
-    replace: float = 80.0
-    memory: float = 300.0
-    carry: float = 30.0
+    change_distance: float = 0.57
+    change_seconds: float = 1.5
+    lead: float = 0.75
+    replace: float = 150.0
+    memory: float = 600.0
+    carry: float = 40.0
     least: float = 0.15
 
     def array(self) -> np.ndarray:
@@ -63,16 +64,19 @@ def _decide(times, patches, config, first):
     unit = 1.0 - 2.0 * np.sqrt(SURE * rest) - (others - 1.0) * rest
     run, waiting, before = np.zeros(states), np.zeros(states), np.zeros(states)
     run_s, waiting_s, before_s = 0.0, 0.0, 0.0
-    total, age, held, settled = 0.0, 0.0, UNCERTAIN, False
+    total, age, waited, held, settled = 0.0, 0.0, 0.0, UNCERTAIN, False
     published = np.empty(count, np.int64)
     for index in range(count):
         patch = patches[index]
         seconds = first if index == 0 else min(max(times[index] - times[index - 1], 0.0), MOST_SECONDS)
         changed = False
         age += seconds
+        waited += seconds
+        lasted = seconds
+        seconds = lasted * (1.0 - (1.0 - NOISE) * patch[states - 1])
         if run_s >= SETTLED:
             beyond = (_distance(run, run_s, patch, 1.0) / unit - change_distance) / (1.0 - change_distance)
-            total = max(0.0, total + min(beyond, MOST) * seconds)
+            total = max(0.0, total + min(beyond, MOST) * lasted * (1.0 - (1.0 - NOISE_CHANGE) * patch[states - 1]))
         if total == 0.0:
             if waiting_s > 0.0:
                 kept = np.exp(-waiting_s / memory)
@@ -84,13 +88,15 @@ def _decide(times, patches, config, first):
             run = run * kept + patch * seconds
             run_s = run_s * kept + seconds
         else:
+            if waiting_s == 0.0:
+                waited = lasted
             waiting += patch * seconds
             waiting_s += seconds
             if total >= change_seconds:
                 before, before_s = run, run_s
                 run, run_s = waiting, waiting_s
                 waiting, waiting_s = np.zeros(states), 0.0
-                total, age, changed = 0.0, run_s, True
+                total, age, changed = 0.0, waited, True
         settled = settled and not changed
         order = np.argsort(-run, kind="mergesort")
         best, second = order[0], order[1]

@@ -1,4 +1,4 @@
-"""GTZAN as labelled material: its cuts, the tag activations of whole tracks, and its folds."""
+"""GTZAN as labelled material: its cuts, and the tag activations of whole tracks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import numpy as np
 GENRES = ["blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock"]
 # What our vocabulary calls them, where it differs.
 NAMES = {"hiphop": "hip-hop", "disco": "disco-funk"}
-FOLDS = 5
 # float16 activations end here.
 SMALLEST, LARGEST = 1e-7, 1.0 - 5e-4
 
@@ -71,17 +70,3 @@ def read_tags(folder: Path) -> Tags:
         parts.append((np.log(share / (1 - share)), genre, archive["track"].astype(str), [split] * len(genre)))
     return Tags(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
-
-def block(track: str) -> str:
-    """GTZAN is ordered by artist: ten consecutive numbers of a genre stand for one artist."""
-    genre, number = track.split(".")[:2]
-    return f"{genre}.{int(number) // 10}"
-
-
-def fold_of_block(tracks: list[str]) -> dict[str, int]:
-    """A fold, 0 to `FOLDS` - 1, for every block of `tracks`; a genre's blocks go to different folds."""
-    folds = {}
-    for index, genre in enumerate(GENRES):
-        blocks = sorted({block(t) for t in tracks if t.startswith(f"{genre}.")})
-        folds |= {b: (position + index) % FOLDS for position, b in enumerate(blocks)}
-    return folds

@@ -2,8 +2,8 @@
 
     python -m genred_training.tune_decision lists --music INDEX.csv --out DIR     # what is to be played
     python -m genred_training.tune_decision play DIR --genred PATH                # posteriors, by the daemon's own way
-    python -m genred_training.tune_decision curve DIR                             # tables in Markdown
-    python -m genred_training.tune_decision search DIR                            # other settings, chosen on half a
+    python -m genred_training.tune_decision curve DIR --tags FOLDER               # tables in Markdown
+    python -m genred_training.tune_decision search DIR --tags FOLDER              # other settings, chosen on half a
 
 `INDEX.csv` has the columns `path` and `seconds`, `group` (tracks of one group stay on one side: an album, a package) and optionally `genre`.
 Groups are dealt to two halves: settings are chosen on `a` and reported on `b`.
@@ -14,12 +14,16 @@ import csv
 import json
 import random
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from . import tag_streams as tag_tracks
+from .clips import block
 from .decision import UNCERTAIN, Config, decide, shares
+from .gtzan import GENRES
 
 HALVES = ("a", "b")
 
@@ -39,7 +43,6 @@ def write_lists(music: Path, out: Path, seed: int, longest: float) -> None:
         whole = [(track, 0.0, min(float(track["seconds"]), longest)) for track in mine]
         _write(out / f"long-{name}.csv", whole, music.parent)
         chance.shuffle(mine)
-        _write(out / f"short-{name}.csv", [_part(track, chance, 15, 30) for track in mine], music.parent)
         tagged = [track for track in mine if track.get("genre")]
         _write(out / f"tagged-{name}.csv", [_part(track, chance, 20, 40) for track in _alternate(tagged, chance)], music.parent)
 
@@ -169,20 +172,19 @@ def judge(times: np.ndarray, published: np.ndarray, pieces: list[tuple[float, fl
     return figures
 
 
-def joined(stream: Stream, config: Config) -> Figures:
-    """The stream as it was played, joins and all."""
-    return judge(stream.times, decide(stream.times, stream.patches, config), stream.pieces)
+Decisions = Callable[[Stream], np.ndarray]
+"""What is published after each patch of a stream."""
 
 
-def alone(stream: Stream, config: Config) -> Figures:
+def alone(stream: Stream, decisions: Decisions) -> Figures:
     """Each piece on its own, from a start that knows nothing: the patches that cross no join."""
     total = Figures()
     for start, end, right in stream.pieces:
         mine = (stream.starts >= start) & (stream.times <= end)
         if mine.sum() < 2:
             continue
-        times = stream.times[mine] - start
-        found = judge(times, decide(times, stream.patches[mine], config), [(0.0, end - start, right)])
+        part = replace(stream, times=stream.times[mine] - start, patches=stream.patches[mine])
+        found = judge(part.times, decisions(part), [(0.0, end - start, right)])
         total.seconds += found.seconds
         total.false += found.false
         total.uncertain += found.uncertain
@@ -212,6 +214,30 @@ def average(stream: Stream, time_constant: float, enter: float, leave: float, ma
     return published
 
 
+def clear(stream: Stream, least: float = 0.5) -> Stream:
+    """The stream, judged only in pieces of which the head is sure: their mean posterior reaches `least`."""
+    pieces = []
+    for start, end, right in stream.pieces:
+        mine = (stream.starts >= start) & (stream.times <= end)
+        sure = mine.any() and stream.patches[mine].mean(0).max() >= least
+        pieces.append((start, end, right if sure else -2))
+    return replace(stream, pieces=pieces)
+
+
+def tag_streams(folder: Path) -> dict[str, Stream]:
+    """A stream of GTZAN tracks for each half, by blocks of ten."""
+    known = tag_tracks.tracks(folder)
+    blocks = sorted({block(name) for name, _, _ in known})
+    streams = {}
+    for half, name in enumerate(HALVES):
+        mine = [track for track in known if blocks.index(block(track[0])) % 2 == half]
+        times, starts, posteriors, pieces = tag_tracks.join(mine, half)
+        found = [(start, end, int(right)) for start, end, right in pieces]
+        labels = [*GENRES, "speech", "noise"]
+        streams[f"gtzan-{name}"] = Stream(f"gtzan-{name}", labels, times, shares(posteriors), starts, found, [])
+    return streams
+
+
 # What is printed
 
 
@@ -224,71 +250,104 @@ def check(stream: Stream) -> int:
     return len(set(mine) ^ set(stream.changes))
 
 
-def row(name: str, single: Figures, others: list[Figures]) -> str:
-    cells = [name, f"{single.false_per_hour:.1f}", f"{100 * single.uncertain / single.seconds:.0f} %", f"{100 * single.right / single.seconds:.0f} %"]
-    for figures in others:
-        cells += [f"{figures.delay(0.5):.1f}", f"{100 * figures.missed:.0f} %", f"{100 * figures.right / figures.seconds:.0f} %"]
-    return "| " + " | ".join(cells) + " |"
+@dataclass
+class Operating:
+    """Figures of one half."""
+
+    long: Figures
+    """Each long track alone."""
+    gtzan: Figures | None
+    """Each GTZAN track alone."""
+    joined: Figures | None
+    """GTZAN tracks, one after the other."""
+    tagged: Figures
+    """Short pieces of tagged tracks, one after the other, where the head is sure."""
+
+    def row(self, name: str) -> str:
+        cells = [name]
+        for found in (self.long, self.gtzan):
+            if found is None:
+                cells += ["–", "–"]
+            else:
+                cells += [f"{found.false_per_hour:.1f}", f"{100 * found.uncertain / found.seconds:.0f} %"]
+        for found in (self.joined, self.tagged):
+            cells += ["–"] * 3 if found is None else [
+                f"{found.delay(0.5):.1f}", f"{100 * found.missed:.0f} %", f"{100 * found.right / found.seconds:.0f} %"
+            ]  # fmt: skip
+        return "| " + " | ".join(cells) + " |"
 
 
-def curve(folder: Path) -> None:
+HEADER = (
+    "| settings | long: false/h | uncertain | GTZAN: false/h | uncertain | joined GTZAN: delay, s | missed | right "
+    "| tagged: delay, s | missed | right |\n" + "|---" * 11 + "|"
+)
+
+
+def operating(streams: dict[str, Stream], half: str, decisions: Decisions) -> Operating:
+    def whole(stream: Stream) -> Figures:
+        return judge(stream.times, decisions(stream), stream.pieces)
+
+    gtzan = streams.get(f"gtzan-{half}")
+    return Operating(
+        alone(streams[f"long-{half}"], decisions),
+        alone(gtzan, decisions) if gtzan else None,
+        whole(gtzan) if gtzan else None,
+        whole(clear(streams[f"tagged-{half}"])),
+    )
+
+
+def of(config: Config) -> Decisions:
+    return lambda stream: decide(stream.times, stream.patches, config)
+
+
+def load(folder: Path, tags: Path | None) -> dict[str, Stream]:
     streams = {path.stem: read(path) for path in sorted(folder.glob("*.json"))}
+    return streams | (tag_streams(tags) if tags else {})
+
+
+def curve(streams: dict[str, Stream]) -> None:
     for name, stream in streams.items():
-        print(f"{name}: {len(stream.pieces)} pieces, {stream.pieces[-1][1] / 3600:.2f} h, {check(stream)} changes differ from the program's")
+        differ = f", {check(stream)} changes differ from the program's" if stream.changes else ""
+        print(f"{name}: {len(stream.pieces)} pieces, {stream.pieces[-1][1] / 3600:.2f} h{differ}")
+    settings = [("defaults", of(Config()))]
+    for key, values in SWEEPS.items():
+        settings += [(f"`{key}` {value}", of(replace(Config(), **{key: value}))) for value in values]
+    for values in AVERAGES:
+        name = "average of {} s, enter {}, leave {}, margin {}, {} s".format(*values)
+        settings.append((name, lambda stream, values=values: average(stream, *values)))
+    settings.append(("best label of each patch", lambda stream: stream.patches.argmax(axis=1)))
     for half in HALVES:
-        parts = [streams[name] for name in (f"{kind}-{half}" for kind in ("long", "short", "tagged")) if name in streams]
-        print(f"\nhalf {half}; each track alone: false changes an hour, uncertain, right; then for {', '.join(part.name for part in parts)}: median delay (s), missed, right\n")
-        print("| settings | " + " | ".join(["false/h", "uncertain", "right"] + ["delay", "missed", "right"] * len(parts)) + " |")
-        print("|---" * (4 + 3 * len(parts)) + "|")
-        settings = [("defaults", Config())]
-        for key, values in SWEEPS.items():
-            settings += [(f"`{key}` {value}", replace(Config(), **{key: value})) for value in values]
-        for name, config in settings:
-            print(row(name, alone(parts[0], config), [joined(part, config) for part in parts]), flush=True)
-        for average_settings in ((8.0, 0.5, 0.35, 0.2, 4.0), (10.0, 0.6, 0.42, 0.3, 5.0), (8.0, 0.3, 0.2, 0.15, 4.0)):
-            others = [judge(part.times, average(part, *average_settings), part.pieces) for part in parts]
-            print(row(f"average {average_settings}", _average_alone(parts[0], average_settings), others), flush=True)
+        print(f"\n<!-- half {half} -->\n{HEADER}")
+        for name, decisions in settings:
+            print(operating(streams, half, decisions).row(name), flush=True)
 
 
-def _average_alone(stream: Stream, settings: tuple) -> Figures:
-    total = Figures()
-    for start, end, right in stream.pieces:
-        mine = (stream.starts >= start) & (stream.times <= end)
-        if mine.sum() < 2:
-            continue
-        part = replace(stream, times=stream.times[mine] - start, patches=stream.patches[mine])
-        found = judge(part.times, average(part, *settings), [(0.0, end - start, right)])
-        total.seconds += found.seconds
-        total.false += found.false
-        total.uncertain += found.uncertain
-        total.right += found.right
-    return total
-
-
+AVERAGES = ((8.0, 0.5, 0.35, 0.2, 4.0), (8.0, 0.3, 0.2, 0.15, 4.0))
 SWEEPS = {
-    "change_distance": (0.25, 0.35, 0.45, 0.65, 0.75),
-    "change_seconds": (0.3, 1.5, 3.0),
-    "lead": (1.25, 1.75, 3.0),
-    "replace": (20.0, 40.0, 160.0),
-    "memory": (60.0, 120.0, 600.0),
+    "change_distance": (0.4, 0.5, 0.65, 0.75),
+    "change_seconds": (0.75, 1.0, 2.5, 4.0),
+    "lead": (0.4, 1.25, 2.0),
+    "replace": (50.0, 100.0, 250.0),
+    "memory": (150.0, 300.0, 1200.0),
 }
 
 
-def search(folder: Path, trials: int, seed: int, goal: float) -> None:
-    """Settings with at most `goal` false changes an hour on half `a` and the least delay and the most time with what is right there."""
+def search(streams: dict[str, Stream], trials: int, seed: int, goal: float) -> None:
+    """Settings with at most `goal` false changes an hour on half `a`, and little delay and much that is right there."""
     chance = np.random.default_rng(seed)
-    streams = {path.stem: read(path) for path in sorted(folder.glob("*.json"))}
-    ranges = {"change_distance": (0.25, 0.8), "change_seconds": (0.2, 4.0), "lead": (0.8, 4.0), "replace": (15.0, 200.0), "memory": (60.0, 600.0)}
+    ranges = {"change_distance": (0.35, 0.85), "change_seconds": (0.3, 4.0), "lead": (0.4, 2.5), "replace": (40.0, 300.0), "memory": (100.0, 900.0)}
 
-    def figures(config: Config, half: str) -> tuple[Figures, list[Figures]]:
-        parts = [streams[name] for name in (f"{kind}-{half}" for kind in ("long", "short", "tagged")) if name in streams]
-        return alone(parts[0], config), [joined(part, config) for part in parts]
-
-    def cost(single: Figures, others: list[Figures]) -> float:
-        rate = max(np.log(max(single.false_per_hour, 0.1) / goal), 0)
-        late = max(min(others[-1].delay(0.5), 30.0) - 6.0, 0)
-        right = [found.right / found.seconds for found in (single, *others)]
-        return 4 * rate + 0.3 * late + 10 * max(single.uncertain / single.seconds - 0.08, 0) - sum(right)
+    def cost(found: Operating) -> float:
+        parts = [part for part in (found.long, found.gtzan, found.joined, found.tagged) if part]
+        value = -sum(part.right / part.seconds for part in parts)
+        for part in (found.long, found.gtzan):
+            if part:
+                value += 3 * max(np.log(max(part.false_per_hour, 0.1) / goal), 0)
+                value += 10 * max(part.uncertain / part.seconds - 0.15, 0)
+        for part in (found.joined, found.tagged):
+            if part:
+                value += 0.2 * max(min(part.delay(0.5), 30.0) - 5.0, 0) + 2 * part.missed
+        return value
 
     best: list[tuple[float, Config]] = []
     for trial in range(trials):
@@ -301,13 +360,14 @@ def search(folder: Path, trials: int, seed: int, goal: float) -> None:
                 values[key] *= float(np.exp(chance.normal(0, 0.2)))
         values["change_distance"] = min(values["change_distance"], 0.95)
         config = replace(Config(), **values)
-        best.append((cost(*figures(config, "a")), config))
+        best.append((cost(operating(streams, "a", of(config))), config))
         best.sort(key=lambda found: found[0])
         best = best[:20]
+    print(HEADER)
     for found, config in best[:3]:
         print(f"{found:.3f} {config}")
         for half in HALVES:
-            print(row(half, *figures(config, half)))
+            print(operating(streams, half, of(config)).row(half))
 
 
 def main() -> None:
@@ -324,8 +384,10 @@ def main() -> None:
     playing.add_argument("--head")
     drawing = commands.add_parser("curve")
     drawing.add_argument("folder", type=Path)
+    drawing.add_argument("--tags", type=Path, help="tag activations of GTZAN tracks")
     searching = commands.add_parser("search")
     searching.add_argument("folder", type=Path)
+    searching.add_argument("--tags", type=Path, help="tag activations of GTZAN tracks")
     searching.add_argument("--trials", type=int, default=150)
     searching.add_argument("--goal", type=float, default=2.0)
     searching.add_argument("--seed", type=int, default=1)
@@ -335,9 +397,9 @@ def main() -> None:
     elif args.command == "play":
         play(args.folder, args.genred, args.head)
     elif args.command == "curve":
-        curve(args.folder)
+        curve(load(args.folder, args.tags))
     else:
-        search(args.folder, args.trials, args.seed, args.goal)
+        search(load(args.folder, args.tags), args.trials, args.seed, args.goal)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from genred_training import genre_material, linear
 from genred_training.genre_map import GENRES as TAUGHT
 from genred_training.genre_map import teacher_head
 from genred_training.genres import LABELS, TEN
-from genred_training.gtzan import GENRES, block, fold_of_block
+from genred_training.gtzan import GENRES
 from genred_training.heads import load_head
 
 
@@ -52,15 +52,6 @@ def test_temperature_undoes_a_scale(clouds) -> None:
     assert linear.temperature(3.0 * logits, label) == pytest.approx(3.0, rel=0.05)
     assert linear.calibration_error(posterior, label) < 0.02
     assert linear.calibration_error(linear.softmax(3.0 * logits), label) > 0.1
-
-
-def test_no_block_of_ten_is_in_two_folds() -> None:
-    tracks = [f"{genre}.{number:05}" for genre in GENRES for number in range(10, 60)]
-    folds = fold_of_block(tracks)
-    assert block("blues.00019") == block("blues.00010") != block("blues.00020")
-    assert set(folds) == {block(t) for t in tracks}
-    for genre in GENRES:
-        assert sorted(folds[f"{genre}.{n}"] for n in range(1, 6)) == [0, 1, 2, 3, 4]
 
 
 def test_labels_hold_the_ten() -> None:
