@@ -90,5 +90,42 @@ fn from_44_1_khz(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, log_mel, from_44_1_khz);
+/// Sound that fades to the smallest numbers there are, against music: the ratio must stay near 1.
+fn fading_tails(c: &mut Criterion) {
+    let loud = noise(2 * 5 * 48_000);
+    let faded = |per_second: f32| -> Vec<f32> {
+        let level = |n: usize| 10_f32.powf(-per_second * (n / 2) as f32 / 48_000.0);
+        loud.iter().enumerate().map(|(n, x)| x * level(n)).collect()
+    };
+    let scaled = |factor: f32| -> Vec<f32> { loud.iter().map(|x| x * factor).collect() };
+    let mut group = c.benchmark_group("fading_tails");
+    group.sample_size(10);
+    for (name, samples) in [
+        ("music", scaled(1.0)),
+        ("slow_fade", faded(8.0)),
+        ("fast_fade", faded(40.0)),
+        ("silence", scaled(0.0)),
+        ("denormal", scaled(1e-38)),
+        ("just_above_the_floor", scaled(1e-9)),
+    ] {
+        let block = Block {
+            channels: 2,
+            rate: SampleRate::new(48_000).unwrap(),
+            span: Span { start: 0, end: samples.len() as u64 / 2 },
+            gap: false,
+            anchor: None,
+            interleaved: samples,
+        };
+        let patch = PatchParams { frames: 187, hop_seconds: 1.0 };
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                let mut front_end = FrontEnd::new(SourceId(0), &LogMelParams::musicnn(), &patch).unwrap();
+                front_end.push(&block, &mut |_| ()).unwrap();
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, log_mel, from_44_1_khz, fading_tails);
 criterion_main!(benches);

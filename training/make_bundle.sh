@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Makes a bundle from nothing: downloads, embeddings, heads, golden answers. Prints how long each step took.
+#
+#     ./make_bundle.sh DATA WORK [BUNDLE]
+#
+# DATA holds gtzan-cuts.csv and what it lists, gtzan-tags/ and debian-music.csv (README.md says of what form).
+# WORK takes 15 GB: packages, decoded sounds, embeddings; what lies there is not made again.
+# BUNDLE is ../models/musicnn-msd where left out; a CARD.md that lies there is kept.
+# Needs apt-get, dpkg, ffmpeg, cargo, and in PYTHON (default: python) what requirements.lock lists.
+set -euo pipefail
+[ $# -ge 2 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+data=$(realpath "$1") work=$(realpath -m "$2")
+cd "$(dirname "$0")"
+bundle=${3:-../models/musicnn-msd}
+python=${PYTHON:-python}
+mkdir -p "$work/music" "$bundle"
+bundle=$(realpath "$bundle")
+
+step() {
+  local began=$SECONDS name=$1
+  shift
+  printf '== %s\n' "$name" >&2
+  "$@"
+  printf '== %s: %d s\n' "$name" $((SECONDS - began)) >&2
+}
+module() { "$python" -m "genred_training.$1" "${@:2}"; }
+
+fetch_music() {
+  local package
+  for package in $(tail -n +2 "$data/debian-music.csv" | cut -d, -f1 | sort -u); do
+    [ -d "$work/music/$package" ] && continue
+    (cd "$work" && apt-get download -q "$package" && dpkg -x "$package"_*.deb "$work/music/$package.part")
+    rm -f "$work/$package"_*.deb
+    mv "$work/music/$package.part" "$work/music/$package"
+  done
+}
+
+step "the program" cargo build --release --locked --manifest-path ../Cargo.toml
+common=(--bundle "$bundle" --genred ../target/release/genred --runtime ../.cache/onnxruntime/libonnxruntime.so)
+step "Debian music" fetch_music
+step "the networks" module import_musicnn --out "$bundle"
+step "genre heads" module genres --cuts "$data/gtzan-cuts.csv" --tags "$data/gtzan-tags" \
+  --music-index "$data/debian-music.csv" --music "$work/music" --work "$work/genres" "${common[@]}"
+step "their golden answers" module import_musicnn --out "$bundle"
+step "gate" module gate --gtzan "$data/gtzan-cuts.csv" --debian "$data/debian-music.csv" --have "$work/music" \
+  --music "$work/music" --work "$work/gate" "${common[@]}"
+step "its golden answers" module import_musicnn --out "$bundle"
