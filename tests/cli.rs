@@ -399,3 +399,26 @@ fn a_closed_pipe_is_no_failure() {
     check("run gone.wav good.wav --fast --no-mqtt --output jsonl", 1, true);
     check("classify gone.wav good.wav", 1, true);
 }
+
+/// Its figures are there and hang together; what they are is this machine's business.
+#[test]
+fn bench_prints_the_contracts_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    let ended = run(folder.path(), &["bench", "--hop", "0.5", "--json"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let line = &ended.json()[0];
+    let figure = |key: &str| line[key].as_f64().unwrap_or_else(|| panic!("no `{key}` in {line}"));
+    for key in ["resample_ms", "loudness_ms", "score_ms_per_patch", "streams_per_core"] {
+        assert!(figure(key) > 0.0, "{key}");
+    }
+    assert_eq!((line["model"].as_str(), figure("threads"), figure("hop_s")), (Some("musicnn-msd"), 1.0, 0.5));
+    assert_eq!(figure("lookahead_ms"), 0.0, "a windowed trunk");
+    let second = 1e3 / figure("front_end_x_realtime") + 2.0 * figure("score_ms_per_patch");
+    assert!((figure("stream_second_ms") - second).abs() < 0.01, "two patches a second");
+    assert!((figure("streams_per_core") * figure("stream_second_ms") / 1e3 - 1.0).abs() < 0.01);
+
+    let ended = run(folder.path(), &["bench", "--model", "nowhere"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let ended = run(folder.path(), &["bench", "front-end", "--seconds", "2", "--json"]);
+    assert!(ended.json()[0]["front_end_x_realtime"].as_f64().unwrap() > 1.0);
+}

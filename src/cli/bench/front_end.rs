@@ -1,32 +1,19 @@
-//! `genred bench`: what this machine does.
+//! `genred bench front-end`
 
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context;
-use clap::Subcommand;
 use realfft::RealFftPlanner;
 use serde::Serialize;
 
+use super::{median, noise};
 use crate::dsp::{LogMel, LogMelParams};
 use crate::model::Bundle;
 
-/// Measure what the parts cost on this machine.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    #[command(subcommand)]
-    what: What,
-}
-
-#[derive(Debug, Subcommand)]
-enum What {
-    /// Log-mel frames from samples at the model's rate, beside the bare Fourier transforms; one thread
-    FrontEnd(FrontEndArgs),
-}
-
-#[derive(Debug, clap::Args)]
-struct FrontEndArgs {
     /// Seconds of sound a run, 1 to 3600
     #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=3600))]
     seconds: u32,
@@ -40,26 +27,22 @@ struct FrontEndArgs {
 
 /// Seconds of sound a second of computing.
 #[derive(Debug, Serialize)]
-struct FrontEndFigures {
+struct Figures {
     front_end_x_realtime: f64,
     fft_only_x_realtime: f64,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let front_end = Bundle::open(&args.model)?.front_end;
+    let figures = figures(&front_end, args.seconds)?;
     let mut stdout = std::io::stdout().lock();
-    match &args.what {
-        What::FrontEnd(args) => {
-            let front_end = Bundle::open(&args.model)?.front_end;
-            let figures = front_end_figures(&front_end, args.seconds)?;
-            if args.json {
-                writeln!(stdout, "{}", serde_json::to_string(&figures)?)?;
-            } else {
-                let FrontEndFigures { front_end_x_realtime, fft_only_x_realtime } = figures;
-                writeln!(stdout, "log-mel frames    {front_end_x_realtime:>10.0} × real time")?;
-                writeln!(stdout, "transforms alone  {fft_only_x_realtime:>10.0} × real time")?;
-                writeln!(stdout, "ratio             {:>10.2}", fft_only_x_realtime / front_end_x_realtime)?;
-            }
-        }
+    if args.json {
+        writeln!(stdout, "{}", serde_json::to_string(&figures)?)?;
+    } else {
+        let Figures { front_end_x_realtime, fft_only_x_realtime } = figures;
+        writeln!(stdout, "log-mel frames    {front_end_x_realtime:>10.0} × real time")?;
+        writeln!(stdout, "transforms alone  {fft_only_x_realtime:>10.0} × real time")?;
+        writeln!(stdout, "ratio             {:>10.2}", fft_only_x_realtime / front_end_x_realtime)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -67,7 +50,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 /// Runs of each, taking turns, so that a busy moment of the machine meets both; the median of each counts.
 const RUNS: usize = 7;
 
-fn front_end_figures(params: &LogMelParams, seconds: u32) -> anyhow::Result<FrontEndFigures> {
+fn figures(params: &LogMelParams, seconds: u32) -> anyhow::Result<Figures> {
     let samples = noise(params.sample_rate.hertz() as usize * seconds as usize);
     let mut log_mel = LogMel::new(params)?;
     let mut rows = Vec::with_capacity((params.frames(samples.len() as u64) as usize + 1) * params.bands);
@@ -94,23 +77,6 @@ fn front_end_figures(params: &LogMelParams, seconds: u32) -> anyhow::Result<Fron
             bare.push(middle.elapsed().as_secs_f64());
         }
     }
-    let times_realtime = |mut spent: Vec<f64>| {
-        spent.sort_by(f64::total_cmp);
-        (f64::from(seconds) / spent[RUNS / 2] * 10.0).round() / 10.0
-    };
-    Ok(FrontEndFigures {
-        front_end_x_realtime: times_realtime(ours),
-        fft_only_x_realtime: times_realtime(bare),
-    })
-}
-
-/// White noise at −14 dBFS from a linear congruential generator (Numerical Recipes' constants).
-fn noise(samples: usize) -> Vec<f32> {
-    let mut state = 1_u32;
-    std::iter::repeat_with(|| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        ((state >> 8) as f32 / 8_388_608.0 - 1.0) * 0.35
-    })
-    .take(samples)
-    .collect()
+    let times_realtime = |spent: Vec<f64>| (f64::from(seconds) / median(spent) * 10.0).round() / 10.0;
+    Ok(Figures { front_end_x_realtime: times_realtime(ours), fft_only_x_realtime: times_realtime(bare) })
 }

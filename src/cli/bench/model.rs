@@ -1,0 +1,144 @@
+//! `genred bench`: from samples to scores, part by part.
+
+use std::hint::black_box;
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Context;
+use serde::Serialize;
+
+use super::super::{HopArgs, ModelArgs};
+use super::{median, noise};
+use crate::audio::SampleRate;
+use crate::dsp::{LogMel, Loudness, Resampler};
+use crate::model::{Classifier, Model};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    hop: HopArgs,
+    /// Head to score with: a name, or the path of its TOML file
+    #[arg(long, value_name = "NAME|PATH")]
+    head: Option<String>,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Medians over turns, one thread unless `threads` says otherwise.
+#[derive(Debug, Serialize)]
+struct Figures {
+    model: String,
+    threads: usize,
+    hop_s: f64,
+    /// Seconds of sound a second of computing, from samples at the model's rate to log-mel frames.
+    front_end_x_realtime: f64,
+    /// One patch through the trunk and its heads.
+    score_ms_per_patch: f64,
+    /// Front end and model for a second of sound.
+    stream_second_ms: f64,
+    /// Sound after a patch's end that the model waits for.
+    lookahead_ms: f64,
+    /// From 44.1 kHz, mono, to the model's rate, for a second of sound.
+    resample_ms: f64,
+    /// Of a second of stereo at 44.1 kHz.
+    loudness_ms: f64,
+    /// Streams that a core could follow if it did nothing but front end and model.
+    streams_per_core: f64,
+}
+
+const TURNS: usize = 15;
+/// Patches that are scored a turn, one by one.
+const PATCHES: usize = 10;
+/// Seconds of sound that the other parts are given a turn.
+const SECONDS: usize = 20;
+/// What most broadcasts arrive with.
+const SOURCE_RATE: u32 = 44_100;
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let mut model = args.model.load(args.head.as_deref())?;
+    let figures = measure(&mut model, args)?;
+    let mut stdout = std::io::stdout().lock();
+    if args.json {
+        writeln!(stdout, "{}", serde_json::to_string(&figures)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    writeln!(stdout, "front end          {:>9.0} × real time", figures.front_end_x_realtime)?;
+    writeln!(stdout, "a patch            {:>9.3} ms, trunk and heads", figures.score_ms_per_patch)?;
+    writeln!(stdout, "a second of sound  {:>9.3} ms, hop {} s", figures.stream_second_ms, figures.hop_s)?;
+    writeln!(stdout, "  resampling       {:>9.3} ms more, from 44.1 kHz", figures.resample_ms)?;
+    writeln!(stdout, "  loudness         {:>9.3} ms more, stereo", figures.loudness_ms)?;
+    writeln!(stdout, "streams a core     {:>9.0}, nothing else counted", figures.streams_per_core)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn measure(model: &mut Model, args: &Args) -> anyhow::Result<Figures> {
+    let params = model.front_end().clone();
+    let samples = noise(params.sample_rate.hertz() as usize * SECONDS);
+    let mut log_mel = LogMel::new(&params)?;
+    let mut rows = Vec::new();
+    log_mel.push(&samples, &mut rows);
+    let values = model.bundle().patch_frames() * params.bands;
+    let patches: Vec<&[f32]> = rows.windows(values).step_by(params.bands * 16).take(PATCHES).collect();
+    let patches: Vec<Vec<f32>> = patches.into_iter().map(<[f32]>::to_vec).collect();
+
+    let rate = SampleRate::new(SOURCE_RATE).context("the rate is out of range")?;
+    let source = noise(SOURCE_RATE as usize * 2 * SECONDS);
+    let mono = &source[..SOURCE_RATE as usize * SECONDS];
+    let mut resampler = Resampler::new(rate, params.sample_rate)?;
+    let mut resampled = Vec::new();
+    let mut loudness = Loudness::new(rate, 2)?;
+
+    let (mut front_end_s, mut score_s) = (Vec::new(), Vec::new());
+    let (mut resample_s, mut loudness_s) = (Vec::new(), Vec::new());
+    let mut scores = Vec::new();
+    // The first turn warms caches and clocks and does not count.
+    for turn in 0..=TURNS {
+        let began = Instant::now();
+        rows.clear();
+        log_mel.push(&samples, &mut rows);
+        black_box(&rows);
+        let framed = Instant::now();
+        for patch in &patches {
+            scores.clear();
+            model.score(patch, 1, &mut scores)?;
+            black_box(&scores);
+        }
+        let scored = Instant::now();
+        resampled.clear();
+        resampler.push(mono, &mut resampled);
+        black_box(&resampled);
+        let converted = Instant::now();
+        loudness.push(&source);
+        let heard = Instant::now();
+        if turn > 0 {
+            front_end_s.push((framed - began).as_secs_f64() / SECONDS as f64);
+            score_s.push((scored - framed).as_secs_f64() / patches.len() as f64);
+            resample_s.push((converted - scored).as_secs_f64() / SECONDS as f64);
+            loudness_s.push((heard - converted).as_secs_f64() / SECONDS as f64);
+        }
+    }
+    let [front_end_s, score_s, resample_s, loudness_s] =
+        [front_end_s, score_s, resample_s, loudness_s].map(median);
+    let stream_second_ms = 1e3 * (front_end_s + score_s / args.hop.hop);
+    Ok(Figures {
+        model: model.bundle().manifest.name.clone(),
+        threads: args.model.threads.max(1),
+        hop_s: args.hop.hop,
+        front_end_x_realtime: rounded(1.0 / front_end_s),
+        score_ms_per_patch: rounded(1e3 * score_s),
+        stream_second_ms: rounded(stream_second_ms),
+        lookahead_ms: model.bundle().manifest.trunk.lookahead_ms,
+        resample_ms: rounded(1e3 * resample_s),
+        loudness_ms: rounded(1e3 * loudness_s),
+        streams_per_core: rounded(1e3 / stream_second_ms),
+    })
+}
+
+/// To a thousandth.
+fn rounded(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
+}
