@@ -49,7 +49,9 @@ trap clean_up EXIT
     echo 'embedded_port = 0'
     if [ ${#sources[@]} -eq 0 ]; then
         for song in metal classical electronic; do
-            printf '[[source]]\nname = "%s-song"\nuri = "file:%s"\n' "$song" "$PWD/.cache/test-audio/$song.ogg"
+            # From the middle of the song: the metal one begins with roaring and explosions.
+            ffmpeg -v error -ss 60 -i "$PWD/.cache/test-audio/$song.ogg" -c copy "$work/$song.ogg"
+            printf '[[source]]\nname = "%s-song"\nuri = "file:%s"\n' "$song" "$work/$song.ogg"
         done
     fi
 } >"$work/genred.toml"

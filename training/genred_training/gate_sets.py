@@ -158,7 +158,7 @@ class Sets:
         sets["music/gtzan, short"] = lambda rng: looped(
             music_set(library, rng, False, count(1), "train"), rng
         )
-        sets["music/debian"] = lambda rng: music_set(library, rng, True, count(4), "train")
+        sets["music/debian"] = lambda rng: music_set(library, rng, True, count(12), "train")
         sources = library.names("noise", "train")
         sets["noise/effects"] = lambda rng: each(noise_set, library, rng, sources, count(180))
         sets["noise/effects, short"] = lambda rng: looped(
