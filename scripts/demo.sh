@@ -49,8 +49,8 @@ trap clean_up EXIT
     echo 'embedded_port = 0'
     if [ ${#sources[@]} -eq 0 ]; then
         for song in metal classical electronic; do
-            # From the middle of the song: the metal one begins with roaring and explosions.
-            ffmpeg -v error -ss 60 -i "$PWD/.cache/test-audio/$song.ogg" -c copy "$work/$song.ogg"
+            # From one minute on: the metal one begins with roaring and explosions.
+            ffmpeg -nostdin -v error -ss 60 -i "$PWD/.cache/test-audio/$song.ogg" -c copy "$work/$song.ogg"
             printf '[[source]]\nname = "%s-song"\nuri = "file:%s"\n' "$song" "$work/$song.ogg"
         done
     fi

@@ -402,7 +402,7 @@ fn a_closed_pipe_is_no_failure() {
 
 /// Its figures are there and hang together; what they are is this machine's business.
 #[test]
-fn bench_prints_the_contracts_figures() {
+fn bench_prints_figures_that_hang_together() {
     let folder = tempfile::tempdir().unwrap();
     let ended = run(folder.path(), &["bench", "--hop", "0.5", "--json"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);

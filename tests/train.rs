@@ -257,7 +257,7 @@ fn the_same_music_gives_the_same_bytes_and_is_heard_once() {
     assert!(ended.stderr.contains(told), "{}", ended.stderr);
     assert_eq!(ended.json()[0]["patch"]["n"], 48);
     assert!(altered["heads/genres.safetensors"] != first["heads/genres.safetensors"]);
-    assert!(String::from_utf8_lossy(&altered["CARD.md"]).contains("1 altered hearings of each file"));
+    assert!(String::from_utf8_lossy(&altered["CARD.md"]).contains("each file heard 1 times more, altered"));
 
     // Another hop hears other patches; one thread hears the same as two.
     let (ended, _) = again(&["--hop", "2"]);

@@ -10,11 +10,10 @@
 set -euo pipefail
 [ $# -ge 2 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 data=$(realpath "$1") work=$(realpath -m "$2")
+bundle=$(realpath -m "${3:-$(dirname "$0")/../models/musicnn-msd}")
 cd "$(dirname "$0")"
-bundle=${3:-../models/musicnn-msd}
 python=${PYTHON:-python}
 mkdir -p "$work/music" "$bundle"
-bundle=$(realpath "$bundle")
 
 step() {
   local began=$SECONDS name=$1
@@ -35,7 +34,7 @@ fetch_music() {
   done
 }
 
-step "the program" cargo build --release --locked --manifest-path ../Cargo.toml
+step "the program" ../scripts/setup.sh
 common=(--bundle "$bundle" --genred ../target/release/genred --runtime ../.cache/onnxruntime/libonnxruntime.so)
 step "Debian music" fetch_music
 step "the networks" module import_musicnn --out "$bundle"

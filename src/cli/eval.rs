@@ -90,7 +90,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         };
         return task.run();
     }
-    let Some(data) = data else { anyhow::bail!("name the recordings, as in `--data DIR`") };
+    let Some(data) = data else {
+        anyhow::bail!("name the recordings, as in `--data DIR`, or the list, as in `--stream list.csv`")
+    };
     let options = DatasetOptions { filters: args.filters.clone(), ..DatasetOptions::default() };
     let dataset = Dataset::open(data, &options)?;
     let mut model = args.model.load(args.head.as_deref())?;

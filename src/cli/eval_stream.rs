@@ -17,7 +17,7 @@ use crate::study::{Piece, Renaming, Stream, StreamFigures, Stretch, stream};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Judge decisions instead: join the recordings of a CSV file (`path`; `label`, `start`, `end` or `seconds`) to one
-    /// stream, and report false changes, delays and what was published; without a file, that of `--data`
+    /// stream, and report false changes, delays and what was published; without a file, that of `--data`. Decided with the defaults of `[decision]` and `[source.silence]`
     #[arg(
         long,
         value_name = "CSV",
@@ -121,7 +121,7 @@ impl Task<'_> {
         drop(progress);
         if played.format_changes > 0 {
             say(format_args!(
-                "rate or channels change at {} joins: there the front end begins anew, and the first patch comes three seconds later",
+                "rate or channels change at {} places: there the front end begins anew, and the first patch comes late",
                 played.format_changes
             ));
         }

@@ -58,6 +58,7 @@ fn values_out_of_range_name_their_key() {
         "[decision]\nchange_seconds = 0.0",
         "`decision.change_seconds` is 0, not 0.01 to 3600 seconds",
     );
+    check_error("[decision]\nmemory = 2.0", "`decision.memory` is 2, not 10 to 3600 seconds");
     check_error("[decision]\nmemory = nan", "`decision.memory` is NaN");
     check_error("[decision]\nleast = 1.5", "`decision.least` is 1.5, not 0 to 1");
     check_error("[decision]\nmargin = 0.1", "unknown");

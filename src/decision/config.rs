@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 /// `[decision]`: when a source counts as having changed, and what it takes to publish and to replace a label.
 ///
-/// `docs/decisions-and-delay.md` has the curves that the defaults were read from.
+/// `docs/decisions-and-delay.md` has the curves of all keys but `carry` and `least`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DecisionConfig {
@@ -18,11 +18,11 @@ pub struct DecisionConfig {
     pub lead: f64,
     /// Without a change, another label replaces the published one once it leads that by this much evidence.
     pub replace: f64,
-    /// Evidence fades with this time constant, in seconds, above 0.
+    /// Evidence fades with this time constant, in seconds, 10 to 3600.
     pub memory: f64,
     /// After a change, the label from before is kept for at most this many seconds while no other leads.
     pub carry: f64,
-    /// Mean posterior that a label must have to be published, 0–1.
+    /// Share of the evidence since the last change, 0–1, that a label, speech or noise must have to be published.
     pub least: f64,
 }
 
@@ -56,7 +56,8 @@ impl DecisionConfig {
             ("change_seconds", self.change_seconds, 0.01),
             ("lead", self.lead, 0.0),
             ("replace", self.replace, 0.0),
-            ("memory", self.memory, 1.0),
+            // With less, a run never holds enough to be unlike of (`run::SETTLED`).
+            ("memory", self.memory, 10.0),
             ("carry", self.carry, 0.0),
         ] {
             if !(least..=3600.0).contains(&value) {

@@ -118,8 +118,9 @@ impl Shares {
         self.states.last().copied().unwrap_or_default()
     }
 
-    /// Takes the place of the patch before. What is not music by the gate is not shared out among the labels. Where the labels' posteriors do not sum to 1, as those of a head with several labels, they are
-    /// scaled down to 1, or what is missing is shared out evenly.
+    /// Takes the place of the patch before. What is not music by the gate is not shared out among the labels.
+    /// Where the labels' posteriors do not sum to 1, as those of a head with several labels, they are scaled down
+    /// to 1, or what is missing is shared out evenly.
     ///
     /// `false` where a value is not finite or a label is missing: such a patch says nothing.
     pub fn set(&mut self, posteriors: &[f32], gate: Option<GatePosteriors>) -> bool {

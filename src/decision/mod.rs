@@ -104,7 +104,8 @@ impl Decider {
             .unwrap_or_else(|| verdict.state.as_str().into())
     }
 
-    /// Mean posteriors of the music since the last change; empty before the first patch of music.
+    /// Mean posteriors since the last change, weighted by how much of each patch is music; empty before the first
+    /// audible patch.
     pub fn smoothed(&self) -> &[f32] {
         &self.smoothed
     }

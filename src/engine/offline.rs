@@ -49,7 +49,7 @@ pub struct WindowVerdict {
     pub posteriors: Vec<f32>,
 }
 
-/// The answer to a file: no smoothing, no dwell, no `uncertain`.
+/// The answer to a file as a whole: no runs, nothing held, no `uncertain`.
 #[derive(Debug, Clone)]
 pub struct FileVerdict {
     /// Decoded length in seconds.

@@ -97,7 +97,7 @@ fn write(
     if about.copies > 0 {
         writeln!(
             text,
-            "Learned from, and not judged: {} patches of {} altered hearings of each file (speed, level, tone, small loudspeaker, noise).",
+            "Learned from, and not judged: {} patches, each file heard {} times more, altered (speed, level, tone, small loudspeaker, noise).",
             material.track_of.len() - material.patches(),
             about.copies
         )?;

@@ -106,7 +106,7 @@ def main() -> None:
     )
     parser.add_argument("--work", type=Path, required=True, help="folder that keeps what was made")
     parser.add_argument("--genred", default="genred", help="the program [default: genred]")
-    parser.add_argument("--bundle", type=Path, default=BUNDLE, help="the bundle whose trunk is compared")
+    parser.add_argument("--bundle", type=Path, default=BUNDLE, help="the bundle whose file sizes are shown; the program must use it too")
     parser.add_argument("--write", type=Path, help="the document whose generated part to replace")
     parser.add_argument("--only", default="", help="fit only models whose name contains this")
     parser.add_argument(

@@ -12,6 +12,7 @@ training material. Run `import_musicnn` afterwards: it enters them in the manife
 from __future__ import annotations
 
 import argparse
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
@@ -28,12 +29,12 @@ from .heads import Head, load_head
 from .import_musicnn import EMBEDDING_ID, MATERIAL_FILE
 from .linear import (
     Linear,
-    calibration_error,
     log_loss,
     logistic,
     softmax,
     temperature,
 )
+from .metrics import calibration_errors
 from .toml import array, document
 
 LABELS = [
@@ -166,7 +167,8 @@ def calibrate(name: str, logits: np.ndarray, label: np.ndarray) -> float:
     right = posterior.argmax(axis=1) == label
     print(f"## {name}, {len(label)} cuts, folds of blocks of ten")
     print(f"accuracy {right.mean():.3f}, log loss {log_loss(logits / heat, label):.3f}, ", end="")
-    print(f"calibration error {calibration_error(posterior, label):.3f}, temperature {heat:.3f}")
+    error = calibration_errors(posterior.max(axis=1), right, np.ones((1, len(label))))[0]
+    print(f"calibration error {error:.3f}, temperature {heat:.3f}")
     print(f"confidence of 0.8 and more: {sure.mean():.2f} of the cuts, {right[sure].mean():.2f} of them right")
     return heat
 
@@ -257,11 +259,12 @@ def main() -> None:
     tag_head = load_head(arguments.bundle / "heads" / "tags.toml")
     cuts, tags = read_cuts(arguments.cuts), read_tags(arguments.tags)
     embed = Embedder(program, models, runtime)
-    found = cached(arguments.work / "cuts.npz", lambda: material.embed_cuts(cuts, embed))
+    trunk = hashlib.sha256((arguments.bundle / "trunk.onnx").read_bytes()).hexdigest()[:12]
+    found = cached(arguments.work / f"cuts-{trunk}.npz", lambda: material.embed_cuts(cuts, embed))
     music = material.Music(**{
         key: value if key in ("embedding", "track") else value.tolist()
         for key, value in cached(
-            arguments.work / "music.npz",
+            arguments.work / f"music-{trunk}.npz",
             lambda: vars(
                 material.embed_music(arguments.music_index, arguments.music, arguments.work, program, models, runtime)
             ),

@@ -71,10 +71,3 @@ def temperature(logits: np.ndarray, label: np.ndarray) -> float:
     """What to divide logits by so that the log loss is least (Guo et al., 2017)."""
     found = minimize_scalar(lambda t: log_loss(logits / np.exp(t), label), bounds=(-3, 3), method="bounded")
     return float(np.exp(found.x))
-
-
-def calibration_error(posterior: np.ndarray, label: np.ndarray, bins: int = 15) -> float:
-    """Expected calibration error of the top label over bins of equal mass."""
-    confidence, right = posterior.max(axis=1), posterior.argmax(axis=1) == label
-    parts = np.array_split(np.argsort(confidence), bins)
-    return float(sum(abs(confidence[p].mean() - right[p].mean()) * len(p) for p in parts) / len(label))

@@ -242,7 +242,10 @@ def tag_streams(folder: Path) -> dict[str, Stream]:
 
 
 def check(stream: Stream) -> int:
-    """Changes that the program publishes and this module does not, or the other way round; silences left out."""
+    """Changes that the program publishes and this module does not, or the other way round.
+
+    This module knows no silence: each one that the program publishes counts, and so does what follows it.
+    """
     published = decide(stream.times, stream.patches, Config())
     names = [*stream.labels, "uncertain"]
     mine = [(round(float(time), 3), names[state]) for time, state in zip(stream.times, published)]

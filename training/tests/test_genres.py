@@ -50,8 +50,6 @@ def test_temperature_undoes_a_scale(clouds) -> None:
     posterior = linear.softmax(logits)
     label = (posterior.cumsum(axis=1) > random.random((20_000, 1))).argmax(axis=1)
     assert linear.temperature(3.0 * logits, label) == pytest.approx(3.0, rel=0.05)
-    assert linear.calibration_error(posterior, label) < 0.02
-    assert linear.calibration_error(linear.softmax(3.0 * logits), label) > 0.1
 
 
 def test_labels_hold_the_ten() -> None:

@@ -61,8 +61,8 @@ pub struct Stretch {
 pub struct Figures {
     /// Hours of the stretches that are judged.
     pub hours: f64,
-    /// Changes within a stretch, but the first one to what is right; at the start of the stream, those up to the first label
-    /// are none.
+    /// Changes within a stretch, but the first one to what is right; of the first stretch of a stream, but its first
+    /// one, whatever it is.
     pub false_changes: usize,
     /// The same for each hour.
     pub false_changes_per_hour: f64,
