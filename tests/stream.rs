@@ -85,7 +85,7 @@ fn formats_may_differ() {
     cut("classical", 50.0, 30.0, &folder.join("two.flac"), &[]);
     let (line, stderr) = play(folder, "path,start,seconds\none.wav,,\ntwo.flac,10,15\n", &[]);
     assert_eq!(line["format_changes"], 1);
-    assert!(stderr.contains("change at 1 joins"), "{stderr}");
+    assert!(stderr.contains("change at 1 places"), "{stderr}");
     assert_eq!(line["piece_list"][1]["end"], 25.0);
     assert!(line["labelled"].is_null() && line.get("windows").is_none());
     let table = run(folder, &["eval", "--stream", "--data", "list.csv"]);
