@@ -16,8 +16,9 @@ use crate::study::{Piece, Renaming, Stream, StreamFigures, Stretch, stream};
 /// What makes an evaluation one of decisions.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Judge decisions instead: join the recordings of a CSV file (`path`; `label`, `start`, `end` or `seconds`) to one
-    /// stream, and report false changes, delays and what was published; without a file, that of `--data`. Decided with the defaults of `[decision]` and `[source.silence]`
+    /// Judge decisions instead: join the recordings of a CSV file (`path`; `label`, `start`, `end` or `seconds`) to
+    /// one stream, and report false changes, delays and what was published; without a file, that of `--data`.
+    /// Decided with the defaults of `[decision]` and `[source.silence]`
     #[arg(
         long,
         value_name = "CSV",

@@ -18,7 +18,6 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
@@ -26,6 +25,7 @@ from .gate_patches import LABELS, NOT_MUSIC, Embedder, Library, tracks
 from .gate_sets import SEED, Sets
 from .heads import Head
 from .import_musicnn import EMBEDDING_ID
+from .linear import temperature
 from .speech_material import RATE, fetch, write_clips
 from .teachers import Silero
 
@@ -125,18 +125,6 @@ def operating_point(music: np.ndarray) -> float:
     """What to add to the speech logit so that `MUSIC_AS_SPEECH` of the music, `[n, 3]`, is called speech."""
     margin = np.maximum(music[:, MUSIC], music[:, NOISE]) - music[:, SPEECH]
     return float(np.quantile(margin, MUSIC_AS_SPEECH))
-
-
-def temperature(logits: np.ndarray, label: np.ndarray, weight: np.ndarray) -> float:
-    """The temperature of least weighted log loss."""
-
-    def loss(log_temperature: float) -> float:
-        scaled = logits / np.exp(log_temperature)
-        top = scaled.max(axis=1)
-        total = top + np.log(np.exp(scaled - top[:, None]).sum(axis=1))
-        return float(weight @ (total - scaled[np.arange(len(label)), label]))
-
-    return float(np.exp(minimize_scalar(loss, bounds=(-2.0, 3.0), method="bounded").x))
 
 
 def rates(logits: np.ndarray) -> np.ndarray:

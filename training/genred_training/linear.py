@@ -61,13 +61,13 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return _softmax(logits)[0]
 
 
-def log_loss(logits: np.ndarray, label: np.ndarray) -> float:
-    """Mean negative logarithm of the posterior of `label` `[n]`, in nats."""
+def log_loss(logits: np.ndarray, label: np.ndarray, weight: np.ndarray | None = None) -> float:
+    """Mean negative logarithm of the posterior of `label` `[n]`, in nats, over rows of `weight` `[n]`."""
     _, log_sum = _softmax(logits)
-    return float(np.mean(log_sum - logits[np.arange(len(label)), label]))
+    return float(np.average(log_sum - logits[np.arange(len(label)), label], weights=weight))
 
 
-def temperature(logits: np.ndarray, label: np.ndarray) -> float:
+def temperature(logits: np.ndarray, label: np.ndarray, weight: np.ndarray | None = None) -> float:
     """What to divide logits by so that the log loss is least (Guo et al., 2017)."""
-    found = minimize_scalar(lambda t: log_loss(logits / np.exp(t), label), bounds=(-3, 3), method="bounded")
+    found = minimize_scalar(lambda t: log_loss(logits / np.exp(t), label, weight), bounds=(-3, 3), method="bounded")
     return float(np.exp(found.x))
