@@ -65,10 +65,10 @@ fn from_44_1_khz(c: &mut Criterion) {
         anchor: None,
     };
     let params = LogMelParams::musicnn();
-    let patch = PatchParams { frames: 187, hop_seconds: 1.0 };
+    let patch = PatchParams::new(187, 1.0);
     let mut front_end = FrontEnd::new(SourceId(0), &params, &patch).unwrap();
     group.bench_function("front end", |b| {
-        b.iter(|| front_end.push(&block, &mut |patch| _ = black_box(patch.index)).unwrap())
+        b.iter(|| front_end.push(&block, &mut |patch| _ = black_box(patch.patch.index)).unwrap())
     });
     let mut frames = FrameStream::new(&params).unwrap();
     let mut rows = Vec::new();
@@ -116,7 +116,7 @@ fn fading_tails(c: &mut Criterion) {
             anchor: None,
             interleaved: samples,
         };
-        let patch = PatchParams { frames: 187, hop_seconds: 1.0 };
+        let patch = PatchParams::new(187, 1.0);
         group.bench_function(name, |b| {
             b.iter(|| {
                 let mut front_end = FrontEnd::new(SourceId(0), &LogMelParams::musicnn(), &patch).unwrap();

@@ -9,7 +9,7 @@ scripts/golden_features.py left them, with silence and noise beside them.
     .venv/bin/python scripts/golden_onnx.py
 
 Leaves tests/golden/onnxruntime.safetensors. Run it again when a network or a head of
-models/musicnn-msd changed.
+models/musicnn-msd-windowed or models/musicnn-msd changed.
 """
 import hashlib
 import tomllib
@@ -20,7 +20,8 @@ import onnxruntime
 from safetensors.numpy import load_file, save_file
 
 ROOT = Path(__file__).resolve().parent.parent
-BUNDLE = ROOT / "models/musicnn-msd"
+BUNDLE = ROOT / "models/musicnn-msd-windowed"
+STREAMED = ROOT / "models/musicnn-msd"
 OUT = ROOT / "tests/golden/onnxruntime.safetensors"
 HEADS = ["genres", "tags"]
 FRAMES, BANDS = 187, 96
@@ -72,8 +73,61 @@ def posteriors(head, embedding):
     return out.astype(np.float32)
 
 
-def sha256(relative):
-    return hashlib.sha256((BUNDLE / relative).read_bytes()).hexdigest()
+class Streamed:
+    """The streamed trunk on one recording: level, stretches, pooling; docs/streaming.md."""
+
+    def __init__(self):
+        manifest = tomllib.loads((STREAMED / "manifest.toml").read_text())
+        self.trunk, self.level = manifest["trunk"], manifest["level"]
+        self.scale = manifest["front_end"]["compression"]["scale"]
+        self.pooling = {k: v.astype(np.float64) for k, v in load_file(STREAMED / self.trunk["pooling"]).items()}
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        path = STREAMED / self.trunk["file"]
+        self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+    def gains(self, patch):
+        """The gain of each band that a patch asks for."""
+        power = 10 ** patch.astype(np.float64) - 1
+        mean = power.mean(axis=0)
+        ratio = lambda db: 10 ** (np.asarray(db) / 10)
+        gain = np.clip(self.scale * ratio(self.level["reference_db"]) / mean.mean(), 1, ratio(self.level["max_gain_db"]))
+        usual = self.level["usual_bass_db"]
+        wanted = mean[slice(*self.level["mids"])].mean() * ratio(np.array(usual) - self.level["slack_db"])
+        gains = np.full(len(mean), gain)
+        gains[: len(usual)] *= np.clip(wanted / mean[: len(usual)], 1, ratio(self.level["max_bass_db"]))
+        return gains
+
+    def features(self, mel, first, frames, gains):
+        """Features of `frames` frames from `first` on; there is nothing before and after `mel`."""
+        before, after = self.trunk["halo"]
+        lifted = np.log10(1 + (10 ** mel.astype(np.float64) - 1) * gains)
+        rows = np.pad(lifted, ((500, 500), (0, 0)), constant_values=self.trunk["padding"])
+        rows = rows[500 + first - before : 500 + first + frames + after].astype(np.float32)
+        return self.session.run([self.trunk["features"]], {"log_mel": rows[None]})[0][0]
+
+    def embeddings(self, mel, starts):
+        """Embedding of each patch, the patches having been heard one after the other."""
+        block, out = self.trunk["block"], []
+        found = np.zeros((len(mel), self.trunk["feature_dim"]))
+        known = starts[0]
+        for start in starts:
+            end = start + FRAMES
+            frames = -(-(end - known) // block) * block
+            features = self.features(mel, end - frames, frames, self.gains(mel[start:end]))
+            from_frame = max(end - frames, 0)
+            found[from_frame:end] = features[from_frame - end :]
+            known = end
+            patch = found[start:end]
+            pooled = np.concatenate([patch.max(axis=0), patch.mean(axis=0)])
+            p = self.pooling
+            dense = np.maximum(p["dense.weight"] @ pooled + p["dense.bias"], 0) * p["dense.scale"] + p["dense.shift"]
+            out.append(np.concatenate([dense, pooled * p["pooled.scale"] + p["pooled.shift"]]))
+        return np.stack(out).astype(np.float32)
+
+
+def sha256(bundle, relative):
+    return hashlib.sha256((bundle / relative).read_bytes()).hexdigest()
 
 
 def main():
@@ -90,9 +144,24 @@ def main():
         assert own < 1e-5, own
         made_of.append(f"{network}.onnx")
         print(f"{network}: embeddings to {np.abs(embedding).max():.2f}, head `tags` within {own:.1e} of its own")
+    streamed = Streamed()
+    alone = np.concatenate([streamed.embeddings(patch, [0]) for patch in log_mel[:-2]])
+    tensors["streamed.embedding"] = alone
+    for head in HEADS:
+        tensors[f"streamed.{head}"] = posteriors(head, alone)
+    with np.load(ROOT / "tests/golden/clips.npz") as clips:
+        name = max((n for n in clips.files if n.endswith("/musicnn")), key=lambda n: len(clips[n]))
+        mel = clips[name].astype(np.float32)
+    starts = [k * 125 // 2 for k in range((len(mel) - FRAMES) * 2 // 125 + 1)]
+    # Quieter from the middle on, so that the gains move.
+    mel[len(mel) // 2 :] = np.log10(1 + (10 ** mel[len(mel) // 2 :].astype(np.float64) - 1) * 1e-3)
+    tensors["stream.log_mel"] = mel
+    tensors["stream.embedding"] = streamed.embeddings(mel, starts)
+    print(f"streamed: {len(alone)} patches alone, {len(starts)} of `{name}` in a row")
     between = np.abs(tensors["trunk.embedding"] - tensors["reference.embedding"]).max()
     print(f"the networks differ by {between:.1e}")
-    metadata = {relative: sha256(relative) for relative in made_of} | {"onnxruntime": onnxruntime.__version__}
+    made = {f"streamed/{name}": sha256(STREAMED, name) for name in ("trunk.onnx", "pooling.safetensors")}
+    metadata = made | {relative: sha256(BUNDLE, relative) for relative in made_of} | {"onnxruntime": onnxruntime.__version__}
     save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, OUT, metadata)
     print(f"{OUT.relative_to(ROOT)}: {OUT.stat().st_size} bytes")
 

@@ -210,7 +210,18 @@ fn source_entry(raw: RawSource) -> Result<SourceEntry, String> {
         return Err(format!("source `{label}`: a name needs letters, digits, `_` or `-`, and no `__`"));
     }
     let pacing = raw.pacing.unwrap_or(Pacing::Realtime);
-    let source = SourceConfig { display_name, name, uri, pacing, start: raw.start };
+    if raw.repeat && !matches!(uri, Uri::File(_)) {
+        return Err(format!("source `{label}`: `repeat` is for files"));
+    }
+    let source = SourceConfig {
+        display_name,
+        name,
+        uri,
+        pacing,
+        start: raw.start,
+        repeat: raw.repeat,
+        piece: Duration::ZERO,
+    };
     Ok(SourceEntry { source, silence: raw.silence, lost_after: Duration::from_secs_f64(raw.lost_after) })
 }
 

@@ -16,7 +16,8 @@ pub struct SourceCounters {
     pub xruns: Counter,
     /// Times that the source was opened anew.
     pub reconnects: Counter,
-    /// From the arrival of a patch's last sample to its decision.
+    /// From the arrival of the last sample that a patch needs to the acknowledgement of the message that it caused,
+    /// or to its decision where no acknowledged message came of it.
     pub latency: Histogram,
 }
 
@@ -74,14 +75,22 @@ impl Histogram {
     /// The duration in milliseconds that the share `q` (0–1) of all stays below; `None` before the first.
     /// It is the upper edge of the bucket that holds it.
     pub fn quantile_ms(&self, q: f64) -> Option<f64> {
-        let counts: Vec<u64> = self.0.iter().map(|count| count.load(Relaxed)).collect();
+        Self::quantile_ms_of([self], q)
+    }
+
+    /// The same over all that several histograms hold.
+    pub fn quantile_ms_of<'a>(histograms: impl IntoIterator<Item = &'a Self>, q: f64) -> Option<f64> {
+        let mut counts = [0; BUCKETS];
+        for histogram in histograms {
+            counts.iter_mut().zip(&histogram.0).for_each(|(sum, count)| *sum += count.load(Relaxed));
+        }
         let total: u64 = counts.iter().sum();
         if total == 0 {
             return None;
         }
         let rank = ((total as f64 * q).ceil() as u64).clamp(1, total);
         let mut below = 0;
-        let bucket = counts.iter().position(|count| {
+        let bucket = counts.iter().position(|count: &u64| {
             below += count;
             below >= rank
         })?;
@@ -102,6 +111,15 @@ mod tests {
             let found = histogram.quantile_ms(q).unwrap();
             assert!(found >= expected && found <= expected * 1.19, "{q}: {found} for {expected}");
         }
+    }
+
+    #[test]
+    fn several_count_as_one() {
+        let (quick, slow) = (Histogram::default(), Histogram::default());
+        (0..99).for_each(|_| quick.record(Duration::from_millis(1)));
+        slow.record(Duration::from_secs(1));
+        let quantile = |q| Histogram::quantile_ms_of([&quick, &slow], q).unwrap();
+        assert!(quantile(0.99) < 1.2 && quantile(1.0) >= 1000.0);
     }
 
     #[test]

@@ -114,6 +114,14 @@ pub fn join_by<T>(handle: JoinHandle<T>, deadline: Instant) -> Option<T> {
     handle.join().ok()
 }
 
+/// Lets other threads go first where there is too little for all: the calling thread's nice value is raised to 5.
+pub fn step_back() {
+    // Linux keeps the value by thread, and takes 0 for the calling one.
+    if let Err(error) = rustix::process::setpriority_process(None, 5) {
+        tracing::debug!(%error, "a thread's priority stays as it is");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

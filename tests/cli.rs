@@ -412,13 +412,48 @@ fn bench_prints_figures_that_hang_together() {
         assert!(figure(key) > 0.0, "{key}");
     }
     assert_eq!((line["model"].as_str(), figure("threads"), figure("hop_s")), (Some("musicnn-msd"), 1.0, 0.5));
-    assert_eq!(figure("lookahead_ms"), 0.0, "a windowed trunk");
+    assert_eq!(figure("lookahead_ms"), 656.0, "41 frames of 16 ms");
     let second = 1e3 / figure("front_end_x_realtime") + 2.0 * figure("score_ms_per_patch");
     assert!((figure("stream_second_ms") - second).abs() < 0.01, "two patches a second");
     assert!((figure("streams_per_core") * figure("stream_second_ms") / 1e3 - 1.0).abs() < 0.01);
+
+    let ended = run(
+        folder.path(),
+        &["bench", "--model", "musicnn-msd-windowed", "--batch", "2", "--provider", "cpu", "--json"],
+    );
+    let line = &ended.json()[0];
+    assert_eq!(
+        (&line["lookahead_ms"], &line["batch"], &line["execution_provider"]),
+        (&0.0.into(), &2.into(), &"cpu".into())
+    );
 
     let ended = run(folder.path(), &["bench", "--model", "nowhere"]);
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     let ended = run(folder.path(), &["bench", "front-end", "--seconds", "2", "--json"]);
     assert!(ended.json()[0]["front_end_x_realtime"].as_f64().unwrap() > 1.0);
+}
+
+/// Both codecs, from a file to the broker's acknowledgement: every patch is counted, and each was timed.
+#[test]
+fn bench_streams_counts_every_patch_to_its_acknowledgement() {
+    let folder = tempfile::tempdir().unwrap();
+    for codec in ["mp3", "wav"] {
+        let ended = run(
+            folder.path(),
+            &["bench", "streams", "--sources", "3", "--codec", codec, "--seconds", "7", "--json"],
+        );
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let line = &ended.json()[0];
+        let count = |key: &str| line[key].as_u64().unwrap_or_else(|| panic!("no `{key}` in {line}"));
+        assert_eq!((count("sources"), line["broker"].as_str()), (3, Some("embedded")), "{line}");
+        // The first patch of each comes after 3.65 s, and then one a second.
+        assert!(count("produced") >= 6, "{line}");
+        assert_eq!(count("produced"), count("scored") + count("dropped"), "{line}");
+        assert!(count("scored_least") >= 1, "{line}");
+        assert!(line["latency_ms_p50"].as_f64() > Some(0.0), "{line}");
+        assert!(line["latency_ms_p99"].as_f64() >= line["latency_ms_p50"].as_f64(), "{line}");
+    }
+    let ended = run(folder.path(), &["bench", "streams", "--input", "gone.mp3"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("gone.mp3"), "{}", ended.stderr);
 }

@@ -37,6 +37,8 @@ fn open(uri: &str, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
         uri: Uri::parse(uri).unwrap(),
         pacing: Pacing::Realtime,
         start: None,
+        repeat: false,
+        piece: Duration::ZERO,
     };
     source::open(&config, stop)
 }

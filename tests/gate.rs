@@ -4,7 +4,7 @@ mod support;
 
 use std::path::Path;
 
-use genred::model::{Classifier, Model, ModelConfig, Provider};
+use genred::model::{Classifier, Model, ModelConfig, Provider, Stretch};
 use serde_json::Value;
 use support::audio::write_wav;
 use support::bundle::{DIM, Gate, copy_with_gate};
@@ -40,9 +40,14 @@ fn the_gate_is_scored_with_the_other_heads() {
     let mut model = load(folder.path()).unwrap();
     let values = 187 * 96;
     let log_mel: Vec<f32> = (0..2 * values).map(|index| (index % 97) as f32 / 97.0).collect();
-    let embeddings = model.embed(&log_mel, 2).unwrap().to_vec();
+    let stretches: Vec<Stretch> = (1..)
+        .zip(log_mel.chunks(values))
+        .map(|(n, patch)| Stretch::of_patch(model.feed(), n, patch))
+        .collect();
+    let stretches: Vec<&Stretch> = stretches.iter().collect();
+    let embeddings = model.embed(&stretches).unwrap().to_vec();
     let mut scores = Vec::new();
-    model.score(&log_mel, 2, &mut scores).unwrap();
+    model.score(&stretches, &mut scores).unwrap();
     for (scores, embedding) in scores.iter().zip(embeddings.chunks_exact(DIM)) {
         let found = scores.gate.unwrap();
         let logits = [0.5 * embedding[0] + 0.25, -0.5 * embedding[1] + 1.0, embedding[2] - 0.5];

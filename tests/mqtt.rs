@@ -82,7 +82,7 @@ fn state(source: &str, genre: &str, patch: u64) -> Message {
 fn event(source: &str, seq: u64) -> Message {
     let kind = EventKind::GenreChanged { from: "rock".into(), to: "jazz".into(), confidence: Some(0.83) };
     let payload = Event { run: RUN.into(), seq, ts: now(), kind };
-    Message::Event { source: source.into(), payload: Arc::new(payload) }
+    Message::Event { source: source.into(), payload: Arc::new(payload), cause: None }
 }
 
 fn availability(source: &str, online: bool) -> Message {
@@ -134,7 +134,7 @@ fn window(source: &str, patch: u64) -> Message {
         scores: vec![("jazz".into(), 0.83), ("rock".into(), 0.17)],
         lufs_s: -14.2,
     };
-    Message::Window { source: source.into(), payload: Arc::new(payload) }
+    Message::Window { source: source.into(), payload: Arc::new(payload), cause: None }
 }
 
 fn stats() -> Message {

@@ -6,19 +6,27 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use genred::model::{Bundle, Classifier, Model, ModelConfig, Provider};
+use genred::audio::{Level, Patch, PatchSpan, SourceId};
+use genred::dsp::PatchView;
+use genred::model::{Bundle, Classifier, Cutter, Model, ModelConfig, Provider, Stretch};
 use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
 use support::daemon::{Daemon, genred, run};
 
 /// What two programs that use the same library may differ by; relative above 1.
 const TOLERANCE: f32 = 1e-5;
+/// The level is lifted in single precision here, in double there.
+const STREAMED_TOLERANCE: f32 = 2e-4;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 fn bundle() -> PathBuf {
+    root().join("models/musicnn-msd-windowed")
+}
+
+fn streamed() -> PathBuf {
     root().join("models/musicnn-msd")
 }
 
@@ -41,7 +49,10 @@ fn goldens() -> HashMap<String, Vec<f32>> {
     let bundle = Bundle::open(bundle().to_str().unwrap()).unwrap();
     let made_of = header.metadata().as_ref().unwrap();
     for (file, sum) in made_of.iter().filter(|(file, _)| *file != "onnxruntime") {
-        let found = sha256(&bundle.read(file).unwrap());
+        let found = sha256(&match file.strip_prefix("streamed/") {
+            Some(file) => fs::read(streamed().join(file)).unwrap(),
+            None => bundle.read(file).unwrap(),
+        });
         assert_eq!(&found, sum, "`{file}` has changed: run `scripts/golden_onnx.py`");
     }
     let floats = |bytes: &[u8]| {
@@ -56,10 +67,14 @@ fn sha256(bytes: &[u8]) -> String {
 }
 
 fn assert_near(what: &str, found: &[f32], expected: &[f32]) {
+    assert_within(TOLERANCE, what, found, expected);
+}
+
+fn assert_within(tolerance: f32, what: &str, found: &[f32], expected: &[f32]) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let worst = found.iter().zip(expected).map(|(a, b)| (a - b).abs() / b.abs().max(1.0)).fold(0.0, f32::max);
     println!("{what}: {worst:.1e}");
-    assert!(worst <= TOLERANCE && found.iter().all(|value| value.is_finite()), "{what}: {worst}");
+    assert!(worst <= tolerance && found.iter().all(|value| value.is_finite()), "{what}: {worst}");
 }
 
 /// Embeddings and posteriors of both networks and both heads, whatever the batch.
@@ -75,8 +90,11 @@ fn scores_equal_pythons() {
         for batch in [1, 5, patches] {
             let (mut embeddings, mut scores) = (Vec::new(), Vec::new());
             for chunk in log_mel.chunks(batch * values) {
-                embeddings.extend_from_slice(model.embed(chunk, chunk.len() / values).unwrap());
-                model.score(chunk, chunk.len() / values, &mut scores).unwrap();
+                let stretches: Vec<Stretch> =
+                    chunk.chunks(values).map(|patch| Stretch::of_patch(model.feed(), 1, patch)).collect();
+                let stretches: Vec<&Stretch> = stretches.iter().collect();
+                embeddings.extend_from_slice(model.embed(&stretches).unwrap());
+                model.score(&stretches, &mut scores).unwrap();
             }
             let what = |part: &str| format!("{network}, batch {batch}, {part}");
             assert_near(&what("embedding"), &embeddings, &goldens[&format!("{network}.embedding")]);
@@ -86,6 +104,82 @@ fn scores_equal_pythons() {
             assert_near(&what("tags"), &tags, &goldens[&format!("{network}.tags")]);
         }
     }
+}
+
+/// The streamed trunk on single patches with nothing around them, whatever the batch.
+#[test]
+fn streamed_patches_equal_pythons() {
+    let goldens = goldens();
+    let log_mel = &goldens["log_mel"][..10 * 187 * 96];
+    let mut model = Model::load(&config(&streamed())).unwrap();
+    assert!((600.0..700.0).contains(&model.lookahead_ms()), "{}", model.lookahead_ms());
+    for batch in [1, 3, 10] {
+        let (mut embeddings, mut scores) = (Vec::new(), Vec::new());
+        for chunk in log_mel.chunks(batch * 187 * 96) {
+            let stretches: Vec<Stretch> = (1..)
+                .zip(chunk.chunks(187 * 96))
+                .map(|(segment, patch)| Stretch::of_patch(model.feed(), segment, patch))
+                .collect();
+            let stretches: Vec<&Stretch> = stretches.iter().collect();
+            model.forget();
+            embeddings.extend_from_slice(model.embed(&stretches).unwrap());
+            model.score(&stretches, &mut scores).unwrap();
+        }
+        assert_within(
+            STREAMED_TOLERANCE,
+            &format!("batch {batch}, embedding"),
+            &embeddings,
+            &goldens["streamed.embedding"],
+        );
+        let genres: Vec<f32> = scores.iter().flat_map(|scores| scores.posteriors.clone()).collect();
+        assert_within(
+            STREAMED_TOLERANCE,
+            &format!("batch {batch}, genres"),
+            &genres,
+            &goldens["streamed.genres"],
+        );
+        let tags: Vec<f32> = scores.iter().flat_map(|scores| scores.tags.clone()).collect();
+        assert_within(STREAMED_TOLERANCE, &format!("batch {batch}, tags"), &tags, &goldens["streamed.tags"]);
+    }
+}
+
+/// A recording, patch after patch: each frame's features are computed once, at the level of its time.
+#[test]
+fn streams_equal_pythons() {
+    let goldens = goldens();
+    let mel = &goldens["stream.log_mel"];
+    let frames = mel.len() / 96;
+    let mut model = Model::load(&config(&streamed())).unwrap();
+    let patches = model.feed().patches(1.0);
+    let mut cutter = Cutter::new(model.feed(), 0);
+    let mut embeddings = Vec::new();
+    let starts: Vec<usize> = (0..).map(|k| k * 125 / 2).take_while(|start| start + 187 <= frames).collect();
+    for start in starts {
+        let first = start.saturating_sub(patches.before);
+        let end = (start + 187 + patches.after).min(frames);
+        let view = PatchView {
+            patch: Patch {
+                source: SourceId(0),
+                index: 0,
+                span: PatchSpan { start: 0.0, end: 0.0 },
+                ends_at: jiff::Timestamp::UNIX_EPOCH,
+                level: Level { lufs_s: Level::FLOOR },
+            },
+            segment: 1,
+            start: start as u64,
+            more: false,
+            bands: 96,
+            log_mel: &mel[start * 96..(start + 187) * 96],
+            context: &mel[first * 96..end * 96],
+            lead: start - first,
+            heard_to: 0.0,
+        };
+        let mut stretch = Stretch::default();
+        assert!(cutter.add(&view, &mut stretch));
+        embeddings.extend_from_slice(model.embed(&[&stretch]).unwrap());
+    }
+    assert!(embeddings.len() >= 3 * 624, "{}", embeddings.len());
+    assert_within(STREAMED_TOLERANCE, "stream", &embeddings, &goldens["stream.embedding"]);
 }
 
 /// A copy of the bundle, to be spoilt.

@@ -19,7 +19,8 @@ const CHANNELS: u16 = 2;
 const BLOCK: u64 = 480;
 
 fn front_end() -> FrontEnd {
-    let patch = PatchParams { frames: 187, hop_seconds: 1.0 };
+    // As a streamed trunk asks for them.
+    let patch = PatchParams { before: 81, after: 41, ..PatchParams::new(187, 1.0) };
     FrontEnd::new(SourceId(0), &LogMelParams::musicnn(), &patch).unwrap()
 }
 
@@ -55,9 +56,13 @@ fn ten_minutes_of_blocks_allocate_nothing() {
         recycled.copy_from_slice(patch.log_mel);
         patches += 1;
     };
-    front_end.push(&block, &mut take).unwrap();
+    // Until there is a patch, what a short sound would be made one of is kept; then that is let go.
+    for k in 0..400 {
+        block.span = Span { start: k * BLOCK, end: (k + 1) * BLOCK };
+        front_end.push(&block, &mut take).unwrap();
+    }
     let started = Instant::now();
-    for k in 1..60_000_u64 {
+    for k in 400..60_000_u64 {
         block.span = Span { start: k * BLOCK, end: (k + 1) * BLOCK };
         // A gap each minute, and an anchor with it.
         block.gap = k.is_multiple_of(6000);
@@ -65,14 +70,14 @@ fn ten_minutes_of_blocks_allocate_nothing() {
         assert_no_alloc(|| front_end.push(&block, &mut take)).unwrap();
     }
     println!("{:.0} x real time", 600.0 / started.elapsed().as_secs_f64());
-    assert_eq!(patches, 580, "58 patches a minute");
+    assert_eq!(patches, 579, "58 patches a minute; the last one of all waits for the frames after it");
     let counters = front_end.counters();
     // Two more are begun when a gap comes.
-    assert_eq!((counters.produced, counters.dropped), (598, 18));
+    assert_eq!((counters.produced, counters.dropped), (597, 18));
 }
 
 #[test]
-fn no_format_allocates_after_its_first_block() {
+fn no_format_allocates_after_the_first_patch_and_its_first_block() {
     let mut front_end = front_end();
     for (rate, channels) in [(8000, 1), (11_025, 2), (16_000, 6), (44_100, 2), (96_000, 1), (192_000, 8)] {
         let mut block = block((0..rate * u32::from(channels)).map(|n| (n as f32 * 0.1).sin() * 0.2));
@@ -80,6 +85,10 @@ fn no_format_allocates_after_its_first_block() {
         block.channels = channels;
         block.span = Span { start: 0, end: u64::from(rate) };
         front_end.push(&block, &mut |_| ()).unwrap();
+        while front_end.counters().emitted == 0 {
+            block.span = Span { start: block.span.end, end: block.span.end + u64::from(rate) };
+            front_end.push(&block, &mut |_| ()).unwrap();
+        }
         for _ in 0..20 {
             block.span = Span { start: block.span.end, end: block.span.end + u64::from(rate) };
             assert_no_alloc(|| front_end.push(&block, &mut |_| ())).unwrap();

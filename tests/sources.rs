@@ -364,6 +364,8 @@ fn config(uri: &str, pacing: Pacing) -> SourceConfig {
         uri: Uri::parse(uri).unwrap(),
         pacing,
         start: None,
+        repeat: false,
+        piece: Duration::ZERO,
     }
 }
 
@@ -581,4 +583,31 @@ fn stop_interrupts_a_search_for_sound() {
         assert!(stop.is_set() && samples > 40_000, "{samples}");
         assert!(late < Duration::from_secs(1), "{late:?}");
     }
+}
+
+/// A repeated file goes on without a hole, and in pieces as large as asked for, whatever its packets are.
+#[test]
+fn a_repeated_file_goes_on_in_pieces() {
+    let folder = tempfile::tempdir().unwrap();
+    // A third of a second: two rounds and more in a second.
+    let path = encode(folder.path(), "x.mp3", 44_100, 2, &["-t", "0.35"]);
+    let once = hear(&path).unwrap();
+    let stop = Stop::new().unwrap();
+    let uri = format!("file:{}", path.display());
+    let config =
+        SourceConfig { repeat: true, piece: Duration::from_millis(100), ..config(&uri, Pacing::Realtime) };
+    let mut source = source::open(&config, &stop).unwrap();
+    let (mut block, mut heard, mut end) = (empty_block(), Vec::new(), 0);
+    while end < 5 * once.end / 2 {
+        if source.read(&mut block).unwrap() == Read::Audio {
+            assert_eq!(block.span.start, end, "no hole");
+            assert!(!block.gap && block.samples() >= 4410, "{} samples", block.samples());
+            end = block.span.end;
+            heard.extend_from_slice(&block.interleaved);
+        }
+    }
+    let again = &heard[once.interleaved.len()..2 * once.interleaved.len()];
+    assert!(heard.starts_with(&once.interleaved) && again == once.interleaved);
+    stop.set();
+    assert_eq!(source.read(&mut block).unwrap(), Read::End);
 }

@@ -136,9 +136,14 @@ fn the_bundle_holds_what_it_must() {
     for (name, sum) in sums {
         assert_eq!(sum.as_str(), Some(hex(&bundle[name]).as_str()), "{name}");
     }
-    for copied in
-        ["trunk.onnx", "reference.onnx", "LICENSE-musicnn", "heads/tags.toml", "heads/tags.safetensors"]
-    {
+    for copied in [
+        "trunk.onnx",
+        "pooling.safetensors",
+        "reference.onnx",
+        "LICENSE-musicnn",
+        "heads/tags.toml",
+        "heads/tags.safetensors",
+    ] {
         assert!(bundle[copied] == base(copied), "{copied}");
     }
     // The base's other genre heads answer another question.

@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # Makes a bundle from nothing: downloads, embeddings, heads, golden answers. Prints how long each step took.
 #
-#     ./make_bundle.sh DATA WORK [BUNDLE]
+#     ./make_bundle.sh DATA WORK [MODELS]
 #
 # DATA holds gtzan-cuts.csv and what it lists, gtzan-tags/ and debian-music.csv (README.md says of what form).
 # WORK takes 15 GB: packages, decoded sounds, embeddings; what lies there is not made again.
-# BUNDLE is ../models/musicnn-msd where left out; a CARD.md that lies there is kept.
+# MODELS, ../models where left out, gets the bundles musicnn-msd-windowed and musicnn-msd; a CARD.md there is kept.
 # Needs apt-get, dpkg, ffmpeg, cargo, and in PYTHON (default: python) what requirements.lock lists.
 set -euo pipefail
 [ $# -ge 2 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 data=$(realpath "$1") work=$(realpath -m "$2")
-bundle=$(realpath -m "${3:-$(dirname "$0")/../models/musicnn-msd}")
+models=$(realpath -m "${3:-$(dirname "$0")/../models}")
+bundle=$models/musicnn-msd-windowed
 cd "$(dirname "$0")"
 python=${PYTHON:-python}
 mkdir -p "$work/music" "$bundle"
@@ -44,3 +45,4 @@ step "their golden answers" module import_musicnn --out "$bundle"
 step "gate" module gate --gtzan "$data/gtzan-cuts.csv" --debian "$data/debian-music.csv" --have "$work/music" \
   --music "$work/music" --work "$work/gate" "${common[@]}"
 step "its golden answers" module import_musicnn --out "$bundle"
+step "the streamed bundle" module import_streamed --from "$bundle" --out "$models/musicnn-msd"

@@ -12,19 +12,17 @@ pub struct PatchSpan {
     pub end: f64,
 }
 
-/// One sliding window of log-mel frames, ready to be scored.
-#[derive(Debug, Clone)]
+/// One sliding window of log-mel frames, which are kept elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Patch {
     /// The source that it was cut from.
     pub source: SourceId,
-    /// Counts the patches that were produced for the source in this run, from 0.
+    /// Counts the patches that were produced for the source in this run, dropped ones included, from 0.
     pub index: u64,
     /// Where it lies in the source.
     pub span: PatchSpan,
-    /// Wall-clock time of its end, by the source's anchor.
+    /// Wall-clock time of its end by the source's last anchor; before any anchor, counted from the Unix epoch.
     pub ends_at: jiff::Timestamp,
     /// Loudness at its end.
     pub level: Level,
-    /// Log-mel values, row-major `[frames, bands]`.
-    pub log_mel: Vec<f32>,
 }

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use clap::{ArgAction, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::model::{Bundle, Model, ModelConfig, ModelError};
+use crate::model::{Bundle, Model, ModelConfig, ModelError, Provider};
 
 /// Listens to music and says its genre, over MQTT.
 #[derive(Debug, Parser)]
@@ -159,12 +159,18 @@ impl ModelArgs {
     }
 
     fn load(&self, head: Option<&str>) -> Result<Model, ModelError> {
+        self.load_on(head, None)
+    }
+
+    /// On `provider`, or as the daemon decides.
+    fn load_on(&self, head: Option<&str>, provider: Option<Provider>) -> Result<Model, ModelError> {
         let defaults = ModelConfig::default();
         Model::load(&ModelConfig {
             bundle: self.model.clone(),
             head: head.map_or(defaults.head, str::to_owned),
             reference: self.reference,
             threads: self.threads.max(1),
+            execution_providers: provider.map(|provider| vec![provider]),
             ..ModelConfig::default()
         })
     }

@@ -49,6 +49,8 @@ pub struct RawSource {
     pub uri: String,
     pub pacing: Option<Pacing>,
     pub start: Option<jiff::Timestamp>,
+    #[serde(default)]
+    pub repeat: bool,
     #[serde(default = "default_lost_after")]
     pub lost_after: f64,
     #[serde(default)]
@@ -67,6 +69,7 @@ impl RawSource {
             uri: uri.into(),
             pacing: None,
             start: None,
+            repeat: false,
             lost_after: default_lost_after(),
             silence: SilenceConfig::default(),
         }

@@ -48,10 +48,19 @@ impl Compressor {
     }
 }
 
+/// Replaces each value by `log10(1 + value * scale)`; what goes in is not negative.
 #[multiversion(targets("x86_64+avx2+fma"))]
-fn log10_one_plus(values: &mut [f32], scale: f32) {
+pub fn log10_one_plus(values: &mut [f32], scale: f32) {
     for value in values {
         *value = log10(1.0 + *value * scale);
+    }
+}
+
+/// Replaces each value by `10^value - 1`, the inverse of [`log10_one_plus`] with scale 1; values are 0 to 30.
+#[multiversion(targets("x86_64+avx2+fma"))]
+pub fn exp10_minus_one(values: &mut [f32]) {
+    for value in values {
+        *value = exp10(*value) - 1.0;
     }
 }
 
@@ -83,6 +92,23 @@ const LOG10_2_LOW: f32 = 4.605_039e-6;
 fn log10(x: f32) -> f32 {
     let (exponent, mantissa) = split(x);
     exponent * LOG10_2_HIGH + (exponent * LOG10_2_LOW + ln_near_one(mantissa) * std::f32::consts::LOG10_E)
+}
+
+/// 10 to a power from 0 to 30: the power of two, times the rest by its Taylor series, whose next term is below 2e-8.
+#[inline(always)]
+fn exp10(x: f32) -> f32 {
+    let x = x.clamp(0.0, 30.0);
+    let exponent = (x * std::f32::consts::LOG2_10 + 0.5).floor();
+    let rest = (x - exponent * LOG10_2_HIGH - exponent * LOG10_2_LOW) * std::f32::consts::LN_10;
+    let mut p = 1.0 / 5040.0;
+    p = p * rest + 1.0 / 720.0;
+    p = p * rest + 1.0 / 120.0;
+    p = p * rest + 1.0 / 24.0;
+    p = p * rest + 1.0 / 6.0;
+    p = p * rest + 0.5;
+    p = p * rest + 1.0;
+    p = p * rest + 1.0;
+    p * f32::from_bits(((exponent as i32 + 127) as u32) << 23)
 }
 
 /// Exponent and mantissa of a positive, normal number, the mantissa from √½ to √2.
@@ -135,6 +161,19 @@ mod tests {
             let e = (f64::from(value[0]) - (wide + f64::from(f32::MIN_POSITIVE)).ln()).abs();
             assert!(e <= 2e-7 * wide.ln().abs().max(1e-3) + 6e-8, "ln {x} off by {e}");
         }
+    }
+
+    #[test]
+    fn powers_of_ten_are_right_to_single_precision() {
+        for step in 0..30_000 {
+            let x = step as f32 * 1e-3;
+            let wide = 10_f64.powf(f64::from(x));
+            let error = (f64::from(exp10(x)) - wide).abs() / wide;
+            assert!(error <= 1e-6, "10^{x} off by {error}");
+        }
+        let mut value = [0.0];
+        exp10_minus_one(&mut value);
+        assert_eq!(value, [0.0]);
     }
 
     #[test]

@@ -1,48 +1,38 @@
 //! Blocks in, patches out: the whole front end of one source.
 
+use std::collections::VecDeque;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::intake::{Continuity, Intake};
 use super::patches::Grid;
 use super::{DspError, LogMel, LogMelParams, PatchParams};
-use crate::audio::{Block, Level, Patch, PatchSpan, SourceId};
+use crate::audio::{Block, Patch, PatchSpan, SourceId};
 
 /// Rows of room beyond what a patch and a piece of input need, so that rows are moved seldom.
-const SPARE_ROWS: usize = 128;
+const SPARE_ROWS: usize = 64;
 
 /// A patch that is ready to be scored, lent for the length of a call.
 #[derive(Debug, Clone, Copy)]
 pub struct PatchView<'a> {
-    /// The source that it was cut from.
-    pub source: SourceId,
-    /// Counts the patches that were produced for the source, dropped ones included, from 0.
-    pub index: u64,
-    /// Where it lies in the source, in seconds.
-    pub span: PatchSpan,
-    /// Wall-clock time of its end by the source's last anchor; before any anchor, counted from the Unix epoch.
-    pub ends_at: Timestamp,
-    /// Loudness at its end.
-    pub level: Level,
-    /// Number of frames.
-    pub frames: usize,
+    /// What is known of it.
+    pub patch: Patch,
+    /// Counts the source's segments: frames are numbered from 0 in each.
+    pub segment: u64,
+    /// Number of its first frame in the segment.
+    pub start: u64,
+    /// Whether others of its group follow at once.
+    pub more: bool,
     /// Number of mel bands.
     pub bands: usize,
     /// Log-mel values, row-major `[frames, bands]`.
     pub log_mel: &'a [f32],
-}
-
-impl PatchView<'_> {
-    /// A copy of its own; allocates.
-    pub fn to_patch(&self) -> Patch {
-        Patch {
-            source: self.source,
-            index: self.index,
-            span: self.span,
-            ends_at: self.ends_at,
-            level: self.level,
-            log_mel: self.log_mel.to_vec(),
-        }
-    }
+    /// The same with the frames around it: at most [`PatchParams::before`] and [`PatchParams::after`].
+    pub context: &'a [f32],
+    /// Frames in `context` that come before the patch.
+    pub lead: usize,
+    /// How far the source had been heard when the last frame that the patch needs was complete, in its seconds.
+    pub heard_to: f64,
 }
 
 /// What became of a source's patches so far: `produced = emitted + dropped`.
@@ -63,12 +53,13 @@ pub struct Counters {
 /// loudness begin anew, the patches that were begun are dropped and counted, and spans
 /// go on in the source's own time.
 ///
-/// Nothing is allocated after the first block of a format; see [`FrontEnd::push`].
+/// Nothing is allocated or freed after the first patch; see [`FrontEnd::push`].
 pub struct FrontEnd {
     source: SourceId,
     intake: Intake,
     log_mel: LogMel,
     grid: Grid,
+    params: PatchParams,
     counters: Counters,
     /// Wall-clock time and source time, in seconds, of the last anchor.
     anchor: Option<(Timestamp, f64)>,
@@ -85,6 +76,8 @@ pub struct FrontEnd {
 /// Frames since the last gap.
 #[derive(Default)]
 struct Segment {
+    /// Counts the segments.
+    number: u64,
     /// Rows from `first` on, row-major.
     rows: Vec<f32>,
     /// Frame number of the first row.
@@ -93,6 +86,9 @@ struct Segment {
     end: u64,
     /// The next patch of the segment.
     next: u64,
+    /// Patches whose own frames are all there, with the number of their first: they wait for the frames after
+    /// them, or for the rest of their group.
+    waiting: VecDeque<(Patch, u64)>,
 }
 
 impl FrontEnd {
@@ -109,6 +105,7 @@ impl FrontEnd {
             intake: Intake::new(params, true),
             log_mel,
             grid,
+            params: *patch,
             counters: Counters::default(),
             anchor: None,
             heard: false,
@@ -124,15 +121,20 @@ impl FrontEnd {
         self.counters
     }
 
+    /// Time after sample `sample` of the source, counted as in the blocks, in seconds since its first one.
+    pub fn seconds_at(&self, sample: u64) -> f64 {
+        self.intake.seconds_at(sample)
+    }
+
     /// Hears `block` and hands every patch that it completes to `emit`, in order.
     ///
-    /// Allocates nothing, but for the first block of a rate and channel count.
+    /// Allocates nothing after the first patch, but for the first block of a rate and channel count.
     ///
     /// # Errors
     /// When the block's rate or channel count isn't supported; the block is left out then.
     pub fn push(&mut self, block: &Block, emit: &mut dyn FnMut(PatchView<'_>)) -> Result<(), DspError> {
         if self.intake.accept(block)? == Continuity::Starts {
-            self.start_segment();
+            self.start_segment(emit);
         }
         if let Some(time) = block.anchor {
             self.anchor = Some((time, self.intake.seconds_at(block.span.start)));
@@ -160,25 +162,27 @@ impl FrontEnd {
         self.intake.finish(&mut self.samples);
         self.absorb(emit);
         self.log_mel.finish(&mut self.segment.rows);
-        self.emit_complete(emit);
+        self.complete();
         let (frames, end) = (self.grid.frames, self.segment.end);
         if self.segment.next > 0 {
             let unheard = end - (self.grid.start(self.segment.next - 1) + frames);
             if self.grid.is_half_a_hop(unheard) {
-                self.emit_at(end - frames, emit);
+                self.keep(end - frames);
             }
         } else if self.counters.emitted == 0 && !self.opening.is_empty() {
             self.repeat_opening();
-            self.emit_at(0, emit);
+            self.keep(0);
         }
+        self.hand_out(true, emit);
         self.log_mel.reset();
         self.segment.restart();
         self.opening.clear();
         Ok(())
     }
 
-    /// Drops the patches that were begun, and starts to count frames anew.
-    fn start_segment(&mut self) {
+    /// Hands out what only waits, drops the patches that were begun, and starts to count frames anew.
+    fn start_segment(&mut self, emit: &mut dyn FnMut(PatchView<'_>)) {
+        self.hand_out(true, emit);
         let mut begun = 0;
         while self.grid.start(self.segment.next + begun) < self.segment.end {
             begun += 1;
@@ -190,62 +194,107 @@ impl FrontEnd {
         self.opening.clear();
         let params = self.log_mel.params();
         let piece_rows = self.intake.max_output() / params.hop_length + 2;
-        let rows = self.grid.frames as usize + piece_rows + SPARE_ROWS;
+        let PatchParams { frames, before, after, group, .. } = self.params;
+        let group_rows = self.grid.start(group as u64) as usize + 1;
+        let rows = before + frames + after + group_rows + piece_rows + SPARE_ROWS;
         self.segment.rows.reserve(rows * params.bands);
+        self.segment.waiting.reserve(group + (after as u64 / self.grid.start(1).max(1)) as usize + 2);
         self.samples.clear();
         self.samples.reserve(self.intake.max_output());
     }
 
     /// Turns the samples of one piece into frames, and those into patches.
     fn absorb(&mut self, emit: &mut dyn FnMut(PatchView<'_>)) {
-        if self.counters.emitted == 0 {
+        // Once a patch has been cut there is nothing to repeat.
+        if self.segment.next > 0 || self.counters.emitted > 0 {
+            if self.opening.capacity() > 0 {
+                self.opening = Vec::new();
+            }
+        } else {
             let missing = self.opening_length - self.opening.len();
             self.opening.extend_from_slice(&self.samples[..missing.min(self.samples.len())]);
         }
         self.log_mel.push(&self.samples, &mut self.segment.rows);
-        self.emit_complete(emit);
+        self.complete();
+        self.hand_out(false, emit);
+        let bands = self.log_mel.params().bands;
+        let next = self.grid.start(self.segment.next);
+        // A patch that is aligned to the end may need the last rows, too.
+        let next = next.min(self.segment.end.saturating_sub(self.grid.frames));
+        let oldest = self.segment.waiting.front().map_or(next, |(_, start)| next.min(*start));
+        self.segment.forget_before(oldest.saturating_sub(self.params.before as u64), bands);
     }
 
-    /// Emits the patches of the grid that are complete, then lets go of rows that none needs.
-    fn emit_complete(&mut self, emit: &mut dyn FnMut(PatchView<'_>)) {
+    /// Keeps the patches of the grid whose frames are all there.
+    fn complete(&mut self) {
         let bands = self.log_mel.params().bands;
         self.segment.end = self.segment.first + (self.segment.rows.len() / bands) as u64;
         loop {
             let start = self.grid.start(self.segment.next);
             if start + self.grid.frames > self.segment.end {
-                // A patch that is aligned to the end may need the last rows, too.
-                let needed = start.min(self.segment.end.saturating_sub(self.grid.frames));
-                self.segment.forget_before(needed, bands);
                 return;
             }
-            self.emit_at(start, emit);
+            self.keep(start);
             self.segment.next += 1;
         }
     }
 
-    /// Emits the patch that starts at frame `start`, whose rows are all there.
-    fn emit_at(&mut self, start: u64, emit: &mut dyn FnMut(PatchView<'_>)) {
+    /// Keeps the patch that starts at frame `start`, whose rows are all there.
+    fn keep(&mut self, start: u64) {
         let params = self.log_mel.params();
-        let (bands, hop, rate) = (params.bands, params.hop_length as u64, params.sample_rate);
-        let first = (start - self.segment.first) as usize * bands;
-        let frames = self.grid.frames;
+        let (hop, rate) = (params.hop_length as u64, params.sample_rate);
         let origin = self.intake.origin_seconds();
-        let end_sample = (start + frames) * hop;
+        let end_sample = (start + self.grid.frames) * hop;
         let span =
             PatchSpan { start: origin + rate.seconds(start * hop), end: origin + rate.seconds(end_sample) };
-        let index = self.counters.produced;
-        self.counters.produced += 1;
-        self.counters.emitted += 1;
-        emit(PatchView {
+        let patch = Patch {
             source: self.source,
-            index,
+            index: self.counters.produced + self.segment.waiting.len() as u64,
             span,
             ends_at: self.time_at(span.end),
             level: self.intake.level_at(end_sample),
-            frames: frames as usize,
-            bands,
-            log_mel: &self.segment.rows[first..first + frames as usize * bands],
-        });
+        };
+        self.segment.waiting.push_back((patch, start));
+    }
+
+    /// Hands out the groups of patches that have all frames around them, or, where `all` is set, whatever waits.
+    fn hand_out(&mut self, all: bool, emit: &mut dyn FnMut(PatchView<'_>)) {
+        let bands = self.log_mel.params().bands;
+        let PatchParams { before, after, group, .. } = self.params;
+        let frames = self.grid.frames;
+        let heard_to = self.intake.heard_to();
+        let segment = &mut self.segment;
+        loop {
+            let count = group.min(segment.waiting.len());
+            let Some((_, last)) = count.checked_sub(1).and_then(|index| segment.waiting.get(index)) else {
+                return;
+            };
+            let is_ready = count == group && last + frames + after as u64 <= segment.end;
+            if !is_ready && !all {
+                return;
+            }
+            let last_end = segment.waiting[count - 1].0.span.end;
+            for left in (0..count).rev() {
+                let Some((patch, start)) = segment.waiting.pop_front() else { return };
+                self.counters.produced += 1;
+                self.counters.emitted += 1;
+                let first = start.saturating_sub(before as u64).max(segment.first);
+                let end = (start + frames + after as u64).min(segment.end);
+                let row = |frame: u64| (frame - segment.first) as usize * bands;
+                emit(PatchView {
+                    patch,
+                    segment: segment.number,
+                    start,
+                    more: left > 0,
+                    bands,
+                    log_mel: &segment.rows[row(start)..row(start + frames)],
+                    context: &segment.rows[row(first)..row(end)],
+                    lead: (start - first) as usize,
+                    // The first ones of a group have waited for the last.
+                    heard_to: heard_to - (last_end - patch.span.end),
+                });
+            }
+        }
     }
 
     /// Replaces the rows by those of the opening, repeated to one patch.
@@ -258,6 +307,8 @@ impl FrontEnd {
             self.log_mel.push(&self.opening[..now], &mut self.segment.rows);
             missing -= now;
         }
+        let bands = self.log_mel.params().bands;
+        self.segment.end = (self.segment.rows.len() / bands) as u64;
     }
 
     /// Wall-clock time of a source time in seconds.
@@ -273,6 +324,8 @@ impl FrontEnd {
 impl Segment {
     fn restart(&mut self) {
         self.rows.clear();
+        self.waiting.clear();
+        self.number += 1;
         (self.first, self.end, self.next) = (0, 0, 0);
     }
 

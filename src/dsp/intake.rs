@@ -130,6 +130,11 @@ impl Intake {
         self.heard
     }
 
+    /// How far the source has been heard, in seconds since its first sample.
+    pub(super) fn heard_to(&self) -> f64 {
+        self.seconds_at(self.origin + self.heard)
+    }
+
     /// Time of the segment's first sample, in seconds since the source's first one.
     pub(super) fn origin_seconds(&self) -> f64 {
         self.seconds_at(self.origin)

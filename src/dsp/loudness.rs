@@ -1,8 +1,7 @@
 //! EBU R128 short-term loudness at the source's own rate, before the downmix.
 
-use ebur128::{Channel, EbuR128, Mode};
-
 use super::DspError;
+use super::k_weighting::KWeighting;
 use super::resample::MIN_RATE;
 use crate::audio::{Level, SampleRate};
 
@@ -17,12 +16,13 @@ const HISTORY: usize = 64;
 
 /// Short-term loudness, taken every tenth of a second by the count of samples.
 ///
-/// K-weighting and channel weights are `ebur128`'s. The 3 s window is kept here as
-/// 30 energies of 100 ms, which is the same mean at a thirtieth of the cost; before 3 s
-/// have been heard, it is the mean over what there is, so that a short file isn't
-/// measured as if silence came before it.
+/// The 3 s window is kept as 30 energies of 100 ms, which is the same mean at a thirtieth
+/// of the cost; before 3 s have been heard, it is the mean over what there is, so that a
+/// short file isn't measured as if silence came before it.
 pub struct Loudness {
-    meter: EbuR128,
+    filter: KWeighting,
+    /// Sum of the K-weighted squares of the tenth of a second at hand.
+    energy: f64,
     rate: u64,
     channels: usize,
     /// Samples (a channel) that were heard.
@@ -47,16 +47,9 @@ impl Loudness {
         if rate.hertz() < MIN_RATE {
             return Err(DspError::Rate(rate));
         }
-        // Mode M keeps 400 ms in the meter, all that a look at the last 100 ms needs.
-        let mut meter =
-            EbuR128::new(u32::from(channels), rate.hertz(), Mode::M).map_err(|_| DspError::Rate(rate))?;
-        if channels > 6 {
-            // The meter leaves channels beyond 5.1 out; their layout is unknown, so all weigh the same.
-            let all = [Channel::Left; MAX_CHANNELS as usize];
-            meter.set_channel_map(&all[..usize::from(channels)]).map_err(|_| DspError::Channels(channels))?;
-        }
         Ok(Self {
-            meter,
+            filter: KWeighting::new(rate, usize::from(channels)),
+            energy: 0.0,
             rate: u64::from(rate.hertz()),
             channels: usize::from(channels),
             heard: 0,
@@ -73,8 +66,7 @@ impl Loudness {
             let edge = (self.tenths + 1) * self.rate / 10;
             let wanted = (edge - self.heard) as usize * self.channels;
             let (now, later) = rest.split_at(rest.len().min(wanted));
-            let outcome = self.meter.add_frames_f32(now);
-            debug_assert!(outcome.is_ok(), "whole samples were given");
+            self.energy += self.filter.energy(now);
             self.heard += (now.len() / self.channels) as u64;
             rest = later;
             if self.heard == edge {
@@ -92,30 +84,27 @@ impl Loudness {
             let oldest = self.tenths.saturating_sub(HISTORY as u64 - 1).max(1);
             return Level { lufs_s: self.history[tenth.max(oldest) as usize % HISTORY] };
         }
-        let share = self.heard as f64 / (self.rate / 10) as f64;
-        Level { lufs_s: if share > 0.0 { lufs(self.last_tenth() / share) } else { Level::FLOOR } }
+        Level { lufs_s: if self.heard > 0 { lufs(self.energy / self.heard as f64) } else { Level::FLOOR } }
     }
 
     /// Forgets what it heard.
     pub fn reset(&mut self) {
-        self.meter.reset();
+        self.filter.reset();
+        self.energy = 0.0;
         (self.heard, self.tenths) = (0, 0);
         self.history = [Level::FLOOR; HISTORY];
     }
 
     fn close_tenth(&mut self) {
-        self.energies[self.tenths as usize % WINDOW] = self.last_tenth();
+        let samples = self.heard - self.tenths * self.rate / 10;
+        self.energies[self.tenths as usize % WINDOW] = self.energy / samples as f64;
+        self.energy = 0.0;
+        self.filter.settle();
         self.tenths += 1;
         let counted = WINDOW.min(self.tenths as usize);
         // Summed in the order of the slots, which depends on the tenth alone.
         let mean = self.energies[..counted].iter().sum::<f64>() / counted as f64;
         self.history[self.tenths as usize % HISTORY] = lufs(mean);
-    }
-
-    /// Mean square of the last 100 ms, K-weighted.
-    fn last_tenth(&self) -> f64 {
-        let loudness = self.meter.loudness_window(100).unwrap_or(f64::NEG_INFINITY);
-        10_f64.powf((loudness + OFFSET) / 10.0)
     }
 }
 
@@ -131,6 +120,8 @@ fn lufs(energy: f64) -> f32 {
 #[cfg(test)]
 mod tests {
     use std::f64::consts::TAU;
+
+    use ebur128::{EbuR128, Mode};
 
     use super::*;
 

@@ -14,7 +14,7 @@
 //! and spans are the same to the bit. Every stage counts samples from the start of
 //! its segment and never looks at where a block ends.
 //!
-//! **Invariant**: after the first block of a format, nothing in here allocates
+//! **Invariant**: after a source's first patch, nothing in here allocates or frees
 //! until the source ends or changes its format.
 
 mod compress;
@@ -23,6 +23,7 @@ mod downmix;
 mod frame_stream;
 mod front_end;
 mod intake;
+mod k_weighting;
 mod log_mel;
 mod loudness;
 mod mel;
@@ -32,6 +33,7 @@ mod resample;
 mod stft;
 mod taper;
 
+pub use compress::{exp10_minus_one, log10_one_plus};
 pub use downmix::SAMPLE_LIMIT;
 pub use frame_stream::FrameStream;
 pub use front_end::{Counters, FrontEnd, PatchView};

@@ -10,15 +10,29 @@ pub struct PatchParams {
     pub frames: usize,
     /// Seconds from one patch to the next, 0.25 to 3; kept to the microsecond.
     pub hop_seconds: f64,
+    /// Frames before a patch that are handed out with it, where there are any.
+    pub before: usize,
+    /// Frames after a patch that are waited for and handed out with it; fewer where the sound ends.
+    pub after: usize,
+    /// Patches that are handed out together, at least 1.
+    pub group: usize,
 }
 
 impl PatchParams {
-    /// Checks both ranges.
+    /// Patches of `frames`, handed out one by one and with nothing around them.
+    pub fn new(frames: usize, hop_seconds: f64) -> Self {
+        Self { frames, hop_seconds, before: 0, after: 0, group: 1 }
+    }
+
+    /// Checks all ranges.
     ///
     /// # Errors
     /// Names the parameter that is out of its range.
     pub fn validate(&self) -> Result<(), DspError> {
         check((1..=100_000).contains(&self.frames), "frames", self.frames, "use 1 to 100000")?;
+        check(self.before <= 100_000, "before", self.before, "use at most 100000")?;
+        check(self.after <= 100_000, "after", self.after, "use at most 100000")?;
+        check((1..=64).contains(&self.group), "group", self.group, "use 1 to 64")?;
         check((0.25..=3.0).contains(&self.hop_seconds), "hop", self.hop_seconds, "use 0.25 to 3 seconds")
     }
 }
@@ -59,7 +73,7 @@ mod tests {
     use super::*;
 
     fn grid(hop_seconds: f64) -> Grid {
-        Grid::new(&PatchParams { frames: 187, hop_seconds }, &LogMelParams::musicnn()).unwrap()
+        Grid::new(&PatchParams::new(187, hop_seconds), &LogMelParams::musicnn()).unwrap()
     }
 
     #[test]
@@ -81,7 +95,7 @@ mod tests {
     #[test]
     fn ranges_are_checked() {
         for (frames, hop_seconds) in [(0, 1.0), (187, 0.1), (187, 3.5), (187, f64::NAN)] {
-            assert!(PatchParams { frames, hop_seconds }.validate().is_err());
+            assert!(PatchParams::new(frames, hop_seconds).validate().is_err());
         }
     }
 }

@@ -14,7 +14,7 @@ use super::usage::Usage;
 use crate::audio::{Patch, SourceId};
 use crate::decision::{Change, Decider, Observation, SilenceConfig, Verdict, raw};
 use crate::model::Scores;
-use crate::sink::{Message, payload};
+use crate::sink::{Cause, Message, payload};
 use crate::stats::{InferenceCounters, SourceCounters};
 
 /// How often `stats` goes out.
@@ -56,6 +56,17 @@ pub struct Constants {
     pub hop_s: f64,
     /// How often states are repeated.
     pub heartbeat: Duration,
+    /// What a broker acknowledges.
+    pub acknowledged: Acknowledged,
+}
+
+/// Messages whose way is timed to a broker's acknowledgement.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Acknowledged {
+    /// Every scored patch.
+    pub windows: bool,
+    /// Every decided change.
+    pub events: bool,
 }
 
 /// Everything the thread owns.
@@ -110,7 +121,7 @@ impl Director {
                 failed: None,
             })
             .collect();
-        Self { constants, desks, inference, judged, closed, fanout, usage: Usage::new() }
+        Self { constants, desks, inference, judged, closed, fanout, usage: Usage::begin() }
     }
 
     /// Runs until the infer thread has ended, or it is told to close; returns the sources that failed, with their reasons.
@@ -172,7 +183,13 @@ impl Director {
             scores: self.constants.labels.iter().cloned().zip(scores.posteriors.iter().copied()).collect(),
             lufs_s,
         };
-        self.fanout.send(Message::Window { source: desk.fixed.name.clone(), payload: Arc::new(window) });
+        let cause = Cause { arrived, counters: desk.fixed.counters.clone() };
+        let Acknowledged { windows, events } = self.constants.acknowledged;
+        self.fanout.send(Message::Window {
+            source: desk.fixed.name.clone(),
+            payload: Arc::new(window),
+            cause: windows.then(|| cause.clone()),
+        });
         desk.patch = patch.index + 1;
         desk.raw = Some(verdict);
         desk.lufs_s = Some(lufs_s);
@@ -180,9 +197,12 @@ impl Director {
         let seen =
             Observation { time: patch.span.end, posteriors: &scores.posteriors, gate: scores.gate, lufs_s };
         let changes = desk.fixed.decider.observe(seen);
-        self.publish_changes(index, changes, patch.ends_at);
+        let is_timed = windows || (events && !changes.is_empty());
+        if !is_timed {
+            cause.end();
+        }
+        self.publish_changes(index, changes, patch.ends_at, (events && !windows).then_some(cause));
         let desk = &mut self.desks[index];
-        desk.fixed.counters.latency.record(arrived.elapsed());
         if Instant::now() >= desk.attributes_due && !desk.fixed.decider.smoothed().is_empty() {
             desk.attributes_due = Instant::now() + ATTRIBUTES_EVERY;
             self.publish_attributes(index);
@@ -196,12 +216,12 @@ impl Director {
             Note::Arriving => {
                 self.fanout.send(Message::Availability { source: name, online: true });
                 let changes = self.desks[index].fixed.decider.recover();
-                self.publish_changes(index, changes, now);
+                self.publish_changes(index, changes, now, None);
             }
             Note::Lost => {
                 let changes = self.desks[index].fixed.decider.lose();
                 // The event and the state go out before the availability that would hide them.
-                self.publish_changes(index, changes, now);
+                self.publish_changes(index, changes, now, None);
                 self.fanout.send(Message::Availability { source: name, online: false });
             }
             Note::Ended => {
@@ -210,7 +230,7 @@ impl Director {
             }
             Note::Failed(reason) => {
                 let changes = self.desks[index].fixed.decider.lose();
-                self.publish_changes(index, changes, now);
+                self.publish_changes(index, changes, now, None);
                 self.desks[index].failed = Some(reason);
                 self.close(index);
             }
@@ -224,7 +244,13 @@ impl Director {
     }
 
     /// Publishes events in order, then the state that they led to.
-    fn publish_changes(&mut self, index: usize, changes: Vec<Change>, at: Timestamp) {
+    fn publish_changes(
+        &mut self,
+        index: usize,
+        changes: Vec<Change>,
+        at: Timestamp,
+        mut cause: Option<Cause>,
+    ) {
         if changes.is_empty() {
             return;
         }
@@ -241,7 +267,12 @@ impl Director {
                 ts: at,
                 kind: event_kind(change),
             };
-            self.fanout.send(Message::Event { source: desk.fixed.name.clone(), payload: Arc::new(event) });
+            self.fanout.send(Message::Event {
+                source: desk.fixed.name.clone(),
+                payload: Arc::new(event),
+                // Of several at once, the first is timed.
+                cause: cause.take(),
+            });
         }
         self.publish_state(index);
     }

@@ -4,17 +4,19 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, TrySendError};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::EngineError;
+use super::batcher::Inlet;
 use crate::audio::{Block, Patch, SourceId, Span};
 use crate::backoff::Backoff;
 use crate::dsp::{FrontEnd, LogMelParams, PatchParams, PatchView};
+use crate::model::{Cutter, Feed, Stretch};
 use crate::source::{self, Pacing, Read, Source, SourceConfig, SourceError, Uri};
 use crate::stats::SourceCounters;
 use crate::thread::Stop;
 
-/// Patches of one source that may wait for inference.
+/// Parcels of one source that may wait for inference.
 pub const IN_FLIGHT: usize = 4;
 
 /// The longest pause before a source is opened anew.
@@ -23,15 +25,19 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// What a source's thread tells the stages after it, in order.
 #[derive(Debug)]
 pub enum Work {
-    /// A patch to score.
-    Patch {
-        /// The patch.
-        patch: Patch,
-        /// When the block that completed it had been read.
-        arrived: Instant,
-    },
+    /// Patches to score.
+    Parcel(Parcel),
     /// Something about the source itself.
     Note(SourceId, Note),
+}
+
+/// Patches that are scored together, and what they are made of.
+#[derive(Debug, Default)]
+pub struct Parcel {
+    /// What goes through the trunk.
+    pub stretch: Stretch,
+    /// The patches that it ends with, and when the block with the last sample that each one needs had been read.
+    pub patches: Vec<(Patch, Instant)>,
 }
 
 /// What happened to a source.
@@ -57,17 +63,21 @@ pub struct Feature {
     pub front_end: LogMelParams,
     /// How patches are cut.
     pub patches: PatchParams,
+    /// How the model wants them.
+    pub feed: Feed,
     /// Silence of this many seconds of clock means `lost`, for sources that arrive in real time.
     pub lost_after: Duration,
+    /// How long it waits before it begins.
+    pub begins_after: Duration,
     /// Whether a source that is not there at the start is waited for. Alone, it is not: whoever
     /// mistyped a device wants to be told, and a service manager starts the daemon again.
     pub patient: bool,
     /// What it counts.
     pub counters: Arc<SourceCounters>,
     /// Where it sends.
-    pub work: Sender<Work>,
-    /// Buffers come back here; it begins with [`IN_FLIGHT`] of them.
-    pub buffers: Receiver<Vec<f32>>,
+    pub work: Inlet,
+    /// Parcels come back here; there are [`IN_FLIGHT`] of them.
+    pub parcels: Receiver<Parcel>,
     /// Ends it.
     pub stop: Stop,
 }
@@ -82,12 +92,24 @@ enum Outcome {
 /// What outlives one opening of the source.
 struct Course {
     front_end: FrontEnd,
+    packer: Packer,
     /// Where the last block ended, in seconds of the source's own time, and when it was read.
     heard: Option<(f64, Instant)>,
     openings: u64,
     /// Overruns of the openings before this one.
     xruns: u64,
     dropped_at_gaps: u64,
+}
+
+/// What becomes of patches.
+struct Packer {
+    cutter: Cutter,
+    /// The parcel that is being filled.
+    parcel: Option<Parcel>,
+    /// Parcels at hand, last used last: those that are never needed never grow.
+    free: Vec<Parcel>,
+    /// Where the newest block ends, in seconds of the source.
+    block_end: f64,
 }
 
 impl Feature {
@@ -107,11 +129,27 @@ impl Feature {
             Ok(front_end) => front_end,
             Err(error) => return self.note(Note::Failed(error.to_string())),
         };
-        let mut course = Course { front_end, heard: None, openings: 0, xruns: 0, dropped_at_gaps: 0 };
+        if self.stop.wait(self.begins_after) {
+            return;
+        }
+        // Hundreds of sources wake up all the time; the one thread that all of them wait for goes first.
+        crate::thread::step_back();
+        let SourceId(index) = self.id;
+        let free = (0..IN_FLIGHT).map(|_| Parcel::default()).collect();
+        let packer = Packer { cutter: Cutter::new(&self.feed, index), parcel: None, free, block_end: 0.0 };
+        let mut course = Course { front_end, packer, heard: None, openings: 0, xruns: 0, dropped_at_gaps: 0 };
+        self.listen_again(&mut course);
+        // What waits for the rest of its group, which will not come.
+        if let Some(parcel) = course.packer.parcel {
+            self.counters.dropped.add(parcel.patches.len() as u64);
+        }
+    }
+
+    fn listen_again(&self, course: &mut Course) {
         let mut backoff = Backoff::new(LONGEST_PAUSE);
         loop {
             let began = Instant::now();
-            let error = match self.listen(&mut course) {
+            let error = match self.listen(course) {
                 Outcome::Stopped => return,
                 Outcome::Ended => return self.note(Note::Ended),
                 Outcome::Failed(error) => error,
@@ -173,7 +211,9 @@ impl Feature {
                         block.gap |= std::mem::take(&mut first);
                     }
                     course.heard = Some((block.rate.seconds(block.span.end), arrived));
-                    let pushed = course.front_end.push(&block, &mut |view| self.emit(view, arrived));
+                    let Course { front_end, packer, .. } = &mut *course;
+                    packer.block_end = front_end.seconds_at(block.span.end);
+                    let pushed = front_end.push(&block, &mut |view| self.pack(packer, &view, arrived));
                     if let Err(error) = pushed {
                         return Outcome::Failed(SourceError::Permanent(error.to_string()));
                     }
@@ -187,7 +227,8 @@ impl Feature {
                 }
                 Read::End if self.stop.is_set() => return Outcome::Stopped,
                 Read::End => {
-                    let finished = course.front_end.finish(&mut |view| self.emit(view, arrived));
+                    let Course { front_end, packer, .. } = &mut *course;
+                    let finished = front_end.finish(&mut |view| self.pack(packer, &view, arrived));
                     self.count(course, source, xruns);
                     return match finished {
                         Ok(()) => Outcome::Ended,
@@ -211,42 +252,47 @@ impl Feature {
         self.counters.xruns.set(course.xruns + *xruns);
     }
 
-    /// Sends a patch on. A live source that finds no free buffer drops it; a fast one waits.
-    fn emit(&self, view: PatchView<'_>, arrived: Instant) {
-        let Some(mut log_mel) = self.buffer() else {
+    /// Adds a patch to the parcel, and sends that on once it is whole.
+    fn pack(&self, packer: &mut Packer, view: &PatchView<'_>, arrived: Instant) {
+        let Some(mut parcel) = packer.parcel.take().or_else(|| self.parcel(packer)) else {
+            packer.cutter.lost();
             self.counters.dropped.add(1);
             return;
         };
-        log_mel.clear();
-        log_mel.extend_from_slice(view.log_mel);
-        let patch = Patch {
-            source: self.id,
-            index: view.index,
-            span: view.span,
-            ends_at: view.ends_at,
-            level: view.level,
-            log_mel,
-        };
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
-            self.work.try_send(Work::Patch { patch, arrived })
-        {
-            // Full cannot be: the queue has room for every buffer. Disconnected: the engine is ending.
-            self.counters.dropped.add(1);
+        // Live sound that came after what the patch needs has kept it waiting as long as it lasts.
+        let late = if self.is_live() { (packer.block_end - view.heard_to).max(0.0) } else { 0.0 };
+        let needed_at = arrived.checked_sub(Duration::from_secs_f64(late)).unwrap_or(arrived);
+        parcel.patches.push((view.patch, needed_at));
+        if packer.cutter.add(view, &mut parcel.stretch) {
+            self.work.send(Work::Parcel(parcel));
+        } else {
+            packer.parcel = Some(parcel);
         }
     }
 
-    fn buffer(&self) -> Option<Vec<f32>> {
-        if self.is_live() {
-            return self.buffers.try_recv().ok();
+    /// An empty parcel. A live source that has none left takes back what waits, which counts as dropped, and skips
+    /// ahead; a fast one waits.
+    fn parcel(&self, packer: &mut Packer) -> Option<Parcel> {
+        let Packer { cutter, free, .. } = packer;
+        free.extend(self.parcels.try_iter());
+        if free.is_empty() && self.is_live() {
+            self.work.take_back(|parcel| {
+                self.counters.dropped.add(parcel.patches.len() as u64);
+                free.push(parcel);
+            });
+            cutter.lost();
         }
-        loop {
-            match self.buffers.recv_timeout(Duration::from_millis(100)) {
-                Ok(buffer) => return Some(buffer),
-                Err(_) if self.stop.is_set() => return None,
-                Err(crossbeam_channel::RecvTimeoutError::Timeout) => {}
-                Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return None,
+        while free.is_empty() && !self.is_live() && !self.stop.is_set() {
+            match self.parcels.recv_timeout(Duration::from_millis(100)) {
+                Ok(parcel) => free.push(parcel),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
             }
         }
+        let mut parcel = free.pop()?;
+        parcel.stretch.clear();
+        parcel.patches.clear();
+        Some(parcel)
     }
 
     fn is_live(&self) -> bool {
@@ -254,8 +300,7 @@ impl Feature {
     }
 
     fn note(&self, note: Note) {
-        // The queue has room for patches alone; notes are rare, and wait for it.
-        let _ = self.work.send(Work::Note(self.id, note));
+        self.work.send(Work::Note(self.id, note));
     }
 }
 

@@ -3,23 +3,25 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::Sender;
 
-use super::feature::{Note, Work};
+use super::batcher::{Next, Outlet};
+use super::feature::{Note, Parcel, Work};
 use crate::audio::{Patch, SourceId};
-use crate::model::{Classifier, Scores};
+use crate::model::{Classifier, Scores, Stretch};
 use crate::stats::{InferenceCounters, SourceCounters};
+use crate::thread::Stop;
 
 /// What the director gets, in the order in which each source sent it.
 #[derive(Debug)]
 pub enum Judged {
     /// A scored patch.
     Scored {
-        /// The patch, its buffer already handed back.
+        /// The patch.
         patch: Patch,
         /// Its scores.
         scores: Scores,
-        /// When the block that completed it had been read.
+        /// When the block with the last sample that it needs had been read.
         arrived: Instant,
     },
     /// Something about the source itself.
@@ -30,12 +32,16 @@ pub enum Judged {
 pub struct Infer<C> {
     /// The model.
     pub classifier: C,
-    /// Most patches a run.
+    /// Most parcels a run.
     pub max_batch: usize,
+    /// How long a run waits for more parcels than there are.
+    pub max_wait: Duration,
+    /// Once it is set, what waits is scored for a moment more, and then counts as dropped.
+    pub stop: Stop,
     /// What it gets.
-    pub work: Receiver<Work>,
-    /// Where buffers go back to, by source.
-    pub buffers: Vec<Sender<Vec<f32>>>,
+    pub work: Outlet,
+    /// Where parcels go back to, by source.
+    pub parcels: Vec<Sender<Parcel>>,
     /// What it counts, by source.
     pub counters: Vec<Arc<SourceCounters>>,
     /// What it counts of itself.
@@ -44,31 +50,44 @@ pub struct Infer<C> {
     pub judged: Sender<Judged>,
 }
 
+/// How long what waits is still scored when all is to stop.
+const LAST: Duration = Duration::from_millis(250);
+
 /// Repeated failures are said at most this often.
 const SAY_EVERY: Duration = Duration::from_secs(30);
 
 impl<C: Classifier> Infer<C> {
-    /// Runs until every source's thread has ended and the queue is empty.
+    /// Runs until every source's thread has ended and the queues are empty.
     pub fn run(mut self) {
-        let mut batch: Vec<(Patch, Instant)> = Vec::with_capacity(self.max_batch);
-        let mut log_mel = Vec::new();
+        let mut batch = Vec::with_capacity(self.max_batch);
         let mut scores = Vec::with_capacity(self.max_batch);
         let mut said: Option<Instant> = None;
-        while let Ok(first) = self.work.recv() {
-            // A note closes the batch: what its source sent before it must be scored before it.
-            let mut note = None;
-            let mut next = Some(first);
-            while let Some(work) = next.take() {
-                match work {
-                    Work::Patch { patch, arrived } => batch.push((patch, arrived)),
-                    Work::Note(source, what) => note = Some((source, what)),
-                }
-                if note.is_none() && batch.len() < self.max_batch {
-                    next = self.work.try_recv().ok();
-                }
+        let mut last: Option<Instant> = None;
+        loop {
+            let mut next = self.work.next(None);
+            if matches!(next, Next::Ended) {
+                return;
             }
-            if !batch.is_empty() {
-                self.score(&mut batch, &mut log_mel, &mut scores, &mut said);
+            let deadline = Instant::now() + self.max_wait;
+            // A note closes the batch: what its source sent before it must be scored before it.
+            let note = loop {
+                match next {
+                    Next::Work(Work::Parcel(parcel)) => batch.push(parcel),
+                    Next::Work(Work::Note(source, what)) => break Some((source, what)),
+                    Next::Nothing | Next::Ended => break None,
+                }
+                if batch.len() >= self.max_batch {
+                    break None;
+                }
+                next = self.work.next(Some(deadline));
+            };
+            if self.stop.is_set() {
+                last.get_or_insert_with(|| Instant::now() + LAST);
+            }
+            if last.is_some_and(|last| Instant::now() >= last) {
+                self.hand_on(&mut batch, std::iter::empty());
+            } else if !batch.is_empty() {
+                self.score(&mut batch, &mut scores, &mut said);
             }
             if let Some((source, what)) = note {
                 let _ = self.judged.send(Judged::Note(source, what));
@@ -76,37 +95,38 @@ impl<C: Classifier> Infer<C> {
         }
     }
 
-    fn score(
-        &mut self,
-        batch: &mut Vec<(Patch, Instant)>,
-        log_mel: &mut Vec<f32>,
-        scores: &mut Vec<Scores>,
-        said: &mut Option<Instant>,
-    ) {
-        log_mel.clear();
-        batch.iter().for_each(|(patch, _)| log_mel.extend_from_slice(&patch.log_mel));
+    fn score(&mut self, batch: &mut Vec<Parcel>, scores: &mut Vec<Scores>, said: &mut Option<Instant>) {
         scores.clear();
+        let stretches: Vec<&Stretch> = batch.iter().map(|parcel| &parcel.stretch).collect();
         let began = Instant::now();
-        let result = self.classifier.score(log_mel, batch.len(), scores);
+        let result = self.classifier.score(&stretches, scores);
         self.inference.busy_ns.add(began.elapsed().as_nanos() as u64);
-        if let Err(error) = &result
-            && said.is_none_or(|at| at.elapsed() > SAY_EVERY)
-        {
-            *said = Some(Instant::now());
-            tracing::error!(patches = batch.len(), "{error}; the patches count as dropped");
-        }
-        let mut answers = scores.drain(..);
-        for (mut patch, arrived) in batch.drain(..) {
-            let SourceId(index) = patch.source;
-            let _ = self.buffers[index].send(std::mem::take(&mut patch.log_mel));
-            match answers.next() {
-                Some(scores) if result.is_ok() => {
-                    self.counters[index].scored.add(1);
-                    self.inference.patches.add(1);
-                    let _ = self.judged.send(Judged::Scored { patch, scores, arrived });
-                }
-                _ => self.counters[index].dropped.add(1),
+        if let Err(error) = &result {
+            scores.clear();
+            if said.is_none_or(|at| at.elapsed() > SAY_EVERY) {
+                *said = Some(Instant::now());
+                let patches: usize = batch.iter().map(|parcel| parcel.patches.len()).sum();
+                tracing::error!(patches, "{error}; the patches count as dropped");
             }
+        }
+        self.hand_on(batch, scores.drain(..));
+    }
+
+    /// Sends patches on with their `answers`; those for which there is none count as dropped.
+    fn hand_on(&mut self, batch: &mut Vec<Parcel>, mut answers: impl Iterator<Item = Scores>) {
+        for mut parcel in batch.drain(..) {
+            let index = parcel.stretch.source;
+            for (patch, arrived) in parcel.patches.drain(..) {
+                match answers.next() {
+                    Some(scores) => {
+                        self.counters[index].scored.add(1);
+                        self.inference.patches.add(1);
+                        let _ = self.judged.send(Judged::Scored { patch, scores, arrived });
+                    }
+                    None => self.counters[index].dropped.add(1),
+                }
+            }
+            let _ = self.parcels[index].send(parcel);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! All wiring. [`run`] is the daemon, [`offline`] the same way for whole files.
 
+mod batcher;
 mod director;
 mod fanout;
 mod feature;
@@ -7,25 +8,25 @@ mod infer;
 mod notify;
 pub mod offline;
 mod sinks;
-mod usage;
+pub mod usage;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::bounded;
 use jiff::Timestamp;
 
 use crate::config::{Config, SourceEntry};
 use crate::decision::Decider;
-use crate::dsp::PatchParams;
 use crate::model::{Model, ModelError};
 use crate::sink::{Message, payload};
+use crate::source::{SourceConfig, Uri};
 use crate::stats::{InferenceCounters, SourceCounters};
 use crate::thread::{Stop, join_by, spawn};
 
-use director::{Constants, Director, SourceDesk};
+use director::{Acknowledged, Constants, Director, SourceDesk};
 use feature::{Feature, IN_FLIGHT};
 use infer::Infer;
 
@@ -54,6 +55,8 @@ pub enum EngineError {
 pub struct Outcome {
     /// Sources that failed for good, by name, with reasons.
     pub failed: Vec<(Arc<str>, String)>,
+    /// What each source counted.
+    pub counters: Vec<Arc<SourceCounters>>,
 }
 
 /// Answers that may wait for the director, which never waits for anybody.
@@ -76,7 +79,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
     let started = Timestamp::now();
     let run_id: Arc<str> = run_id().into();
     let model = Model::load(&config.model)?;
-    let patches = PatchParams { frames: model.bundle().patch_frames(), hop_seconds: config.hop };
+    let patches = model.feed().patches(config.hop);
     feature::check(model.front_end(), &patches)?;
     tracing::info!(
         model = model.bundle().manifest.name,
@@ -94,7 +97,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
     let (mut fanout, sink_tasks) = sinks::start(&config, &run_id, runtime.handle(), stop)?;
     fanout.send(Message::Info(Arc::new(info(&config, &model, &run_id, started))));
 
-    let (work_tx, work_rx) = bounded(config.sources.len() * (IN_FLIGHT + 4));
+    let (inlets, work) = batcher::queues(config.sources.len(), IN_FLIGHT);
     let (judged_tx, judged_rx) = bounded(JUDGED);
     let counters: Vec<_> = config.sources.iter().map(|_| Arc::new(SourceCounters::default())).collect();
     let inference = Arc::new(InferenceCounters::default());
@@ -112,36 +115,38 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
         })
         .collect();
 
-    let values = patches.frames * model.front_end().bands;
     let mut returns = Vec::new();
     let mut features = Vec::new();
-    for (index, entry) in config.sources.iter().enumerate() {
-        let (buffer_tx, buffer_rx) = buffers(values);
-        returns.push(buffer_tx);
+    for (index, (entry, inlet)) in config.sources.iter().zip(inlets).enumerate() {
+        let (parcel_tx, parcel_rx) = bounded(IN_FLIGHT);
+        returns.push(parcel_tx);
         features.push(Feature {
             id: crate::audio::SourceId(index),
-            config: entry.source.clone(),
+            config: SourceConfig { piece: piece(config.sources.len()), ..entry.source.clone() },
             front_end: model.front_end().clone(),
             patches,
+            feed: model.feed().clone(),
             lost_after: entry.lost_after,
+            begins_after: spread(index, &config),
             patient: config.sources.len() > 1,
             counters: counters[index].clone(),
-            work: work_tx.clone(),
-            buffers: buffer_rx,
+            work: inlet,
+            parcels: parcel_rx,
             stop: stop.clone(),
         });
     }
-    drop(work_tx);
 
     let (closing, closed) = bounded(0);
     let director = Director::new(constants, desks, inference.clone(), judged_rx, closed, fanout);
     let director = spawn("director", move || director.run())?;
     let infer = Infer {
+        max_batch: config.model.max_batch(model.provider()),
+        max_wait: config.model.max_wait(model.provider()),
         classifier: model,
-        max_batch: config.model.max_batch,
-        work: work_rx,
-        buffers: returns,
-        counters,
+        stop: stop.clone(),
+        work,
+        parcels: returns,
+        counters: counters.clone(),
         inference,
         judged: judged_tx,
     };
@@ -170,7 +175,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
     let failed = failed.unwrap_or_default();
     sinks::finish(&runtime, sink_tasks, stop, SINKS);
     runtime.shutdown_timeout(Duration::from_millis(50));
-    dead.map_or(Ok(Outcome { failed }), |stage| Err(EngineError::Died(stage)))
+    dead.map_or(Ok(Outcome { failed, counters }), |stage| Err(EngineError::Died(stage)))
 }
 
 /// Waits until all sources have ended or the stop token is set; the name of a stage that ended before them.
@@ -208,13 +213,20 @@ fn settle<T>(handle: JoinHandle<T>, stop: &Stop, deadline: &mut Option<Instant>)
     handle.join().ok()
 }
 
-/// The buffers of one source's patches, and the way back to it.
-fn buffers(values: usize) -> (Sender<Vec<f32>>, Receiver<Vec<f32>>) {
-    let (tx, rx) = bounded(IN_FLIGHT);
-    for _ in 0..IN_FLIGHT {
-        let _ = tx.try_send(Vec::with_capacity(values));
+/// How much of a file that is played as if live is read at once. One source is read packet by packet; hundreds would
+/// drive each other's working memory out of the caches with every packet.
+fn piece(sources: usize) -> Duration {
+    Duration::from_micros(500 * sources as u64).min(Duration::from_millis(150))
+}
+
+/// When a source begins, after the others: recordings that are played as if live would else all come to the end of
+/// a patch in the same moment, for ever.
+fn spread(index: usize, config: &Config) -> Duration {
+    let source = &config.sources[index].source;
+    match matches!(source.uri, Uri::File(_)) && feature::is_live(source) {
+        true => Duration::from_secs_f64(config.hop).mul_f64(index as f64 / config.sources.len() as f64),
+        false => Duration::ZERO,
     }
-    (tx, rx)
 }
 
 fn start_sources(features: Vec<Feature>) -> Result<Vec<JoinHandle<()>>, EngineError> {
@@ -234,7 +246,19 @@ fn constants(config: &Config, model: &Model, run_id: &Arc<str>) -> Constants {
         execution_provider: model.provider().as_str(),
         hop_s: config.hop,
         heartbeat: config.heartbeat(),
+        acknowledged: acknowledged(config),
     }
+}
+
+#[cfg(not(feature = "mqtt"))]
+fn acknowledged(_: &Config) -> Acknowledged {
+    Acknowledged::default()
+}
+
+#[cfg(feature = "mqtt")]
+fn acknowledged(config: &Config) -> Acknowledged {
+    let enabled = config.mqtt.enabled;
+    Acknowledged { windows: enabled && config.mqtt.window_qos == Some(1), events: enabled }
 }
 
 fn info(config: &Config, model: &Model, run_id: &Arc<str>, started: Timestamp) -> payload::Info {
@@ -252,7 +276,7 @@ fn info(config: &Config, model: &Model, run_id: &Arc<str>, started: Timestamp) -
         labels: model.head().labels().to_vec(),
         execution_provider: model.provider().as_str(),
         execution_provider_reason: model.provider_reason().into(),
-        lookahead_ms: model.bundle().manifest.trunk.lookahead_ms,
+        lookahead_ms: model.lookahead_ms(),
         hop_s: config.hop,
         sources: config.sources.iter().map(source).collect(),
     }
@@ -265,3 +289,6 @@ fn run_id() -> String {
     hasher.write_u32(std::process::id());
     format!("{:016x}", hasher.finish())
 }
+
+#[cfg(test)]
+mod tests;

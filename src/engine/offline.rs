@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 use crate::audio::{Block, Level, PatchSpan, SampleRate, SourceId};
 use crate::decision::{SilenceConfig, State, Verdict, raw};
 use crate::dsp::descriptors::{DescriptorStream, Descriptors};
-use crate::dsp::{DspError, FrameStream, FrontEnd, LogMelParams, PatchParams, PatchView};
-use crate::model::{Gate, Head, HeadKind, Model, ModelError, hex};
+use crate::dsp::{DspError, FrameStream, FrontEnd, LogMelParams, PatchView};
+use crate::model::{Cutter, Gate, Head, HeadKind, Model, ModelError, Stretch, hex};
 use crate::source::{self, Read, Source, SourceError};
 
 /// Why one file has no answer.
@@ -100,25 +100,20 @@ pub fn hear_altered(
 ) -> Result<Heard, FileError> {
     let wrong = |error| FileError::Dsp { file: file.to_path_buf(), error };
     let mut source = source::open_file(file)?;
-    let patches = PatchParams { frames: model.bundle().patch_frames(), hop_seconds };
+    let patches = model.feed().patches(hop_seconds);
     let mut front_end = FrontEnd::new(SourceId(0), model.front_end(), &patches).map_err(wrong)?;
     let mut fingerprint = Fingerprint::default();
     let mut heard = Heard::default();
-    // Patches that wait to be embedded together.
-    let mut log_mel = Vec::new();
-    let mut waiting = 0;
+    let mut waiting = Waiting::new(model);
     for_each_block(source.as_mut(), |block| {
         heard.duration_s += block.rate.seconds(block.samples() as u64);
         fingerprint.update(&block.interleaved);
         alter(block);
-        let mut keep = |view: PatchView<'_>| heard.keep(&view, &mut log_mel, &mut waiting);
-        front_end.push(block, &mut keep).map_err(wrong)?;
-        if waiting >= BATCH { heard.embed(model, &mut log_mel, &mut waiting) } else { Ok(()) }
+        front_end.push(block, &mut |view| heard.keep(&view, &mut waiting)).map_err(wrong)?;
+        if waiting.count >= BATCH { heard.embed(model, &mut waiting) } else { Ok(()) }
     })?;
-    front_end.finish(&mut |view| heard.keep(&view, &mut log_mel, &mut waiting)).map_err(wrong)?;
-    if waiting > 0 {
-        heard.embed(model, &mut log_mel, &mut waiting)?;
-    }
+    front_end.finish(&mut |view| heard.keep(&view, &mut waiting)).map_err(wrong)?;
+    heard.embed(model, &mut waiting)?;
     heard.pcm_sha256 = fingerprint.finish();
     Ok(heard)
 }
@@ -198,23 +193,40 @@ pub fn descriptors(file: &Path) -> Result<Vec<(PatchSpan, Descriptors)>, FileErr
 /// Patches that are embedded in one run. On a processor more gain nothing.
 const BATCH: usize = 8;
 
+/// Stretches that wait to be embedded together.
+struct Waiting {
+    cutter: Cutter,
+    stretches: Vec<Stretch>,
+    count: usize,
+}
+
+impl Waiting {
+    fn new(model: &mut Model) -> Self {
+        // Whatever the model has heard before was another file.
+        model.forget();
+        Self { cutter: Cutter::new(model.feed(), 0), stretches: vec![Stretch::default()], count: 0 }
+    }
+}
+
 impl Heard {
-    fn keep(&mut self, view: &PatchView<'_>, log_mel: &mut Vec<f32>, waiting: &mut usize) {
-        log_mel.extend_from_slice(view.log_mel);
-        self.spans.push(view.span);
-        self.levels.push(view.level);
-        *waiting += 1;
+    fn keep(&mut self, view: &PatchView<'_>, waiting: &mut Waiting) {
+        self.spans.push(view.patch.span);
+        self.levels.push(view.patch.level);
+        if waiting.cutter.add(view, &mut waiting.stretches[waiting.count]) {
+            waiting.count += 1;
+            if waiting.stretches.len() == waiting.count {
+                waiting.stretches.push(Stretch::default());
+            }
+        }
     }
 
-    fn embed(
-        &mut self,
-        model: &mut Model,
-        log_mel: &mut Vec<f32>,
-        waiting: &mut usize,
-    ) -> Result<(), FileError> {
-        self.embeddings.extend_from_slice(model.embed(log_mel, *waiting)?);
-        log_mel.clear();
-        *waiting = 0;
+    fn embed(&mut self, model: &mut Model, waiting: &mut Waiting) -> Result<(), FileError> {
+        let whole: Vec<&Stretch> = waiting.stretches[..waiting.count].iter().collect();
+        self.embeddings.extend_from_slice(model.embed(&whole)?);
+        // The one that is not whole yet comes first now.
+        waiting.stretches.swap(0, waiting.count);
+        waiting.stretches[1..].iter_mut().for_each(Stretch::clear);
+        waiting.count = 0;
         Ok(())
     }
 }

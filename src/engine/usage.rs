@@ -13,7 +13,7 @@ pub struct Usage {
 
 impl Usage {
     /// Begins to count now.
-    pub fn new() -> Self {
+    pub fn begin() -> Self {
         Self { asked: Instant::now(), cpu_seconds: cpu_seconds() }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -45,8 +46,11 @@ pub struct ModelConfig {
     pub threads: usize,
     /// Path of `libonnxruntime.so`.
     pub onnxruntime: Option<PathBuf>,
-    /// Most patches that are scored in one run, at least 1.
-    pub max_batch: usize,
+    /// Most pieces of sound, of different sources, that are scored in one run, at least 1. Left out: 4 on the
+    /// processor, where more gain nothing, and 64 on a card.
+    pub max_batch: Option<usize>,
+    /// Milliseconds that a run waits for more of them than there are. Left out: 0 on the processor, 5 on a card.
+    pub max_wait_ms: Option<u32>,
     /// Score the bundle's reference network instead of its trunk.
     pub reference: bool,
 }
@@ -59,7 +63,8 @@ impl Default for ModelConfig {
             execution_providers: None,
             threads: 1,
             onnxruntime: None,
-            max_batch: 16,
+            max_batch: None,
+            max_wait_ms: None,
             reference: false,
         }
     }
@@ -74,8 +79,11 @@ impl ModelConfig {
         if !(1..=256).contains(&self.threads) {
             return Err(format!("`model.threads` is {}, not 1 to 256", self.threads));
         }
-        if !(1..=1024).contains(&self.max_batch) {
-            return Err(format!("`model.max_batch` is {}, not 1 to 1024", self.max_batch));
+        if let Some(max_batch) = self.max_batch.filter(|size| !(1..=1024).contains(size)) {
+            return Err(format!("`model.max_batch` is {max_batch}, not 1 to 1024"));
+        }
+        if let Some(max_wait) = self.max_wait_ms.filter(|wait| *wait > 1000) {
+            return Err(format!("`model.max_wait_ms` is {max_wait}, not 0 to 1000"));
         }
         if self.execution_providers.as_ref().is_some_and(Vec::is_empty) {
             return Err(
@@ -83,5 +91,22 @@ impl ModelConfig {
             );
         }
         Ok(())
+    }
+
+    /// Most pieces a run on `provider`.
+    pub fn max_batch(&self, provider: Provider) -> usize {
+        self.max_batch.unwrap_or(match provider {
+            Provider::Cpu => 4,
+            Provider::Cuda => 64,
+        })
+    }
+
+    /// How long a run on `provider` waits for more pieces.
+    pub fn max_wait(&self, provider: Provider) -> Duration {
+        let milliseconds = self.max_wait_ms.unwrap_or(match provider {
+            Provider::Cpu => 0,
+            Provider::Cuda => 5,
+        });
+        Duration::from_millis(milliseconds.into())
     }
 }

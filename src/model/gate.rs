@@ -48,7 +48,15 @@ impl Gate {
 
     /// Posteriors, 0–1, of one embedding; 0 for what the gate does not know.
     pub fn posteriors(&self, embedding: &[f32]) -> GatePosteriors {
-        let posteriors = self.head.posteriors(embedding);
+        self.labelled(&self.head.posteriors(embedding))
+    }
+
+    /// Posteriors of each of several embeddings, `[n, dim]` row-major.
+    pub fn posteriors_of_each(&self, embeddings: &[f32]) -> Vec<GatePosteriors> {
+        self.head.posteriors_of_each(embeddings).iter().map(|posteriors| self.labelled(posteriors)).collect()
+    }
+
+    fn labelled(&self, posteriors: &[f32]) -> GatePosteriors {
         let [music, speech, noise] =
             self.index.map(|index| index.and_then(|at| posteriors.get(at)).copied().unwrap_or(0.0));
         GatePosteriors { music, speech, noise }

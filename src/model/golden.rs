@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::ModelError;
 use super::head::{self, Head};
 use super::manifest::Bundle;
-use super::session::TrunkSession;
+use super::stream::{Feed, Stretch};
+use super::trunk::Trunk;
 use crate::dsp;
 
 /// Largest difference of a log-mel value to the golden patch's.
@@ -24,18 +25,21 @@ pub struct Golden {
 }
 
 impl Golden {
-    /// Reads the bundle's golden file; `heads` are those whose scores it may hold.
+    /// Reads the bundle's golden file; `heads` are those whose scores it may hold. The answers are those of the
+    /// trunk or, where the file tells them apart, of the `reference`.
     ///
     /// # Errors
     /// When it is missing, damaged, or its tensors do not fit the manifest.
-    pub fn read(bundle: &Bundle, heads: &[&Head]) -> Result<Self, ModelError> {
+    pub fn read(bundle: &Bundle, heads: &[&Head], reference: bool) -> Result<Self, ModelError> {
         let entry = &bundle.manifest.golden;
         let wrong = |what: String| ModelError::Manifest { file: bundle.folder.join(&entry.file), what };
         let bytes = bundle.read(&entry.file)?;
         let tensors =
             safetensors::SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
         let log_mel = head::floats(&tensors, "log_mel").map_err(&wrong)?;
-        let embedding = head::floats(&tensors, "embedding").map_err(&wrong)?;
+        let has_own = reference && tensors.tensor("reference.embedding").is_ok();
+        let prefix = if has_own { "reference." } else { "" };
+        let embedding = head::floats(&tensors, &format!("{prefix}embedding")).map_err(&wrong)?;
         let samples = head::floats(&tensors, "samples").map_err(&wrong)?;
         let values = bundle.patch_frames() * bundle.front_end.bands;
         let patches = log_mel.len() / values;
@@ -47,7 +51,7 @@ impl Golden {
         }
         let mut scores = Vec::new();
         for head in heads {
-            if let Ok(expected) = head::floats(&tensors, &format!("scores.{}", head.name())) {
+            if let Ok(expected) = head::floats(&tensors, &format!("{prefix}scores.{}", head.name())) {
                 if expected.len() != patches * head.labels().len() {
                     return Err(wrong(format!("`scores.{}` does not fit the head's labels", head.name())));
                 }
@@ -81,9 +85,12 @@ impl Golden {
     ///
     /// # Errors
     /// When the runtime fails or an answer differs.
-    pub fn verify(&self, trunk: &mut TrunkSession, heads: &[&Head]) -> Result<(), ModelError> {
+    pub fn verify(&self, trunk: &mut Trunk, feed: &Feed, heads: &[&Head]) -> Result<(), ModelError> {
         let mut embedding = Vec::new();
-        trunk.run(&self.log_mel, self.patches, &mut embedding)?;
+        let patches = self.log_mel.chunks_exact(self.log_mel.len() / self.patches);
+        let stretches: Vec<Stretch> =
+            patches.zip(1..).map(|(patch, segment)| Stretch::of_patch(feed, segment, patch)).collect();
+        trunk.embed(&stretches.iter().collect::<Vec<_>>(), &mut embedding)?;
         self.compare("embedding", &embedding, &self.embedding)?;
         for head in heads {
             if let Some((_, expected)) = self.scores.iter().find(|(name, _)| name == head.name()) {

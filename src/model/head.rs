@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use multiversion::multiversion;
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +42,7 @@ pub struct Head {
 
 /// A dense layer.
 #[derive(Debug, Clone)]
-struct Layer {
+pub(super) struct Layer {
     /// `[units, inputs]`, row-major.
     weight: Vec<f32>,
     bias: Vec<f32>,
@@ -135,21 +136,32 @@ impl Head {
 
     /// Posteriors, 0–1, one a label, of one embedding of `dim` values.
     pub fn posteriors(&self, embedding: &[f32]) -> Vec<f32> {
-        let mut units: Vec<f64> = match &self.hidden {
+        self.posteriors_of_each(embedding).pop().unwrap_or_default()
+    }
+
+    /// Posteriors of each of several embeddings, `[n, dim]` row-major: the weights are read but once.
+    pub fn posteriors_of_each(&self, embeddings: &[f32]) -> Vec<Vec<f32>> {
+        let mut units = match &self.hidden {
             Some(hidden) => {
-                let active: Vec<f32> = hidden.run(embedding).map(|value| value.max(0.0) as f32).collect();
-                self.output.run(&active).collect()
+                let active: Vec<f32> =
+                    hidden.run(embeddings).into_iter().map(|value| value.max(0.0) as f32).collect();
+                self.output.run(&active)
             }
-            None => self.output.run(embedding).collect(),
+            None => self.output.run(embeddings),
         };
         units.iter_mut().for_each(|unit| *unit /= self.temperature);
+        units.chunks_exact_mut(self.label_of_unit.len()).map(|units| self.labelled(units)).collect()
+    }
+
+    /// From logits to posteriors of labels.
+    fn labelled(&self, units: &mut [f64]) -> Vec<f32> {
         match self.kind {
-            HeadKind::Single => softmax(&mut units),
+            HeadKind::Single => softmax(units),
             HeadKind::Multi => units.iter_mut().for_each(|unit| *unit = 1.0 / (1.0 + (-*unit).exp())),
         }
         let mut posteriors = vec![0.0; self.labels.len()];
         for (unit, label) in units.iter().zip(&self.label_of_unit) {
-            posteriors[*label] += unit;
+            posteriors[*label] += *unit;
         }
         posteriors.into_iter().map(|p: f64| p.min(1.0) as f32).collect()
     }
@@ -157,7 +169,12 @@ impl Head {
 
 impl Layer {
     /// Reads `{prefix}weight` and `{prefix}bias`.
-    fn read(tensors: &SafeTensors<'_>, prefix: &str, units: usize, inputs: usize) -> Result<Self, String> {
+    pub(super) fn read(
+        tensors: &SafeTensors<'_>,
+        prefix: &str,
+        units: usize,
+        inputs: usize,
+    ) -> Result<Self, String> {
         let weight = floats(tensors, &format!("{prefix}weight"))?;
         let bias = floats(tensors, &format!("{prefix}bias"))?;
         if inputs == 0 || bias.len() != units || weight.len() != units * inputs {
@@ -173,25 +190,36 @@ impl Layer {
         Ok(Self { weight, bias, inputs })
     }
 
-    /// One value a unit.
-    fn run(&self, input: &[f32]) -> impl Iterator<Item = f64> {
-        let rows = self.weight.chunks_exact(self.inputs);
-        rows.zip(&self.bias).map(move |(row, bias)| dot(row, input) + f64::from(*bias))
+    /// One value a unit for each of several inputs, `[n, units]` row-major.
+    pub(super) fn run(&self, inputs: &[f32]) -> Vec<f64> {
+        let (count, units) = (inputs.len() / self.inputs, self.bias.len());
+        let mut out = vec![0.0; count * units];
+        // Weights outside: they are many, and come from far away.
+        let rows = self.weight.chunks_exact(self.inputs).zip(&self.bias);
+        for (unit, (row, bias)) in rows.enumerate() {
+            for (at, input) in inputs.chunks_exact(self.inputs).enumerate() {
+                out[at * units + unit] = dot(row, input) + f64::from(*bias);
+            }
+        }
+        out
     }
 }
 
-/// Eight sums side by side, so that one addition need not wait for the one before.
+/// Many sums side by side, so that one addition need not wait for the one before; each is short enough for single
+/// precision, and they are added in double.
+#[multiversion(targets("x86_64+avx2+fma"))]
 fn dot(a: &[f32], b: &[f32]) -> f64 {
-    let (a, a_rest) = a.as_chunks::<8>();
-    let (b, b_rest) = b.as_chunks::<8>();
-    let mut sums = [0f64; 8];
+    const LANES: usize = 32;
+    let (a, a_rest) = a.as_chunks::<LANES>();
+    let (b, b_rest) = b.as_chunks::<LANES>();
+    let mut sums = [0f32; LANES];
     for (a, b) in a.iter().zip(b) {
-        for lane in 0..8 {
-            sums[lane] += f64::from(a[lane]) * f64::from(b[lane]);
+        for lane in 0..LANES {
+            sums[lane] += a[lane] * b[lane];
         }
     }
     let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-    sums.iter().sum::<f64>() + rest
+    sums.iter().map(|sum| f64::from(*sum)).sum::<f64>() + rest
 }
 
 fn softmax(logits: &mut [f64]) {

@@ -7,6 +7,8 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::ModelError;
+use super::level::{Level, LevelEntry};
+use super::stream::{Feed, Streamed};
 use crate::audio::SampleRate;
 use crate::dsp::{Compression, LogMelParams, MelNorm, MelScale, MelSlope, Spectrum, Taper, TaperPadding};
 
@@ -32,6 +34,8 @@ pub struct Manifest {
     patch: RawPatch,
     /// The network.
     pub trunk: TrunkEntry,
+    /// The level at which a streamed trunk hears; a windowed one sees to that itself.
+    pub level: Option<LevelEntry>,
     /// Patches with known answers.
     pub golden: GoldenEntry,
     /// What its weights were fitted to.
@@ -95,6 +99,8 @@ struct RawPatch {
 pub enum TrunkKind {
     /// The whole patch in, its embedding out.
     Windowed,
+    /// Some frames and their halo in, the features of each frame out; pooled over a patch they give its embedding.
+    Streamed,
 }
 
 /// `[trunk]`
@@ -105,11 +111,11 @@ pub struct TrunkEntry {
     pub kind: TrunkKind,
     /// What is scored.
     pub file: String,
-    /// The larger network that it was derived from.
+    /// The larger, windowed network that it was derived from.
     pub reference: Option<String>,
-    /// Input name, `[batch, frames, bands]`.
+    /// Input name, `[batch, frames, bands]`; a streamed trunk's frames come with their halo.
     pub input: String,
-    /// Output name, `[batch, embedding_dim]`.
+    /// Output name of a windowed trunk or the reference, `[batch, embedding_dim]`.
     pub embedding: String,
     /// Output name of the network's own labels, unused when scoring.
     pub activations: Option<String>,
@@ -117,12 +123,72 @@ pub struct TrunkEntry {
     pub embedding_id: String,
     /// Values of an embedding.
     pub embedding_dim: usize,
-    /// Frames of context on either side.
-    pub halo: usize,
+    /// Frames of context before and after.
+    pub halo: [usize; 2],
     /// How far it looks ahead, in milliseconds.
     pub lookahead_ms: f64,
     /// Largest difference to the reference's embedding.
     pub tolerance: f32,
+    /// Output name of a streamed trunk, `[batch, frames, feature_dim]`.
+    features: Option<String>,
+    /// Features of a frame.
+    feature_dim: Option<usize>,
+    /// What makes an embedding of them.
+    pooling: Option<String>,
+    /// The frames of a run are a multiple of this.
+    block: Option<usize>,
+    /// Levelled log-mel value where there is no sound.
+    padding: Option<f32>,
+}
+
+/// What only a streamed trunk has.
+#[derive(Debug, Clone, Copy)]
+pub struct StreamedEntry<'a> {
+    /// Output name, `[batch, frames, feature_dim]`.
+    pub features: &'a str,
+    /// Features of a frame.
+    pub feature_dim: usize,
+    /// Tensors of the pooling.
+    pub pooling: &'a str,
+    /// The frames of a run are a multiple of this.
+    pub block: usize,
+    /// Levelled log-mel value where there is no sound.
+    pub padding: f32,
+}
+
+impl TrunkEntry {
+    /// What only a streamed trunk has; `None` for a windowed one.
+    ///
+    /// # Errors
+    /// Names the key that is missing, out of range, or out of place.
+    pub fn streamed(&self) -> Result<Option<StreamedEntry<'_>>, String> {
+        if self.kind == TrunkKind::Windowed {
+            return match self.halo {
+                [0, 0] => Ok(None),
+                halo => Err(format!("trunk.halo is {halo:?}; a windowed trunk has [0, 0]")),
+            };
+        }
+        let missing = |key: &str| format!("trunk.{key} is missing; a streamed trunk needs it");
+        let entry = StreamedEntry {
+            features: self.features.as_deref().ok_or_else(|| missing("features"))?,
+            feature_dim: self.feature_dim.ok_or_else(|| missing("feature_dim"))?,
+            pooling: self.pooling.as_deref().ok_or_else(|| missing("pooling"))?,
+            block: self.block.ok_or_else(|| missing("block"))?,
+            padding: self.padding.ok_or_else(|| missing("padding"))?,
+        };
+        let range =
+            |key: &str, value: usize, range: std::ops::RangeInclusive<usize>| match range.contains(&value) {
+                true => Ok(()),
+                false => Err(format!("trunk.{key} is {value}, not {} to {}", range.start(), range.end())),
+            };
+        range("feature_dim", entry.feature_dim, 1..=100_000)?;
+        range("block", entry.block, 1..=1000)?;
+        range("halo", self.halo[0].max(self.halo[1]), 0..=10_000)?;
+        if !entry.padding.is_finite() {
+            return Err(format!("trunk.padding is {}, not a finite number", entry.padding));
+        }
+        Ok(Some(entry))
+    }
 }
 
 /// `[golden]`
@@ -169,11 +235,39 @@ impl Bundle {
         if !(2..=100_000).contains(&manifest.patch.frames) {
             return Err(wrong(format!("patch.frames is {}, not 2 to 100000", manifest.patch.frames)));
         }
+        manifest.trunk.streamed().map_err(&wrong)?;
+        if let Some(level) = &manifest.level {
+            level.validate(front_end.bands).map_err(&wrong)?;
+            if !matches!(front_end.compression, Compression::Log10OnePlus { .. }) {
+                return Err(wrong("`level` needs the compression `log10_one_plus`".into()));
+            }
+        }
         let is_digest = |text: &String| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         if let Some(stray) = manifest.training.pcm_sha256.iter().find(|text| !is_digest(text)) {
             return Err(wrong(format!("training.pcm_sha256 holds `{stray}`, not 64 hexadecimal digits")));
         }
         Ok(Self { folder, manifest, front_end })
+    }
+
+    /// How its trunk, or its reference, wants to be fed.
+    pub fn feed(&self, reference: bool) -> Feed {
+        let trunk = &self.manifest.trunk;
+        // What does not fit was refused when the manifest was read.
+        let streamed = trunk.streamed().ok().flatten().filter(|_| !reference).map(|entry| {
+            let scale = match self.front_end.compression {
+                Compression::Log10OnePlus { scale } => scale,
+                _ => 1.0,
+            };
+            let level = self.manifest.level.as_ref();
+            Streamed {
+                before: trunk.halo[0],
+                after: trunk.halo[1],
+                block: entry.block,
+                padding: entry.padding,
+                level: level.map(|level| Level::new(level, self.front_end.bands, scale)),
+            }
+        });
+        Feed { patch: self.patch_frames(), bands: self.front_end.bands, streamed }
     }
 
     /// Frames of a patch.

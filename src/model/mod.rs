@@ -8,14 +8,19 @@ mod config;
 mod gate;
 mod golden;
 mod head;
+mod level;
 mod manifest;
+mod pool;
 mod session;
+mod stream;
+mod trunk;
 
 pub use config::{ModelConfig, Provider};
 pub use gate::Gate;
 pub use head::{Head, HeadKind};
 pub use manifest::{Bundle, Manifest, TrainingEntry, TrunkEntry, TrunkKind, hex};
 pub use session::Runtime;
+pub use stream::{Cutter, Feed, Stretch};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,7 +28,9 @@ use std::sync::Arc;
 use crate::decision::GatePosteriors;
 use crate::dsp::LogMelParams;
 use golden::Golden;
+use pool::Pooling;
 use session::{Signature, TrunkSession};
+use trunk::Trunk;
 
 /// What goes wrong with models.
 #[derive(Debug, thiserror::Error)]
@@ -84,13 +91,14 @@ pub struct Scores {
     pub gate: Option<GatePosteriors>,
 }
 
-/// Turns patches into answers. One thread owns it.
+/// Turns stretches of sound into answers. One thread owns it.
 pub trait Classifier: Send {
-    /// Scores `batch` patches, `[batch, frames, bands]` row-major, and appends one answer each to `scores`.
+    /// Scores the patches of `stretches`, in order, and appends one answer each to `scores`. Stretches of one
+    /// source must come in the order in which they were cut.
     ///
     /// # Errors
     /// When the runtime fails; nothing is appended then.
-    fn score(&mut self, log_mel: &[f32], batch: usize, scores: &mut Vec<Scores>) -> Result<(), ModelError>;
+    fn score(&mut self, stretches: &[&Stretch], scores: &mut Vec<Scores>) -> Result<(), ModelError>;
 }
 
 /// The head whose posteriors go out as tags, where the bundle has it.
@@ -102,7 +110,9 @@ const GATE_HEAD: &str = "gate";
 /// A bundle, ready to score.
 pub struct Model {
     bundle: Bundle,
-    trunk: TrunkSession,
+    trunk: Trunk,
+    feed: Feed,
+    lookahead_ms: f64,
     trunk_sha256: Arc<str>,
     head: Head,
     tags: Option<Head>,
@@ -141,17 +151,25 @@ impl Model {
             }
             None => (vec![Provider::Cpu], "the runtime has no CUDA plugin"),
         };
+        let signature = signature(&bundle, config.reference);
+        let feed = bundle.feed(config.reference);
+        let pooling = open_pooling(&bundle, config.reference)?;
         let mut failures = Vec::new();
         let last = wanted.last().copied();
         for provider in wanted {
-            let attempt = TrunkSession::open(&runtime, &bytes, provider, config.threads, signature(&bundle))
+            let session = TrunkSession::open(&runtime, &bytes, provider, config.threads, signature.clone());
+            let attempt = session
                 // After the network's own shapes, which tell better what of the manifest does not fit.
-                .and_then(|mut trunk| {
+                .and_then(|session| {
+                    let mut trunk = match &pooling {
+                        Some((pooling, dim)) => Trunk::streamed(session, feed.patch, pooling.clone(), *dim),
+                        None => Trunk::windowed(session, feed.patch),
+                    };
                     let heads = [Some(&head), tags.as_ref(), gate.as_ref().map(Gate::head)];
                     let heads: Vec<&Head> = heads.into_iter().flatten().collect();
-                    let golden = Golden::read(&bundle, &heads)?;
+                    let golden = Golden::read(&bundle, &heads, config.reference)?;
                     golden.verify_front_end(&bundle)?;
-                    golden.verify(&mut trunk, &heads)?;
+                    golden.verify(&mut trunk, &feed, &heads)?;
                     Ok(trunk)
                 });
             match attempt {
@@ -160,6 +178,12 @@ impl Model {
                         if failures.is_empty() { origin.to_owned() } else { failures.join("; ") };
                     return Ok(Self {
                         trunk,
+                        lookahead_ms: if pooling.is_some() {
+                            bundle.manifest.trunk.lookahead_ms
+                        } else {
+                            0.0
+                        },
+                        feed,
                         trunk_sha256: manifest::sha256_hex(&bytes).into(),
                         head,
                         tags,
@@ -243,13 +267,28 @@ impl Model {
         &self.trunk_sha256
     }
 
-    /// Embeds `batch` patches; returns `[batch, dim]` row-major, valid until the next call.
+    /// How its trunk wants to be fed.
+    pub fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    /// How far the trunk looks ahead, in milliseconds.
+    pub fn lookahead_ms(&self) -> f64 {
+        self.lookahead_ms
+    }
+
+    /// Forgets the sources that it heard: their numbers may be given to others.
+    pub fn forget(&mut self) {
+        self.trunk.forget();
+    }
+
+    /// Embeds the patches of `stretches`; returns `[patches, dim]` row-major, valid until the next call.
     ///
     /// # Errors
     /// When the runtime fails.
-    pub fn embed(&mut self, log_mel: &[f32], batch: usize) -> Result<&[f32], ModelError> {
+    pub fn embed(&mut self, stretches: &[&Stretch]) -> Result<&[f32], ModelError> {
         self.embedding.clear();
-        self.trunk.run(log_mel, batch, &mut self.embedding)?;
+        self.trunk.embed(stretches, &mut self.embedding)?;
         Ok(&self.embedding)
     }
 
@@ -260,12 +299,16 @@ impl Model {
 }
 
 impl Classifier for Model {
-    fn score(&mut self, log_mel: &[f32], batch: usize, scores: &mut Vec<Scores>) -> Result<(), ModelError> {
-        self.embed(log_mel, batch)?;
-        scores.extend(self.embedding.chunks_exact(self.embedding_dim()).map(|embedding| Scores {
-            posteriors: self.head.posteriors(embedding),
-            tags: self.tags.as_ref().map(|head| head.posteriors(embedding)).unwrap_or_default(),
-            gate: self.gate.as_ref().map(|gate| gate.posteriors(embedding)),
+    fn score(&mut self, stretches: &[&Stretch], scores: &mut Vec<Scores>) -> Result<(), ModelError> {
+        self.embed(stretches)?;
+        let embeddings = &self.embedding;
+        let tags = self.tags.as_ref().map(|head| head.posteriors_of_each(embeddings)).unwrap_or_default();
+        let gate = self.gate.as_ref().map(|gate| gate.posteriors_of_each(embeddings)).unwrap_or_default();
+        let (mut tags, mut gate) = (tags.into_iter(), gate.into_iter());
+        scores.extend(self.head.posteriors_of_each(embeddings).into_iter().map(|posteriors| Scores {
+            posteriors,
+            tags: tags.next().unwrap_or_default(),
+            gate: gate.next(),
         }));
         Ok(())
     }
@@ -283,15 +326,39 @@ fn trunk_file(bundle: &Bundle, reference: bool) -> Result<&str, ModelError> {
     }
 }
 
-fn signature(bundle: &Bundle) -> Signature {
+/// What the network must look like. A reference is always windowed.
+fn signature(bundle: &Bundle, reference: bool) -> Signature {
     let trunk = &bundle.manifest.trunk;
-    Signature {
-        input: trunk.input.clone(),
-        embedding: trunk.embedding.clone(),
-        frames: bundle.patch_frames(),
-        bands: bundle.front_end.bands,
-        embedding_dim: trunk.embedding_dim,
+    let (input, bands) = (trunk.input.clone(), bundle.front_end.bands);
+    // What does not fit was refused when the manifest was read.
+    match trunk.streamed().ok().flatten().filter(|_| !reference) {
+        Some(entry) => Signature {
+            input,
+            output: entry.features.to_owned(),
+            rows: None,
+            bands,
+            values: entry.feature_dim,
+            values_key: "feature_dim",
+        },
+        None => Signature {
+            input,
+            output: trunk.embedding.clone(),
+            rows: Some(bundle.patch_frames()),
+            bands,
+            values: trunk.embedding_dim,
+            values_key: "embedding_dim",
+        },
     }
+}
+
+/// What pools a streamed trunk's features, and how many there are a frame.
+fn open_pooling(bundle: &Bundle, reference: bool) -> Result<Option<(Pooling, usize)>, ModelError> {
+    let trunk = &bundle.manifest.trunk;
+    let Some(entry) = trunk.streamed().ok().flatten().filter(|_| !reference) else { return Ok(None) };
+    let bytes = bundle.read(entry.pooling)?;
+    let pooling = Pooling::read(&bytes, entry.feature_dim, trunk.embedding_dim)
+        .map_err(|what| ModelError::Manifest { file: bundle.folder.join(entry.pooling), what })?;
+    Ok(Some((pooling, entry.feature_dim)))
 }
 
 /// Whether `name` is the path of a head's TOML file, and not the name of one of the bundle's.

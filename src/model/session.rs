@@ -3,14 +3,16 @@
 //! The only file that imports `ort`. The library is loaded at run time, so that one
 //! binary serves machines with and without a graphics card.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use ort::environment::Environment;
 use ort::ep;
-use ort::session::Session;
+use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::builder::GraphOptimizationLevel;
-use ort::value::TensorRef;
+use ort::session::{IoBinding, Session, SessionOutputs};
+use ort::value::{Tensor, TensorRef};
 
 use super::ModelError;
 use super::config::Provider;
@@ -93,21 +95,34 @@ fn candidates(configured: Option<&Path>) -> Vec<PathBuf> {
 pub struct Signature {
     /// Input, float32 `[batch, frames, bands]`.
     pub input: String,
-    /// Output, float32 `[batch, embedding_dim]`.
-    pub embedding: String,
-    /// Frames of a patch.
-    pub frames: usize,
-    /// Mel bands of a frame.
+    /// Output, float32, its last axis `values` long.
+    pub output: String,
+    /// Rows of an input, halo included; `None` where any number will do.
+    pub rows: Option<usize>,
+    /// Mel bands of a row.
     pub bands: usize,
-    /// Values of an embedding.
-    pub embedding_dim: usize,
+    /// Values of an embedding, or features of a frame.
+    pub values: usize,
+    /// The manifest's key that says so.
+    pub values_key: &'static str,
 }
 
 /// A trunk in memory, on one provider. `run` takes `&mut self`: one thread owns it.
 pub struct TrunkSession {
     session: Session,
     signature: Signature,
+    /// On a card: what goes there and comes back, by batch and rows. The processor reads inputs where they lie.
+    bound: Option<HashMap<[usize; 2], Bound>>,
 }
+
+/// Input of one size in memory that the card reads by itself, and the binding that takes it there.
+struct Bound {
+    input: Tensor<f32>,
+    binding: IoBinding,
+}
+
+/// Sizes of input that are kept bound.
+const BOUND: usize = 16;
 
 impl TrunkSession {
     /// Loads a model file for `provider`.
@@ -147,32 +162,78 @@ impl TrunkSession {
         })()
         .map_err(|error| failed(&error))?;
         check_signature(&session, &signature)?;
-        Ok(Self { session, signature })
+        let bound = (provider == Provider::Cuda).then(HashMap::new);
+        Ok(Self { session, signature, bound })
     }
 
-    /// Scores `batch` patches: `log_mel` is `[batch, frames, bands]` row-major; appends `[batch, embedding_dim]` to `embedding`.
+    /// Runs on `batch` inputs of one size: `log_mel` is `[batch, rows, bands]` row-major; appends what comes out,
+    /// row-major, to `output`.
     ///
     /// # Errors
     /// When the sizes do not fit or the runtime fails.
-    pub fn run(&mut self, log_mel: &[f32], batch: usize, embedding: &mut Vec<f32>) -> Result<(), ModelError> {
-        let Signature { frames, bands, embedding_dim, .. } = self.signature;
-        let tensor = TensorRef::from_array_view(([batch, frames, bands], log_mel))
-            .map_err(|error| ModelError::Run(first_line(&error)))?;
-        let outputs = self
-            .session
-            .run(ort::inputs![self.signature.input.as_str() => tensor])
-            .map_err(|error| ModelError::Run(first_line(&error)))?;
-        let (_, values) = outputs[self.signature.embedding.as_str()]
+    pub fn run(&mut self, log_mel: &[f32], batch: usize, output: &mut Vec<f32>) -> Result<(), ModelError> {
+        let Signature { bands, values, .. } = self.signature;
+        let rows = log_mel.len() / bands / batch.max(1);
+        let shape = [batch, rows, bands];
+        let outputs = match &mut self.bound {
+            None => TensorRef::from_array_view((shape, log_mel))
+                .and_then(|tensor| self.session.run(ort::inputs![self.signature.input.as_str() => tensor])),
+            Some(bound) => run_bound(&mut self.session, bound, &self.signature, shape, log_mel),
+        };
+        let outputs = outputs.map_err(|error| ModelError::Run(first_line(&error)))?;
+        let (_, found) = outputs[self.signature.output.as_str()]
             .try_extract_tensor::<f32>()
             .map_err(|error| ModelError::Run(first_line(&error)))?;
-        if values.len() != batch * embedding_dim {
+        if found.is_empty() || found.len() % (batch * values) != 0 {
             return Err(ModelError::Run(format!(
-                "the embedding holds {} values for {batch} patches, not {embedding_dim} each",
-                values.len()
+                "the output holds {} values for {batch} inputs, not {values} each",
+                found.len()
             )));
         }
-        embedding.extend_from_slice(values);
+        output.extend_from_slice(found);
         Ok(())
+    }
+}
+
+/// Runs through buffers that stay from run to run: pinned, where the session is on a card.
+fn run_bound<'s>(
+    session: &'s mut Session,
+    bound: &'s mut HashMap<[usize; 2], Bound>,
+    signature: &Signature,
+    shape: [usize; 3],
+    log_mel: &[f32],
+) -> ort::Result<SessionOutputs<'s>> {
+    let key = [shape[0], shape[1]];
+    if !bound.contains_key(&key) {
+        if bound.len() == BOUND {
+            bound.clear();
+        }
+        bound.insert(key, Bound::new(session, signature, shape)?);
+    }
+    let Bound { input, binding } = bound.get_mut(&key).ok_or_else(|| ort::Error::new("no buffers"))?;
+    input.extract_tensor_mut().1.copy_from_slice(log_mel);
+    // Binding is what copies the input to the card.
+    binding.bind_input(signature.input.as_str(), input)?;
+    session.run_binding(binding)
+}
+
+impl Bound {
+    fn new(session: &Session, signature: &Signature, shape: [usize; 3]) -> ort::Result<Self> {
+        let pinned = |kind| MemoryInfo::new(AllocationDevice::CUDA_PINNED, 0, AllocatorType::Device, kind);
+        let on_card = pinned(MemoryType::CPUInput).and_then(|info| Allocator::new(session, info));
+        // Without a card the session has no such memory: the processor's own does, for whoever tests this.
+        let (allocator, output) = match on_card {
+            Ok(allocator) => (allocator, pinned(MemoryType::CPUOutput)?),
+            Err(_) => {
+                let kind = MemoryType::CPUOutput;
+                let info = MemoryInfo::new(AllocationDevice::CPU, 0, AllocatorType::Device, kind)?;
+                (Allocator::default(), info)
+            }
+        };
+        let input = Tensor::<f32>::new(&allocator, shape)?;
+        let mut binding = session.create_binding()?;
+        binding.bind_output_to_device(signature.output.as_str(), &output)?;
+        Ok(Self { input, binding })
     }
 }
 
@@ -188,11 +249,11 @@ fn check_signature(session: &Session, signature: &Signature) -> Result<(), Model
     let input = shape_of(session.inputs(), &signature.input).ok_or_else(|| {
         ModelError::Mismatch(format!("the model has no tensor input `{}`", signature.input))
     })?;
-    let wanted = [signature.frames as i64, signature.bands as i64];
-    if input.len() != 3 || input[1..] != wanted {
+    let rows = signature.rows.map_or(-1, |rows| rows as i64);
+    if input.len() != 3 || input[1..] != [rows, signature.bands as i64] {
         return Err(ModelError::Mismatch(format!(
-            "the model's input `{}` has shape {input:?}, the manifest says [batch, {}, {}]",
-            signature.input, signature.frames, signature.bands
+            "the model's input `{}` has shape {input:?}, the manifest says [batch, {rows}, {}]",
+            signature.input, signature.bands
         )));
     }
     if input[0] > 0 {
@@ -201,13 +262,13 @@ fn check_signature(session: &Session, signature: &Signature) -> Result<(), Model
             input[0]
         )));
     }
-    let output = shape_of(session.outputs(), &signature.embedding).ok_or_else(|| {
-        ModelError::Mismatch(format!("the model has no tensor output `{}`", signature.embedding))
+    let output = shape_of(session.outputs(), &signature.output).ok_or_else(|| {
+        ModelError::Mismatch(format!("the model has no tensor output `{}`", signature.output))
     })?;
-    if output.last() != Some(&(signature.embedding_dim as i64)) {
+    if output.last() != Some(&(signature.values as i64)) {
         return Err(ModelError::Mismatch(format!(
-            "the model's output `{}` has shape {output:?}, the manifest says embedding_dim = {}",
-            signature.embedding, signature.embedding_dim
+            "the model's output `{}` has shape {output:?}, the manifest says {} = {}",
+            signature.output, signature.values_key, signature.values
         )));
     }
     Ok(())
@@ -216,4 +277,33 @@ fn check_signature(session: &Session, signature: &Signature) -> Result<(), Model
 /// Errors of the runtime carry source paths and stack traces in their further lines.
 fn first_line(error: &dyn std::fmt::Display) -> String {
     error.to_string().lines().next().unwrap_or_default().trim().trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Bundle;
+
+    /// The way that a card's runs take, on the processor: the same answers, whatever was in the buffers before.
+    #[test]
+    fn bound_buffers_give_the_same_answers() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let runtime = Runtime::load(Some(&root.join(".cache/onnxruntime/libonnxruntime.so"))).unwrap();
+        let bundle = Bundle::open(root.join("models/musicnn-msd").to_str().unwrap()).unwrap();
+        let bytes = bundle.read("trunk.onnx").unwrap();
+        let signature = super::super::signature(&bundle, false);
+        let mut plain = TrunkSession::open(&runtime, &bytes, Provider::Cpu, 1, signature).unwrap();
+        let mut bound =
+            TrunkSession::open(&runtime, &bytes, Provider::Cpu, 1, plain.signature.clone()).unwrap();
+        bound.bound = Some(HashMap::new());
+        for (seed, batch, frames) in [(1, 1, 63), (2, 1, 63), (3, 2, 9), (4, 1, 63), (5, 3, 189)] {
+            let values = batch * (frames + 113) * 96;
+            let rows: Vec<f32> = (0..values).map(|n| ((n * seed) % 97) as f32 / 30.0).collect();
+            let (mut expected, mut found) = (Vec::new(), Vec::new());
+            plain.run(&rows, batch, &mut expected).unwrap();
+            bound.run(&rows, batch, &mut found).unwrap();
+            assert_eq!(expected.len(), batch * frames * 212);
+            assert!(expected == found, "batch {batch}, {frames} frames");
+        }
+    }
 }

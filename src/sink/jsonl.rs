@@ -67,11 +67,11 @@ impl<W: Write + Send + 'static> LineWriter for JsonlSink<W> {
         match message {
             // A state names its source itself.
             Message::State { payload, .. } => self.line("state", None, &**payload),
-            Message::Event { source, payload } => self.line("event", Some(source), &**payload),
+            Message::Event { source, payload, .. } => self.line("event", Some(source), &**payload),
             Message::Availability { source, online } => {
                 self.line("availability", Some(source), &Availability { online: *online })
             }
-            Message::Window { source, payload } if wanted.windows => {
+            Message::Window { source, payload, .. } if wanted.windows => {
                 self.line("window", Some(source), &**payload)
             }
             Message::Attributes { source, payload } if wanted.attributes => {

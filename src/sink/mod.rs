@@ -16,8 +16,27 @@ mod writer;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::mpsc;
+
+use crate::stats::SourceCounters;
+
+/// What a message came of, so that its way can be timed to its end.
+#[derive(Debug, Clone)]
+pub struct Cause {
+    /// When the last sample that the patch needs had been read.
+    pub arrived: Instant,
+    /// The source's counters.
+    pub counters: Arc<SourceCounters>,
+}
+
+impl Cause {
+    /// The message has been acknowledged.
+    pub fn end(&self) {
+        self.counters.latency.record(self.arrived.elapsed());
+    }
+}
 
 /// One thing that happened, addressed but not yet encoded.
 ///
@@ -48,6 +67,8 @@ pub enum Message {
         source: Arc<str>,
         /// The payload.
         payload: Arc<payload::Event>,
+        /// The patch that it was decided by, where its way to the acknowledgement is to be timed.
+        cause: Option<Cause>,
     },
     /// Best labels and tags; at most one a minute.
     Attributes {
@@ -62,6 +83,8 @@ pub enum Message {
         source: Arc<str>,
         /// The payload.
         payload: Arc<payload::Window>,
+        /// The patch, where its way to the acknowledgement is to be timed.
+        cause: Option<Cause>,
     },
 }
 

@@ -120,11 +120,11 @@ pub fn state_message() -> Message {
 }
 
 pub fn event_message(seq: u64, kind: EventKind) -> Message {
-    Message::Event { source: "fm1".into(), payload: Arc::new(event(seq, kind)) }
+    Message::Event { source: "fm1".into(), payload: Arc::new(event(seq, kind)), cause: None }
 }
 
 pub fn window_message(change: impl FnOnce(&mut Window)) -> Message {
     let mut payload = window();
     change(&mut payload);
-    Message::Window { source: "fm1".into(), payload: Arc::new(payload) }
+    Message::Window { source: "fm1".into(), payload: Arc::new(payload), cause: None }
 }

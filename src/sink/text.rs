@@ -67,11 +67,11 @@ impl<W: Write + Send + 'static> LineWriter for TextSink<W> {
     fn write(&mut self, message: &Message) -> io::Result<()> {
         let line = match message {
             Message::Info(info) => self.introduction(info),
-            Message::Window { source, payload } => {
+            Message::Window { source, payload, .. } => {
                 self.heard.insert(Arc::clone(source), payload.end);
                 self.options.windows.then(|| self.window(source, payload))
             }
-            Message::Event { source, payload } => self.event(source, payload),
+            Message::Event { source, payload, .. } => self.event(source, payload),
             Message::Stats(_)
             | Message::State { .. }
             | Message::Attributes { .. }

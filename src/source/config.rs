@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::audio::SampleRate;
 
@@ -18,6 +19,10 @@ pub struct SourceConfig {
     pub pacing: Pacing,
     /// Wall-clock time of the first sample, where the user states it (a recording).
     pub start: Option<jiff::Timestamp>,
+    /// Whether a file begins again where it ends, for ever.
+    pub repeat: bool,
+    /// Least sound that is read at once of a file that is played in real time.
+    pub piece: Duration,
 }
 
 /// How fast a file is read; live sources are always real-time.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::clock::{self, Clock};
@@ -69,6 +69,18 @@ pub(super) struct FileSource {
     waiting: bool,
     /// When the first sample would have sounded.
     begun: Option<Instant>,
+    /// Where to begin again, of a file that is repeated.
+    repeat: Option<PathBuf>,
+    /// Samples (a channel) of the rounds before this one.
+    rounds: u64,
+    /// Sample after the last one that was decoded.
+    end: u64,
+    /// Least sound of a block, in real time.
+    piece: Duration,
+    /// Where blocks are decoded to,
+    spare: Block,
+    /// and whether the one in there is yet to be read.
+    ahead: bool,
 }
 
 impl FileSource {
@@ -84,7 +96,9 @@ impl FileSource {
             (None, Pacing::Realtime) => Clock::live(),
             (None, Pacing::Fast) => Clock::recorded(jiff::Timestamp::now()),
         };
-        Self::build(path, file, Some(stop.clone()), config.pacing, clock)
+        let source = Self::build(path, file, Some(stop.clone()), config.pacing, clock)?;
+        let piece = if config.pacing == Pacing::Realtime { config.piece } else { Duration::ZERO };
+        Ok(Self { repeat: config.repeat.then(|| path.to_path_buf()), piece, ..source })
     }
 
     /// A file for offline work: as fast as it decodes.
@@ -103,7 +117,61 @@ impl FileSource {
         let name = path.display().to_string();
         let decoder = Decoder::from_file(name, file, extension.as_deref(), stop.as_ref())?;
         let held = Block::with_capacity(decode::ANY_RATE, 1, 0);
-        Ok(Self { decoder, stop, pacing, clock, held, waiting: false, begun: None })
+        let spare = held.clone();
+        Ok(Self {
+            decoder,
+            stop,
+            pacing,
+            clock,
+            held,
+            waiting: false,
+            begun: None,
+            repeat: None,
+            rounds: 0,
+            end: 0,
+            piece: Duration::ZERO,
+            spare,
+            ahead: false,
+        })
+    }
+
+    /// Decodes into `held` until there is a piece, or what comes next is no part of it; `false` at the end.
+    fn fill(&mut self) -> Result<bool, SourceError> {
+        if !std::mem::take(&mut self.ahead) && !self.decode()? {
+            return Ok(false);
+        }
+        std::mem::swap(&mut self.held, &mut self.spare);
+        while clock::length(&self.held) < self.piece && self.decode()? {
+            let (held, next) = (&mut self.held, &self.spare);
+            let is_part = (next.rate, next.channels) == (held.rate, held.channels)
+                && !next.gap
+                && next.span.start == held.span.end;
+            if !is_part {
+                self.ahead = true;
+                break;
+            }
+            held.interleaved.extend_from_slice(&next.interleaved);
+            held.span.end = next.span.end;
+        }
+        Ok(true)
+    }
+
+    /// Decodes the next block into `spare`, from the beginning again where the file is repeated; `false` at its end.
+    fn decode(&mut self) -> Result<bool, SourceError> {
+        if self.decoder.next(&mut self.spare)? {
+            self.spare.span.start += self.rounds;
+            self.spare.span.end += self.rounds;
+            self.end = self.spare.span.end;
+            return Ok(true);
+        }
+        // A round without a sample would go on for ever.
+        let Some(path) = self.repeat.as_ref().filter(|_| self.end > self.rounds) else { return Ok(false) };
+        let Opened::Regular(file) = open_path(path)? else { return Ok(false) };
+        let extension = decode::extension(path);
+        let name = path.display().to_string();
+        self.decoder = Decoder::from_file(name, file, extension.as_deref(), self.stop.as_ref())?;
+        self.rounds = self.end;
+        self.decode()
     }
 
     /// How long to wait until the last sample of the block that is held has sounded.
@@ -124,7 +192,7 @@ impl Source for FileSource {
             return Ok(Read::End);
         }
         if !self.waiting {
-            match self.decoder.next(&mut self.held) {
+            match self.fill() {
                 // Reading ends with an error when the token is set; that one is nobody's fault.
                 _ if self.stop.as_ref().is_some_and(Stop::is_set) => return Ok(Read::End),
                 Ok(true) => {}

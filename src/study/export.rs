@@ -303,8 +303,8 @@ fn golden_scores(
         .tensors()
         .into_iter()
         .filter(|(name, _)| {
-            let head = name.strip_prefix("scores.");
-            *name != own && head.is_none_or(|head| files.contains_key(&format!("heads/{head}.toml")))
+            let head = name.strip_prefix("reference.").unwrap_or(name).strip_prefix("scores.");
+            !name.ends_with(&own) && head.is_none_or(|head| files.contains_key(&format!("heads/{head}.toml")))
         })
         .collect();
     let embedding = views.get("embedding").ok_or("it has no tensor `embedding`")?;

@@ -16,6 +16,11 @@ def checksums(folder: Path) -> dict[str, str]:
     return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
+def trunk_key(bundle: Path) -> str:
+    """What tells the embeddings of one trunk from those of another in file names."""
+    return hashlib.sha256((bundle / "trunk.onnx").read_bytes()).hexdigest()[:12]
+
+
 def write_manifest(folder: Path, top: dict[str, str], tables: dict[str, dict[str, str]]) -> None:
     """Writes `manifest.toml` from formatted values, and the checksums of what lies beside it."""
     sums = {path: string(digest) for path, digest in checksums(folder).items()}

@@ -1,7 +1,7 @@
 """Compares a bundle's trunk with its reference, in what they compute and how long they take.
 
-    python -m genred_training.compare models/musicnn-msd
-    python -m genred_training.compare models/musicnn-msd --original [--wheel PATH] [--audio FILE…]
+    python -m genred_training.compare models/musicnn-msd-windowed
+    python -m genred_training.compare models/musicnn-msd-windowed --original [--wheel PATH] [--audio FILE…]
 
 Both are run on the golden patches, on random ones, and on the first patches of the audio files.
 With `--original` the authors' TensorFlow graph is what both are compared with. Times are of one

@@ -32,7 +32,7 @@ SHIPPED = "trunk, shipped head `gtzan10`"
 RECIPES: list[Recipe] = [*comparison_models.RECIPES, *comparison_networks.RECIPES]
 
 
-BUNDLE = Path(__file__).resolve().parents[2] / "models" / "musicnn-msd"
+BUNDLE = Path(__file__).resolve().parents[2] / "models" / "musicnn-msd-windowed"
 
 
 @dataclass

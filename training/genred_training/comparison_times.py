@@ -17,7 +17,7 @@ import numpy as np
 import soundfile
 from scipy.signal import resample_poly
 
-from .comparison_features import RATE, Features, run
+from .comparison_features import RATE, WINDOWED, Features, run
 from .comparison_models import Recipe, Training
 from .musicnn import FRAMES
 
@@ -68,7 +68,7 @@ def _input_cost(kind: str, program: str, long: Path, short: Path) -> Callable[[]
             run(program, "features", file, "--out", out)
             made = len(np.load(out)) / FRAMES
         else:
-            run(program, "embed", "--quiet", "--hop", PATCH, file, "--out", out)
+            run(program, "embed", "--quiet", "--model", WINDOWED, "--hop", PATCH, file, "--out", out)
             made = float(len(np.load(out)))
         ended = resource.getrusage(resource.RUSAGE_CHILDREN)
         return made, ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime

@@ -1,6 +1,6 @@
 """Fits the corrections of the teacher of genres on tag activations of GTZAN tracks.
 
-    python -m genred_training.fit_genres --data FOLDER --tags models/musicnn-msd/heads/tags.toml
+    python -m genred_training.fit_genres --data FOLDER --tags models/musicnn-msd-windowed/heads/tags.toml
 
 `FOLDER` holds `train.npz` and `test.npz`, each with `activations` `[n, 50]` (0..1), `genre` and
 `track` `[n]`. One correction a unit, drawn towards the prior correction, and one temperature

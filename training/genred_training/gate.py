@@ -1,7 +1,7 @@
 """Trains the head `gate`, which says of each patch whether it is music, speech or noise.
 
     python -m genred_training.gate --work FOLDER --gtzan gtzan-cuts.csv --debian debian-music.csv \\
-      --music FOLDER --runtime libonnxruntime.so --bundle ../models/musicnn-msd
+      --music FOLDER --runtime libonnxruntime.so --bundle ../models/musicnn-msd-windowed
 
 Fetches the recordings (`speech_material`), composes patches of them (`gate_sets`), embeds them with
 `genred embed`, fits small networks in five folds of sources to choose the operating point and the
@@ -12,7 +12,6 @@ and noise that took no part. Run `import_musicnn` afterwards: it brings the head
 from __future__ import annotations
 
 import argparse
-import hashlib
 import warnings
 import zlib
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
+from .bundle import trunk_key
 from .gate_patches import LABELS, NOT_MUSIC, Embedder, Library, tracks
 from .gate_sets import SEED, Sets
 from .heads import Head
@@ -211,8 +211,8 @@ def main() -> None:
     write_clips(arguments.work, arguments.have)
     silero = Silero(fetch("silero-vad", arguments.work, arguments.have))
     library = Library(arguments.work, silero, tracks(arguments.gtzan, arguments.debian, arguments.music))
-    embed = Embedder(arguments.genred, arguments.bundle.parent, arguments.runtime)
-    trunk = hashlib.sha256((arguments.bundle / "trunk.onnx").read_bytes()).hexdigest()[:12]
+    embed = Embedder(arguments.genred, arguments.bundle, arguments.runtime)
+    trunk = trunk_key(arguments.bundle)
     sets = Sets(arguments.work / "sets", library, embed, trunk)
     test = sets.test()
     # All music takes part in the folds: the rarest kind there is music that sounds like speech.

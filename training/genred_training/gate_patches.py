@@ -226,9 +226,10 @@ def treated(
 class Embedder:
     """Runs `genred embed` over many patches at once."""
 
-    def __init__(self, program: Path, models: Path, runtime: Path):
+    def __init__(self, program: Path, bundle: Path, runtime: Path):
         self._program = program
-        self._environment = dict(os.environ, ORT_DYLIB_PATH=str(runtime), GENRED_MODELS=str(models))
+        self._environment = dict(os.environ, ORT_DYLIB_PATH=str(runtime))
+        self._bundle = bundle.resolve()
 
     def __call__(self, sounds: list[np.ndarray]) -> np.ndarray:
         """Embeddings `[n, dim]`; sounds shorter than a patch are repeated, longer ones cut."""
@@ -249,6 +250,8 @@ class Embedder:
                 self._program,
                 "embed",
                 "--quiet",
+                "--model",
+                self._bundle,
                 "--hop",
                 HOP,
                 "--list",

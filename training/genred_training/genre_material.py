@@ -160,7 +160,7 @@ class Music:
     pcm_sha256: list[str]
 
 
-def embed_music(index: Path, folder: Path, work: Path, program: Path, models: Path, runtime: Path) -> Music:
+def embed_music(index: Path, folder: Path, work: Path, program: Path, bundle: Path, runtime: Path) -> Music:
     """Embeds the tracks of `index` (package, path, genre_tag) that lie unpacked in `folder`/package."""
     with index.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -178,8 +178,9 @@ def embed_music(index: Path, folder: Path, work: Path, program: Path, models: Pa
     if not found:
         raise ValueError(f"`{folder}` holds none of the tracks of `{index}`")
     listing.write_text("".join(f"{link}\n" for _, link in found), encoding="utf-8")
-    environment = dict(os.environ, ORT_DYLIB_PATH=str(runtime), GENRED_MODELS=str(models))
-    command = [program, "embed", "--quiet", "--hop", str(MUSIC_HOP), "--list", listing, "--out", out]
+    environment = dict(os.environ, ORT_DYLIB_PATH=str(runtime))
+    command = [program, "embed", "--quiet", "--model", bundle.resolve()]
+    command += ["--hop", str(MUSIC_HOP), "--list", listing, "--out", out]
     lines = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
     parts = [np.load(out / f"{link.name}.npy") for _, link in found]
     return Music(

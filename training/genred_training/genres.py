@@ -1,7 +1,7 @@
 """Trains the heads `genres` (15 labels) and `gtzan10` on the trunk's embedding.
 
     python -m genred_training.genres --cuts gtzan-cuts.csv --tags FOLDER --music-index debian-music.csv \
-      --music FOLDER --bundle ../models/musicnn-msd --genred PROGRAM --runtime libonnxruntime.so --work FOLDER
+      --music FOLDER --bundle ../models/musicnn-msd-windowed --genred PROGRAM --runtime libonnxruntime.so --work FOLDER
 
 `--music` is a folder with one sub-folder a Debian package, unpacked. Embeddings are kept in `--work`.
 Both heads are one logistic regression, fitted to all rows: `gtzan10` is its rows of GTZAN's ten genres. Each
@@ -12,7 +12,6 @@ training material. Run `import_musicnn` afterwards: it enters them in the manife
 from __future__ import annotations
 
 import argparse
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
@@ -21,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from . import genre_material as material
+from .bundle import trunk_key
 from .clips import block, grouped_folds
 from .gate_patches import Embedder
 from .genre_map import teacher_head
@@ -254,19 +254,19 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
-    program, models, runtime = arguments.genred, arguments.bundle.parent, arguments.runtime
+    program, bundle, runtime = arguments.genred, arguments.bundle, arguments.runtime
 
     tag_head = load_head(arguments.bundle / "heads" / "tags.toml")
     cuts, tags = read_cuts(arguments.cuts), read_tags(arguments.tags)
-    embed = Embedder(program, models, runtime)
-    trunk = hashlib.sha256((arguments.bundle / "trunk.onnx").read_bytes()).hexdigest()[:12]
+    embed = Embedder(program, bundle, runtime)
+    trunk = trunk_key(arguments.bundle)
     found = cached(arguments.work / f"cuts-{trunk}.npz", lambda: material.embed_cuts(cuts, embed))
     music = material.Music(**{
         key: value if key in ("embedding", "track") else value.tolist()
         for key, value in cached(
             arguments.work / f"music-{trunk}.npz",
             lambda: vars(
-                material.embed_music(arguments.music_index, arguments.music, arguments.work, program, models, runtime)
+                material.embed_music(arguments.music_index, arguments.music, arguments.work, program, bundle, runtime)
             ),
         ).items()
     })  # fmt: skip

@@ -1,6 +1,6 @@
 """Imports MusiCNN (`MSD_musicnn`, ISC licence) from its PyPI wheel into a bundle.
 
-    python -m genred_training.import_musicnn --out models/musicnn-msd
+    python -m genred_training.import_musicnn --out models/musicnn-msd-windowed
 
 The same versions on the same kind of processor give the same bytes. A model card `CARD.md`
 that lies in the folder already is kept and enters the checksums, and so do heads that were trained
@@ -28,7 +28,7 @@ from .tensors import save_tensors
 from .toml import array, string
 from .trunk import write_trunk
 
-NAME = "musicnn-msd"
+NAME = "musicnn-msd-windowed"
 EMBEDDING_ID = "musicnn-msd-dense-pooled"
 SOURCE = f"PyPI musicnn 0.1.0 (sha256 {musicnn.WHEEL_SHA256})"
 DESCRIPTION = (
@@ -100,17 +100,9 @@ def import_bundle(wheel: Path | None, out: Path) -> None:
     write_manifest(out, *_manifest(musicnn.DENSE + len(folded.pooled)))
 
 
-def _manifest(embedding: int) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    text = resources.files(__package__).joinpath(MATERIAL_FILE).read_text(encoding="utf-8")
-    material = tomllib.loads(text)
-    top = {
-        "name": string(NAME),
-        "version": string("3"),
-        "description": string(DESCRIPTION),
-        "licence": string("ISC"),
-        "sources": array([SOURCE]),
-    }
-    front_end = {
+def front_end_table() -> dict[str, str]:
+    """`[front_end]`, which all bundles of this network share."""
+    return {
         "sample_rate": f"{golden.SAMPLE_RATE}       # Hz",
         "fft_size": f"{golden.FFT_SIZE}            # samples",
         "hop_length": f"{golden.HOP}          # samples",
@@ -125,6 +117,31 @@ def _manifest(embedding: int) -> tuple[dict[str, str], dict[str, dict[str, str]]
         "f_max": "8000.0            # Hz",
         "compression": f'{{ kind = "log10_one_plus", scale = {golden.COMPRESSION} }}',
     }
+
+
+def top_table(name: str, version: str, description: str) -> dict[str, str]:
+    """What a manifest begins with."""
+    return {
+        "name": string(name),
+        "version": string(version),
+        "description": string(description),
+        "licence": string("ISC"),
+        "sources": array([SOURCE]),
+    }
+
+
+def training_table() -> dict[str, str]:
+    """`[training]`: what the weights and the heads were fitted to."""
+    text = resources.files(__package__).joinpath(MATERIAL_FILE).read_text(encoding="utf-8")
+    material = tomllib.loads(text)
+    return {
+        "material": string(MATERIAL),
+        "tracks": array(material["tracks"]),
+        "pcm_sha256": array(material["pcm_sha256"]),
+    }
+
+
+def _manifest(embedding: int) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
     trunk = {
         "kind": string("windowed"),
         "file": string("trunk.onnx"),
@@ -134,23 +151,19 @@ def _manifest(embedding: int) -> tuple[dict[str, str], dict[str, dict[str, str]]
         "activations": f'"activations"    # output, [batch, {musicnn.TAGS}]',
         "embedding_id": string(EMBEDDING_ID),
         "embedding_dim": str(embedding),
-        "halo": "0                  # frames",
+        "halo": "[0, 0]                # frames before and after",
         "lookahead_ms": "0.0",
         "tolerance": "3e-4          # largest absolute difference to the reference embedding, whose values reach 70",
     }
-    return top, {
-        "front_end": front_end,
+    return top_table(NAME, "4", DESCRIPTION), {
+        "front_end": front_end_table(),
         "patch": {"frames": str(musicnn.FRAMES)},
         "trunk": trunk,
         "golden": {
             "file": string("golden/golden.safetensors"),
             "tolerance": "3e-4          # absolute, on embedding and on scores",
         },
-        "training": {
-            "material": string(MATERIAL),
-            "tracks": array(material["tracks"]),
-            "pcm_sha256": array(material["pcm_sha256"]),
-        },
+        "training": training_table(),
     }
 
 

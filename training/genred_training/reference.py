@@ -10,6 +10,8 @@ from .graph import Graph
 from .level import add_level
 from .musicnn import BANDS, BATCH_NORM_EPSILON, DENSE, FRAMES, TAGS, Weights
 
+# Features over time that are pooled.
+FEATURES = 753
 # The front end's convolutions in the order of their outputs: the layer, its kernel's frames.
 FRONT_LAYERS = ((0, 7), (1, 7), (2, 128), (3, 64), (4, 32))
 
@@ -20,23 +22,7 @@ def write_reference(weights: Weights, pooled_at: np.ndarray, path: Path) -> None
     The embedding is the dense layer's output, then those of its inputs that `pooled_at` names.
     """
     graph = Graph("musicnn-msd-reference")
-    patches = add_level(graph, graph.input("log_mel", ["batch", FRAMES, BANDS]))
-    image = graph.add("Unsqueeze", patches, np.array([1], dtype=np.int64))
-    image = _batch_norm(graph, weights, 0, image)
-
-    front = []
-    for layer, frames in FRONT_LAYERS:
-        kernel = weights[_layer_name("conv2d", layer) + "/kernel"].transpose(3, 2, 0, 1)
-        # TensorFlow's `same`: for an even kernel the extra zero comes last.
-        pads = [(frames - 1) // 2, 0, frames // 2, 0]
-        maps = _convolution(graph, weights, layer, image, kernel, pads)
-        front.append(graph.add("ReduceMax", maps, axes=[3], keepdims=0))
-    front = graph.add("Concat", *front, axis=1)
-
-    first = _mid_layer(graph, weights, 5, front)
-    second = graph.add("Add", _mid_layer(graph, weights, 6, first), first)
-    third = graph.add("Add", _mid_layer(graph, weights, 7, second), second)
-    features = graph.add("Concat", front, first, second, third, axis=1)
+    features = _features(graph, weights, add_level(graph, graph.input("log_mel", ["batch", FRAMES, BANDS])))
 
     # Maximum and mean over time alternate in the pooled vector.
     largest = graph.add("ReduceMax", features, axes=[2], keepdims=1)
@@ -55,6 +41,36 @@ def write_reference(weights: Weights, pooled_at: np.ndarray, path: Path) -> None
     graph.output("activations", ["batch", TAGS])
     graph.output("embedding", ["batch", DENSE + len(pooled_at)])
     graph.save(path, "MusiCNN MSD (Pons and Serra, 2019), the full network as published.")
+
+
+def write_frames(weights: Weights, path: Path) -> None:
+    """Writes the network as published as far as its features: levelled `log_mel` `[batch, rows, bands]`, of any
+    length, to `features` `[batch, 753, rows]`. What lies before and after is taken for zeros, layer by layer."""
+    graph = Graph("musicnn-msd-frames")
+    features = _features(graph, weights, graph.input("log_mel", ["batch", "rows", BANDS]))
+    graph.add("Identity", features, name="features")
+    graph.output("features", ["batch", FEATURES, "rows"])
+    graph.save(path, "MusiCNN MSD (Pons and Serra, 2019) as far as its features over time.")
+
+
+def _features(graph: Graph, weights: Weights, patches: str) -> str:
+    """Front end and mid-end: `[batch, 753, frames]`."""
+    image = graph.add("Unsqueeze", patches, np.array([1], dtype=np.int64))
+    image = _batch_norm(graph, weights, 0, image)
+
+    front = []
+    for layer, frames in FRONT_LAYERS:
+        kernel = weights[_layer_name("conv2d", layer) + "/kernel"].transpose(3, 2, 0, 1)
+        # TensorFlow's `same`: for an even kernel the extra zero comes last.
+        pads = [(frames - 1) // 2, 0, frames // 2, 0]
+        maps = _convolution(graph, weights, layer, image, kernel, pads)
+        front.append(graph.add("ReduceMax", maps, axes=[3], keepdims=0))
+    front = graph.add("Concat", *front, axis=1)
+
+    first = _mid_layer(graph, weights, 5, front)
+    second = graph.add("Add", _mid_layer(graph, weights, 6, first), first)
+    third = graph.add("Add", _mid_layer(graph, weights, 7, second), second)
+    return graph.add("Concat", front, first, second, third, axis=1)
 
 
 def _layer_name(kind: str, index: int) -> str:

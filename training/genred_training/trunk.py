@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from .fold import Folded, MidLayer
-from .front import add_spectrum, add_temporal, add_timbral
+from .front import add_clip, add_spectrum, add_temporal, add_timbral
 from .graph import Graph
 from .level import add_level
 from .musicnn import BANDS, DENSE, FRAMES, TAGS
@@ -27,12 +27,12 @@ def write_trunk(folded: Folded, path: Path) -> None:
         for branch in folded.front
     ]
     front = graph.add("Concat", *front, axis=1)
-    front = _clip(graph, front, np.concatenate([b.positive for b in folded.front]))
+    front = add_clip(graph, front, np.concatenate([b.positive for b in folded.front]))
 
     first = _mid(graph, folded.first, front)
-    second = _add_to(graph, _mid(graph, folded.second, first), first, folded.second, folded.first)
+    second = add_to(graph, _mid(graph, folded.second, first), first, folded.second, folded.first)
     third = _mid(graph, folded.third, second)
-    third = _add_to(graph, third, second, folded.third, folded.second)
+    third = add_to(graph, third, second, folded.third, folded.second)
 
     features = graph.add("Concat", front, first, second, third, axis=1)
     largest = graph.add("ReduceMax", features, axes=[2], keepdims=0)
@@ -52,21 +52,13 @@ def write_trunk(folded: Folded, path: Path) -> None:
     graph.save(path, "MusiCNN MSD (Pons and Serra, 2019) without its dead filters.")
 
 
-def _clip(graph: Graph, value: str, positive: np.ndarray) -> str:
-    """The ReLU, on the other side of zero for filters whose batch norm turns them over."""
-    largest = float(np.finfo(np.float32).max)
-    low = np.where(positive, 0.0, -largest)[:, None]
-    high = np.where(positive, largest, 0.0)[:, None]
-    return graph.add("Min", graph.add("Max", value, low), high)
-
-
 def _mid(graph: Graph, layer: MidLayer, value: str) -> str:
     """`[batch, inputs, frames]` to `[batch, outputs, frames]`."""
     maps = graph.add("Conv", value, layer.kernel, pads=[3, 3])
     return graph.add("Relu", graph.add("Add", maps, layer.bias))
 
 
-def _add_to(graph: Graph, value: str, before: str, layer: MidLayer, layer_before: MidLayer) -> str:
+def add_to(graph: Graph, value: str, before: str, layer: MidLayer, layer_before: MidLayer) -> str:
     """Adds a layer's output to the one before, which has fewer features."""
     missing = len(layer.kernel) - len(layer_before.kernel)
     if missing:

@@ -2,6 +2,8 @@
 
 mod front_end;
 mod model;
+#[cfg(feature = "broker")]
+mod streams;
 
 use std::process::ExitCode;
 
@@ -21,12 +23,17 @@ pub struct Args {
 enum What {
     /// Log-mel frames from samples at the model's rate, beside the bare Fourier transforms; one thread
     FrontEnd(front_end::Args),
+    /// The whole daemon with many sources that play as if live, to the broker's acknowledgements
+    #[cfg(feature = "broker")]
+    Streams(streams::Args),
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.what {
         None => model::run(&args.model),
         Some(What::FrontEnd(args)) => front_end::run(args),
+        #[cfg(feature = "broker")]
+        Some(What::Streams(args)) => streams::run(args),
     }
 }
 

@@ -10,9 +10,9 @@ use serde::Serialize;
 
 use super::super::{HopArgs, ModelArgs};
 use super::{median, noise};
-use crate::audio::SampleRate;
-use crate::dsp::{LogMel, Loudness, Resampler};
-use crate::model::{Classifier, Model};
+use crate::audio::{Block, Patch, SampleRate, SourceId, Span};
+use crate::dsp::{FrontEnd, LogMel, Loudness, PatchView, Resampler};
+use crate::model::{Classifier, Cutter, Model, Provider, Stretch};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -23,20 +23,33 @@ pub struct Args {
     /// Head to score with: a name, or the path of its TOML file
     #[arg(long, value_name = "NAME|PATH")]
     head: Option<String>,
+    /// Streams that are scored in one run
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    batch: u32,
+    /// Where the trunk runs; as the daemon decides, where left out
+    #[arg(long, value_name = "cpu|cuda", value_parser = parse_provider)]
+    provider: Option<Provider>,
     /// One JSON object
     #[arg(long)]
     json: bool,
+}
+
+fn parse_provider(text: &str) -> Result<Provider, String> {
+    let known = [Provider::Cpu, Provider::Cuda];
+    known.into_iter().find(|provider| provider.as_str() == text).ok_or_else(|| "use `cpu` or `cuda`".into())
 }
 
 /// Medians over turns, one thread unless `threads` says otherwise.
 #[derive(Debug, Serialize)]
 struct Figures {
     model: String,
+    execution_provider: &'static str,
     threads: usize,
+    batch: u32,
     hop_s: f64,
     /// Seconds of sound a second of computing, from samples at the model's rate to log-mel frames.
     front_end_x_realtime: f64,
-    /// One patch through the trunk and its heads.
+    /// One patch of a stream through level, trunk and heads.
     score_ms_per_patch: f64,
     /// Front end and model for a second of sound.
     stream_second_ms: f64,
@@ -51,15 +64,13 @@ struct Figures {
 }
 
 const TURNS: usize = 15;
-/// Patches that are scored a turn, one by one.
-const PATCHES: usize = 10;
 /// Seconds of sound that the other parts are given a turn.
 const SECONDS: usize = 20;
 /// What most broadcasts arrive with.
 const SOURCE_RATE: u32 = 44_100;
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let mut model = args.model.load(args.head.as_deref())?;
+    let mut model = args.model.load_on(args.head.as_deref(), args.provider)?;
     let figures = measure(&mut model, args)?;
     let mut stdout = std::io::stdout().lock();
     if args.json {
@@ -67,7 +78,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     writeln!(stdout, "front end          {:>9.0} × real time", figures.front_end_x_realtime)?;
-    writeln!(stdout, "a patch            {:>9.3} ms, trunk and heads", figures.score_ms_per_patch)?;
+    writeln!(stdout, "a patch            {:>9.3} ms, level, trunk and heads", figures.score_ms_per_patch)?;
     writeln!(stdout, "a second of sound  {:>9.3} ms, hop {} s", figures.stream_second_ms, figures.hop_s)?;
     writeln!(stdout, "  resampling       {:>9.3} ms more, from 44.1 kHz", figures.resample_ms)?;
     writeln!(stdout, "  loudness         {:>9.3} ms more, stereo", figures.loudness_ms)?;
@@ -77,13 +88,16 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn measure(model: &mut Model, args: &Args) -> anyhow::Result<Figures> {
     let params = model.front_end().clone();
-    let samples = noise(params.sample_rate.hertz() as usize * SECONDS);
+    // Quiet, so that the level has something to lift.
+    let samples: Vec<f32> =
+        noise(params.sample_rate.hertz() as usize * SECONDS).iter().map(|sample| sample * 0.1).collect();
     let mut log_mel = LogMel::new(&params)?;
     let mut rows = Vec::new();
-    log_mel.push(&samples, &mut rows);
-    let values = model.bundle().patch_frames() * params.bands;
-    let patches: Vec<&[f32]> = rows.windows(values).step_by(params.bands * 16).take(PATCHES).collect();
-    let patches: Vec<Vec<f32>> = patches.into_iter().map(<[f32]>::to_vec).collect();
+    let patches = cut(model, &samples, args.hop.hop)?;
+    let batch = args.batch as usize;
+    let count = (patches.len() - 1) * batch;
+    let mut streams: Vec<(Cutter, Stretch)> =
+        (0..batch).map(|source| (Cutter::new(model.feed(), source), Stretch::default())).collect();
 
     let rate = SampleRate::new(SOURCE_RATE).context("the rate is out of range")?;
     let source = noise(SOURCE_RATE as usize * 2 * SECONDS);
@@ -102,10 +116,23 @@ fn measure(model: &mut Model, args: &Args) -> anyhow::Result<Figures> {
         log_mel.push(&samples, &mut rows);
         black_box(&rows);
         let framed = Instant::now();
-        for patch in &patches {
-            scores.clear();
-            model.score(patch, 1, &mut scores)?;
-            black_box(&scores);
+        // The first patch of a stream is whole, and costs more: it is scored before the clock starts.
+        model.forget();
+        streams.iter_mut().for_each(|(cutter, _)| cutter.lost());
+        let mut started = framed;
+        for (index, patch) in patches.iter().enumerate() {
+            if index == 1 {
+                started = Instant::now();
+            }
+            let view = patch.view(params.bands);
+            let mut is_whole = false;
+            streams.iter_mut().for_each(|(cutter, stretch)| is_whole = cutter.add(&view, stretch));
+            if is_whole {
+                scores.clear();
+                model.score(&streams.iter().map(|(_, stretch)| stretch).collect::<Vec<_>>(), &mut scores)?;
+                black_box(&scores);
+                streams.iter_mut().for_each(|(_, stretch)| stretch.clear());
+            }
         }
         let scored = Instant::now();
         resampled.clear();
@@ -116,7 +143,7 @@ fn measure(model: &mut Model, args: &Args) -> anyhow::Result<Figures> {
         let heard = Instant::now();
         if turn > 0 {
             front_end_s.push((framed - began).as_secs_f64() / SECONDS as f64);
-            score_s.push((scored - framed).as_secs_f64() / patches.len() as f64);
+            score_s.push((scored - started).as_secs_f64() / count as f64);
             resample_s.push((converted - scored).as_secs_f64() / SECONDS as f64);
             loudness_s.push((heard - converted).as_secs_f64() / SECONDS as f64);
         }
@@ -130,16 +157,59 @@ fn measure(model: &mut Model, args: &Args) -> anyhow::Result<Figures> {
     let core_second_s = front_end_s + threads as f64 * score_s * patches_a_second;
     Ok(Figures {
         model: model.bundle().manifest.name.clone(),
+        execution_provider: model.provider().as_str(),
         threads,
+        batch: args.batch,
         hop_s: args.hop.hop,
         front_end_x_realtime: rounded(1.0 / front_end_s),
         score_ms_per_patch: rounded(1e3 * score_s),
         stream_second_ms: rounded(stream_second_ms),
-        lookahead_ms: model.bundle().manifest.trunk.lookahead_ms,
+        lookahead_ms: model.lookahead_ms(),
         resample_ms: rounded(1e3 * resample_s),
         loudness_ms: rounded(1e3 * loudness_s),
         streams_per_core: rounded(1.0 / core_second_s),
     })
+}
+
+/// A patch with all that was lent with it.
+struct Cut {
+    patch: Patch,
+    segment: u64,
+    start: u64,
+    more: bool,
+    lead: usize,
+    log_mel: Vec<f32>,
+    context: Vec<f32>,
+}
+
+impl Cut {
+    fn view(&self, bands: usize) -> PatchView<'_> {
+        let Self { patch, segment, start, more, lead, ref log_mel, ref context } = *self;
+        PatchView { patch, segment, start, more, bands, log_mel, context, lead, heard_to: patch.span.end }
+    }
+}
+
+/// The whole groups of patches of `samples`, mono at the model's rate.
+fn cut(model: &Model, samples: &[f32], hop: f64) -> anyhow::Result<Vec<Cut>> {
+    let params = model.front_end();
+    let patches = model.feed().patches(hop);
+    let mut front_end = FrontEnd::new(SourceId(0), params, &patches)?;
+    let block = Block {
+        interleaved: samples.to_vec(),
+        channels: 1,
+        rate: params.sample_rate,
+        span: Span { start: 0, end: samples.len() as u64 },
+        gap: false,
+        anchor: None,
+    };
+    let mut cuts = Vec::new();
+    front_end.push(&block, &mut |view| {
+        let PatchView { patch, segment, start, more, lead, .. } = view;
+        let (log_mel, context) = (view.log_mel.to_vec(), view.context.to_vec());
+        cuts.push(Cut { patch, segment, start, more, lead, log_mel, context });
+    })?;
+    anyhow::ensure!(cuts.len() > 1, "too little sound for two patches");
+    Ok(cuts)
 }
 
 /// To a thousandth.

@@ -48,7 +48,7 @@ impl DescriptorStream {
     pub fn new() -> Result<Self, DspError> {
         let params = parameters();
         // A grid of samples is one of frames at a hop of one sample.
-        let windows = PatchParams { frames: WINDOW, hop_seconds: WINDOW_HOP_SECONDS };
+        let windows = PatchParams::new(WINDOW, WINDOW_HOP_SECONDS);
         let grid = Grid::new(&windows, &LogMelParams { hop_length: 1, ..params.clone() })?;
         Ok(Self {
             intake: Intake::new(&params, false),

@@ -1,18 +1,45 @@
 use super::*;
-use crate::audio::{SampleRate, Span};
+use crate::audio::{Level, SampleRate, Span};
 use crate::dsp::{Resampler, log_mel};
+
+/// A patch and what was lent with it.
+struct Cut {
+    patch: Patch,
+    log_mel: Vec<f32>,
+    context: Vec<f32>,
+    lead: usize,
+    more: bool,
+}
+
+impl From<PatchView<'_>> for Cut {
+    fn from(view: PatchView<'_>) -> Self {
+        let (log_mel, context) = (view.log_mel.to_vec(), view.context.to_vec());
+        Self { patch: view.patch, log_mel, context, lead: view.lead, more: view.more }
+    }
+}
+
+impl std::ops::Deref for Cut {
+    type Target = Patch;
+
+    fn deref(&self) -> &Patch {
+        &self.patch
+    }
+}
 
 /// Hands `FrontEnd` the parts of one sound, as a source does.
 struct Player {
     front_end: FrontEnd,
-    patches: Vec<Patch>,
+    patches: Vec<Cut>,
     at: u64,
 }
 
 impl Player {
     fn new(hop_seconds: f64) -> Self {
-        let patch = PatchParams { frames: 187, hop_seconds };
-        let front_end = FrontEnd::new(SourceId(3), &LogMelParams::musicnn(), &patch).unwrap();
+        Self::with(&PatchParams::new(187, hop_seconds))
+    }
+
+    fn with(patch: &PatchParams) -> Self {
+        let front_end = FrontEnd::new(SourceId(3), &LogMelParams::musicnn(), patch).unwrap();
         Self { front_end, patches: Vec::new(), at: 0 }
     }
 
@@ -30,7 +57,7 @@ impl Player {
     }
 
     fn push(&mut self, block: &Block) {
-        self.front_end.push(block, &mut |patch| self.patches.push(patch.to_patch())).unwrap();
+        self.front_end.push(block, &mut |patch| self.patches.push(patch.into())).unwrap();
     }
 
     /// Plays mono samples at the model's rate in blocks of a tenth of a second.
@@ -42,7 +69,7 @@ impl Player {
     }
 
     fn finish(&mut self) {
-        self.front_end.finish(&mut |patch| self.patches.push(patch.to_patch())).unwrap();
+        self.front_end.finish(&mut |patch| self.patches.push(patch.into())).unwrap();
     }
 
     fn starts(&self) -> Vec<u64> {
@@ -214,13 +241,13 @@ fn an_hour_of_silence_is_an_hour_of_zeros() {
 
 #[test]
 fn other_models_have_other_patches() {
-    let patch = PatchParams { frames: 96, hop_seconds: 0.48 };
+    let patch = PatchParams::new(96, 0.48);
     let mut front_end = FrontEnd::new(SourceId(0), &LogMelParams::yamnet(), &patch).unwrap();
     let mut player = Player::new(1.0);
     let block = player.block(&tune(32_000), 16_000, 1);
-    let mut patches = Vec::new();
-    front_end.push(&block, &mut |patch| patches.push(patch.to_patch())).unwrap();
-    front_end.finish(&mut |patch| patches.push(patch.to_patch())).unwrap();
+    let mut patches: Vec<Cut> = Vec::new();
+    front_end.push(&block, &mut |patch| patches.push(patch.into())).unwrap();
+    front_end.finish(&mut |patch| patches.push(patch.into())).unwrap();
     let frames = log_mel(&tune(32_000), &LogMelParams::yamnet()).unwrap();
     let starts: Vec<f64> = patches.iter().map(|patch| patch.span.start).collect();
     // 198 frames: whole patches at 0, 48 and 96, and 6 unheard frames.
@@ -233,4 +260,52 @@ fn it_can_move_to_the_thread_of_its_source() {
     fn is_send<T: Send>() {}
     is_send::<FrontEnd>();
     is_send::<crate::dsp::FrameStream>();
+}
+
+#[test]
+fn frames_around_a_patch_are_waited_for_and_handed_out_with_it() {
+    let signal = tune(16_000 * 8);
+    let frames = log_mel(&signal, &LogMelParams::musicnn()).unwrap();
+    let around = PatchParams { before: 20, after: 41, group: 1, ..PatchParams::new(187, 1.0) };
+    let mut player = Player::with(&around);
+    // 228 frames, and half an FFT to look ahead, complete the first patch; half a second less does not.
+    player.play(&signal[..51_000]);
+    assert_eq!(player.patches.len(), 0);
+    assert_eq!(player.front_end.counters(), Counters::default());
+    player.play(&signal[51_000..]);
+    player.finish();
+    assert_eq!(player.starts(), [0, 62, 125, 187, 250, 312]);
+    for (cut, start) in player.patches.iter().zip([0_usize, 62, 125, 187, 250, 312]) {
+        assert_eq!(cut.lead, start.min(20));
+        let rows = frames.slice(ndarray::s![start - cut.lead..(start + 187 + 41).min(501), ..]);
+        assert!(rows.iter().eq(&cut.context), "patch at {start}");
+    }
+}
+
+#[test]
+fn groups_come_together_and_the_last_one_as_it_is() {
+    let pairs = PatchParams { after: 10, group: 2, ..PatchParams::new(187, 0.25) };
+    let mut player = Player::with(&pairs);
+    // 251 frames: patches at 0, 15, 31, 46 and 62.
+    player.play(&tune(64_000));
+    assert_eq!(player.starts(), [0, 15, 31, 46]);
+    player.finish();
+    assert_eq!(player.starts(), [0, 15, 31, 46, 62]);
+    let more: Vec<bool> = player.patches.iter().map(|cut| cut.more).collect();
+    assert_eq!(more, [true, false, true, false, false]);
+}
+
+#[test]
+fn a_gap_drops_no_patch_that_only_waits() {
+    let waits = PatchParams { after: 41, ..PatchParams::new(187, 1.0) };
+    let mut player = Player::with(&waits);
+    // 201 frames: one patch is complete and has seen 14 frames more, three others were begun.
+    player.play(&tune(51_200));
+    player.at += 1600;
+    let mut block = player.block(&tune(1600), 16_000, 1);
+    block.gap = true;
+    player.push(&block);
+    assert_eq!(player.starts(), [0]);
+    assert_eq!(player.patches[0].span, PatchSpan { start: 0.0, end: 2.992 });
+    assert_eq!(player.front_end.counters(), Counters { produced: 4, emitted: 1, dropped: 3 });
 }

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{BATCH, FileError, Heard};
+use super::{BATCH, FileError, Heard, Waiting};
 use crate::audio::{Block, SampleRate, SourceId, Span};
-use crate::dsp::{FrontEnd, PatchParams, PatchView};
+use crate::dsp::{FrontEnd, PatchView};
 use crate::model::Model;
 use crate::source::{self, Read, SourceError};
 
@@ -42,12 +42,12 @@ pub fn hear_joined(
 ) -> Result<Joined, FileError> {
     let wrong = |file: &Path, error| FileError::Dsp { file: file.to_path_buf(), error };
     let first = cuts.first().map(|cut| cut.path.clone()).unwrap_or_default();
-    let patches = PatchParams { frames: model.bundle().patch_frames(), hop_seconds };
+    let patches = model.feed().patches(hop_seconds);
     let mut front_end =
         FrontEnd::new(SourceId(0), model.front_end(), &patches).map_err(|error| wrong(&first, error))?;
     let mut joined = Joined { heard: Heard::default(), bounds: vec![0.0], format_changes: 0 };
     let heard = &mut joined.heard;
-    let (mut log_mel, mut waiting) = (Vec::new(), 0);
+    let mut waiting = Waiting::new(model);
     let mut block = Block::with_capacity(SampleRate::HZ_48000, 2, 8192);
     let mut part = block.clone();
     let mut position = 0;
@@ -73,10 +73,10 @@ pub fn hear_joined(
             part.span = Span { start: position, end: position + part.samples() as u64 };
             position = part.span.end;
             heard.duration_s += part.rate.seconds(part.span.len());
-            let mut keep = |view: PatchView<'_>| heard.keep(&view, &mut log_mel, &mut waiting);
+            let mut keep = |view: PatchView<'_>| heard.keep(&view, &mut waiting);
             front_end.push(&part, &mut keep).map_err(|error| wrong(&cut.path, error))?;
-            if waiting >= BATCH {
-                heard.embed(model, &mut log_mel, &mut waiting)?;
+            if waiting.count >= BATCH {
+                heard.embed(model, &mut waiting)?;
             }
         }
         if position == began {
@@ -85,12 +85,8 @@ pub fn hear_joined(
         }
         joined.bounds.push(heard.duration_s);
     }
-    front_end
-        .finish(&mut |view| heard.keep(&view, &mut log_mel, &mut waiting))
-        .map_err(|error| wrong(&first, error))?;
-    if waiting > 0 {
-        heard.embed(model, &mut log_mel, &mut waiting)?;
-    }
+    front_end.finish(&mut |view| heard.keep(&view, &mut waiting)).map_err(|error| wrong(&first, error))?;
+    heard.embed(model, &mut waiting)?;
     Ok(joined)
 }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::outbox::Outbox;
-use crate::sink::Message;
 use crate::sink::payload::{Attributes, Info, MqttStats, State, Stats, Window};
 use crate::sink::topics::Topics;
+use crate::sink::{Cause, Message};
 
 /// The largest payload, in bytes; what is larger is left out, with an error in the log.
 pub const MAX_PAYLOAD: usize = 1024 * 1024;
@@ -44,7 +44,7 @@ pub struct Publication {
 enum Token {
     Slot(Slot),
     Event(u64, Arc<str>),
-    Window,
+    Window(Option<Cause>),
 }
 
 /// A topic of which only the latest value counts. In the order of a new connection:
@@ -90,7 +90,9 @@ pub struct Session {
     slots: BTreeMap<Slot, Content>,
     queue: VecDeque<Slot>,
     outbox: Outbox,
-    windows: VecDeque<(Arc<str>, Arc<Window>)>,
+    windows: VecDeque<(Arc<str>, Arc<Window>, Option<Cause>)>,
+    /// What events in the outbox came of, by their ids there.
+    causes: HashMap<u64, Cause>,
     /// With the client, not yet sent: oldest first.
     handed: VecDeque<Token>,
     /// Sent, by packet id.
@@ -114,6 +116,7 @@ impl Session {
             queue: VecDeque::new(),
             outbox: Outbox::new(outbox_capacity),
             windows: VecDeque::new(),
+            causes: HashMap::new(),
             handed: VecDeque::new(),
             unacknowledged: HashMap::new(),
             connected: false,
@@ -142,15 +145,21 @@ impl Session {
             Message::Attributes { source, payload } => {
                 self.set(Slot::Attributes(source), Value::Attributes(payload), 0);
             }
-            Message::Event { source, payload } => {
-                self.events_dropped += self.outbox.push(&source, payload);
+            Message::Event { source, payload, cause } => {
+                let dropped = self.outbox.push(&source, payload);
+                self.events_dropped += dropped;
+                if dropped > 0 {
+                    // Which ones is not worth knowing: they would have come late.
+                    self.causes.clear();
+                }
+                self.causes.extend(cause.map(|cause| (self.outbox.newest(), cause)));
             }
-            Message::Window { source, payload } if self.connected && self.window_qos.is_some() => {
+            Message::Window { source, payload, cause } if self.connected && self.window_qos.is_some() => {
                 if self.windows.len() == WINDOWS_WAITING {
                     self.windows.pop_front();
                     self.windows_dropped += 1;
                 }
-                self.windows.push_back((source, payload));
+                self.windows.push_back((source, payload, cause));
             }
             Message::Window { .. } => {}
         }
@@ -214,7 +223,7 @@ impl Session {
                 }
             }
             Some(Token::Event(id, source)) => self.outbox.put_back(id, &source),
-            Some(Token::Window) | None => {}
+            Some(Token::Window(_)) | None => {}
         }
     }
 
@@ -229,8 +238,16 @@ impl Session {
 
     /// The broker acknowledged a message.
     pub fn acknowledged(&mut self, packet_id: u16) {
-        if let Some(Token::Event(id, source)) = self.unacknowledged.remove(&packet_id) {
-            self.outbox.acknowledged(id, &source);
+        let cause = match self.unacknowledged.remove(&packet_id) {
+            Some(Token::Event(id, source)) => {
+                self.outbox.acknowledged(id, &source);
+                self.causes.remove(&id)
+            }
+            Some(Token::Window(cause)) => cause,
+            Some(Token::Slot(_)) | None => None,
+        };
+        if let Some(cause) = cause {
+            cause.end();
         }
     }
 
@@ -304,10 +321,10 @@ impl Session {
         if self.in_flight() >= WINDOWS_IN_FLIGHT {
             return None;
         }
-        let (source, window) = self.windows.pop_front()?;
+        let (source, window, cause) = self.windows.pop_front()?;
         let topic = self.topics.of_source(&source, "window");
         let qos = self.window_qos.unwrap_or(0);
-        Some((Token::Window, Publication { topic, qos, retain: false, payload: encode(&*window) }))
+        Some((Token::Window(cause), Publication { topic, qos, retain: false, payload: encode(&*window) }))
     }
 
     fn publication(&self, slot: &Slot, value: &Value) -> Publication {

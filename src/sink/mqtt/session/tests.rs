@@ -13,7 +13,7 @@ fn state(source: &str, patch: u64) -> Message {
 
 fn event(source: &str, seq: u64) -> Message {
     let payload: Event = samples::event(seq, EventKind::SourceLost);
-    Message::Event { source: source.into(), payload: Arc::new(payload) }
+    Message::Event { source: source.into(), payload: Arc::new(payload), cause: None }
 }
 
 fn availability(source: &str, online: bool) -> Message {

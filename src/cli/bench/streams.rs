@@ -1,0 +1,242 @@
+//! `genred bench streams`: the whole daemon with many sources, as if they were live.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::audio::Block;
+use crate::config::Config;
+use crate::engine::{self, Outcome, usage::Usage};
+use crate::sink::mqtt::broker;
+use crate::source::{self, Read};
+use crate::stats::Histogram;
+use crate::thread::{Stop, spawn};
+
+/// Twelve seconds of made-up music, MP3 at 44.1 kHz stereo and 128 kbit/s (`scripts/bench_loop.py`).
+const LOOP: &[u8] = include_bytes!("../../../benches/loop.mp3");
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Sources that play at once
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    sources: u32,
+    /// What they have to decode
+    #[arg(long, value_enum, default_value_t = Codec::Mp3)]
+    codec: Codec,
+    /// How long they play, in seconds
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(5..=86_400))]
+    seconds: u32,
+    /// File to play over and over instead of the built-in one; its own codec counts then
+    #[arg(long, value_name = "FILE", conflicts_with = "codec")]
+    input: Option<PathBuf>,
+    /// Broker, `mqtt://HOST:PORT`, instead of the embedded one
+    #[arg(long, value_name = "URL")]
+    broker: Option<String>,
+    /// Seconds between patches, 0.25 to 3
+    #[arg(long, default_value_t = 1.0, value_parser = super::super::parse_hop)]
+    hop: f64,
+    /// Model bundle: a name or a path
+    #[arg(long, value_name = "NAME|PATH", default_value = "musicnn-msd")]
+    model: String,
+    /// Threads of one inference
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+    /// Most pieces of sound a run; the daemon's default where left out
+    #[arg(long)]
+    max_batch: Option<usize>,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Codec {
+    Wav,
+    Mp3,
+}
+
+/// What the sources counted together.
+#[derive(Debug, Serialize)]
+struct Figures {
+    sources: u32,
+    produced: u64,
+    scored: u64,
+    dropped: u64,
+    /// Least patches that any source was given an answer to.
+    scored_least: u64,
+    /// From the last sample that a patch needs to the broker's acknowledgement.
+    latency_ms_p50: Option<f64>,
+    latency_ms_p99: Option<f64>,
+    /// Of the process, the embedded broker included: at the end, and half-way.
+    rss_mb: Option<f64>,
+    rss_mb_half_way: Option<f64>,
+    cpu_cores: Option<f64>,
+    broker: String,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let folder = Folder::new()?;
+    let input = match &args.input {
+        Some(input) => fs::canonicalize(input).with_context(|| format!("`{}`", input.display()))?,
+        None => folder.sound(args.codec)?,
+    };
+    let (broker, url) = match &args.broker {
+        Some(url) => (url.clone(), url.clone()),
+        None => ("embedded".to_owned(), format!("mqtt://{}", broker::start(0)?)),
+    };
+    let config = Config::from_toml(&settings(args, &input, &url), "the bench", &[])?;
+    let figures = measure(args, config, broker)?;
+    let mut stdout = std::io::stdout().lock();
+    if args.json {
+        writeln!(stdout, "{}", serde_json::to_string(&figures)?)?;
+    } else {
+        let Figures { sources, produced, scored, dropped, scored_least, .. } = figures;
+        let or_none = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.1}"));
+        writeln!(stdout, "sources     {sources:>9}, broker {}", figures.broker)?;
+        writeln!(stdout, "patches     {produced:>9}: {scored} scored, {dropped} dropped")?;
+        writeln!(stdout, "            {scored_least:>9} scored of the source with the fewest")?;
+        writeln!(stdout, "latency     {:>9} ms median", or_none(figures.latency_ms_p50))?;
+        writeln!(stdout, "            {:>9} ms, 99 %", or_none(figures.latency_ms_p99))?;
+        writeln!(stdout, "memory      {:>9} MiB", or_none(figures.rss_mb))?;
+        writeln!(stdout, "processor   {:>9} cores", figures.cpu_cores.map_or("-".into(), |c| c.to_string()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The configuration that a user would write for this.
+fn settings(args: &Args, input: &Path, broker: &str) -> String {
+    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    let max_batch = args.max_batch.map(|size| format!("max_batch = {size}\n")).unwrap_or_default();
+    let mut text = format!(
+        "node = 'bench'\nhop = {:?}\n[model]\nbundle = {}\nthreads = {}\n{max_batch}\
+         [mqtt]\nurl = {}\nwindows = true\nwindow_qos = 1\n",
+        args.hop,
+        quoted(&args.model),
+        args.threads,
+        quoted(broker)
+    );
+    let uri = quoted(&format!("file:{}", input.display()));
+    for number in 0..args.sources {
+        text += &format!("[[source]]\nname = 's{number}'\nuri = {uri}\nrepeat = true\n");
+    }
+    text
+}
+
+fn measure(args: &Args, config: Config, broker: String) -> anyhow::Result<Figures> {
+    let stop = Stop::new().context("the system refused a pipe")?;
+    super::super::signals::stop_on_signal(&stop).context("signals cannot be handled")?;
+    let daemon = {
+        let stop = stop.clone();
+        spawn("bench-daemon", move || engine::run(config, &stop))?
+    };
+    // Loading is over in a moment beside all this; it counts, as it does for a user.
+    let mut usage = Usage::begin();
+    let half = Duration::from_secs(args.seconds.into()) / 2;
+    let (mut memory, mut half_way) = (None, None);
+    for _ in 0..2 {
+        if stop.wait(half) || daemon.is_finished() {
+            break;
+        }
+        (half_way, memory) = (memory, usage.rss_mb());
+    }
+    let cpu_cores = usage.cpu_cores();
+    stop.set();
+    let outcome = match daemon.join() {
+        Ok(outcome) => outcome?,
+        Err(_) => bail!("the daemon ended unexpectedly; see the lines above"),
+    };
+    figures(args, outcome, broker, (memory, half_way, cpu_cores))
+}
+
+fn figures(
+    args: &Args,
+    outcome: Outcome,
+    broker: String,
+    (rss_mb, rss_mb_half_way, cpu_cores): (Option<f64>, Option<f64>, Option<f64>),
+) -> anyhow::Result<Figures> {
+    if let Some((source, reason)) = outcome.failed.first() {
+        bail!("source `{source}` failed: {reason}");
+    }
+    let counters = &outcome.counters;
+    ensure!(counters.iter().any(|counters| counters.scored.get() > 0), "nothing was scored; play longer");
+    let latency = |q| Histogram::quantile_ms_of(counters.iter().map(|counters| &counters.latency), q);
+    Ok(Figures {
+        sources: args.sources,
+        produced: counters.iter().map(|counters| counters.produced.get()).sum(),
+        scored: counters.iter().map(|counters| counters.scored.get()).sum(),
+        dropped: counters.iter().map(|counters| counters.dropped.get()).sum(),
+        scored_least: counters.iter().map(|counters| counters.scored.get()).min().unwrap_or_default(),
+        latency_ms_p50: latency(0.5),
+        latency_ms_p99: latency(0.99),
+        rss_mb,
+        rss_mb_half_way,
+        cpu_cores,
+        broker,
+    })
+}
+
+/// A folder of our own, gone at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> anyhow::Result<Self> {
+        let path = std::env::temp_dir().join(format!("genred-bench-{}", std::process::id()));
+        fs::create_dir_all(&path).with_context(|| format!("`{}`", path.display()))?;
+        Ok(Self(path))
+    }
+
+    /// The built-in sound, written in `codec`.
+    fn sound(&self, codec: Codec) -> anyhow::Result<PathBuf> {
+        let mp3 = self.0.join("loop.mp3");
+        fs::write(&mp3, LOOP)?;
+        match codec {
+            Codec::Mp3 => Ok(mp3),
+            Codec::Wav => {
+                let wav = self.0.join("loop.wav");
+                fs::write(&wav, to_wav(&mp3)?)?;
+                Ok(wav)
+            }
+        }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A file's samples as a WAV file, 16 bits.
+fn to_wav(file: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut source = source::open_file(file)?;
+    let mut block = Block::with_capacity(crate::audio::SampleRate::HZ_48000, 2, 8192);
+    let mut data: Vec<u8> = Vec::new();
+    loop {
+        match source.read(&mut block)? {
+            Read::Audio => data.extend(
+                block.interleaved.iter().flat_map(|sample| ((sample * 32_767.0) as i16).to_le_bytes()),
+            ),
+            Read::Idle => {}
+            Read::End => break,
+        }
+    }
+    let (rate, channels) = (block.rate.hertz(), u32::from(block.channels));
+    let mut wav = Vec::with_capacity(44 + data.len());
+    wav.extend_from_slice(b"RIFF");
+    wav.extend_from_slice(&(36 + data.len() as u32).to_le_bytes());
+    wav.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0");
+    wav.extend_from_slice(&(channels as u16).to_le_bytes());
+    wav.extend_from_slice(&rate.to_le_bytes());
+    wav.extend_from_slice(&(rate * channels * 2).to_le_bytes());
+    wav.extend_from_slice(&((channels * 2) as u16).to_le_bytes());
+    wav.extend_from_slice(b"\x10\0data");
+    wav.extend_from_slice(&(data.len() as u32).to_le_bytes());
+    wav.extend_from_slice(&data);
+    Ok(wav)
+}

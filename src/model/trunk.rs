@@ -1,0 +1,100 @@
+//! The network with what belongs to it: from stretches of a source to embeddings of its patches.
+
+use super::ModelError;
+use super::pool::Pooling;
+use super::session::TrunkSession;
+use super::stream::{Features, Stretch};
+
+/// A trunk on one provider.
+pub struct Trunk {
+    session: TrunkSession,
+    /// Of a streamed one; a windowed one's output is the embedding.
+    pool: Option<Pool>,
+    /// Frames of a patch.
+    patch: usize,
+    input: Vec<f32>,
+    output: Vec<f32>,
+}
+
+struct Pool {
+    pooling: Pooling,
+    /// Features a frame.
+    dim: usize,
+    /// What is known of each source, by its index.
+    sources: Vec<Features>,
+    /// Of the patches at hand.
+    pooled: Vec<f32>,
+}
+
+impl Trunk {
+    /// A windowed trunk for patches of `patch` frames.
+    pub fn windowed(session: TrunkSession, patch: usize) -> Self {
+        Self { session, pool: None, patch, input: Vec::new(), output: Vec::new() }
+    }
+
+    /// A streamed one, with `dim` features a frame.
+    pub fn streamed(session: TrunkSession, patch: usize, pooling: Pooling, dim: usize) -> Self {
+        let pool = Some(Pool { pooling, dim, sources: Vec::new(), pooled: Vec::new() });
+        Self { session, pool, patch, input: Vec::new(), output: Vec::new() }
+    }
+
+    /// Forgets all sources.
+    pub fn forget(&mut self) {
+        if let Some(pool) = &mut self.pool {
+            pool.sources.clear();
+        }
+    }
+
+    /// Appends the embedding of every patch of `stretches`, in order. Stretches of one source must come in order,
+    /// and each after the one before it, unless it holds a whole patch.
+    ///
+    /// # Errors
+    /// When the runtime fails, or frames of a patch never came.
+    pub fn embed(&mut self, stretches: &[&Stretch], embedding: &mut Vec<f32>) -> Result<(), ModelError> {
+        for group in stretches.chunk_by(|a, b| a.rows.len() == b.rows.len()) {
+            self.output.clear();
+            let [one] = group else {
+                self.input.clear();
+                group.iter().for_each(|stretch| self.input.extend_from_slice(&stretch.rows));
+                self.session.run(&self.input, group.len(), &mut self.output)?;
+                self.hand_out(group, embedding)?;
+                continue;
+            };
+            self.session.run(&one.rows, 1, &mut self.output)?;
+            self.hand_out(group, embedding)?;
+        }
+        Ok(())
+    }
+
+    /// Turns the network's output for `group` into embeddings.
+    fn hand_out(&mut self, group: &[&Stretch], embedding: &mut Vec<f32>) -> Result<(), ModelError> {
+        let Some(Pool { pooling, dim, sources, pooled }) = &mut self.pool else {
+            embedding.extend_from_slice(&self.output);
+            return Ok(());
+        };
+        pooled.clear();
+        for (stretch, features) in group.iter().zip(self.output.chunks_exact(self.output.len() / group.len()))
+        {
+            if features.len() != stretch.frames * *dim {
+                return Err(ModelError::Run(format!(
+                    "the trunk gives {} features for {} frames, not {dim} each",
+                    features.len(),
+                    stretch.frames
+                )));
+            }
+            if sources.len() <= stretch.source {
+                sources.resize_with(stretch.source + 1, Features::default);
+            }
+            let source = &mut sources[stretch.source];
+            source.take(stretch, features, *dim);
+            for start in &stretch.patches {
+                let rows = source.of_patch(*start, self.patch, *dim).ok_or_else(|| {
+                    ModelError::Run(format!("frames of the patch at frame {start} are missing"))
+                })?;
+                pooling.pool(rows, pooled);
+            }
+        }
+        pooling.embed(pooled, embedding);
+        Ok(())
+    }
+}
