@@ -129,7 +129,7 @@ def overload_text(sources, seconds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="few rounds, for trying")
-    parser.add_argument("--overload", type=int, default=1500, help="sources that are too many")
+    parser.add_argument("--overload", type=int, default=1200, help="sources that are too many")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/performance.md")
     arguments = parser.parse_args()
     rounds, seconds = (2, 15) if arguments.quick else (9, 60)

@@ -97,8 +97,12 @@ fn log10(x: f32) -> f32 {
 /// 10 to a power from 0 to 30: the power of two, times the rest by its Taylor series, whose next term is below 2e-8.
 #[inline(always)]
 fn exp10(x: f32) -> f32 {
-    let x = x.clamp(0.0, 30.0);
-    let exponent = (x * std::f32::consts::LOG2_10 + 0.5).floor();
+    // Added to a small number, this leaves its nearest integer in the lowest bits: a conversion that vectors know, too.
+    const ROUND: f32 = 12_582_912.0;
+    let x = if x < 30.0 { x } else { 30.0 };
+    let x = if x > 0.0 { x } else { 0.0 };
+    let shifted = x * std::f32::consts::LOG2_10 + ROUND;
+    let exponent = shifted - ROUND;
     let rest = (x - exponent * LOG10_2_HIGH - exponent * LOG10_2_LOW) * std::f32::consts::LN_10;
     let mut p = 1.0 / 5040.0;
     p = p * rest + 1.0 / 720.0;
@@ -108,7 +112,7 @@ fn exp10(x: f32) -> f32 {
     p = p * rest + 0.5;
     p = p * rest + 1.0;
     p = p * rest + 1.0;
-    p * f32::from_bits(((exponent as i32 + 127) as u32) << 23)
+    p * f32::from_bits(shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23)
 }
 
 /// Exponent and mantissa of a positive, normal number, the mantissa from √½ to √2.

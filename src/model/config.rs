@@ -51,6 +51,9 @@ pub struct ModelConfig {
     pub max_batch: Option<usize>,
     /// Milliseconds that a run waits for more of them than there are. Left out: 0 on the processor, 5 on a card.
     pub max_wait_ms: Option<u32>,
+    /// Seconds of sound, 0 to 3, that go through a streamed trunk in one run at least: patches at shorter hops wait
+    /// for each other, which costs less.
+    pub run_seconds: f64,
     /// Score the bundle's reference network instead of its trunk.
     pub reference: bool,
 }
@@ -65,6 +68,7 @@ impl Default for ModelConfig {
             onnxruntime: None,
             max_batch: None,
             max_wait_ms: None,
+            run_seconds: 1.0,
             reference: false,
         }
     }
@@ -84,6 +88,9 @@ impl ModelConfig {
         }
         if let Some(max_wait) = self.max_wait_ms.filter(|wait| *wait > 1000) {
             return Err(format!("`model.max_wait_ms` is {max_wait}, not 0 to 1000"));
+        }
+        if !(0.0..=3.0).contains(&self.run_seconds) {
+            return Err(format!("`model.run_seconds` is {}, not 0 to 3", self.run_seconds));
         }
         if self.execution_providers.as_ref().is_some_and(Vec::is_empty) {
             return Err(

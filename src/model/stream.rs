@@ -33,17 +33,17 @@ pub struct Streamed {
     pub padding: f32,
     /// The level at which it hears.
     pub level: Option<Level>,
+    /// No run is for less sound than this, in seconds.
+    pub run_seconds: f64,
 }
-
-/// A run costs as much as its halo, too: no run is for less sound than this, and patches at short hops share one.
-const LEAST_SECONDS: f64 = 0.75;
 
 impl Feed {
     /// How patches must be handed out for this trunk.
     pub fn patches(&self, hop_seconds: f64) -> PatchParams {
         let alone = PatchParams::new(self.patch, hop_seconds);
         let Some(streamed) = &self.streamed else { return alone };
-        let group = (LEAST_SECONDS / hop_seconds).ceil().max(1.0) as usize;
+        // A run costs as much as its halo, too: patches at short hops share one.
+        let group = (streamed.run_seconds / hop_seconds).ceil().max(1.0) as usize;
         PatchParams { before: streamed.before + streamed.block, after: streamed.after, group, ..alone }
     }
 }
