@@ -14,7 +14,7 @@ use crate::dsp::{FrontEnd, LogMelParams, PatchParams, PatchView};
 use crate::model::{Cutter, Feed, Stretch};
 use crate::source::{self, Pacing, Read, Source, SourceConfig, SourceError, Uri};
 use crate::stats::SourceCounters;
-use crate::thread::Stop;
+use crate::thread::{self, Stop};
 
 /// Parcels of one source that may wait for inference.
 pub const IN_FLIGHT: usize = 4;
@@ -133,7 +133,7 @@ impl Feature {
             return;
         }
         // Hundreds of sources wake up all the time; the one thread that all of them wait for goes first.
-        crate::thread::step_back();
+        thread::step_back();
         let SourceId(index) = self.id;
         let free = (0..IN_FLIGHT).map(|_| Parcel::default()).collect();
         let packer = Packer { cutter: Cutter::new(&self.feed, index), parcel: None, free, block_end: 0.0 };
@@ -213,6 +213,8 @@ impl Feature {
                     course.heard = Some((block.rate.seconds(block.span.end), arrived));
                     let Course { front_end, packer, .. } = &mut *course;
                     packer.block_end = front_end.seconds_at(block.span.end);
+                    // A source that may wait for parcels must not hold up the others meanwhile.
+                    let _turn = self.is_live().then(thread::turn);
                     let pushed = front_end.push(&block, &mut |view| self.pack(packer, &view, arrived));
                     if let Err(error) = pushed {
                         return Outcome::Failed(SourceError::Permanent(error.to_string()));

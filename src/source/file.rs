@@ -11,7 +11,7 @@ use super::clock::{self, Clock};
 use super::decode::{self, Decoder};
 use super::{Pacing, Read, Source, SourceConfig, SourceError};
 use crate::audio::Block;
-use crate::thread::Stop;
+use crate::thread::{self, Stop};
 
 /// No call blocks for longer than this.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -137,6 +137,7 @@ impl FileSource {
 
     /// Decodes into `held` until there is a piece, or what comes next is no part of it; `false` at the end.
     fn fill(&mut self) -> Result<bool, SourceError> {
+        let _turn = (self.pacing == Pacing::Realtime).then(thread::turn);
         if !std::mem::take(&mut self.ahead) && !self.decode()? {
             return Ok(false);
         }

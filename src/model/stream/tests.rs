@@ -6,7 +6,8 @@ const BANDS: usize = 96;
 const PADDING: f32 = -5.0;
 
 fn feed() -> Feed {
-    let streamed = Streamed { before: 72, after: 41, block: 9, padding: PADDING, level: None, run_seconds: 0.75 };
+    let streamed =
+        Streamed { before: 72, after: 41, block: 9, padding: PADDING, level: None, run_seconds: 0.75 };
     Feed { patch: 187, bands: BANDS, streamed: Some(streamed) }
 }
 
