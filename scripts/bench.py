@@ -128,11 +128,12 @@ def overload_text(sources, seconds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="few rounds, for trying")
+    parser.add_argument("--rounds", type=int, default=9, help="rounds on one core")
+    parser.add_argument("--seconds", type=int, default=60, help="how long streams play")
     parser.add_argument("--overload", type=int, default=1200, help="sources that are too many")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/performance.md")
     arguments = parser.parse_args()
-    rounds, seconds = (2, 15) if arguments.quick else (9, 60)
+    rounds, seconds = arguments.rounds, arguments.seconds
     template = (ROOT / "scripts/performance.md").read_text()
     parts = {
         "machine": machine(),

@@ -2,9 +2,9 @@
 # What genred costs beside the published network in Python's onnxruntime, and how many streams one machine
 # follows, in one run; writes docs/performance.md.
 #
-#   scripts/bench.sh [--quick] [--out FILE]
+#   scripts/bench.sh [--rounds N] [--seconds N] [--out FILE]
 #
-# Some fifteen minutes, for which the machine should have nothing else to do; `--quick` takes three and is for trying.
+# Some eight minutes, for which the machine should have nothing else to do.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -125,7 +125,7 @@ pub fn step_back() {
 
 /// Leave to compute, given back when it is dropped.
 #[derive(Debug)]
-pub struct Turn(());
+pub struct Turn(bool);
 
 /// One for each processor.
 static TURNS: LazyLock<(Sender<()>, Receiver<()>)> = LazyLock::new(|| {
@@ -137,18 +137,19 @@ static TURNS: LazyLock<(Sender<()>, Receiver<()>)> = LazyLock::new(|| {
     (give, take)
 });
 
-/// Waits for leave to compute, in the order of asking. Sources by the hundred take it for each piece of their work, so that
+/// Waits for leave to compute, a tenth of a second at most: who keeps it too long delays others, and stops none. Sources by the hundred take it for each piece of their work, so that
 /// no more of them run at once than there are processors: however many are late, the threads that all of them
-/// wait for have little to compete with. It must not be held while waiting for anything.
+/// wait for have little to compete with. It should not be held while waiting for anything.
 pub fn turn() -> Turn {
     // The channel is never closed: both its ends are here.
-    let _ = TURNS.1.recv();
-    Turn(())
+    Turn(TURNS.1.recv_timeout(Duration::from_millis(100)).is_ok())
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let _ = TURNS.0.try_send(());
+        if self.0 {
+            let _ = TURNS.0.try_send(());
+        }
     }
 }
 

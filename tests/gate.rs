@@ -48,7 +48,7 @@ fn the_gate_is_scored_with_the_other_heads() {
     let embeddings = model.embed(&stretches).unwrap().to_vec();
     let mut scores = Vec::new();
     model.score(&stretches, &mut scores).unwrap();
-    for (scores, embedding) in scores.iter().zip(embeddings.chunks_exact(DIM)) {
+    for (scores, embedding) in scores.iter().flatten().zip(embeddings.chunks_exact(DIM)) {
         let found = scores.gate.unwrap();
         let logits = [0.5 * embedding[0] + 0.25, -0.5 * embedding[1] + 1.0, embedding[2] - 0.5];
         let exp = logits.map(|logit| f64::from(logit).exp());

@@ -98,9 +98,10 @@ fn scores_equal_pythons() {
             }
             let what = |part: &str| format!("{network}, batch {batch}, {part}");
             assert_near(&what("embedding"), &embeddings, &goldens[&format!("{network}.embedding")]);
-            let genres: Vec<f32> = scores.iter().flat_map(|scores| scores.posteriors.clone()).collect();
+            let genres: Vec<f32> =
+                scores.iter().flatten().flat_map(|scores| scores.posteriors.clone()).collect();
             assert_near(&what("genres"), &genres, &goldens[&format!("{network}.genres")]);
-            let tags: Vec<f32> = scores.iter().flat_map(|scores| scores.tags.clone()).collect();
+            let tags: Vec<f32> = scores.iter().flatten().flat_map(|scores| scores.tags.clone()).collect();
             assert_near(&what("tags"), &tags, &goldens[&format!("{network}.tags")]);
         }
     }
@@ -131,14 +132,14 @@ fn streamed_patches_equal_pythons() {
             &embeddings,
             &goldens["streamed.embedding"],
         );
-        let genres: Vec<f32> = scores.iter().flat_map(|scores| scores.posteriors.clone()).collect();
+        let genres: Vec<f32> = scores.iter().flatten().flat_map(|scores| scores.posteriors.clone()).collect();
         assert_within(
             STREAMED_TOLERANCE,
             &format!("batch {batch}, genres"),
             &genres,
             &goldens["streamed.genres"],
         );
-        let tags: Vec<f32> = scores.iter().flat_map(|scores| scores.tags.clone()).collect();
+        let tags: Vec<f32> = scores.iter().flatten().flat_map(|scores| scores.tags.clone()).collect();
         assert_within(STREAMED_TOLERANCE, &format!("batch {batch}, tags"), &tags, &goldens["streamed.tags"]);
     }
 }

@@ -27,7 +27,8 @@ pub struct PatchView<'a> {
     pub bands: usize,
     /// Log-mel values, row-major `[frames, bands]`.
     pub log_mel: &'a [f32],
-    /// The same with the frames around it: at most [`PatchParams::before`] and [`PatchParams::after`].
+    /// The same with the frames around it, from [`PatchParams::before`] before the oldest patch of its group to
+    /// [`PatchParams::after`] after itself, as far as they are there.
     pub context: &'a [f32],
     /// Frames in `context` that come before the patch.
     pub lead: usize,
@@ -65,6 +66,8 @@ pub struct FrontEnd {
     anchor: Option<(Timestamp, f64)>,
     /// Whether any sample was heard at all.
     heard: bool,
+    /// How far the source has been heard, in its seconds.
+    heard_to: f64,
     segment: Segment,
     /// Model-rate samples of one piece.
     samples: Vec<f32>,
@@ -109,6 +112,7 @@ impl FrontEnd {
             counters: Counters::default(),
             anchor: None,
             heard: false,
+            heard_to: 0.0,
             segment: Segment::default(),
             samples: Vec::new(),
             opening: Vec::with_capacity(opening_length),
@@ -142,9 +146,15 @@ impl FrontEnd {
         for piece in Intake::pieces(block) {
             self.heard = true;
             self.intake.feed(piece, &mut self.samples);
+            self.heard_to = self.intake.heard_to();
             self.absorb(emit);
         }
         Ok(())
+    }
+
+    /// Hands out the patches that only wait for frames after them, or for the rest of their group, with what there is.
+    pub fn flush(&mut self, emit: &mut dyn FnMut(PatchView<'_>)) {
+        self.hand_out(true, emit);
     }
 
     /// A finite source has ended: hands out what its end completes.
@@ -262,7 +272,7 @@ impl FrontEnd {
         let bands = self.log_mel.params().bands;
         let PatchParams { before, after, group, .. } = self.params;
         let frames = self.grid.frames;
-        let heard_to = self.intake.heard_to();
+        let heard_to = self.heard_to;
         let segment = &mut self.segment;
         loop {
             let count = group.min(segment.waiting.len());
@@ -274,11 +284,12 @@ impl FrontEnd {
                 return;
             }
             let last_end = segment.waiting[count - 1].0.span.end;
+            // What the oldest of the group needs, all have.
+            let first = segment.waiting[0].1.saturating_sub(before as u64).max(segment.first);
             for left in (0..count).rev() {
                 let Some((patch, start)) = segment.waiting.pop_front() else { return };
                 self.counters.produced += 1;
                 self.counters.emitted += 1;
-                let first = start.saturating_sub(before as u64).max(segment.first);
                 let end = (start + frames + after as u64).min(segment.end);
                 let row = |frame: u64| (frame - segment.first) as usize * bands;
                 emit(PatchView {

@@ -27,6 +27,8 @@ pub(super) struct KWeighting {
     states: Vec<[Pair; 4]>,
     /// Of each pair: how much the energy of either counts.
     gains: Vec<Pair>,
+    /// Of each pair: sums of squares since they were last taken.
+    energies: Vec<Pair>,
     channels: usize,
 }
 
@@ -42,26 +44,31 @@ impl KWeighting {
             shelf: shelf(f64::from(rate.hertz())),
             high_pass: high_pass(f64::from(rate.hertz())),
             states: vec![[[0.0; 2]; 4]; gains.len()],
+            energies: vec![[0.0; 2]; gains.len()],
             gains,
             channels,
         }
     }
 
-    /// Hears `interleaved` and returns the sum over samples of the channels' weighted energies.
-    pub(super) fn energy(&mut self, interleaved: &[f32]) -> f64 {
-        let mut sum = 0.0;
-        for (index, (state, gains)) in self.states.iter_mut().zip(&self.gains).enumerate() {
+    /// The channels' weighted energies, summed over the samples since [`KWeighting::settle`].
+    pub(super) fn energy(&self) -> f64 {
+        let pairs = self.energies.iter().zip(&self.gains);
+        pairs.map(|(energy, gain)| energy[0] * gain[0] + energy[1] * gain[1]).sum()
+    }
+
+    /// Hears `interleaved`, in parts as they come: sums are the same to the bit.
+    pub(super) fn hear(&mut self, interleaved: &[f32]) {
+        for (index, (state, energy)) in self.states.iter_mut().zip(&mut self.energies).enumerate() {
             let (first, second) = (2 * index, (2 * index + 1).min(self.channels - 1));
             let frames = interleaved.chunks_exact(self.channels);
             let samples = frames.map(|frame| [f64::from(frame[first]), f64::from(frame[second])]);
-            let [left, right] = filtered(samples, state, &self.shelf, &self.high_pass);
-            sum += left * gains[0] + right * gains[1];
+            filtered(samples, state, energy, &self.shelf, &self.high_pass);
         }
-        sum
     }
 
-    /// Ends what dies away: to be called at fixed places of the sound.
+    /// Starts the sums anew, and ends what dies away: to be called at fixed places of the sound.
     pub(super) fn settle(&mut self) {
+        self.energies.fill([0.0; 2]);
         for value in self.states.as_flattened_mut().as_flattened_mut() {
             *value = if value.abs() < SILENT { 0.0 } else { *value };
         }
@@ -70,18 +77,20 @@ impl KWeighting {
     /// Forgets what it heard.
     pub(super) fn reset(&mut self) {
         self.states.fill([[0.0; 2]; 4]);
+        self.energies.fill([0.0; 2]);
     }
 }
 
-/// Sums of the squares of two channels that go through both filters.
+/// Adds the squares of two channels that go through both filters to `sums`.
 fn filtered(
     samples: impl Iterator<Item = Pair>,
     state: &mut [Pair; 4],
+    sums: &mut Pair,
     shelf: &Biquad,
     high_pass: &Biquad,
-) -> Pair {
+) {
     let [mut s1, mut s2, mut h1, mut h2] = *state;
-    let mut energy = [0.0; 2];
+    let mut energy = *sums;
     for x in samples {
         for side in 0..2 {
             let y = shelf.b[0] * x[side] + s1[side];
@@ -94,7 +103,7 @@ fn filtered(
         }
     }
     *state = [s1, s2, h1, h2];
-    energy
+    *sums = energy;
 }
 
 /// BS.1770-4, table 3, on the channel orders of WAV files; beyond 5.1 the layout is unknown, and all weigh the same.
@@ -162,8 +171,10 @@ mod tests {
                 let expected = library.loudness_window(100).unwrap();
                 let mut filter = KWeighting::new(SampleRate::new(hertz).unwrap(), channels as usize);
                 let (before, last) = sound.split_at(sound.len() - samples * channels as usize);
-                filter.energy(before);
-                let found = 10.0 * (filter.energy(last) / samples as f64).log10() - 0.691;
+                filter.hear(before);
+                filter.settle();
+                filter.hear(last);
+                let found = 10.0 * (filter.energy() / samples as f64).log10() - 0.691;
                 assert!((found - expected).abs() < 1e-3, "{hertz} Hz, {channels}: {found} for {expected}");
             }
         }
@@ -172,9 +183,9 @@ mod tests {
     #[test]
     fn what_dies_away_ends() {
         let mut filter = KWeighting::new(SampleRate::HZ_48000, 2);
-        filter.energy(&noise(9600));
+        filter.hear(&noise(9600));
         for _ in 0..30 {
-            filter.energy(&[0.0; 9600]);
+            filter.hear(&[0.0; 9600]);
             filter.settle();
         }
         assert!(filter.states.iter().flatten().flatten().all(|value| *value == 0.0));

@@ -21,8 +21,6 @@ const HISTORY: usize = 64;
 /// short file isn't measured as if silence came before it.
 pub struct Loudness {
     filter: KWeighting,
-    /// Sum of the K-weighted squares of the tenth of a second at hand.
-    energy: f64,
     rate: u64,
     channels: usize,
     /// Samples (a channel) that were heard.
@@ -49,7 +47,6 @@ impl Loudness {
         }
         Ok(Self {
             filter: KWeighting::new(rate, usize::from(channels)),
-            energy: 0.0,
             rate: u64::from(rate.hertz()),
             channels: usize::from(channels),
             heard: 0,
@@ -66,7 +63,7 @@ impl Loudness {
             let edge = (self.tenths + 1) * self.rate / 10;
             let wanted = (edge - self.heard) as usize * self.channels;
             let (now, later) = rest.split_at(rest.len().min(wanted));
-            self.energy += self.filter.energy(now);
+            self.filter.hear(now);
             self.heard += (now.len() / self.channels) as u64;
             rest = later;
             if self.heard == edge {
@@ -84,21 +81,25 @@ impl Loudness {
             let oldest = self.tenths.saturating_sub(HISTORY as u64 - 1).max(1);
             return Level { lufs_s: self.history[tenth.max(oldest) as usize % HISTORY] };
         }
-        Level { lufs_s: if self.heard > 0 { lufs(self.energy / self.heard as f64) } else { Level::FLOOR } }
+        Level {
+            lufs_s: if self.heard > 0 {
+                lufs(self.filter.energy() / self.heard as f64)
+            } else {
+                Level::FLOOR
+            },
+        }
     }
 
     /// Forgets what it heard.
     pub fn reset(&mut self) {
         self.filter.reset();
-        self.energy = 0.0;
         (self.heard, self.tenths) = (0, 0);
         self.history = [Level::FLOOR; HISTORY];
     }
 
     fn close_tenth(&mut self) {
         let samples = self.heard - self.tenths * self.rate / 10;
-        self.energies[self.tenths as usize % WINDOW] = self.energy / samples as f64;
-        self.energy = 0.0;
+        self.energies[self.tenths as usize % WINDOW] = self.filter.energy() / samples as f64;
         self.filter.settle();
         self.tenths += 1;
         let counted = WINDOW.min(self.tenths as usize);

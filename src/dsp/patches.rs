@@ -10,7 +10,7 @@ pub struct PatchParams {
     pub frames: usize,
     /// Seconds from one patch to the next, 0.25 to 3; kept to the microsecond.
     pub hop_seconds: f64,
-    /// Frames before a patch that are handed out with it, where there are any.
+    /// Frames before a patch, or the oldest of its group, that are handed out with it, where there are any.
     pub before: usize,
     /// Frames after a patch that are waited for and handed out with it; fewer where the sound ends.
     pub after: usize,

@@ -48,7 +48,7 @@ struct Line {
 
 impl Line {
     fn stand(&self) {
-        if !self.standing.swap(true, Ordering::AcqRel) {
+        if !self.standing.swap(true, Ordering::SeqCst) {
             // There is room for every source once.
             let _ = self.line.try_send(self.source);
         }
@@ -95,7 +95,7 @@ impl Inlet {
 impl Drop for Inlet {
     /// A source that has ended stands in line a last time, so that its end is seen.
     fn drop(&mut self) {
-        self.open.fetch_sub(1, Ordering::AcqRel);
+        self.open.fetch_sub(1, Ordering::SeqCst);
         self.line.stand();
     }
 }
@@ -116,7 +116,7 @@ impl Outlet {
     pub fn next(&self, deadline: Option<Instant>) -> Next {
         loop {
             // Looked at before waiting: whoever ends after this stands in line.
-            if self.open.load(Ordering::Acquire) == 0 && self.sources.iter().all(Receiver::is_empty) {
+            if self.open.load(Ordering::SeqCst) == 0 && self.sources.iter().all(Receiver::is_empty) {
                 return Next::Ended;
             }
             let source = match deadline {
@@ -134,7 +134,7 @@ impl Outlet {
     /// One piece of a source's work; the source stands in line again where it has more.
     fn serve(&self, source: usize) -> Option<Work> {
         // First out of the line, then to the queue: what is put in meanwhile stands in line again.
-        self.lines[source].standing.store(false, Ordering::Release);
+        self.lines[source].standing.store(false, Ordering::SeqCst);
         let work = self.sources[source].try_recv().ok()?;
         if !self.sources[source].is_empty() {
             self.lines[source].stand();

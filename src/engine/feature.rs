@@ -38,6 +38,8 @@ pub struct Parcel {
     pub stretch: Stretch,
     /// The patches that it ends with, and when the block with the last sample that each one needs had been read.
     pub patches: Vec<(Patch, Instant)>,
+    /// Whether it came back without an answer: what follows must not be built upon it.
+    pub failed: bool,
 }
 
 /// What happened to a source.
@@ -154,6 +156,7 @@ impl Feature {
                 Outcome::Ended => return self.note(Note::Ended),
                 Outcome::Failed(error) => error,
             };
+            self.flush(course);
             let never_there = course.openings == 0 && !self.patient;
             if !error.is_transient() || never_there {
                 return self.note(Note::Failed(error.to_string()));
@@ -223,6 +226,7 @@ impl Feature {
                 Read::Idle => {
                     if arriving && last_audio.elapsed() >= self.lost_after {
                         arriving = false;
+                        self.flush(course);
                         tracing::warn!(source = self.config.name, "no audio for {:?}", self.lost_after);
                         self.note(Note::Lost);
                     }
@@ -242,6 +246,13 @@ impl Feature {
             }
             self.count(course, source, xruns);
         }
+    }
+
+    /// Sends on what only waits for sound that may not come.
+    fn flush(&self, course: &mut Course) {
+        let Course { front_end, packer, .. } = course;
+        front_end.flush(&mut |view| self.pack(packer, &view, Instant::now()));
+        self.counters.produced.set(front_end.counters().produced);
     }
 
     /// Carries the front end's and the source's own counts over.
@@ -276,7 +287,12 @@ impl Feature {
     /// ahead; a fast one waits.
     fn parcel(&self, packer: &mut Packer) -> Option<Parcel> {
         let Packer { cutter, free, .. } = packer;
-        free.extend(self.parcels.try_iter());
+        for parcel in self.parcels.try_iter() {
+            if parcel.failed {
+                cutter.lost();
+            }
+            free.push(parcel);
+        }
         if free.is_empty() && self.is_live() {
             self.work.take_back(|parcel| {
                 self.counters.dropped.add(parcel.patches.len() as u64);
@@ -286,7 +302,12 @@ impl Feature {
         }
         while free.is_empty() && !self.is_live() && !self.stop.is_set() {
             match self.parcels.recv_timeout(Duration::from_millis(100)) {
-                Ok(parcel) => free.push(parcel),
+                Ok(parcel) => {
+                    if parcel.failed {
+                        cutter.lost();
+                    }
+                    free.push(parcel);
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -294,6 +315,7 @@ impl Feature {
         let mut parcel = free.pop()?;
         parcel.stretch.clear();
         parcel.patches.clear();
+        parcel.failed = false;
         Some(parcel)
     }
 

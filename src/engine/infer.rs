@@ -95,7 +95,12 @@ impl<C: Classifier> Infer<C> {
         }
     }
 
-    fn score(&mut self, batch: &mut Vec<Parcel>, scores: &mut Vec<Scores>, said: &mut Option<Instant>) {
+    fn score(
+        &mut self,
+        batch: &mut Vec<Parcel>,
+        scores: &mut Vec<Option<Scores>>,
+        said: &mut Option<Instant>,
+    ) {
         scores.clear();
         let stretches: Vec<&Stretch> = batch.iter().map(|parcel| &parcel.stretch).collect();
         let began = Instant::now();
@@ -113,17 +118,20 @@ impl<C: Classifier> Infer<C> {
     }
 
     /// Sends patches on with their `answers`; those for which there is none count as dropped.
-    fn hand_on(&mut self, batch: &mut Vec<Parcel>, mut answers: impl Iterator<Item = Scores>) {
+    fn hand_on(&mut self, batch: &mut Vec<Parcel>, mut answers: impl Iterator<Item = Option<Scores>>) {
         for mut parcel in batch.drain(..) {
             let index = parcel.stretch.source;
-            for (patch, arrived) in parcel.patches.drain(..) {
-                match answers.next() {
+            for (patch, arrived) in std::mem::take(&mut parcel.patches) {
+                match answers.next().flatten() {
                     Some(scores) => {
                         self.counters[index].scored.add(1);
                         self.inference.patches.add(1);
                         let _ = self.judged.send(Judged::Scored { patch, scores, arrived });
                     }
-                    None => self.counters[index].dropped.add(1),
+                    None => {
+                        self.counters[index].dropped.add(1);
+                        parcel.failed = true;
+                    }
                 }
             }
             let _ = self.parcels[index].send(parcel);

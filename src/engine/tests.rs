@@ -14,12 +14,12 @@ struct Slow;
 const PATCH: Duration = Duration::from_millis(100);
 
 impl Classifier for Slow {
-    fn score(&mut self, stretches: &[&Stretch], scores: &mut Vec<Scores>) -> Result<(), ModelError> {
+    fn score(&mut self, stretches: &[&Stretch], scores: &mut Vec<Option<Scores>>) -> Result<(), ModelError> {
         for stretch in stretches {
             assert_eq!(stretch.rows.len(), 187 * 96);
             for _ in &stretch.patches {
                 std::thread::sleep(PATCH);
-                scores.push(Scores { posteriors: vec![1.0], tags: Vec::new(), gate: None });
+                scores.push(Some(Scores { posteriors: vec![1.0], tags: Vec::new(), gate: None }));
             }
         }
         Ok(())
@@ -112,4 +112,63 @@ fn more_than_fits_is_counted_and_every_source_has_its_turn() {
     }
     let most = scored.iter().max().copied().unwrap_or_default();
     assert!(scored.iter().all(|scored| 3 * scored >= most), "{scored:?}");
+}
+
+/// Fails once, and gives no answer to the third patch.
+struct Fails(u32);
+
+impl Classifier for Fails {
+    fn score(&mut self, stretches: &[&Stretch], scores: &mut Vec<Option<Scores>>) -> Result<(), ModelError> {
+        for _ in stretches {
+            self.0 += 1;
+            if self.0 == 1 {
+                return Err(ModelError::Run("out of memory".into()));
+            }
+            let answer = Scores { posteriors: vec![1.0], tags: Vec::new(), gate: None };
+            scores.push((self.0 != 3).then_some(answer));
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn what_has_no_answer_is_dropped_and_not_built_upon() {
+    let (mut inlets, work) = batcher::queues(1, IN_FLIGHT);
+    let (returns, parcels) = bounded(IN_FLIGHT);
+    let (judged_tx, judged) = bounded(16);
+    let counters = Arc::new(SourceCounters::default());
+    for index in 0..4 {
+        let patch = crate::audio::Patch {
+            source: SourceId(0),
+            index,
+            span: crate::audio::PatchSpan { start: 0.0, end: 3.0 },
+            ends_at: Timestamp::UNIX_EPOCH,
+            level: crate::audio::Level { lufs_s: 0.0 },
+        };
+        let parcel = feature::Parcel { patches: vec![(patch, Instant::now())], ..feature::Parcel::default() };
+        inlets[0].send(feature::Work::Parcel(parcel));
+    }
+    inlets.clear();
+    let infer = Infer {
+        classifier: Fails(0),
+        max_batch: 1,
+        max_wait: Duration::ZERO,
+        stop: Stop::new().unwrap(),
+        work,
+        parcels: vec![returns],
+        counters: vec![counters.clone()],
+        inference: Arc::new(InferenceCounters::default()),
+        judged: judged_tx,
+    };
+    infer.run();
+    assert_eq!((counters.scored.get(), counters.dropped.get()), (2, 2));
+    assert_eq!(
+        parcels.try_iter().map(|parcel| parcel.failed).collect::<Vec<_>>(),
+        [true, false, true, false]
+    );
+    let scored = judged.try_iter().filter_map(|judged| match judged {
+        infer::Judged::Scored { patch, .. } => Some(patch.index),
+        infer::Judged::Note(..) => None,
+    });
+    assert_eq!(scored.collect::<Vec<_>>(), [1, 3]);
 }

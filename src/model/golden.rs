@@ -90,7 +90,7 @@ impl Golden {
         let patches = self.log_mel.chunks_exact(self.log_mel.len() / self.patches);
         let stretches: Vec<Stretch> =
             patches.zip(1..).map(|(patch, segment)| Stretch::of_patch(feed, segment, patch)).collect();
-        trunk.embed(&stretches.iter().collect::<Vec<_>>(), &mut embedding)?;
+        trunk.embed(&stretches.iter().collect::<Vec<_>>(), &mut embedding, &mut Vec::new())?;
         self.compare("embedding", &embedding, &self.embedding)?;
         for head in heads {
             if let Some((_, expected)) = self.scores.iter().find(|(name, _)| name == head.name()) {

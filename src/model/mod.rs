@@ -93,12 +93,12 @@ pub struct Scores {
 
 /// Turns stretches of sound into answers. One thread owns it.
 pub trait Classifier: Send {
-    /// Scores the patches of `stretches`, in order, and appends one answer each to `scores`. Stretches of one
-    /// source must come in the order in which they were cut.
+    /// Scores the patches of `stretches`, in order, and appends one answer each to `scores`: `None` where frames are
+    /// missing, because a run of theirs failed. Stretches of one source must come in the order in which they were cut.
     ///
     /// # Errors
     /// When the runtime fails; nothing is appended then.
-    fn score(&mut self, stretches: &[&Stretch], scores: &mut Vec<Scores>) -> Result<(), ModelError>;
+    fn score(&mut self, stretches: &[&Stretch], scores: &mut Vec<Option<Scores>>) -> Result<(), ModelError>;
 }
 
 /// The head whose posteriors go out as tags, where the bundle has it.
@@ -120,6 +120,8 @@ pub struct Model {
     provider: Provider,
     provider_reason: String,
     embedding: Vec<f32>,
+    /// Patches of the last call whose frames were not all there.
+    missing: Vec<usize>,
 }
 
 impl Model {
@@ -191,6 +193,7 @@ impl Model {
                         provider,
                         provider_reason,
                         embedding: Vec::new(),
+                        missing: Vec::new(),
                         bundle,
                     });
                 }
@@ -288,8 +291,11 @@ impl Model {
     /// When the runtime fails.
     pub fn embed(&mut self, stretches: &[&Stretch]) -> Result<&[f32], ModelError> {
         self.embedding.clear();
-        self.trunk.embed(stretches, &mut self.embedding)?;
-        Ok(&self.embedding)
+        self.trunk.embed(stretches, &mut self.embedding, &mut self.missing)?;
+        match self.missing.first() {
+            None => Ok(&self.embedding),
+            Some(patch) => Err(ModelError::Run(format!("frames of patch {patch} of this run are missing"))),
+        }
     }
 
     /// Values of an embedding.
@@ -299,17 +305,18 @@ impl Model {
 }
 
 impl Classifier for Model {
-    fn score(&mut self, stretches: &[&Stretch], scores: &mut Vec<Scores>) -> Result<(), ModelError> {
-        self.embed(stretches)?;
+    fn score(&mut self, stretches: &[&Stretch], scores: &mut Vec<Option<Scores>>) -> Result<(), ModelError> {
+        self.embedding.clear();
+        self.trunk.embed(stretches, &mut self.embedding, &mut self.missing)?;
+        let first = scores.len();
         let embeddings = &self.embedding;
         let tags = self.tags.as_ref().map(|head| head.posteriors_of_each(embeddings)).unwrap_or_default();
         let gate = self.gate.as_ref().map(|gate| gate.posteriors_of_each(embeddings)).unwrap_or_default();
         let (mut tags, mut gate) = (tags.into_iter(), gate.into_iter());
-        scores.extend(self.head.posteriors_of_each(embeddings).into_iter().map(|posteriors| Scores {
-            posteriors,
-            tags: tags.next().unwrap_or_default(),
-            gate: gate.next(),
+        scores.extend(self.head.posteriors_of_each(embeddings).into_iter().map(|posteriors| {
+            Some(Scores { posteriors, tags: tags.next().unwrap_or_default(), gate: gate.next() })
         }));
+        self.missing.iter().for_each(|patch| scores[first + patch] = None);
         Ok(())
     }
 }

@@ -122,7 +122,7 @@ struct Bound {
 }
 
 /// Sizes of input that are kept bound.
-const BOUND: usize = 16;
+const BOUND: usize = 64;
 
 impl TrunkSession {
     /// Loads a model file for `provider`.
@@ -205,8 +205,10 @@ fn run_bound<'s>(
 ) -> ort::Result<SessionOutputs<'s>> {
     let key = [shape[0], shape[1]];
     if !bound.contains_key(&key) {
-        if bound.len() == BOUND {
-            bound.clear();
+        if bound.len() == BOUND
+            && let Some(other) = bound.keys().next().copied()
+        {
+            bound.remove(&other);
         }
         bound.insert(key, Bound::new(session, signature, shape)?);
     }

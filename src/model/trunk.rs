@@ -46,28 +46,42 @@ impl Trunk {
     }
 
     /// Appends the embedding of every patch of `stretches`, in order. Stretches of one source must come in order,
-    /// and each after the one before it, unless it holds a whole patch.
+    /// and each after the one before it, unless it holds a whole patch: else frames are missing, and the patch's
+    /// number among all of this call goes to `missing`.
     ///
     /// # Errors
-    /// When the runtime fails, or frames of a patch never came.
-    pub fn embed(&mut self, stretches: &[&Stretch], embedding: &mut Vec<f32>) -> Result<(), ModelError> {
+    /// When the runtime fails.
+    pub fn embed(
+        &mut self,
+        stretches: &[&Stretch],
+        embedding: &mut Vec<f32>,
+        missing: &mut Vec<usize>,
+    ) -> Result<(), ModelError> {
+        missing.clear();
+        let mut patches = 0;
         for group in stretches.chunk_by(|a, b| a.rows.len() == b.rows.len()) {
             self.output.clear();
             let [one] = group else {
                 self.input.clear();
                 group.iter().for_each(|stretch| self.input.extend_from_slice(&stretch.rows));
                 self.session.run(&self.input, group.len(), &mut self.output)?;
-                self.hand_out(group, embedding)?;
+                self.hand_out(group, embedding, &mut patches, missing)?;
                 continue;
             };
             self.session.run(&one.rows, 1, &mut self.output)?;
-            self.hand_out(group, embedding)?;
+            self.hand_out(group, embedding, &mut patches, missing)?;
         }
         Ok(())
     }
 
     /// Turns the network's output for `group` into embeddings.
-    fn hand_out(&mut self, group: &[&Stretch], embedding: &mut Vec<f32>) -> Result<(), ModelError> {
+    fn hand_out(
+        &mut self,
+        group: &[&Stretch],
+        embedding: &mut Vec<f32>,
+        patches: &mut usize,
+        missing: &mut Vec<usize>,
+    ) -> Result<(), ModelError> {
         let Some(Pool { pooling, dim, sources, pooled }) = &mut self.pool else {
             embedding.extend_from_slice(&self.output);
             return Ok(());
@@ -88,10 +102,14 @@ impl Trunk {
             let source = &mut sources[stretch.source];
             source.take(stretch, features, *dim);
             for start in &stretch.patches {
-                let rows = source.of_patch(*start, self.patch, *dim).ok_or_else(|| {
-                    ModelError::Run(format!("frames of the patch at frame {start} are missing"))
-                })?;
-                pooling.pool(rows, pooled);
+                match source.of_patch(*start, self.patch, *dim) {
+                    Some(rows) => pooling.pool(rows, pooled),
+                    None => {
+                        missing.push(*patches);
+                        pooled.resize(pooled.len() + 2 * *dim, 0.0);
+                    }
+                }
+                *patches += 1;
             }
         }
         pooling.embed(pooled, embedding);

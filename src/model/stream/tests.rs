@@ -5,16 +5,19 @@ use crate::dsp::{FrontEnd, LogMelParams};
 const BANDS: usize = 96;
 const PADDING: f32 = -5.0;
 
-fn feed() -> Feed {
-    let streamed =
-        Streamed { before: 72, after: 41, block: 9, padding: PADDING, level: None, run_seconds: 0.75 };
+fn feed(run_seconds: f64) -> Feed {
+    let streamed = Streamed { before: 72, after: 41, block: 9, padding: PADDING, level: None, run_seconds };
     Feed { patch: 187, bands: BANDS, streamed: Some(streamed) }
 }
 
 /// Plays `seconds` of a tone at 16 kHz in blocks of `block` samples; a gap comes before the samples in `gaps`.
 /// Returns the stretches, and every log-mel row that a whole analysis gives before the first gap.
 fn play(hop: f64, seconds: usize, block: usize, gaps: &[usize]) -> Vec<Stretch> {
-    let feed = feed();
+    play_runs(0.75, hop, seconds, block, gaps)
+}
+
+fn play_runs(run_seconds: f64, hop: f64, seconds: usize, block: usize, gaps: &[usize]) -> Vec<Stretch> {
+    let feed = feed(run_seconds);
     let signal: Vec<f32> = (0..16_000 * seconds).map(|n| ((n as f32).powf(1.4) * 1e-3).sin() * 0.3).collect();
     let mut front_end = FrontEnd::new(SourceId(0), &LogMelParams::musicnn(), &feed.patches(hop)).unwrap();
     let mut cutter = Cutter::new(&feed, 0);
@@ -76,15 +79,21 @@ fn stretches_join_without_holes_at_any_hop() {
 
 #[test]
 fn rows_are_the_sounds_own_frames_and_padding_only_at_its_ends() {
-    let stretches = play(1.0, 10, 1600, &[]);
-    let signal: Vec<f32> = (0..160_000).map(|n| ((n as f32).powf(1.4) * 1e-3).sin() * 0.3).collect();
+    let signal: Vec<f32> = (0..240_000).map(|n| ((n as f32).powf(1.4) * 1e-3).sin() * 0.3).collect();
     let whole = crate::dsp::log_mel(&signal, &LogMelParams::musicnn()).unwrap();
     let frames = whole.nrows() as i64;
-    for stretch in &stretches {
-        for (row, number) in stretch.rows.chunks_exact(BANDS).zip(stretch.first - 72..) {
-            match usize::try_from(number).ok().filter(|_| number < frames) {
-                Some(number) => assert_eq!(row, whole.row(number).as_slice().unwrap(), "frame {number}"),
-                None => assert!(row.iter().all(|value| *value == PADDING), "frame {number}"),
+    let runs = [(0.0, 0.25), (0.75, 1.0), (1.0, 0.25), (1.0, 0.9), (3.0, 0.25), (3.0, 2.0), (3.0, 2.9)];
+    for (run_seconds, hop) in runs {
+        let stretches = play_runs(run_seconds, hop, 15, 1600, &[]);
+        assert!(stretches.len() > 1);
+        for stretch in stretches {
+            for (row, number) in stretch.rows.chunks_exact(BANDS).zip(stretch.first - 72..) {
+                match usize::try_from(number).ok().filter(|_| number < frames) {
+                    Some(number) => {
+                        assert_eq!(row, whole.row(number).as_slice().unwrap(), "hop {hop}, {number}")
+                    }
+                    None => assert!(row.iter().all(|value| *value == PADDING), "hop {hop}, frame {number}"),
+                }
             }
         }
     }
@@ -121,7 +130,7 @@ fn a_gap_starts_with_a_whole_patch_again_and_loses_none_that_was_complete() {
 
 #[test]
 fn what_was_lost_is_not_built_upon() {
-    let feed = feed();
+    let feed = feed(0.75);
     let mut cutter = Cutter::new(&feed, 0);
     let rows = vec![0.0; 300 * BANDS];
     let frames = |cutter: &mut Cutter, start: u64| {
