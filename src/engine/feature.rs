@@ -252,6 +252,8 @@ impl Feature {
     fn flush(&self, course: &mut Course) {
         let Course { front_end, packer, .. } = course;
         front_end.flush(&mut |view| self.pack(packer, &view, Instant::now()));
+        // Should the sound go on after all, it is heard anew, with what came after the last patch.
+        packer.cutter.lost();
         self.counters.produced.set(front_end.counters().produced);
     }
 

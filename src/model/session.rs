@@ -172,7 +172,7 @@ impl TrunkSession {
     /// # Errors
     /// When the sizes do not fit or the runtime fails.
     pub fn run(&mut self, log_mel: &[f32], batch: usize, output: &mut Vec<f32>) -> Result<(), ModelError> {
-        let Signature { bands, values, .. } = self.signature;
+        let Signature { bands, values, rows: fixed, .. } = self.signature;
         let rows = log_mel.len() / bands / batch.max(1);
         let shape = [batch, rows, bands];
         let outputs = match &mut self.bound {
@@ -184,7 +184,12 @@ impl TrunkSession {
         let (_, found) = outputs[self.signature.output.as_str()]
             .try_extract_tensor::<f32>()
             .map_err(|error| ModelError::Run(first_line(&error)))?;
-        if found.is_empty() || found.len() % (batch * values) != 0 {
+        // A patch has one embedding; frames have as many features as there are frames, which the caller knows.
+        let fits = match fixed {
+            Some(_) => found.len() == batch * values,
+            None => !found.is_empty() && found.len() % (batch * values) == 0,
+        };
+        if !fits {
             return Err(ModelError::Run(format!(
                 "the output holds {} values for {batch} inputs, not {values} each",
                 found.len()

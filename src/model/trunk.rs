@@ -61,14 +61,15 @@ impl Trunk {
         let mut patches = 0;
         for group in stretches.chunk_by(|a, b| a.rows.len() == b.rows.len()) {
             self.output.clear();
-            let [one] = group else {
-                self.input.clear();
-                group.iter().for_each(|stretch| self.input.extend_from_slice(&stretch.rows));
-                self.session.run(&self.input, group.len(), &mut self.output)?;
-                self.hand_out(group, embedding, &mut patches, missing)?;
-                continue;
+            let input = match group {
+                [one] => &one.rows,
+                _ => {
+                    self.input.clear();
+                    group.iter().for_each(|stretch| self.input.extend_from_slice(&stretch.rows));
+                    &self.input
+                }
             };
-            self.session.run(&one.rows, 1, &mut self.output)?;
+            self.session.run(input, group.len(), &mut self.output)?;
             self.hand_out(group, embedding, &mut patches, missing)?;
         }
         Ok(())

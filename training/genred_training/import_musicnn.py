@@ -141,6 +141,21 @@ def training_table() -> dict[str, str]:
     }
 
 
+def tables(trunk: dict[str, str], **more: dict[str, str]) -> dict[str, dict[str, str]]:
+    """The tables of a bundle's manifest around `[trunk]` and what is its own."""
+    return {
+        "front_end": front_end_table(),
+        "patch": {"frames": str(musicnn.FRAMES)},
+        "trunk": trunk,
+        **more,
+        "golden": {
+            "file": string("golden/golden.safetensors"),
+            "tolerance": "3e-4          # absolute, on embedding and on scores",
+        },
+        "training": training_table(),
+    }
+
+
 def _manifest(embedding: int) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
     trunk = {
         "kind": string("windowed"),
@@ -155,16 +170,7 @@ def _manifest(embedding: int) -> tuple[dict[str, str], dict[str, dict[str, str]]
         "lookahead_ms": "0.0",
         "tolerance": "3e-4          # largest absolute difference to the reference embedding, whose values reach 70",
     }
-    return top_table(NAME, "4", DESCRIPTION), {
-        "front_end": front_end_table(),
-        "patch": {"frames": str(musicnn.FRAMES)},
-        "trunk": trunk,
-        "golden": {
-            "file": string("golden/golden.safetensors"),
-            "tolerance": "3e-4          # absolute, on embedding and on scores",
-        },
-        "training": training_table(),
-    }
+    return top_table(NAME, "4", DESCRIPTION), tables(trunk)
 
 
 def main() -> None:
