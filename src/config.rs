@@ -70,6 +70,10 @@ pub struct SourceEntry {
 pub struct Config {
     /// Name in topics.
     pub node: String,
+    /// Whether it was configured, so that no other may take its place.
+    pub node_is_fixed: bool,
+    /// What is kept over restarts is kept in a folder below this one.
+    pub state_dir: PathBuf,
     /// Seconds between patches, 0.25 to 3.
     pub hop: f64,
     /// `[model]`
@@ -130,7 +134,22 @@ fn standard_path() -> Option<PathBuf> {
     user.into_iter().chain([PathBuf::from("/etc/genred/genred.toml")]).find(|path| path.exists())
 }
 
+/// Where the service manager has it, else where users have theirs.
+fn standard_state_dir() -> PathBuf {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    // systemd gives a list.
+    let managed = variable("STATE_DIRECTORY").map(|list| match list.to_string_lossy().split_once(':') {
+        Some((first, _)) => PathBuf::from(first),
+        None => list,
+    });
+    managed
+        .or_else(|| Some(variable("XDG_STATE_HOME")?.join("genred")))
+        .or_else(|| Some(variable("HOME")?.join(".local/state/genred")))
+        .unwrap_or_else(|| PathBuf::from("/var/lib/genred"))
+}
+
 fn resolve(raw: RawConfig, uris: &[String]) -> Result<Config, String> {
+    let node_is_fixed = raw.node.is_some();
     let node = node(raw.node)?;
     if !(0.25..=3.0).contains(&raw.hop) {
         return Err(format!("`hop` is {}, not 0.25 to 3 seconds", raw.hop));
@@ -152,6 +171,8 @@ fn resolve(raw: RawConfig, uris: &[String]) -> Result<Config, String> {
         output_windows: raw.output_windows,
         sources: sources(raw_sources)?,
         node,
+        node_is_fixed,
+        state_dir: raw.state_dir.unwrap_or_else(standard_state_dir),
     })
 }
 

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Imports only ever point down: [`cli`] ▸ [`study`] ▸ [`engine`] ▸ [`config`] ▸ [`source`], [`sink`], [`model`] ▸ [`dsp`],
-//! [`decision`], [`learn`] ▸ [`audio`], [`stats`], [`thread`], [`backoff`]. `ARCHITECTURE.md` is the map, and tells the
+//! [`decision`], [`learn`] ▸ [`audio`], [`stats`], [`thread`], [`state`], [`backoff`]. `ARCHITECTURE.md` is the map, and tells the
 //! invariants; `tests/tidy.rs` keeps the floors.
 
 pub mod audio;
@@ -26,6 +26,7 @@ pub mod learn;
 pub mod model;
 pub mod sink;
 pub mod source;
+pub mod state;
 pub mod stats;
 pub mod study;
 pub mod thread;

@@ -102,7 +102,7 @@ fn info(labels: usize) -> Message {
         execution_provider_reason: "first in the list".into(),
         lookahead_ms: 0.0,
         hop_s: 1.0,
-        sources: vec![SourceInfo { name: FM1.into(), uri: "device:default".into() }],
+        sources: vec![SourceInfo { name: FM1.into(), source_name: FM1.into(), uri: "device:default".into() }],
     };
     Message::Info(Arc::new(info))
 }

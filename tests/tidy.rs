@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The floor of each module at the top of `src`; imports only ever point down.
-const FLOORS: [(&str, u8); 15] = [
+const FLOORS: [(&str, u8); 16] = [
     ("audio", 0),
     ("backoff", 0),
+    ("state", 0),
     ("stats", 0),
     ("thread", 0),
     ("dsp", 1),
@@ -26,12 +27,13 @@ const FLOORS: [(&str, u8); 15] = [
 const EXCEPTIONS: [(&str, &str); 0] = [];
 
 /// Crates that only one file, or one folder, may name.
-const SOLE_IMPORTERS: [(&str, &[&str]); 5] = [
+const SOLE_IMPORTERS: [(&str, &[&str]); 6] = [
     ("ort", &["model/session.rs"]),
     ("symphonia", &["source/decode.rs", "source/decode/"]),
     ("cpal", &["source/device.rs", "source/device/"]),
     ("rumqttc", &["sink/mqtt.rs", "sink/mqtt/"]),
     ("rumqttd", &["sink/mqtt/broker.rs"]),
+    ("rusqlite", &["sink/mqtt/store.rs", "sink/mqtt/store/"]),
 ];
 
 /// Modules without input, output, threads or a clock.

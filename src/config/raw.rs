@@ -1,5 +1,7 @@
 //! The file as it is typed.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 use toml::Value;
 
@@ -15,6 +17,7 @@ use crate::source::Pacing;
 #[serde(deny_unknown_fields, default)]
 pub struct RawConfig {
     pub node: Option<String>,
+    pub state_dir: Option<PathBuf>,
     pub hop: f64,
     pub output: Option<Output>,
     pub output_windows: bool,
@@ -29,6 +32,7 @@ impl Default for RawConfig {
     fn default() -> Self {
         Self {
             node: None,
+            state_dir: None,
             hop: 1.0,
             output: None,
             output_windows: false,

@@ -25,6 +25,11 @@ impl Choice {
         Self { lead, replace, carry, least, held: None, settled: false }
     }
 
+    /// Goes on with other thresholds.
+    pub fn configure(&mut self, config: &DecisionConfig) {
+        *self = Self { held: self.held, settled: self.settled, ..Self::new(config) };
+    }
+
     /// The state that is held.
     pub fn held(&self) -> Option<usize> {
         self.held

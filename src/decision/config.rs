@@ -1,11 +1,11 @@
 //! `[decision]` and `[source.silence]`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// `[decision]`: when a source counts as having changed, and what it takes to publish and to replace a label.
 ///
 /// `docs/decisions-and-delay.md` has the curves of all keys but `carry` and `least`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DecisionConfig {
     /// A patch further than this from what was heard since the last change speaks for a change. 0: alike; 1: as far as one
@@ -69,7 +69,7 @@ impl DecisionConfig {
 }
 
 /// `[source.silence]`: when a source counts as silent.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SilenceConfig {
     /// Quieter than this short-term loudness, in LUFS, −70 to 0.

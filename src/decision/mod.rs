@@ -137,6 +137,35 @@ impl Decider {
         changes
     }
 
+    /// Goes on with other settings; what was heard and decided stays.
+    pub fn configure(&mut self, decision: &DecisionConfig, silence: &SilenceConfig) {
+        self.runs.configure(decision);
+        self.choice.configure(decision);
+        self.silence.configure(silence);
+    }
+
+    /// The source is not heard for now: nothing is known of it.
+    pub fn pause(&mut self) -> Vec<Change> {
+        let from = self.verdict;
+        if matches!(from.state, State::Lost | State::Uncertain) {
+            self.forget();
+            return Vec::new();
+        }
+        let mut changes = Vec::new();
+        if from.state == State::Silence {
+            changes.push(Change::DeadAirEnded);
+        }
+        self.forget();
+        self.silence.reset();
+        self.verdict = Verdict::state(State::Uncertain);
+        changes.push(Change::Genre {
+            from: self.genre(from),
+            to: self.genre(self.verdict),
+            confidence: None,
+        });
+        changes
+    }
+
     /// Audio arrives again; nothing where it had not been lost.
     pub fn recover(&mut self) -> Vec<Change> {
         if self.verdict.state != State::Lost {

@@ -58,6 +58,13 @@ impl Runs {
         }
     }
 
+    /// Goes on with other thresholds.
+    pub fn configure(&mut self, config: &DecisionConfig) {
+        self.distance = config.change_distance;
+        self.seconds = config.change_seconds;
+        self.memory = config.memory;
+    }
+
     /// Takes in a patch that stands for `seconds`, fewer where it is noise; whether it completes a change.
     pub fn update(&mut self, patch: &Shares, seconds: f64) -> bool {
         self.age += seconds;

@@ -19,6 +19,11 @@ impl Silence {
         Self { config: config.clone(), quiet_since: None, silent: false }
     }
 
+    /// Goes on with another configuration.
+    pub fn configure(&mut self, config: &SilenceConfig) {
+        self.config = config.clone();
+    }
+
     /// Takes in the loudness at `time` (seconds); whether it is silent now.
     pub fn update(&mut self, time: f64, lufs_s: f32) -> bool {
         let ends_at = self.config.threshold_lufs + if self.silent { HYSTERESIS_LU } else { 0.0 };

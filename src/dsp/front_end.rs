@@ -61,6 +61,8 @@ pub struct FrontEnd {
     log_mel: LogMel,
     grid: Grid,
     params: PatchParams,
+    /// How patches are cut from the next segment on.
+    next: Option<(Grid, PatchParams)>,
     counters: Counters,
     /// Wall-clock time and source time, in seconds, of the last anchor.
     anchor: Option<(Timestamp, f64)>,
@@ -109,6 +111,7 @@ impl FrontEnd {
             log_mel,
             grid,
             params: *patch,
+            next: None,
             counters: Counters::default(),
             anchor: None,
             heard: false,
@@ -118,6 +121,16 @@ impl FrontEnd {
             opening: Vec::with_capacity(opening_length),
             opening_length,
         })
+    }
+
+    /// Cuts patches by `patch` from the next gap on; they are numbered on, and as long as before.
+    ///
+    /// # Errors
+    /// When a parameter is out of its range.
+    pub fn set_patches(&mut self, patch: &PatchParams) -> Result<(), DspError> {
+        let patch = PatchParams { frames: self.params.frames, ..*patch };
+        self.next = Some((Grid::new(&patch, self.log_mel.params())?, patch));
+        Ok(())
     }
 
     /// What became of the patches so far.
@@ -199,6 +212,9 @@ impl FrontEnd {
         }
         self.counters.produced += begun;
         self.counters.dropped += begun;
+        if let Some((grid, params)) = self.next.take() {
+            (self.grid, self.params) = (grid, params);
+        }
         self.segment.restart();
         self.log_mel.reset();
         self.opening.clear();

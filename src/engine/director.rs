@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, select};
 use jiff::Timestamp;
 
+use super::control::{Dials, Refused, Settings};
 use super::fanout::Fanout;
 use super::feature::Note;
 use super::infer::Judged;
 use super::usage::Usage;
 use crate::audio::{Patch, SourceId};
-use crate::decision::{Change, Decider, Observation, SilenceConfig, Verdict, raw};
+use crate::decision::{Change, Decider, Observation, Verdict, raw};
 use crate::model::Scores;
-use crate::sink::{Cause, Message, payload};
+use crate::sink::{Ask, Cause, Message, Request, payload};
 use crate::stats::{InferenceCounters, SourceCounters};
 
 /// How often `stats` goes out.
@@ -32,10 +33,24 @@ pub struct SourceDesk {
     pub display_name: Arc<str>,
     /// Its decisions.
     pub decider: Decider,
-    /// When it counts as silent.
-    pub silence: SilenceConfig,
+    /// What can be set of it, as it is.
+    pub settings: Settings,
+    /// Where its thread sees that.
+    pub dials: Arc<Dials>,
+    /// The `seq` of its last event, of an earlier run.
+    pub seq: u64,
     /// Its counters.
     pub counters: Arc<SourceCounters>,
+}
+
+/// What reaches the director.
+pub struct Inbound {
+    /// Scores, and notes about sources. It ends when this does,
+    pub judged: Receiver<Judged>,
+    /// or this.
+    pub closed: Receiver<()>,
+    /// What subscribers want, where they may.
+    pub requests: Option<Receiver<Request>>,
 }
 
 /// What stays the same while the process runs.
@@ -74,8 +89,7 @@ pub struct Director {
     constants: Constants,
     desks: Vec<Desk>,
     inference: Arc<InferenceCounters>,
-    judged: Receiver<Judged>,
-    closed: Receiver<()>,
+    inbound: Inbound,
     fanout: Fanout,
     usage: Usage,
 }
@@ -83,7 +97,6 @@ pub struct Director {
 struct Desk {
     fixed: SourceDesk,
     since: Timestamp,
-    seq: u64,
     patch: u64,
     raw: Option<Verdict>,
     lufs_s: Option<f32>,
@@ -91,17 +104,18 @@ struct Desk {
     heartbeat_due: Instant,
     attributes_due: Instant,
     open: bool,
+    /// Whether audio arrives.
+    arriving: bool,
     failed: Option<String>,
 }
 
 impl Director {
-    /// A director for `desks`, indexed by [`SourceId`]. It ends when `judged` or `closed` does.
+    /// A director for `desks`, indexed by [`SourceId`].
     pub fn new(
         constants: Constants,
         desks: Vec<SourceDesk>,
         inference: Arc<InferenceCounters>,
-        judged: Receiver<Judged>,
-        closed: Receiver<()>,
+        inbound: Inbound,
         fanout: Fanout,
     ) -> Self {
         let (now, clock) = (Timestamp::now(), Instant::now());
@@ -110,7 +124,6 @@ impl Director {
             .map(|fixed| Desk {
                 fixed,
                 since: now,
-                seq: 0,
                 patch: 0,
                 raw: None,
                 lufs_s: None,
@@ -118,10 +131,11 @@ impl Director {
                 heartbeat_due: clock,
                 attributes_due: clock,
                 open: true,
+                arriving: false,
                 failed: None,
             })
             .collect();
-        Self { constants, desks, inference, judged, closed, fanout, usage: Usage::begin() }
+        Self { constants, desks, inference, inbound, fanout, usage: Usage::begin() }
     }
 
     /// Runs until the infer thread has ended, or it is told to close; returns the sources that failed, with their reasons.
@@ -131,6 +145,10 @@ impl Director {
         for desk in &self.desks {
             self.fanout.send(Message::Availability { source: desk.fixed.name.clone(), online: false });
         }
+        if self.inbound.requests.is_some() {
+            (0..self.desks.len()).for_each(|index| self.publish_settings(index));
+        }
+        let never = crossbeam_channel::never();
         loop {
             let now = Instant::now();
             if now >= stats_due {
@@ -148,8 +166,16 @@ impl Director {
                 }
             }
             let judged = select! {
-                recv(self.judged) -> judged => judged,
-                recv(self.closed) -> _ => break,
+                recv(self.inbound.judged) -> judged => judged,
+                recv(self.inbound.closed) -> _ => break,
+                recv(self.inbound.requests.as_ref().unwrap_or(&never)) -> request => {
+                    match request {
+                        Ok(request) => self.asked(&request),
+                        // The sink has ended.
+                        Err(_) => self.inbound.requests = None,
+                    }
+                    continue;
+                }
                 default(next.saturating_duration_since(Instant::now())) => continue,
             };
             match judged {
@@ -169,8 +195,12 @@ impl Director {
     fn scored(&mut self, patch: &Patch, scores: Scores, arrived: Instant) {
         let SourceId(index) = patch.source;
         let desk = &mut self.desks[index];
+        if desk.fixed.settings.paused {
+            // It was under way when the source was paused.
+            return;
+        }
         let lufs_s = patch.level.lufs_s;
-        let verdict = raw(&scores.posteriors, scores.gate, lufs_s, &desk.fixed.silence);
+        let verdict = raw(&scores.posteriors, scores.gate, lufs_s, &desk.fixed.settings.silence);
         let window = payload::Window {
             run: self.constants.run.clone(),
             ts: patch.ends_at,
@@ -214,11 +244,15 @@ impl Director {
         let name = self.desks[index].fixed.name.clone();
         match note {
             Note::Arriving => {
-                self.fanout.send(Message::Availability { source: name, online: true });
+                self.desks[index].arriving = true;
+                if !self.desks[index].fixed.settings.paused {
+                    self.fanout.send(Message::Availability { source: name, online: true });
+                }
                 let changes = self.desks[index].fixed.decider.recover();
                 self.publish_changes(index, changes, now, None);
             }
             Note::Lost => {
+                self.desks[index].arriving = false;
                 let changes = self.desks[index].fixed.decider.lose();
                 // The event and the state go out before the availability that would hide them.
                 self.publish_changes(index, changes, now, None);
@@ -234,6 +268,82 @@ impl Director {
                 self.desks[index].failed = Some(reason);
                 self.close(index);
             }
+        }
+    }
+
+    /// Does what a subscriber wants, or says why not.
+    fn asked(&mut self, request: &Request) {
+        let Some(index) = self.desks.iter().position(|desk| *desk.fixed.name == *request.source) else {
+            let names: Vec<&str> = self.desks.iter().map(|desk| &*desk.fixed.name).collect();
+            let message = format!("no such source; there are `{}`", names.join("`, `"));
+            return self.refuse(&request.source, None, message);
+        };
+        let old = self.desks[index].fixed.settings.clone();
+        let new = match old.changed_by(&request.ask) {
+            Ok(new) => new,
+            Err(Refused { key, message }) => return self.refuse(&request.source, key, message),
+        };
+        if request.ask == Ask::Get {
+            self.publish_state(index);
+            self.publish_attributes(index);
+        }
+        if new != old {
+            tracing::info!(source = &*request.source, ?new, "settings changed by a message");
+            let desk = &mut self.desks[index];
+            desk.fixed.dials.turn(&new);
+            desk.fixed.decider.configure(&new.decision, &new.silence);
+            desk.fixed.settings = new.clone();
+            match (old.paused, new.paused) {
+                (false, true) => self.pause(index),
+                (true, false) if desk.arriving => {
+                    let source = desk.fixed.name.clone();
+                    self.fanout.send(Message::Availability { source, online: true });
+                }
+                _ => {}
+            }
+        }
+        self.publish_settings(index);
+    }
+
+    /// Nothing is known of a source that is not heard.
+    fn pause(&mut self, index: usize) {
+        let desk = &mut self.desks[index];
+        let changes = desk.fixed.decider.pause();
+        (desk.raw, desk.lufs_s) = (None, None);
+        let source = desk.fixed.name.clone();
+        self.publish_changes(index, changes, Timestamp::now(), None);
+        self.publish_state(index);
+        self.fanout.send(Message::Availability { source, online: false });
+    }
+
+    fn publish_settings(&mut self, index: usize) {
+        let SourceDesk { name, settings, .. } = &self.desks[index].fixed;
+        let settings = payload::Settings {
+            run: self.constants.run.clone(),
+            ts: Timestamp::now(),
+            paused: settings.paused,
+            hop: settings.hop,
+            thresholds: settings.thresholds(),
+        };
+        self.fanout.send(Message::Settings { source: name.clone(), payload: Arc::new(settings) });
+    }
+
+    fn refuse(&mut self, source: &Arc<str>, key: Option<String>, message: String) {
+        tracing::warn!(source = &**source, key, "a message changes nothing: {message}");
+        let refusal =
+            payload::Refusal { run: self.constants.run.clone(), ts: Timestamp::now(), key, message };
+        self.fanout.send(Message::Refusal { source: source.clone(), payload: Arc::new(refusal) });
+    }
+
+    /// Tells every source's subscribers that events may have been lost, and that nobody knows how many.
+    pub fn announce_loss(&mut self) {
+        for index in 0..self.desks.len() {
+            self.publish_event(
+                index,
+                payload::EventKind::EventsDropped { count: None },
+                Timestamp::now(),
+                None,
+            );
         }
     }
 
@@ -254,27 +364,24 @@ impl Director {
         if changes.is_empty() {
             return;
         }
-        let desk = &mut self.desks[index];
         for change in changes {
-            desk.seq += 1;
+            let desk = &mut self.desks[index];
             if !matches!(change, Change::DeadAirStarted | Change::DeadAirEnded) {
                 desk.since = at;
             }
             tracing::debug!(source = &*desk.fixed.name, "{change}");
-            let event = payload::Event {
-                run: self.constants.run.clone(),
-                seq: desk.seq,
-                ts: at,
-                kind: event_kind(change),
-            };
-            self.fanout.send(Message::Event {
-                source: desk.fixed.name.clone(),
-                payload: Arc::new(event),
-                // Of several at once, the first is timed.
-                cause: cause.take(),
-            });
+            // Of several at once, the first is timed.
+            self.publish_event(index, event_kind(change), at, cause.take());
         }
         self.publish_state(index);
+    }
+
+    fn publish_event(&mut self, index: usize, kind: payload::EventKind, at: Timestamp, cause: Option<Cause>) {
+        let desk = &mut self.desks[index];
+        desk.fixed.seq += 1;
+        let event = payload::Event { run: self.constants.run.clone(), seq: desk.fixed.seq, ts: at, kind };
+        let source = desk.fixed.name.clone();
+        self.fanout.send(Message::Event { source, payload: Arc::new(event), cause });
     }
 
     fn publish_state(&mut self, index: usize) {

@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::EngineError;
 use super::batcher::Inlet;
+use super::control::Dials;
 use crate::audio::{Block, Patch, SourceId, Span};
 use crate::backoff::Backoff;
 use crate::dsp::{FrontEnd, LogMelParams, PatchParams, PatchView};
@@ -63,8 +64,8 @@ pub struct Feature {
     pub config: SourceConfig,
     /// The model's front end.
     pub front_end: LogMelParams,
-    /// How patches are cut.
-    pub patches: PatchParams,
+    /// What a subscriber may change while it runs.
+    pub dials: Arc<Dials>,
     /// How the model wants them.
     pub feed: Feed,
     /// Silence of this many seconds of clock means `lost`, for sources that arrive in real time.
@@ -95,6 +96,9 @@ enum Outcome {
 struct Course {
     front_end: FrontEnd,
     packer: Packer,
+    /// As the dials were when last looked at.
+    hop: f64,
+    paused: bool,
     /// Where the last block ended, in seconds of the source's own time, and when it was read.
     heard: Option<(f64, Instant)>,
     openings: u64,
@@ -127,7 +131,8 @@ impl Feature {
     }
 
     fn follow(&self) {
-        let front_end = match FrontEnd::new(self.id, &self.front_end, &self.patches) {
+        let hop = self.dials.hop();
+        let front_end = match FrontEnd::new(self.id, &self.front_end, &self.feed.patches(hop)) {
             Ok(front_end) => front_end,
             Err(error) => return self.note(Note::Failed(error.to_string())),
         };
@@ -139,7 +144,16 @@ impl Feature {
         let SourceId(index) = self.id;
         let free = (0..IN_FLIGHT).map(|_| Parcel::default()).collect();
         let packer = Packer { cutter: Cutter::new(&self.feed, index), parcel: None, free, block_end: 0.0 };
-        let mut course = Course { front_end, packer, heard: None, openings: 0, xruns: 0, dropped_at_gaps: 0 };
+        let mut course = Course {
+            front_end,
+            packer,
+            hop,
+            paused: false,
+            heard: None,
+            openings: 0,
+            xruns: 0,
+            dropped_at_gaps: 0,
+        };
         self.listen_again(&mut course);
         // What waits for the rest of its group, which will not come.
         if let Some(parcel) = course.packer.parcel {
@@ -214,6 +228,10 @@ impl Feature {
                         block.gap |= std::mem::take(&mut first);
                     }
                     course.heard = Some((block.rate.seconds(block.span.end), arrived));
+                    block.gap |= self.look_at_dials(course);
+                    if course.paused {
+                        continue;
+                    }
                     let Course { front_end, packer, .. } = &mut *course;
                     packer.block_end = front_end.seconds_at(block.span.end);
                     // A source that may wait for parcels must not hold up the others meanwhile.
@@ -246,6 +264,25 @@ impl Feature {
             }
             self.count(course, source, xruns);
         }
+    }
+
+    /// Follows what a subscriber has changed; whether sound begins anew by it.
+    fn look_at_dials(&self, course: &mut Course) -> bool {
+        let (hop, paused) = (self.dials.hop(), self.dials.is_paused());
+        let resumes = std::mem::replace(&mut course.paused, paused) && !paused;
+        if paused && !resumes {
+            course.packer.cutter.lost();
+        }
+        let changes = hop != course.hop;
+        if changes {
+            self.flush(course);
+            // Checked when it was set.
+            if let Err(error) = course.front_end.set_patches(&self.feed.patches(hop)) {
+                tracing::error!(source = self.config.name, "{error}");
+            }
+            course.hop = hop;
+        }
+        changes || resumes
     }
 
     /// Sends on what only waits for sound that may not come.

@@ -1,12 +1,15 @@
 //! All wiring. [`run`] is the daemon, [`offline`] the same way for whole files.
 
 mod batcher;
+mod control;
 mod director;
 mod fanout;
 mod feature;
 mod infer;
 mod notify;
 pub mod offline;
+#[cfg(feature = "mqtt")]
+mod publish;
 mod sinks;
 pub mod usage;
 
@@ -15,18 +18,19 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Receiver, bounded};
 use jiff::Timestamp;
 
 use crate::config::{Config, SourceEntry};
 use crate::decision::Decider;
 use crate::model::{Model, ModelError};
-use crate::sink::{Message, payload};
+use crate::sink::{Message, Refusing, Request, Sink, payload};
 use crate::source::{SourceConfig, Uri};
 use crate::stats::{InferenceCounters, SourceCounters};
 use crate::thread::{Stop, join_by, spawn};
 
-use director::{Acknowledged, Constants, Director, SourceDesk};
+use control::{Dials, Settings};
+use director::{Acknowledged, Constants, Director, Inbound, SourceDesk};
 use feature::{Feature, IN_FLIGHT};
 use infer::Infer;
 
@@ -94,7 +98,9 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
         .thread_name("genred-io")
         .enable_all()
         .build()?;
-    let (mut fanout, sink_tasks) = sinks::start(&config, &run_id, runtime.handle(), stop)?;
+    let refusing = Refusing::new(stop.clone());
+    let Publisher { sink, recall, requests } = publisher(&config, &run_id, stop, &refusing)?;
+    let (mut fanout, sink_tasks) = sinks::start(&config, sink, runtime.handle(), stop);
     fanout.send(Message::Info(Arc::new(info(&config, &model, &run_id, started))));
 
     let (inlets, work) = batcher::queues(config.sources.len(), IN_FLIGHT);
@@ -102,15 +108,23 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
     let counters: Vec<_> = config.sources.iter().map(|_| Arc::new(SourceCounters::default())).collect();
     let inference = Arc::new(InferenceCounters::default());
     let constants = constants(&config, &model, &run_id);
+    let dials: Vec<_> = config.sources.iter().map(|_| Arc::new(Dials::new(config.hop))).collect();
     let desks = config
         .sources
         .iter()
-        .zip(&counters)
-        .map(|(entry, counters)| SourceDesk {
+        .zip(counters.iter().zip(&dials))
+        .map(|(entry, (counters, dials))| SourceDesk {
             name: entry.source.name.as_str().into(),
             display_name: entry.source.display_name.as_str().into(),
             decider: Decider::new(model.head().labels(), &config.decision, &entry.silence),
-            silence: entry.silence.clone(),
+            settings: Settings {
+                paused: false,
+                hop: config.hop,
+                decision: config.decision.clone(),
+                silence: entry.silence.clone(),
+            },
+            dials: dials.clone(),
+            seq: recall.seqs.get(entry.source.name.as_str()).copied().unwrap_or_default(),
             counters: counters.clone(),
         })
         .collect();
@@ -124,7 +138,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
             id: crate::audio::SourceId(index),
             config: SourceConfig { piece: piece(config.sources.len()), ..entry.source.clone() },
             front_end: model.front_end().clone(),
-            patches,
+            dials: dials[index].clone(),
             feed: model.feed().clone(),
             lost_after: entry.lost_after,
             begins_after: spread(index, &config),
@@ -137,7 +151,11 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
     }
 
     let (closing, closed) = bounded(0);
-    let director = Director::new(constants, desks, inference.clone(), judged_rx, closed, fanout);
+    let inbound = Inbound { judged: judged_rx, requests, closed };
+    let mut director = Director::new(constants, desks, inference.clone(), inbound, fanout);
+    if recall.damaged {
+        director.announce_loss();
+    }
     let director = spawn("director", move || director.run())?;
     let infer = Infer {
         max_batch: config.model.max_batch(model.provider()),
@@ -175,7 +193,50 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
     let failed = failed.unwrap_or_default();
     sinks::finish(&runtime, sink_tasks, stop, SINKS);
     runtime.shutdown_timeout(Duration::from_millis(50));
-    dead.map_or(Ok(Outcome { failed, counters }), |stage| Err(EngineError::Died(stage)))
+    drop(recall);
+    match (dead, refusing.reason()) {
+        (Some(stage), _) => Err(EngineError::Died(stage)),
+        (None, Some(reason)) => Err(EngineError::Sink(reason.to_owned())),
+        (None, None) => Ok(Outcome { failed, counters }),
+    }
+}
+
+/// The sink that talks to others, what an earlier run left for this one, and where requests arrive.
+#[derive(Default)]
+struct Publisher {
+    sink: Option<Box<dyn Sink>>,
+    recall: Recall,
+    requests: Option<Receiver<Request>>,
+}
+
+#[cfg(feature = "mqtt")]
+use publish::Recall;
+
+/// Nothing is kept without the sink that keeps it.
+#[cfg(not(feature = "mqtt"))]
+#[derive(Default)]
+struct Recall {
+    seqs: std::collections::HashMap<Arc<str>, u64>,
+    damaged: bool,
+}
+
+#[cfg(not(feature = "mqtt"))]
+fn publisher(_: &Config, _: &Arc<str>, _: &Stop, _: &Refusing) -> Result<Publisher, EngineError> {
+    Ok(Publisher::default())
+}
+
+#[cfg(feature = "mqtt")]
+fn publisher(
+    config: &Config,
+    run_id: &Arc<str>,
+    stop: &Stop,
+    refusing: &Refusing,
+) -> Result<Publisher, EngineError> {
+    if !config.mqtt.enabled {
+        return Ok(Publisher::default());
+    }
+    let (sink, recall, requests) = publish::publisher(config, run_id, stop, refusing)?;
+    Ok(Publisher { sink: Some(Box::new(sink)), recall, requests })
 }
 
 /// Waits until all sources have ended or the stop token is set; the name of a stage that ended before them.
@@ -264,6 +325,7 @@ fn acknowledged(config: &Config) -> Acknowledged {
 fn info(config: &Config, model: &Model, run_id: &Arc<str>, started: Timestamp) -> payload::Info {
     let source = |entry: &SourceEntry| payload::SourceInfo {
         name: entry.source.name.as_str().into(),
+        source_name: entry.source.display_name.as_str().into(),
         uri: entry.source.uri.to_string().into(),
     };
     payload::Info {

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::*;
 use crate::audio::SourceId;
-use crate::dsp::{LogMelParams, PatchParams};
+use crate::dsp::LogMelParams;
 use crate::model::{Classifier, Feed, Scores, Stretch};
 use crate::source::Pacing;
 
@@ -49,7 +49,6 @@ fn more_than_fits_is_counted_and_every_source_has_its_turn() {
         .collect();
     let config = Config::from_toml(&toml, "the test", &[]).unwrap();
     // 32 patches a second come, 10 can be scored.
-    let patches = PatchParams::new(187, 0.25);
     let stop = Stop::new().unwrap();
     let (inlets, work) = batcher::queues(SOURCES, IN_FLIGHT);
     let (judged_tx, judged) = bounded(10_000);
@@ -65,7 +64,7 @@ fn more_than_fits_is_counted_and_every_source_has_its_turn() {
             id: SourceId(index),
             config: source,
             front_end: LogMelParams::musicnn(),
-            patches,
+            dials: Arc::new(Dials::new(0.25)),
             feed: Feed { patch: 187, bands: 96, streamed: None },
             lost_after: Duration::from_secs(5),
             begins_after: Duration::ZERO,

@@ -79,9 +79,12 @@ impl<W: Write + Send + 'static> LineWriter for JsonlSink<W> {
             }
             Message::Info(payload) if wanted.info => self.line("info", None, &**payload),
             Message::Stats(payload) if wanted.stats => self.line("stats", None, &**payload),
-            Message::Window { .. } | Message::Attributes { .. } | Message::Info(_) | Message::Stats(_) => {
-                Ok(())
-            }
+            Message::Window { .. }
+            | Message::Attributes { .. }
+            | Message::Info(_)
+            | Message::Stats(_)
+            | Message::Settings { .. }
+            | Message::Refusal { .. } => Ok(()),
         }
     }
 }

@@ -15,12 +15,13 @@ mod writer;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use tokio::sync::mpsc;
 
 use crate::stats::SourceCounters;
+use crate::thread::Stop;
 
 /// What a message came of, so that its way can be timed to its end.
 #[derive(Debug, Clone)]
@@ -86,6 +87,65 @@ pub enum Message {
         /// The patch, where its way to the acknowledgement is to be timed.
         cause: Option<Cause>,
     },
+    /// What can be set of a source, as it is.
+    Settings {
+        /// Source name.
+        source: Arc<str>,
+        /// The payload.
+        payload: Arc<payload::Settings>,
+    },
+    /// A setting was not taken.
+    Refusal {
+        /// Source name.
+        source: Arc<str>,
+        /// The payload.
+        payload: Arc<payload::Refusal>,
+    },
+}
+
+/// What a subscriber wants of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Source name, as it was given.
+    pub source: Arc<str>,
+    /// What.
+    pub ask: Ask,
+}
+
+/// Kinds of [`Request`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// Other settings: JSON, as it came.
+    Set(Vec<u8>),
+    /// Settings that the broker had kept: they would come again at every connection.
+    Retained,
+    /// What is published of it, and its settings.
+    Get,
+}
+
+/// Ends the daemon for a reason that only a sink can know.
+#[derive(Debug, Clone)]
+pub struct Refusing {
+    stop: Stop,
+    reason: Arc<OnceLock<String>>,
+}
+
+impl Refusing {
+    /// One that sets `stop`.
+    pub fn new(stop: Stop) -> Self {
+        Self { stop, reason: Arc::default() }
+    }
+
+    /// Ends the daemon.
+    pub fn refuse(&self, reason: String) {
+        let _ = self.reason.set(reason);
+        self.stop.set();
+    }
+
+    /// Why it was ended, where it was.
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.get().map(String::as_str)
+    }
 }
 
 /// The future that a sink runs as.

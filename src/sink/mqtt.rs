@@ -1,29 +1,49 @@
 //! The MQTT sink: MQTT 3.1.1 through `rumqttc`, on the contract of `docs/mqtt.md`.
 //!
 //! What is published, and in which order, is the pure [`session`]'s business, events are the
-//! [`outbox`]'s. This file moves bytes: it connects, hands over what the session wants to
+//! [`outbox`]'s and on disk the [`ledger`]'s. This file moves bytes: it connects, hands over what the session wants to
 //! publish, reports what left and what was acknowledged, and connects again.
 
 #[cfg(feature = "broker")]
 pub mod broker;
+pub mod check;
+mod claim;
 pub mod config;
+mod connect;
+mod discovery;
 mod failure;
+mod ledger;
+mod listen;
 pub mod outbox;
+mod publication;
+mod server;
 pub mod session;
+mod slot;
+pub mod store;
+mod tls;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rumqttc::{AsyncClient, Event, EventLoop, LastWill, MqttOptions, Outgoing, Packet, QoS};
+use crossbeam_channel::Sender;
+use rumqttc::{AsyncClient, Event, EventLoop, Outgoing, Packet, QoS};
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
-pub use self::config::{Login, MqttConfig, MqttConfigError, RawMqttConfig, Secret, Server};
+use self::claim::{Found, Other, leave, look};
+pub use self::config::{DiscoveryStyle, Login, MqttConfig, MqttConfigError, RawMqttConfig, Secret};
+use self::discovery::Discovery;
 use self::failure::{Failure, Reporter};
-use self::session::{IN_FLIGHT, MAX_PAYLOAD, OUTBOX_CAPACITY, Session};
+use self::ledger::Ledger;
+use self::listen::{Heard, Listener};
+use self::outbox::Outbox;
+pub use self::server::{Server, Transport};
+use self::session::{IN_FLIGHT, Session};
+use self::store::{Left, Store, StoreError};
 use super::topics::Topics;
-use super::{Message, Sink, SinkFuture};
+use super::{Message, Refusing, Request, Sink, SinkFuture};
 use crate::backoff::{Backoff, HEALTHY};
+use crate::state::numbered;
 use crate::thread::Stop;
 
 /// A broker that is silent for twice as long is taken to be gone.
@@ -31,6 +51,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// The client gives a sign of life at every keep-alive; without one for this long it hangs in a write.
 const STALLED: Duration = KEEP_ALIVE.saturating_mul(3);
+
+/// A broker notices by one and a half keep-alives that a client is gone.
+const GHOST: Duration = Duration::from_secs(25);
 
 /// At a stop, events that wait have this long,
 const FLUSH: Duration = Duration::from_millis(450);
@@ -41,12 +64,34 @@ const GOOD_BYE: Duration = Duration::from_millis(800);
 /// When the sources have ended by themselves there is time: to connect first, and for all that waits.
 const LINGER: Duration = Duration::from_secs(10);
 
+/// What is published comes back within this long, where publishing is allowed.
+const ECHO: Duration = Duration::from_secs(10);
+
+/// Home Assistant's start is answered after a random pause up to this, so that not all daemons answer at once.
+const BIRTH: Duration = Duration::from_secs(2);
+
 /// Publishes to a broker; goes on without one and catches up.
 pub struct MqttSink {
-    options: MqttOptions,
+    config: MqttConfig,
+    /// The name that was asked for; others are numbered after it.
+    node: Arc<str>,
+    /// Which number is to be tried first.
+    number: usize,
+    /// Whether the name must be that one.
+    fixed: bool,
+    run: Arc<str>,
+    /// The run before this one, which a broker may still take to be alive.
+    last_run: Option<Arc<str>>,
+    /// Whether the name is known to be this daemon's.
+    claimed: bool,
+    discovery: Discovery,
     session: Session,
+    ledger: Ledger,
     backoff: Backoff,
     reporter: Reporter,
+    /// Where requests go to.
+    requests: Option<Sender<Request>>,
+    refusing: Option<Refusing>,
     /// While this is not set, the end of the inbox is no reason to hurry.
     patience: Option<Stop>,
     /// Once the inbox has closed: when to give up connecting.
@@ -58,28 +103,35 @@ enum End {
     /// The inbox closed.
     Closed,
     Failed(Failure),
+    /// Another daemon has the name, and was first.
+    Yields,
 }
 
 impl MqttSink {
     /// A sink that connects once it runs. `node` is the name in topics, `run` this start's random id.
     pub fn new(config: MqttConfig, node: Arc<str>, run: Arc<str>) -> Self {
+        let discovery = Discovery {
+            style: config.discovery,
+            prefix: Arc::clone(&config.discovery_prefix),
+            expire_after: (3.0 * config.heartbeat.as_secs_f64()).ceil() as u64,
+        };
         let topics = Topics::new(Arc::clone(&config.prefix), Arc::clone(&node));
-        let mut options =
-            MqttOptions::new(format!("{node}-{run}"), config.server.host.clone(), config.server.port);
-        options
-            .set_keep_alive(KEEP_ALIVE)
-            // Nothing of ours is left to the broker's memory of a session: the outbox sends again.
-            .set_clean_session(true)
-            .set_max_packet_size(MAX_PAYLOAD + 4096, MAX_PAYLOAD + 4096)
-            .set_last_will(LastWill::new(topics.status(), "offline", QoS::AtLeastOnce, true));
-        if let Some(login) = &config.login {
-            options.set_credentials(login.username.clone(), login.password.reveal());
-        }
+        let outbox = Outbox::new(config.outbox_max);
         Self {
-            options,
-            session: Session::new(topics, config.window_qos, OUTBOX_CAPACITY),
+            session: Session::new(topics, config.window_qos, discovery.clone(), outbox),
             backoff: Backoff::new(config.reconnect_max),
-            reporter: Reporter::new(config.server),
+            reporter: Reporter::new(config.server.clone()),
+            config,
+            node,
+            number: 1,
+            fixed: true,
+            run,
+            last_run: None,
+            claimed: false,
+            discovery,
+            ledger: Ledger::none(),
+            requests: None,
+            refusing: None,
             patience: None,
             give_up: None,
         }
@@ -93,6 +145,38 @@ impl MqttSink {
         self
     }
 
+    /// Events are kept in `store`, which had `left` from an earlier run.
+    #[must_use]
+    pub fn kept_in(mut self, store: Store, left: Result<Left, StoreError>) -> Self {
+        let rows = left.map(|left| {
+            self.last_run = left.run;
+            left.rows
+        });
+        self.ledger = Ledger::new(store, rows, self.session.outbox());
+        self
+    }
+
+    /// Where another daemon has the name, this one takes `<node>-2`, `<node>-3` … instead of refusing to run.
+    #[must_use]
+    pub fn may_be_renamed(mut self) -> Self {
+        self.fixed = false;
+        self
+    }
+
+    /// `refusing` ends the daemon where its name is another's.
+    #[must_use]
+    pub fn refuses_by(mut self, refusing: Refusing) -> Self {
+        self.refusing = Some(refusing);
+        self
+    }
+
+    /// Requests of subscribers go to `requests`.
+    #[must_use]
+    pub fn asks(mut self, requests: Sender<Request>) -> Self {
+        self.requests = Some(requests);
+        self
+    }
+
     /// How long the end may take, now that the inbox has closed.
     fn linger(&self) -> Option<Duration> {
         self.patience.as_ref().filter(|stop| !stop.is_set()).map(|_| LINGER)
@@ -102,22 +186,36 @@ impl MqttSink {
     fn closed_early(&mut self) -> bool {
         self.give_up = self.linger().map(|linger| tokio::time::Instant::now() + linger);
         if self.give_up.is_none() {
-            self.reporter.abandoned(self.session.waiting_events());
+            self.abandoned();
         }
         self.give_up.is_some()
     }
 
+    fn abandoned(&self) {
+        self.reporter.abandoned(self.session.waiting_events(), self.ledger.is_kept());
+    }
+
     async fn publish_until_closed(mut self, mut inbox: mpsc::Receiver<Message>) {
+        self.connect_until_closed(&mut inbox).await;
+        self.ledger.close(self.session.outbox()).await;
+    }
+
+    async fn connect_until_closed(&mut self, inbox: &mut mpsc::Receiver<Message>) {
         loop {
-            // A client for each connection: what is left in one (requests, packet ids, unread
-            // acknowledgements) would else be mistaken for the next connection's.
-            let (client, mut events) = AsyncClient::new(self.options.clone(), IN_FLIGHT + 4);
-            events.network_options.set_tcp_nodelay(true);
             let mut connected_at = None;
-            let end = self.connection(&mut inbox, &client, events, &mut connected_at).await;
+            let end = match self.claim(inbox).await {
+                Ok(()) => self.connect(inbox, &mut connected_at).await,
+                Err(end) => end,
+            };
             self.session.disconnected();
             let failure = match end {
                 End::Closed => return,
+                End::Yields if self.fixed => return self.refuse(),
+                End::Yields => {
+                    self.claimed = false;
+                    self.number += 1;
+                    continue;
+                }
                 End::Failed(failure) => failure,
             };
             let lasted = connected_at.map_or(Duration::ZERO, |at: Instant| at.elapsed());
@@ -126,70 +224,143 @@ impl MqttSink {
             }
             let pause = self.backoff.pause(lasted);
             self.reporter.failed(&failure, Instant::now(), pause, self.session.waiting_events());
-            if self.pause(&mut inbox, pause).await.is_none() {
+            if self.meanwhile(inbox, tokio::time::sleep(pause)).await.is_none() {
                 return;
             }
         }
     }
 
-    /// Takes messages in while there is nothing to publish to; `None` once the inbox is closed.
-    async fn pause(&mut self, inbox: &mut mpsc::Receiver<Message>, pause: Duration) -> Option<()> {
-        let until = tokio::time::Instant::now() + pause;
+    /// Does `work` while messages are taken in; `None` once the inbox is closed.
+    async fn meanwhile<T>(
+        &mut self,
+        inbox: &mut mpsc::Receiver<Message>,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        tokio::pin!(work);
         loop {
-            let give_up = self.give_up.filter(|give_up| *give_up < until);
+            let give_up = self.give_up;
             tokio::select! {
-                () = sleep_until(give_up.unwrap_or(until)) => {
-                    if give_up.is_some() {
-                        self.reporter.abandoned(self.session.waiting_events());
-                        return None;
-                    }
-                    return Some(());
+                done = &mut work => return Some(done),
+                () = sleep_until(give_up.unwrap_or_else(tokio::time::Instant::now)), if give_up.is_some() => {
+                    self.abandoned();
+                    return None;
                 }
-                message = inbox.recv(), if self.give_up.is_none() => match message {
+                message = inbox.recv(), if give_up.is_none() => match message {
                     Some(message) => self.accept(message),
                     None if self.closed_early() => {}
                     None => return None,
                 },
+                due = self.ledger.due() => self.ledger.see_to(due, self.session.outbox()),
             }
         }
     }
 
+    /// Makes sure, once, that no other daemon lives under this one's name.
+    async fn claim(&mut self, inbox: &mut mpsc::Receiver<Message>) -> Result<(), End> {
+        while !self.claimed {
+            let topics = self.session.topics().with_node(&numbered(&self.node, self.number));
+            let id = format!("{}-{}-asks", topics.node(), self.run);
+            // Without a last will: it would speak for whoever has the name.
+            let options = connect::options(&self.config, &id).map_err(End::Failed)?;
+            let (run, last_run) = (Arc::clone(&self.run), self.last_run.clone().unwrap_or_default());
+            let ours = [&*run, &*last_run];
+            let (fixed, discovery) = (self.fixed, self.discovery.clone());
+            // A configured name is waited for: the broker may not have noticed yet that the one who had it is gone.
+            let look = look(options, &topics, &discovery, GHOST, |found| fixed && found.is_taken(&ours));
+            let found = self.meanwhile(inbox, look).await.ok_or(End::Closed)?.map_err(End::Failed)?;
+            if found.is_taken(&ours) {
+                tracing::warn!(node = topics.node(), "another genred publishes under this node's name");
+                if self.fixed {
+                    return Err(End::Yields);
+                }
+                self.number += 1;
+            } else {
+                self.take_name(topics, &found);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_name(&mut self, topics: Topics, found: &Found) {
+        if topics.node() != &*self.node {
+            tracing::info!(node = topics.node(), "publishing under this name");
+        }
+        self.last_run = found.other.as_ref().map(|other| Arc::clone(&other.run));
+        self.session.claimed(topics, found.predecessor());
+        self.claimed = true;
+    }
+
+    /// The name is another's for good.
+    fn refuse(&self) {
+        let node = &self.node;
+        let reason = format!("another genred publishes as node `{node}`; give one of them another `node`");
+        match &self.refusing {
+            Some(refusing) => refusing.refuse(reason),
+            None => tracing::error!("{reason}"),
+        }
+    }
+
     /// One connection, from its making to its end.
-    async fn connection(
+    async fn connect(
         &mut self,
         inbox: &mut mpsc::Receiver<Message>,
-        client: &AsyncClient,
-        mut events: EventLoop,
         connected_at: &mut Option<Instant>,
     ) -> End {
-        let mut good_bye: Option<GoodBye> = None;
+        let topics = self.session.topics().clone();
+        let options = match connect::options(&self.config, &format!("{}-{}", topics.node(), self.run)) {
+            Ok(options) => connect::with_will(options, topics.status()),
+            Err(failure) => return End::Failed(failure),
+        };
+        // A client for each connection: what is left in one (requests, packet ids, unread
+        // acknowledgements) would else be mistaken for the next connection's.
+        let (client, mut events) = AsyncClient::new(options, IN_FLIGHT + 4);
+        events.network_options.set_tcp_nodelay(true);
+        let listener = Listener::new(&topics, &self.run, &self.discovery, self.requests.is_some());
+        let mut line = Line { client, listener, good_bye: None, echo_by: None, birth_at: None };
+        let end = self.talk(inbox, &mut line, &mut events, connected_at).await;
+        if matches!(end, End::Yields) {
+            leave(&line.client, &mut events).await;
+        }
+        end
+    }
+
+    async fn talk(
+        &mut self,
+        inbox: &mut mpsc::Receiver<Message>,
+        line: &mut Line,
+        events: &mut EventLoop,
+        connected_at: &mut Option<Instant>,
+    ) -> End {
         loop {
             // `poll` may lose a packet when it is dropped half-way, so each one is awaited to its end.
             let poll = events.poll();
             tokio::pin!(poll);
             let stalled = tokio::time::Instant::now() + STALLED;
             let outcome = loop {
-                let deadline = good_bye.as_ref().map_or(stalled, GoodBye::deadline);
+                let deadline = line.good_bye.as_ref().map_or(stalled, GoodBye::deadline);
                 let deadline =
                     self.give_up.filter(|_| connected_at.is_none()).map_or(deadline, |at| at.min(deadline));
+                let soon = line.soon();
                 tokio::select! {
                     outcome = &mut poll => break outcome,
-                    message = inbox.recv(), if good_bye.is_none() && self.give_up.is_none() => match message {
+                    message = inbox.recv(), if line.good_bye.is_none() && self.give_up.is_none() => match message {
                         Some(message) => self.accept(message),
-                        None if connected_at.is_some() => good_bye = Some(GoodBye::begin(self.linger())),
+                        None if connected_at.is_some() => line.good_bye = Some(GoodBye::begin(self.linger())),
                         None if self.closed_early() => {}
                         None => return End::Closed,
                     },
-                    () = sleep_until(deadline) => match good_bye.take() {
+                    due = self.ledger.due() => self.ledger.see_to(due, self.session.outbox()),
+                    () = sleep_until(soon.unwrap_or(deadline)), if soon.is_some() => self.remember(line),
+                    () = sleep_until(deadline) => match line.good_bye.take() {
                         None if self.give_up.is_some_and(|at| at <= tokio::time::Instant::now()) => {
-                            self.reporter.abandoned(self.session.waiting_events());
+                            self.abandoned();
                             return End::Closed;
                         }
                         None => return End::Failed(Failure::stalled()),
                         Some(GoodBye::Flushing { until }) => {
                             tracing::warn!(waiting_events = self.session.waiting_events(), "stopping before all events are acknowledged");
                             self.session.close();
-                            good_bye = Some(GoodBye::Leaving { until });
+                            line.good_bye = Some(GoodBye::Leaving { until });
                         }
                         // Without a clean end the broker publishes the last will, which says the same.
                         Some(GoodBye::Leaving { .. }) => {
@@ -198,56 +369,141 @@ impl MqttSink {
                         }
                     },
                 }
-                self.go_on(client, &mut good_bye);
+                self.go_on(line);
             };
             match outcome {
                 Ok(Event::Incoming(Packet::ConnAck(_))) => {
                     *connected_at = Some(Instant::now());
                     self.reporter.connected(Instant::now(), self.session.waiting_events());
+                    // The queue of a new client is empty.
+                    let _ = line.client.try_subscribe_many(line.listener.filters());
                     self.session.connected();
                     if self.give_up.is_some() {
-                        good_bye = Some(GoodBye::begin(self.linger()));
+                        line.good_bye = Some(GoodBye::begin(self.linger()));
+                    }
+                }
+                Ok(Event::Incoming(Packet::SubAck(ack))) => {
+                    let refused = line.listener.refused(&ack.return_codes);
+                    // Without the right to listen to it, its coming back proves nothing.
+                    if !refused.iter().any(|(topic, _)| topic.ends_with("/info")) && self.session.has_info() {
+                        line.echo_by = Some(tokio::time::Instant::now() + ECHO);
+                    }
+                    self.reporter.not_subscribed(&refused);
+                }
+                Ok(Event::Incoming(Packet::Publish(message))) => {
+                    let heard = line.listener.hear(&message);
+                    if let Some(end) = self.hear(heard, line) {
+                        return end;
                     }
                 }
                 Ok(Event::Incoming(Packet::PubAck(ack))) => self.session.acknowledged(ack.pkid),
                 Ok(Event::Outgoing(Outgoing::Publish(packet_id))) => self.session.sent(packet_id),
                 Ok(Event::Outgoing(Outgoing::Disconnect)) => return End::Closed,
                 Ok(_) => {}
-                Err(_) if good_bye.is_some() => return End::Closed,
+                Err(_) if line.good_bye.is_some() => return End::Closed,
                 Err(error) => return End::Failed(Failure::of(&error)),
             }
-            self.go_on(client, &mut good_bye);
+            self.go_on(line);
         }
     }
 
     fn accept(&mut self, message: Message) {
         self.session.accept(message);
+        self.ledger.settle(self.session.outbox());
         self.reporter.dropped(self.session.events_dropped, self.session.windows_dropped, Instant::now());
     }
 
+    /// Acts on what came in.
+    fn hear(&mut self, heard: Heard, line: &mut Line) -> Option<End> {
+        match heard {
+            Heard::Nothing => {}
+            Heard::Own => line.echo_by = None,
+            Heard::Birth => {
+                let pause = BIRTH.mul_f64(fastrand::f64());
+                line.birth_at.get_or_insert_with(|| tokio::time::Instant::now() + pause);
+            }
+            Heard::Request(request) => {
+                if let Some(requests) = &self.requests
+                    && let Err(error) = requests.try_send(request)
+                {
+                    let request = error.into_inner();
+                    tracing::warn!(source = &*request.source, "too many requests at once: one is left out");
+                }
+            }
+            // Found when the name was claimed.
+            Heard::Other(other, true) if self.last_run.as_ref() == Some(&other.run) => {}
+            Heard::Other(other, _) => return self.share(other),
+        }
+        None
+    }
+
+    /// Another daemon took this one's name in the same moment, or while this one was away: who came later gives way.
+    fn share(&mut self, other: Other) -> Option<End> {
+        let ours = self.session.started();
+        if (other.started.as_str(), &*other.run) < (ours.as_str(), &*self.run) {
+            tracing::warn!(
+                node = self.session.topics().node(),
+                "another genred has published under this node's name for longer"
+            );
+            return Some(End::Yields);
+        }
+        self.session.overwritten_by(other.sources);
+        None
+    }
+
+    /// Does what its time has come for.
+    fn remember(&mut self, line: &mut Line) {
+        let now = tokio::time::Instant::now();
+        if line.birth_at.take_if(|at| *at <= now).is_some() {
+            self.session.announce_again();
+        }
+        if line.echo_by.take_if(|at| *at <= now).is_some() {
+            self.reporter.unheard(&self.session.topics().of_node("info"));
+        }
+    }
+
     /// Hands the client what may go now, and takes the next step of a good-bye whose last one is done.
-    fn go_on(&mut self, client: &AsyncClient, good_bye: &mut Option<GoodBye>) {
+    fn go_on(&mut self, line: &mut Line) {
+        self.ledger.settle(self.session.outbox());
         if self.session.is_idle() {
-            match good_bye {
+            match &line.good_bye {
                 None => {}
                 Some(GoodBye::Flushing { until }) => {
                     self.session.close();
-                    *good_bye = Some(GoodBye::Leaving { until: *until });
+                    line.good_bye = Some(GoodBye::Leaving { until: *until });
                 }
                 Some(GoodBye::Leaving { .. }) => {
                     // Refused only by a full queue, and an idle session's is empty.
-                    let _ = client.try_disconnect();
+                    let _ = line.client.try_disconnect();
                 }
             }
         }
         while let Some(publication) = self.session.take() {
             let qos = if publication.qos == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
-            let taken = client.try_publish(publication.topic, qos, publication.retain, publication.payload);
+            let taken =
+                line.client.try_publish(publication.topic, qos, publication.retain, publication.payload);
             if taken.is_err() {
                 self.session.refused();
                 return;
             }
         }
+    }
+}
+
+/// What belongs to one connection.
+struct Line {
+    client: AsyncClient,
+    listener: Listener,
+    good_bye: Option<GoodBye>,
+    /// By when our own `info` should have come back.
+    echo_by: Option<tokio::time::Instant>,
+    /// When Home Assistant's start is to be answered.
+    birth_at: Option<tokio::time::Instant>,
+}
+
+impl Line {
+    fn soon(&self) -> Option<tokio::time::Instant> {
+        self.echo_by.into_iter().chain(self.birth_at).min()
     }
 }
 

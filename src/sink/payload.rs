@@ -9,6 +9,27 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::audio::Level;
+use crate::decision::{DecisionConfig, SilenceConfig};
+
+/// The states, other than `music`, that `genre` may name.
+pub const STATES: [&str; 5] = ["speech", "silence", "noise", "uncertain", "lost"];
+
+/// Every `event_type` of the contract. Not all of them are sent by this version; Home Assistant wants to know them
+/// beforehand.
+pub const EVENT_TYPES: [&str; 12] = [
+    "genre_changed",
+    "dead_air_started",
+    "dead_air_ended",
+    "source_lost",
+    "source_recovered",
+    "off_format_started",
+    "off_format_ended",
+    "talk_limit_started",
+    "talk_limit_ended",
+    "imbalance_started",
+    "imbalance_ended",
+    "events_dropped",
+];
 
 /// `…/state`: what is published of a source now.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -85,10 +106,10 @@ pub enum EventKind {
     SourceLost,
     /// Audio arrives again.
     SourceRecovered,
-    /// The queue of events overflowed.
+    /// Events were lost: too many waited, or what they were kept in was damaged.
     EventsDropped {
-        /// How many were lost.
-        count: u64,
+        /// How many; `null` where nobody knows.
+        count: Option<u64>,
     },
 }
 
@@ -185,6 +206,8 @@ pub struct Info {
 pub struct SourceInfo {
     /// Name, as in topics.
     pub name: Arc<str>,
+    /// Name, as configured.
+    pub source_name: Arc<str>,
     /// Address, credentials removed.
     pub uri: Arc<str>,
 }
@@ -246,6 +269,45 @@ pub struct SourceStats {
     /// The same, 99th percentile.
     #[serde(serialize_with = "to_3_places")]
     pub latency_ms_p99: Option<f64>,
+}
+
+/// `…/settings`: what can be set of a source, as it is; only where control is on.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Settings {
+    /// Random id of this start of the process.
+    pub run: Arc<str>,
+    /// When the message was made.
+    #[serde(serialize_with = "rfc3339")]
+    pub ts: Timestamp,
+    /// Whether the source's sound is left unheard.
+    pub paused: bool,
+    /// Seconds between patches.
+    pub hop: f64,
+    /// What decides.
+    pub thresholds: Thresholds,
+}
+
+/// The settings of the stages that decide.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Thresholds {
+    /// As in `[decision]`.
+    pub decision: DecisionConfig,
+    /// As in `[source.silence]`.
+    pub silence: SilenceConfig,
+}
+
+/// `…/error`: a setting that was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    /// Random id of this start of the process.
+    pub run: Arc<str>,
+    /// When the message was made.
+    #[serde(serialize_with = "rfc3339")]
+    pub ts: Timestamp,
+    /// The key that it is about, such as `thresholds.silence.after`; `null` where it is about all of the message.
+    pub key: Option<String>,
+    /// What is wrong, and what is accepted.
+    pub message: String,
 }
 
 fn rfc3339<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
@@ -313,7 +375,7 @@ mod tests {
             EventKind::DeadAirEnded,
             EventKind::SourceLost,
             EventKind::SourceRecovered,
-            EventKind::EventsDropped { count: 17 },
+            EventKind::EventsDropped { count: Some(17) },
         ];
         let lines: Vec<String> = others.map(|kind| json(&samples::event(2, kind))).into();
         insta::assert_snapshot!(lines.join("\n"), @r#"
@@ -339,7 +401,7 @@ mod tests {
 
     #[test]
     fn info() {
-        insta::assert_snapshot!(json(&samples::info(1)), @r#"{"run":"0f1e2d3c","version":"0.1.0","started":"2026-11-03T14:00:00.000Z","model":"musicnn-msd","model_sha256":"abababababababababababababababababababababababababababababababab","head":"genres","labels":["blues","jazz","rock"],"execution_provider":"cpu","execution_provider_reason":"`cuda` failed: no device","lookahead_ms":0.0,"hop_s":1.0,"sources":[{"name":"fm1","uri":"device:default"}]}"#);
+        insta::assert_snapshot!(json(&samples::info(1)), @r#"{"run":"0f1e2d3c","version":"0.1.0","started":"2026-11-03T14:00:00.000Z","model":"musicnn-msd","model_sha256":"abababababababababababababababababababababababababababababababab","head":"genres","labels":["blues","jazz","rock"],"execution_provider":"cpu","execution_provider_reason":"`cuda` failed: no device","lookahead_ms":0.0,"hop_s":1.0,"sources":[{"name":"fm1","source_name":"FM 1","uri":"device:default"}]}"#);
     }
 
     #[test]

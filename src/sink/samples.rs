@@ -72,7 +72,7 @@ pub fn window() -> Window {
 }
 
 pub fn info(sources: usize) -> Info {
-    let all = [("fm1", "device:default"), ("kitchen", "stdin:")];
+    let all = [("fm1", "FM 1", "device:default"), ("kitchen", "Kitchen", "stdin:")];
     Info {
         run: RUN.into(),
         version: "0.1.0",
@@ -87,7 +87,11 @@ pub fn info(sources: usize) -> Info {
         hop_s: 1.0,
         sources: all[..sources]
             .iter()
-            .map(|(name, uri)| SourceInfo { name: (*name).into(), uri: (*uri).into() })
+            .map(|(name, source_name, uri)| SourceInfo {
+                name: (*name).into(),
+                source_name: (*source_name).into(),
+                uri: (*uri).into(),
+            })
             .collect(),
     }
 }

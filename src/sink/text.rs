@@ -75,6 +75,8 @@ impl<W: Write + Send + 'static> LineWriter for TextSink<W> {
             Message::Stats(_)
             | Message::State { .. }
             | Message::Attributes { .. }
+            | Message::Settings { .. }
+            | Message::Refusal { .. }
             | Message::Availability { .. } => None,
         };
         let Some(mut line) = line else { return Ok(()) };
@@ -125,7 +127,10 @@ impl<W> TextSink<W> {
             EventKind::DeadAirEnded => ("32", '✓', "sound again".to_owned()),
             EventKind::SourceLost => ("1;31", '!', "source lost".to_owned()),
             EventKind::SourceRecovered => ("32", '✓', "source is back".to_owned()),
-            EventKind::EventsDropped { count } => ("1;31", '!', format!("{count} changes dropped")),
+            EventKind::EventsDropped { count } => {
+                let count = count.map_or("some".to_owned(), |count| count.to_string());
+                ("1;31", '!', format!("{count} changes dropped"))
+            }
         };
         Some(format!("{}{}", self.start(source), self.paint(colour, &format!("{mark} {text}"))))
     }
@@ -197,7 +202,7 @@ mod tests {
             samples::event_message(2, EventKind::DeadAirStarted),
             samples::event_message(3, back),
             samples::event_message(4, EventKind::SourceLost),
-            samples::event_message(5, EventKind::EventsDropped { count: 3 }),
+            samples::event_message(5, EventKind::EventsDropped { count: Some(3) }),
             samples::state_message(),
         ];
         insta::assert_snapshot!(lines(false, 1, &messages), @r#"

@@ -39,6 +39,23 @@ impl Topics {
         Self { prefix, node }
     }
 
+    /// The node.
+    pub fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// The same topics of another node.
+    pub fn with_node(&self, node: &str) -> Self {
+        Self { prefix: Arc::clone(&self.prefix), node: node.into() }
+    }
+
+    /// The source, where `topic` is `<prefix>/<node>/<source>/<leaf>`.
+    pub fn source_of<'a>(&self, topic: &'a str, leaf: &str) -> Option<&'a str> {
+        let rest = topic.strip_prefix(&*self.prefix)?.strip_prefix('/')?;
+        let rest = rest.strip_prefix(&*self.node)?.strip_prefix('/')?;
+        rest.strip_suffix(leaf)?.strip_suffix('/').filter(|source| !source.contains('/'))
+    }
+
     /// `online` or `offline`; also the last will's.
     pub fn status(&self) -> String {
         self.of_node("status")

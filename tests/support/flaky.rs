@@ -47,6 +47,17 @@ fn serve(mut stream: TcpStream, mut patience: u64, batch: usize, record: &Mutex<
         let (kind, body) = packet(&mut stream)?;
         match kind >> 4 {
             1 => stream.write_all(&[0x20, 2, 0, 0])?,
+            // One return code a filter; filters follow the packet id.
+            8 => {
+                let mut codes = Vec::new();
+                let mut at = 2;
+                while at + 2 <= body.len() {
+                    at += 3 + usize::from(u16::from_be_bytes([body[at], body[at + 1]]));
+                    codes.push(1);
+                }
+                stream.write_all(&[0x90, 2 + codes.len() as u8, body[0], body[1]])?;
+                stream.write_all(&codes)?;
+            }
             3 => {
                 let topic_end = 2 + usize::from(u16::from_be_bytes([body[0], body[1]]));
                 let topic = String::from_utf8_lossy(&body[2..topic_end]).into_owned();

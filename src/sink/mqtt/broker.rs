@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rumqttd::{Broker, Config, ConnectionSettings, RouterConfig, ServerSettings};
 
-use super::session::MAX_PAYLOAD;
+use super::publication::MAX_PAYLOAD;
 
 /// How long the broker may take to listen.
 const START: Duration = Duration::from_secs(5);

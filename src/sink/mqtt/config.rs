@@ -1,18 +1,15 @@
 //! The `[mqtt]` section: what was typed, and what will run.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
-use url::Url;
 
+use super::server::{Server, UrlLogin, parse_url};
+use super::tls::TlsFiles;
 use crate::sink::topics::valid_name;
-
-/// The port of MQTT without TLS.
-pub const DEFAULT_PORT: u16 = 1883;
 
 /// Text that must not show in logs: `Debug` hides it.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -44,8 +41,14 @@ impl fmt::Debug for Secret {
 pub struct RawMqttConfig {
     /// `false`: no MQTT, no embedded broker.
     pub enabled: bool,
-    /// `mqtt://[user[:password]@]host[:port]` or `host[:port]`; left out: the embedded broker.
+    /// `mqtt`, `mqtts`, `ws` or `wss`, then `://[user[:password]@]host[:port][/path]`; left out: the embedded broker.
     pub url: Option<Secret>,
+    /// File of the authorities (PEM) that the broker's certificate is checked against, in place of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// File of the certificate (PEM) by which the broker knows this client.
+    pub client_cert: Option<PathBuf>,
+    /// File of its key (PEM).
+    pub client_key: Option<PathBuf>,
     /// User name.
     pub username: Option<String>,
     /// Password.
@@ -64,6 +67,27 @@ pub struct RawMqttConfig {
     pub windows: bool,
     /// Quality of service of these, 0 or 1.
     pub window_qos: u8,
+    /// How entities are announced to Home Assistant.
+    pub discovery: DiscoveryStyle,
+    /// First level, or levels, of the topics on which they are.
+    pub discovery_prefix: String,
+    /// Whether `…/set` and `…/get` are listened to.
+    pub control: bool,
+    /// Events that are kept while the broker is away.
+    pub outbox_max: usize,
+}
+
+/// How entities are announced to Home Assistant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DiscoveryStyle {
+    /// One message a device: Home Assistant 2024.11 and later.
+    #[default]
+    Device,
+    /// One message an entity: versions before.
+    Legacy,
+    /// Not at all.
+    Off,
 }
 
 impl Default for RawMqttConfig {
@@ -71,15 +95,22 @@ impl Default for RawMqttConfig {
         Self {
             enabled: true,
             url: None,
+            ca_file: None,
+            client_cert: None,
+            client_key: None,
             username: None,
             password: None,
             password_file: None,
-            embedded_port: DEFAULT_PORT,
+            embedded_port: 1883,
             prefix: "genred".to_owned(),
             heartbeat: 10.0,
             reconnect_max: 60.0,
             windows: false,
             window_qos: 0,
+            discovery: DiscoveryStyle::default(),
+            discovery_prefix: "homeassistant".to_owned(),
+            control: false,
+            outbox_max: 100_000,
         }
     }
 }
@@ -103,31 +134,16 @@ pub struct MqttConfig {
     pub reconnect_max: Duration,
     /// Quality of service (0 or 1) of `…/window`; `None` publishes no windows.
     pub window_qos: Option<u8>,
-}
-
-/// Host and port of a broker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Server {
-    /// Name or address; an IPv6 address stands in brackets.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-}
-
-impl fmt::Display for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
-    }
-}
-
-impl From<SocketAddr> for Server {
-    fn from(address: SocketAddr) -> Self {
-        let host = match address {
-            SocketAddr::V4(v4) => v4.ip().to_string(),
-            SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
-        };
-        Self { host, port: address.port() }
-    }
+    /// What secures the connection, where the transport is one that is.
+    pub tls: TlsFiles,
+    /// How entities are announced to Home Assistant.
+    pub discovery: DiscoveryStyle,
+    /// First level, or levels, of the topics on which they are.
+    pub discovery_prefix: Arc<str>,
+    /// Whether `…/set` and `…/get` are listened to.
+    pub control: bool,
+    /// Events that are kept while the broker is away.
+    pub outbox_max: usize,
 }
 
 /// User name and password.
@@ -156,14 +172,29 @@ impl RawMqttConfig {
         let embedded = self.url.is_none();
         let (server, url_login) = match &self.url {
             Some(url) => parse_url(url.reveal())?,
-            None => (Server { host: "127.0.0.1".to_owned(), port: self.embedded_port }, None),
+            None => (Server::local(self.embedded_port), None),
         };
         let login = login(&self, url_login)?;
-        if let Some(fault) = prefix_fault(&self.prefix) {
+        for (key, prefix, example) in [
+            ("prefix", &self.prefix, "genred"),
+            ("discovery_prefix", &self.discovery_prefix, "homeassistant"),
+        ] {
+            if let Some(fault) = prefix_fault(prefix) {
+                return err(format!(
+                    "`mqtt.{key}` is `{prefix}`, which {fault}; give topic levels such as `{example}`"
+                ));
+            }
+        }
+        let tls = TlsFiles { ca: self.ca_file, certificate: self.client_cert, key: self.client_key };
+        if server.transport.is_secured() {
+            tls.client_config()?;
+        } else if let Some(key) = tls.first_key() {
             return err(format!(
-                "`mqtt.prefix` is `{}`, which {fault}; give topic levels such as `genred`",
-                self.prefix
+                "`mqtt.{key}` needs a secured connection; begin `mqtt.url` with `mqtts://` or `wss://`, or leave it out"
             ));
+        }
+        if !(1..=10_000_000).contains(&self.outbox_max) {
+            return err(format!("`mqtt.outbox_max` is {}; give 1 to 10000000 events", self.outbox_max));
         }
         let window_qos = match (self.windows, self.window_qos) {
             (_, 2..) => return err(format!("`mqtt.window_qos` is {}; give 0 or 1", self.window_qos)),
@@ -179,6 +210,11 @@ impl RawMqttConfig {
             reconnect_max: seconds("reconnect_max", self.reconnect_max, 0.1)?,
             window_qos,
             prefix: self.prefix.into(),
+            tls,
+            discovery: self.discovery,
+            discovery_prefix: self.discovery_prefix.into(),
+            control: self.control,
+            outbox_max: self.outbox_max,
         })
     }
 }
@@ -209,57 +245,6 @@ fn prefix_fault(prefix: &str) -> Option<&'static str> {
     } else {
         None
     }
-}
-
-type UrlLogin = Option<(String, Option<String>)>;
-
-/// Messages never repeat the whole address: it may hold a password.
-fn parse_url(text: &str) -> Result<(Server, UrlLogin), MqttConfigError> {
-    const FORM: &str = "give `mqtt://host:1883`";
-    let with_scheme =
-        if text.contains("://") { text.trim().to_owned() } else { format!("mqtt://{}", text.trim()) };
-    let url = Url::parse(&with_scheme)
-        .map_err(|error| MqttConfigError(format!("`mqtt.url` is not an address ({error}); {FORM}")))?;
-    match url.scheme() {
-        "mqtt" | "tcp" => {}
-        scheme @ ("mqtts" | "ssl" | "ws" | "wss") => {
-            return err(format!(
-                "`mqtt.url` starts with `{scheme}://`, not supported by this version; {FORM}"
-            ));
-        }
-        scheme => return err(format!("`mqtt.url` starts with `{scheme}://`; {FORM}")),
-    }
-    let Some(host) = url.host_str().filter(|host| !host.is_empty()) else {
-        return err(format!("`mqtt.url` names no host; {FORM}"));
-    };
-    if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
-        return err(format!("`mqtt.url` goes on after the port; {FORM}"));
-    }
-    let port = url.port().unwrap_or(DEFAULT_PORT);
-    if port == 0 {
-        return err(format!("`mqtt.url` has port 0; {FORM}"));
-    }
-    let login = match (url.username(), url.password()) {
-        ("", None) => None,
-        (user, password) => Some((percent_decode(user)?, password.map(percent_decode).transpose()?)),
-    };
-    Ok((Server { host: percent_decode(host)?, port }, login))
-}
-
-fn percent_decode(text: &str) -> Result<String, MqttConfigError> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let hex = (first == b'%').then(|| tail.get(..2)).flatten();
-        let decoded = hex
-            .and_then(|hex| std::str::from_utf8(hex).ok())
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        bytes.push(decoded.unwrap_or(first));
-        rest = if decoded.is_some() { &tail[2..] } else { tail };
-    }
-    String::from_utf8(bytes).map_err(|_| {
-        MqttConfigError("`mqtt.url` holds `%` sequences that are not UTF-8; write them anew".into())
-    })
 }
 
 fn login(raw: &RawMqttConfig, from_url: UrlLogin) -> Result<Option<Login>, MqttConfigError> {
@@ -320,25 +305,8 @@ mod tests {
         assert_eq!((config.login, config.window_qos), (None, None));
         assert_eq!((config.heartbeat.as_secs(), config.reconnect_max.as_secs()), (10, 60));
         assert_eq!(resolve("embedded_port = 0").unwrap().server.port, 0);
+        assert_eq!((config.discovery, config.control), (DiscoveryStyle::Device, false));
         assert!(!resolve("enabled = false").unwrap().enabled);
-    }
-
-    #[test]
-    fn addresses() {
-        let cases = [
-            ("mqtt://broker.lan", "broker.lan:1883"),
-            ("mqtt://broker.lan:1884/", "broker.lan:1884"),
-            ("tcp://10.0.0.7:1883", "10.0.0.7:1883"),
-            ("broker", "broker:1883"),
-            ("localhost:2883", "localhost:2883"),
-            ("mqtt://[::1]:1885", "[::1]:1885"),
-            ("[fe80::1]", "[fe80::1]:1883"),
-        ];
-        for (url, expected) in cases {
-            let config = resolve(&format!("url = \"{url}\"")).unwrap();
-            assert_eq!(config.server.to_string(), expected, "of `{url}`");
-            assert!(!config.embedded);
-        }
     }
 
     #[test]
@@ -362,9 +330,14 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         let cases = [
-            ("url = 'mqtts://h'", "`mqtt.url` starts with `mqtts://`, not supported by this version"),
-            ("url = 'wss://h/mqtt'", "not supported by this version"),
             ("url = 'http://h'", "`mqtt.url` starts with `http://`; give `mqtt://host:1883`"),
+            ("url = 'mqtts://h'\nca_file = '/no/such/file'", "`mqtt.ca_file` `/no/such/file` cannot be read"),
+            ("url = 'mqtts://h'\nclient_cert = '/a'", "`mqtt.client_cert` needs `mqtt.client_key`"),
+            ("url = 'mqtt://h'\nca_file = '/a'", "`mqtt.ca_file` needs a secured connection"),
+            ("url = 'mqtts://h/topic'", "`mqtt.url` goes on after the port"),
+            ("discovery_prefix = 'a/+'", "`mqtt.discovery_prefix` is `a/+`, which holds a wildcard"),
+            ("discovery = 'yes'", "unknown variant `yes`, expected one of `device`, `legacy`, `off`"),
+            ("outbox_max = 0", "`mqtt.outbox_max` is 0; give 1 to"),
             ("url = 'mqtt://'", "`mqtt.url` names no host"),
             ("url = ''", "`mqtt.url` names no host"),
             ("url = 'mqtt://ann:hunter2@h:99999'", "`mqtt.url` is not an address (invalid port number)"),

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use rumqttc::{ConnectReturnCode, ConnectionError, StateError};
 
-use super::config::Server;
+use super::config::MqttConfigError;
+use super::server::Server;
 
 /// A failure that goes on is said again after this long.
 const REMINDER: Duration = Duration::from_secs(600);
@@ -18,6 +19,9 @@ pub struct Failure {
     /// What the user can do.
     pub cure: &'static str,
 }
+
+/// Where TLS fails, and what then helps.
+const TLS_CURE: &str = "check the broker's certificate, and `mqtt.ca_file`";
 
 impl Failure {
     /// Puts a client error into words.
@@ -39,6 +43,13 @@ impl Failure {
                 "see the broker's log; another client with the same id, wrong credentials or a size limit are the usual causes",
             ),
             ConnectionError::ConnectionRefused(code) => return Self::of_code(*code),
+            ConnectionError::Tls(rumqttc::TlsError::Io(error)) => return Self::of_io(error),
+            ConnectionError::Tls(rumqttc::TlsError::TLS(error)) => return Self::of_tls(error),
+            ConnectionError::Tls(error) => (format!("TLS failed ({error})"), TLS_CURE),
+            ConnectionError::Websocket(_)
+            | ConnectionError::WsConnect(_)
+            | ConnectionError::InvalidUrl(_)
+            | ConnectionError::ResponseValidation(_) => return Self::of_web(error),
             ConnectionError::NotConnAck(_) | ConnectionError::MqttState(_) => (
                 format!("the broker breaks the protocol ({error})"),
                 "check that `mqtt.url` names an MQTT broker, without TLS",
@@ -46,6 +57,64 @@ impl Failure {
             other => (other.to_string(), "check `mqtt.url` and the broker's log"),
         };
         Self { reason, cure }
+    }
+
+    /// A file that is named in the configuration cannot be used (any more).
+    pub fn of_files(error: &MqttConfigError) -> Self {
+        Self { reason: error.to_string(), cure: "mend the file; it is read again at the next attempt" }
+    }
+
+    fn of_tls(error: &rustls::Error) -> Self {
+        use rustls::{AlertDescription as Alert, CertificateError as Fault, Error};
+        let (reason, cure) = match error {
+            Error::InvalidCertificate(Fault::UnknownIssuer) => (
+                "the broker's certificate is not signed by an authority that is trusted here",
+                "give the broker's authority with `mqtt.ca_file`",
+            ),
+            Error::InvalidCertificate(Fault::NotValidForName | Fault::NotValidForNameContext { .. }) => (
+                "the broker's certificate is made out to another name",
+                "use a name of the certificate in `mqtt.url`, or have the certificate made out to that host",
+            ),
+            Error::InvalidCertificate(Fault::Expired | Fault::ExpiredContext { .. }) => (
+                "the broker's certificate has expired",
+                "renew the broker's certificate, and check the clocks",
+            ),
+            Error::InvalidCertificate(Fault::NotValidYet | Fault::NotValidYetContext { .. }) => {
+                ("the broker's certificate is not valid yet", "check the clocks")
+            }
+            Error::AlertReceived(
+                Alert::CertificateRequired
+                | Alert::BadCertificate
+                | Alert::UnknownCA
+                | Alert::CertificateUnknown
+                | Alert::CertificateExpired
+                | Alert::HandshakeFailure,
+            ) => (
+                "the broker does not accept this client's certificate, or wants one",
+                "check `mqtt.client_cert` and `mqtt.client_key`",
+            ),
+            Error::InvalidMessage(_) => (
+                "the broker does not speak TLS on this port",
+                "check the port in `mqtt.url`, or begin it with `mqtt://` (without TLS)",
+            ),
+            other => return Self { reason: format!("TLS failed ({other})"), cure: TLS_CURE },
+        };
+        Self { reason: reason.to_owned(), cure }
+    }
+
+    fn of_web(error: &ConnectionError) -> Self {
+        // TLS and the network below it have reasons of their own.
+        let mut cause = std::error::Error::source(error);
+        while let Some(inner) = cause {
+            if let Some(io) = inner.downcast_ref::<io::Error>() {
+                return Self::of_io(io);
+            }
+            cause = inner.source();
+        }
+        Self {
+            reason: format!("the server does not take a WebSocket for MQTT ({error})"),
+            cure: "check port and path in `mqtt.url` (`/mqtt` is the usual path, RabbitMQ has `/ws`)",
+        }
     }
 
     /// The client neither sent nor received anything for too long.
@@ -57,6 +126,9 @@ impl Failure {
     }
 
     fn of_io(error: &io::Error) -> Self {
+        if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
+            return Self::of_tls(tls);
+        }
         let text = error.to_string();
         let (reason, cure) = match error.kind() {
             io::ErrorKind::ConnectionRefused => (
@@ -174,9 +246,37 @@ impl Reporter {
         );
     }
 
-    /// The daemon ends, and never got through.
-    pub fn abandoned(&self, waiting_events: usize) {
-        tracing::warn!(broker = %self.server, waiting_events, "ending without a connection to the MQTT broker; what waits is lost");
+    /// The daemon ends, and never got through. `kept`: what waits is there at the next start.
+    pub fn abandoned(&self, waiting_events: usize, kept: bool) {
+        let fate = if kept { "what waits is kept for the next start" } else { "what waits is lost" };
+        tracing::warn!(broker = %self.server, waiting_events, "ending without a connection to the MQTT broker; {fate}");
+    }
+
+    /// The broker refused subscriptions: topics, and what is lost by it.
+    pub fn not_subscribed(&mut self, refused: &[(String, &'static str)]) {
+        for (topic, lost) in refused {
+            if self.is_news(topic) {
+                tracing::warn!(broker = %self.server, topic, "the MQTT broker refuses a subscription: {lost}; allow this user to read the topic");
+            }
+        }
+    }
+
+    /// What was published on `topic` did not come back.
+    pub fn unheard(&mut self, topic: &str) {
+        if self.is_news("unheard") {
+            tracing::warn!(broker = %self.server, topic, "the MQTT broker takes messages and passes none on: is this user allowed to publish? `genred test-mqtt` tells");
+        }
+    }
+
+    /// Whether this has not been said for a while.
+    fn is_news(&mut self, what: &str) -> bool {
+        let now = Instant::now();
+        match self.said.iter_mut().find(|(said, _)| said == what) {
+            Some((_, at)) if now.duration_since(*at) < REMINDER => return false,
+            Some((_, at)) => *at = now,
+            None => self.said.push((what.to_owned(), now)),
+        }
+        true
     }
 
     /// The connection has lasted: what is said next is news.
@@ -202,7 +302,7 @@ mod tests {
             .with_writer(writer)
             .finish();
         tracing::subscriber::with_default(subscriber, || {
-            say(&mut Reporter::new(Server { host: "h".to_owned(), port: 1883 }));
+            say(&mut Reporter::new(Server { host: "h".to_owned(), ..Server::local(1883) }));
         });
         let bytes = log.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap().lines().map(|line| line.trim().to_owned()).collect()

@@ -3,12 +3,80 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
+use super::publication::encode;
 use crate::sink::payload::{Event, EventKind};
+
+/// An event as it goes out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// The start of the process that decided it.
+    pub run: Arc<str>,
+    /// Counts the source's events.
+    pub seq: u64,
+    /// When it was decided.
+    pub ts: Timestamp,
+    /// How many lost events it stands for; 0 for one of its own.
+    pub dropped: u64,
+    /// JSON.
+    pub payload: Arc<[u8]>,
+}
+
+impl Letter {
+    /// The letter that carries `event`.
+    pub fn of(event: &Event) -> Self {
+        Self {
+            run: Arc::clone(&event.run),
+            seq: event.seq,
+            ts: event.ts,
+            dropped: 0,
+            payload: encode(event).into(),
+        }
+    }
+
+    /// One that stands for `dropped` lost events, of which `self` was the last.
+    fn marker(&self, dropped: u64) -> Self {
+        let kind = EventKind::EventsDropped { count: Some(dropped) };
+        let event = Event { run: Arc::clone(&self.run), seq: self.seq, ts: self.ts, kind };
+        Self { dropped, ..Self::of(&event) }
+    }
+
+    /// How many decided changes are lost with it.
+    fn stands_for(&self) -> u64 {
+        self.dropped.max(1)
+    }
+}
+
+/// A letter in its place: ids grow in the order in which events were decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Never used twice.
+    pub id: u64,
+    /// Source name.
+    pub source: Arc<str>,
+    /// The event.
+    pub letter: Letter,
+}
+
+/// What storage is to follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// A new row.
+    Insert(Row),
+    /// Another letter in the row's place.
+    Replace(Row),
+    /// No such row any more.
+    Delete(u64),
+}
 
 /// Keeps every event until the broker has acknowledged it.
 ///
 /// One event a source is out at a time, so that a source's events arrive in order
 /// whatever is sent again. Across sources the oldest goes first.
+///
+/// **Stored first**: with storage, an event goes out only once it is [`stored`](Self::stored), so that no subscriber has
+/// seen what a restart knows nothing of. Without, or while it fails, at once.
 ///
 /// **Bounded**: beyond `capacity` the oldest events that are not out are replaced by one
 /// `events_dropped` event a source. It carries the `seq` of the last event that it stands
@@ -21,19 +89,28 @@ pub struct Outbox {
     sources: HashMap<Arc<str>, VecDeque<Entry>>,
     /// First entry of every source that has none out, by id.
     ready: BTreeMap<u64, Arc<str>>,
+    /// Entries up to this id may go out.
+    stored: u64,
+    /// What storage has not been told yet; `None` where there is none to tell.
+    changes: Option<Vec<Change>>,
 }
 
 #[derive(Debug)]
 struct Entry {
     id: u64,
-    event: Arc<Event>,
-    /// Stands for dropped events; not counted against the capacity.
-    marker: bool,
+    letter: Letter,
     out: bool,
 }
 
+impl Entry {
+    /// Stands for dropped events; not counted against the capacity.
+    fn is_marker(&self) -> bool {
+        self.letter.dropped > 0
+    }
+}
+
 impl Outbox {
-    /// An empty outbox for `capacity` events.
+    /// An empty outbox for `capacity` events, without storage.
     pub fn new(capacity: usize) -> Self {
         Self {
             capacity: capacity.max(1),
@@ -41,18 +118,39 @@ impl Outbox {
             events: 0,
             sources: HashMap::new(),
             ready: BTreeMap::new(),
+            stored: u64::MAX,
+            changes: None,
         }
     }
 
+    /// From now on there is storage, which holds `rows` (in the order of their ids): what an earlier run left.
+    pub fn restore(&mut self, rows: Vec<Row>) {
+        for Row { id, source, letter } in rows {
+            self.next_id = self.next_id.max(id);
+            self.events += usize::from(letter.dropped == 0);
+            let queue = self.sources.entry(Arc::clone(&source)).or_default();
+            if queue.is_empty() {
+                self.ready.insert(id, source);
+            }
+            queue.push_back(Entry { id, letter, out: false });
+        }
+        self.changes = Some(Vec::new());
+        self.stored = self.next_id;
+        while self.events > self.capacity && self.drop_oldest() {}
+    }
+
     /// Adds an event. Returns how many had to be dropped for it.
-    pub fn push(&mut self, source: &Arc<str>, event: Arc<Event>) -> u64 {
+    pub fn push(&mut self, source: &Arc<str>, event: &Event) -> u64 {
         self.next_id += 1;
-        let id = self.next_id;
+        let (id, letter) = (self.next_id, Letter::of(event));
+        if let Some(changes) = &mut self.changes {
+            changes.push(Change::Insert(Row { id, source: Arc::clone(source), letter: letter.clone() }));
+        }
         let queue = self.sources.entry(Arc::clone(source)).or_default();
         if queue.is_empty() {
             self.ready.insert(id, Arc::clone(source));
         }
-        queue.push_back(Entry { id, event, marker: false, out: false });
+        queue.push_back(Entry { id, letter, out: false });
         self.events += 1;
         let mut dropped = 0;
         while self.events > self.capacity && self.drop_oldest() {
@@ -62,11 +160,12 @@ impl Outbox {
     }
 
     /// The next event to publish, with its id; it counts as out from now on.
-    pub fn take(&mut self) -> Option<(u64, Arc<str>, Arc<Event>)> {
-        let (id, source) = self.ready.pop_first()?;
+    pub fn take(&mut self) -> Option<(u64, Arc<str>, Arc<[u8]>)> {
+        let (&id, _) = self.ready.first_key_value().filter(|(id, _)| **id <= self.stored)?;
+        let source = self.ready.remove(&id)?;
         let entry = self.sources.get_mut(&source)?.front_mut()?;
         entry.out = true;
-        Some((id, source, Arc::clone(&entry.event)))
+        Some((id, source, Arc::clone(&entry.letter.payload)))
     }
 
     /// The client did not take the event after all.
@@ -85,7 +184,7 @@ impl Outbox {
         if queue.front().is_none_or(|first| first.id != id || !first.out) {
             return;
         }
-        if queue.pop_front().is_some_and(|entry| !entry.marker) {
+        if queue.pop_front().is_some_and(|entry| !entry.is_marker()) {
             self.events -= 1;
         }
         match queue.front() {
@@ -96,6 +195,7 @@ impl Outbox {
                 self.sources.remove(source);
             }
         }
+        self.changes.iter_mut().for_each(|changes| changes.push(Change::Delete(id)));
     }
 
     /// The connection is gone: what was out is to be sent again.
@@ -106,6 +206,37 @@ impl Outbox {
                 self.ready.insert(first.id, Arc::clone(source));
             }
         }
+    }
+
+    /// Storage holds every entry up to `id`.
+    pub fn stored(&mut self, id: u64) {
+        self.stored = id;
+    }
+
+    /// Storage cannot be relied on: until further notice nothing waits for it, and it is told nothing.
+    pub fn forsaken(&mut self) {
+        self.stored = u64::MAX;
+        self.changes = None;
+    }
+
+    /// Storage is to be tried again: everything that is here. From now on it is told what changes.
+    pub fn everything(&mut self) -> Vec<Row> {
+        self.changes = Some(Vec::new());
+        let rows = self.sources.iter().flat_map(|(source, queue)| {
+            queue.iter().map(|entry| Row {
+                id: entry.id,
+                source: Arc::clone(source),
+                letter: entry.letter.clone(),
+            })
+        });
+        let mut rows: Vec<Row> = rows.collect();
+        rows.sort_unstable_by_key(|row| row.id);
+        rows
+    }
+
+    /// What storage is to follow since the last call.
+    pub fn changes(&mut self) -> Vec<Change> {
+        self.changes.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Id of the newest event that was added; 0 before the first.
@@ -134,186 +265,35 @@ impl Outbox {
             .sources
             .iter()
             .filter_map(|(source, queue)| {
-                let index = queue.iter().position(|entry| !entry.out && !entry.marker)?;
+                let index = queue.iter().position(|entry| !entry.out && !entry.is_marker())?;
                 Some((queue[index].id, Arc::clone(source), index))
             })
             .min_by_key(|(id, ..)| *id);
         let Some((_, source, index)) = oldest else { return false };
         let Some(queue) = self.sources.get_mut(&source) else { return false };
-        let lost = stood_for(&queue[index].event.kind);
+        let lost = queue[index].letter.stands_for();
         self.events -= 1;
-        let before = index.checked_sub(1).filter(|&at| queue[at].marker && !queue[at].out);
-        if let Some(at) = before {
-            let count = stood_for(&queue[at].event.kind) + lost;
-            let last = queue.remove(index);
-            if let Some(last) = last {
-                queue[at].event = marker(&last.event, count);
+        let before = index.checked_sub(1).filter(|&at| queue[at].is_marker() && !queue[at].out);
+        let mut gone = None;
+        let at = if let Some(at) = before {
+            let count = queue[at].letter.stands_for() + lost;
+            if let Some(last) = queue.remove(index) {
+                queue[at].letter = last.letter.marker(count);
+                gone = Some(last.id);
             }
+            at
         } else {
-            queue[index].event = marker(&queue[index].event, lost);
-            queue[index].marker = true;
+            queue[index].letter = queue[index].letter.marker(lost);
+            index
+        };
+        if let Some(changes) = &mut self.changes {
+            let Entry { id, letter, .. } = &queue[at];
+            changes.extend(gone.map(Change::Delete));
+            changes.push(Change::Replace(Row { id: *id, source, letter: letter.clone() }));
         }
         true
     }
 }
 
-fn marker(last: &Event, count: u64) -> Arc<Event> {
-    Arc::new(Event { kind: EventKind::EventsDropped { count }, ..last.clone() })
-}
-
-/// How many decided changes are lost with an event.
-fn stood_for(kind: &EventKind) -> u64 {
-    match kind {
-        EventKind::EventsDropped { count } => *count,
-        _ => 1,
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn event(seq: u64) -> Arc<Event> {
-        Arc::new(Event {
-            run: "r".into(),
-            seq,
-            ts: jiff::Timestamp::UNIX_EPOCH,
-            kind: EventKind::DeadAirStarted,
-        })
-    }
-
-    fn name(text: &str) -> Arc<str> {
-        text.into()
-    }
-
-    #[test]
-    fn one_is_out_a_source_and_the_oldest_source_goes_first() {
-        let mut outbox = Outbox::new(10);
-        let (a, b) = (name("a"), name("b"));
-        outbox.push(&b, event(1));
-        outbox.push(&a, event(1));
-        outbox.push(&b, event(2));
-        let (first, source, _) = outbox.take().unwrap();
-        assert_eq!(source, b);
-        assert_eq!(outbox.take().unwrap().1, a);
-        assert!(outbox.take().is_none(), "both sources have one out");
-        outbox.acknowledged(first, &b);
-        let (_, source, next) = outbox.take().unwrap();
-        assert_eq!((source, next.seq), (b, 2));
-        assert_eq!(outbox.len(), 2);
-    }
-
-    #[test]
-    fn a_lost_connection_sends_again_and_old_acknowledgements_do_nothing() {
-        let mut outbox = Outbox::new(10);
-        let a = name("a");
-        outbox.push(&a, event(1));
-        outbox.push(&a, event(2));
-        let (id, ..) = outbox.take().unwrap();
-        outbox.reset();
-        outbox.acknowledged(id, &a);
-        assert_eq!(outbox.len(), 2, "what is not out cannot be acknowledged");
-        let (id, _, again) = outbox.take().unwrap();
-        assert_eq!(again.seq, 1);
-        outbox.acknowledged(id, &a);
-        outbox.acknowledged(id, &a);
-        assert_eq!(outbox.len(), 1);
-    }
-
-    #[test]
-    fn waits_until_taken() {
-        let mut outbox = Outbox::new(10);
-        let a = name("a");
-        outbox.push(&a, event(1));
-        let newest = outbox.newest();
-        assert!(outbox.waits("a", newest));
-        outbox.push(&a, event(2));
-        outbox.take();
-        assert!(!outbox.waits("a", newest), "the first is out; the second is newer");
-        assert!(!outbox.waits("b", newest));
-    }
-
-    #[test]
-    fn beyond_its_capacity_the_oldest_make_way_and_are_accounted_for() {
-        let mut outbox = Outbox::new(3);
-        let a = name("a");
-        for seq in 1..=3 {
-            assert_eq!(outbox.push(&a, event(seq)), 0);
-        }
-        let (first, ..) = outbox.take().unwrap();
-        for seq in 4..=8 {
-            assert_eq!(outbox.push(&a, event(seq)), 1);
-        }
-        outbox.acknowledged(first, &a);
-        let mut seen = Vec::new();
-        while let Some((id, _, event)) = outbox.take() {
-            seen.push((
-                event.seq,
-                stood_for(&event.kind),
-                matches!(event.kind, EventKind::EventsDropped { .. }),
-            ));
-            outbox.acknowledged(id, &a);
-        }
-        assert_eq!(seen, [(6, 5, true), (7, 1, false), (8, 1, false)]);
-        assert!(outbox.is_empty());
-    }
-
-    proptest! {
-        /// Whatever happens to the connection, a subscriber that removes duplicates sees every event once, in order.
-        #[test]
-        fn nothing_lost_nothing_reordered(steps in prop::collection::vec((0u8..6, 0usize..3), 1..200), capacity in 1usize..20) {
-            let names = [name("a"), name("b"), name("c")];
-            let mut outbox = Outbox::new(capacity);
-            let mut pushed = [0u64; 3];
-            let mut received: [Vec<(u64, u64)>; 3] = Default::default();
-            let mut out: Vec<(u64, usize)> = Vec::new();
-            let index = |source: &Arc<str>| names.iter().position(|n| n == source).unwrap();
-            let mut receive = |at: usize, event: &Event| {
-                let list = &mut received[at];
-                if list.last().is_none_or(|last| last.0 < event.seq) {
-                    list.push((event.seq, stood_for(&event.kind)));
-                }
-            };
-            for (step, at) in steps {
-                match step {
-                    0 | 1 => {
-                        pushed[at] += 1;
-                        outbox.push(&names[at], event(pushed[at]));
-                    }
-                    2 => if let Some((id, source, event)) = outbox.take() {
-                        receive(index(&source), &event);
-                        out.push((id, index(&source)));
-                    }
-                    // Sent, but the broker never saw it.
-                    3 => if let Some((id, source, _)) = outbox.take() {
-                        outbox.put_back(id, &source);
-                    }
-                    4 => if !out.is_empty() {
-                        let (id, at) = out.remove(at % out.len());
-                        outbox.acknowledged(id, &names[at]);
-                    }
-                    _ => {
-                        outbox.reset();
-                        out.clear();
-                    }
-                }
-            }
-            outbox.reset();
-            while let Some((id, source, event)) = outbox.take() {
-                receive(index(&source), &event);
-                outbox.acknowledged(id, &source);
-            }
-            prop_assert!(outbox.is_empty());
-            for (pushed, received) in pushed.iter().zip(&received) {
-                let mut expected = 0;
-                for (seq, count) in received {
-                    // A resent event may meanwhile be part of a marker: then it covers one that was seen.
-                    prop_assert!(*seq <= expected + count && *seq > expected, "{received:?}");
-                    expected = *seq;
-                }
-                prop_assert_eq!(expected, *pushed);
-            }
-        }
-    }
-}
+mod tests;

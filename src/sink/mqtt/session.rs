@@ -3,18 +3,13 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use serde::Serialize;
-
+use super::discovery::{Discovery, Predecessor};
 use super::outbox::Outbox;
-use crate::sink::payload::{Attributes, Info, MqttStats, State, Stats, Window};
+use super::publication::{MAX_PAYLOAD, Publication, encode};
+use super::slot::{Slot, Value};
+use crate::sink::payload::{Info, MqttStats, Window};
 use crate::sink::topics::Topics;
 use crate::sink::{Cause, Message};
-
-/// The largest payload, in bytes; what is larger is left out, with an error in the log.
-pub const MAX_PAYLOAD: usize = 1024 * 1024;
-
-/// Events that are kept while the broker is away.
-pub const OUTBOX_CAPACITY: usize = 10_000;
 
 /// Publications that may be with the client at once. Its own limit is 100, after which
 /// it stops taking requests.
@@ -26,18 +21,8 @@ const WINDOWS_IN_FLIGHT: usize = 64;
 /// Windows that wait for their turn; the oldest give way.
 const WINDOWS_WAITING: usize = 1024;
 
-/// One message for the broker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Publication {
-    /// Topic.
-    pub topic: String,
-    /// Quality of service, 0 or 1.
-    pub qos: u8,
-    /// Whether the broker keeps it for later subscribers.
-    pub retain: bool,
-    /// UTF-8 text.
-    pub payload: Vec<u8>,
-}
+/// Refusals that wait for their turn; the newest give way.
+const REPLIES_WAITING: usize = 256;
 
 /// What a client was handed, so that its acknowledgement can be matched.
 #[derive(Debug)]
@@ -45,18 +30,7 @@ enum Token {
     Slot(Slot),
     Event(u64, Arc<str>),
     Window(Option<Cause>),
-}
-
-/// A topic of which only the latest value counts. In the order of a new connection:
-/// whoever sees a `state` has seen that the node and the source are there.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Slot {
-    Status,
-    Info,
-    Availability(Arc<str>),
-    State(Arc<str>),
-    Attributes(Arc<str>),
-    Stats,
+    Reply,
 }
 
 #[derive(Debug)]
@@ -66,15 +40,6 @@ struct Content {
     queued: bool,
     /// Events of the source up to this one go first.
     after: u64,
-}
-
-#[derive(Debug, Clone)]
-enum Value {
-    Online(bool),
-    Info(Arc<Info>),
-    State(Arc<State>),
-    Attributes(Arc<Attributes>),
-    Stats(Arc<Stats>),
 }
 
 /// The publishing side of the connection.
@@ -87,10 +52,15 @@ enum Value {
 pub struct Session {
     topics: Topics,
     window_qos: Option<u8>,
+    discovery: Discovery,
+    info: Option<Arc<Info>>,
+    /// What was found under this node's name, once somebody has looked.
+    predecessor: Option<Predecessor>,
     slots: BTreeMap<Slot, Content>,
     queue: VecDeque<Slot>,
     outbox: Outbox,
     windows: VecDeque<(Arc<str>, Arc<Window>, Option<Cause>)>,
+    replies: VecDeque<Publication>,
     /// What events in the outbox came of, by their ids there.
     causes: HashMap<u64, Cause>,
     /// With the client, not yet sent: oldest first.
@@ -108,14 +78,18 @@ pub struct Session {
 
 impl Session {
     /// A session that is not connected. `window_qos`: `None` publishes no windows.
-    pub fn new(topics: Topics, window_qos: Option<u8>, outbox_capacity: usize) -> Self {
+    pub fn new(topics: Topics, window_qos: Option<u8>, discovery: Discovery, outbox: Outbox) -> Self {
         let mut session = Self {
             topics,
             window_qos,
+            discovery,
+            info: None,
+            predecessor: None,
             slots: BTreeMap::new(),
             queue: VecDeque::new(),
-            outbox: Outbox::new(outbox_capacity),
+            outbox,
             windows: VecDeque::new(),
+            replies: VecDeque::new(),
             causes: HashMap::new(),
             handed: VecDeque::new(),
             unacknowledged: HashMap::new(),
@@ -132,7 +106,11 @@ impl Session {
     /// Takes in a message from the engine.
     pub fn accept(&mut self, message: Message) {
         match message {
-            Message::Info(info) => self.set(Slot::Info, Value::Info(info), 0),
+            Message::Info(info) => {
+                self.info = Some(Arc::clone(&info));
+                self.plan();
+                self.set(Slot::Info, Value::Info(info), 0);
+            }
             // Statistics are not kept for later: they would be out of date.
             Message::Stats(stats) if self.connected => self.set(Slot::Stats, Value::Stats(stats), 0),
             Message::Stats(_) => {}
@@ -146,7 +124,7 @@ impl Session {
                 self.set(Slot::Attributes(source), Value::Attributes(payload), 0);
             }
             Message::Event { source, payload, cause } => {
-                let dropped = self.outbox.push(&source, payload);
+                let dropped = self.outbox.push(&source, &payload);
                 self.events_dropped += dropped;
                 if dropped > 0 {
                     // Which ones is not worth knowing: they would have come late.
@@ -162,6 +140,71 @@ impl Session {
                 self.windows.push_back((source, payload, cause));
             }
             Message::Window { .. } => {}
+            Message::Settings { source, payload } => {
+                self.set(Slot::Settings(source), Value::Settings(payload), 0);
+            }
+            Message::Refusal { source, payload } => {
+                let topic = self.topics.of_source(&source, "error");
+                let publication = Publication { topic, qos: 1, retain: false, payload: encode(&*payload) };
+                if self.connected && self.replies.len() < REPLIES_WAITING {
+                    self.replies.push_back(publication);
+                }
+            }
+        }
+    }
+
+    /// The topics that are this daemon's, and what an earlier run left under them.
+    pub fn claimed(&mut self, topics: Topics, predecessor: Predecessor) {
+        self.topics = topics;
+        self.predecessor = Some(predecessor);
+        self.slots.retain(|slot, _| !slot.is_planned());
+        self.plan();
+    }
+
+    /// Another daemon has published under this node's name, and gives way: what is ours is published again, what only it has is
+    /// removed.
+    pub fn overwritten_by(&mut self, sources: Vec<Arc<str>>) {
+        if let Some(predecessor) = &mut self.predecessor {
+            predecessor.sources.extend(sources);
+        }
+        self.plan();
+        self.enqueue(|_| true);
+    }
+
+    /// Home Assistant has started: it is told of everything again.
+    pub fn announce_again(&mut self) {
+        self.enqueue(Slot::is_for_birth);
+    }
+
+    /// Publishes the slots that `fits` holds for again, in their order.
+    fn enqueue(&mut self, fits: impl Fn(&Slot) -> bool) {
+        if !self.connected {
+            return;
+        }
+        for (slot, content) in self.slots.iter_mut().filter(|(slot, _)| fits(slot)) {
+            if !content.queued {
+                content.queued = true;
+                self.queue.push_back(slot.clone());
+            }
+        }
+    }
+
+    /// Works out what is announced, and what of a predecessor is removed.
+    fn plan(&mut self) {
+        let (Some(info), Some(before)) = (&self.info, &mut self.predecessor) else { return };
+        let plan = self.discovery.plan(&self.topics, info, before);
+        *before = self.discovery.leaves(info);
+        // What was planned once and has not arrived keeps its number.
+        let next = self.slots.keys().filter_map(Slot::number).max().map_or(0, |number| number + 1);
+        let numbered = |list: Vec<Publication>, slot: fn(usize) -> Slot, first: usize| {
+            list.into_iter().enumerate().map(move |(at, ready)| (slot(first + at), Value::Ready(ready)))
+        };
+        let slots: Vec<_> = numbered(plan.before, Slot::Before, next)
+            .chain(numbered(plan.announcements, Slot::Announcement, 0))
+            .chain(numbered(plan.after, Slot::After, next))
+            .collect();
+        for (slot, value) in slots {
+            self.set(slot, value, 0);
         }
     }
 
@@ -184,6 +227,7 @@ impl Session {
         self.handed.clear();
         self.unacknowledged.clear();
         self.windows.clear();
+        self.replies.clear();
         self.outbox.reset();
     }
 
@@ -223,7 +267,7 @@ impl Session {
                 }
             }
             Some(Token::Event(id, source)) => self.outbox.put_back(id, &source),
-            Some(Token::Window(_)) | None => {}
+            Some(Token::Window(_) | Token::Reply) | None => {}
         }
     }
 
@@ -244,7 +288,11 @@ impl Session {
                 self.causes.remove(&id)
             }
             Some(Token::Window(cause)) => cause,
-            Some(Token::Slot(_)) | None => None,
+            Some(Token::Slot(slot)) if slot.is_once() => {
+                self.slots.remove(&slot);
+                None
+            }
+            Some(Token::Slot(_) | Token::Reply) | None => None,
         };
         if let Some(cause) = cause {
             cause.end();
@@ -271,8 +319,29 @@ impl Session {
     pub fn is_idle(&self) -> bool {
         self.queue.is_empty()
             && self.windows.is_empty()
+            && self.replies.is_empty()
             && self.in_flight() == 0
             && (self.closing || self.outbox.is_empty())
+    }
+
+    /// Events that wait for their acknowledgement.
+    pub fn outbox(&mut self) -> &mut Outbox {
+        &mut self.outbox
+    }
+
+    /// Whether it is known what runs here.
+    pub fn has_info(&self) -> bool {
+        self.info.is_some()
+    }
+
+    /// When this daemon started, as its `info` says it; later than any other where it has said nothing yet.
+    pub fn started(&self) -> String {
+        self.info.as_ref().map_or("~".to_owned(), |info| format!("{:.3}", info.started))
+    }
+
+    /// The topics that are published to.
+    pub fn topics(&self) -> &Topics {
+        &self.topics
     }
 
     /// Events that are not acknowledged.
@@ -305,18 +374,25 @@ impl Session {
             after == 0 || slot.source().is_none_or(|source| !outbox.waits(source, after))
         });
         if let Some(slot) = due.and_then(|at| queue.remove(at)) {
-            let content = slots.get_mut(&slot)?;
+            let mqtt = MqttStats {
+                connected: self.connected,
+                reconnects: self.connections.saturating_sub(1),
+                outbox: self.outbox.len(),
+            };
+            let content = self.slots.get_mut(&slot)?;
             content.queued = false;
-            let value = content.value.clone();
-            let publication = self.publication(&slot, &value);
+            let publication = slot.publication(&content.value, &self.topics, mqtt);
             return Some((Token::Slot(slot), publication));
         }
         if !self.closing
-            && let Some((id, source, event)) = self.outbox.take()
+            && let Some((id, source, payload)) = self.outbox.take()
         {
             let topic = self.topics.of_source(&source, "event");
-            let publication = Publication { topic, qos: 1, retain: false, payload: encode(&*event) };
+            let publication = Publication { topic, qos: 1, retain: false, payload: payload.to_vec() };
             return Some((Token::Event(id, source), publication));
+        }
+        if let Some(reply) = self.replies.pop_front() {
+            return Some((Token::Reply, reply));
         }
         if self.in_flight() >= WINDOWS_IN_FLIGHT {
             return None;
@@ -326,54 +402,6 @@ impl Session {
         let qos = self.window_qos.unwrap_or(0);
         Some((Token::Window(cause), Publication { topic, qos, retain: false, payload: encode(&*window) }))
     }
-
-    fn publication(&self, slot: &Slot, value: &Value) -> Publication {
-        let topic = match slot {
-            Slot::Status => self.topics.status(),
-            Slot::Info => self.topics.of_node("info"),
-            Slot::Stats => self.topics.of_node("stats"),
-            Slot::Availability(source) => self.topics.of_source(source, "availability"),
-            Slot::State(source) => self.topics.of_source(source, "state"),
-            Slot::Attributes(source) => self.topics.of_source(source, "attributes"),
-        };
-        let payload = match value {
-            Value::Online(online) => if *online { "online" } else { "offline" }.into(),
-            Value::Info(info) => encode(&**info),
-            Value::State(state) => encode(&**state),
-            Value::Attributes(attributes) => encode(&**attributes),
-            Value::Stats(stats) => {
-                let mqtt = MqttStats {
-                    connected: self.connected,
-                    reconnects: self.connections.saturating_sub(1),
-                    outbox: self.outbox.len(),
-                };
-                encode(&Stats { mqtt: Some(mqtt), ..Stats::clone(stats) })
-            }
-        };
-        let (qos, retain) = match slot {
-            Slot::Status | Slot::Info | Slot::Availability(_) | Slot::State(_) => (1, true),
-            Slot::Attributes(_) => (0, true),
-            Slot::Stats => (0, false),
-        };
-        Publication { topic, qos, retain, payload }
-    }
-}
-
-impl Slot {
-    fn source(&self) -> Option<&Arc<str>> {
-        match self {
-            Self::Availability(source) | Self::State(source) | Self::Attributes(source) => Some(source),
-            Self::Status | Self::Info | Self::Stats => None,
-        }
-    }
-}
-
-/// No payload has a map with keys other than text, which is all that could fail.
-fn encode(payload: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(payload).unwrap_or_else(|error| {
-        tracing::error!(%error, "a payload cannot be written as JSON; please report this");
-        b"{}".to_vec()
-    })
 }
 
 #[cfg(test)]

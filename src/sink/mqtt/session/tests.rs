@@ -1,9 +1,11 @@
 use super::*;
-use crate::sink::payload::{Event, EventKind};
+use crate::sink::mqtt::config::DiscoveryStyle;
+use crate::sink::payload::{Event, EventKind, State};
 use crate::sink::samples;
 
 fn session(window_qos: Option<u8>) -> Session {
-    Session::new(Topics::new("genred".into(), "n".into()), window_qos, 100)
+    let discovery = Discovery { style: DiscoveryStyle::Device, prefix: "ha".into(), expire_after: 30 };
+    Session::new(Topics::new("genred".into(), "n".into()), window_qos, discovery, Outbox::new(100))
 }
 
 fn state(source: &str, patch: u64) -> Message {
@@ -251,4 +253,75 @@ fn statistics_tell_of_the_connection() {
     assert_eq!((stats.topic.as_str(), stats.qos, stats.retain), ("genred/n/stats", 0, false));
     let text = String::from_utf8(stats.payload).unwrap();
     assert!(text.contains(r#""mqtt":{"connected":true,"reconnects":1,"outbox":1}"#), "{text}");
+}
+
+#[test]
+fn what_is_announced_comes_before_what_it_announces() {
+    let mut session = session(None);
+    for message in [availability("fm1", true), state("fm1", 1), Message::Info(Arc::new(samples::info(1)))] {
+        session.accept(message);
+    }
+    let left = Predecessor { sources: vec!["old".into()], labels: Vec::new(), device: true, legacy: true };
+    session.claimed(Topics::new("genred".into(), "n-2".into()), left);
+    session.connected();
+    let topics: Vec<String> = std::iter::from_fn(|| session.take()).map(|p| p.topic).collect();
+    let at = |topic: &str| {
+        topics.iter().position(|found| found == topic).unwrap_or_else(|| panic!("{topic}: {topics:?}"))
+    };
+    let legacy = "ha/binary_sensor/genred_n-2/connectivity/config";
+    let order = [
+        at("genred/n-2/status"),
+        at(legacy),
+        at("ha/device/genred_n-2/config"),
+        at("ha/device/genred_n-2__fm1/config"),
+        topics.iter().rposition(|found| found == legacy).unwrap(),
+        at("genred/n-2/old/state"),
+        at("genred/n-2/info"),
+        at("genred/n-2/fm1/availability"),
+        at("genred/n-2/fm1/state"),
+    ];
+    assert!(order.is_sorted() && order[1] != order[4], "{topics:?}");
+    deliver(&mut session);
+    // What is done once is done; a birth is answered with what Home Assistant wants to know.
+    session.connected();
+    let again = take(&mut session);
+    assert!(!again.iter().any(|topic| topic.contains("old") || topic == legacy), "{again:?}");
+    deliver(&mut session);
+    session.announce_again();
+    let birth = take(&mut session);
+    assert_eq!(birth.len(), 4, "{birth:?}");
+    assert!(birth[0].ends_with("genred_n-2/config") && birth[3].ends_with("fm1/state"));
+}
+
+#[test]
+fn what_another_daemon_left_under_the_name_is_put_right() {
+    let mut session = session(None);
+    session.claimed(Topics::new("genred".into(), "n".into()), Predecessor::default());
+    session.accept(Message::Info(Arc::new(samples::info(1))));
+    session.connected();
+    take(&mut session);
+    deliver(&mut session);
+    session.overwritten_by(vec!["fm1".into(), "theirs".into()]);
+    let topics = take(&mut session);
+    assert!(topics.contains(&"status".into()) && topics.contains(&"info".into()), "{topics:?}");
+    assert!(topics.contains(&"theirs/state".into()) && !topics.contains(&"fm1/state".into()), "{topics:?}");
+}
+
+#[test]
+fn refusals_are_answers_to_whoever_listens_now() {
+    let mut session = session(None);
+    let refusal = crate::sink::payload::Refusal {
+        run: "r".into(),
+        ts: samples::time("2026-11-03T14:03:07Z"),
+        key: None,
+        message: "no".into(),
+    };
+    let message = Message::Refusal { source: "a".into(), payload: Arc::new(refusal) };
+    session.accept(message.clone());
+    session.connected();
+    take(&mut session);
+    session.accept(message);
+    let reply = session.take().unwrap();
+    assert_eq!((reply.topic.as_str(), reply.qos, reply.retain), ("genred/n/a/error", 1, false));
+    assert_eq!(session.take(), None);
 }

@@ -1,0 +1,119 @@
+//! The MQTT sink with what it stands on: the state folder, the outbox on disk, the broker.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, bounded};
+
+use super::EngineError;
+use crate::config::Config;
+use crate::sink::mqtt::store::Store;
+use crate::sink::mqtt::{MqttConfig, MqttSink, Server};
+use crate::sink::{Refusing, Request};
+use crate::state::{StateError, StateFolder};
+use crate::thread::Stop;
+
+/// Requests that may wait for the director.
+const REQUESTS: usize = 256;
+
+/// What an earlier run left to this one.
+#[derive(Debug, Default)]
+pub struct Recall {
+    /// The last `seq` of each source.
+    pub seqs: HashMap<Arc<str>, u64>,
+    /// Whether events may have been lost that nobody knows of.
+    pub damaged: bool,
+    /// Held for as long as the process runs.
+    folder: Option<StateFolder>,
+}
+
+/// The sink, what it recalls, and where its subscribers' requests arrive.
+pub type Publisher = (MqttSink, Recall, Option<Receiver<Request>>);
+
+/// Makes the sink that is configured.
+///
+/// # Errors
+/// When the embedded broker cannot start, or the configured node is another daemon's.
+pub fn publisher(
+    config: &Config,
+    run_id: &Arc<str>,
+    stop: &Stop,
+    refusing: &Refusing,
+) -> Result<Publisher, EngineError> {
+    let server = match config.mqtt.embedded {
+        true => embedded_broker(&config.mqtt)?,
+        false => config.mqtt.server.clone(),
+    };
+    let folder = match StateFolder::claim(&config.state_dir, &config.node, config.node_is_fixed) {
+        Ok(folder) => Some(folder),
+        Err(error @ StateError::Taken { .. }) => return Err(EngineError::Sink(error.to_string())),
+        Err(error @ StateError::Unusable { .. }) => {
+            tracing::warn!("{error}; events that wait for the broker are lost with the process");
+            None
+        }
+    };
+    let node: Arc<str> = folder.as_ref().map_or(config.node.as_str(), StateFolder::node).into();
+    if *node != *config.node {
+        tracing::info!(
+            node = &*node,
+            "another genred runs here as `{}`; this one takes another name",
+            config.node
+        );
+    }
+    let mqtt = MqttConfig { server, ..config.mqtt.clone() };
+    let outbox_max = mqtt.outbox_max;
+    let mut sink =
+        MqttSink::new(mqtt, node, run_id.clone()).patient_until(stop.clone()).refuses_by(refusing.clone());
+    if !config.node_is_fixed {
+        sink = sink.may_be_renamed();
+    }
+    let mut recall = Recall { folder, ..Recall::default() };
+    if let Some(folder) = &recall.folder {
+        let (store, left) = Store::open(folder.path(), run_id, outbox_max);
+        if let Ok(left) = &left {
+            recall.seqs = left.seqs.iter().cloned().collect();
+            if let Some(damage) = &left.damage {
+                tracing::warn!(
+                    folder = %folder.path().display(), damage, rescued = left.rows.len(),
+                    "the file of waiting events was damaged; it is set aside as `outbox.sqlite.damaged`"
+                );
+                recall.damaged = true;
+            }
+        }
+        sink = sink.kept_in(store, left);
+    }
+    let requests = config.mqtt.control.then(|| bounded(REQUESTS));
+    let (sink, requests) = match requests {
+        Some((ask, requests)) => (sink.asks(ask), Some(requests)),
+        None => (sink, None),
+    };
+    Ok((sink, recall, requests))
+}
+
+/// Starts the embedded broker and says where it listens.
+#[cfg(feature = "broker")]
+fn embedded_broker(mqtt: &MqttConfig) -> Result<Server, EngineError> {
+    use crate::sink::mqtt::broker::{self, BrokerError};
+    match broker::start(mqtt.server.port) {
+        Ok(address) => {
+            tracing::info!(
+                "no broker is configured, so one runs here: `mosquitto_sub -p {} -t '{}/#' -v` shows it",
+                address.port(),
+                mqtt.prefix
+            );
+            Ok(address.into())
+        }
+        // Most likely a broker, perhaps that of another genred: better to share it than to refuse.
+        Err(BrokerError::InUse { .. }) => {
+            tracing::info!("no broker is configured, and one seems to run on {}: it is used", mqtt.server);
+            Ok(mqtt.server.clone())
+        }
+        Err(error) => Err(EngineError::Sink(error.to_string())),
+    }
+}
+
+/// Without a broker of our own, the machine's is the best guess.
+#[cfg(not(feature = "broker"))]
+fn embedded_broker(mqtt: &MqttConfig) -> Result<Server, EngineError> {
+    Ok(mqtt.server.clone())
+}

@@ -1,0 +1,1 @@
+//! `genred test-mqtt`.

@@ -1,0 +1,159 @@
+use super::*;
+use crate::sink::payload::EventKind;
+use crate::sink::samples;
+
+fn topics() -> Topics {
+    Topics::new("genred".into(), "den".into())
+}
+
+fn discovery(style: DiscoveryStyle) -> Discovery {
+    Discovery { style, prefix: "homeassistant".into(), expire_after: 30 }
+}
+
+fn json(publication: &Publication) -> Value {
+    serde_json::from_slice(&publication.payload).unwrap()
+}
+
+fn names(publications: &[Publication]) -> Vec<&str> {
+    publications.iter().map(|publication| publication.topic.as_str()).collect()
+}
+
+const NODE: &str = "homeassistant/device/genred_den/config";
+const FM1: &str = "homeassistant/device/genred_den__fm1/config";
+const LEGACY: [&str; 6] = [
+    "homeassistant/binary_sensor/genred_den/connectivity/config",
+    "homeassistant/sensor/genred_den__fm1/genre/config",
+    "homeassistant/sensor/genred_den__fm1/confidence/config",
+    "homeassistant/binary_sensor/genred_den__fm1/dead_air/config",
+    "homeassistant/sensor/genred_den__fm1/loudness/config",
+    "homeassistant/event/genred_den__fm1/changed/config",
+];
+
+#[test]
+fn a_device_and_its_entities_in_one_message() {
+    let plan = discovery(DiscoveryStyle::Device).plan(&topics(), &samples::info(1), &Predecessor::default());
+    assert!(plan.before.is_empty() && plan.after.is_empty());
+    assert_eq!(names(&plan.announcements), [NODE, FM1], "the node first: its sources point to it");
+    assert!(plan.announcements.iter().all(|message| message.retain && message.qos == 1));
+    let messages: Vec<Value> = plan.announcements.iter().map(json).collect();
+    insta::assert_snapshot!("device", serde_json::to_string_pretty(&messages).unwrap());
+    assert!(!messages[1].to_string().contains("  "));
+}
+
+#[test]
+fn an_entity_a_message_says_the_same() {
+    let (topics, info) = (topics(), samples::info(1));
+    let plan = discovery(DiscoveryStyle::Legacy).plan(&topics, &info, &Predecessor::default());
+    assert_eq!(names(&plan.announcements), LEGACY);
+    let device = discovery(DiscoveryStyle::Device).plan(&topics, &info, &Predecessor::default());
+    let source = json(&device.announcements[1]);
+    for message in &plan.announcements[1..] {
+        let message = json(message);
+        let (_, component) = source["components"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .find(|(_, component)| component["unique_id"] == message["unique_id"])
+            .unwrap();
+        // What stands at the root counts for every component that says nothing else.
+        for (key, value) in source.as_object().unwrap().iter().filter(|(key, _)| *key != "components") {
+            assert_eq!(message[key], *component.get(key).unwrap_or(value), "{key}");
+        }
+        for (key, value) in component.as_object().unwrap().iter().filter(|(key, _)| *key != "platform") {
+            assert_eq!(message[key], *value, "{key}");
+        }
+    }
+}
+
+#[test]
+fn every_genre_and_event_is_listed() {
+    let plan = discovery(DiscoveryStyle::Device).plan(&topics(), &samples::info(1), &Predecessor::default());
+    let components = &json(&plan.announcements[1])["components"];
+    let options = components["genre"]["options"].as_array().unwrap();
+    for genre in ["blues", "jazz", "rock", "speech", "silence", "noise", "uncertain", "lost"] {
+        assert!(options.contains(&genre.into()), "{genre}");
+    }
+    let types = components["changed"]["event_types"].as_array().unwrap();
+    for kind in [
+        samples::to_jazz(),
+        EventKind::DeadAirStarted,
+        EventKind::DeadAirEnded,
+        EventKind::SourceLost,
+        EventKind::SourceRecovered,
+        EventKind::EventsDropped { count: None },
+    ] {
+        let event = serde_json::to_value(samples::event(1, kind)).unwrap();
+        assert!(types.contains(&event["event_type"]), "{event}");
+    }
+}
+
+#[test]
+fn entity_ids_are_such_as_home_assistant_takes() {
+    assert_eq!(entity_id("den", Some("fm1"), "genre", "sensor"), "sensor.den_fm1_genre");
+    assert_eq!(
+        entity_id("Den-2", Some("_FM-1"), "dead_air", "binary_sensor"),
+        "binary_sensor.den_2_fm_1_dead_air"
+    );
+    assert_eq!(
+        entity_id("den", None, "connectivity", "binary_sensor"),
+        "binary_sensor.genred_den_connectivity"
+    );
+}
+
+/// What an earlier run with the sources `fm1` and `attic` left.
+fn before(device: bool, legacy: bool) -> Predecessor {
+    let labels = samples::info(1).labels;
+    Predecessor { sources: vec!["fm1".into(), "attic".into()], labels, device, legacy }
+}
+
+#[test]
+fn a_source_that_is_gone_is_removed() {
+    let plan = discovery(DiscoveryStyle::Device).plan(&topics(), &samples::info(1), &before(true, false));
+    assert!(plan.before.is_empty());
+    let expected = [
+        "homeassistant/device/genred_den__attic/config",
+        "genred/den/attic/availability",
+        "genred/den/attic/state",
+        "genred/den/attic/attributes",
+        "genred/den/attic/settings",
+    ];
+    assert_eq!(names(&plan.after), expected);
+    assert!(plan.after.iter().all(|message| message.retain && message.payload.is_empty()));
+    // Legacy entities are as many messages.
+    let plan = discovery(DiscoveryStyle::Legacy).plan(&topics(), &samples::info(1), &before(false, true));
+    assert_eq!(plan.after.len(), 5 + 4);
+}
+
+#[test]
+fn entities_are_handed_over_from_one_form_to_the_other() {
+    let hand_over = json!({ "migrate_discovery": true });
+    let to_device =
+        discovery(DiscoveryStyle::Device).plan(&topics(), &samples::info(1), &before(false, true));
+    assert_eq!(names(&to_device.before), LEGACY);
+    assert!(to_device.before.iter().all(|message| json(message) == hand_over));
+    assert_eq!(names(&to_device.announcements), [NODE, FM1]);
+    assert_eq!(names(&to_device.after[..6]), LEGACY);
+    let to_legacy =
+        discovery(DiscoveryStyle::Legacy).plan(&topics(), &samples::info(1), &before(true, false));
+    assert_eq!(names(&to_legacy.before), [NODE, FM1]);
+    assert!(to_legacy.before.iter().all(|message| json(message) == hand_over));
+    assert_eq!(names(&to_legacy.after[..2]), [NODE, FM1]);
+    let off = discovery(DiscoveryStyle::Off).plan(&topics(), &samples::info(1), &before(true, false));
+    assert!(off.before.is_empty() && off.announcements.is_empty());
+    assert_eq!(names(&off.after[..2]), [NODE, FM1]);
+    assert!(off.after.iter().all(|message| message.payload.is_empty()));
+}
+
+#[test]
+fn other_labels_begin_with_uncertain() {
+    let mut old = before(true, false);
+    old.labels.pop();
+    let plan = discovery(DiscoveryStyle::Device).plan(&topics(), &samples::info(2), &old);
+    assert_eq!(names(&plan.before), ["genred/den/fm1/state"], "the kitchen is new");
+    let state = json(&plan.before[0]);
+    assert_eq!((&state["genre"], &state["source_name"]), (&"uncertain".into(), &"FM 1".into()));
+    assert_eq!(
+        state.as_object().unwrap().len(),
+        serde_json::to_value(samples::state()).unwrap().as_object().unwrap().len()
+    );
+}

@@ -1,0 +1,178 @@
+//! Keeps the outbox and its storage in step, whatever becomes of the storage.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::outbox::{Outbox, Row};
+use super::store::{Report, Store, StoreError};
+
+/// After a failure, storage is tried again this much later.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// A disk that has not stored an event for this long is done without.
+const SLOW: Duration = Duration::from_secs(5);
+
+/// What is left of a stop for writing.
+const LAST: Duration = Duration::from_millis(120);
+
+/// Storage of the outbox, or its absence.
+#[derive(Debug)]
+pub struct Ledger {
+    store: Option<Store>,
+    state: State,
+    /// The newest id that storage was given.
+    given: u64,
+    /// The newest id that it has.
+    stored: u64,
+    /// When it was last given something after having had everything, or last stored something.
+    since: Instant,
+    said: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// It follows.
+    Good,
+    /// It is written anew.
+    Rewriting,
+    /// It has failed, and is tried again then.
+    Failed(Instant),
+}
+
+/// What is to be seen to.
+#[derive(Debug)]
+pub enum Due {
+    /// Storage has reported.
+    Report(Report),
+    /// It is time to try storage again.
+    Retry,
+    /// It takes too long.
+    Slow,
+}
+
+impl Ledger {
+    /// No storage: events are kept in memory.
+    pub fn none() -> Self {
+        Self { store: None, state: State::Good, given: 0, stored: 0, since: Instant::now(), said: None }
+    }
+
+    /// Storage that holds `rows`; an error where it cannot be used so far. The outbox gets the rows.
+    pub fn new(store: Store, rows: Result<Vec<Row>, StoreError>, outbox: &mut Outbox) -> Self {
+        let mut ledger = Self { store: Some(store), ..Self::none() };
+        match rows {
+            Ok(rows) => {
+                if !rows.is_empty() {
+                    tracing::info!(events = rows.len(), "an earlier run left events to publish");
+                }
+                outbox.restore(rows);
+                ledger.stored = outbox.newest();
+                ledger.given = outbox.newest();
+                ledger.settle(outbox);
+            }
+            Err(error) => ledger.fail(&error.to_string(), outbox),
+        }
+        ledger
+    }
+
+    /// Hands storage what changed.
+    pub fn settle(&mut self, outbox: &mut Outbox) {
+        let changes = outbox.changes();
+        if changes.is_empty() {
+            return;
+        }
+        let Some(store) = &self.store else { return };
+        if let Err(reason) = store.follow(changes) {
+            return self.fail(&reason, outbox);
+        }
+        if self.given == self.stored {
+            self.since = Instant::now();
+        }
+        self.given = outbox.newest();
+    }
+
+    /// The next thing to [see to](Self::see_to); never, where there is no storage. May be dropped at any time.
+    pub async fn due(&mut self) -> Due {
+        let deadline = match self.state {
+            State::Failed(until) => Some((until, Due::Retry)),
+            State::Good if self.given > self.stored => Some((self.since + SLOW, Due::Slow)),
+            State::Good | State::Rewriting => None,
+        };
+        let Some(store) = &mut self.store else { return std::future::pending().await };
+        let report = async {
+            match store.report().await {
+                Some(report) => report,
+                None => std::future::pending().await,
+            }
+        };
+        match deadline {
+            None => Due::Report(report.await),
+            Some((until, due)) => tokio::select! {
+                report = report => Due::Report(report),
+                () = sleep_until(until) => due,
+            },
+        }
+    }
+
+    /// Sees to it.
+    pub fn see_to(&mut self, due: Due, outbox: &mut Outbox) {
+        match due {
+            Due::Report(Report::Stored(id)) if self.state == State::Good => {
+                self.stored = self.stored.max(id);
+                self.since = Instant::now();
+                outbox.stored(self.stored);
+            }
+            // Of before a failure.
+            Due::Report(Report::Stored(_)) => {}
+            Due::Report(Report::Rewritten(id)) => {
+                if self.state == State::Rewriting {
+                    self.state = State::Good;
+                    (self.stored, self.since) = (id, Instant::now());
+                    outbox.stored(id);
+                    self.said = None;
+                    tracing::info!("events are kept on disk again");
+                }
+            }
+            Due::Report(Report::Failed(reason)) => self.fail(&reason, outbox),
+            Due::Slow => self.fail("the disk does not answer", outbox),
+            Due::Retry => {
+                let Some(store) = &self.store else { return };
+                self.state = State::Rewriting;
+                let rows = outbox.everything();
+                self.given = outbox.newest();
+                if let Err(reason) = store.rewrite(rows) {
+                    self.fail(&reason, outbox);
+                }
+            }
+        }
+    }
+
+    /// Whether what waits is there at the next start.
+    pub fn is_kept(&self) -> bool {
+        self.store.is_some() && self.state == State::Good
+    }
+
+    /// Has the last changes written.
+    pub async fn close(mut self, outbox: &mut Outbox) {
+        self.settle(outbox);
+        if let Some(store) = self.store
+            && timeout(LAST, store.close()).await.is_err()
+        {
+            tracing::warn!(
+                "the disk does not answer: some events may be published twice after the next start"
+            );
+        }
+    }
+
+    fn fail(&mut self, reason: &str, outbox: &mut Outbox) {
+        outbox.forsaken();
+        self.state = State::Failed(Instant::now() + RETRY);
+        if self.said.as_deref() != Some(reason) {
+            self.said = Some(reason.to_owned());
+            tracing::warn!(
+                reason,
+                "events cannot be kept on disk: until they can, those that wait for the broker are lost with the process; check the disk and `state_dir`"
+            );
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What comes in: Home Assistant's birth, commands, and who else publishes under this node's name. Pure.
+
+use rumqttc::QoS;
+use rumqttc::{Publish, SubscribeFilter, SubscribeReasonCode};
+
+use super::claim::Other;
+use super::discovery::Discovery;
+use crate::sink::topics::Topics;
+use crate::sink::{Ask, Request};
+
+/// What a message from the broker means.
+#[derive(Debug, PartialEq)]
+pub enum Heard {
+    /// Home Assistant has started.
+    Birth,
+    /// Somebody wants something of a source.
+    Request(Request),
+    /// Our own `info` has come back.
+    Own,
+    /// Another daemon's `info`; whether the broker had kept it.
+    Other(Other, bool),
+    /// Nothing.
+    Nothing,
+}
+
+/// The subscriptions of one daemon.
+#[derive(Debug, Clone)]
+pub struct Listener {
+    topics: Topics,
+    run: String,
+    birth: Option<String>,
+    control: bool,
+}
+
+impl Listener {
+    /// For the daemon of `topics` and `run`.
+    pub fn new(topics: &Topics, run: &str, discovery: &Discovery, control: bool) -> Self {
+        Self { topics: topics.clone(), run: run.to_owned(), birth: discovery.birth(), control }
+    }
+
+    /// Topics to subscribe to, with what is lost where the broker refuses.
+    fn subscriptions(&self) -> Vec<(String, &'static str)> {
+        let mut list = vec![(
+            self.topics.of_node("info"),
+            "another daemon of the same `node`, or missing rights to publish, go unnoticed",
+        )];
+        if let Some(birth) = &self.birth {
+            list.push((birth.clone(), "a restarted Home Assistant depends on what the broker has kept"));
+        }
+        if self.control {
+            for leaf in ["set", "get"] {
+                list.push((self.topics.of_source("+", leaf), "`mqtt.control` has no effect"));
+            }
+        }
+        list
+    }
+
+    /// The same for the client.
+    pub fn filters(&self) -> Vec<SubscribeFilter> {
+        let filter = |(topic, _)| SubscribeFilter::new(topic, QoS::AtLeastOnce);
+        self.subscriptions().into_iter().map(filter).collect()
+    }
+
+    /// Subscriptions that the broker refused, with what is lost by it.
+    pub fn refused(&self, codes: &[SubscribeReasonCode]) -> Vec<(String, &'static str)> {
+        let refused = |(_, code): &(_, &SubscribeReasonCode)| **code == SubscribeReasonCode::Failure;
+        self.subscriptions().into_iter().zip(codes).filter(refused).map(|(topic, _)| topic).collect()
+    }
+
+    /// What `message` means.
+    pub fn hear(&self, message: &Publish) -> Heard {
+        let Publish { topic, payload, retain, .. } = message;
+        if self.birth.as_deref() == Some(topic) {
+            // Home Assistant does not retain it; whoever does says nothing new.
+            return if **payload == *b"online" && !retain { Heard::Birth } else { Heard::Nothing };
+        }
+        if *topic == self.topics.of_node("info") {
+            return match Other::parse(payload) {
+                Some(other) if *other.run != *self.run => Heard::Other(other, *retain),
+                Some(_) if !retain => Heard::Own,
+                _ => Heard::Nothing,
+            };
+        }
+        if !self.control {
+            return Heard::Nothing;
+        }
+        let request = |leaf| self.topics.source_of(topic, leaf);
+        if let Some(source) = request("set") {
+            let ask = if *retain { Ask::Retained } else { Ask::Set(payload.to_vec()) };
+            return Heard::Request(Request { source: source.into(), ask });
+        }
+        match request("get") {
+            Some(source) => Heard::Request(Request { source: source.into(), ask: Ask::Get }),
+            None => Heard::Nothing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::config::DiscoveryStyle;
+    use super::*;
+
+    #[test]
+    fn what_comes_in_is_told_apart() {
+        let topics = Topics::new("genred".into(), "den".into());
+        let discovery = |style| Discovery { style, prefix: "homeassistant".into(), expire_after: 30 };
+        let listener = Listener::new(&topics, "r1", &discovery(DiscoveryStyle::Device), true);
+        let hear = |topic: &str, payload: &str, retain: bool| {
+            let mut message = Publish::new(topic, QoS::AtLeastOnce, payload);
+            message.retain = retain;
+            listener.hear(&message)
+        };
+        let set = |source: &str, ask| Heard::Request(Request { source: source.into(), ask });
+        assert_eq!(hear("homeassistant/status", "online", false), Heard::Birth);
+        assert_eq!(hear("homeassistant/status", "online", true), Heard::Nothing);
+        assert_eq!(hear("homeassistant/status", "offline", false), Heard::Nothing);
+        assert_eq!(hear("genred/den/info", r#"{"run":"r1"}"#, false), Heard::Own);
+        assert_eq!(hear("genred/den/info", r#"{"run":"r1"}"#, true), Heard::Nothing);
+        assert_eq!(hear("genred/den/info", "", false), Heard::Nothing);
+        let other = Other {
+            run: "r2".into(),
+            started: "2026-11-03T14:00:00.000Z".into(),
+            sources: vec!["fm1".into()],
+            labels: vec!["jazz".into()],
+        };
+        let info = r#"{"run":"r2","started":"2026-11-03T14:00:00.000Z","labels":["jazz"],"sources":[{"name":"fm1"}]}"#;
+        assert_eq!(hear("genred/den/info", info, true), Heard::Other(other, true));
+        assert_eq!(hear("genred/den/fm1/set", "{}", false), set("fm1", Ask::Set(b"{}".to_vec())));
+        assert_eq!(hear("genred/den/fm1/set", "{}", true), set("fm1", Ask::Retained));
+        assert_eq!(hear("genred/den/fm1/get", "", false), set("fm1", Ask::Get));
+        assert_eq!(hear("genred/den/a/b/set", "{}", false), Heard::Nothing);
+        assert_eq!(hear("genred/attic/fm1/set", "{}", false), Heard::Nothing);
+
+        let filters =
+            |listener: &Listener| listener.filters().into_iter().map(|f| f.path).collect::<Vec<_>>();
+        let all = ["genred/den/info", "homeassistant/status", "genred/den/+/set", "genred/den/+/get"];
+        assert_eq!(filters(&listener), all);
+        let quiet = Listener::new(&topics, "r1", &discovery(DiscoveryStyle::Off), false);
+        assert_eq!(filters(&quiet), all[..1]);
+        let granted = SubscribeReasonCode::Success(QoS::AtLeastOnce);
+        let refused = listener.refused(&[granted, SubscribeReasonCode::Failure, granted, granted]);
+        assert_eq!(refused.len(), 1);
+        assert_eq!(refused[0].0, "homeassistant/status");
+    }
+}

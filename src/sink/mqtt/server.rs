@@ -1,0 +1,198 @@
+//! Where the broker is: `mqtt.url`.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use url::Url;
+
+use super::config::MqttConfigError;
+
+/// What carries the packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// TCP alone: `mqtt://`.
+    Tcp,
+    /// TLS: `mqtts://`.
+    Tls,
+    /// WebSocket: `ws://`.
+    WebSocket,
+    /// WebSocket in TLS: `wss://`.
+    SecureWebSocket,
+}
+
+impl Transport {
+    fn of(scheme: &str) -> Option<Self> {
+        Some(match scheme {
+            "mqtt" | "tcp" => Self::Tcp,
+            "mqtts" | "ssl" | "tls" => Self::Tls,
+            "ws" => Self::WebSocket,
+            "wss" => Self::SecureWebSocket,
+            _ => return None,
+        })
+    }
+
+    fn scheme(self) -> &'static str {
+        match self {
+            Self::Tcp => "mqtt",
+            Self::Tls => "mqtts",
+            Self::WebSocket => "ws",
+            Self::SecureWebSocket => "wss",
+        }
+    }
+
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Tcp => 1883,
+            Self::Tls => 8883,
+            Self::WebSocket => 80,
+            Self::SecureWebSocket => 443,
+        }
+    }
+
+    /// Whether TLS is part of it.
+    pub fn is_secured(self) -> bool {
+        matches!(self, Self::Tls | Self::SecureWebSocket)
+    }
+
+    fn is_web(self) -> bool {
+        matches!(self, Self::WebSocket | Self::SecureWebSocket)
+    }
+}
+
+/// Address of a broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// What carries the packets.
+    pub transport: Transport,
+    /// Name or address; an IPv6 address stands in brackets. With TLS, the name that the certificate must have, and that is asked for (SNI).
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Path of a WebSocket, from `/` on.
+    pub path: String,
+}
+
+impl Server {
+    /// The broker of this machine, in plain TCP.
+    pub fn local(port: u16) -> Self {
+        Self { transport: Transport::Tcp, host: "127.0.0.1".to_owned(), port, path: String::new() }
+    }
+
+    /// The address as one of a WebSocket.
+    pub fn url(&self) -> String {
+        format!("{}://{}:{}{}", self.transport.scheme(), self.host, self.port, self.path)
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.transport {
+            Transport::Tcp => write!(f, "{}:{}", self.host, self.port),
+            _ => f.write_str(&self.url()),
+        }
+    }
+}
+
+impl From<SocketAddr> for Server {
+    fn from(address: SocketAddr) -> Self {
+        let host = match address {
+            SocketAddr::V4(v4) => v4.ip().to_string(),
+            SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
+        };
+        Self { host, ..Self::local(address.port()) }
+    }
+}
+
+/// User name and password, as they stand in an address.
+pub type UrlLogin = Option<(String, Option<String>)>;
+
+/// Server and login of an address. Messages never repeat all of it: it may hold a password.
+///
+/// # Errors
+/// When it is none, or not one of a broker.
+pub fn parse_url(text: &str) -> Result<(Server, UrlLogin), MqttConfigError> {
+    const FORM: &str = "give `mqtt://host:1883`";
+    let with_scheme =
+        if text.contains("://") { text.trim().to_owned() } else { format!("mqtt://{}", text.trim()) };
+    let url = Url::parse(&with_scheme)
+        .map_err(|error| MqttConfigError(format!("`mqtt.url` is not an address ({error}); {FORM}")))?;
+    let Some(transport) = Transport::of(url.scheme()) else {
+        return err(format!(
+            "`mqtt.url` starts with `{}://`; {FORM} (or `mqtts`, `ws`, `wss`)",
+            url.scheme()
+        ));
+    };
+    let Some(host) = url.host_str().filter(|host| !host.is_empty()) else {
+        return err(format!("`mqtt.url` names no host; {FORM}"));
+    };
+    let has_path = !matches!(url.path(), "" | "/");
+    if (has_path || url.query().is_some()) && !transport.is_web() || url.fragment().is_some() {
+        return err(format!("`mqtt.url` goes on after the port; {FORM}"));
+    }
+    let mut path = match (transport.is_web(), has_path) {
+        (false, _) => String::new(),
+        (true, true) => url.path().to_owned(),
+        // Where most brokers have it; mosquitto takes any.
+        (true, false) => "/mqtt".to_owned(),
+    };
+    if let Some(query) = url.query() {
+        path = format!("{path}?{query}");
+    }
+    let port = url.port().unwrap_or(transport.default_port());
+    if port == 0 {
+        return err(format!("`mqtt.url` has port 0; {FORM}"));
+    }
+    let login = match (url.username(), url.password()) {
+        ("", None) => None,
+        (user, password) => Some((percent_decode(user)?, password.map(percent_decode).transpose()?)),
+    };
+    Ok((Server { transport, host: percent_decode(host)?, port, path }, login))
+}
+
+fn err<T>(message: impl Into<String>) -> Result<T, MqttConfigError> {
+    Err(MqttConfigError(message.into()))
+}
+
+fn percent_decode(text: &str) -> Result<String, MqttConfigError> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let hex = (first == b'%').then(|| tail.get(..2)).flatten();
+        let decoded = hex
+            .and_then(|hex| std::str::from_utf8(hex).ok())
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        bytes.push(decoded.unwrap_or(first));
+        rest = if decoded.is_some() { &tail[2..] } else { tail };
+    }
+    String::from_utf8(bytes).map_err(|_| {
+        MqttConfigError("`mqtt.url` holds `%` sequences that are not UTF-8; write them anew".into())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        let cases = [
+            ("mqtt://broker.lan", "broker.lan:1883"),
+            ("mqtt://broker.lan:1884/", "broker.lan:1884"),
+            ("tcp://10.0.0.7:1883", "10.0.0.7:1883"),
+            ("broker", "broker:1883"),
+            ("localhost:2883", "localhost:2883"),
+            ("mqtt://[::1]:1885", "[::1]:1885"),
+            ("[fe80::1]", "[fe80::1]:1883"),
+            ("mqtts://ann:pw@broker.lan", "mqtts://broker.lan:8883"),
+            ("ssl://broker.lan:8884", "mqtts://broker.lan:8884"),
+            ("ws://broker.lan", "ws://broker.lan:80/mqtt"),
+            ("ws://broker.lan:80", "ws://broker.lan:80/mqtt"),
+            ("wss://broker.lan/", "wss://broker.lan:443/mqtt"),
+            ("wss://broker.lan:9443/ws?x=1", "wss://broker.lan:9443/ws?x=1"),
+        ];
+        for (url, expected) in cases {
+            let (server, _) = parse_url(url).unwrap();
+            assert_eq!(server.to_string(), expected, "of `{url}`");
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! The outbox on disk: SQLite in a thread of its own, so that a slow disk delays events and nothing else.
+//!
+//! Every change is committed with `synchronous = FULL` on a write-ahead log: what is reported as stored survives the
+//! process and a power cut. Changes that have gathered meanwhile are committed together. After a failure the thread
+//! takes nothing more until it is given everything anew.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
+use tokio::sync::mpsc;
+
+use super::outbox::{Change, Letter, Row};
+
+/// Name of the file in the node's state folder.
+const FILE: &str = "outbox.sqlite";
+
+/// Changes that may wait for a disk that hangs.
+const WAITING: usize = 16_384;
+
+/// Changes that are committed together, at most.
+const TOGETHER: usize = 1024;
+
+/// Number of the schema, in `user_version`.
+const VERSION: i64 = 1;
+
+const SCHEMA: &str = "
+    CREATE TABLE event (
+        id INTEGER PRIMARY KEY, source TEXT NOT NULL, run TEXT NOT NULL, seq INTEGER NOT NULL, ts TEXT NOT NULL,
+        dropped INTEGER NOT NULL, payload BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE seq (source TEXT PRIMARY KEY, last INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE run (only INTEGER PRIMARY KEY CHECK (only = 1), id TEXT NOT NULL) STRICT;
+    PRAGMA user_version = 1;
+";
+
+/// Why the file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// What SQLite says.
+    #[error("{0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// It was made by a later version of this program.
+    #[error("it was written by a newer genred (schema {0}, known is {VERSION})")]
+    Newer(i64),
+    /// It, or what is left of it, cannot be moved.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// What an earlier run left.
+#[derive(Debug, Default)]
+pub struct Left {
+    /// Events that were not acknowledged, in the order of their ids.
+    pub rows: Vec<Row>,
+    /// The last `seq` of each source.
+    pub seqs: Vec<(Arc<str>, u64)>,
+    /// Id of the last run.
+    pub run: Option<Arc<str>>,
+    /// Where the file was damaged: how. Then it was set aside, and the rest is what could be read of it.
+    pub damage: Option<String>,
+}
+
+/// What the thread is told.
+#[derive(Debug)]
+enum Order {
+    Follow(Change),
+    /// Everything anew: what there was may be gone.
+    Rewrite(Vec<Row>),
+}
+
+/// What the thread tells.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Report {
+    /// Every row up to this id is on disk.
+    Stored(u64),
+    /// After a failure everything up to this id is on disk again.
+    Rewritten(u64),
+    /// Nothing more is stored, for this reason.
+    Failed(String),
+}
+
+/// The sending end: drop it to have everything written and the thread end, which closes the reports.
+#[derive(Debug)]
+pub struct Store {
+    orders: Sender<Order>,
+    reports: mpsc::UnboundedReceiver<Report>,
+}
+
+impl Store {
+    /// Opens, or makes, the file in `folder`, notes `run` as the last one, and starts the thread. The file holds `capacity` events at the most.
+    ///
+    /// # Errors
+    /// When it cannot be read or written. The thread runs all the same: [`Self::rewrite`] tries again.
+    pub fn open(folder: &Path, run: &str, capacity: usize) -> (Self, Result<Left, StoreError>) {
+        let mut disk = Disk { path: folder.join(FILE), run: run.to_owned(), capacity, connection: None };
+        let left = disk.open().and_then(|damage| disk.read().map(|left| Left { damage, ..left }));
+        if left.is_err() {
+            disk.connection = None;
+        }
+        let (orders, todo) = bounded(WAITING);
+        let (tell, reports) = mpsc::unbounded_channel();
+        let spawned = crate::thread::spawn("outbox", move || disk.serve(&todo, &tell));
+        let left = spawned.map_err(StoreError::from).and(left);
+        (Self { orders, reports }, left)
+    }
+
+    /// Has the thread follow `changes`; an error where it is too far behind, and must be given everything anew.
+    pub fn follow(&self, changes: Vec<Change>) -> Result<(), String> {
+        changes.into_iter().try_for_each(|change| self.order(Order::Follow(change)))
+    }
+
+    /// Has the thread write `rows` in place of everything that it holds.
+    pub fn rewrite(&self, rows: Vec<Row>) -> Result<(), String> {
+        self.order(Order::Rewrite(rows))
+    }
+
+    /// The next report; `None` once the thread has ended.
+    pub async fn report(&mut self) -> Option<Report> {
+        self.reports.recv().await
+    }
+
+    /// Waits until everything is written and the thread has ended.
+    pub async fn close(self) {
+        let Self { orders, mut reports } = self;
+        drop(orders);
+        while reports.recv().await.is_some() {}
+    }
+
+    fn order(&self, order: Order) -> Result<(), String> {
+        self.orders.try_send(order).map_err(|error| match error {
+            TrySendError::Full(_) => "the disk does not answer".to_owned(),
+            TrySendError::Disconnected(_) => "its thread has ended".to_owned(),
+        })
+    }
+}
+
+/// Everything the thread owns.
+struct Disk {
+    path: PathBuf,
+    run: String,
+    capacity: usize,
+    connection: Option<Connection>,
+}
+
+impl Disk {
+    fn serve(mut self, todo: &Receiver<Order>, tell: &mpsc::UnboundedSender<Report>) {
+        while let Ok(first) = todo.recv() {
+            let mut orders = vec![first];
+            orders.extend(todo.try_iter().take(TOGETHER));
+            // What comes before a rewrite is part of it.
+            let begin = orders.iter().rposition(|order| matches!(order, Order::Rewrite(_)));
+            orders.drain(..begin.unwrap_or(0));
+            let report = match self.carry_out(&orders, begin.is_some()) {
+                Ok(None) => continue,
+                Ok(Some(newest)) if begin.is_some() => Report::Rewritten(newest),
+                Ok(Some(newest)) => Report::Stored(newest),
+                Err(error) => {
+                    self.connection = None;
+                    Report::Failed(error.to_string())
+                }
+            };
+            let _ = tell.send(report);
+        }
+    }
+
+    /// The newest id that was written; nothing is done, and `None` told, while there is no file.
+    fn carry_out(&mut self, orders: &[Order], anew: bool) -> Result<Option<u64>, StoreError> {
+        if anew && self.connection.is_none() {
+            self.open()?;
+        }
+        let Some(connection) = &mut self.connection else { return Ok(None) };
+        let transaction = connection.transaction()?;
+        let mut newest = None;
+        for order in orders {
+            match order {
+                Order::Follow(Change::Insert(row) | Change::Replace(row)) => {
+                    write(&transaction, row)?;
+                    newest = newest.max(Some(row.id));
+                }
+                Order::Follow(Change::Delete(id)) => {
+                    transaction.prepare_cached("DELETE FROM event WHERE id = ?1")?.execute([id])?;
+                }
+                Order::Rewrite(rows) => {
+                    transaction.execute("DELETE FROM event", [])?;
+                    for row in rows {
+                        write(&transaction, row)?;
+                    }
+                    newest = Some(rows.last().map_or(0, |row| row.id));
+                }
+            }
+        }
+        transaction.commit()?;
+        Ok(newest)
+    }
+
+    /// Opens the file; what is damaged is set aside, what is readable of it kept, and the damage told.
+    fn open(&mut self) -> Result<Option<String>, StoreError> {
+        let damage = match self.try_open() {
+            Ok(()) => return Ok(None),
+            Err(StoreError::Sqlite(error)) if is_damage(&error) => error.to_string(),
+            Err(error) => return Err(error),
+        };
+        let rest = salvage(&self.path);
+        for ending in ["", "-wal", "-shm"] {
+            let name = |middle: &str| PathBuf::from(format!("{}{middle}{ending}", self.path.display()));
+            match std::fs::rename(name(""), name(".damaged")) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
+        }
+        self.try_open()?;
+        if let Some(connection) = &mut self.connection {
+            let transaction = connection.transaction()?;
+            for row in &rest {
+                write(&transaction, row)?;
+            }
+            transaction.commit()?;
+        }
+        Ok(Some(damage))
+    }
+
+    fn try_open(&mut self) -> Result<(), StoreError> {
+        let connection = Connection::open(&self.path)?;
+        connection.busy_timeout(std::time::Duration::from_secs(2))?;
+        let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        if version > VERSION {
+            return Err(StoreError::Newer(version));
+        }
+        let _: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "journal_size_limit", 1024 * 1024)?;
+        // A kilobyte an event, in pages of four.
+        connection
+            .query_row(&format!("PRAGMA max_page_count = {}", 1024 + self.capacity / 4), [], |_| Ok(()))?;
+        if version == 0 {
+            connection.execute_batch(&format!("BEGIN; {SCHEMA} COMMIT;"))?;
+        }
+        let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if found != "ok" {
+            let damage = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+            return Err(rusqlite::Error::SqliteFailure(damage, Some(found)).into());
+        }
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    /// What an earlier run left; from now on the last run is this one.
+    fn read(&self) -> Result<Left, StoreError> {
+        let Some(connection) = &self.connection else { return Ok(Left::default()) };
+        let rows = connection.prepare(READ)?.query_map([], row)?.collect::<Result<_, _>>()?;
+        let seqs = connection
+            .prepare("SELECT source, last FROM seq")?
+            .query_map([], |row| Ok((Arc::from(row.get::<_, String>(0)?), row.get(1)?)))?
+            .collect::<Result<_, _>>()?;
+        let run: Option<String> =
+            connection.query_row("SELECT id FROM run", [], |row| row.get(0)).optional()?;
+        connection.execute("INSERT OR REPLACE INTO run VALUES (1, ?1)", [&self.run])?;
+        Ok(Left { rows, seqs, run: run.map(Arc::from), damage: None })
+    }
+}
+
+const READ: &str = "SELECT id, source, run, seq, ts, dropped, payload FROM event ORDER BY id";
+
+fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    let text = |index| row.get::<_, String>(index);
+    let ts = text(4)?.parse().map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(4, rusqlite::types::Type::Text, Box::new(error))
+    })?;
+    let letter = Letter {
+        run: text(2)?.into(),
+        seq: row.get(3)?,
+        ts,
+        dropped: row.get(5)?,
+        payload: row.get::<_, Vec<u8>>(6)?.into(),
+    };
+    Ok(Row { id: row.get(0)?, source: text(1)?.into(), letter })
+}
+
+fn write(transaction: &Transaction<'_>, row: &Row) -> rusqlite::Result<()> {
+    let Row { id, source, letter: Letter { run, seq, ts, dropped, payload } } = row;
+    transaction
+        .prepare_cached("INSERT OR REPLACE INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+        .execute(params![id, &**source, &**run, seq, ts.to_string(), dropped, &**payload])?;
+    transaction
+        .prepare_cached("INSERT INTO seq VALUES (?1, ?2) ON CONFLICT DO UPDATE SET last = max(last, ?2)")?
+        .execute(params![&**source, seq])?;
+    Ok(())
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+/// The rows of a damaged file that can still be read.
+fn salvage(path: &Path) -> Vec<Row> {
+    let Ok(connection) = Connection::open(path) else { return Vec::new() };
+    let Ok(mut statement) = connection.prepare(READ) else { return Vec::new() };
+    statement.query_map([], row).map(|rows| rows.map_while(Result::ok).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! Floor 0: the folder that a node keeps over restarts, and the lock that makes it one daemon's.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+/// A folder is looked for under so many names before it is given up.
+const MOST_NAMES: usize = 99;
+
+/// Why there is no folder.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// Another daemon holds it.
+    #[error(
+        "another genred runs as node `{node}` with the state folder `{}`; give this one another `node`",
+        folder.display()
+    )]
+    Taken {
+        /// The node.
+        node: String,
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The system refuses it.
+    #[error("the state folder `{}` cannot be used ({error}); name another with `state_dir`, or mend its permissions", folder.display())]
+    Unusable {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+/// `<state_dir>/<node>`, locked for as long as this lives.
+#[derive(Debug)]
+pub struct StateFolder {
+    path: PathBuf,
+    node: String,
+    /// The lock goes with the descriptor, however the process ends.
+    _lock: File,
+}
+
+impl StateFolder {
+    /// Locks the folder of `node` below `root`, making both where needed. Where another process holds it and the name
+    /// is not `fixed`, `<node>-2`, `<node>-3` … are tried in turn.
+    ///
+    /// # Errors
+    /// When it is taken, or cannot be made or written to.
+    pub fn claim(root: &Path, node: &str, fixed: bool) -> Result<Self, StateError> {
+        let mut number = 1;
+        loop {
+            let name = numbered(node, number);
+            match Self::lock(root, &name) {
+                Err(StateError::Taken { .. }) if !fixed && number < MOST_NAMES => number += 1,
+                result => return result,
+            }
+        }
+    }
+
+    fn lock(root: &Path, node: &str) -> Result<Self, StateError> {
+        let path = root.join(node);
+        let unusable = |error| StateError::Unusable { folder: path.clone(), error };
+        DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(unusable)?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(path.join("lock"))
+            .map_err(unusable)?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self { path, node: node.to_owned(), _lock: lock }),
+            Err(Errno::WOULDBLOCK) => Err(StateError::Taken { node: node.to_owned(), folder: path }),
+            Err(error) => Err(unusable(error.into())),
+        }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The node whose folder it is.
+    pub fn node(&self) -> &str {
+        &self.node
+    }
+}
+
+/// The `number`th name after `node`: itself, `<node>-2`, `<node>-3` …
+pub fn numbered(node: &str, number: usize) -> String {
+    if number < 2 { node.to_owned() } else { format!("{node}-{number}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_folder_is_one_daemons() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().join("a/b");
+        let first = StateFolder::claim(&root, "den", true).unwrap();
+        assert_eq!(first.path(), root.join("den"));
+        assert_eq!(first.path().metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        let error = StateFolder::claim(&root, "den", true).unwrap_err().to_string();
+        assert!(error.contains("another genred runs as node `den`"), "{error}");
+        let second = StateFolder::claim(&root, "den", false).unwrap();
+        assert_eq!(second.node(), "den-2");
+        assert_eq!(StateFolder::claim(&root, "den", false).unwrap().node(), "den-3");
+        drop(first);
+        assert_eq!(StateFolder::claim(&root, "den", false).unwrap().node(), "den");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_is_named() {
+        let root = tempfile::NamedTempFile::new().unwrap();
+        let error = StateFolder::claim(root.path(), "den", false).unwrap_err().to_string();
+        assert!(error.contains("den` cannot be used") && error.contains("`state_dir`"), "{error}");
+    }
+}
