@@ -11,6 +11,8 @@ mod features;
 mod progress;
 mod run;
 mod signals;
+#[cfg(feature = "mqtt")]
+mod test_mqtt;
 mod train;
 
 use std::fmt::Display;
@@ -57,6 +59,9 @@ enum Command {
     Devices(devices::Args),
     /// Check a configuration without running it
     Check(check::Args),
+    /// Find out what is wrong with the connection to the MQTT broker
+    #[cfg(feature = "mqtt")]
+    TestMqtt(test_mqtt::Args),
     /// Write the log-mel frames of a file
     Features(features::Args),
     /// Write the embeddings of files
@@ -87,6 +92,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Classify(args) => classify::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Check(args) => check::run(&args),
+        #[cfg(feature = "mqtt")]
+        Command::TestMqtt(args) => test_mqtt::run(&args),
         Command::Features(args) => features::run(&args),
         Command::Embed(args) => embed::run(&args),
         Command::Eval(args) => eval::run(&args),

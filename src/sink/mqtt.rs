@@ -11,7 +11,7 @@ mod claim;
 pub mod config;
 mod connect;
 mod discovery;
-mod failure;
+pub mod failure;
 mod ledger;
 mod listen;
 pub mod outbox;

@@ -57,7 +57,8 @@ impl Mosquitto {
         })
     }
 
-    fn with(settings: &str, prepare: impl FnOnce(&Path)) -> Self {
+    /// One with further settings, in a directory that `prepare` has seen first.
+    pub fn with(settings: &str, prepare: impl FnOnce(&Path)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         prepare(directory.path());
         // Another process may take the free port before mosquitto does.
@@ -159,7 +160,7 @@ fn launch(directory: &Path, port: u16) -> Option<Child> {
 }
 
 /// The program `name`; fails with the Debian package that holds it.
-fn tool(name: &str, package: &str) -> Command {
+pub fn tool(name: &str, package: &str) -> Command {
     let path = std::env::var("PATH").unwrap_or_default();
     // Daemons live in `sbin`, which ordinary users seldom have in their `PATH`.
     let found = path.split(':').chain(["/usr/sbin", "/usr/local/sbin"]).map(|dir| Path::new(dir).join(name));

@@ -3,11 +3,16 @@
 
 pub mod audio;
 pub mod broker;
+#[cfg(feature = "mqtt")]
+pub mod brokers;
 pub mod bundle;
 pub mod clips;
 pub mod daemon;
 pub mod flaky;
+#[cfg(feature = "mqtt")]
+pub mod messages;
 pub mod music;
+pub mod proxy;
 pub mod pulse;
 
 use std::process::{Command, Stdio};

@@ -125,7 +125,8 @@ impl Failure {
         }
     }
 
-    fn of_io(error: &io::Error) -> Self {
+    /// Puts a failure of the network, or of TLS on it, into words.
+    pub fn of_io(error: &io::Error) -> Self {
         if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
             return Self::of_tls(tls);
         }

@@ -1,0 +1,61 @@
+//! `genred test-mqtt`
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use serde_json::json;
+
+use crate::config::Config;
+use crate::sink::mqtt::check::{Step, check};
+
+/// Connect to the configured MQTT broker step by step, and say which step fails and what helps.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Configuration file [default: where `run` looks]
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// One JSON object a step
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let config = Config::load(args.config.as_deref(), &[])?;
+    if !config.mqtt.enabled {
+        bail!("MQTT is off: `mqtt.enabled` is false");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let id = format!("{}-test-{:08x}", config.node, fastrand::u32(..));
+    let mut stdout = std::io::stdout().lock();
+    let mut written = Ok(());
+    let mut say = |step: &Step| {
+        if written.is_ok() {
+            written = write_step(&mut stdout, step, args.json);
+        }
+    };
+    let went_well = runtime.block_on(check(&config.mqtt, &config.node, &id, &mut say));
+    written.context("standard output")?;
+    if !went_well && config.mqtt.embedded {
+        super::say("no broker is configured: `genred run` starts one on this address while it runs");
+    }
+    Ok(if went_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn write_step(out: &mut impl Write, step: &Step, json: bool) -> std::io::Result<()> {
+    let Step { stage, outcome } = step;
+    match (outcome, json) {
+        (Ok(found), false) => writeln!(out, "ok      {stage:<13} {found}"),
+        (Err(failure), false) => {
+            writeln!(out, "failed  {stage:<13} {}", failure.reason)?;
+            writeln!(out, "        {:<13} {}", "", failure.cure)
+        }
+        (Ok(found), true) => writeln!(out, "{}", json!({ "stage": stage, "ok": true, "found": found })),
+        (Err(failure), true) => {
+            let object =
+                json!({ "stage": stage, "ok": false, "reason": failure.reason, "cure": failure.cure });
+            writeln!(out, "{object}")
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Brokers of other makers, and mosquitto behind TLS and WebSockets.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+
+use super::broker::{Mosquitto, free_port, tool};
+
+/// Some take long to start.
+const START: Duration = Duration::from_secs(90);
+
+/// A process that ends with its owner.
+pub struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Waits until somebody listens on `port`; false where the process has ended.
+fn listens(port: u16, child: &mut Child) -> bool {
+    let deadline = Instant::now() + START;
+    while Instant::now() < deadline {
+        if child.try_wait().unwrap().is_some() {
+            return false;
+        }
+        if TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).is_ok() {
+            return true;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    false
+}
+
+fn spawn(command: &mut Command, log: &Path) -> Child {
+    let log = fs::File::create(log).unwrap();
+    command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
+}
+
+/// A nats-server that speaks MQTT.
+pub struct Nats {
+    pub port: u16,
+    _process: Process,
+    _folder: tempfile::TempDir,
+}
+
+impl Nats {
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().display();
+        for _ in 0..5 {
+            let port = free_port();
+            let config = format!(
+                "server_name: test\nhost: 127.0.0.1\nport: {}\njetstream {{ store_dir: \"{at}/js\", max_memory_store: 16777216, max_file_store: 134217728 }}\nmqtt {{ host: 127.0.0.1, port: {port} }}\n",
+                free_port()
+            );
+            fs::write(folder.path().join("nats.conf"), config).unwrap();
+            let mut command = tool("nats-server", "nats-server");
+            let mut child =
+                spawn(command.arg("-c").arg(folder.path().join("nats.conf")), &folder.path().join("log"));
+            if listens(port, &mut child) {
+                return Self { port, _process: Process(child), _folder: folder };
+            }
+            drop(Process(child));
+        }
+        panic!(
+            "nats-server does not start:\n{}",
+            fs::read_to_string(folder.path().join("log")).unwrap_or_default()
+        );
+    }
+}
+
+/// A RabbitMQ with its MQTT plugin.
+pub struct RabbitMq {
+    pub port: u16,
+    // In this order: the server signs off at the daemon that knows its port.
+    _process: Process,
+    _epmd: Process,
+    _folder: tempfile::TempDir,
+}
+
+impl RabbitMq {
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path();
+        let log = at.join("log");
+        for _ in 0..5 {
+            let (port, epmd_port) = (free_port(), free_port());
+            let config = format!(
+                "listeners.tcp.1 = 127.0.0.1:{}\nmqtt.listeners.tcp.1 = 127.0.0.1:{port}\nmqtt.allow_anonymous = true\nloopback_users = none\n",
+                free_port()
+            );
+            fs::write(at.join("rabbitmq.conf"), config).unwrap();
+            fs::write(at.join("plugins"), "[rabbitmq_mqtt].\n").unwrap();
+            let epmd = tool("epmd", "rabbitmq-server")
+                .args(["-port", &epmd_port.to_string(), "-address", "127.0.0.1"])
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            let epmd = Process(epmd);
+            // Debian's wrapper would become another user; `exec` keeps the process id.
+            let server = Path::new("/usr/lib/rabbitmq/bin/rabbitmq-server");
+            assert!(server.exists(), "`{}` is missing: apt-get install rabbitmq-server", server.display());
+            let mut command = Command::new(server);
+            command
+                .current_dir(at)
+                .env("HOME", at)
+                .env("ERL_EPMD_PORT", epmd_port.to_string())
+                .env("ERL_EPMD_ADDRESS", "127.0.0.1")
+                .env("RABBITMQ_NODENAME", format!("genred{port}@localhost"))
+                .env("RABBITMQ_DIST_PORT", free_port().to_string())
+                .env("RABBITMQ_CONFIG_FILE", at.join("rabbitmq.conf"))
+                .env("RABBITMQ_ENABLED_PLUGINS_FILE", at.join("plugins"))
+                .env("RABBITMQ_MNESIA_BASE", at.join("db"))
+                .env("RABBITMQ_LOG_BASE", at.join("logs"))
+                .env("RABBITMQ_GENERATED_CONFIG_DIR", at.join("generated"))
+                .env("RABBITMQ_PID_FILE", at.join("pid"));
+            let mut child = spawn(&mut command, &log);
+            if listens(port, &mut child) {
+                return Self { port, _process: Process(child), _epmd: epmd, _folder: folder };
+            }
+            drop(Process(child));
+        }
+        panic!("rabbitmq-server does not start:\n{}", fs::read_to_string(&log).unwrap_or_default());
+    }
+}
+
+/// Certificates of one authority, as files: `ca.pem`, `server.pem` (of `localhost`), `client.pem` (of `genred`), their keys, and
+/// `other-ca.pem`, which signed none of them.
+pub fn certificates(folder: &Path) {
+    let authority = |name: &str| {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+    };
+    let ca = authority("ca of the tests");
+    fs::write(folder.join("ca.pem"), ca.pem()).unwrap();
+    fs::write(folder.join("other-ca.pem"), authority("another ca").pem()).unwrap();
+    for (file, name) in [("server", "localhost"), ("client", "genred")] {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        let certificate = params.signed_by(&key, &ca).unwrap();
+        fs::write(folder.join(format!("{file}.pem")), certificate.pem()).unwrap();
+        fs::write(folder.join(format!("{file}.key")), key.serialize_pem()).unwrap();
+    }
+}
+
+/// A mosquitto that listens in every way: plain for the tests' own clients, and as it is asked.
+pub struct Secured {
+    pub mosquitto: Mosquitto,
+    pub certificates: tempfile::TempDir,
+    pub tls: u16,
+    /// Wants a client certificate.
+    pub mutual: u16,
+    pub web: u16,
+    pub secure_web: u16,
+}
+
+impl Secured {
+    pub fn start() -> Self {
+        let certificates_folder = tempfile::tempdir().unwrap();
+        let at = certificates_folder.path();
+        certificates(at);
+        let [tls, mutual, web, secure_web] = [(); 4].map(|()| free_port());
+        let own = format!("certfile {0}/server.pem\nkeyfile {0}/server.key", at.display());
+        let ca = format!("cafile {}/ca.pem", at.display());
+        let settings = format!(
+            "allow_anonymous true\n\
+             listener {tls} 127.0.0.1\n{own}\n\
+             listener {mutual} 127.0.0.1\n{own}\n{ca}\nrequire_certificate true\nuse_identity_as_username true\n\
+             listener {web} 127.0.0.1\nprotocol websockets\n\
+             listener {secure_web} 127.0.0.1\nprotocol websockets\n{own}\n"
+        );
+        let mosquitto = Mosquitto::with(&settings, |_| {});
+        Self { mosquitto, certificates: certificates_folder, tls, mutual, web, secure_web }
+    }
+
+    /// `ca_file = '…'`
+    pub fn ca(&self) -> String {
+        format!("ca_file = '{}/ca.pem'\n", self.certificates.path().display())
+    }
+
+    /// `client_cert` and `client_key`.
+    pub fn client(&self) -> String {
+        format!(
+            "client_cert = '{0}/client.pem'\nclient_key = '{0}/client.key'\n",
+            self.certificates.path().display()
+        )
+    }
+}

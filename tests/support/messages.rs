@@ -1,0 +1,180 @@
+//! A sink that runs, and messages for it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use genred::sink::mqtt::{MqttSink, RawMqttConfig};
+use genred::sink::payload::{Attributes, Event, EventKind, Info, LabelP, SourceInfo, State, Stats, Window};
+use genred::sink::{Message, Sink};
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::broker::Subscriber;
+
+/// A sink that runs, and the sending end of its inbox.
+pub struct Running {
+    inbox: mpsc::Sender<Message>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    pub fn start(port: u16, more: &str) -> Self {
+        let quick = if more.contains("reconnect_max") { "" } else { "reconnect_max = 0.3" };
+        Self::with(&format!("url = 'mqtt://127.0.0.1:{port}'\n{quick}\n{more}"), |sink| sink)
+    }
+
+    /// One whose `[mqtt]` section is `toml`, as `complete` leaves it.
+    pub fn with(toml: &str, complete: impl FnOnce(MqttSink) -> MqttSink) -> Self {
+        Self::named(toml, RUN, complete)
+    }
+
+    /// The same, as the run `run`.
+    pub fn named(toml: &str, run: &str, complete: impl FnOnce(MqttSink) -> MqttSink) -> Self {
+        let raw: RawMqttConfig = toml::from_str(toml).unwrap();
+        let sink = complete(MqttSink::new(raw.resolve("studio1").unwrap(), "studio1".into(), run.into()));
+        let (inbox, messages) = mpsc::channel(64);
+        Self { inbox, task: tokio::spawn(Box::new(sink).run(messages)) }
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    pub async fn send(&self, message: Message) {
+        self.inbox.send(message).await.unwrap();
+    }
+
+    /// A clean stop; returns how long it took.
+    pub async fn stop(self) -> Duration {
+        let started = Instant::now();
+        drop(self.inbox);
+        self.task.await.unwrap();
+        started.elapsed()
+    }
+
+    /// What a `SIGKILL` does to the connection: it ends without a word.
+    pub async fn vanish(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+}
+
+pub const RUN: &str = "0f1e2d3c";
+pub const FM1: &str = "fm1";
+
+pub fn now() -> Timestamp {
+    "2026-11-03T14:03:07.5Z".parse().unwrap()
+}
+
+pub fn state(source: &str, genre: &str, patch: u64) -> Message {
+    let payload = State {
+        run: RUN.into(),
+        ts: now(),
+        patch,
+        state: "music",
+        genre: genre.into(),
+        confidence: Some(0.83),
+        raw_genre: Some(genre.into()),
+        raw_confidence: Some(0.9),
+        since: now(),
+        lufs_s: Some(-14.2),
+        dead_air: "OFF",
+        source: source.into(),
+        source_name: source.into(),
+        model: "musicnn-msd".into(),
+    };
+    Message::State { source: source.into(), payload: Arc::new(payload) }
+}
+
+pub fn event(source: &str, seq: u64) -> Message {
+    let kind = EventKind::GenreChanged { from: "rock".into(), to: "jazz".into(), confidence: Some(0.83) };
+    let payload = Event { run: RUN.into(), seq, ts: now(), kind };
+    Message::Event { source: source.into(), payload: Arc::new(payload), cause: None }
+}
+
+pub fn availability(source: &str, online: bool) -> Message {
+    Message::Availability { source: source.into(), online }
+}
+
+pub fn info(labels: usize) -> Message {
+    let info = Info {
+        run: RUN.into(),
+        version: "0.1.0",
+        started: now(),
+        model: "musicnn-msd".into(),
+        model_sha256: "ab".repeat(32).into(),
+        head: "genres".into(),
+        labels: (0..labels).map(|i| format!("label-{i}").into()).collect(),
+        execution_provider: "cpu",
+        execution_provider_reason: "first in the list".into(),
+        lookahead_ms: 0.0,
+        hop_s: 1.0,
+        sources: vec![SourceInfo { name: FM1.into(), source_name: FM1.into(), uri: "device:default".into() }],
+    };
+    Message::Info(Arc::new(info))
+}
+
+pub fn attributes(source: &str) -> Message {
+    let jazz = LabelP { label: "jazz".into(), p: 0.83 };
+    let payload = Attributes {
+        run: RUN.into(),
+        ts: now(),
+        top: vec![jazz.clone()],
+        tags: vec![jazz],
+        title: None,
+        model: "musicnn-msd".into(),
+        head: "genres".into(),
+    };
+    Message::Attributes { source: source.into(), payload: Arc::new(payload) }
+}
+
+pub fn window(source: &str, patch: u64) -> Message {
+    let payload = Window {
+        run: RUN.into(),
+        ts: now(),
+        patch,
+        start: 0.0,
+        end: 2.992,
+        state: "music",
+        genre: "jazz".into(),
+        confidence: Some(0.83),
+        scores: vec![("jazz".into(), 0.83), ("rock".into(), 0.17)],
+        lufs_s: -14.2,
+    };
+    Message::Window { source: source.into(), payload: Arc::new(payload), cause: None }
+}
+
+pub fn stats() -> Message {
+    let stats = Stats {
+        run: RUN.into(),
+        ts: now(),
+        execution_provider: "cpu",
+        realtime_factor: Some(170.5),
+        rss_mb: Some(61.0),
+        cpu_cores: Some(0.02),
+        mqtt: None,
+        sources: [].into(),
+    };
+    Message::Stats(Arc::new(stats))
+}
+
+pub fn topic(rest: &str) -> String {
+    format!("genred/studio1/{rest}")
+}
+
+/// `seq` of every event that arrived, duplicates removed.
+pub fn sequence(subscriber: &Subscriber, source: &str) -> Vec<u64> {
+    let topic = topic(&format!("{source}/event"));
+    let mut seen: Vec<u64> = Vec::new();
+    for message in subscriber.received().iter().filter(|message| message.topic == topic) {
+        let event: serde_json::Value = serde_json::from_str(&message.payload).unwrap();
+        assert_eq!(event["run"], RUN);
+        let seq = event["seq"].as_u64().unwrap();
+        if !seen.contains(&seq) {
+            seen.push(seq);
+        }
+    }
+    seen
+}
