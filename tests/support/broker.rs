@@ -47,13 +47,17 @@ impl Mosquitto {
     /// One that wants a user name and a password.
     pub fn with_login(username: &str, password: &str) -> Self {
         Self::with("allow_anonymous false\npassword_file passwords\n", |directory| {
-            let status = tool("mosquitto_passwd", "mosquitto")
-                .args(["-b", "-c", "passwords", username, password])
-                .current_dir(directory)
-                .stderr(Stdio::null())
-                .status()
-                .unwrap();
-            assert!(status.success(), "mosquitto_passwd failed");
+            add_user(directory, username, password);
+        })
+    }
+
+    /// One for these users, with an access list as mosquitto has it.
+    pub fn with_rights(users: &[(&str, &str)], rights: &str) -> Self {
+        Self::with("allow_anonymous false\npassword_file passwords\nacl_file rights\n", |directory| {
+            for (username, password) in users {
+                add_user(directory, username, password);
+            }
+            fs::write(directory.join("rights"), rights).unwrap();
         })
     }
 
@@ -134,6 +138,17 @@ impl Drop for Mosquitto {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+fn add_user(directory: &Path, username: &str, password: &str) {
+    fs::OpenOptions::new().create(true).append(true).open(directory.join("passwords")).unwrap();
+    let status = tool("mosquitto_passwd", "mosquitto")
+        .args(["-b", "passwords", username, password])
+        .current_dir(directory)
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success(), "mosquitto_passwd failed");
 }
 
 fn launch(directory: &Path, port: u16) -> Option<Child> {

@@ -130,7 +130,7 @@ async fn secure(config: &MqttConfig, stream: TcpStream) -> Result<String, Failur
         cure: "use the broker's name in `mqtt.url`",
     })?;
     let secured =
-        TlsConnector::from(tls).connect(name, stream).await.map_err(|error| Failure::of_io(&error))?;
+        TlsConnector::from(tls).connect(name, stream).await.map_err(|error| Failure::of_handshake(&error))?;
     let (_, session) = secured.get_ref();
     let version = session.protocol_version().map_or(String::new(), |version| format!("{version:?}"));
     Ok(format!("{version}, the certificate is valid for `{}`", config.server.host))

@@ -20,6 +20,10 @@ pub struct Failure {
     pub cure: &'static str,
 }
 
+/// What a port may be for.
+const CLOSED_CURE: &str =
+    "see the broker's log; a port for TLS (`mqtts://`) or WebSockets (`ws://`) closes other connections";
+
 /// Where TLS fails, and what then helps.
 const TLS_CURE: &str = "check the broker's certificate, and `mqtt.ca_file`";
 
@@ -43,7 +47,7 @@ impl Failure {
                 "see the broker's log; another client with the same id, wrong credentials or a size limit are the usual causes",
             ),
             ConnectionError::ConnectionRefused(code) => return Self::of_code(*code),
-            ConnectionError::Tls(rumqttc::TlsError::Io(error)) => return Self::of_io(error),
+            ConnectionError::Tls(rumqttc::TlsError::Io(error)) => return Self::of_handshake(error),
             ConnectionError::Tls(rumqttc::TlsError::TLS(error)) => return Self::of_tls(error),
             ConnectionError::Tls(error) => (format!("TLS failed ({error})"), TLS_CURE),
             ConnectionError::Websocket(_)
@@ -93,13 +97,28 @@ impl Failure {
                 "the broker does not accept this client's certificate, or wants one",
                 "check `mqtt.client_cert` and `mqtt.client_key`",
             ),
-            Error::InvalidMessage(_) => (
-                "the broker does not speak TLS on this port",
-                "check the port in `mqtt.url`, or begin it with `mqtt://` (without TLS)",
+            Error::InvalidMessage(_) => return Self::no_tls(),
+            Error::InvalidCertificate(fault) if format!("{fault:?}").contains("CaUsedAsEndEntity") => (
+                "the broker shows the certificate of an authority as its own",
+                "issue the broker a certificate of its own (`CA:FALSE`), signed by that authority",
             ),
             other => return Self { reason: format!("TLS failed ({other})"), cure: TLS_CURE },
         };
         Self { reason: reason.to_owned(), cure }
+    }
+
+    /// A failure while TLS is begun.
+    pub fn of_handshake(error: &io::Error) -> Self {
+        let closed =
+            [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe];
+        if closed.contains(&error.kind()) { Self::no_tls() } else { Self::of_io(error) }
+    }
+
+    fn no_tls() -> Self {
+        Self {
+            reason: "the broker does not speak TLS on this port".to_owned(),
+            cure: "check the port in `mqtt.url`, or begin it with `mqtt://` or `ws://` (without TLS)",
+        }
     }
 
     fn of_web(error: &ConnectionError) -> Self {
@@ -137,7 +156,7 @@ impl Failure {
                 "is the broker running, and does it listen on this address? (mosquitto takes only local clients until its `listener` is configured)",
             ),
             io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
-                ("the broker closed the connection", "see the broker's log")
+                ("the broker closed the connection", CLOSED_CURE)
             }
             io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
                 ("no route to the broker", "check the network and the host in `mqtt.url`")
