@@ -176,3 +176,6 @@ impl Ledger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
