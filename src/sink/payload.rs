@@ -410,6 +410,12 @@ mod tests {
     }
 
     #[test]
+    fn settings_and_refusal() {
+        insta::assert_snapshot!(json(&samples::settings()), @r#"{"run":"0f1e2d3c","ts":"2026-11-03T14:03:07.250Z","paused":false,"hop":1.0,"thresholds":{"decision":{"change_distance":0.57,"change_seconds":1.5,"lead":0.75,"replace":150.0,"memory":600.0,"carry":40.0,"least":0.15},"silence":{"threshold_lufs":-60.0,"after":2.0}}}"#);
+        insta::assert_snapshot!(json(&samples::refusal()), @r#"{"run":"0f1e2d3c","ts":"2026-11-03T14:03:07.250Z","key":"hop","message":"17 is not 0.25 to 3 seconds"}"#);
+    }
+
+    #[test]
     fn the_documentation_shows_these() {
         let page = include_str!("../../docs/mqtt.md");
         let info = Info { model_sha256: "abab…".into(), ..samples::info(1) };
@@ -420,6 +426,8 @@ mod tests {
             json(&samples::window()),
             json(&info),
             json(&samples::stats()),
+            json(&samples::settings()),
+            json(&samples::refusal()),
         ];
         for example in examples {
             assert!(page.contains(&example), "`docs/mqtt.md` lacks {example}");

@@ -6,8 +6,10 @@ use jiff::Timestamp;
 
 use super::Message;
 use super::payload::{
-    Attributes, Event, EventKind, Info, LabelP, MqttStats, SourceInfo, SourceStats, State, Stats, Window,
+    Attributes, Event, EventKind, Info, LabelP, MqttStats, Refusal, Settings, SourceInfo, SourceStats, State,
+    Stats, Thresholds, Window,
 };
+use crate::decision::{DecisionConfig, SilenceConfig};
 
 pub const RUN: &str = "0f1e2d3c";
 
@@ -93,6 +95,25 @@ pub fn info(sources: usize) -> Info {
                 uri: (*uri).into(),
             })
             .collect(),
+    }
+}
+
+pub fn settings() -> Settings {
+    Settings {
+        run: RUN.into(),
+        ts: time("2026-11-03T14:03:07.25Z"),
+        paused: false,
+        hop: 1.0,
+        thresholds: Thresholds { decision: DecisionConfig::default(), silence: SilenceConfig::default() },
+    }
+}
+
+pub fn refusal() -> Refusal {
+    Refusal {
+        run: RUN.into(),
+        ts: time("2026-11-03T14:03:07.25Z"),
+        key: Some("hop".into()),
+        message: "17 is not 0.25 to 3 seconds".into(),
     }
 }
 
