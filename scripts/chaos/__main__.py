@@ -1,0 +1,246 @@
+"""Proves that no event is lost and none comes out of order, whatever happens to broker, connection and daemon.
+
+The real daemon hears twenty sources that change every few seconds and publishes through a recording proxy to a mosquitto.
+First the broker is stopped, restarted and frozen, and a subscriber with a session of its own must receive every event.
+Then it is killed, and may forget what it acknowledged: every event must have been acknowledged on some connection. Meanwhile connections
+are cut and the daemon itself is killed. One line of JSON on standard output sums it up; exit code 0 only if nothing
+was wrong.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import outbox
+import sounds
+from incidents import FORGETFUL, FORGIVING, LONG_FREEZE, Incidents
+from ledger import Problems, Received, Sent
+from proxy import Proxy
+from servers import Broker, Daemon, Failure, free_port, tool, wait_for
+from subscriber import Subscriber
+
+ROOT = Path(__file__).resolve().parents[2]
+NODE = "chaos"
+SOURCES = 20
+LEAST_EVENTS = 5
+"""Of every source; with fewer nothing is proved."""
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="test_slow.sh", description=__doc__)
+    parser.add_argument("--rounds", type=int, help="incidents of the broker or its connection (50)")
+    parser.add_argument("--kills", type=int, help="kills of the daemon (10; a fifth of the rounds where these are given)")
+    parser.add_argument("--seed", type=int, help="repeats the choices of the run that printed it")
+    parser.add_argument("--bin", type=Path, required=True, help="the genred that is tried")
+    parser.add_argument("--keep", action="store_true", help="keep logs and records even if nothing was wrong")
+    given = parser.parse_args()
+    if given.kills is None:
+        given.kills = 10 if given.rounds is None else max(1, given.rounds // 5)
+    if given.rounds is None:
+        given.rounds = 50
+    if given.rounds < 2 or given.kills < 0:
+        parser.error("it takes at least two rounds, and no fewer than no kills")
+    if given.seed is None:
+        given.seed = random.SystemRandom().randrange(2**32)
+    return given
+
+
+def plan(rounds, kills, choose):
+    """Two lists of `(kind, [when the daemon is killed])`, every kind in them as often as the next, give or take one."""
+    forgetful = max(1, rounds // 3)
+    halves = []
+    for kinds, length in (FORGIVING, rounds - forgetful), (FORGETFUL, forgetful):
+        # All kinds before any comes again.
+        row = [kind for _ in range(length // len(kinds) + 1) for kind in choose.sample(kinds, len(kinds))][:length]
+        halves.append([[kind, None] for kind in row])
+    if rounds >= 20:
+        for step in choose.sample([step for step in halves[0] if step[0] == "freeze"], 2):
+            step[0] = LONG_FREEZE
+    steps = halves[0] + halves[1]
+    for step in choose.sample(steps, min(kills, len(steps))):
+        step[1] = choose.choice(("before", "during", "after"))
+    return halves
+
+
+def configure(folder, proxy_port, choose):
+    """Writes the sounds and the configuration; what the daemon decides fast, it publishes often."""
+    found = sounds.material(sorted((ROOT / ".cache/test-audio/songs").glob("*.ogg")))
+    if len(found) < 8:
+        raise SystemExit("chaos: the recordings are missing: run scripts/test_audio.sh")
+    config = [
+        f'node = "{NODE}"\noutput = "none"',
+        "[decision]\nchange_seconds = 0.3\nlead = 0.1\nreplace = 2.0\ncarry = 1.0",
+        f'[mqtt]\nurl = "mqtt://127.0.0.1:{proxy_port}"\nreconnect_max = 0.5\nheartbeat = 5.0',
+    ]
+    for number in range(1, SOURCES + 1):
+        path = folder / f"source-{number:02}.wav"
+        sounds.write(path, found, choose)
+        config.append(
+            f'[[source]]\nname = "{path.stem}"\nuri = "file:{path}"\nrepeat = true\n'
+            "[source.silence]\nthreshold_lufs = -30.0\nafter = 0.0"
+        )
+    (folder / "genred.toml").write_text("\n\n".join(config) + "\n")
+
+
+def environment(folder):
+    """Nothing of the user's own is read or written."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("XDG_", "GENRED_CONFIG", "RUST_LOG"))}
+    folders = {"HOME": folder / "home", "STATE_DIRECTORY": folder / "state", "RUNTIME_DIRECTORY": folder / "runtime"}
+    for path in folders.values():
+        path.mkdir()
+    models = os.environ.get("GENRED_MODELS", str(ROOT / "models"))
+    return {**kept, **{key: str(path) for key, path in folders.items()}, "GENRED_MODELS": models}
+
+
+class Run:
+    """One run: its servers, its records, and what it found."""
+
+    def __init__(self, given, folder):
+        self.given, self.folder, self.began = given, folder, time.monotonic()
+        self.problems, self.failures = Problems(), []
+        self.received, self.sent = Received(self.problems), Sent(self.problems)
+        self.events_seconds, self.expected = 0.0, {}
+        choose = random.Random(given.seed)
+        broker_port, proxy_port = free_port(), free_port()
+        configure(folder, proxy_port, choose)
+        self.halves = plan(given.rounds, given.kills, choose)
+        self.trace = open(folder / "trace.jsonl", "w")
+        self.broker = Broker(folder, broker_port)
+        self.proxy = Proxy(proxy_port, broker_port, self.sent, self.trace, self.clock)
+        self.daemon = Daemon(given.bin.resolve(), folder, environment(folder))
+        self.subscriber = Subscriber(broker_port, f"genred/{NODE}/+/event", self.received, self.clock)
+        self.incidents = Incidents(self.broker, self.proxy, self.daemon, choose, self.say)
+
+    def clock(self):
+        return time.monotonic() - self.began
+
+    def say(self, text):
+        print(f"{self.clock():7.1f} s  {text}", file=sys.stderr, flush=True)
+
+    def play(self):
+        self.broker.start()
+        self.proxy.open()
+        self.subscriber.start()
+        if not self.subscriber.subscribed.wait(10):
+            raise Failure("the subscriber could not subscribe")
+        self.half(self.halves[0], "the broker keeps what it acknowledged")
+        self.expected = self.drain()
+        wait_for(
+            "the subscriber has the newest event of every source",
+            lambda: all(self.received.last(source) >= last for source, last in self.expected.items()) or not self.subscriber.is_alive(),
+        )
+        self.subscriber.leave()
+        self.received.check_complete("missing", self.expected)
+        self.half(self.halves[1], "the broker is killed")
+        assigned = self.drain()
+        self.sent.check_complete("unsent", assigned)
+        self.sent.check_acknowledged(assigned)
+        for source in (f"source-{number:02}" for number in range(1, SOURCES + 1)):
+            if self.expected.get(source, 0) < LEAST_EVENTS:
+                self.failures.append(f"{source} had {self.expected.get(source, 0)} events for the subscriber, fewer than {LEAST_EVENTS}")
+
+    def half(self, steps, what):
+        self.say(what)
+        before, began = self.sent.total(), self.clock()
+        self.daemon.start()
+        for number, (kind, kill) in enumerate(steps, 1):
+            self.incidents.play(kind, kill)
+            self.say(f"{number} of {len(steps)}: {kind}; {self.received.total()} events received, {self.sent.total()} sent")
+            self.daemon.check()
+        self.events_seconds += self.clock() - began
+        self.say(f"{(self.sent.total() - before) / (self.clock() - began) * 60:.0f} events a minute")
+
+    def drain(self):
+        """Stops the daemon, again and again until nothing waits; the last `seq` of every source."""
+        for _ in range(10):
+            self.incidents.connected()
+            # What gathered while there was no connection has a moment.
+            time.sleep(1)
+            self.daemon.stop()
+            waiting, assigned = outbox.read(self.folder / "state" / NODE)
+            if waiting == 0:
+                return assigned
+            self.say(f"{waiting} events wait: the daemon is started again")
+            self.daemon.start()
+        raise Failure(f"{waiting} events still wait in the outbox after ten starts")
+
+    def clean_up(self):
+        self.subscriber.stop.set()
+        self.daemon.clean_up()
+        self.broker.clean_up()
+        self.proxy.refuse()
+        self.proxy.cut()
+
+    def judge(self):
+        """The summary, and what is wrong in words."""
+        incidents = self.incidents
+        for what, found, wanted in (
+            ("incidents", sum(incidents.counts.values()), self.given.rounds),
+            ("kills", incidents.kills, min(self.given.kills, self.given.rounds)),
+        ):
+            if found != wanted:
+                self.failures.append(f"{found} {what}, not {wanted}")
+        self.failures += [text for text in (self.proxy.failure, self.subscriber.failure) if text]
+        count = self.problems.count
+        summary = {
+            "seed": self.given.seed,
+            "incidents": sum(incidents.counts.values()),
+            "kinds": incidents.counts,
+            "kills": incidents.kills,
+            "connections": self.proxy.established,
+            "events": self.sent.total(),
+            "events_per_minute": round(self.sent.total() / max(1, self.events_seconds) * 60),
+            "received": self.received.total(),
+            "acknowledged": len(self.sent.acknowledged),
+            "duplicates": self.received.duplicates,
+            "redelivered": self.received.redelivered,
+            "resent": self.sent.duplicates,
+            "missing": count("missing") + count("unsent"),
+            "reordered": count("reordered"),
+            "unacknowledged": count("unacknowledged"),
+            "conflicting": count("conflicting"),
+            "duration_s": round(self.clock(), 1),
+        }
+        counts = [f"{number} {kind}" for kind, number in self.problems.counts.items()]
+        summary["ok"] = not (self.failures or counts)
+        return summary, self.failures + counts + self.problems.shown
+
+
+def main():
+    given = arguments()
+    tool("ffmpeg", "ffmpeg")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    folder = Path(tempfile.mkdtemp(prefix="genred-chaos-"))
+    run, good = None, False
+    print(f"chaos: seed {given.seed}, {given.rounds} rounds, {given.kills} kills, {given.bin}", file=sys.stderr)
+    try:
+        run = Run(given, folder)
+        try:
+            run.play()
+        except Failure as failure:
+            run.failures.append(str(failure))
+        finally:
+            run.clean_up()
+        summary, wrong = run.judge()
+        good = summary["ok"]
+        for text in wrong:
+            print(f"chaos: {text}", file=sys.stderr)
+        print(json.dumps(summary), flush=True)
+    finally:
+        if good and not given.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            print(f"chaos: logs and records are in {folder}; --seed {given.seed} repeats the choices", file=sys.stderr)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

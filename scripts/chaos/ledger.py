@@ -1,0 +1,136 @@
+"""What was sent, acknowledged and received, and what is wrong with it. Pure: no I/O, no clock.
+
+Events are known by source and `seq`; `seq` counts a source's events from 1 without a hole, over all runs of the daemon. One
+event of a source is out at a time, so one that comes again can only be the newest.
+"""
+
+from dataclasses import dataclass, field
+
+MOST_SHOWN = 20
+
+
+@dataclass
+class Problems:
+    """Counts by kind, and the first few in words."""
+
+    counts: dict = field(default_factory=dict)
+    shown: list = field(default_factory=list)
+
+    def add(self, kind, text):
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        if len(self.shown) < MOST_SHOWN:
+            self.shown.append(f"{kind}: {text}")
+
+    def count(self, kind):
+        return self.counts.get(kind, 0)
+
+
+@dataclass
+class Line:
+    """A source's events as they were first seen."""
+
+    last: int = 0
+    events: dict = field(default_factory=dict)
+    """By `seq`: `(run, payload)`."""
+
+
+class Order:
+    """Whether events come in order, each the same whenever it comes."""
+
+    def __init__(self, where, problems):
+        self.where, self.problems = where, problems
+        self.sources, self.duplicates = {}, 0
+
+    def see(self, source, run, seq, payload, when):
+        """One message; whether it is the first of its event."""
+        line = self.sources.setdefault(source, Line())
+        at = f"{source} seq {seq} {self.where} at {when}"
+        known = line.events.get(seq)
+        if known is not None:
+            if known != (run, payload):
+                self.problems.add("conflicting", f"{at}: {payload} of run {run}, before {known[1]} of run {known[0]}")
+            elif seq == line.last:
+                self.duplicates += 1
+            else:
+                self.problems.add("reordered", f"{at}: comes again after {line.last}")
+            return False
+        if seq < line.last:
+            self.problems.add("reordered", f"{at}: new, after {line.last}")
+        elif seq > line.last + 1:
+            self.problems.add("skipped", f"{at}: new, directly after {line.last}")
+        line.last = max(line.last, seq)
+        line.events[seq] = (run, payload)
+        return True
+
+    def last(self, source):
+        line = self.sources.get(source)
+        return line.last if line else 0
+
+    def has(self, source, seq):
+        line = self.sources.get(source)
+        return line is not None and seq in line.events
+
+    def total(self):
+        return sum(len(line.events) for line in self.sources.values())
+
+    def check_complete(self, kind, assigned):
+        """`assigned` is the last `seq` of every source."""
+        for source in sorted({*assigned, *self.sources}):
+            for seq in range(1, max(assigned.get(source, 0), self.last(source)) + 1):
+                if not self.has(source, seq):
+                    self.problems.add(kind, f"{source} seq {seq} never {self.where}")
+            if self.last(source) > assigned.get(source, 0):
+                text = f"{source} seq {self.last(source)} {self.where}, but the outbox assigned {assigned.get(source, 0)} at most"
+                self.problems.add("conflicting", text)
+
+
+class Received(Order):
+    """The subscriber's side."""
+
+    def __init__(self, problems):
+        super().__init__("received", problems)
+        self.redelivered = 0
+
+    def receive(self, source, run, seq, payload, redelivery, when):
+        """`redelivery`: the broker repeats what this subscriber has not acknowledged."""
+        line = self.sources.get(source)
+        if redelivery and line is not None and line.events.get(seq) == (run, payload):
+            self.redelivered += 1
+            return
+        self.see(source, run, seq, payload, when)
+
+
+class Sent(Order):
+    """The proxy's side."""
+
+    def __init__(self, problems):
+        super().__init__("sent", problems)
+        self.out, self.acknowledged = {}, set()
+
+    def publish(self, connection, packet_id, source, run, seq, payload, when):
+        out = self.out.setdefault(connection, {})
+        for other, (name, earlier) in out.items():
+            if name == source:
+                self.problems.add("reordered", f"{source} seq {seq} sent at {when} while {earlier} (packet {other}) is not acknowledged")
+        if packet_id in out:
+            self.problems.add("conflicting", f"packet id {packet_id} used twice at once on connection {connection} at {when}")
+        out[packet_id] = (source, seq)
+        self.see(source, run, seq, payload, f"{when} on connection {connection}")
+
+    def acknowledge(self, connection, packet_id):
+        """The event's `(source, seq)`, or `None` where the packet was none."""
+        event = self.out.get(connection, {}).pop(packet_id, None)
+        if event is not None:
+            self.acknowledged.add(event)
+        return event
+
+    def closed(self, connection):
+        self.out.pop(connection, None)
+
+    def check_acknowledged(self, assigned):
+        """`assigned` is the last `seq` of every source."""
+        for source in sorted({*assigned, *self.sources}):
+            for seq in range(1, max(assigned.get(source, 0), self.last(source)) + 1):
+                if (source, seq) not in self.acknowledged:
+                    how = "sent, but" if self.has(source, seq) else "neither sent nor"
+                    self.problems.add("unacknowledged", f"{source} seq {seq} was {how} acknowledged")

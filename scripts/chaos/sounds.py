@@ -1,0 +1,55 @@
+"""Sound that changes every few seconds: pieces of recorded music, speech and noise, with silence between them."""
+
+import array
+import subprocess
+import wave
+
+RATE = 16_000
+LOUDNESS = 0.12
+"""Root mean square of every piece, full scale being 1."""
+SPEECH = "The wind was strong in the north, and so the traveller went on until he came to a house by the river. " * 3
+
+
+def material(recordings):
+    """Mono samples by name, of all that ffmpeg can make here."""
+    wanted = {path.stem: ["-ss", "30", "-t", "60", "-i", path] for path in recordings}
+    wanted["noise"] = ["-f", "lavfi", "-i", "anoisesrc=d=20:c=pink:r=16000:seed=1"]
+    wanted["speech"] = ["-f", "lavfi", "-i", f"flite=voice=slt:text='{SPEECH}'"]
+    found = {}
+    for name, arguments in wanted.items():
+        command = ["ffmpeg", "-nostdin", "-v", "error", *arguments, "-ac", "1", "-ar", str(RATE), "-f", "s16le", "-"]
+        made = subprocess.run(command, capture_output=True, check=False)
+        # Not every ffmpeg has a voice.
+        if made.returncode and name != "speech":
+            raise SystemExit(f"chaos: ffmpeg cannot read `{name}`: {made.stderr.decode().strip()}")
+        if made.returncode == 0:
+            found[name] = array.array("h", made.stdout)
+    return found
+
+
+def write(path, sounds, random):
+    """Half a minute to a minute; `repeat = true` makes it endless. Returns its length in seconds."""
+    samples, before = array.array("h"), None
+    for _ in range(random.randint(4, 6)):
+        name = random.choice(sorted(name for name in sounds if name != before))
+        samples += piece(sounds[name], random.uniform(3, 6), random)
+        # Its end is heard once the three seconds of short-term loudness are quiet.
+        if random.random() < 0.8:
+            samples += array.array("h", bytes(2 * int(RATE * random.uniform(3.3, 4.5))))
+        before = name
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(samples.tobytes())
+    return len(samples) / RATE
+
+
+def piece(sound, seconds, random):
+    """A piece from anywhere in `sound`, as loud as all others."""
+    length = min(int(RATE * seconds), len(sound))
+    start = random.randint(0, len(sound) - length)
+    cut = sound[start : start + length]
+    power = sum(sample * sample for sample in cut[::8]) / max(1, len(cut[::8]))
+    gain = LOUDNESS * 32768 / max(1.0, power**0.5)
+    return array.array("h", (max(-32768, min(32767, int(sample * gain))) for sample in cut))

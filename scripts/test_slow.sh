@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# No event lost, none out of order, whatever happens to broker, connection and daemon: see scripts/chaos/__main__.py.
+#
+#   scripts/test_slow.sh                        50 incidents of the broker, 10 kills of the daemon
+#   scripts/test_slow.sh --rounds 5             fewer: a fifth as many kills, at least one
+#   scripts/test_slow.sh --kills 3 --seed 7     the choices of an earlier run
+#   scripts/test_slow.sh --bin PATH             default: target/release/genred, else target/debug/genred
+#   scripts/test_slow.sh --keep                 keep logs and records even if nothing was wrong
+#
+# Needs mosquitto, ffmpeg and Python 3 (scripts/setup.sh --tests installs them). One line of JSON on standard output.
+set -euo pipefail
+here=$PWD
+cd "$(dirname "$0")/.."
+
+bin="" arguments=()
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --bin) bin=$2; shift 2 ;;
+        --bin=*) bin=${1#*=}; shift ;;
+        -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        *) arguments+=("$1"); shift ;;
+    esac
+done
+case "$bin" in "" | /*) ;; *) bin=$here/$bin ;; esac
+for built in target/release/genred target/debug/genred; do
+    [ -n "$bin" ] || [ ! -x "$built" ] || bin=$PWD/$built
+done
+[ -n "$bin" ] || { echo "test_slow: there is no target/release/genred; run scripts/setup.sh" >&2; exit 2; }
+[ -x "$bin" ] || { echo "test_slow: \`$bin\` is not a program" >&2; exit 2; }
+# A program that was not set up by scripts/setup.sh has no ONNX Runtime beside it.
+runtime=$PWD/.cache/onnxruntime/libonnxruntime.so
+if [ -z "${ORT_DYLIB_PATH:-}" ] && [ ! -e "$(dirname "$bin")/lib/libonnxruntime.so" ] && [ -e "$runtime" ]; then
+    export ORT_DYLIB_PATH=$runtime
+fi
+
+scripts/test_audio.sh
+# First that the proofs can fail.
+python3 -B -m unittest discover -q -s scripts/chaos
+exec python3 -B scripts/chaos --bin "$bin" "${arguments[@]}"
