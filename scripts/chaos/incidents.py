@@ -14,6 +14,8 @@ LONG_FREEZE = "long freeze"
 """Longer than the daemon takes to notice, at most twice its keep-alive of 15 s."""
 MOMENTS = ("now", "sent", "delivered", "acknowledged")
 """When the daemon is killed: at once, or as an event or its acknowledgement passes the proxy."""
+WAIT_FOR_MOMENT = 8
+"""Seconds; a daemon that has just started hears three before it says anything."""
 
 
 class Incidents:
@@ -25,12 +27,12 @@ class Incidents:
 
     def play(self, kind, kill):
         """An incident of `kind`; `kill` is `None`, "before", "during" or "after", of the daemon's death."""
-        self._wait(0.5, 4)
+        self._wait(1, 6)
         if self.random.random() < 0.7:
             self.connected()
         if kill == "before":
             self.kill_daemon()
-        killing = self.kill_daemon if kill == "during" else None
+        killing = self.kill_at_once if kill == "during" else None
         {
             "stop": lambda: self._away(self.broker.stop, self.random.uniform(0.3, 6), killing),
             "restart": lambda: self._away(self.broker.stop, 0, killing),
@@ -50,15 +52,18 @@ class Incidents:
         """Waits for the daemon's connection; after a freeze it takes two keep-alives until it looks for a new one."""
         wait_for("the daemon connects to the broker", lambda: self.daemon.check() or self.proxy.is_connected(), 45)
 
-    def kill_daemon(self):
+    def kill_at_once(self):
+        self.kill_daemon("now")
+
+    def kill_daemon(self, moment=None):
         """`SIGKILL` at a delicate moment where one comes within seconds, and a new start."""
-        moment = self.random.choice(MOMENTS)
+        moment = moment or self.random.choice(MOMENTS)
         pause = self.random.choice([0, self.random.uniform(0.1, 2)])
         self.daemon.check()
         if moment != "now":
             pid = self.daemon.child.pid
             self.proxy.set_trap(moment, lambda: os.kill(pid, signal.SIGKILL))
-            end = time.monotonic() + 3
+            end = time.monotonic() + WAIT_FOR_MOMENT
             while self.daemon.running() and time.monotonic() < end:
                 time.sleep(0.005)
             moment = f"{moment}, in vain" if self.proxy.take_trap() else moment
