@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# No event lost, none out of order, whatever happens to broker, connection and daemon: see scripts/chaos/__main__.py.
+# No event lost, none out of order, whatever happens to broker, connection and daemon: scripts/chaos/.
 #
 #   scripts/test_slow.sh                        50 incidents of the broker, 10 kills of the daemon
 #   scripts/test_slow.sh --rounds 5             fewer: a fifth as many kills, at least one
@@ -7,7 +7,8 @@
 #   scripts/test_slow.sh --bin PATH             default: target/release/genred, else target/debug/genred
 #   scripts/test_slow.sh --keep                 keep logs and records even if nothing was wrong
 #
-# Needs mosquitto, ffmpeg and Python 3 (scripts/setup.sh --tests installs them). One line of JSON on standard output.
+# One line of JSON on standard output sums it up. Needs mosquitto, ffmpeg and Python 3, which
+# scripts/setup.sh --tests installs.
 set -euo pipefail
 here=$PWD
 cd "$(dirname "$0")/.."
@@ -17,7 +18,7 @@ while [ $# -gt 0 ]; do
     case "$1" in
         --bin) bin=$2; shift 2 ;;
         --bin=*) bin=${1#*=}; shift ;;
-        -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
         *) arguments+=("$1"); shift ;;
     esac
 done

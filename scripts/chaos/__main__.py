@@ -1,10 +1,10 @@
 """Proves that no event is lost and none comes out of order, whatever happens to broker, connection and daemon.
 
-The real daemon hears twenty sources that change every few seconds and publishes through a recording proxy to a mosquitto.
-First the broker is stopped, restarted and frozen, and a subscriber with a session of its own must receive every event.
-Then it is killed, and may forget what it acknowledged: every event must have been acknowledged on some connection. Meanwhile connections
-are cut and the daemon itself is killed. One line of JSON on standard output sums it up; exit code 0 only if nothing
-was wrong.
+The real daemon hears twenty sources that change every few seconds and publishes through a recording proxy to
+a mosquitto. First the broker is stopped, restarted and frozen, and a subscriber that keeps its session must
+receive every event. Then it is killed, and may forget what it acknowledged: every event must have been
+acknowledged on some connection. Meanwhile connections are cut and the daemon itself is killed. One line of JSON
+on standard output sums it up; the exit code is 0 only if nothing was wrong.
 """
 
 import argparse
@@ -39,7 +39,7 @@ LEAST_SECONDS = 40
 def arguments():
     parser = argparse.ArgumentParser(prog="test_slow.sh", description=__doc__)
     parser.add_argument("--rounds", type=int, help="incidents of the broker or its connection (50)")
-    parser.add_argument("--kills", type=int, help="kills of the daemon (10; a fifth of the rounds where these are given)")
+    parser.add_argument("--kills", type=int, help="kills of the daemon (10; with --rounds a fifth of these)")
     parser.add_argument("--seed", type=int, help="repeats the choices of the run that printed it")
     parser.add_argument("--bin", type=Path, required=True, help="the genred that is tried")
     parser.add_argument("--keep", action="store_true", help="keep logs and records even if nothing was wrong")
@@ -56,13 +56,14 @@ def arguments():
 
 
 def plan(rounds, kills, choose):
-    """Two lists of `(kind, [when the daemon is killed])`, every kind in them as often as the next, give or take one."""
+    """Two lists of `[kind, when the daemon is killed]`; all kinds come once before one comes again."""
     forgetful = max(1, rounds * 2 // 5)
     halves = []
     for kinds, length in (FORGIVING, rounds - forgetful), (FORGETFUL, forgetful):
-        # All kinds before any comes again.
-        row = [kind for _ in range(length // len(kinds) + 1) for kind in choose.sample(kinds, len(kinds))][:length]
-        halves.append([[kind, None] for kind in row])
+        row = []
+        while len(row) < length:
+            row += choose.sample(kinds, len(kinds))
+        halves.append([[kind, None] for kind in row[:length]])
     if rounds >= 20:
         for step in choose.sample([step for step in halves[0] if step[0] == "freeze"], 2):
             step[0] = LONG_FREEZE
@@ -94,12 +95,12 @@ def configure(folder, proxy_port, choose):
 
 def environment(folder):
     """Nothing of the user's own is read or written."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("XDG_", "GENRED_CONFIG", "RUST_LOG"))}
-    folders = {"HOME": folder / "home", "STATE_DIRECTORY": folder / "state", "RUNTIME_DIRECTORY": folder / "runtime"}
-    for path in folders.values():
-        path.mkdir()
-    models = os.environ.get("GENRED_MODELS", str(ROOT / "models"))
-    return {**kept, **{key: str(path) for key, path in folders.items()}, "GENRED_MODELS": models}
+    ours = {"GENRED_MODELS": os.environ.get("GENRED_MODELS", str(ROOT / "models"))}
+    for key, name in ("HOME", "home"), ("STATE_DIRECTORY", "state"), ("RUNTIME_DIRECTORY", "runtime"):
+        (folder / name).mkdir()
+        ours[key] = str(folder / name)
+    users = ("XDG_", "GENRED_CONFIG", "RUST_LOG")
+    return {key: value for key, value in os.environ.items() if not key.startswith(users)} | ours
 
 
 class Run:
@@ -144,9 +145,10 @@ class Run:
         assigned = self.drain()
         self.sent.check_complete("unsent", assigned)
         self.sent.check_acknowledged(assigned)
-        for source in (f"source-{number:02}" for number in range(1, SOURCES + 1)):
-            if self.expected.get(source, 0) < LEAST_EVENTS:
-                self.failures.append(f"{source} had {self.expected.get(source, 0)} events for the subscriber, fewer than {LEAST_EVENTS}")
+        for number in range(1, SOURCES + 1):
+            events = self.expected.get(f"source-{number:02}", 0)
+            if events < LEAST_EVENTS:
+                self.failures.append(f"the subscriber had {events} events of source {number}, not {LEAST_EVENTS}")
 
     def received_all(self):
         return all(self.received.last(source) >= last for source, last in self.expected.items())
@@ -157,7 +159,8 @@ class Run:
         self.daemon.start()
         for number, (kind, kill) in enumerate(steps, 1):
             self.incidents.play(kind, kill)
-            self.say(f"{number} of {len(steps)}: {kind}; {self.received.total()} events received, {self.sent.total()} sent")
+            events = f"{self.received.total()} events received, {self.sent.total()} sent"
+            self.say(f"{number} of {len(steps)}: {kind}; {events}")
             self.daemon.check()
         time.sleep(max(0.0, began + LEAST_SECONDS - self.clock()))
         self.events_seconds += self.clock() - began
@@ -183,6 +186,7 @@ class Run:
         self.broker.clean_up()
         self.proxy.refuse()
         self.proxy.cut()
+        self.trace.flush()
 
     def judge(self):
         """The summary, and what is wrong in words."""
@@ -243,7 +247,7 @@ def main():
         if good and not given.keep:
             shutil.rmtree(folder, ignore_errors=True)
         else:
-            print(f"chaos: logs and records are in {folder}; --seed {given.seed} repeats the choices", file=sys.stderr)
+            print(f"chaos: logs and records are in {folder}; --seed {given.seed} repeats it", file=sys.stderr)
     return 0 if good else 1
 
 

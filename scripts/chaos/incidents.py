@@ -49,8 +49,9 @@ class Incidents:
             self.kill_daemon()
 
     def connected(self):
-        """Waits for the daemon's connection; after a freeze it takes two keep-alives until it looks for a new one."""
-        wait_for("the daemon connects to the broker", lambda: self.daemon.check() or self.proxy.is_connected(), 45)
+        """Waits for the daemon's connection; after a freeze it may look for a new one two keep-alives later."""
+        connected = lambda: self.daemon.check() or self.proxy.is_connected()
+        wait_for("the daemon connects to the broker", connected, 45)
 
     def kill_at_once(self):
         self.kill_daemon("now")

@@ -1,7 +1,7 @@
 """What was sent, acknowledged and received, and what is wrong with it. Pure: no I/O, no clock.
 
-Events are known by source and `seq`; `seq` counts a source's events from 1 without a hole, over all runs of the daemon. One
-event of a source is out at a time, so one that comes again can only be the newest.
+Events are known by source and `seq`, which counts a source's events from 1 without a hole, over all runs of the
+daemon. One event of a source is out at a time, so one that comes again can only be the newest.
 """
 
 from dataclasses import dataclass, field
@@ -48,7 +48,7 @@ class Order:
         known = line.events.get(seq)
         if known is not None:
             if known != (run, payload):
-                self.problems.add("conflicting", f"{at}: {payload} of run {run}, before {known[1]} of run {known[0]}")
+                self.problems.add("conflicting", f"{at}: {payload}, before {known[1]}")
             elif seq == line.last:
                 self.duplicates += 1
             else:
@@ -80,7 +80,8 @@ class Order:
                 if not self.has(source, seq):
                     self.problems.add(kind, f"{source} seq {seq} never {self.where}")
             if self.last(source) > assigned.get(source, 0):
-                text = f"{source} seq {self.last(source)} {self.where}, but the outbox assigned {assigned.get(source, 0)} at most"
+                most = assigned.get(source, 0)
+                text = f"{source} seq {self.last(source)} {self.where}, but the outbox assigned {most} at most"
                 self.problems.add("conflicting", text)
 
 
@@ -109,13 +110,15 @@ class Sent(Order):
 
     def publish(self, connection, packet_id, source, run, seq, payload, when):
         out = self.out.setdefault(connection, {})
-        for other, (name, earlier) in out.items():
+        when = f"{when} on connection {connection}"
+        for name, earlier in out.values():
             if name == source:
-                self.problems.add("reordered", f"{source} seq {seq} sent at {when} while {earlier} (packet {other}) is not acknowledged")
+                text = f"{source} seq {seq} sent at {when} before {earlier} is acknowledged"
+                self.problems.add("reordered", text)
         if packet_id in out:
-            self.problems.add("conflicting", f"packet id {packet_id} used twice at once on connection {connection} at {when}")
+            self.problems.add("conflicting", f"packet id {packet_id} used twice at once at {when}")
         out[packet_id] = (source, seq)
-        self.see(source, run, seq, payload, f"{when} on connection {connection}")
+        self.see(source, run, seq, payload, when)
 
     def acknowledge(self, connection, packet_id):
         """The event's `(source, seq)`, or `None` where the packet was none."""

@@ -38,7 +38,8 @@ def publication(flags, body):
     qos = flags >> 1 & 3
     end = 2 + struct.unpack_from(">H", body)[0]
     packet_id = struct.unpack_from(">H", body, end)[0] if qos else None
-    return body[2:end].decode(), qos, packet_id, bool(flags & 8), bool(flags & 1), body[end + (2 if qos else 0) :]
+    payload = body[end + (2 if qos else 0) :]
+    return body[2:end].decode(), qos, packet_id, bool(flags & 8), bool(flags & 1), payload
 
 
 def packet_id(body):
@@ -61,7 +62,8 @@ def _string(text):
 
 def connect(client_id, clean, keep_alive):
     """`keep_alive` in seconds; a session that is not `clean` outlives its connections."""
-    return _packet(CONNECT, 0, _string("MQTT") + bytes([4, 2 if clean else 0]) + struct.pack(">H", keep_alive) + _string(client_id))
+    head = _string("MQTT") + bytes([4, 2 if clean else 0]) + struct.pack(">H", keep_alive)
+    return _packet(CONNECT, 0, head + _string(client_id))
 
 
 def subscribe(packet_id, topic, qos):

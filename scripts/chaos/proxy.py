@@ -3,7 +3,6 @@
 import json
 import socket
 import threading
-import time
 
 import packets
 
@@ -43,11 +42,11 @@ class Proxy:
         self.port, self.broker_port = port, broker_port
         self.ledger, self.trace, self.clock = ledger, trace, clock
         self.lock = threading.RLock()
-        self.connections, self.opened, self.established, self.acknowledgements = {}, 0, 0, 0
+        self.connections, self.opened, self.established = {}, 0, 0
         self.failure = None
         self.listening = None
         self.trap = None
-        """`(moment, action)`: what to do, once, at the next event that is `sent`, `delivered` or `acknowledged`."""
+        """`(moment, action)`: what to do once the next event is `sent`, `delivered` or `acknowledged`."""
 
     def open(self):
         """Lets connections in."""
@@ -121,7 +120,8 @@ class Proxy:
                 threading.Thread(target=self._run, args=(connection,), daemon=True).start()
 
     def _run(self, connection):
-        back = threading.Thread(target=self._pump, args=(connection, connection.broker, self._from_broker), daemon=True)
+        from_broker = (connection, connection.broker, self._from_broker)
+        back = threading.Thread(target=self._pump, args=from_broker, daemon=True)
         back.start()
         self._pump(connection, connection.daemon, self._from_daemon)
         back.join()
@@ -155,8 +155,9 @@ class Proxy:
                 self.failure = self.failure or f"{topic}: {payload!r} with QoS {qos}, retain {retained}"
             with self.lock:
                 self._spring("sent")
-                self.ledger.publish(connection.number, packet_id, source, run, seq, payload.decode(), f"{self.clock():.3f} s")
-                self._write("sent", connection, packet=packet_id, source=source, run=run, seq=seq)
+                when = f"{self.clock():.3f} s"
+                self.ledger.publish(connection.number, packet_id, source, run, seq, payload.decode(), when)
+                self._write("sent", connection, packet_id, source=source, run=run, seq=seq)
         connection.broker.sendall(raw)
         if event:
             with self.lock:
@@ -172,11 +173,12 @@ class Proxy:
                 self.established += 1
                 self._write("connected", connection)
             if kind == packets.PUBACK:
-                event = self.ledger.acknowledge(connection.number, packets.packet_id(body))
+                packet_id = packets.packet_id(body)
+                event = self.ledger.acknowledge(connection.number, packet_id)
                 if event:
-                    self.acknowledgements += 1
-                    self._write("acknowledged", connection, packet=packets.packet_id(body), source=event[0], seq=event[1])
+                    self._write("acknowledged", connection, packet_id, source=event[0], seq=event[1])
                     self._spring("acknowledged")
 
-    def _write(self, what, connection, **more):
-        self.trace.write(json.dumps({"at": round(self.clock(), 4), "what": what, "connection": connection.number, **more}) + "\n")
+    def _write(self, what, connection, packet=None, **more):
+        line = {"at": round(self.clock(), 4), "what": what, "connection": connection.number, "packet": packet}
+        self.trace.write(json.dumps(line | more) + "\n")

@@ -26,7 +26,7 @@ def wait_for(what, ready, seconds=DEADLINE):
 
 
 def free_port():
-    """A port that is free now and that the system gives to nobody else: below those that it hands out itself."""
+    """A port that is free, below those that the system hands out itself."""
     while True:
         port = random.SystemRandom().randint(20_000, 32_000)
         try:
@@ -62,7 +62,8 @@ class Server:
 
     def check(self):
         if not self.running():
-            raise Failure(f"{self.name} ended by itself with {self.child and self.child.returncode}:\n{self.tail()}")
+            code = self.child and self.child.returncode
+            raise Failure(f"{self.name} ended by itself with {code}:\n{self.tail()}")
 
     def send(self, number):
         self.check()

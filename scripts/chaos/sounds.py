@@ -1,4 +1,4 @@
-"""Sound that changes every few seconds: pieces of recorded music, speech and noise, with silence between them."""
+"""Sound that changes every few seconds: pieces of recorded music, speech and noise, with silence between."""
 
 import array
 import subprocess
@@ -7,23 +7,22 @@ import wave
 RATE = 16_000
 LOUDNESS = 0.12
 """Root mean square of every piece, full scale being 1."""
-SPEECH = "The wind was strong in the north, and so the traveller went on until he came to a house by the river. " * 3
+SPEECH = 3 * "The wind was strong in the north, and the traveller went on until he came to a house by the river. "
 
 
 def material(recordings):
-    """Mono samples by name, of all that ffmpeg can make here."""
+    """Mono samples by name: of the recordings, pink noise, and a voice of ffmpeg's own (libflite)."""
     wanted = {path.stem: ["-ss", "30", "-t", "60", "-i", path] for path in recordings}
     wanted["noise"] = ["-f", "lavfi", "-i", "anoisesrc=d=20:c=pink:r=16000:seed=1"]
     wanted["speech"] = ["-f", "lavfi", "-i", f"flite=voice=slt:text='{SPEECH}'"]
     found = {}
     for name, arguments in wanted.items():
-        command = ["ffmpeg", "-nostdin", "-v", "error", *arguments, "-ac", "1", "-ar", str(RATE), "-f", "s16le", "-"]
+        output = ["-ac", "1", "-ar", str(RATE), "-f", "s16le", "-"]
+        command = ["ffmpeg", "-nostdin", "-v", "error", *arguments, *output]
         made = subprocess.run(command, capture_output=True, check=False)
-        # Not every ffmpeg has a voice.
-        if made.returncode and name != "speech":
-            raise SystemExit(f"chaos: ffmpeg cannot read `{name}`: {made.stderr.decode().strip()}")
-        if made.returncode == 0:
-            found[name] = array.array("h", made.stdout)
+        if made.returncode:
+            raise SystemExit(f"chaos: ffmpeg cannot make `{name}`: {made.stderr.decode().strip()}")
+        found[name] = array.array("h", made.stdout)
     return found
 
 

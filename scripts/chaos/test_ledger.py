@@ -7,10 +7,12 @@ from packets import PUBLISH, Packets, acknowledge, publication
 
 
 def received(*messages, assigned=None):
+    """A message is `seq`, `(seq, run)` or `(seq, run, redelivery)`."""
     problems = Problems()
     ledger = Received(problems)
     for message in messages:
-        seq, run, redelivery = (*message, "r1", False)[:3] if isinstance(message, tuple) else (message, "r1", False)
+        given = message if isinstance(message, tuple) else (message,)
+        seq, run, redelivery = given + ("r1", False)[len(given) - 1 :]
         ledger.receive("a", run, seq, f"event {seq} of {run}", redelivery, "0 s")
     if assigned:
         ledger.check_complete("missing", {"a": assigned})
