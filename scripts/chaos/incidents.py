@@ -51,7 +51,7 @@ class Incidents:
     def connected(self):
         """Waits for the daemon's connection; after a freeze it may look for a new one two keep-alives later."""
         connected = lambda: self.daemon.check() or self.proxy.is_connected()
-        wait_for("the daemon connects to the broker", connected, 45)
+        wait_for("the daemon connects to the broker", connected, 60)
 
     def kill_at_once(self):
         self.kill_daemon("now")

@@ -42,6 +42,11 @@ def publication(flags, body):
     return body[2:end].decode(), qos, packet_id, bool(flags & 8), bool(flags & 1), payload
 
 
+def has_will(body):
+    """Whether a CONNECT leaves a last will."""
+    return bool(body[struct.unpack_from(">H", body)[0] + 3] & 4)
+
+
 def packet_id(body):
     """Packet id of a PUBACK or SUBACK."""
     return struct.unpack_from(">H", body)[0]

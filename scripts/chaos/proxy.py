@@ -24,6 +24,8 @@ class Connection:
     def __init__(self, number, daemon, broker):
         self.number, self.daemon, self.broker = number, daemon, broker
         self.established = False
+        self.publishes = False
+        """It leaves a last will; before it the daemon has one without, to ask what the broker keeps."""
         self.deaf = False
         """Nothing of the broker's gets through any more; the daemon's does."""
 
@@ -66,8 +68,9 @@ class Proxy:
             self.listening = None
 
     def is_connected(self):
+        """Whether there is a connection for events."""
         with self.lock:
-            return any(each.established and not each.deaf for each in self.connections.values())
+            return any(each.established and each.publishes and not each.deaf for each in self.connections.values())
 
     def deafen(self):
         """Keeps back what the broker sends on all connections; how many there are."""
@@ -146,6 +149,8 @@ class Proxy:
 
     def _from_daemon(self, connection, kind, flags, body, raw):
         event = None
+        if kind == packets.CONNECT:
+            connection.publishes = packets.has_will(body)
         if kind == packets.PUBLISH:
             topic, qos, packet_id, _, retained, payload = packets.publication(flags, body)
             event = parse_event(topic, payload)
@@ -170,7 +175,7 @@ class Proxy:
             connection.daemon.sendall(raw)
             if kind == packets.CONNACK and body[1] == 0:
                 connection.established = True
-                self.established += 1
+                self.established += connection.publishes
                 self._write("connected", connection)
             if kind == packets.PUBACK:
                 packet_id = packets.packet_id(body)

@@ -3,7 +3,7 @@
 import unittest
 
 from ledger import Problems, Received, Sent
-from packets import PUBLISH, Packets, acknowledge, publication
+from packets import PUBLISH, Packets, acknowledge, connect, has_will, publication
 
 
 def received(*messages, assigned=None):
@@ -128,6 +128,11 @@ class Bytes(unittest.TestCase):
         self.assertEqual([packet[0] for packet in found], [PUBLISH, 4])
         self.assertEqual(publication(*found[0][1:3]), ("t", 1, 258, True, False, b"x" * 200))
         self.assertEqual(b"".join(packet[3] for packet in found), stream)
+
+    def test_tell_whether_there_is_a_last_will(self):
+        _, _, body, _ = next(Packets().feed(connect("id", clean=True, keep_alive=15)))
+        self.assertFalse(has_will(body))
+        self.assertTrue(has_will(body[:7] + bytes([body[7] | 4]) + body[8:]))
 
 
 if __name__ == "__main__":
