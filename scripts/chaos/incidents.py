@@ -23,16 +23,19 @@ class Incidents:
 
     def __init__(self, broker, proxy, daemon, random, say):
         self.broker, self.proxy, self.daemon, self.random, self.say = broker, proxy, daemon, random, say
-        self.counts, self.kills = {}, 0
+        self.counts, self.kills, self.moment = {}, 0, None
 
     def play(self, kind, kill):
-        """An incident of `kind`; `kill` is `None`, "before", "during" or "after", of the daemon's death."""
+        """An incident of `kind`; `kill` says when the daemon is killed: "before", "during", "after" or `None`.
+
+        After an incident that is while what has gathered goes out.
+        """
         self._wait(1, 6)
         if self.random.random() < 0.7:
             self.connected()
         if kill == "before":
             self.kill_daemon()
-        killing = self.kill_at_once if kill == "during" else None
+        killing = {"during": self._kill_at_once, "after": self._arm}.get(kill)
         {
             "stop": lambda: self._away(self.broker.stop, self.random.uniform(0.3, 6), killing),
             "restart": lambda: self._away(self.broker.stop, 0, killing),
@@ -45,37 +48,44 @@ class Incidents:
         }[kind]()
         self.counts[kind] = self.counts.get(kind, 0) + 1
         if kill == "after":
-            self._wait(0, 0.5)
-            self.kill_daemon()
+            self._see_it_die()
 
     def connected(self):
         """Waits for the daemon's connection; after a freeze it may look for a new one two keep-alives later."""
         connected = lambda: self.daemon.check() or self.proxy.is_connected()
         wait_for("the daemon connects to the broker", connected, 60)
 
-    def kill_at_once(self):
-        self.kill_daemon("now")
+    def kill_daemon(self):
+        """`SIGKILL` and a new start."""
+        self._arm()
+        self._see_it_die()
 
-    def kill_daemon(self, moment=None):
-        """`SIGKILL` at a delicate moment where one comes within seconds, and a new start."""
-        moment = moment or self.random.choice(MOMENTS)
-        pause = self.random.choice([0, self.random.uniform(0.1, 2)])
+    def _arm(self):
+        """Has the daemon killed at a delicate moment, where one comes."""
         self.daemon.check()
-        if moment != "now":
-            pid = self.daemon.child.pid
-            self.proxy.set_trap(moment, lambda: os.kill(pid, signal.SIGKILL))
-            end = time.monotonic() + WAIT_FOR_MOMENT
-            while self.daemon.running() and time.monotonic() < end:
-                time.sleep(0.005)
-            moment = f"{moment}, in vain" if self.proxy.take_trap() else moment
+        self.moment, count = self.random.choice(MOMENTS), self.random.choice([1, self.random.randint(2, 20)])
+        pid = self.daemon.child.pid
+        if self.moment != "now":
+            self.proxy.set_trap(self.moment, count, lambda: os.kill(pid, signal.SIGKILL))
+
+    def _see_it_die(self):
+        pause = self.random.choice([0, self.random.uniform(0.1, 2)])
+        end = time.monotonic() + (0 if self.moment == "now" else WAIT_FOR_MOMENT)
+        while self.daemon.running() and time.monotonic() < end:
+            time.sleep(0.005)
+        in_vain = ", in vain" if self.proxy.take_trap() else ""
         if self.daemon.running():
             self.daemon.kill()
         else:
             self.daemon.wait(-signal.SIGKILL)
         self.kills += 1
-        self.say(f"  the daemon is killed ({moment}) and started again after {pause:.1f} s")
+        self.say(f"  the daemon is killed ({self.moment}{in_vain}) and started again after {pause:.1f} s")
         time.sleep(pause)
         self.daemon.start()
+
+    def _kill_at_once(self):
+        self.moment = "now"
+        self._see_it_die()
 
     def _away(self, end, pause, killing):
         self.proxy.refuse()

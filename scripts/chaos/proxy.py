@@ -48,7 +48,7 @@ class Proxy:
         self.failure = None
         self.listening = None
         self.trap = None
-        """`(moment, action)`: what to do once the next event is `sent`, `delivered` or `acknowledged`."""
+        """`(moment, count, action)`: what to do once so many events are `sent`, `delivered` or `acknowledged`."""
 
     def open(self):
         """Lets connections in."""
@@ -86,9 +86,9 @@ class Proxy:
             for each in self.connections.values():
                 each.close()
 
-    def set_trap(self, moment, action):
+    def set_trap(self, moment, count, action):
         with self.lock:
-            self.trap = (moment, action)
+            self.trap = (moment, count, action)
 
     def take_trap(self):
         """Disarms it; whether it was still armed."""
@@ -97,8 +97,11 @@ class Proxy:
             return armed
 
     def _spring(self, moment):
-        if self.trap and self.trap[0] == moment:
-            action, self.trap = self.trap[1], None
+        if not self.trap or self.trap[0] != moment:
+            return
+        _, count, action = self.trap
+        self.trap = (moment, count - 1, action) if count > 1 else None
+        if not self.trap:
             action()
 
     def _accept(self, listener, stop):
