@@ -214,6 +214,7 @@ class Run:
             "resent": self.sent.duplicates,
             "missing": count("missing") + count("unsent"),
             "reordered": count("reordered"),
+            "replayed": count("replayed"),
             "unacknowledged": count("unacknowledged"),
             "conflicting": count("conflicting"),
             "duration_s": round(self.clock(), 1),

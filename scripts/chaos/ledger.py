@@ -52,7 +52,7 @@ class Order:
             elif seq == line.last:
                 self.duplicates += 1
             else:
-                self.problems.add("reordered", f"{at}: comes again after {line.last}")
+                self.problems.add(self.name_replay(source, seq), f"{at}: comes again after {line.last}")
             return False
         if seq < line.last:
             self.problems.add("reordered", f"{at}: new, after {line.last}")
@@ -61,6 +61,10 @@ class Order:
         line.last = max(line.last, seq)
         line.events[seq] = (run, payload)
         return True
+
+    def name_replay(self, _source, _seq):
+        """What it is when an event comes again after a later one."""
+        return "replayed"
 
     def last(self, source):
         line = self.sources.get(source)
@@ -126,6 +130,10 @@ class Sent(Order):
         if event is not None:
             self.acknowledged.add(event)
         return event
+
+    def name_replay(self, source, seq):
+        """A later one must not go out before an event is acknowledged."""
+        return "replayed" if (source, seq) in self.acknowledged else "reordered"
 
     def closed(self, connection):
         self.out.pop(connection, None)

@@ -43,7 +43,7 @@ class TheSubscriber(unittest.TestCase):
         self.assertEqual(received(1, 3, 2, assigned=3)[1], {"skipped": 1, "reordered": 1})
 
     def test_sees_an_old_one_again(self):
-        self.assertEqual(received(1, 2, 1, assigned=2)[1], {"reordered": 1})
+        self.assertEqual(received(1, 2, 1, assigned=2)[1], {"replayed": 1})
 
     def test_sees_a_row_that_begins_again(self):
         self.assertEqual(received(1, 2, (1, "r2"), (2, "r2"), assigned=2)[1], {"conflicting": 2})
@@ -108,6 +108,14 @@ class TheProxy(unittest.TestCase):
         self.publish(1, 7)
         self.ledger.acknowledge(1, 7)
         self.check(unsent=1, unacknowledged=1)
+
+    def test_sees_what_is_sent_again_after_a_later_one(self):
+        for connection in 1, 2:
+            for seq in 1, 2:
+                self.publish(seq, seq, connection)
+                self.ledger.acknowledge(connection, seq)
+        self.check(replayed=1)
+        self.assertEqual(self.ledger.duplicates, 1)
 
     def test_sees_the_wrong_order_on_a_new_connection(self):
         self.publish(1, 7)
