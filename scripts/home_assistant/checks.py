@@ -1,0 +1,370 @@
+"""The checks of `scripts/test_home_assistant.sh`: the real daemon, a real broker, a real Home Assistant."""
+
+import argparse
+import os
+import signal
+import socket
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+from processes import Daemon, Failure, elapsed, until
+from world import DECK, EVENT_TYPES, NODE, NOTHING, STATES, TUNER, Node, World
+
+#: Seconds within which discovery is visible after the daemon's start, and after a birth message.
+BAR = 5.0
+#: Messages a minute and source, at most, where nothing changes.
+AT_REST = 12
+
+
+def expect(condition, message):
+    if not condition:
+        raise Failure(message)
+
+
+def within_bar(what, seconds):
+    expect(seconds <= BAR, f"{what} took {seconds:.2f} s, more than {BAR:g} s")
+
+
+def entities(world):
+    """Entities of each source and of the node, with their attributes, devices and ids."""
+    node, home = world.node, world.home
+    world.services()
+    first = len(home.events)
+    world.daemon.start(world.configuration())
+
+    def missing():
+        world.alive()
+        return set(node.enabled) - set(home.states())
+
+    seconds = elapsed(lambda: f"there are {', '.join(missing())}", lambda: not missing(), since=world.daemon.started)
+    within_bar("discovery after the daemon's start", seconds)
+    music = world.available(node, music=True) + seconds
+    labels = world.listener.last(f"{node.topics}/info")["labels"]
+    attributes = {
+        "genre": {"device_class": "enum", "options": [*labels, *STATES]},
+        "confidence": {"unit_of_measurement": "%", "state_class": "measurement"},
+        "dead_air": {"device_class": "problem"},
+        "changed": {"event_types": EVENT_TYPES},
+    }
+    for source in node.sources:
+        for key, wanted in attributes.items():
+            entity = getattr(source, key)
+            found = home.state(entity)[1]
+            for name, value in wanted.items():
+                same = sorted(found.get(name, [])) == sorted(value) if isinstance(value, list) else found.get(name) == value
+                expect(same, f"{entity}: `{name}` is {found.get(name)}, not {value}")
+        expect("state_class" not in home.state(source.genre)[1], f"{source.genre} has a state class")
+        expect(home.state(source.loudness)[0] is None, f"{source.loudness} is not disabled by default")
+    kind = home.state(node.connectivity)[1].get("device_class")
+    expect(kind == "connectivity", f"{node.connectivity}: `device_class` is {kind}")
+    world.only(node)
+
+    hub = home.device(node.connectivity)
+    expect(hub["identifiers"] == [node.identifier], f"the node's device has the identifiers {hub['identifiers']}")
+    for source in node.sources:
+        devices = [home.device(entity) for entity in (*source.enabled, source.loudness)]
+        expect(all(device == devices[0] for device in devices), f"entities of {source.name} on several devices: {devices}")
+        expect(devices[0]["identifiers"] == [source.identifier], f"{source.name}: identifiers {devices[0]['identifiers']}")
+        expect(devices[0]["via"] == hub["id"], f"{source.name}: `via_device` is not the node's device: {devices[0]}")
+    # A source announced before its node makes a placeholder device.
+    made = [change for change in home.changes("device_registry_updated", first) if change["action"] == "create"]
+    expect(len(made) == 1 + len(node.sources), f"{len(made)} devices were made")
+    return f"{len(node.registered)} of {len(made)} devices, visible {seconds:.2f} s after the daemon's start; music of all after {music:.1f} s"
+
+
+def values(world):
+    """Entities take the values of the topics."""
+    home = world.home
+    shown = []
+    for source in world.node.sources:
+        # The first attributes come with the first genre.
+        said = until(f"{source.topics}/attributes", lambda: world.listener.last(f"{source.topics}/attributes"))
+        difference = []
+
+        def equal():
+            state = world.listener.last(f"{source.topics}/state")
+            genre, attributes = home.state(source.genre)
+            confidence, dead_air = home.state(source.confidence)[0], home.state(source.dead_air)[0]
+            difference[:] = [state, genre, confidence, dead_air, attributes]
+            said = world.listener.last(f"{source.topics}/attributes")
+            return (
+                state["state"] == "music"
+                and genre == state["genre"]
+                and confidence not in NOTHING
+                and abs(float(confidence) - 100 * state["confidence"]) <= 0.1
+                and dead_air == state["dead_air"].lower()
+                and attributes.get("top") == said["top"]
+                and attributes.get("title", "absent") == said["title"]
+            )
+
+        until(lambda: f"Home Assistant shows what the topics say: {difference}", equal)
+        expect(said["top"], f"{source.topics}/attributes has no labels")
+        shown.append(f"{source.name} {home.state(source.genre)[0]} {home.state(source.confidence)[0]} %")
+    return ", ".join(shown)
+
+
+def event(world):
+    """The event entity fires once for each event, with its keys, in order."""
+    tuner = world.node.source(TUNER)
+    topic, first = f"{tuner.topics}/event", len(world.listener.messages)
+    world.sound.silence()
+    until("the genre is `silence`", lambda: world.home.state(tuner.genre)[0] == "silence")
+    until("dead air is on", lambda: world.home.state(tuner.dead_air)[0] == "on")
+    world.sound.play()
+    world.available(world.node, music=True)
+    until("dead air is off", lambda: world.home.state(tuner.dead_air)[0] == "off")
+    kinds = lambda: [event["event_type"] for event in world.listener.of(topic, first)]
+    for kind in ("genre_changed", "dead_air_started", "dead_air_ended"):
+        until(f"an event `{kind}` on {topic}", lambda: kind in kinds())
+    events = world.listener.of(topic, first)
+    identity = lambda event: (event.get("run"), event.get("seq"))
+    wanted = [identity(event) for event in events]
+    fired = lambda: [firing for firing in world.firings(tuner) if identity(firing) in wanted]
+    until(
+        lambda: f"{tuner.changed} fires {wanted}, but {[identity(firing) for firing in fired()]}",
+        lambda: [identity(firing) for firing in fired()] == wanted,
+        5,
+    )
+    for event, firing in zip(events, fired()):
+        found = {key: firing.get(key) for key in event}
+        expect(found == event, f"{tuner.changed} fired {found}, the topic said {event}")
+    return f"{', '.join(kinds())}, with all their keys"
+
+
+def lost(world):
+    """Audio that stops is `lost`; the rest of the node goes on."""
+    tuner, home = world.node.source(TUNER), world.home
+    begun = time.monotonic()
+    first = len(world.firings(tuner))
+    world.sound.kill()
+    seconds = elapsed("the genre is `lost`", lambda: home.state(tuner.genre)[0] == "lost", since=begun)
+    for entity in (tuner.confidence, tuner.dead_air):
+        until(f"{entity} is unavailable", lambda: home.state(entity)[0] == "unavailable")
+    fired = lambda: [firing["event_type"] for firing in world.firings(tuner)[first:]]
+    until(lambda: f"{tuner.changed} fires `source_lost`, but {fired()}", lambda: "source_lost" in fired())
+    until("it is the last", lambda: home.state(tuner.changed)[1].get("event_type") == "source_lost")
+    world.available(Node(NODE, DECK), music=True)
+    world.sound.start()
+    again = world.available(world.node, music=True)
+    until(lambda: f"{tuner.changed} fires `source_recovered`, but {fired()}", lambda: "source_recovered" in fired())
+    return f"seen after {seconds:.2f} s, music again {again:.1f} s after the sound was back"
+
+
+def kill(world):
+    """A daemon that is killed takes all of its entities with it, and brings them back."""
+    node, home = world.node, world.home
+    begun = time.monotonic()
+    world.daemon.kill()
+    shown = {}
+
+    def gone():
+        shown.update({entity: home.state(entity)[0] for entity in node.enabled})
+        others = {state for entity, state in shown.items() if entity != node.connectivity}
+        return shown[node.connectivity] == "off" and others == {"unavailable"}
+
+    seconds = elapsed(lambda: f"everything is unavailable: {shown}", gone, since=begun)
+    world.daemon.start(world.configuration())
+    back = world.available(node)
+    world.only(node)
+    return f"unavailable after {seconds:.2f} s, back {back:.2f} s after the new start"
+
+
+def remove(world):
+    """A source that left the configuration leaves Home Assistant and the broker."""
+    deck, rest = world.node.source(DECK), Node(NODE, TUNER)
+    begun = time.monotonic()
+    world.restart(world.configuration(TUNER))
+    until(f"entities of {DECK} disappear", lambda: not set(deck.enabled) & set(world.home.states()))
+    seconds = time.monotonic() - begun
+    world.only(rest)
+    world.available(rest)
+    topics = world.broker.retained(f"{deck.topics}/#", *Node(NODE, DECK).discovery())
+    left = [topic for topic in topics if deck.identifier in topic or topic.startswith(deck.topics)]
+    expect(not left, f"still retained: {left}")
+    world.restart(world.configuration())
+    world.available(world.node)
+    world.only(world.node)
+    return f"gone {seconds:.2f} s after the restart was asked for, back with the same ids"
+
+
+def restart(world):
+    """Home Assistant's own restart loses nothing."""
+    node, home = world.node, world.home
+    last = {source.changed: home.state(source.changed)[0] for source in node.sources}
+    home.stop()
+    home.start()
+    seconds = world.available(node, music=True)
+    world.only(node)
+    for entity, fired in last.items():
+        state = home.state(entity)[0]
+        # Times of this form sort as text; an event that came meanwhile is newer.
+        kept = fired in NOTHING or (state not in NOTHING and state >= fired)
+        expect(kept, f"{entity} is {state} after the restart, was {fired}")
+    return f"everything back with values {seconds:.2f} s after it ran"
+
+
+def forgotten(world):
+    """A broker that restarts together with Home Assistant and has forgotten everything is told all again."""
+    world.home.stop()
+    world.broker.stop()
+    world.broker.start()
+    world.home.start()
+    seconds = world.available(world.node, music=True)
+    world.only(world.node)
+    return f"everything back with values {seconds:.2f} s after Home Assistant ran"
+
+
+def birth(world):
+    """On Home Assistant's birth message everything is announced again."""
+    node = world.node
+    # As with any entity, discovery goes first: who still listens takes an empty state for a broken one.
+    world.erase(*node.discovery())
+    until("erased entities disappear", lambda: not world.home.registered())
+    world.erase(f"{node.topics}/+/state")
+    world.broker.publish("homeassistant/status", "online")
+    seconds = world.available(node, music=True)
+    within_bar("discovery after the birth message", seconds)
+    world.only(node)
+    return f"everything back with values {seconds:.2f} s after the message"
+
+
+def legacy(world):
+    """From device-based discovery to one message an entity and back: the entities survive."""
+    node, home = world.node, world.home
+    kinds = []
+    first = len(home.events)
+    for discovery in ("legacy", "device"):
+        world.restart(world.configuration(discovery=discovery))
+
+        def topics():
+            found = {topic.split("/")[1] for topic in world.broker.retained(*node.discovery())}
+            kinds[:] = sorted(found)
+            return found == ({"device"} if discovery == "device" else {"binary_sensor", "event", "sensor"})
+
+        until(lambda: f"only topics of `{discovery}` discovery are retained, not of {kinds}", topics)
+        world.available(node)
+        world.only(node)
+        device = home.device(node.source(TUNER).genre)
+        expect(device["via"] == home.device(node.connectivity)["id"], f"`via_device` is lost: {device}")
+    for kind, key in (("entity_registry_updated", "entity_id"), ("device_registry_updated", "device_id")):
+        changed = [(change["action"], change[key]) for change in home.changes(kind, first) if change["action"] != "update"]
+        expect(not changed, f"entities or devices did not survive: {changed}")
+    return f"{len(node.registered)} entities survived, with their ids"
+
+
+def two(world):
+    """Two daemons of default configuration on one broker are two devices."""
+    host = socket.gethostname()
+    nodes = [Node(host, "radio"), Node(f"{host}-2", "radio")]
+    mqtt = f'[mqtt]\nurl = "mqtt://127.0.0.1:{world.broker.port}"\n'
+    source = f'[[source]]\nname = "radio"\nuri = "file:{world.deck}"\nrepeat = true\n'
+    for node, folder in zip(nodes, ("first", "second")):
+        other = Daemon(world.work / folder, world.program, world.environment)
+        world.others.append(other)
+        other.start(mqtt + source)
+
+        def online():
+            other.alive()
+            return world.listener.last(f"{node.topics}/status") == "online"
+
+        until(f"{node.topics}/status is online", online)
+    for node in nodes:
+        world.available(node)
+    world.only(world.node, *nodes)
+    for node in nodes:
+        hub, radio = world.home.device(node.connectivity), world.home.device(node.sources[0].genre)
+        expect(hub["identifiers"] == [node.identifier], f"{node.connectivity} is of {hub}")
+        expect(radio["identifiers"] == [node.sources[0].identifier], f"{node.sources[0].genre} is of {radio}")
+        expect(radio["via"] == hub["id"], f"{radio} is not linked to {hub}")
+    for other in world.others:
+        code = other.stop()
+        expect(code == 0, f"{other.name} ended with {code} after SIGTERM")
+    world.erase(*(topic for node in nodes for topic in node.discovery()))
+    world.only(world.node)
+    world.erase(*(f"{node.topics}/#" for node in nodes))
+    return f"{nodes[0].name} and {nodes[1].name}"
+
+
+def rest(world):
+    """Where nothing changes, little is sent."""
+    first = len(world.listener.messages)
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        world.alive()
+        time.sleep(0.5)
+    topics = [message["topic"] for message in world.listener.messages[first:]]
+    counts = {source.name: sum(topic.startswith(source.topics + "/") for topic in topics) for source in world.node.sources}
+    for name, count in counts.items():
+        expect(0 < count <= AT_REST, f"{count} messages of {name} within 60 s, at most {AT_REST} are right: {sorted(topics)}")
+    return ", ".join(f"{count} messages of {name}" for name, count in counts.items()) + " within 60 s"
+
+
+#: Warnings that Home Assistant gives without any fault of the daemon.
+HARMLESS = [
+    # Started so, as everything needed is in its root.
+    "[homeassistant.bootstrap] Skipping pip installation of required modules",
+    # The broker is restarted on purpose.
+    "Disconnected from MQTT server 127.0.0.1",
+    "Failed to connect to MQTT server",
+    # Said of the empty message with which a way back from device-based discovery ends, as it must.
+    "[homeassistant.components.mqtt.discovery] No device components to cleanup for genred_",
+]
+
+
+def log(world):
+    """Home Assistant's log holds no warning: what is in this one is there because of the daemon."""
+    records = world.home.complaints()
+    ours = [record for record in records if not any(harmless in record for harmless in HARMLESS)]
+    expect(not ours, "\n".join([f"Home Assistant warns {len(ours)} times:", *(record[:500] for record in ours[:20])]))
+    return f"{len(records)} warnings, none because of the daemon"
+
+
+CHECKS = [entities, values, event, lost, kill, remove, restart, forgotten, birth, legacy, two, rest]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, prog="test_home_assistant.sh")
+    parser.add_argument("--bin", required=True, type=Path, help="the program")
+    parser.add_argument("--root", required=True, type=Path, help="folder that holds Home Assistant")
+    parser.add_argument("--songs", required=True, type=Path, help="folder of the recordings")
+    parser.add_argument("--only", action="append", choices=[check.__name__ for check in CHECKS], help="this check alone")
+    arguments = parser.parse_args()
+    # However this ends, it cleans up.
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    with tempfile.TemporaryDirectory(prefix="genred-ha-") as work:
+        environment = {name: os.environ[name] for name in ("GENRED_MODELS",) if name in os.environ}
+        world = World(Path(work), arguments.root, arguments.bin, arguments.songs, environment)
+        try:
+            return run(world, [check for check in CHECKS if not arguments.only or check.__name__ in arguments.only])
+        finally:
+            world.close()
+
+
+def run(world, checks):
+    begun, failed = time.monotonic(), []
+    for check in [*checks, log]:
+        try:
+            if check not in (entities, log):
+                world.ready()
+            print(f"ok {check.__name__}: {check(world)}", flush=True)
+        except Exception as problem:  # Whatever it is, the other checks are told, too.
+            failed.append(check.__name__)
+            print(f"FAILED {check.__name__}: {problem}", flush=True)
+            if not isinstance(problem, Failure):
+                traceback.print_exc()
+            if check is log:
+                break
+            for process in (world.daemon, *world.others, world.home):
+                print(f"--- the last lines of {process.name}'s log:\n{process.tail(25)}", flush=True)
+            world.reset()
+    seconds = time.monotonic() - begun
+    print(f"{'FAILED: ' + ', '.join(failed) if failed else 'ok'} ({seconds:.0f} s)", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

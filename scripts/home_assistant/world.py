@@ -1,0 +1,213 @@
+"""What the checks share: the programs, the daemon's configuration, and what Home Assistant must show of it."""
+
+import re
+import subprocess
+
+from home_assistant import HomeAssistant
+from processes import PATIENCE, Daemon, Failure, Listener, Mosquitto, Sound, elapsed, until
+
+NODE = "den"
+#: The live source, heard through PulseAudio.
+TUNER = "tuner"
+#: A recording that begins again where it ends; its name is not yet one for topics.
+DECK = "Tape Deck"
+
+STATES = ["speech", "silence", "noise", "uncertain", "lost"]
+EVENT_TYPES = """genre_changed dead_air_started dead_air_ended source_lost source_recovered off_format_started
+    off_format_ended talk_limit_started talk_limit_ended imbalance_started imbalance_ended events_dropped""".split()
+#: States of an entity that has no value.
+NOTHING = (None, "unavailable", "unknown")
+
+
+def topic_name(name):
+    """A configured name as topics have it."""
+    return re.sub("[^A-Za-z0-9_-]", "_", name)
+
+
+def entity_name(name):
+    """A configured name as entity ids have it."""
+    return re.sub("[^a-z0-9]+", "_", name.lower()).strip("_")
+
+
+class Source:
+    """One source of a node: its topics, and its entities' ids."""
+
+    def __init__(self, node, name):
+        self.name = name
+        self.topics = f"genred/{topic_name(node)}/{topic_name(name)}"
+        self.identifier = f"genred_{topic_name(node)}__{topic_name(name)}"
+        prefix = f"{entity_name(node)}_{entity_name(name)}"
+        self.genre = f"sensor.{prefix}_genre"
+        self.confidence = f"sensor.{prefix}_confidence"
+        self.loudness = f"sensor.{prefix}_loudness"
+        self.dead_air = f"binary_sensor.{prefix}_dead_air"
+        self.changed = f"event.{prefix}_changed"
+        #: Those that are there unless somebody disables them.
+        self.enabled = [self.genre, self.confidence, self.dead_air, self.changed]
+
+
+class Node:
+    """A daemon's name and what belongs to it."""
+
+    def __init__(self, name, *sources):
+        self.name = name
+        self.topics = f"genred/{topic_name(name)}"
+        self.identifier = f"genred_{topic_name(name)}"
+        self.connectivity = f"binary_sensor.{entity_name(name)}_connectivity"
+        self.sources = [Source(name, source) for source in sources]
+        self.enabled = [self.connectivity, *(entity for source in self.sources for entity in source.enabled)]
+        self.registered = sorted(self.enabled + [source.loudness for source in self.sources])
+
+    def source(self, name):
+        return next(source for source in self.sources if source.name == name)
+
+    def discovery(self):
+        """Filters that hold every topic of discovery, of either kind."""
+        owners = [self.identifier, *(source.identifier for source in self.sources)]
+        return [f"homeassistant/+/{owner}/{rest}" for owner in owners for rest in ("config", "+/config")]
+
+
+class World:
+    """All programs. `ready` brings the usual state about, from whatever a check left."""
+
+    def __init__(self, work, root, program, songs, environment):
+        self.work, self.program = work, program
+        self.broker = Mosquitto(work)
+        self.broker.start()
+        self.listener = Listener(work)
+        self.home = HomeAssistant(root, work, self.broker.port)
+        # Ten minutes, more than the test takes.
+        self.sound = Sound(work, self._song(songs / "metal.ogg", "tuner.ogg", 4))
+        self.deck = self._song(songs / "classical.ogg", "deck.ogg", 1)
+        self.environment = environment | self.sound.environment
+        self.daemon = Daemon(work / NODE, program, self.environment)
+        self.others = []
+        self.node = Node(NODE, TUNER, DECK)
+
+    def _song(self, song, name, times):
+        """The song from one minute on (the metal one begins with roaring), `times` times."""
+        # Cut first: `-ss` does not go with `-stream_loop`.
+        cut, path = self.work / f"cut-{name}", self.work / name
+        quiet = ["ffmpeg", "-nostdin", "-v", "error"]
+        subprocess.run([*quiet, "-ss", "60", "-i", song, "-map", "0:a:0", "-c", "copy", cut], check=True)
+        subprocess.run([*quiet, "-stream_loop", str(times - 1), "-i", cut, "-c", "copy", path], check=True)
+        return path
+
+    def configuration(self, *names, discovery="device"):
+        """Of the daemon `den` with the sources `names`, all of them unless some are named."""
+        uris = {TUNER: "device:pulseaudio:ci.monitor", DECK: f"file:{self.deck}"}
+        lines = [f'node = "{NODE}"', "[mqtt]", f'url = "mqtt://127.0.0.1:{self.broker.port}"']
+        if discovery != "device":
+            lines.append(f'discovery = "{discovery}"')
+        for name in names or uris:
+            lines += ["[[source]]", f'name = "{name}"', f'uri = "{uris[name]}"']
+            lines.append("lost_after = 1.0" if name == TUNER else "repeat = true")
+        return "\n".join(lines) + "\n"
+
+    def services(self):
+        """Everything but the daemon runs."""
+        if not self.broker.running():
+            self.broker.start()
+        if not self.listener.running():
+            self.listener.start(self.broker.port)
+        if not self.home.running():
+            self.home.start()
+        self.sound.ready()
+
+    def ready(self):
+        """The daemon runs with its usual configuration, and Home Assistant shows music of both sources."""
+        self.services()
+        usual = self.configuration()
+        if self.daemon.running() and self.daemon.configuration.read_text() != usual:
+            self.daemon.stop()
+        if not self.daemon.running():
+            self.daemon.start(usual)
+        self.available(self.node, music=True)
+
+    def restart(self, configuration):
+        """An orderly end of the daemon, and a new start."""
+        if code := self.daemon.stop():
+            raise Failure(f"the daemon ended with {code} after SIGTERM")
+        self.daemon.start(configuration)
+
+    def available(self, node, music=False, patience=PATIENCE):
+        """Waits until every entity of a node has a value, that of a genre where `music`. Seconds that it took."""
+        problems = []
+
+        def look():
+            self.alive()
+            problems[:] = self._missing(node, music)
+            return not problems
+
+        return elapsed(lambda: "; ".join(problems), look, patience)
+
+    def alive(self):
+        for process in (self.broker, self.listener, self.home):
+            process.alive()
+        if self.daemon.child:
+            self.daemon.alive()
+
+    def _missing(self, node, music):
+        states = {entity: state["state"] for entity, state in self.home.states().items()}
+        problems = [f"{entity} is missing" for entity in node.enabled if entity not in states]
+        if problems:
+            return problems
+        if states[node.connectivity] != "on":
+            problems.append(f"{node.connectivity} is {states[node.connectivity]}")
+        for source in node.sources:
+            genre, confidence = states[source.genre], states[source.confidence]
+            wanted = NOTHING + (tuple(STATES) if music else ())
+            if genre in wanted:
+                problems.append(f"{source.genre} is {genre}")
+            # Only music has a confidence; another state's is unknown.
+            if confidence == "unavailable" or (music and confidence in NOTHING):
+                problems.append(f"{source.confidence} is {confidence}")
+            if states[source.dead_air] not in ("on", "off"):
+                problems.append(f"{source.dead_air} is {states[source.dead_air]}")
+            if states[source.changed] == "unavailable":
+                problems.append(f"{source.changed} is unavailable")
+        return problems
+
+    def only(self, *nodes):
+        """Fails unless Home Assistant has registered the entities of these nodes, and no other (no `…_2`)."""
+        wanted = sorted(entity for node in nodes for entity in node.registered)
+        found = []
+
+        def look():
+            found[:] = self.home.registered()
+            return found == wanted
+
+        until(lambda: f"the registered entities are {wanted}, but {found}", look, 5)
+
+    def erase(self, *filters):
+        """Erases retained messages as somebody would by hand."""
+        for topic in self.broker.retained(*filters):
+            self.broker.publish(topic, "", retain=True)
+
+    def firings(self, source):
+        """What the source's event entity fired, in order, as the attributes of its state."""
+        fired, last = [], None
+        for change in self.home.changes("state_changed"):
+            state = change["new_state"]
+            # Becoming available again repeats the last firing, with its time.
+            if change["entity_id"] == source.changed and state and state["state"] not in (*NOTHING, last):
+                last = state["state"]
+                fired.append(state["attributes"])
+        return fired
+
+    def reset(self):
+        """After a failure: no daemon, and nothing retained of any."""
+        for process in (self.daemon, *self.others):
+            process.kill()
+        self.daemon.child = None
+        self.sound.kill()
+        if self.broker.running():
+            self.erase("homeassistant/#")
+            self.erase("genred/#")
+
+    def close(self):
+        for process in (self.daemon, *self.others, self.listener, self.home, self.broker):
+            process.kill()
+        self.sound.kill()
+        self.home.close()
+

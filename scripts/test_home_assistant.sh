@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# The daemon at home in a real Home Assistant: discovery, values, events, lost audio, restarts of everything.
+# The first run sets up Home Assistant (scripts/home_assistant/setup.sh: two minutes, 0.9 GB, in .cache/).
+# Needs root: it runs in a Debian root of its own, by chroot.
+#
+#   scripts/test_home_assistant.sh                      with target/debug/genred
+#   scripts/test_home_assistant.sh --bin PATH           with another one
+#   scripts/test_home_assistant.sh --only lost          one check alone (again for more)
+set -euo pipefail
+here=$PWD
+cd "$(dirname "$0")/.."
+
+bin=$PWD/target/debug/genred only=()
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --bin) case "$2" in /*) bin=$2 ;; *) bin=$here/$2 ;; esac; shift 2 ;;
+        --only) only+=(--only "$2"); shift 2 ;;
+        -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        *) echo "test_home_assistant: unknown argument $1; see --help" >&2; exit 2 ;;
+    esac
+done
+[ -x "$bin" ] || { echo "test_home_assistant: \`$bin\` is missing; build it (\`cargo build\`) or name one with --bin" >&2; exit 2; }
+[ "$(id -u)" -eq 0 ] || { echo "test_home_assistant: needs root (debootstrap, chroot); run it as root, or with sudo" >&2; exit 2; }
+
+scripts/home_assistant/setup.sh
+scripts/test_audio.sh
+
+export GENRED_MODELS=${GENRED_MODELS:-$PWD/models}
+library=$PWD/.cache/onnxruntime/libonnxruntime.so
+if [ -z "${ORT_DYLIB_PATH:-}" ] && [ -e "$library" ]; then export ORT_DYLIB_PATH=$library; fi
+PYTHONDONTWRITEBYTECODE=1 exec python3 scripts/home_assistant/checks.py \
+    --bin "$bin" --root "$PWD/.cache/home-assistant" --songs "$PWD/.cache/test-audio" "${only[@]}"
