@@ -347,6 +347,7 @@ def main():
 def run(world, checks):
     begun, failed = time.monotonic(), []
     for check in [*checks, log]:
+        logged = {process: process.logged() for process in (world.daemon, world.home)}
         try:
             if check not in (entities, log):
                 world.ready()
@@ -359,7 +360,7 @@ def run(world, checks):
             if check is log:
                 break
             for process in (world.daemon, *world.others, world.home):
-                print(f"--- the last lines of {process.name}'s log:\n{process.tail(25)}", flush=True)
+                print(f"--- the last lines of {process.name}'s log:\n{process.tail(25, logged.get(process, 0))}", flush=True)
             world.reset()
     seconds = time.monotonic() - begun
     print(f"{'FAILED: ' + ', '.join(failed) if failed else 'ok'} ({seconds:.0f} s)", flush=True)

@@ -68,6 +68,10 @@ class Process:
                 **options,
             )
 
+    def logged(self):
+        """Bytes in the log."""
+        return self.log.stat().st_size if self.log.exists() else 0
+
     def running(self):
         return self.child is not None and self.child.poll() is None
 
@@ -92,8 +96,9 @@ class Process:
             self.child.kill()
             self.child.wait()
 
-    def tail(self, lines):
-        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+    def tail(self, lines, start=0):
+        """The last lines of the log, from the byte `start` on."""
+        text = self.log.read_bytes()[start:].decode(errors="replace") if self.log.exists() else ""
         return "\n".join(line[:400] for line in text.splitlines()[-lines:])
 
 
@@ -198,6 +203,8 @@ class Sound:
             "PULSE_SERVER": f"unix:{self.socket}",
             "PULSE_RUNTIME_PATH": str(folder / "pulse"),
             "PULSE_STATE_PATH": str(folder),
+            # Where the server leaves it; clients have homes of their own.
+            "PULSE_COOKIE": str(folder / ".config/pulse/cookie"),
             "XDG_RUNTIME_DIR": str(folder),
         }
 
