@@ -69,7 +69,9 @@ def entities(world):
         expect(all(device == devices[0] for device in devices), f"entities of {source.name} on several devices: {devices}")
         expect(devices[0]["identifiers"] == [source.identifier], f"{source.name}: identifiers {devices[0]['identifiers']}")
         expect(devices[0]["via"] == hub["id"], f"{source.name}: `via_device` is not the node's device: {devices[0]}")
-    # A source announced before its node makes a placeholder device.
+    # A source that is announced before its node belongs to a device without a name until that comes.
+    announced = [message["topic"] for message in world.listener.messages if message["topic"].endswith("/config")]
+    expect(announced[0].split("/")[2] == node.identifier, f"the node is not announced before its sources: {announced}")
     made = [change for change in home.changes("device_registry_updated", first) if change["action"] == "create"]
     expect(len(made) == 1 + len(node.sources), f"{len(made)} devices were made")
     return f"{len(node.registered)} of {len(made)} devices, visible {seconds:.2f} s after the daemon's start; music of all after {music:.1f} s"
