@@ -24,24 +24,13 @@ def expect(condition, message):
         raise Failure(message)
 
 
-def within_bar(what, seconds):
-    expect(seconds <= BAR, f"{what} took {seconds:.2f} s, more than {BAR:g} s")
-
-
 def entities(world):
     """Entities of each source and of the node, with their attributes, devices and ids."""
     node, home = world.node, world.home
     world.services()
     first = len(home.events)
     world.daemon.start(world.configuration())
-
-    def missing():
-        world.alive()
-        return set(node.enabled) - set(home.states())
-
-    seconds = elapsed(lambda: f"there are {', '.join(missing())}", lambda: not missing(), since=world.daemon.started)
-    within_bar("discovery after the daemon's start", seconds)
-    music = world.available(node, music=True) + seconds
+    seconds, music = visible(world, "the daemon's start", world.daemon.started)
     labels = world.listener.last(f"{node.topics}/info")["labels"]
     attributes = {
         "genre": {"device_class": "enum", "options": [*labels, *STATES]},
@@ -75,6 +64,19 @@ def entities(world):
     made = [change for change in home.changes("device_registry_updated", first) if change["action"] == "create"]
     expect(len(made) == 1 + len(node.sources), f"{len(made)} devices were made")
     return f"{len(node.registered)} of {len(made)} devices, visible {seconds:.2f} s after the daemon's start; music of all after {music:.1f} s"
+
+
+def visible(world, what, since):
+    """Seconds from `since` until all entities are there, within the bar, and until all have music."""
+
+    def missing():
+        world.alive()
+        return set(world.node.enabled) - set(world.home.states())
+
+    seconds = elapsed(lambda: f"there are {', '.join(missing())}", lambda: not missing(), since=since)
+    expect(seconds <= BAR, f"discovery took {seconds:.2f} s after {what}, more than {BAR:g} s")
+    world.available(world.node, music=True)
+    return seconds, time.monotonic() - since
 
 
 def values(world):
@@ -226,11 +228,11 @@ def birth(world):
     world.erase(*node.discovery())
     until("erased entities disappear", lambda: not world.home.registered())
     world.erase(f"{node.topics}/+/state")
+    since = time.monotonic()
     world.broker.publish("homeassistant/status", "online")
-    seconds = world.available(node, music=True)
-    within_bar("discovery after the birth message", seconds)
+    seconds, music = visible(world, "the birth message", since)
     world.only(node)
-    return f"everything back with values {seconds:.2f} s after the message"
+    return f"visible {seconds:.2f} s after the message; music of all after {music:.2f} s"
 
 
 def legacy(world):
