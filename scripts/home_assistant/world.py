@@ -53,7 +53,7 @@ class Node:
         self.name = name
         self.topics = f"genred/{topic_name(name)}"
         self.identifier = f"genred_{topic_name(name)}"
-        self.connectivity = f"binary_sensor.{entity_name(name)}_connectivity"
+        self.connectivity = f"binary_sensor.genred_{entity_name(name)}_connectivity"
         self.sources = [Source(name, source) for source in sources]
         self.enabled = [self.connectivity, *(entity for source in self.sources for entity in source.enabled)]
         self.registered = sorted(self.enabled + [source.loudness for source in self.sources])
