@@ -2,11 +2,14 @@
 
 import re
 import subprocess
+import time
 
 from home_assistant import HomeAssistant
 from processes import PATIENCE, Daemon, Failure, Listener, Mosquitto, Sound, elapsed, until
 
 NODE = "den"
+#: Where Home Assistant says that it has started.
+BIRTH = "homeassistant/status"
 #: The live source, heard through PulseAudio.
 TUNER = "tuner"
 #: A recording that begins again where it ends; its name is not yet one for topics.
@@ -146,6 +149,16 @@ class World:
             process.alive()
         if self.daemon.child:
             self.daemon.alive()
+
+    def born(self):
+        """Waits until Home Assistant's own birth message, which comes when discovery is quiet, has been answered."""
+
+        def ago():
+            births = [m["at"] for m in self.listener.messages if m["topic"] == BIRTH and m["payload"] == "online"]
+            return time.monotonic() - births[-1] if births and births[-1] > self.home.started else 0
+
+        until("Home Assistant sends its birth message", ago, 60)
+        until("the answer to it is over", lambda: ago() > 4)
 
     def _missing(self, node, music):
         states = {entity: state["state"] for entity, state in self.home.states().items()}
