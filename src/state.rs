@@ -1,6 +1,6 @@
 //! Floor 0: the folder that a node keeps over restarts, and the lock that makes it one daemon's.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -40,6 +40,7 @@ pub enum StateError {
 pub struct StateFolder {
     path: PathBuf,
     node: String,
+    instance: Option<String>,
     /// The lock goes with the descriptor, however the process ends.
     _lock: File,
 }
@@ -73,10 +74,19 @@ impl StateFolder {
             .open(path.join("lock"))
             .map_err(unusable)?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { path, node: node.to_owned(), _lock: lock }),
+            Ok(()) => {
+                let instance = instance(&path.join("instance"));
+                Ok(Self { path, node: node.to_owned(), instance, _lock: lock })
+            }
             Err(Errno::WOULDBLOCK) => Err(StateError::Taken { node: node.to_owned(), folder: path }),
             Err(error) => Err(unusable(error.into())),
         }
+    }
+
+    /// A random name of the folder, the same at every start; `None` where it cannot be kept. Whoever else bears it is gone:
+    /// the folder is one daemon's.
+    pub fn instance(&self) -> Option<&str> {
+        self.instance.as_deref()
     }
 
     /// The folder.
@@ -88,6 +98,17 @@ impl StateFolder {
     pub fn node(&self) -> &str {
         &self.node
     }
+}
+
+/// What the file at `path` says, or what it says from now on.
+fn instance(path: &Path) -> Option<String> {
+    let kept = fs::read_to_string(path).unwrap_or_default();
+    let is_one = kept.len() == 16 && kept.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_one {
+        return Some(kept);
+    }
+    let new = format!("{:016x}", fastrand::u64(..));
+    fs::write(path, &new).ok().map(|()| new)
 }
 
 /// The `number`th name after `node`: itself, `<node>-2`, `<node>-3` …
@@ -105,15 +126,18 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let root = root.path().join("a/b");
         let first = StateFolder::claim(&root, "den", true).unwrap();
+        let instance = first.instance().unwrap().to_owned();
         assert_eq!(first.path(), root.join("den"));
         assert_eq!(first.path().metadata().unwrap().permissions().mode() & 0o777, 0o700);
         let error = StateFolder::claim(&root, "den", true).unwrap_err().to_string();
         assert!(error.contains("another genred runs as node `den`"), "{error}");
         let second = StateFolder::claim(&root, "den", false).unwrap();
         assert_eq!(second.node(), "den-2");
+        assert_ne!(second.instance(), Some(&*instance));
         assert_eq!(StateFolder::claim(&root, "den", false).unwrap().node(), "den-3");
         drop(first);
-        assert_eq!(StateFolder::claim(&root, "den", false).unwrap().node(), "den");
+        let again = StateFolder::claim(&root, "den", false).unwrap();
+        assert_eq!((again.node(), again.instance()), ("den", Some(&*instance)));
     }
 
     #[test]

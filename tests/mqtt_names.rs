@@ -10,7 +10,7 @@ use genred::sink::mqtt::store::Store;
 use genred::sink::payload::{Info, SourceInfo};
 use std::sync::Arc;
 use support::broker::{Mosquitto, Subscriber, tool, until};
-use support::messages::{Running, attributes, availability, event, info, state, topic};
+use support::messages::{Running, attributes, availability, event, info, state, stats, topic};
 
 const RUN_A: &str = "aaaaaaaa";
 const RUN_B: &str = "bbbbbbbb";
@@ -77,6 +77,7 @@ async fn a_name_that_is_taken_is_refused_where_it_was_chosen() {
     // Until then it might be a run that the broker has not noticed to be gone.
     while !stop.is_set() {
         assert!(began.elapsed().as_secs() < 90, "not refused");
+        first.send(stats()).await;
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     assert!(refusing.reason().unwrap().contains("another genred publishes as node `studio1`"));
@@ -84,23 +85,47 @@ async fn a_name_that_is_taken_is_refused_where_it_was_chosen() {
     first.stop().await;
 }
 
-/// A broker may take a run to be alive that is not: after a power cut, for some twenty seconds.
+/// A broker may take a run to be alive that is not: after a power cut, or when it was killed itself.
 #[tokio::test]
 async fn ones_own_ghost_is_no_other() {
     let broker = Mosquitto::start();
-    let folder = tempfile::tempdir().unwrap();
-    let (store, left) = Store::open(folder.path(), RUN_A, 100);
-    left.unwrap();
-    store.close().await;
-    for (leaf, payload) in [("status", "online"), ("info", &format!(r#"{{"run":"{RUN_A}","sources":[]}}"#))] {
-        assert!(publish(&broker).args(["-r", "-t", &topic(leaf), "-m", payload]).status().unwrap().success());
-    }
-    let (store, left) = Store::open(folder.path(), RUN_B, 100);
-    let sink = Running::named(&toml(&broker), RUN_B, |sink| sink.kept_in(store, left));
+    haunt(&broker, r#"{"run":"aaaaaaaa","instance":"0123456789abcdef","sources":[]}"#);
+    // Another's is numbered after at once.
+    let stranger =
+        Running::named(&toml(&broker), RUN_A, |sink| sink.known_as("other".into()).may_be_renamed());
+    stranger.send(info_of(RUN_A, "2026-11-03T14:00:00Z", &["fm1"])).await;
+    let all = Subscriber::start(broker.port(), "genred/#", &[]).await;
+    all.wait_for("genred/studio1-2/info", |_| true).await;
+    stranger.stop().await;
+    let sink = Running::named(&toml(&broker), RUN_B, |sink| {
+        sink.known_as("0123456789abcdef".into()).may_be_renamed()
+    });
     sink.send(info_of(RUN_B, "2026-11-03T14:00:00Z", &["fm1"])).await;
-    let info = Subscriber::start(broker.port(), &topic("info"), &[]).await;
-    info.wait_for(&topic("info"), |payload| payload.contains(RUN_B)).await;
+    all.wait_for(&topic("info"), |payload| payload.contains(RUN_B)).await;
     sink.stop().await;
+}
+
+/// A chosen name is not given up for one who gives no sign of life.
+#[tokio::test]
+async fn a_strangers_ghost_is_outwaited() {
+    let broker = Mosquitto::start();
+    haunt(&broker, r#"{"run":"aaaaaaaa","sources":[]}"#);
+    let all = Subscriber::start(broker.port(), "genred/#", &[]).await;
+    let sink = Running::named(&toml(&broker), RUN_B, |sink| sink);
+    sink.send(info_of(RUN_B, "2026-11-03T14:00:00Z", &["fm1"])).await;
+    let began = std::time::Instant::now();
+    while !all.newest(&topic("info")).is_some_and(|message| message.payload.contains(RUN_B)) {
+        assert!(began.elapsed().as_secs() < 120, "still waiting");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    sink.stop().await;
+}
+
+/// Has the broker say that a daemon is online.
+fn haunt(broker: &Mosquitto, info: &str) {
+    for (leaf, payload) in [("status", "online"), ("info", info)] {
+        assert!(publish(broker).args(["-r", "-t", &topic(leaf), "-m", payload]).status().unwrap().success());
+    }
 }
 
 #[tokio::test]
@@ -171,8 +196,8 @@ async fn events_outlive_the_process() {
     let mut broker = Mosquitto::persistent();
     let events = Subscriber::start(broker.port(), &topic("fm1/event"), &["-c", "-i", "observer"]).await;
     let folder = tempfile::tempdir().unwrap();
-    let open = |run: &str| Store::open(folder.path(), run, 100);
-    let (store, left) = open(RUN_A);
+    let open = || Store::open(folder.path(), 100);
+    let (store, left) = open();
     let sink = Running::named(&toml(&broker), RUN_A, |sink| sink.kept_in(store, left));
     sink.send(event("fm1", 1)).await;
     events.wait_for(&topic("fm1/event"), |payload| payload.contains(r#""seq":1,"#)).await;
@@ -184,9 +209,9 @@ async fn events_outlive_the_process() {
     until("three wait on disk", || waiting_on_disk(folder.path()) == 3).await;
     sink.vanish().await;
     // Its thread has let go of the file once nothing is left to write.
-    let (store, left) = open(RUN_B);
+    let (store, left) = open();
     let left = left.unwrap();
-    assert_eq!((left.rows.len(), left.run.as_deref()), (3, Some(RUN_A)));
+    assert_eq!(left.rows.len(), 3);
     assert_eq!(left.seqs, [("fm1".into(), 4)]);
     let sink = Running::named(&toml(&broker), RUN_B, |sink| sink.kept_in(store, Ok(left)));
     sink.send(event("fm1", 5)).await;

@@ -101,7 +101,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
     let refusing = Refusing::new(stop.clone());
     let Publisher { sink, recall, requests } = publisher(&config, &run_id, stop, &refusing)?;
     let (mut fanout, sink_tasks) = sinks::start(&config, sink, runtime.handle(), stop);
-    fanout.send(Message::Info(Arc::new(info(&config, &model, &run_id, started))));
+    fanout.send(Message::Info(Arc::new(info(&config, &model, &run_id, recall.instance(), started))));
 
     let (inlets, work) = batcher::queues(config.sources.len(), IN_FLIGHT);
     let (judged_tx, judged_rx) = bounded(JUDGED);
@@ -221,6 +221,13 @@ struct Recall {
 }
 
 #[cfg(not(feature = "mqtt"))]
+impl Recall {
+    fn instance(&self) -> Option<&str> {
+        None
+    }
+}
+
+#[cfg(not(feature = "mqtt"))]
 fn publisher(_: &Config, _: &Arc<str>, _: &Stop, _: &Refusing) -> Result<Publisher, EngineError> {
     Ok(Publisher::default())
 }
@@ -322,7 +329,13 @@ fn acknowledged(config: &Config) -> Acknowledged {
     Acknowledged { windows: enabled && config.mqtt.window_qos == Some(1), events: enabled }
 }
 
-fn info(config: &Config, model: &Model, run_id: &Arc<str>, started: Timestamp) -> payload::Info {
+fn info(
+    config: &Config,
+    model: &Model,
+    run_id: &Arc<str>,
+    instance: Option<&str>,
+    started: Timestamp,
+) -> payload::Info {
     let source = |entry: &SourceEntry| payload::SourceInfo {
         name: entry.source.name.as_str().into(),
         source_name: entry.source.display_name.as_str().into(),
@@ -330,6 +343,7 @@ fn info(config: &Config, model: &Model, run_id: &Arc<str>, started: Timestamp) -
     };
     payload::Info {
         run: run_id.clone(),
+        instance: instance.map(Arc::from),
         version: env!("CARGO_PKG_VERSION"),
         started,
         model: model.bundle().manifest.name.as_str().into(),

@@ -27,6 +27,13 @@ pub struct Recall {
     folder: Option<StateFolder>,
 }
 
+impl Recall {
+    /// The daemon's id over restarts.
+    pub fn instance(&self) -> Option<&str> {
+        self.folder.as_ref().and_then(StateFolder::instance)
+    }
+}
+
 /// The sink, what it recalls, and where its subscribers' requests arrive.
 pub type Publisher = (MqttSink, Recall, Option<Receiver<Request>>);
 
@@ -69,7 +76,7 @@ pub fn publisher(
     }
     let mut recall = Recall { folder, ..Recall::default() };
     if let Some(folder) = &recall.folder {
-        let (store, left) = Store::open(folder.path(), run_id, outbox_max);
+        let (store, left) = Store::open(folder.path(), outbox_max);
         if let Ok(left) = &left {
             recall.seqs = left.seqs.iter().cloned().collect();
             if let Some(damage) = &left.damage {
@@ -81,6 +88,9 @@ pub fn publisher(
             }
         }
         sink = sink.kept_in(store, left);
+    }
+    if let Some(instance) = recall.instance() {
+        sink = sink.known_as(instance.into());
     }
     let requests = config.mqtt.control.then(|| bounded(REQUESTS));
     let (sink, requests) = match requests {

@@ -52,8 +52,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// The client gives a sign of life at every keep-alive; without one for this long it hangs in a write.
 const STALLED: Duration = KEEP_ALIVE.saturating_mul(3);
 
-/// A broker notices by one and a half keep-alives that a client is gone.
-const GHOST: Duration = Duration::from_secs(25);
+/// A broker notices by one and a half keep-alives that a client is gone, and a live daemon publishes `stats` each 30 s.
+const GHOST: Duration = Duration::from_secs(35);
 
 /// At a stop, events that wait have this long,
 const FLUSH: Duration = Duration::from_millis(450);
@@ -80,8 +80,8 @@ pub struct MqttSink {
     /// Whether the name must be that one.
     fixed: bool,
     run: Arc<str>,
-    /// The run before this one, which a broker may still take to be alive.
-    last_run: Option<Arc<str>>,
+    /// The daemon's id over restarts: of an earlier run a broker may still believe that it lives.
+    instance: Option<Arc<str>>,
     /// Whether the name is known to be this daemon's.
     claimed: bool,
     discovery: Discovery,
@@ -126,7 +126,7 @@ impl MqttSink {
             number: 1,
             fixed: true,
             run,
-            last_run: None,
+            instance: None,
             claimed: false,
             discovery,
             ledger: Ledger::none(),
@@ -148,11 +148,14 @@ impl MqttSink {
     /// Events are kept in `store`, which had `left` from an earlier run.
     #[must_use]
     pub fn kept_in(mut self, store: Store, left: Result<Left, StoreError>) -> Self {
-        let rows = left.map(|left| {
-            self.last_run = left.run;
-            left.rows
-        });
-        self.ledger = Ledger::new(store, rows, self.session.outbox());
+        self.ledger = Ledger::new(store, left.map(|left| left.rows), self.session.outbox());
+        self
+    }
+
+    /// Another run of `instance` is an earlier one of this daemon.
+    #[must_use]
+    pub fn known_as(mut self, instance: Arc<str>) -> Self {
+        self.instance = Some(instance);
         self
     }
 
@@ -262,32 +265,27 @@ impl MqttSink {
             let id = format!("{}-{}-asks", topics.node(), self.run);
             // Without a last will: it would speak for whoever has the name.
             let options = connect::options(&self.config, &id).map_err(End::Failed)?;
-            let (run, last_run) = (Arc::clone(&self.run), self.last_run.clone().unwrap_or_default());
-            let ours = [&*run, &*last_run];
-            let (fixed, discovery) = (self.fixed, self.discovery.clone());
-            // A configured name is waited for: the broker may not have noticed yet that the one who had it is gone.
-            let look = look(options, &topics, &discovery, GHOST, |found| fixed && found.is_taken(&ours));
+            let (instance, discovery) = (self.instance.clone(), self.discovery.clone());
+            // A name that was not chosen is given up rather than waited for.
+            let patience = if self.fixed { GHOST } else { Duration::ZERO };
+            let look = look(options, &topics, &discovery, instance.as_deref(), patience);
             let found = self.meanwhile(inbox, look).await.ok_or(End::Closed)?.map_err(End::Failed)?;
-            if found.is_taken(&ours) {
+            let taken = if self.fixed { Found::is_taken } else { Found::seems_taken };
+            if taken(&found, instance.as_deref()) {
                 tracing::warn!(node = topics.node(), "another genred publishes under this node's name");
                 if self.fixed {
                     return Err(End::Yields);
                 }
                 self.number += 1;
             } else {
-                self.take_name(topics, &found);
+                if topics.node() != &*self.node {
+                    tracing::info!(node = topics.node(), "publishing under this name");
+                }
+                self.session.claimed(topics, found.predecessor());
+                self.claimed = true;
             }
         }
         Ok(())
-    }
-
-    fn take_name(&mut self, topics: Topics, found: &Found) {
-        if topics.node() != &*self.node {
-            tracing::info!(node = topics.node(), "publishing under this name");
-        }
-        self.last_run = found.other.as_ref().map(|other| Arc::clone(&other.run));
-        self.session.claimed(topics, found.predecessor());
-        self.claimed = true;
     }
 
     /// The name is another's for good.
@@ -430,9 +428,7 @@ impl MqttSink {
                     tracing::warn!(source = &*request.source, "too many requests at once: one is left out");
                 }
             }
-            // Found when the name was claimed.
-            Heard::Other(other, true) if self.last_run.as_ref() == Some(&other.run) => {}
-            Heard::Other(other, _) => return self.share(other),
+            Heard::Other(other) => return self.share(other),
         }
         None
     }

@@ -176,6 +176,8 @@ pub struct Window {
 pub struct Info {
     /// Random id of this start of the process.
     pub run: Arc<str>,
+    /// Random id of the daemon, the same at every start; `null` where it has no place to keep it.
+    pub instance: Option<Arc<str>>,
     /// Version of the program.
     pub version: &'static str,
     /// When the process started.
@@ -401,7 +403,7 @@ mod tests {
 
     #[test]
     fn info() {
-        insta::assert_snapshot!(json(&samples::info(1)), @r#"{"run":"0f1e2d3c","version":"0.1.0","started":"2026-11-03T14:00:00.000Z","model":"musicnn-msd","model_sha256":"abababababababababababababababababababababababababababababababab","head":"genres","labels":["blues","jazz","rock"],"execution_provider":"cpu","execution_provider_reason":"`cuda` failed: no device","lookahead_ms":0.0,"hop_s":1.0,"sources":[{"name":"fm1","source_name":"FM 1","uri":"device:default"}]}"#);
+        insta::assert_snapshot!(json(&samples::info(1)), @r#"{"run":"0f1e2d3c","instance":"5c3a9e0f7b1d2846","version":"0.1.0","started":"2026-11-03T14:00:00.000Z","model":"musicnn-msd","model_sha256":"abababababababababababababababababababababababababababababababab","head":"genres","labels":["blues","jazz","rock"],"execution_provider":"cpu","execution_provider_reason":"`cuda` failed: no device","lookahead_ms":0.0,"hop_s":1.0,"sources":[{"name":"fm1","source_name":"FM 1","uri":"device:default"}]}"#);
     }
 
     #[test]

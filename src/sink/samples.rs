@@ -77,6 +77,7 @@ pub fn info(sources: usize) -> Info {
     let all = [("fm1", "FM 1", "device:default"), ("kitchen", "Kitchen", "stdin:")];
     Info {
         run: RUN.into(),
+        instance: Some("5c3a9e0f7b1d2846".into()),
         version: "0.1.0",
         started: time("2026-11-03T14:00:00Z"),
         model: "musicnn-msd".into(),

@@ -101,6 +101,7 @@ pub fn availability(source: &str, online: bool) -> Message {
 pub fn info(labels: usize) -> Message {
     let info = Info {
         run: RUN.into(),
+        instance: None,
         version: "0.1.0",
         started: now(),
         model: "musicnn-msd".into(),

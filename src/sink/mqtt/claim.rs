@@ -22,6 +22,8 @@ const QUIET: Duration = Duration::from_millis(400);
 pub struct Other {
     /// Its id.
     pub run: Arc<str>,
+    /// Its daemon's id over restarts, where it has one.
+    pub instance: Option<Arc<str>>,
     /// When it started, as it stands in the payload: such texts sort as times do.
     pub started: String,
     /// Names of its sources.
@@ -43,6 +45,7 @@ impl Other {
         };
         Some(Self {
             run: info["run"].as_str()?.into(),
+            instance: info["instance"].as_str().map(Arc::from),
             started: info["started"].as_str().unwrap_or_default().to_owned(),
             sources: texts("sources", Some("name")),
             labels: texts("labels", None),
@@ -57,6 +60,8 @@ pub struct Found {
     pub other: Option<Other>,
     /// Whether `status` says `online`.
     pub online: bool,
+    /// Whether it has published something just now.
+    alive: bool,
     device: bool,
     legacy: bool,
 }
@@ -68,14 +73,22 @@ impl Found {
         Predecessor { sources, labels, device: self.device, legacy: self.legacy }
     }
 
-    /// Whether another daemon lives there: not one of the runs `ours`, of which a broker may not have noticed yet that
-    /// they are gone.
-    pub fn is_taken(&self, ours: &[&str]) -> bool {
-        self.online && self.other.as_ref().is_some_and(|other| !ours.contains(&&*other.run))
+    /// Whether another daemon seems to live there: one that is not `instance`, of whose earlier run a broker may not have
+    /// noticed yet that it is gone.
+    pub fn seems_taken(&self, instance: Option<&str>) -> bool {
+        let is_other = |other: &Other| instance.is_none() || other.instance.as_deref() != instance;
+        self.online && self.other.as_ref().is_some_and(is_other)
+    }
+
+    /// Whether it does.
+    pub fn is_taken(&self, instance: Option<&str>) -> bool {
+        self.seems_taken(instance) && self.alive
     }
 }
 
-/// Asks what there is under `topics`. While `goes_on` holds for it, waits for it to change, `patience` at most.
+/// Asks what there is under `topics`. Where another daemon than `instance` seems to live there, waits `patience` for a sign of
+/// life, or of its end: every daemon publishes `stats` each 30 seconds, and a broker keeps `online` of one that it has
+/// forgotten how to bury.
 ///
 /// # Errors
 /// When there is no connection, or no answer.
@@ -83,11 +96,11 @@ pub async fn look(
     options: MqttOptions,
     topics: &Topics,
     discovery: &Discovery,
+    instance: Option<&str>,
     patience: Duration,
-    goes_on: impl Fn(&Found) -> bool,
 ) -> Result<Found, Failure> {
     let (client, mut events) = AsyncClient::new(options, 8);
-    let found = timeout(ASKING + patience, ask(&client, &mut events, topics, discovery, patience, goes_on))
+    let found = timeout(ASKING + patience, ask(&client, &mut events, topics, discovery, instance, patience))
         .await
         .unwrap_or_else(|_| Err(Failure::stalled()))?;
     leave(&client, &mut events).await;
@@ -99,10 +112,10 @@ async fn ask(
     events: &mut EventLoop,
     topics: &Topics,
     discovery: &Discovery,
+    instance: Option<&str>,
     patience: Duration,
-    goes_on: impl Fn(&Found) -> bool,
 ) -> Result<Found, Failure> {
-    let (status, info) = (topics.status(), topics.of_node("info"));
+    let (status, info, stats) = (topics.status(), topics.of_node("info"), topics.of_node("stats"));
     let [device, legacy] = discovery.marks(topics);
     let mut found = Found::default();
     let mut until: Option<Instant> = None;
@@ -117,7 +130,7 @@ async fn ask(
         };
         match event.map_err(|error| Failure::of(&error))? {
             Event::Incoming(Packet::ConnAck(_)) => {
-                let filters = [&status, &info, &device, &legacy];
+                let filters = [&status, &info, &stats, &device, &legacy];
                 let filters = filters.map(|topic| SubscribeFilter::new(topic.clone(), QoS::AtLeastOnce));
                 // The queue of a new client is empty.
                 let _ = client.try_subscribe_many(filters);
@@ -125,6 +138,7 @@ async fn ask(
             Event::Incoming(Packet::SubAck(_)) => until = Some(Instant::now() + QUIET),
             Event::Incoming(Packet::Publish(publish)) => {
                 let topic = &publish.topic;
+                found.alive |= !publish.retain && (*topic == info || *topic == stats);
                 if *topic == status {
                     found.online = &*publish.payload == b"online";
                 } else if *topic == info {
@@ -137,7 +151,7 @@ async fn ask(
             }
             _ => {}
         }
-        if until.is_some() && goes_on(&found) {
+        if until.is_some() && found.seems_taken(instance) && !found.alive {
             let ends = *patience_ends.get_or_insert_with(|| Instant::now() + patience);
             until = until.max(Some(ends));
         } else if patience_ends.is_some() {

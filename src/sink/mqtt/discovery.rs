@@ -98,7 +98,8 @@ impl Discovery {
                     stay.iter().map(|topic| Publication::retained(topic.clone(), hand_over.to_vec())),
                 );
             }
-            plan.after.extend(stay.into_iter().map(Publication::erasing));
+            // Before what takes their place, which else counts as a conflict.
+            plan.before.extend(stay.into_iter().map(Publication::erasing));
         }
         for source in gone {
             let mut empty: Vec<String> = Vec::new();

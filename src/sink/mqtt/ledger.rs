@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::outbox::{Outbox, Row};
-use super::store::{Report, Store, StoreError};
+use super::store::{Done, Report, Store, StoreError};
 
 /// After a failure, storage is tried again this much later.
 const RETRY: Duration = Duration::from_secs(30);
@@ -21,11 +21,11 @@ const LAST: Duration = Duration::from_millis(120);
 pub struct Ledger {
     store: Option<Store>,
     state: State,
-    /// The newest id that storage was given.
-    given: u64,
-    /// The newest id that it has.
+    /// Orders that storage has seen to.
+    done: u64,
+    /// The newest row that it has.
     stored: u64,
-    /// When it was last given something after having had everything, or last stored something.
+    /// When it was last given something after having done everything, or last did something.
     since: Instant,
     said: Option<String>,
 }
@@ -54,7 +54,7 @@ pub enum Due {
 impl Ledger {
     /// No storage: events are kept in memory.
     pub fn none() -> Self {
-        Self { store: None, state: State::Good, given: 0, stored: 0, since: Instant::now(), said: None }
+        Self { store: None, state: State::Good, done: 0, stored: 0, since: Instant::now(), said: None }
     }
 
     /// Storage that holds `rows`; an error where it cannot be used so far. The outbox gets the rows.
@@ -67,7 +67,6 @@ impl Ledger {
                 }
                 outbox.restore(rows);
                 ledger.stored = outbox.newest();
-                ledger.given = outbox.newest();
                 ledger.settle(outbox);
             }
             Err(error) => ledger.fail(&error.to_string(), outbox),
@@ -81,21 +80,25 @@ impl Ledger {
         if changes.is_empty() {
             return;
         }
-        let Some(store) = &self.store else { return };
-        if let Err(reason) = store.follow(changes) {
-            return self.fail(&reason, outbox);
-        }
-        if self.given == self.stored {
+        let Some(store) = &mut self.store else { return };
+        if store.given() == self.done {
             self.since = Instant::now();
         }
-        self.given = outbox.newest();
+        if let Err(reason) = store.follow(changes) {
+            self.fail(&reason, outbox);
+        }
+    }
+
+    /// Whether storage has something to do.
+    fn is_behind(&self) -> bool {
+        self.store.as_ref().is_some_and(|store| store.given() > self.done)
     }
 
     /// The next thing to [see to](Self::see_to); never, where there is no storage. May be dropped at any time.
     pub async fn due(&mut self) -> Due {
         let deadline = match self.state {
             State::Failed(until) => Some((until, Due::Retry)),
-            State::Good if self.given > self.stored => Some((self.since + SLOW, Due::Slow)),
+            State::Good if self.is_behind() => Some((self.since + SLOW, Due::Slow)),
             State::Good | State::Rewriting => None,
         };
         let Some(store) = &mut self.store else { return std::future::pending().await };
@@ -117,34 +120,35 @@ impl Ledger {
     /// Sees to it.
     pub fn see_to(&mut self, due: Due, outbox: &mut Outbox) {
         match due {
-            Due::Report(Report::Stored(id)) if self.state == State::Good => {
-                self.stored = self.stored.max(id);
-                self.since = Instant::now();
-                outbox.stored(self.stored);
-            }
-            // Of before a failure.
-            Due::Report(Report::Stored(_)) => {}
-            Due::Report(Report::Rewritten(id)) => {
-                if self.state == State::Rewriting {
-                    self.state = State::Good;
-                    (self.stored, self.since) = (id, Instant::now());
-                    outbox.stored(id);
-                    self.said = None;
-                    tracing::info!("events are kept on disk again");
-                }
-            }
+            Due::Report(Report::Done(done)) => self.did(&done, outbox),
             Due::Report(Report::Failed(reason)) => self.fail(&reason, outbox),
             Due::Slow => self.fail("the disk does not answer", outbox),
             Due::Retry => {
-                let Some(store) = &self.store else { return };
+                let Some(store) = &mut self.store else { return };
                 self.state = State::Rewriting;
                 let rows = outbox.everything();
-                self.given = outbox.newest();
                 if let Err(reason) = store.rewrite(rows) {
                     self.fail(&reason, outbox);
                 }
             }
         }
+    }
+
+    fn did(&mut self, done: &Done, outbox: &mut Outbox) {
+        (self.done, self.since) = (done.orders, Instant::now());
+        match self.state {
+            State::Good => {}
+            State::Rewriting if done.anew => {
+                self.state = State::Good;
+                self.said = None;
+                tracing::info!("events are kept on disk again");
+            }
+            // Of before a failure.
+            State::Rewriting | State::Failed(_) => return,
+        }
+        self.stored = if done.anew { done.stored } else { self.stored.max(done.stored) };
+        outbox.stored(self.stored);
+        outbox.deleted(&done.deleted);
     }
 
     /// Whether what waits is there at the next start.

@@ -17,8 +17,8 @@ pub enum Heard {
     Request(Request),
     /// Our own `info` has come back.
     Own,
-    /// Another daemon's `info`; whether the broker had kept it.
-    Other(Other, bool),
+    /// Another daemon has published `info`.
+    Other(Other),
     /// Nothing.
     Nothing,
 }
@@ -75,10 +75,11 @@ impl Listener {
             return if **payload == *b"online" && !retain { Heard::Birth } else { Heard::Nothing };
         }
         if *topic == self.topics.of_node("info") {
-            return match Other::parse(payload) {
-                Some(other) if *other.run != *self.run => Heard::Other(other, *retain),
-                Some(_) if !retain => Heard::Own,
-                _ => Heard::Nothing,
+            // What the broker has kept says nothing of who is there now.
+            return match Other::parse(payload).filter(|_| !retain) {
+                Some(other) if *other.run != *self.run => Heard::Other(other),
+                Some(_) => Heard::Own,
+                None => Heard::Nothing,
             };
         }
         if !self.control {
@@ -120,12 +121,14 @@ mod tests {
         assert_eq!(hear("genred/den/info", "", false), Heard::Nothing);
         let other = Other {
             run: "r2".into(),
+            instance: None,
             started: "2026-11-03T14:00:00.000Z".into(),
             sources: vec!["fm1".into()],
             labels: vec!["jazz".into()],
         };
         let info = r#"{"run":"r2","started":"2026-11-03T14:00:00.000Z","labels":["jazz"],"sources":[{"name":"fm1"}]}"#;
-        assert_eq!(hear("genred/den/info", info, true), Heard::Other(other, true));
+        assert_eq!(hear("genred/den/info", info, false), Heard::Other(other));
+        assert_eq!(hear("genred/den/info", info, true), Heard::Nothing);
         assert_eq!(hear("genred/den/fm1/set", "{}", false), set("fm1", Ask::Set(b"{}".to_vec())));
         assert_eq!(hear("genred/den/fm1/set", "{}", true), set("fm1", Ask::Retained));
         assert_eq!(hear("genred/den/fm1/get", "", false), set("fm1", Ask::Get));

@@ -76,7 +76,8 @@ pub enum Change {
 /// whatever is sent again. Across sources the oldest goes first.
 ///
 /// **Stored first**: with storage, an event goes out only once it is [`stored`](Self::stored), so that no subscriber has
-/// seen what a restart knows nothing of. Without, or while it fails, at once.
+/// seen what a restart knows nothing of, and once the one before it is [`deleted`](Self::deleted), so that a restart
+/// does not send that again after it. Without storage, or while it fails, at once.
 ///
 /// **Bounded**: beyond `capacity` the oldest events that are not out are replaced by one
 /// `events_dropped` event a source. It carries the `seq` of the last event that it stands
@@ -91,6 +92,8 @@ pub struct Outbox {
     ready: BTreeMap<u64, Arc<str>>,
     /// Entries up to this id may go out.
     stored: u64,
+    /// Sources whose last acknowledged entry has still to be deleted, and its id.
+    held: HashMap<Arc<str>, u64>,
     /// What storage has not been told yet; `None` where there is none to tell.
     changes: Option<Vec<Change>>,
 }
@@ -119,6 +122,7 @@ impl Outbox {
             sources: HashMap::new(),
             ready: BTreeMap::new(),
             stored: u64::MAX,
+            held: HashMap::new(),
             changes: None,
         }
     }
@@ -147,7 +151,7 @@ impl Outbox {
             changes.push(Change::Insert(Row { id, source: Arc::clone(source), letter: letter.clone() }));
         }
         let queue = self.sources.entry(Arc::clone(source)).or_default();
-        if queue.is_empty() {
+        if queue.is_empty() && !self.held.contains_key(source) {
             self.ready.insert(id, Arc::clone(source));
         }
         queue.push_back(Entry { id, letter, out: false });
@@ -187,15 +191,24 @@ impl Outbox {
         if queue.pop_front().is_some_and(|entry| !entry.is_marker()) {
             self.events -= 1;
         }
-        match queue.front() {
-            Some(first) => {
-                self.ready.insert(first.id, Arc::clone(source));
-            }
-            None => {
-                self.sources.remove(source);
+        if queue.is_empty() {
+            self.sources.remove(source);
+        }
+        if let Some(changes) = &mut self.changes {
+            changes.push(Change::Delete(id));
+            if self.stored != u64::MAX {
+                self.held.insert(Arc::clone(source), id);
+                return;
             }
         }
-        self.changes.iter_mut().for_each(|changes| changes.push(Change::Delete(id)));
+        self.release(source);
+    }
+
+    /// Lets the first entry of a source go next.
+    fn release(&mut self, source: &Arc<str>) {
+        if let Some(first) = self.sources.get(source).and_then(VecDeque::front).filter(|first| !first.out) {
+            self.ready.insert(first.id, Arc::clone(source));
+        }
     }
 
     /// The connection is gone: what was out is to be sent again.
@@ -203,7 +216,9 @@ impl Outbox {
         for (source, queue) in &mut self.sources {
             if let Some(first) = queue.front_mut() {
                 first.out = false;
-                self.ready.insert(first.id, Arc::clone(source));
+                if !self.held.contains_key(source) {
+                    self.ready.insert(first.id, Arc::clone(source));
+                }
             }
         }
     }
@@ -217,6 +232,16 @@ impl Outbox {
     pub fn forsaken(&mut self) {
         self.stored = u64::MAX;
         self.changes = None;
+        for source in std::mem::take(&mut self.held).into_keys() {
+            self.release(&source);
+        }
+    }
+
+    /// Storage no longer holds these entries.
+    pub fn deleted(&mut self, ids: &[u64]) {
+        let gone: Vec<Arc<str>> =
+            self.held.extract_if(|_, id| ids.contains(id)).map(|(source, _)| source).collect();
+        gone.iter().for_each(|source| self.release(source));
     }
 
     /// Storage is to be tried again: everything that is here. From now on it is told what changes.

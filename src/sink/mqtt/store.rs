@@ -1,14 +1,14 @@
 //! The outbox on disk: SQLite in a thread of its own, so that a slow disk delays events and nothing else.
 //!
-//! Every change is committed with `synchronous = FULL` on a write-ahead log: what is reported as stored survives the
-//! process and a power cut. Changes that have gathered meanwhile are committed together. After a failure the thread
+//! Events are committed with `synchronous = FULL` on a write-ahead log: what is reported as stored survives the
+//! process and a power cut. Deletions survive the process. Changes that have gathered meanwhile are committed together. After a failure the thread
 //! takes nothing more until it is given everything anew.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, ErrorCode, Transaction, params};
 use tokio::sync::mpsc;
 
 use super::outbox::{Change, Letter, Row};
@@ -31,7 +31,6 @@ const SCHEMA: &str = "
         dropped INTEGER NOT NULL, payload BLOB NOT NULL
     ) STRICT;
     CREATE TABLE seq (source TEXT PRIMARY KEY, last INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-    CREATE TABLE run (only INTEGER PRIMARY KEY CHECK (only = 1), id TEXT NOT NULL) STRICT;
     PRAGMA user_version = 1;
 ";
 
@@ -56,8 +55,6 @@ pub struct Left {
     pub rows: Vec<Row>,
     /// The last `seq` of each source.
     pub seqs: Vec<(Arc<str>, u64)>,
-    /// Id of the last run.
-    pub run: Option<Arc<str>>,
     /// Where the file was damaged: how. Then it was set aside, and the rest is what could be read of it.
     pub damage: Option<String>,
 }
@@ -73,12 +70,23 @@ enum Order {
 /// What the thread tells.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Report {
-    /// Every row up to this id is on disk.
-    Stored(u64),
-    /// After a failure everything up to this id is on disk again.
-    Rewritten(u64),
+    /// What was ordered is on disk.
+    Done(Done),
     /// Nothing more is stored, for this reason.
     Failed(String),
+}
+
+/// What is on disk.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    /// Orders that have been seen to, of all that were ever given.
+    pub orders: u64,
+    /// The newest row among them, 0 where there is none: every older one is there, too.
+    pub stored: u64,
+    /// Rows that are gone.
+    pub deleted: Vec<u64>,
+    /// Whether everything was written anew.
+    pub anew: bool,
 }
 
 /// The sending end: drop it to have everything written and the thread end, which closes the reports.
@@ -86,15 +94,16 @@ pub enum Report {
 pub struct Store {
     orders: Sender<Order>,
     reports: mpsc::UnboundedReceiver<Report>,
+    given: u64,
 }
 
 impl Store {
-    /// Opens, or makes, the file in `folder`, notes `run` as the last one, and starts the thread. The file holds `capacity` events at the most.
+    /// Opens, or makes, the file in `folder`, and starts the thread. The file holds `capacity` events at the most.
     ///
     /// # Errors
     /// When it cannot be read or written. The thread runs all the same: [`Self::rewrite`] tries again.
-    pub fn open(folder: &Path, run: &str, capacity: usize) -> (Self, Result<Left, StoreError>) {
-        let mut disk = Disk { path: folder.join(FILE), run: run.to_owned(), capacity, connection: None };
+    pub fn open(folder: &Path, capacity: usize) -> (Self, Result<Left, StoreError>) {
+        let mut disk = Disk { path: folder.join(FILE), capacity, connection: None, orders: 0 };
         let left = disk.open().and_then(|damage| disk.read().map(|left| Left { damage, ..left }));
         if left.is_err() {
             disk.connection = None;
@@ -103,17 +112,22 @@ impl Store {
         let (tell, reports) = mpsc::unbounded_channel();
         let spawned = crate::thread::spawn("outbox", move || disk.serve(&todo, &tell));
         let left = spawned.map_err(StoreError::from).and(left);
-        (Self { orders, reports }, left)
+        (Self { orders, reports, given: 0 }, left)
     }
 
     /// Has the thread follow `changes`; an error where it is too far behind, and must be given everything anew.
-    pub fn follow(&self, changes: Vec<Change>) -> Result<(), String> {
+    pub fn follow(&mut self, changes: Vec<Change>) -> Result<(), String> {
         changes.into_iter().try_for_each(|change| self.order(Order::Follow(change)))
     }
 
     /// Has the thread write `rows` in place of everything that it holds.
-    pub fn rewrite(&self, rows: Vec<Row>) -> Result<(), String> {
+    pub fn rewrite(&mut self, rows: Vec<Row>) -> Result<(), String> {
         self.order(Order::Rewrite(rows))
+    }
+
+    /// Orders that were ever given.
+    pub fn given(&self) -> u64 {
+        self.given
     }
 
     /// The next report; `None` once the thread has ended.
@@ -123,12 +137,13 @@ impl Store {
 
     /// Waits until everything is written and the thread has ended.
     pub async fn close(self) {
-        let Self { orders, mut reports } = self;
+        let Self { orders, mut reports, .. } = self;
         drop(orders);
         while reports.recv().await.is_some() {}
     }
 
-    fn order(&self, order: Order) -> Result<(), String> {
+    fn order(&mut self, order: Order) -> Result<(), String> {
+        self.given += 1;
         self.orders.try_send(order).map_err(|error| match error {
             TrySendError::Full(_) => "the disk does not answer".to_owned(),
             TrySendError::Disconnected(_) => "its thread has ended".to_owned(),
@@ -139,9 +154,10 @@ impl Store {
 /// Everything the thread owns.
 struct Disk {
     path: PathBuf,
-    run: String,
     capacity: usize,
     connection: Option<Connection>,
+    /// Orders that were taken.
+    orders: u64,
 }
 
 impl Disk {
@@ -149,13 +165,13 @@ impl Disk {
         while let Ok(first) = todo.recv() {
             let mut orders = vec![first];
             orders.extend(todo.try_iter().take(TOGETHER));
+            self.orders += orders.len() as u64;
             // What comes before a rewrite is part of it.
             let begin = orders.iter().rposition(|order| matches!(order, Order::Rewrite(_)));
             orders.drain(..begin.unwrap_or(0));
             let report = match self.carry_out(&orders, begin.is_some()) {
                 Ok(None) => continue,
-                Ok(Some(newest)) if begin.is_some() => Report::Rewritten(newest),
-                Ok(Some(newest)) => Report::Stored(newest),
+                Ok(Some(done)) => Report::Done(Done { orders: self.orders, ..done }),
                 Err(error) => {
                     self.connection = None;
                     Report::Failed(error.to_string())
@@ -165,34 +181,39 @@ impl Disk {
         }
     }
 
-    /// The newest id that was written; nothing is done, and `None` told, while there is no file.
-    fn carry_out(&mut self, orders: &[Order], anew: bool) -> Result<Option<u64>, StoreError> {
+    /// What was done; nothing is, and `None` told, while there is no file.
+    fn carry_out(&mut self, orders: &[Order], anew: bool) -> Result<Option<Done>, StoreError> {
         if anew && self.connection.is_none() {
             self.open()?;
         }
         let Some(connection) = &mut self.connection else { return Ok(None) };
+        // A deletion must outlive the process. After a power cut an event that was published before may come again,
+        // and that is not worth waiting for the disk.
+        let deletes = orders.iter().all(|order| matches!(order, Order::Follow(Change::Delete(_))));
+        connection.pragma_update(None, "synchronous", if deletes { "NORMAL" } else { "FULL" })?;
         let transaction = connection.transaction()?;
-        let mut newest = None;
+        let mut done = Done { anew, ..Done::default() };
         for order in orders {
             match order {
                 Order::Follow(Change::Insert(row) | Change::Replace(row)) => {
                     write(&transaction, row)?;
-                    newest = newest.max(Some(row.id));
+                    done.stored = done.stored.max(row.id);
                 }
                 Order::Follow(Change::Delete(id)) => {
                     transaction.prepare_cached("DELETE FROM event WHERE id = ?1")?.execute([id])?;
+                    done.deleted.push(*id);
                 }
                 Order::Rewrite(rows) => {
                     transaction.execute("DELETE FROM event", [])?;
                     for row in rows {
                         write(&transaction, row)?;
                     }
-                    newest = Some(rows.last().map_or(0, |row| row.id));
+                    done.stored = rows.last().map_or(0, |row| row.id);
                 }
             }
         }
         transaction.commit()?;
-        Ok(newest)
+        Ok(Some(done))
     }
 
     /// Opens the file; what is damaged is set aside, what is readable of it kept, and the damage told.
@@ -229,7 +250,6 @@ impl Disk {
             return Err(StoreError::Newer(version));
         }
         let _: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "journal_size_limit", 1024 * 1024)?;
         // A kilobyte an event, in pages of four.
         connection
@@ -246,7 +266,7 @@ impl Disk {
         Ok(())
     }
 
-    /// What an earlier run left; from now on the last run is this one.
+    /// What an earlier run left.
     fn read(&self) -> Result<Left, StoreError> {
         let Some(connection) = &self.connection else { return Ok(Left::default()) };
         let rows = connection.prepare(READ)?.query_map([], row)?.collect::<Result<_, _>>()?;
@@ -254,10 +274,7 @@ impl Disk {
             .prepare("SELECT source, last FROM seq")?
             .query_map([], |row| Ok((Arc::from(row.get::<_, String>(0)?), row.get(1)?)))?
             .collect::<Result<_, _>>()?;
-        let run: Option<String> =
-            connection.query_row("SELECT id FROM run", [], |row| row.get(0)).optional()?;
-        connection.execute("INSERT OR REPLACE INTO run VALUES (1, ?1)", [&self.run])?;
-        Ok(Left { rows, seqs, run: run.map(Arc::from), damage: None })
+        Ok(Left { rows, seqs, damage: None })
     }
 }
 

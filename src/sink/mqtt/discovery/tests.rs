@@ -129,19 +129,19 @@ fn entities_are_handed_over_from_one_form_to_the_other() {
     let hand_over = json!({ "migrate_discovery": true });
     let to_device =
         discovery(DiscoveryStyle::Device).plan(&topics(), &samples::info(1), &before(false, true));
-    assert_eq!(names(&to_device.before), LEGACY);
-    assert!(to_device.before.iter().all(|message| json(message) == hand_over));
+    assert_eq!(names(&to_device.before), [LEGACY, LEGACY].concat());
+    assert!(to_device.before[..6].iter().all(|message| json(message) == hand_over));
+    assert!(to_device.before[6..].iter().all(|message| message.payload.is_empty()));
     assert_eq!(names(&to_device.announcements), [NODE, FM1]);
-    assert_eq!(names(&to_device.after[..6]), LEGACY);
     let to_legacy =
         discovery(DiscoveryStyle::Legacy).plan(&topics(), &samples::info(1), &before(true, false));
-    assert_eq!(names(&to_legacy.before), [NODE, FM1]);
-    assert!(to_legacy.before.iter().all(|message| json(message) == hand_over));
-    assert_eq!(names(&to_legacy.after[..2]), [NODE, FM1]);
+    assert_eq!(names(&to_legacy.before), [NODE, FM1, NODE, FM1]);
+    assert!(to_legacy.before[..2].iter().all(|message| json(message) == hand_over));
+    assert_eq!(to_legacy.after.len(), 5, "the attic: its device and what it had kept");
     let off = discovery(DiscoveryStyle::Off).plan(&topics(), &samples::info(1), &before(true, false));
-    assert!(off.before.is_empty() && off.announcements.is_empty());
-    assert_eq!(names(&off.after[..2]), [NODE, FM1]);
-    assert!(off.after.iter().all(|message| message.payload.is_empty()));
+    assert!(off.announcements.is_empty());
+    assert_eq!(names(&off.before), [NODE, FM1]);
+    assert!(off.before.iter().chain(&off.after).all(|message| message.payload.is_empty()));
 }
 
 #[test]
