@@ -2,6 +2,7 @@
 
 use super::config::DecisionConfig;
 use super::evidence::Evidence;
+use super::trace::{Rule, Standing};
 
 /// A step that is shorter counts as this long, in units.
 const LEAST_STEP: f64 = 0.125;
@@ -16,13 +17,14 @@ pub struct Choice {
     held: Option<usize>,
     /// Whether `held` was chosen by the present run.
     settled: bool,
+    judged: Option<Standing>,
 }
 
 impl Choice {
     /// One that holds nothing.
     pub fn new(config: &DecisionConfig) -> Self {
         let DecisionConfig { lead, replace, carry, least, .. } = *config;
-        Self { lead, replace, carry, least, held: None, settled: false }
+        Self { lead, replace, carry, least, held: None, settled: false, judged: None }
     }
 
     /// Goes on with other thresholds.
@@ -35,30 +37,58 @@ impl Choice {
         self.held
     }
 
+    /// Whether [`held`](Self::held) was chosen by the present run, and not by the one before.
+    pub fn settled(&self) -> bool {
+        self.settled
+    }
+
+    /// How it stood when it was last decided.
+    pub fn judged(&self) -> Option<Standing> {
+        self.judged
+    }
+
+    /// How much longer, in seconds, what the run before chose is held at an age of `age`; `None` where nothing is.
+    pub fn carried_for(&self, age: f64) -> Option<f64> {
+        (self.held.is_some() && !self.settled).then(|| (self.carry - age).max(0.0))
+    }
+
     /// Decides by the evidence of the present run, which has lasted `age` seconds; `changed` where it is new, `step` units
     /// away from the one before.
     pub fn update(&mut self, evidence: &Evidence, age: f64, changed: bool, step: f64) {
         self.settled &= !changed;
+        let standing = self.stand(evidence, step);
+        if standing.passes {
+            self.held = Some(standing.candidate);
+            self.settled = true;
+        } else if !self.settled && age >= self.carry {
+            self.held = None;
+        }
+        self.judged = Some(standing);
+    }
+
+    /// Which state may be held next, what it must lead, and by how much.
+    fn stand(&self, evidence: &Evidence, step: f64) -> Standing {
         let (best, next) = evidence.best_two();
-        // What sounds much as before is more likely the same piece: another label must lead for longer.
-        let lead = match self.held {
-            Some(held) if held != best => self.lead / step.clamp(LEAST_STEP, 1.0),
-            _ => self.lead,
-        };
-        let likely = evidence.share(best) >= self.least;
-        match self.held {
+        let (rule, candidate, against, needed) = match self.held {
             Some(held) if self.settled => {
-                let ahead = evidence.of(best) - evidence.of(held);
-                if best != held && likely && ahead >= self.replace {
-                    self.held = Some(best);
-                }
+                (Rule::Replace, if held == best { next } else { best }, held, self.replace)
             }
-            _ if likely && evidence.of(best) - evidence.of(next) >= lead => {
-                self.held = Some(best);
-                self.settled = true;
-            }
-            _ if age >= self.carry => self.held = None,
-            _ => {}
+            // What sounds much as before is more likely the same piece: another label must lead for longer.
+            Some(held) if held != best => (Rule::Lead, best, next, self.lead / step.clamp(LEAST_STEP, 1.0)),
+            _ => (Rule::Lead, best, next, self.lead),
+        };
+        let (ahead, share) = (evidence.of(candidate) - evidence.of(against), evidence.share(candidate));
+        let passes = candidate == best && share >= self.least && ahead >= needed;
+        Standing {
+            rule,
+            held: self.held,
+            candidate,
+            against,
+            ahead,
+            needed,
+            share,
+            least: self.least,
+            passes,
         }
     }
 
@@ -66,6 +96,7 @@ impl Choice {
     pub fn reset(&mut self) {
         self.held = None;
         self.settled = false;
+        self.judged = None;
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the patches of a stretch of sound said, together.
 
 use super::event::GatePosteriors;
+use super::trace::StateEvidence;
 
 /// Sums over patches, each weighted by the seconds that it stands for.
 ///
@@ -58,6 +59,15 @@ impl Evidence {
             }
         }
         (first, second)
+    }
+
+    /// Every state, the one that most speaks for first.
+    pub fn ranked(&self) -> Vec<StateEvidence> {
+        let mut ranked: Vec<_> = (0..self.states.len())
+            .map(|state| StateEvidence { state, seconds: self.of(state), share: self.share(state) })
+            .collect();
+        ranked.sort_by(|one, other| other.seconds.total_cmp(&one.seconds));
+        ranked
     }
 
     /// How unlike the stretch a patch is: the Bhattacharyya distance 1 − Σ√(p·q), 0 (alike) to 1 (nothing in common).

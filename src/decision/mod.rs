@@ -5,7 +5,7 @@
 //!
 //! A patch's posteriors and what the gate makes of it are evidence ([`evidence`]) for the states
 //! labels, speech and noise. It adds up over a run, the sound since the last change ([`run`]), and the state that
-//! leads is published ([`choice`]). Silence is told by loudness alone ([`silence`]).
+//! leads is published ([`choice`]). Silence is told by loudness alone ([`silence`]). [`trace`] says why.
 
 mod choice;
 mod config;
@@ -15,6 +15,7 @@ mod run;
 mod silence;
 #[cfg(test)]
 mod tests;
+pub mod trace;
 
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ use choice::Choice;
 use evidence::Shares;
 use run::Runs;
 use silence::Silence;
+use trace::Trace;
 
 /// The most seconds that one patch can stand for: after a hole it says nothing of the time before it.
 const MOST_SECONDS: f64 = 3.0;
@@ -69,6 +71,8 @@ pub struct Decider {
     silence: Silence,
     /// Time of the last patch, heard or silent, since everything was forgotten.
     last: Option<f64>,
+    /// Whether the last patch was evidence.
+    weighed: bool,
     verdict: Verdict,
     /// Mean posteriors of the present run.
     smoothed: Vec<f32>,
@@ -84,6 +88,7 @@ impl Decider {
             choice: Choice::new(decision),
             silence: Silence::new(silence),
             last: None,
+            weighed: false,
             verdict: Verdict::state(State::Uncertain),
             smoothed: Vec::with_capacity(labels.len()),
             labels: labels.to_vec(),
@@ -113,6 +118,25 @@ impl Decider {
     /// Whether the source counts as dead air.
     pub fn is_dead_air(&self) -> bool {
         self.verdict.state == State::Silence
+    }
+
+    /// Label or name of a state as [`trace`] counts them: the labels, then speech, then noise.
+    pub fn state_name(&self, state: usize) -> Arc<str> {
+        self.genre(self.verdict_of(Some(state)))
+    }
+
+    /// Why the last patch, at `time`, led to what is published now.
+    pub fn explain(&self, time: f64) -> Trace {
+        let run = self.runs.explain();
+        Trace {
+            level: self.silence.explain(time),
+            weighed: self.weighed,
+            held: self.choice.held(),
+            settled: self.choice.settled(),
+            carried_for: self.choice.carried_for(run.age),
+            choice: self.choice.judged(),
+            run,
+        }
     }
 
     /// Takes in one patch and returns what changed by it, in the order in which it is to be published.
@@ -194,14 +218,19 @@ impl Decider {
     fn weigh(&mut self, seen: &Observation<'_>) -> Verdict {
         let seconds = self.last.map_or(FIRST_SECONDS, |last| (seen.time - last).clamp(0.0, MOST_SECONDS));
         self.last = Some(seen.time);
-        if self.silence.is_loud(seen.lufs_s) && self.shares.set(seen.posteriors, seen.gate) {
+        self.weighed = self.silence.is_loud(seen.lufs_s) && self.shares.set(seen.posteriors, seen.gate);
+        if self.weighed {
             let changed = self.runs.update(&self.shares, seconds);
             self.choice.update(self.runs.evidence(), self.runs.age(), changed, self.runs.step());
             let evidence = self.runs.evidence();
             self.smoothed.clear();
             self.smoothed.extend((0..self.labels.len()).map(|label| evidence.posterior(label) as f32));
         }
-        match self.choice.held() {
+        self.verdict_of(self.choice.held())
+    }
+
+    fn verdict_of(&self, held: Option<usize>) -> Verdict {
+        match held {
             Some(label) if label < self.labels.len() => {
                 Verdict::music(label, self.smoothed.get(label).copied().unwrap_or_default())
             }
@@ -216,6 +245,7 @@ impl Decider {
         self.choice.reset();
         self.smoothed.clear();
         self.last = None;
+        self.weighed = false;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::config::DecisionConfig;
 use super::evidence::{Evidence, Shares};
+use super::trace::Run;
 
 /// A run shorter than this many seconds is too little to be unlike of.
 const SETTLED: f64 = 3.0;
@@ -39,6 +40,10 @@ pub struct Runs {
     age: f64,
     /// Seconds since the first patch that waits.
     waited: f64,
+    /// The newest patch's distance from its run, in units, where there was enough to be unlike of,
+    patch_distance: Option<f64>,
+    /// and the sum that it made, before a change took it back to zero.
+    judged: f64,
 }
 
 impl Runs {
@@ -55,6 +60,8 @@ impl Runs {
             sum: 0.0,
             age: 0.0,
             waited: 0.0,
+            patch_distance: None,
+            judged: 0.0,
         }
     }
 
@@ -72,10 +79,12 @@ impl Runs {
         let lasted = seconds;
         let counted = |noise: f64| lasted * (1.0 - (1.0 - noise) * patch.noise());
         let seconds = counted(NOISE);
-        if self.run.seconds() >= SETTLED {
-            let beyond = (self.run.distance(patch) / self.unit - self.distance) / (1.0 - self.distance);
+        self.patch_distance = (self.run.seconds() >= SETTLED).then(|| self.run.distance(patch) / self.unit);
+        if let Some(distance) = self.patch_distance {
+            let beyond = (distance - self.distance) / (1.0 - self.distance);
             self.sum = (self.sum + beyond.min(MOST) * counted(NOISE_CHANGE)).max(0.0);
         }
+        self.judged = self.sum;
         if self.sum == 0.0 {
             self.absorb();
             self.run.fade((-seconds / self.memory).exp());
@@ -86,7 +95,7 @@ impl Runs {
             self.waited = lasted;
         }
         self.waiting.add(patch, seconds);
-        if self.sum < self.seconds {
+        if !self.is_change() {
             return false;
         }
         std::mem::swap(&mut self.before, &mut self.run);
@@ -112,6 +121,22 @@ impl Runs {
         self.age
     }
 
+    /// How it stands after the last update.
+    pub fn explain(&self) -> Run {
+        Run {
+            age: self.age,
+            seconds: self.run.seconds(),
+            waiting: self.waiting.seconds(),
+            patch_distance: self.patch_distance,
+            change_distance: self.distance,
+            sum: self.judged,
+            change_seconds: self.seconds,
+            changed: self.is_change(),
+            step: (self.before.seconds() > 0.0).then(|| self.step()),
+            states: self.run.ranked(),
+        }
+    }
+
     /// Forgets everything.
     pub fn reset(&mut self) {
         self.run.fade(0.0);
@@ -119,6 +144,13 @@ impl Runs {
         self.before.fade(0.0);
         self.sum = 0.0;
         self.age = 0.0;
+        self.patch_distance = None;
+        self.judged = 0.0;
+    }
+
+    /// Whether the newest patch completed a change.
+    fn is_change(&self) -> bool {
+        self.judged > 0.0 && self.judged >= self.seconds
     }
 
     fn absorb(&mut self) {

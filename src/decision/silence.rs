@@ -1,6 +1,7 @@
 //! Silence by loudness.
 
 use super::config::SilenceConfig;
+use super::trace::Level;
 
 /// Above the threshold by this many LU, silence ends: noise at the threshold must not flap.
 const HYSTERESIS_LU: f32 = 3.0;
@@ -26,19 +27,37 @@ impl Silence {
 
     /// Takes in the loudness at `time` (seconds); whether it is silent now.
     pub fn update(&mut self, time: f64, lufs_s: f32) -> bool {
-        let ends_at = self.config.threshold_lufs + if self.silent { HYSTERESIS_LU } else { 0.0 };
-        if lufs_s < ends_at {
-            let since = *self.quiet_since.get_or_insert(time);
-            self.silent |= time - since >= self.config.after;
+        if lufs_s < self.quiet_below() {
+            self.quiet_since.get_or_insert(time);
+            self.silent |= self.quiet_for(time) >= self.config.after;
         } else {
             self.reset();
         }
         self.silent
     }
 
+    /// How it stands at `time`, the one of the last update.
+    pub fn explain(&self, time: f64) -> Level {
+        Level {
+            silent: self.silent,
+            quiet_below: self.quiet_below(),
+            quiet_s: self.quiet_for(time),
+            after: self.config.after,
+        }
+    }
+
     /// Whether a patch of this loudness is worth scoring for its genre.
     pub fn is_loud(&self, lufs_s: f32) -> bool {
         lufs_s >= self.config.threshold_lufs
+    }
+
+    /// The threshold as it is now, in LUFS.
+    fn quiet_below(&self) -> f32 {
+        self.config.threshold_lufs + if self.silent { HYSTERESIS_LU } else { 0.0 }
+    }
+
+    fn quiet_for(&self, time: f64) -> f64 {
+        self.quiet_since.map_or(0.0, |since| time - since)
     }
 
     /// Forgets everything.

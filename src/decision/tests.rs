@@ -224,7 +224,131 @@ fn the_hop_decides_how_often_and_not_what() {
     }
 }
 
+/// What the trace of the moment after a patch says of the change, or not, that the patch led to.
+fn check_trace(decider: &Decider, time: f64, before: Verdict) -> Result<(), TestCaseError> {
+    let trace = decider.explain(time);
+    let now = decider.verdict();
+    prop_assert_eq!(trace.level.silent, now.state == State::Silence);
+    if trace.level.silent {
+        prop_assert!(trace.choice.is_none() && trace.held.is_none() && !trace.weighed);
+        prop_assert!(before.state == State::Silence || trace.level.quiet_s >= trace.level.after);
+        return Ok(());
+    }
+    let published = trace.held.map_or("uncertain".into(), |held| decider.state_name(held));
+    prop_assert_eq!(decider.genre(now), published, "what is held is what is published");
+    let shares: f64 = trace.run.states.iter().map(|state| state.share).sum();
+    prop_assert!(trace.run.seconds == 0.0 || (shares - 1.0).abs() < 1e-9, "{}", shares);
+    prop_assert!(trace.run.states.is_sorted_by(|one, next| one.seconds >= next.seconds));
+    if !trace.weighed {
+        prop_assert!(before == now || matches!(before.state, State::Silence | State::Lost));
+        return Ok(());
+    }
+    let run = &trace.run;
+    prop_assert_eq!(run.changed, run.sum > 0.0 && run.sum >= run.change_seconds);
+    prop_assert!(!run.changed || run.patch_distance.is_some_and(|distance| distance > run.change_distance));
+    let judged = trace.choice.unwrap();
+    let of = |state: usize| run.states.iter().find(|other| other.state == state).unwrap();
+    prop_assert_eq!(judged.ahead, of(judged.candidate).seconds - of(judged.against).seconds);
+    prop_assert_eq!(judged.share, of(judged.candidate).share);
+    prop_assert_eq!(trace.carried_for.is_some(), trace.held.is_some() && !trace.settled);
+    match (judged.held, trace.held) {
+        (from, Some(to)) if from != Some(to) => {
+            prop_assert!(judged.passes && trace.settled && to == judged.candidate);
+            prop_assert!(judged.ahead >= judged.needed && judged.share >= judged.least, "{:?}", judged);
+            prop_assert_eq!(
+                to,
+                run.states
+                    .iter()
+                    .map(|state| state.state)
+                    .find(|state| of(*state).seconds == of(to).seconds)
+                    .unwrap()
+            );
+        }
+        (Some(_), None) => prop_assert!(!judged.passes && run.age >= config().carry),
+        _ => prop_assert!(!judged.passes || trace.held == Some(judged.candidate)),
+    }
+    if judged.rule == trace::Rule::Replace {
+        prop_assert!(judged.held == Some(judged.against) && judged.needed == config().replace);
+    } else {
+        prop_assert!(judged.needed >= config().lead);
+    }
+    Ok(())
+}
+
+/// The numbers of the moments at which something was decided, worked out by hand.
+#[test]
+fn the_trace_has_the_numbers_of_the_decision() {
+    let mut decider = decider();
+    script(&mut decider, 0.0, 1.0, &music(ROCK, 20));
+    let trace = decider.explain(19.0);
+    let judged = trace.choice.unwrap();
+    assert_eq!((judged.rule, judged.candidate, judged.against), (trace::Rule::Replace, 1, 0));
+    assert_eq!((trace.held, trace.settled, trace.carried_for, judged.needed), (Some(0), true, None, 20.0));
+    assert!(judged.ahead < -12.0 && !judged.passes, "{judged:?}");
+    assert!(trace.run.patch_distance.unwrap() < 1e-9 && trace.run.sum == 0.0 && trace.run.age == 20.0);
+
+    // Two patches wait, each at distance 1; the third completes the change, and leads enough by itself.
+    script(&mut decider, 20.0, 1.0, &music(JAZZ, 2));
+    let trace = decider.explain(21.0);
+    assert!((trace.run.sum - 2.0).abs() < 1e-6 && !trace.run.changed, "{:?}", trace.run);
+    assert!((trace.run.waiting - 2.0).abs() < 1e-9 && (trace.run.patch_distance.unwrap() - 1.0).abs() < 1e-6);
+    script(&mut decider, 22.0, 1.0, &music(JAZZ, 1));
+    let trace = decider.explain(22.0);
+    let judged = trace.choice.unwrap();
+    assert!((trace.run.sum - 3.0).abs() < 1e-6 && trace.run.changed, "{:?}", trace.run);
+    assert_eq!((judged.rule, judged.held, judged.candidate), (trace::Rule::Lead, Some(0), 1));
+    assert!((judged.ahead - 2.1).abs() < 1e-6 && judged.passes, "{judged:?}");
+    assert!(
+        (judged.needed - 1.25).abs() < 1e-6 && (trace.run.step.unwrap() - 1.0).abs() < 1e-6,
+        "{judged:?}"
+    );
+
+    // A draw after a change: rock is carried, for 15 s from the first patch of the new run.
+    let draw = [0.1, 0.45, 0.45];
+    script(&mut decider, 23.0, 1.0, &music(ROCK, 20));
+    script(&mut decider, 43.0, 1.0, &music(draw, 8));
+    let trace = decider.explain(50.0);
+    assert_eq!((trace.held, trace.settled, trace.carried_for), (Some(0), false, Some(7.0)));
+    assert!(trace.choice.unwrap().ahead.abs() < 1e-6 && !trace.choice.unwrap().passes);
+
+    // Quiet, then silent: the margin comes on top of the threshold.
+    script(&mut decider, 51.0, 1.0, &[(ROCK, None, -70.0); 2]);
+    let level = decider.explain(52.0).level;
+    assert_eq!((level.silent, level.quiet_s, level.after, level.quiet_below), (false, 1.0, 2.0, -60.0));
+    assert!(!decider.explain(52.0).weighed);
+    script(&mut decider, 53.0, 1.0, &[(ROCK, None, -70.0)]);
+    let trace = decider.explain(53.0);
+    assert_eq!((trace.level.silent, trace.level.quiet_s, trace.level.quiet_below), (true, 2.0, -57.0));
+    assert_eq!((trace.choice, trace.held), (None, None));
+}
+
 proptest! {
+    /// Whenever something changes, the trace of that moment gives the reason; and where it gives one, something did.
+    #[test]
+    fn the_trace_agrees_with_the_decision(
+        pieces in prop::collection::vec(
+            (
+                prop::array::uniform3(0.0_f32..=1.0),
+                prop_oneof![3 => Just(None), 1 => Just(Some(MUSIC)), 1 => Just(Some(SPEECH)), 1 => Just(Some(NOISE))],
+                prop_oneof![6 => Just(LOUD), 1 => Just(-70.0_f32), 1 => Just(f32::NAN)],
+                prop_oneof![8 => 0.25_f64..3.0, 1 => -10.0_f64..100.0],
+                1..30_usize,
+            ),
+            1..12,
+        )
+    ) {
+        let mut decider = decider();
+        let mut time = 0.0;
+        for (posteriors, gate, lufs_s, hop, count) in pieces {
+            for _ in 0..count {
+                time += hop;
+                let before = decider.verdict();
+                decider.observe(Observation { time, posteriors: &posteriors, gate, lufs_s });
+                check_trace(&decider, time, before)?;
+            }
+        }
+    }
+
     /// Whatever comes, confidences are posteriors, and a label that is published is one of the head's.
     #[test]
     fn nothing_breaks_it(
