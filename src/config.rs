@@ -3,6 +3,7 @@
 //! A component's section is the component's own type; this file finds the file, expands
 //! `${VAR}`, puts the sections together and fills in what was left out.
 
+mod place;
 mod raw;
 
 use std::collections::HashSet;
@@ -18,6 +19,7 @@ use crate::sink::mqtt::MqttConfig;
 use crate::sink::topics::{sanitise, valid_name};
 use crate::source::{Pacing, SourceConfig, Uri};
 
+pub use place::{Place, SYSTEM_RUNTIME_DIR, default_runtime_dir};
 use raw::{RawConfig, RawSource};
 
 /// What is wrong with the configuration; the message names the file and the key.
@@ -74,6 +76,8 @@ pub struct Config {
     pub node_is_fixed: bool,
     /// What is kept over restarts is kept in a folder below this one.
     pub state_dir: PathBuf,
+    /// Folder of the trace socket.
+    pub runtime_dir: PathBuf,
     /// Seconds between patches, 0.25 to 3.
     pub hop: f64,
     /// `[model]`
@@ -98,13 +102,8 @@ impl Config {
     /// # Errors
     /// When a named file is missing, or anything in it does not fit.
     pub fn load(named: Option<&Path>, uris: &[String]) -> Result<Self, ConfigError> {
-        let environment =
-            std::env::var_os("GENRED_CONFIG").filter(|value| !value.is_empty()).map(PathBuf::from);
-        let path = named.map(Path::to_path_buf).or(environment).or_else(standard_path);
-        let Some(path) = path else { return Self::from_toml("", "the defaults", uris) };
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| ConfigError::Unreadable { path: path.clone(), error })?;
-        Self::from_toml(&text, &path.display().to_string(), uris)
+        let Some(path) = config_path(named) else { return Self::from_toml("", "the defaults", uris) };
+        Self::from_toml(&read(&path)?, &path.display().to_string(), uris)
     }
 
     /// The configuration that `text` describes; `origin` names it in errors.
@@ -123,6 +122,16 @@ impl Config {
         #[cfg(not(feature = "mqtt"))]
         Duration::from_secs(10)
     }
+}
+
+/// The file that is read, if any is.
+fn config_path(named: Option<&Path>) -> Option<PathBuf> {
+    let environment = std::env::var_os("GENRED_CONFIG").filter(|value| !value.is_empty()).map(PathBuf::from);
+    named.map(Path::to_path_buf).or(environment).or_else(standard_path)
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })
 }
 
 fn standard_path() -> Option<PathBuf> {
@@ -162,6 +171,7 @@ fn resolve(raw: RawConfig, uris: &[String]) -> Result<Config, String> {
         raw_sources.push(RawSource::from_uri("device:default"));
     }
     Ok(Config {
+        runtime_dir: raw.runtime_dir.unwrap_or_else(default_runtime_dir),
         hop: raw.hop,
         model: raw.model,
         decision: raw.decision,

@@ -14,6 +14,7 @@ mod signals;
 #[cfg(feature = "mqtt")]
 mod test_mqtt;
 mod train;
+mod why;
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
@@ -70,6 +71,8 @@ enum Command {
     Eval(eval::Args),
     /// Teach genres of your own
     Train(train::Args),
+    /// Show why a running daemon says what it says
+    Why(why::Args),
     /// Measure what the parts cost on this machine
     Bench(bench::Args),
 }
@@ -98,6 +101,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Embed(args) => embed::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Why(args) => why::run(&args),
         Command::Bench(args) => bench::run(&args),
     };
     match result {

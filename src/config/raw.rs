@@ -18,6 +18,7 @@ use crate::source::Pacing;
 pub struct RawConfig {
     pub node: Option<String>,
     pub state_dir: Option<PathBuf>,
+    pub runtime_dir: Option<PathBuf>,
     pub hop: f64,
     pub output: Option<Output>,
     pub output_windows: bool,
@@ -33,6 +34,7 @@ impl Default for RawConfig {
         Self {
             node: None,
             state_dir: None,
+            runtime_dir: None,
             hop: 1.0,
             output: None,
             output_windows: false,
@@ -92,7 +94,7 @@ pub fn parse(text: &str) -> Result<RawConfig, String> {
 }
 
 /// The parser's message, with the nearest known key where one is unknown.
-fn explain(error: &toml::de::Error) -> String {
+pub fn explain(error: &toml::de::Error) -> String {
     let mut message = error.to_string().trim_end().to_owned();
     // The message quotes the line that it is about, and that may hold a secret.
     if message.contains("password") || message.contains("://") {
@@ -114,7 +116,7 @@ fn explain(error: &toml::de::Error) -> String {
 }
 
 /// Replaces `${NAME}` by `lookup(NAME)` in every string below `value`; `$${` stands for `${`.
-fn expand(value: &mut Value, key: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<(), String> {
+pub fn expand(value: &mut Value, key: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<(), String> {
     let below = |name: &str| if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
     match value {
         Value::String(text) if text.contains("${") => *text = expand_text(text, key, lookup)?,

@@ -11,6 +11,7 @@ use super::control::{Dials, Refused, Settings};
 use super::fanout::Fanout;
 use super::feature::Note;
 use super::infer::Judged;
+use super::trace;
 use super::usage::Usage;
 use crate::audio::{Patch, SourceId};
 use crate::decision::{Change, Decider, Observation, Verdict, raw};
@@ -237,6 +238,12 @@ impl Director {
             desk.attributes_due = Instant::now() + ATTRIBUTES_EVERY;
             self.publish_attributes(index);
         }
+        if self.fanout.is_traced() {
+            let (labels, desk) = (&self.constants.labels, &self.desks[index]);
+            let posteriors = top(labels, &scores.posteriors, labels.len());
+            let trace = trace::compose(&desk.fixed.decider, patch, posteriors, scores.gate, desk.since);
+            self.fanout.send(Message::Trace { source: desk.fixed.name.clone(), payload: Arc::new(trace) });
+        }
     }
 
     fn noted(&mut self, index: usize, note: Note) {
@@ -412,8 +419,8 @@ impl Director {
         let attributes = payload::Attributes {
             run: self.constants.run.clone(),
             ts: Timestamp::now(),
-            top: top(&self.constants.labels, desk.fixed.decider.smoothed()),
-            tags: top(&self.constants.tags, &desk.tags),
+            top: top(&self.constants.labels, desk.fixed.decider.smoothed(), TOP),
+            tags: top(&self.constants.tags, &desk.tags, TOP),
             title: None,
             model: self.constants.model.clone(),
             head: self.constants.head.clone(),
@@ -466,9 +473,9 @@ fn event_kind(change: Change) -> payload::EventKind {
     }
 }
 
-/// The most likely labels, best first.
-fn top(labels: &[Arc<str>], posteriors: &[f32]) -> Vec<payload::LabelP> {
+/// The `count` most likely labels, best first.
+fn top(labels: &[Arc<str>], posteriors: &[f32], count: usize) -> Vec<payload::LabelP> {
     let mut ranked: Vec<_> = labels.iter().zip(posteriors).filter(|(_, p)| p.is_finite()).collect();
     ranked.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-    ranked.into_iter().take(TOP).map(|(label, p)| payload::LabelP { label: label.clone(), p: *p }).collect()
+    ranked.into_iter().take(count).map(|(label, p)| payload::LabelP { label: label.clone(), p: *p }).collect()
 }

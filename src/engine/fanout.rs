@@ -6,6 +6,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 
 use crate::sink::Message;
+use crate::sink::trace::Listeners;
 use crate::thread::Stop;
 
 /// Messages that a sink may be behind before it loses some. The MQTT sink empties its queue at
@@ -21,6 +22,7 @@ pub struct Fanout {
     /// Whether a full queue is waited for: where nothing is live, nothing need be lost.
     patient: bool,
     stop: Stop,
+    listeners: Option<Listeners>,
 }
 
 struct Lane {
@@ -32,12 +34,22 @@ struct Lane {
 impl Fanout {
     /// No sinks yet. `patient` where no source is live.
     pub fn new(patient: bool, stop: Stop) -> Self {
-        Self { lanes: Vec::new(), patient, stop }
+        Self { lanes: Vec::new(), patient, stop, listeners: None }
     }
 
     /// Adds a sink's queue.
     pub fn add(&mut self, name: &'static str, queue: Sender<Message>) {
         self.lanes.push(Lane { name, queue, lost: 0 });
+    }
+
+    /// Makes [`is_traced`](Self::is_traced) tell whether any of these is there.
+    pub fn listen(&mut self, listeners: Listeners) {
+        self.listeners = Some(listeners);
+    }
+
+    /// Whether anybody reads traces; else they need not be made.
+    pub fn is_traced(&self) -> bool {
+        self.listeners.as_ref().is_some_and(Listeners::any)
     }
 
     /// Hands a copy to every sink; a queue that stays full loses it and says so, a closed one takes no more.

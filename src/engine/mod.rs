@@ -11,6 +11,7 @@ pub mod offline;
 #[cfg(feature = "mqtt")]
 mod publish;
 mod sinks;
+mod trace;
 pub mod usage;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -100,7 +101,8 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
         .build()?;
     let refusing = Refusing::new(stop.clone());
     let Publisher { sink, recall, requests } = publisher(&config, &run_id, stop, &refusing)?;
-    let (mut fanout, sink_tasks) = sinks::start(&config, sink, runtime.handle(), stop);
+    let trace = trace::sink(&config, &run_id, recall.node().unwrap_or(&config.node), runtime.handle());
+    let (mut fanout, sink_tasks) = sinks::start(&config, sink, trace, runtime.handle(), stop);
     fanout.send(Message::Info(Arc::new(info(&config, &model, &run_id, recall.instance(), started))));
 
     let (inlets, work) = batcher::queues(config.sources.len(), IN_FLIGHT);
@@ -223,6 +225,10 @@ struct Recall {
 #[cfg(not(feature = "mqtt"))]
 impl Recall {
     fn instance(&self) -> Option<&str> {
+        None
+    }
+
+    fn node(&self) -> Option<&str> {
         None
     }
 }

@@ -32,6 +32,11 @@ impl Recall {
     pub fn instance(&self) -> Option<&str> {
         self.folder.as_ref().and_then(StateFolder::instance)
     }
+
+    /// The name that the folder is kept under.
+    pub fn node(&self) -> Option<&str> {
+        self.folder.as_ref().map(StateFolder::node)
+    }
 }
 
 /// The sink, what it recalls, and where its subscribers' requests arrive.

@@ -14,6 +14,7 @@ use crate::config::{Config, Output};
 use crate::sink::Sink;
 use crate::sink::jsonl::{JsonlOptions, JsonlSink};
 use crate::sink::text::{TextOptions, TextSink};
+use crate::sink::trace::TraceSink;
 use crate::thread::Stop;
 
 /// Between two looks at the stop token.
@@ -22,16 +23,20 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The running sinks, by name.
 pub type Tasks = Vec<(&'static str, JoinHandle<()>)>;
 
-/// Starts every sink that is made here, and `others`.
+/// Starts every sink that is made here, and `others`, and the one for traces.
 pub fn start(
     config: &Config,
     others: Option<Box<dyn Sink>>,
+    trace: Option<TraceSink>,
     runtime: &Handle,
     stop: &Stop,
 ) -> (Fanout, Tasks) {
-    let sinks = others.into_iter().chain(printer(config));
+    let listeners = trace.as_ref().map(TraceSink::listeners);
+    let trace = trace.map(|sink| Box::new(sink) as Box<dyn Sink>);
+    let sinks = others.into_iter().chain(printer(config)).chain(trace);
     let live = config.sources.iter().any(|entry| feature::is_live(&entry.source));
     let mut fanout = Fanout::new(!live, stop.clone());
+    listeners.into_iter().for_each(|listeners| fanout.listen(listeners));
     let mut tasks = Vec::new();
     for sink in sinks {
         let (tx, rx) = mpsc::channel(fanout::QUEUE);

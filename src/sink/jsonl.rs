@@ -6,7 +6,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::writer::{self, LineWriter};
-use super::{Message, Sink, SinkFuture};
+use super::{Line, Message, Sink, SinkFuture};
 
 /// Which messages are written beside `state`, `event` and `availability`, which always are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,15 +48,6 @@ impl<W: Write + Send + 'static> Sink for JsonlSink<W> {
 }
 
 #[derive(Serialize)]
-struct Line<'a, P> {
-    kind: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<&'a str>,
-    #[serde(flatten)]
-    payload: &'a P,
-}
-
-#[derive(Serialize)]
 struct Availability {
     online: bool,
 }
@@ -84,7 +75,8 @@ impl<W: Write + Send + 'static> LineWriter for JsonlSink<W> {
             | Message::Info(_)
             | Message::Stats(_)
             | Message::Settings { .. }
-            | Message::Refusal { .. } => Ok(()),
+            | Message::Refusal { .. }
+            | Message::Trace { .. } => Ok(()),
         }
     }
 }

@@ -8,9 +8,10 @@ pub mod jsonl;
 pub mod mqtt;
 pub mod payload;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 pub mod text;
 pub mod topics;
+pub mod trace;
 mod writer;
 
 use std::future::Future;
@@ -101,6 +102,13 @@ pub enum Message {
         /// The payload.
         payload: Arc<payload::Refusal>,
     },
+    /// How a source stands after a scored patch; only while somebody listens ([`trace::Listeners`]).
+    Trace {
+        /// Source name.
+        source: Arc<str>,
+        /// The payload.
+        payload: Arc<payload::trace::Trace>,
+    },
 }
 
 /// What a subscriber wants of a source.
@@ -146,6 +154,16 @@ impl Refusing {
     pub fn reason(&self) -> Option<&str> {
         self.reason.get().map(String::as_str)
     }
+}
+
+/// One line of JSON, without its end: what it is, whose, and the payload's keys.
+#[derive(serde::Serialize)]
+struct Line<'a, P> {
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'a str>,
+    #[serde(flatten)]
+    payload: &'a P,
 }
 
 /// The future that a sink runs as.

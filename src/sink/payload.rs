@@ -2,11 +2,13 @@
 //!
 //! Every key is in every message; an unknown value is `null`. No number is NaN or infinite.
 
+pub mod trace;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::audio::Level;
 use crate::decision::{DecisionConfig, SilenceConfig};
@@ -114,7 +116,7 @@ pub enum EventKind {
 }
 
 /// A label with its posterior.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LabelP {
     /// The label.
     pub label: Arc<str>,

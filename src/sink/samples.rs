@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Message;
+use super::payload::trace;
 use super::payload::{
     Attributes, Event, EventKind, Info, LabelP, MqttStats, Refusal, Settings, SourceInfo, SourceStats, State,
     Stats, Thresholds, Window,
@@ -55,6 +56,64 @@ pub fn attributes() -> Attributes {
         title: Some("John Doe - \"Blue\" in Grün".into()),
         model: "musicnn-msd".into(),
         head: "genres".into(),
+    }
+}
+
+pub fn published() -> trace::Published {
+    trace::Published {
+        state: "music".into(),
+        genre: "rock".into(),
+        confidence: Some(0.46),
+        since: time("2026-11-03T14:01:59Z"),
+    }
+}
+
+/// Jazz leads the rock that is held by too little.
+pub fn trace() -> trace::Trace {
+    let label = |label: &str, p| LabelP { label: label.into(), p };
+    let state = |state: &str, seconds, share| trace::StateEvidence { state: state.into(), seconds, share };
+    trace::Trace {
+        ts: time("2026-11-03T14:03:07Z"),
+        patch: 186,
+        start: 185.984,
+        end: 188.976,
+        posteriors: vec![label("jazz", 0.41), label("rock", 0.38), label("blues", 0.21)],
+        gate: Some(trace::Gate { music: 0.97, speech: 0.02, noise: 0.01 }),
+        level: trace::Level { lufs_s: -14.23, quiet_below: -60.0, quiet_s: 0.0, after: 2.0 },
+        weighed: true,
+        run: trace::Run {
+            age: 68.0,
+            seconds: 64.25,
+            waiting: 1.0,
+            patch_distance: Some(0.583),
+            change_distance: 0.57,
+            sum: 0.031,
+            change_seconds: 1.5,
+            changed: false,
+            step: Some(0.82),
+            states: vec![
+                state("jazz", 29.5, 0.459),
+                state("rock", 17.5, 0.272),
+                state("blues", 14.25, 0.222),
+                state("speech", 2.0, 0.031),
+                state("noise", 1.0, 0.016),
+            ],
+        },
+        choice: Some(trace::Choice {
+            rule: trace::Rule::Replace,
+            held: Some("rock".into()),
+            candidate: "jazz".into(),
+            against: "rock".into(),
+            ahead: 12.0,
+            needed: 150.0,
+            share: 0.459,
+            least: 0.15,
+            passes: false,
+        }),
+        held: Some("rock".into()),
+        settled: true,
+        carried_for: None,
+        published: published(),
     }
 }
 

@@ -77,6 +77,7 @@ impl<W: Write + Send + 'static> LineWriter for TextSink<W> {
             | Message::Attributes { .. }
             | Message::Settings { .. }
             | Message::Refusal { .. }
+            | Message::Trace { .. }
             | Message::Availability { .. } => None,
         };
         let Some(mut line) = line else { return Ok(()) };

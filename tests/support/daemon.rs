@@ -25,6 +25,7 @@ pub fn genred(folder: &Path) -> Command {
         .env("GENRED_MODELS", root.join("models"))
         .env("HOME", folder)
         .env("XDG_CONFIG_HOME", folder.join("config"))
+        .env("RUNTIME_DIRECTORY", folder.join("runtime"))
         .env_remove("XDG_CACHE_HOME")
         .env_remove("GENRED_CONFIG")
         .env_remove("GENRED_LOG")
@@ -102,6 +103,11 @@ impl Daemon {
     /// Standard error so far.
     pub fn log(&self) -> String {
         self.stderr.text()
+    }
+
+    /// Standard output so far.
+    pub fn text(&self) -> String {
+        self.stdout.text()
     }
 
     /// Whole lines of standard output so far, as JSON.

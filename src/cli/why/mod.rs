@@ -1,0 +1,276 @@
+//! `genred why`
+
+mod find;
+mod screen;
+mod words;
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+
+use super::signals;
+use crate::config::Place;
+use crate::sink::payload::trace::{Change, Hello, Source, Trace};
+use crate::sink::text::TextOptions;
+use crate::thread::Stop;
+use find::{Lines, Next};
+use screen::Screen;
+
+/// A daemon that is well says who it is at once.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Changes that are shown.
+const CHANGES: usize = 3;
+
+/// Show, patch by patch, why a source is said to be what it is said to be.
+///
+/// Reads the trace socket of a running daemon; docs/why.md explains the numbers.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Source, by its name in topics or in the configuration; without it the sources are listed, and one alone is shown
+    #[arg(value_name = "SOURCE")]
+    source: Option<String>,
+    /// Configuration file of the daemon [default: where `run` looks]
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Name of the daemon [default: as configured, else the one that runs]
+    #[arg(long)]
+    node: Option<String>,
+    /// Genre to account for, said or not; `speech` and `noise` are some, too
+    #[arg(long, value_name = "NAME", conflicts_with = "json")]
+    genre: Option<String>,
+    /// Pass on the daemon's lines: one JSON object a patch, and one a change
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let stop = Stop::new().context("the system refused a pipe")?;
+    signals::stop_on_signal(&stop).context("signals cannot be handled")?;
+    let place = match Place::load(args.config.as_deref()) {
+        Ok(place) => place,
+        Err(error) if args.config.is_some() => return Err(error.into()),
+        // A service's may be closed to whoever asks here; its folder is looked into anyhow.
+        Err(error) => {
+            tracing::info!(%error, "the configuration is left out of account");
+            Place::default()
+        }
+    };
+    let mut lines = Lines::new(find::daemon(&place, args.node.as_deref())?, stop);
+    let Some(hello) = greeting(&mut lines)? else { return Ok(ExitCode::SUCCESS) };
+    let Some(source) = chosen(&hello, args.source.as_deref())? else {
+        list(&hello)?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let ended =
+        if args.json { pass_on(&mut lines, &source.name)? } else { explain(&mut lines, source, args)? };
+    if ended {
+        super::say(format_args!("the daemon `{}` has ended", hello.node));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The first line; `None` where somebody does not want to wait for it.
+fn greeting(lines: &mut Lines) -> anyhow::Result<Option<Hello>> {
+    match lines.next(Some(PATIENCE))? {
+        Next::Line(line) => match serde_json::from_str::<Head>(&line)?.kind.as_str() {
+            "hello" => Ok(Some(serde_json::from_str(&line).context("the daemon is of another version")?)),
+            "full" => bail!("as many as it can serve watch this daemon already; end one of them"),
+            kind => bail!("the daemon is of another version: it begins with `{kind}`"),
+        },
+        Next::Late => bail!("the daemon does not answer; is it stopped, or very busy?"),
+        Next::Ended => bail!("the daemon ended as it was asked"),
+        Next::Stopped => Ok(None),
+    }
+}
+
+/// What every line has.
+#[derive(Deserialize)]
+struct Head {
+    kind: String,
+    source: Option<Arc<str>>,
+}
+
+/// The source that is meant; `None` where it is to be chosen.
+fn chosen<'a>(hello: &'a Hello, wanted: Option<&str>) -> anyhow::Result<Option<&'a Source>> {
+    let Some(wanted) = wanted else {
+        return Ok(match hello.sources.as_slice() {
+            [one] => Some(one),
+            _ => None,
+        });
+    };
+    let by = |name: fn(&Source) -> &str| hello.sources.iter().find(|source| name(source) == wanted);
+    if let Some(found) = by(|source| &source.name).or_else(|| by(|source| &source.source_name)) {
+        return Ok(Some(found));
+    }
+    let names: Vec<_> = hello.sources.iter().map(|source| format!("`{}`", source.name)).collect();
+    let known = hello.sources.iter().flat_map(|source| [&*source.name, &*source.source_name]);
+    let hint = nearest(wanted, known).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+    bail!("`{}` has no source `{wanted}`{hint} It has: {}", hello.node, names.join(", "))
+}
+
+/// The name that `wanted` may have been meant to be.
+fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|name| (strsim::damerau_levenshtein(&wanted.to_lowercase(), &name.to_lowercase()), name))
+        .min()
+        .filter(|(distance, name)| *distance <= 2.max(name.len() / 2))
+        .map(|(_, name)| name)
+}
+
+fn list(hello: &Hello) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    let width = hello.sources.iter().map(|source| source.name.len()).max().unwrap_or_default();
+    for source in &hello.sources {
+        writeln!(stdout, "{:width$}  {}", source.name, words::now(source))?;
+    }
+    stdout.flush()?;
+    super::say(format_args!("`{}` has several sources; name one: `genred why NAME`", hello.node));
+    Ok(())
+}
+
+/// Copies the lines of a source, and those that tell of losses; whether the daemon ended.
+fn pass_on(lines: &mut Lines, source: &str) -> anyhow::Result<bool> {
+    let mut stdout = io::stdout().lock();
+    loop {
+        let line = match lines.next(None)? {
+            Next::Line(line) => line,
+            Next::Ended => return Ok(true),
+            Next::Stopped | Next::Late => return Ok(false),
+        };
+        let head: Head = serde_json::from_str(&line).context("the daemon is of another version")?;
+        if head.kind == "lost" || head.source.is_some_and(|of| *of == *source) {
+            writeln!(stdout, "{line}")?;
+            stdout.flush()?;
+        }
+    }
+}
+
+/// Explains in words; whether the daemon ended.
+fn explain(lines: &mut Lines, source: &Source, args: &Args) -> anyhow::Result<bool> {
+    let stdout = io::stdout();
+    let terminal = stdout.is_terminal();
+    let mut screen = Screen::new(stdout.lock(), terminal, TextOptions::for_output(terminal).colour);
+    let mut changes = source.changes.clone();
+    if terminal {
+        screen.draw(&words::waiting(source))?;
+    }
+    loop {
+        let line = match lines.next(None)? {
+            Next::Line(line) => line,
+            Next::Ended => return Ok(true),
+            Next::Stopped | Next::Late => return Ok(false),
+        };
+        let head: Head = serde_json::from_str(&line).context("the daemon is of another version")?;
+        match (head.kind.as_str(), head.source) {
+            ("lost", _) => tracing::warn!("some lines were lost: this end was too slow"),
+            ("trace", Some(of)) if of == source.name => {
+                let trace: Trace = serde_json::from_str(&line).context("the daemon is of another version")?;
+                let mut block = words::block(&source.name, &trace);
+                if terminal {
+                    block.extend(changes.iter().rev().take(CHANGES).map(words::change));
+                }
+                if let Some(genre) = &args.genre {
+                    block.push(about(genre, &trace)?);
+                }
+                block.push(words::because(&trace));
+                screen.draw(&block)?;
+            }
+            ("event", Some(of)) if of == source.name => {
+                let event: Event = serde_json::from_str(&line).context("the daemon is of another version")?;
+                if let Some(change) = event.change(&changes) {
+                    if !terminal {
+                        screen.draw(&[words::change(&change)])?;
+                    }
+                    changes.push(change);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn about(genre: &str, trace: &Trace) -> anyhow::Result<words::Row> {
+    words::about(genre, trace).map_or_else(
+        || {
+            let known = trace.run.states.iter().map(|state| &*state.state);
+            let names: Vec<_> = known.clone().map(|name| format!("`{name}`")).collect();
+            let hint =
+                nearest(genre, known).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+            bail!("the model has no genre `{genre}`{hint} It has: {}", names.join(", "))
+        },
+        Ok,
+    )
+}
+
+/// An `event` line, as far as it is about what is published.
+#[derive(Deserialize)]
+struct Event {
+    ts: jiff::Timestamp,
+    event_type: String,
+    from: Option<Arc<str>>,
+    to: Option<Arc<str>>,
+}
+
+impl Event {
+    fn change(self, before: &[Change]) -> Option<Change> {
+        let last = || before.last().map_or_else(|| "uncertain".into(), |change| change.to.clone());
+        let (from, to) = match self.event_type.as_str() {
+            "genre_changed" => (self.from?, self.to?),
+            "source_lost" => (last(), "lost".into()),
+            "source_recovered" => ("lost".into(), "uncertain".into()),
+            _ => return None,
+        };
+        Some(Change { ts: self.ts, from, to })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hello(names: &[(&str, &str)]) -> Hello {
+        let source = |(name, source_name): &(&str, &str)| Source {
+            name: (*name).into(),
+            source_name: (*source_name).into(),
+            published: None,
+            changes: Vec::new(),
+        };
+        Hello {
+            run: "0f1e".into(),
+            version: "0.1.0".into(),
+            node: "studio1".into(),
+            sources: names.iter().map(source).collect(),
+        }
+    }
+
+    #[test]
+    fn a_source_is_found_by_either_name() {
+        let several = hello(&[("FM_1", "FM 1"), ("line-in", "line-in")]);
+        let name = |wanted| chosen(&several, wanted).unwrap().map(|source| source.name.to_string());
+        assert_eq!(name(Some("FM_1")).as_deref(), Some("FM_1"));
+        assert_eq!(name(Some("FM 1")).as_deref(), Some("FM_1"));
+        assert_eq!(name(None), None);
+        assert_eq!(&*chosen(&hello(&[("tape", "tape")]), None).unwrap().unwrap().name, "tape");
+        let error = chosen(&several, Some("lnie-in")).unwrap_err().to_string();
+        insta::assert_snapshot!(error, @r#"`studio1` has no source `lnie-in`; did you mean `line-in`? It has: `FM_1`, `line-in`"#);
+        let error = chosen(&several, Some("gramophone")).unwrap_err().to_string();
+        assert!(!error.contains("did you mean") && error.contains("`FM_1`, `line-in`"), "{error}");
+    }
+
+    #[test]
+    fn events_are_changes_of_the_genre() {
+        let event = |text: &str| serde_json::from_str::<Event>(text).unwrap();
+        let ts = r#""ts":"2026-11-03T14:03:07.000Z""#;
+        let to_jazz = event(&format!(r#"{{{ts},"event_type":"genre_changed","from":"rock","to":"jazz"}}"#));
+        let jazz = to_jazz.change(&[]).unwrap();
+        assert_eq!((&*jazz.from, &*jazz.to), ("rock", "jazz"));
+        let lost = event(&format!(r#"{{{ts},"event_type":"source_lost"}}"#)).change(&[jazz]).unwrap();
+        assert_eq!((&*lost.from, &*lost.to), ("jazz", "lost"));
+        assert!(event(&format!(r#"{{{ts},"event_type":"dead_air_started"}}"#)).change(&[]).is_none());
+    }
+}

@@ -1,0 +1,69 @@
+//! Where a daemon's trace socket is: all that `genred why` needs of a configuration, so that what else it holds need not
+//! be right, or readable, where that runs.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::{ConfigError, config_path, raw, read};
+
+/// The folder of the systemd unit (`RuntimeDirectory=genred`).
+pub const SYSTEM_RUNTIME_DIR: &str = "/run/genred";
+
+/// Where to look for a daemon.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct Place {
+    /// Its name, where it is configured.
+    pub node: Option<String>,
+    /// Its folder, where it is configured.
+    pub runtime_dir: Option<PathBuf>,
+}
+
+impl Place {
+    /// Reads the file that [`Config::load`](super::Config::load) would.
+    ///
+    /// # Errors
+    /// When it cannot be read, is no TOML, or these two keys do not fit.
+    pub fn load(named: Option<&Path>) -> Result<Self, ConfigError> {
+        let Some(path) = config_path(named) else { return Ok(Self::default()) };
+        let text = read(&path)?;
+        let invalid = |what| ConfigError::Invalid { origin: path.display().to_string(), what };
+        Self::from_toml(&text).map_err(invalid)
+    }
+
+    fn from_toml(text: &str) -> Result<Self, String> {
+        let mut table: toml::Table = toml::from_str(text).map_err(|error| raw::explain(&error))?;
+        table.retain(|key, _| ["node", "runtime_dir"].contains(&key));
+        let mut value = toml::Value::Table(table);
+        raw::expand(&mut value, "", &|name| std::env::var(name).ok())?;
+        value.try_into().map_err(|error| raw::explain(&error))
+    }
+}
+
+/// Where sockets are unless `runtime_dir` says otherwise: `$RUNTIME_DIRECTORY`, which systemd sets; else
+/// `$XDG_RUNTIME_DIR/genred`; else `/tmp/genred-<uid>`.
+pub fn default_runtime_dir() -> PathBuf {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    // systemd separates several by colons, as `PATH` does.
+    let systemd = variable("RUNTIME_DIRECTORY").and_then(|value| std::env::split_paths(&value).next());
+    systemd
+        .or_else(|| Some(PathBuf::from(variable("XDG_RUNTIME_DIR")?).join("genred")))
+        .unwrap_or_else(|| format!("/tmp/genred-{}", rustix::process::geteuid().as_raw()).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_keys_are_read_and_the_rest_may_be_wrong() {
+        let text = "node = 'a'\nruntime_dir = '/x'\nhopp = 1\n[mqtt]\npassword = '${NOT_SET_ANYWHERE}'";
+        let expected = Place { node: Some("a".into()), runtime_dir: Some("/x".into()) };
+        assert_eq!(Place::from_toml(text), Ok(expected));
+        assert_eq!(Place::from_toml(""), Ok(Place::default()));
+        let error = Place::from_toml("runtime_dir = '${NOT_SET_ANYWHERE}/x'").unwrap_err();
+        assert!(error.contains("`runtime_dir`") && error.contains("NOT_SET_ANYWHERE"), "{error}");
+        assert!(Place::from_toml("node = 1").is_err() && Place::from_toml("node = ").is_err());
+    }
+}

@@ -1,0 +1,110 @@
+//! What `genred why` reads: the socket, and what is shown of a patch, put together from what decided.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::runtime::Handle;
+
+use crate::audio::Patch;
+use crate::config::Config;
+use crate::decision::trace::Rule;
+use crate::decision::{Decider, GatePosteriors};
+use crate::sink::payload::trace::{Choice, Gate, Level, Published, Run, StateEvidence, Trace};
+use crate::sink::payload::{self, LabelP};
+use crate::sink::trace::{Socket, SocketError, TraceSink};
+
+/// Daemons of one name that are told apart by a number.
+const MOST_NAMES: usize = 99;
+
+/// The sink with its socket, for the daemon `node`; the daemon does without where it cannot be had. Where the name was not
+/// configured and is another's, it is numbered.
+pub fn sink(config: &Config, run_id: &Arc<str>, node: &str, runtime: &Handle) -> Option<TraceSink> {
+    let numbers = if config.node_is_fixed { 1 } else { MOST_NAMES };
+    for number in 1..=numbers {
+        let name = if number == 1 { node.to_owned() } else { format!("{node}-{number}") };
+        match runtime.block_on(Socket::open(&config.runtime_dir, &name)) {
+            Ok(socket) => {
+                let names = config.sources.iter().map(|entry| {
+                    (entry.source.name.as_str().into(), entry.source.display_name.as_str().into())
+                });
+                return Some(TraceSink::new(socket, run_id.clone(), name.into(), names.collect()));
+            }
+            Err(SocketError::Taken { .. }) if number < numbers => {}
+            Err(error) => {
+                tracing::warn!("`genred why` cannot reach this daemon: {error}");
+                break;
+            }
+        }
+    }
+    None
+}
+
+/// How a source stands after `patch`, which `decider` has seen; `since` is when the published genre began.
+pub fn compose(
+    decider: &Decider,
+    patch: &Patch,
+    posteriors: Vec<LabelP>,
+    gate: Option<GatePosteriors>,
+    since: Timestamp,
+) -> Trace {
+    let seen = decider.explain(patch.span.end);
+    let name = |state| decider.state_name(state);
+    let verdict = decider.verdict();
+    let state = |of: crate::decision::trace::StateEvidence| StateEvidence {
+        state: name(of.state),
+        seconds: of.seconds,
+        share: of.share,
+    };
+    Trace {
+        ts: patch.ends_at,
+        patch: patch.index,
+        start: patch.span.start,
+        end: patch.span.end,
+        posteriors,
+        gate: gate
+            .map(|GatePosteriors { music, speech, noise }| Gate { music, speech, noise })
+            .filter(|gate| [gate.music, gate.speech, gate.noise].iter().all(|p| p.is_finite())),
+        level: Level {
+            lufs_s: patch.level.lufs_s,
+            quiet_below: seen.level.quiet_below,
+            quiet_s: seen.level.quiet_s,
+            after: seen.level.after,
+        },
+        weighed: seen.weighed,
+        run: Run {
+            age: seen.run.age,
+            seconds: seen.run.seconds,
+            waiting: seen.run.waiting,
+            patch_distance: seen.run.patch_distance,
+            change_distance: seen.run.change_distance,
+            sum: seen.run.sum,
+            change_seconds: seen.run.change_seconds,
+            changed: seen.run.changed,
+            step: seen.run.step,
+            states: seen.run.states.into_iter().map(state).collect(),
+        },
+        choice: seen.choice.map(|judged| Choice {
+            rule: match judged.rule {
+                Rule::Lead => payload::trace::Rule::Lead,
+                Rule::Replace => payload::trace::Rule::Replace,
+            },
+            held: judged.held.map(name),
+            candidate: name(judged.candidate),
+            against: name(judged.against),
+            ahead: judged.ahead,
+            needed: judged.needed,
+            share: judged.share,
+            least: judged.least,
+            passes: judged.passes,
+        }),
+        held: seen.held.map(name),
+        settled: seen.settled,
+        carried_for: seen.carried_for,
+        published: Published {
+            state: verdict.state.as_str().into(),
+            genre: decider.genre(verdict),
+            confidence: verdict.confidence,
+            since,
+        },
+    }
+}

@@ -1,0 +1,247 @@
+//! The trace socket, which `genred why` reads: lines of JSON for whoever connects.
+//!
+//! First a `hello`, then a `trace` for each scored patch and an `event` for each change, of all sources. Nothing is made
+//! of what a client says. One that is slow loses lines, and is told how many (`lost`).
+
+mod socket;
+#[cfg(test)]
+mod tests;
+
+use std::io::{ErrorKind, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::payload::State;
+use super::payload::trace::{Change, Hello, Published, Source};
+use super::{Line, Message, Sink, SinkFuture};
+
+pub use socket::{EXTENSION, Socket, SocketError, path};
+
+/// More would be somebody's mistake.
+const CLIENTS: usize = 8;
+/// Lines that a client may be behind before it loses some.
+const LINES: usize = 256;
+/// Changes of a source that are told at first.
+const CHANGES: usize = 10;
+/// What a client has not taken at the end, it may take for so long.
+const FAREWELL: Duration = Duration::from_millis(200);
+/// After a connection could not be accepted, such as for want of descriptors.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Whether anybody is connected.
+#[derive(Debug, Clone, Default)]
+pub struct Listeners(Arc<AtomicUsize>);
+
+impl Listeners {
+    /// Whether anybody is.
+    pub fn any(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+
+    fn join(&self) -> Listener {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Listener(self.clone())
+    }
+}
+
+/// One of them, until it is dropped.
+struct Listener(Listeners);
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Tells connected clients what is decided, and why.
+#[derive(Debug)]
+pub struct TraceSink {
+    socket: Socket,
+    listeners: Listeners,
+    hello: Hello,
+    clients: Vec<Client>,
+}
+
+impl TraceSink {
+    /// A sink for the daemon `node`, whose sources have these `names`: in topics, and as configured.
+    pub fn new(socket: Socket, run: Arc<str>, node: Arc<str>, names: Vec<(Arc<str>, Arc<str>)>) -> Self {
+        let source = |(name, source_name)| Source { name, source_name, published: None, changes: Vec::new() };
+        let sources = names.into_iter().map(source).collect();
+        let hello = Hello { run, version: env!("CARGO_PKG_VERSION").into(), node, sources };
+        Self { socket, listeners: Listeners::default(), hello, clients: Vec::new() }
+    }
+
+    /// Tells, while the sink runs, whether traces are wanted.
+    pub fn listeners(&self) -> Listeners {
+        self.listeners.clone()
+    }
+
+    async fn serve(mut self, mut inbox: mpsc::Receiver<Message>) {
+        let mut tasks = JoinSet::new();
+        loop {
+            tokio::select! {
+                message = inbox.recv() => match message {
+                    Some(message) => self.take(&message),
+                    None => break,
+                },
+                accepted = self.socket.accept() => match accepted {
+                    Ok(stream) => self.welcome(stream, &mut tasks),
+                    Err(error) => {
+                        tracing::debug!(%error, "a connection to the trace socket failed");
+                        sleep(PAUSE).await;
+                    }
+                },
+                Some(_) = tasks.join_next() => {}
+            }
+        }
+        drop(self.socket);
+        // Their queues end, and with them the tasks, once all is written.
+        self.clients.clear();
+        let _ = timeout(FAREWELL, async { while tasks.join_next().await.is_some() {} }).await;
+    }
+
+    fn take(&mut self, message: &Message) {
+        match message {
+            Message::State { source, payload } => self.remember(source, payload),
+            Message::Event { source, payload, .. } => self.send("event", source, &**payload),
+            Message::Trace { source, payload } => self.send("trace", source, &**payload),
+            _ => {}
+        }
+    }
+
+    fn remember(&mut self, source: &str, state: &State) {
+        let Some(source) = self.hello.sources.iter_mut().find(|known| *known.name == *source) else { return };
+        let now = Published {
+            state: state.state.into(),
+            genre: state.genre.clone(),
+            confidence: state.confidence,
+            since: state.since,
+        };
+        if let Some(before) = source.published.replace(now)
+            && before.genre != state.genre
+        {
+            if source.changes.len() == CHANGES {
+                source.changes.remove(0);
+            }
+            source.changes.push(Change { ts: state.since, from: before.genre, to: state.genre.clone() });
+        }
+    }
+
+    fn send(&mut self, kind: &'static str, source: &str, payload: &impl Serialize) {
+        self.clients.retain(Client::is_there);
+        if self.clients.is_empty() {
+            return;
+        }
+        if let Some(line) = line(kind, Some(source), payload) {
+            self.clients.iter_mut().for_each(|client| client.send(&line));
+        }
+    }
+
+    fn welcome(&mut self, stream: UnixStream, tasks: &mut JoinSet<()>) {
+        self.clients.retain(Client::is_there);
+        if self.clients.len() >= CLIENTS {
+            refuse(stream);
+            return;
+        }
+        let Some(hello) = line("hello", None, &self.hello) else { return };
+        let (tx, rx) = mpsc::channel(LINES);
+        let mut client = Client { lines: tx, lost: 0 };
+        client.send(&hello);
+        self.clients.push(client);
+        tasks.spawn(write(stream, rx, self.listeners.join()));
+    }
+}
+
+impl Sink for TraceSink {
+    fn name(&self) -> &'static str {
+        "trace"
+    }
+
+    fn run(self: Box<Self>, inbox: mpsc::Receiver<Message>) -> SinkFuture {
+        Box::pin(self.serve(inbox))
+    }
+}
+
+/// The sink's end of a client's queue.
+#[derive(Debug)]
+struct Client {
+    lines: mpsc::Sender<Arc<str>>,
+    lost: u64,
+}
+
+#[derive(Serialize)]
+struct Lost {
+    lines: u64,
+}
+
+impl Client {
+    fn is_there(&self) -> bool {
+        !self.lines.is_closed()
+    }
+
+    /// Queues a line; where some were lost, first how many.
+    fn send(&mut self, text: &Arc<str>) {
+        if self.lost > 0
+            && let Some(lost) = line("lost", None, &Lost { lines: self.lost })
+            && self.lines.try_send(lost).is_ok()
+        {
+            self.lost = 0;
+        }
+        if self.lost > 0 || self.lines.try_send(text.clone()).is_err() {
+            self.lost += 1;
+        }
+    }
+}
+
+/// Writes what is queued until the queue ends or the client is gone.
+async fn write(mut stream: UnixStream, mut lines: mpsc::Receiver<Arc<str>>, _listener: Listener) {
+    let mut watched = true;
+    loop {
+        tokio::select! {
+            line = lines.recv() => {
+                let Some(line) = line else { break };
+                if stream.write_all(line.as_bytes()).await.is_err() {
+                    break;
+                }
+            }
+            // One that goes away while there is nothing to write must not be counted on.
+            _ = stream.readable(), if watched => match stream.try_read(&mut [0; 64]) {
+                Ok(0) => break,
+                // It says something. Nothing is made of that, and no more is taken; that it is gone, the next line will tell.
+                Ok(_) => watched = false,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => break,
+            },
+        }
+    }
+}
+
+/// Says why, as far as that can be done without waiting.
+fn refuse(stream: UnixStream) {
+    #[derive(Serialize)]
+    struct Full {
+        clients: usize,
+    }
+    if let (Ok(mut stream), Some(full)) = (stream.into_std(), line("full", None, &Full { clients: CLIENTS }))
+    {
+        let _ = stream.write_all(full.as_bytes());
+    }
+}
+
+fn line(kind: &'static str, source: Option<&str>, payload: &impl Serialize) -> Option<Arc<str>> {
+    match serde_json::to_string(&Line { kind, source, payload }) {
+        Ok(line) => Some((line + "\n").into()),
+        Err(error) => {
+            tracing::debug!(%error, kind, "a line for the trace socket cannot be written");
+            None
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! The socket with clients that read, that do not, and too many of them.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+
+use super::*;
+use crate::sink::samples;
+
+/// Nothing here takes as long.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+struct Running {
+    folder: tempfile::TempDir,
+    inbox: mpsc::Sender<Message>,
+    listeners: Listeners,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Running {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = Socket::open(&folder.path().join("run"), "studio1").await.unwrap();
+        let names = vec![("fm1".into(), "FM 1".into()), ("tape".into(), "tape".into())];
+        let sink = TraceSink::new(socket, samples::RUN.into(), "studio1".into(), names);
+        let (listeners, (inbox, receiver)) = (sink.listeners(), mpsc::channel(4096));
+        let task = tokio::spawn(Box::new(sink).run(receiver));
+        Self { folder, inbox, listeners, task }
+    }
+
+    fn path(&self) -> PathBuf {
+        path(&self.folder.path().join("run"), "studio1")
+    }
+
+    async fn connect(&self) -> Lines<BufReader<UnixStream>> {
+        BufReader::new(UnixStream::connect(self.path()).await.unwrap()).lines()
+    }
+
+    async fn until(&self, any: bool) {
+        let deadline = Instant::now() + DEADLINE;
+        while self.listeners.any() != any {
+            assert!(Instant::now() < deadline, "listeners: {}", !any);
+            sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    async fn end(self) {
+        drop(self.inbox);
+        timeout(DEADLINE, self.task).await.unwrap().unwrap();
+        assert!(!path(&self.folder.path().join("run"), "studio1").exists());
+    }
+}
+
+async fn next(lines: &mut Lines<BufReader<UnixStream>>) -> Value {
+    let line = timeout(DEADLINE, lines.next_line()).await.expect("a line in time").unwrap();
+    serde_json::from_str(&line.expect("a line")).unwrap()
+}
+
+fn trace_message() -> Message {
+    Message::Trace { source: "fm1".into(), payload: Arc::new(samples::trace()) }
+}
+
+fn state(genre: &str) -> Message {
+    let payload = State { genre: genre.into(), ..samples::state() };
+    Message::State { source: "fm1".into(), payload: Arc::new(payload) }
+}
+
+#[tokio::test]
+async fn a_client_is_told_what_was_and_then_what_comes() {
+    let running = Running::start().await;
+    assert!(!running.listeners.any());
+    for genre in ["jazz", "jazz", "rock"] {
+        running.inbox.send(state(genre)).await.unwrap();
+    }
+    // What has been sent is taken in before a client is: it need not be.
+    let mut client = loop {
+        let mut client = running.connect().await;
+        let hello = next(&mut client).await;
+        if hello["sources"][0]["changes"].as_array().unwrap().is_empty() {
+            continue;
+        }
+        insta::assert_snapshot!(hello, @r#"{"kind":"hello","run":"0f1e2d3c","version":"0.1.0","node":"studio1","sources":[{"name":"fm1","source_name":"FM 1","published":{"state":"music","genre":"rock","confidence":0.83,"since":"2026-11-03T14:01:59.000Z"},"changes":[{"ts":"2026-11-03T14:01:59.000Z","from":"jazz","to":"rock"}]},{"name":"tape","source_name":"tape","published":null,"changes":[]}]}"#);
+        break client;
+    };
+    assert!(running.listeners.any());
+    running.inbox.send(trace_message()).await.unwrap();
+    running.inbox.send(samples::event_message(3, samples::to_jazz())).await.unwrap();
+    running.inbox.send(samples::window_message(|_| {})).await.unwrap();
+    let trace = next(&mut client).await;
+    assert_eq!(
+        (&trace["kind"], &trace["source"], &trace["patch"]),
+        (&"trace".into(), &"fm1".into(), &186.into())
+    );
+    let event = next(&mut client).await;
+    assert_eq!(
+        (&event["kind"], &event["source"], &event["seq"]),
+        (&"event".into(), &"fm1".into(), &3.into())
+    );
+    // It goes, and is missed although nothing is written to it.
+    drop(client);
+    running.until(false).await;
+
+    let mut client = running.connect().await;
+    assert_eq!(next(&mut client).await["kind"], "hello");
+    running.end().await;
+    assert!(client.next_line().await.unwrap().is_none(), "the end of the daemon ends the stream");
+}
+
+#[tokio::test]
+async fn the_last_ten_changes_are_kept() {
+    let running = Running::start().await;
+    for genre in (0..14).map(|n| n.to_string()) {
+        running.inbox.send(state(&genre)).await.unwrap();
+    }
+    loop {
+        let hello = next(&mut running.connect().await).await;
+        let changes = hello["sources"][0]["changes"].as_array().unwrap();
+        assert!(changes.len() <= 10);
+        if changes.last().is_some_and(|change| change["to"] == "13") {
+            assert_eq!((changes.len(), &changes[0]["from"]), (10, &"3".into()));
+            assert_eq!(hello["sources"][1]["published"], Value::Null);
+            break;
+        }
+    }
+    running.end().await;
+}
+
+/// Everything sent is received or counted as lost, in order, and nobody waits for the slow one.
+#[tokio::test]
+async fn a_slow_client_loses_lines_and_is_told_how_many() {
+    let running = Running::start().await;
+    let mut slow = running.connect().await;
+    assert_eq!(next(&mut slow).await["kind"], "hello");
+    // Far more than the socket and the queue hold together.
+    let sent = 4000;
+    for patch in 0..sent {
+        let payload = super::super::payload::trace::Trace { patch, ..samples::trace() };
+        let message = Message::Trace { source: "fm1".into(), payload: Arc::new(payload) };
+        timeout(DEADLINE, running.inbox.send(message)).await.expect("nobody waits").unwrap();
+    }
+    while running.inbox.capacity() < running.inbox.max_capacity() {
+        sleep(Duration::from_millis(2)).await;
+    }
+    // How many it lost is told with the next line for which there is room.
+    let (mut received, mut events) = (0, 0);
+    let lost = loop {
+        running.inbox.send(samples::event_message(events, samples::to_jazz())).await.unwrap();
+        events += 1;
+        let line = next(&mut slow).await;
+        match line["kind"].as_str().unwrap() {
+            "trace" => assert_eq!(line["patch"], received, "in order, and without a hole so far"),
+            kind => {
+                assert_eq!(kind, "lost");
+                break line["lines"].as_u64().unwrap();
+            }
+        }
+        received += 1;
+    };
+    assert!(received > LINES as u64 && lost > 1000, "{received} received, {lost} lost");
+    assert_eq!(next(&mut slow).await["seq"], lost - (sent - received), "everything is accounted for");
+    running.end().await;
+}
+
+#[tokio::test]
+async fn one_that_does_not_read_at_all_does_not_hold_up_the_end() {
+    let running = Running::start().await;
+    let silent = running.connect().await;
+    running.until(true).await;
+    for _ in 0..1000 {
+        running.inbox.send(trace_message()).await.unwrap();
+    }
+    running.end().await;
+    drop(silent);
+}
+
+#[tokio::test]
+async fn eight_are_enough() {
+    let running = Running::start().await;
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        let mut client = running.connect().await;
+        assert_eq!(next(&mut client).await["kind"], "hello");
+        clients.push(client);
+    }
+    let mut ninth = running.connect().await;
+    assert_eq!(next(&mut ninth).await, serde_json::json!({"kind": "full", "clients": 8}));
+    assert!(ninth.next_line().await.unwrap().is_none());
+    clients.pop();
+    // Its place is free as soon as it is missed.
+    let deadline = Instant::now() + DEADLINE;
+    while next(&mut running.connect().await).await["kind"] != "hello" {
+        assert!(Instant::now() < deadline);
+    }
+    running.end().await;
+}
+
+#[tokio::test]
+async fn what_a_client_says_is_not_read() {
+    let running = Running::start().await;
+    let mut stream = UnixStream::connect(running.path()).await.unwrap();
+    stream.write_all(b"hello yourself\n").await.unwrap();
+    let mut client = BufReader::new(stream).lines();
+    assert_eq!(next(&mut client).await["kind"], "hello");
+    running.inbox.send(trace_message()).await.unwrap();
+    assert_eq!(next(&mut client).await["kind"], "trace");
+    running.end().await;
+}
+
+#[tokio::test]
+async fn a_dead_socket_is_replaced_and_a_live_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("a/run");
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let first = Socket::open(&run, "studio1").await.unwrap();
+    let path = path(&run, "studio1");
+    assert_eq!((mode(&run), mode(&path)), (0o700, 0o600));
+    let error = Socket::open(&run, "studio1").await.unwrap_err();
+    assert!(matches!(error, SocketError::Taken { .. }), "{error}");
+    assert!(error.to_string().contains("studio1.sock") && error.to_string().contains("`node`"), "{error}");
+    Socket::open(&run, "studio2").await.expect("another node is another socket");
+
+    // As a killed daemon leaves it.
+    drop(first);
+    assert!(!path.exists());
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    let second = Socket::open(&run, "studio1").await.unwrap();
+    // Somebody replaced it meanwhile: theirs stays.
+    fs::remove_file(&path).unwrap();
+    let third = Socket::open(&run, "studio1").await.unwrap();
+    drop(second);
+    assert!(path.exists());
+    drop(third);
+
+    fs::write(&path, "precious").unwrap();
+    let error = Socket::open(&run, "studio1").await.unwrap_err();
+    assert!(matches!(error, SocketError::InTheWay { .. }), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), b"precious");
+}
+
+/// Below `/tmp`, where others could have made the folder.
+#[tokio::test]
+async fn a_shared_folder_is_refused() {
+    let folder = tempfile::Builder::new().tempdir_in("/tmp").unwrap();
+    let run = folder.path().join("run");
+    let refused = async |expected: &str| {
+        let error = Socket::open(&run, "studio1").await.unwrap_err().to_string();
+        assert!(error.contains(expected) && error.contains("`runtime_dir`"), "{error}");
+        assert!(!path(&run, "studio1").exists());
+    };
+    fs::create_dir(&run).unwrap();
+    for mode in [0o701, 0o710, 0o755] {
+        fs::set_permissions(&run, fs::Permissions::from_mode(mode)).unwrap();
+        refused("is open to others").await;
+    }
+    fs::set_permissions(&run, fs::Permissions::from_mode(0o700)).unwrap();
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(&run, Some(65_534), None).unwrap();
+        refused("belongs to somebody else").await;
+        std::os::unix::fs::chown(&run, Some(0), None).unwrap();
+    }
+    Socket::open(&run, "studio1").await.unwrap();
+    fs::remove_dir(&run).unwrap();
+    fs::create_dir(folder.path().join("elsewhere")).unwrap();
+    symlink(folder.path().join("elsewhere"), &run).unwrap();
+    refused("is a link").await;
+    fs::remove_file(&run).unwrap();
+    fs::write(&run, "").unwrap();
+    refused("cannot be used").await;
+    fs::remove_file(&run).unwrap();
+
+    let long = folder.path().join("x".repeat(120));
+    let error = Socket::open(&long, "studio1").await.unwrap_err();
+    assert!(matches!(error, SocketError::Refused { .. }), "{error}");
+}
