@@ -250,6 +250,9 @@ fn check_trace(decider: &Decider, time: f64, before: Verdict) -> Result<(), Test
     let of = |state: usize| run.states.iter().find(|other| other.state == state).unwrap();
     prop_assert_eq!(judged.ahead, of(judged.candidate).seconds - of(judged.against).seconds);
     prop_assert_eq!(judged.share, of(judged.candidate).share);
+    let wanting = judged.ahead < judged.needed || judged.share < judged.least;
+    let leads = run.states.iter().all(|state| state.seconds <= of(judged.candidate).seconds);
+    prop_assert!(judged.passes != (wanting || !leads), "{:?}", judged);
     prop_assert_eq!(trace.carried_for.is_some(), trace.held.is_some() && !trace.settled);
     match (judged.held, trace.held) {
         (from, Some(to)) if from != Some(to) => {

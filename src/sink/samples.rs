@@ -84,10 +84,10 @@ pub fn trace() -> trace::Trace {
         run: trace::Run {
             age: 68.0,
             seconds: 64.25,
-            waiting: 1.0,
-            patch_distance: Some(0.583),
+            waiting: 0.0,
+            patch_distance: Some(0.383),
             change_distance: 0.57,
-            sum: 0.031,
+            sum: 0.0,
             change_seconds: 1.5,
             changed: false,
             step: Some(0.82),
