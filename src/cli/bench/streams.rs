@@ -1,7 +1,8 @@
 //! `genred bench streams`: the whole daemon with many sources, as if they were live.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -90,7 +91,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(url) => (url.clone(), url.clone()),
         None => ("embedded".to_owned(), format!("mqtt://{}", broker::start(0)?)),
     };
-    let config = Config::from_toml(&settings(args, &input, &url), "the bench", &[])?;
+    let config = Config::from_toml(&settings(args, &folder, &input, &url), "the bench", &[])?;
     let figures = measure(args, config, broker)?;
     let mut stdout = std::io::stdout().lock();
     if args.json {
@@ -109,17 +110,18 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The configuration that a user would write for this.
-fn settings(args: &Args, input: &Path, broker: &str) -> String {
+/// The configuration that a user would write for this; nothing of it is announced, or left behind.
+fn settings(args: &Args, folder: &Folder, input: &Path, broker: &str) -> String {
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let max_batch = args.max_batch.map(|size| format!("max_batch = {size}\n")).unwrap_or_default();
     let mut text = format!(
-        "node = 'bench'\nhop = {:?}\n[model]\nbundle = {}\nthreads = {}\n{max_batch}\
-         [mqtt]\nurl = {}\nwindows = true\nwindow_qos = 1\n",
+        "node = 'bench'\nstate_dir = {own}\nruntime_dir = {own}\nhop = {:?}\n[model]\nbundle = {}\nthreads = {}\n{max_batch}\
+         [mqtt]\nurl = {}\nwindows = true\nwindow_qos = 1\ndiscovery = 'off'\n",
         args.hop,
         quoted(&args.model),
         args.threads,
-        quoted(broker)
+        quoted(broker),
+        own = quoted(&folder.0.display().to_string()),
     );
     let uri = quoted(&format!("file:{}", input.display()));
     for number in 0..args.sources {
@@ -187,7 +189,11 @@ struct Folder(PathBuf);
 impl Folder {
     fn new() -> anyhow::Result<Self> {
         let path = std::env::temp_dir().join(format!("genred-bench-{}", std::process::id()));
-        fs::create_dir_all(&path).with_context(|| format!("`{}`", path.display()))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&path)
+            .with_context(|| format!("`{}`", path.display()))?;
         Ok(Self(path))
     }
 
