@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::decision::{DecisionConfig, SilenceConfig};
+use crate::decision::{DecisionConfig, SilenceConfig, WatchConfig};
 use crate::model::ModelConfig;
 #[cfg(feature = "mqtt")]
 use crate::sink::mqtt::MqttConfig;
@@ -63,6 +63,8 @@ pub struct SourceEntry {
     pub source: SourceConfig,
     /// When it counts as silent.
     pub silence: SilenceConfig,
+    /// What it is expected to sound like.
+    pub watch: WatchConfig,
     /// How long no audio may arrive before it counts as lost.
     pub lost_after: Duration,
 }
@@ -235,6 +237,22 @@ fn source_entry(raw: RawSource) -> Result<SourceEntry, String> {
             raw.lost_after
         ));
     }
+    if !(1.0..=86_400.0).contains(&raw.off_format_after) {
+        return Err(format!(
+            "source `{label}`: `off_format_after` is {}, not 1 to 86400 seconds",
+            raw.off_format_after
+        ));
+    }
+    if let Some(share) = raw.talk_limit.filter(|share| !(0.001..=1.0).contains(share)) {
+        return Err(format!(
+            "source `{label}`: `talk_limit` is {share}, not 0.001 to 1 (a share of an hour)"
+        ));
+    }
+    let watch = WatchConfig {
+        format: raw.format,
+        off_format_after: raw.off_format_after,
+        talk_limit: raw.talk_limit,
+    };
     let display_name = raw.name.unwrap_or_else(|| derived_name(&uri));
     let name = sanitise(&display_name);
     if name.is_empty() || display_name.contains("__") {
@@ -253,7 +271,12 @@ fn source_entry(raw: RawSource) -> Result<SourceEntry, String> {
         repeat: raw.repeat,
         piece: Duration::ZERO,
     };
-    Ok(SourceEntry { source, silence: raw.silence, lost_after: Duration::from_secs_f64(raw.lost_after) })
+    Ok(SourceEntry {
+        source,
+        silence: raw.silence,
+        watch,
+        lost_after: Duration::from_secs_f64(raw.lost_after),
+    })
 }
 
 fn derived_name(uri: &Uri) -> String {

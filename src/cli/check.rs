@@ -4,7 +4,10 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::anyhow;
+
 use crate::config::Config;
+use crate::decision::Watch;
 use crate::model::Model;
 use crate::source::Uri;
 
@@ -19,6 +22,10 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = Config::load(args.config.as_deref(), &[])?;
     let model = Model::load(&config.model)?;
+    for entry in &config.sources {
+        Watch::new(model.head().labels(), &entry.watch)
+            .map_err(|what| anyhow!("source `{}`: {what}", entry.source.name))?;
+    }
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "node      {}", config.node)?;
     writeln!(

@@ -61,6 +61,15 @@ pub struct RawSource {
     pub lost_after: f64,
     #[serde(default)]
     pub silence: SilenceConfig,
+    #[serde(default)]
+    pub format: Vec<String>,
+    #[serde(default = "default_off_format_after")]
+    pub off_format_after: f64,
+    pub talk_limit: Option<f64>,
+}
+
+fn default_off_format_after() -> f64 {
+    600.0
 }
 
 fn default_lost_after() -> f64 {
@@ -78,6 +87,9 @@ impl RawSource {
             repeat: false,
             lost_after: default_lost_after(),
             silence: SilenceConfig::default(),
+            format: Vec::new(),
+            off_format_after: default_off_format_after(),
+            talk_limit: None,
         }
     }
 }

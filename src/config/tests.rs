@@ -27,6 +27,15 @@ fn typed_sources_replace_configured_ones_and_get_names_of_their_own() {
 }
 
 #[test]
+fn what_is_expected_of_a_source() {
+    let config = load("[[source]]\nuri = '-'\nformat = ['rock', 'pop']\ntalk_limit = 0.3").unwrap();
+    let watch = &config.sources[0].watch;
+    assert_eq!((watch.format.len(), watch.off_format_after, watch.talk_limit), (2, 600.0, Some(0.3)));
+    check_error("[[source]]\nuri = '-'\ntalk_limit = 30", "`talk_limit` is 30, not 0.001 to 1");
+    check_error("[[source]]\nuri = '-'\noff_format_after = 0", "`off_format_after` is 0, not 1 to 86400");
+}
+
+#[test]
 fn unknown_keys_name_the_nearest_known_one() {
     check_error("hopp = 1.0", "did you mean `hop`?");
     check_error("[decision]\nreplcae = 10", "did you mean `replace`?");

@@ -101,6 +101,14 @@ pub enum Change {
     Lost,
     /// Audio arrives again.
     Recovered,
+    /// Music that does not belong to the format has been played for too long.
+    OffFormatStarted,
+    /// Music that belongs to it is played again.
+    OffFormatEnded,
+    /// More of the last hour was talk than should be.
+    TalkLimitStarted,
+    /// No longer.
+    TalkLimitEnded,
 }
 
 impl fmt::Display for Change {
@@ -111,6 +119,10 @@ impl fmt::Display for Change {
             Self::DeadAirEnded => f.write_str("dead air ended"),
             Self::Lost => f.write_str("source lost"),
             Self::Recovered => f.write_str("source recovered"),
+            Self::OffFormatStarted => f.write_str("off format"),
+            Self::OffFormatEnded => f.write_str("on format again"),
+            Self::TalkLimitStarted => f.write_str("too much talk"),
+            Self::TalkLimitEnded => f.write_str("talk within its limit again"),
         }
     }
 }

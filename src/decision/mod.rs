@@ -16,11 +16,13 @@ mod silence;
 #[cfg(test)]
 mod tests;
 pub mod trace;
+mod watch;
 
 use std::sync::Arc;
 
 pub use config::{DecisionConfig, SilenceConfig};
 pub use event::{Change, GatePosteriors, State, Verdict};
+pub use watch::{Watch, WatchConfig};
 
 use choice::Choice;
 use evidence::Shares;

@@ -14,7 +14,7 @@ use super::infer::Judged;
 use super::trace;
 use super::usage::Usage;
 use crate::audio::{Patch, SourceId};
-use crate::decision::{Change, Decider, Observation, Verdict, raw};
+use crate::decision::{Change, Decider, Observation, Verdict, Watch, raw};
 use crate::model::Scores;
 use crate::sink::{Ask, Cause, Message, Request, payload};
 use crate::stats::{InferenceCounters, SourceCounters};
@@ -34,6 +34,8 @@ pub struct SourceDesk {
     pub display_name: Arc<str>,
     /// Its decisions.
     pub decider: Decider,
+    /// What is expected of it.
+    pub watch: Watch,
     /// What can be set of it, as it is.
     pub settings: Settings,
     /// Where its thread sees that.
@@ -42,6 +44,13 @@ pub struct SourceDesk {
     pub seq: u64,
     /// Its counters.
     pub counters: Arc<SourceCounters>,
+}
+
+impl SourceDesk {
+    /// Audio stopped arriving: what was raised ends before the source is said to be lost.
+    fn lose(&mut self) -> Vec<Change> {
+        [self.watch.lose(), self.decider.lose()].concat()
+    }
 }
 
 /// What reaches the director.
@@ -227,7 +236,8 @@ impl Director {
         desk.tags = scores.tags;
         let seen =
             Observation { time: patch.span.end, posteriors: &scores.posteriors, gate: scores.gate, lufs_s };
-        let changes = desk.fixed.decider.observe(seen);
+        let mut changes = desk.fixed.decider.observe(seen);
+        changes.extend(desk.fixed.watch.observe(patch.span.end, desk.fixed.decider.verdict()));
         let is_timed = windows || (events && !changes.is_empty());
         if !is_timed {
             cause.end();
@@ -260,7 +270,7 @@ impl Director {
             }
             Note::Lost => {
                 self.desks[index].arriving = false;
-                let changes = self.desks[index].fixed.decider.lose();
+                let changes = self.desks[index].fixed.lose();
                 // The event and the state go out before the availability that would hide them.
                 self.publish_changes(index, changes, now, None);
                 self.fanout.send(Message::Availability { source: name, online: false });
@@ -270,7 +280,7 @@ impl Director {
                 self.close(index);
             }
             Note::Failed(reason) => {
-                let changes = self.desks[index].fixed.decider.lose();
+                let changes = self.desks[index].fixed.lose();
                 self.publish_changes(index, changes, now, None);
                 self.desks[index].failed = Some(reason);
                 self.close(index);
@@ -315,7 +325,7 @@ impl Director {
     /// Nothing is known of a source that is not heard.
     fn pause(&mut self, index: usize) {
         let desk = &mut self.desks[index];
-        let changes = desk.fixed.decider.pause();
+        let changes = [desk.fixed.watch.lose(), desk.fixed.decider.pause()].concat();
         (desk.raw, desk.lufs_s) = (None, None);
         let source = desk.fixed.name.clone();
         self.publish_changes(index, changes, Timestamp::now(), None);
@@ -373,7 +383,7 @@ impl Director {
         }
         for change in changes {
             let desk = &mut self.desks[index];
-            if !matches!(change, Change::DeadAirStarted | Change::DeadAirEnded) {
+            if matches!(change, Change::Genre { .. } | Change::Lost | Change::Recovered) {
                 desk.since = at;
             }
             tracing::debug!(source = &*desk.fixed.name, "{change}");
@@ -470,6 +480,10 @@ fn event_kind(change: Change) -> payload::EventKind {
         Change::DeadAirEnded => payload::EventKind::DeadAirEnded,
         Change::Lost => payload::EventKind::SourceLost,
         Change::Recovered => payload::EventKind::SourceRecovered,
+        Change::OffFormatStarted => payload::EventKind::OffFormatStarted,
+        Change::OffFormatEnded => payload::EventKind::OffFormatEnded,
+        Change::TalkLimitStarted => payload::EventKind::TalkLimitStarted,
+        Change::TalkLimitEnded => payload::EventKind::TalkLimitEnded,
     }
 }
 

@@ -23,7 +23,7 @@ use crossbeam_channel::{Receiver, bounded};
 use jiff::Timestamp;
 
 use crate::config::{Config, SourceEntry};
-use crate::decision::Decider;
+use crate::decision::{Decider, Watch};
 use crate::model::{Model, ModelError};
 use crate::sink::{Message, Refusing, Request, Sink, payload};
 use crate::source::{SourceConfig, Uri};
@@ -44,6 +44,9 @@ pub enum EngineError {
     /// The front end does not take its parameters.
     #[error("{0}")]
     FrontEnd(String),
+    /// A source's settings do not fit the model.
+    #[error("source `{0}`: {1}")]
+    Source(String, String),
     /// A sink could not be made.
     #[error("{0}")]
     Sink(String),
@@ -111,14 +114,21 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
     let inference = Arc::new(InferenceCounters::default());
     let constants = constants(&config, &model, &run_id);
     let dials: Vec<_> = config.sources.iter().map(|_| Arc::new(Dials::new(config.hop))).collect();
+    let watch = |entry: &SourceEntry| {
+        Watch::new(model.head().labels(), &entry.watch)
+            .map_err(|what| EngineError::Source(entry.source.name.clone(), what))
+    };
+    let watches = config.sources.iter().map(watch).collect::<Result<Vec<_>, _>>()?;
     let desks = config
         .sources
         .iter()
+        .zip(watches)
         .zip(counters.iter().zip(&dials))
-        .map(|(entry, (counters, dials))| SourceDesk {
+        .map(|((entry, watch), (counters, dials))| SourceDesk {
             name: entry.source.name.as_str().into(),
             display_name: entry.source.display_name.as_str().into(),
             decider: Decider::new(model.head().labels(), &config.decision, &entry.silence),
+            watch,
             settings: Settings {
                 paused: false,
                 hop: config.hop,

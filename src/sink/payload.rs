@@ -108,6 +108,14 @@ pub enum EventKind {
     SourceLost,
     /// Audio arrives again.
     SourceRecovered,
+    /// Music that does not belong to the source's format has been played for too long.
+    OffFormatStarted,
+    /// Music that belongs to it is played again.
+    OffFormatEnded,
+    /// More of the last hour was talk than should be.
+    TalkLimitStarted,
+    /// No longer.
+    TalkLimitEnded,
     /// Events were lost: too many waited, or what they were kept in was damaged.
     EventsDropped {
         /// How many; `null` where nobody knows.
@@ -379,6 +387,10 @@ mod tests {
             EventKind::DeadAirEnded,
             EventKind::SourceLost,
             EventKind::SourceRecovered,
+            EventKind::OffFormatStarted,
+            EventKind::OffFormatEnded,
+            EventKind::TalkLimitStarted,
+            EventKind::TalkLimitEnded,
             EventKind::EventsDropped { count: Some(17) },
         ];
         let lines: Vec<String> = others.map(|kind| json(&samples::event(2, kind))).into();
@@ -389,6 +401,10 @@ mod tests {
 {"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"dead_air_ended"}
 {"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"source_lost"}
 {"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"source_recovered"}
+{"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"off_format_started"}
+{"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"off_format_ended"}
+{"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"talk_limit_started"}
+{"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"talk_limit_ended"}
 {"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"events_dropped","count":17}
 "#);
     }

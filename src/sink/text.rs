@@ -128,6 +128,10 @@ impl<W> TextSink<W> {
             EventKind::DeadAirEnded => ("32", '✓', "sound again".to_owned()),
             EventKind::SourceLost => ("1;31", '!', "source lost".to_owned()),
             EventKind::SourceRecovered => ("32", '✓', "source is back".to_owned()),
+            EventKind::OffFormatStarted => ("33", '!', "off format".to_owned()),
+            EventKind::OffFormatEnded => ("32", '✓', "on format again".to_owned()),
+            EventKind::TalkLimitStarted => ("33", '!', "too much talk".to_owned()),
+            EventKind::TalkLimitEnded => ("32", '✓', "talk within its limit again".to_owned()),
             EventKind::EventsDropped { count } => {
                 let count = count.map_or("some".to_owned(), |count| count.to_string());
                 ("1;31", '!', format!("{count} changes dropped"))
