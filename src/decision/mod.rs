@@ -173,16 +173,15 @@ impl Decider {
     /// The source is not heard for now: nothing is known of it.
     pub fn pause(&mut self) -> Vec<Change> {
         let from = self.verdict;
+        self.forget();
+        self.silence.reset();
         if matches!(from.state, State::Lost | State::Uncertain) {
-            self.forget();
             return Vec::new();
         }
         let mut changes = Vec::new();
         if from.state == State::Silence {
             changes.push(Change::DeadAirEnded);
         }
-        self.forget();
-        self.silence.reset();
         self.verdict = Verdict::state(State::Uncertain);
         changes.push(Change::Genre {
             from: self.genre(from),

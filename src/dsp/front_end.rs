@@ -170,6 +170,13 @@ impl FrontEnd {
         self.hand_out(true, emit);
     }
 
+    /// Drops the patches that only wait for frames after them, or for the rest of their group.
+    pub fn discard(&mut self) {
+        let waiting = self.segment.waiting.drain(..).count() as u64;
+        self.counters.produced += waiting;
+        self.counters.dropped += waiting;
+    }
+
     /// A finite source has ended: hands out what its end completes.
     ///
     /// Where at least half a hop would stay unheard, one more patch is aligned to the end.

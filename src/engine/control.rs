@@ -79,6 +79,7 @@ impl Settings {
                     "a retained message would be carried out at every start: publish it without `retain`",
                 ));
             }
+            Ask::TooLong => return Err(refused("", "more than 16 KiB: no settings are that long")),
             Ask::Set(text) => text,
         };
         let message: Value =
@@ -168,8 +169,10 @@ fn refused(key: &str, message: impl Into<String>) -> Refused {
 
 fn unknown<'a>(path: &str, key: &str, known: impl Iterator<Item = &'a str>) -> Refused {
     let known: Vec<&str> = known.collect();
-    let nearest = known.iter().min_by_key(|known| strsim::damerau_levenshtein(key, known));
-    let full = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    // What somebody else wrote goes into a log and a topic.
+    let key: String = key.chars().take(64).collect();
+    let nearest = known.iter().min_by_key(|known| strsim::damerau_levenshtein(&key, known));
+    let full = if path.is_empty() { key } else { format!("{path}.{key}") };
     let hint = nearest.map_or(String::new(), |nearest| format!("; did you mean `{nearest}`?"));
     refused(&full, format!("unknown key, expected one of `{}`{hint}", known.join("`, `")))
 }

@@ -295,6 +295,9 @@ impl Director {
             let message = format!("no such source; there are `{}`", names.join("`, `"));
             return self.refuse(&request.source, None, message);
         };
+        if !self.desks[index].open && request.ask != Ask::Get {
+            return self.refuse(&request.source, None, "the source has ended".to_owned());
+        }
         let old = self.desks[index].fixed.settings.clone();
         let new = match old.changed_by(&request.ask) {
             Ok(new) => new,
@@ -367,6 +370,7 @@ impl Director {
     fn close(&mut self, index: usize) {
         let desk = &mut self.desks[index];
         desk.open = false;
+        desk.arriving = false;
         self.fanout.send(Message::Availability { source: desk.fixed.name.clone(), online: false });
     }
 

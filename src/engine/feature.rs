@@ -250,6 +250,10 @@ impl Feature {
                     }
                 }
                 Read::End if self.stop.is_set() => return Outcome::Stopped,
+                Read::End if course.paused => {
+                    self.count(course, source, xruns);
+                    return Outcome::Ended;
+                }
                 Read::End => {
                     let Course { front_end, packer, .. } = &mut *course;
                     let finished = front_end.finish(&mut |view| self.pack(packer, &view, arrived));
@@ -270,8 +274,8 @@ impl Feature {
     fn look_at_dials(&self, course: &mut Course) -> bool {
         let (hop, paused) = (self.dials.hop(), self.dials.is_paused());
         let resumes = std::mem::replace(&mut course.paused, paused) && !paused;
-        if paused && !resumes {
-            course.packer.cutter.lost();
+        if paused {
+            self.discard(course);
         }
         let changes = hop != course.hop;
         if changes {
@@ -283,6 +287,17 @@ impl Feature {
             course.hop = hop;
         }
         changes || resumes
+    }
+
+    /// Drops what waits for more sound: it would be heard as if it came when the source goes on.
+    fn discard(&self, course: &mut Course) {
+        let Course { front_end, packer, .. } = course;
+        front_end.discard();
+        if let Some(parcel) = packer.parcel.take() {
+            self.counters.dropped.add(parcel.patches.len() as u64);
+            packer.free.push(parcel);
+        }
+        packer.cutter.lost();
     }
 
     /// Sends on what only waits for sound that may not come.

@@ -82,6 +82,8 @@ pub fn publisher(
     let mut recall = Recall { folder, ..Recall::default() };
     if let Some(folder) = &recall.folder {
         let (store, left) = Store::open(folder.path(), outbox_max);
+        // What there is may be read later, but this run's numbers are given by then.
+        recall.damaged = left.is_err();
         if let Ok(left) = &left {
             recall.seqs = left.seqs.iter().cloned().collect();
             if let Some(damage) = &left.damage {

@@ -127,6 +127,8 @@ pub enum Ask {
     Set(Vec<u8>),
     /// Settings that the broker had kept: they would come again at every connection.
     Retained,
+    /// Settings that are too long to be any.
+    TooLong,
     /// What is published of it, and its settings.
     Get,
 }

@@ -84,6 +84,8 @@ pub struct MqttSink {
     instance: Option<Arc<str>>,
     /// Whether the name is known to be this daemon's.
     claimed: bool,
+    /// A run that seems to have had the name for longer, and when it was heard.
+    rival: Option<(Arc<str>, Instant)>,
     discovery: Discovery,
     session: Session,
     ledger: Ledger,
@@ -113,6 +115,7 @@ impl MqttSink {
         let discovery = Discovery {
             style: config.discovery,
             prefix: Arc::clone(&config.discovery_prefix),
+            control: config.control,
             expire_after: (3.0 * config.heartbeat.as_secs_f64()).ceil() as u64,
         };
         let topics = Topics::new(Arc::clone(&config.prefix), Arc::clone(&node));
@@ -128,6 +131,7 @@ impl MqttSink {
             run,
             instance: None,
             claimed: false,
+            rival: None,
             discovery,
             ledger: Ledger::none(),
             requests: None,
@@ -213,7 +217,14 @@ impl MqttSink {
             self.session.disconnected();
             let failure = match end {
                 End::Closed => return,
-                End::Yields if self.fixed => return self.refuse(),
+                End::Yields if self.fixed => {
+                    self.refuse();
+                    // What is decided until all has stopped is kept for a later start.
+                    while let Some(message) = inbox.recv().await {
+                        self.accept(message);
+                    }
+                    return;
+                }
                 End::Yields => {
                     self.claimed = false;
                     self.number += 1;
@@ -398,11 +409,24 @@ impl MqttSink {
                 Ok(Event::Outgoing(Outgoing::Publish(packet_id))) => self.session.sent(packet_id),
                 Ok(Event::Outgoing(Outgoing::Disconnect)) => return End::Closed,
                 Ok(_) => {}
+                Err(error) if self.has_time(line.good_bye.as_ref()) => {
+                    return End::Failed(Failure::of(&error));
+                }
                 Err(_) if line.good_bye.is_some() => return End::Closed,
                 Err(error) => return End::Failed(Failure::of(&error)),
             }
             self.go_on(line);
         }
+    }
+
+    /// Whether there is time to connect again for what waits, although the end has begun.
+    fn has_time(&mut self, good_bye: Option<&GoodBye>) -> bool {
+        let Some(GoodBye::Flushing { until }) = good_bye else { return false };
+        let has_time = self.linger().is_some() && *until > tokio::time::Instant::now() + GOOD_BYE;
+        if has_time {
+            self.give_up = Some(*until);
+        }
+        has_time
     }
 
     fn accept(&mut self, message: Message) {
@@ -416,6 +440,9 @@ impl MqttSink {
         match heard {
             Heard::Nothing => {}
             Heard::Own => line.echo_by = None,
+            // The will of an earlier connection, or of another daemon that is gone.
+            Heard::Buried if line.good_bye.is_none() => self.session.still_online(),
+            Heard::Buried => {}
             Heard::Birth => {
                 let pause = BIRTH.mul_f64(fastrand::f64());
                 line.birth_at.get_or_insert_with(|| tokio::time::Instant::now() + pause);
@@ -433,10 +460,18 @@ impl MqttSink {
         None
     }
 
-    /// Another daemon took this one's name in the same moment, or while this one was away: who came later gives way.
+    /// Another daemon took this one's name in the same moment, or while this one was away: who came later gives way. One message
+    /// may be an echo of old times; whoever lives answers what is then published again.
     fn share(&mut self, other: Other) -> Option<End> {
-        let ours = self.session.started();
-        if (other.started.as_str(), &*other.run) < (ours.as_str(), &*self.run) {
+        let (ours, now) = (self.session.started(), Instant::now());
+        let is_older =
+            !other.started.is_empty() && (other.started.as_str(), &*other.run) < (ours.as_str(), &*self.run);
+        let rival = self.rival.take().filter(|(_, at)| now.duration_since(*at) < GHOST);
+        let again = rival.is_some_and(|(run, _)| run == other.run);
+        if is_older {
+            self.rival = Some((Arc::clone(&other.run), now));
+        }
+        if is_older && again {
             tracing::warn!(
                 node = self.session.topics().node(),
                 "another genred has published under this node's name for longer"

@@ -37,11 +37,6 @@ impl Running {
         Self { inbox, task: tokio::spawn(Box::new(sink).run(messages)) }
     }
 
-    /// Whether it has ended by itself.
-    pub fn has_ended(&self) -> bool {
-        self.task.is_finished()
-    }
-
     pub async fn send(&self, message: Message) {
         self.inbox.send(message).await.unwrap();
     }

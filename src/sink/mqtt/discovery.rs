@@ -19,6 +19,8 @@ pub struct Discovery {
     pub style: DiscoveryStyle,
     /// First level, or levels, of the topics.
     pub prefix: Arc<str>,
+    /// Whether `settings` are published.
+    pub control: bool,
     /// Seconds without a `state` after which values count as unknown: three heartbeats.
     pub expire_after: u64,
 }
@@ -62,6 +64,9 @@ const OF_SOURCE: [(&str, &str); 5] = [
 /// Those of the node.
 const OF_NODE: [(&str, &str); 1] = [("connectivity", "binary_sensor")];
 
+/// Announcements of a source, or of the node.
+type TopicsOf = fn(&Discovery, &Topics, Option<&str>) -> Vec<String>;
+
 /// Topics of a source whose newest message is kept by the broker.
 const KEPT: [&str; 4] = ["availability", "state", "attributes", "settings"];
 
@@ -83,14 +88,19 @@ impl Discovery {
             let sources = info.sources.iter().filter(|source| kept.contains(&&*source.name));
             plan.before.extend(sources.map(|source| uncertain(topics, info, source)));
         }
-        for (left, topics_of) in [
-            (left_device, Self::device_topics as fn(&Self, &Topics, Option<&str>) -> Vec<String>),
-            (left_legacy, Self::legacy_topics),
+        let mut erased: Vec<String> = Vec::new();
+        for (left, was, topics_of) in [
+            (left_device, before.device, Self::device_topics as TopicsOf),
+            (left_legacy, before.legacy, Self::legacy_topics as TopicsOf),
         ] {
+            if was {
+                erased.extend(gone.iter().flat_map(|source| topics_of(self, topics, Some(source))));
+            }
             if !left {
                 continue;
             }
-            let stay = std::iter::once(None).chain(kept.iter().copied().map(Some));
+            // The node's own topic tells the next start that there is something to do: it goes last.
+            let stay = kept.iter().copied().map(Some).chain(std::iter::once(None));
             let stay: Vec<String> = stay.flat_map(|source| topics_of(self, topics, source)).collect();
             if self.style != DiscoveryStyle::Off {
                 let hand_over = br#"{"migrate_discovery":true}"#;
@@ -98,19 +108,15 @@ impl Discovery {
                     stay.iter().map(|topic| Publication::retained(topic.clone(), hand_over.to_vec())),
                 );
             }
-            // Before what takes their place, which else counts as a conflict.
-            plan.before.extend(stay.into_iter().map(Publication::erasing));
+            erased.extend(stay);
         }
-        for source in gone {
-            let mut empty: Vec<String> = Vec::new();
-            if before.device {
-                empty.extend(self.device_topics(topics, Some(source)));
-            }
-            if before.legacy {
-                empty.extend(self.legacy_topics(topics, Some(source)));
-            }
-            empty.extend(KEPT.map(|leaf| topics.of_source(source, leaf)));
-            plan.after.extend(empty.into_iter().map(Publication::erasing));
+        // Before what takes their place, which else counts as a conflict.
+        plan.before.extend(erased.into_iter().map(Publication::erasing));
+        let kept_of = |source: &str| KEPT.map(|leaf| topics.of_source(source, leaf));
+        plan.after.extend(gone.into_iter().flat_map(kept_of).map(Publication::erasing));
+        if !self.control {
+            let settings = kept.iter().map(|source| topics.of_source(source, "settings"));
+            plan.after.extend(settings.map(Publication::erasing));
         }
         plan
     }

@@ -25,6 +25,8 @@ pub struct Ledger {
     done: u64,
     /// The newest row that it has.
     stored: u64,
+    /// Whether what an earlier run left has been read.
+    read: bool,
     /// When it was last given something after having done everything, or last did something.
     since: Instant,
     said: Option<String>,
@@ -34,6 +36,8 @@ pub struct Ledger {
 enum State {
     /// It follows.
     Good,
+    /// What an earlier run left is read.
+    Reading,
     /// It is written anew.
     Rewriting,
     /// It has failed, and is tried again then.
@@ -54,7 +58,15 @@ pub enum Due {
 impl Ledger {
     /// No storage: events are kept in memory.
     pub fn none() -> Self {
-        Self { store: None, state: State::Good, done: 0, stored: 0, since: Instant::now(), said: None }
+        Self {
+            store: None,
+            state: State::Good,
+            done: 0,
+            stored: 0,
+            read: true,
+            since: Instant::now(),
+            said: None,
+        }
     }
 
     /// Storage that holds `rows`; an error where it cannot be used so far. The outbox gets the rows.
@@ -65,11 +77,19 @@ impl Ledger {
                 if !rows.is_empty() {
                     tracing::info!(events = rows.len(), "an earlier run left events to publish");
                 }
-                outbox.restore(rows);
+                let dropped = outbox.restore(rows);
                 ledger.stored = outbox.newest();
-                ledger.settle(outbox);
+                if dropped {
+                    outbox.forsaken();
+                    ledger.state = State::Failed(Instant::now());
+                }
             }
-            Err(error) => ledger.fail(&error.to_string(), outbox),
+            Err(error) => {
+                ledger.read = false;
+                // Above all ids that there can be: a million events a second were too few to catch up.
+                outbox.begin_after(jiff::Timestamp::now().as_microsecond().unsigned_abs());
+                ledger.fail(&error.to_string(), outbox);
+            }
         }
         ledger
     }
@@ -99,7 +119,7 @@ impl Ledger {
         let deadline = match self.state {
             State::Failed(until) => Some((until, Due::Retry)),
             State::Good if self.is_behind() => Some((self.since + SLOW, Due::Slow)),
-            State::Good | State::Rewriting => None,
+            State::Good | State::Reading | State::Rewriting => None,
         };
         let Some(store) = &mut self.store else { return std::future::pending().await };
         let report = async {
@@ -124,13 +144,35 @@ impl Ledger {
             Due::Report(Report::Failed(reason)) => self.fail(&reason, outbox),
             Due::Slow => self.fail("the disk does not answer", outbox),
             Due::Retry => {
+                if self.read {
+                    return self.rewrite(outbox);
+                }
                 let Some(store) = &mut self.store else { return };
-                self.state = State::Rewriting;
-                let rows = outbox.everything();
-                if let Err(reason) = store.rewrite(rows) {
+                self.state = State::Reading;
+                if let Err(reason) = store.read() {
                     self.fail(&reason, outbox);
                 }
             }
+            Due::Report(Report::Read(left)) => {
+                if let Some(damage) = &left.damage {
+                    tracing::warn!(
+                        damage,
+                        rescued = left.rows.len(),
+                        "the file of waiting events was damaged; it is set aside"
+                    );
+                }
+                self.read = true;
+                outbox.adopt(left.rows);
+                self.rewrite(outbox);
+            }
+        }
+    }
+
+    fn rewrite(&mut self, outbox: &mut Outbox) {
+        let Some(store) = &mut self.store else { return };
+        self.state = State::Rewriting;
+        if let Err(reason) = store.rewrite(outbox.everything()) {
+            self.fail(&reason, outbox);
         }
     }
 
@@ -144,7 +186,7 @@ impl Ledger {
                 tracing::info!("events are kept on disk again");
             }
             // Of before a failure.
-            State::Rewriting | State::Failed(_) => return,
+            State::Reading | State::Rewriting | State::Failed(_) => return,
         }
         self.stored = if done.anew { done.stored } else { self.stored.max(done.stored) };
         outbox.stored(self.stored);
@@ -159,11 +201,15 @@ impl Ledger {
     /// Has the last changes written.
     pub async fn close(mut self, outbox: &mut Outbox) {
         self.settle(outbox);
+        // Perhaps it works again.
+        if matches!(self.state, State::Failed(_)) && self.read {
+            self.rewrite(outbox);
+        }
         if let Some(store) = self.store
             && timeout(LAST, store.close()).await.is_err()
         {
             tracing::warn!(
-                "the disk does not answer: some events may be published twice after the next start"
+                "the disk does not answer: some events may be lost, or published twice after the next start"
             );
         }
     }

@@ -8,6 +8,9 @@ use super::discovery::Discovery;
 use crate::sink::topics::Topics;
 use crate::sink::{Ask, Request};
 
+/// Settings are shorter, in bytes.
+const MAX_REQUEST: usize = 16 * 1024;
+
 /// What a message from the broker means.
 #[derive(Debug, PartialEq)]
 pub enum Heard {
@@ -17,6 +20,8 @@ pub enum Heard {
     Request(Request),
     /// Our own `info` has come back.
     Own,
+    /// Somebody, or a last will, says that this node is offline.
+    Buried,
     /// Another daemon has published `info`.
     Other(Other),
     /// Nothing.
@@ -44,6 +49,7 @@ impl Listener {
             self.topics.of_node("info"),
             "another daemon of the same `node`, or missing rights to publish, go unnoticed",
         )];
+        list.push((self.topics.status(), "a last will that comes late is not taken back"));
         if let Some(birth) = &self.birth {
             list.push((birth.clone(), "a restarted Home Assistant depends on what the broker has kept"));
         }
@@ -74,6 +80,9 @@ impl Listener {
             // Home Assistant does not retain it; whoever does says nothing new.
             return if **payload == *b"online" && !retain { Heard::Birth } else { Heard::Nothing };
         }
+        if *topic == self.topics.status() {
+            return if **payload != *b"online" && !retain { Heard::Buried } else { Heard::Nothing };
+        }
         if *topic == self.topics.of_node("info") {
             // What the broker has kept says nothing of who is there now.
             return match Other::parse(payload).filter(|_| !retain) {
@@ -87,7 +96,13 @@ impl Listener {
         }
         let request = |leaf| self.topics.source_of(topic, leaf);
         if let Some(source) = request("set") {
-            let ask = if *retain { Ask::Retained } else { Ask::Set(payload.to_vec()) };
+            let ask = match (*retain, payload.len()) {
+                // What was kept is being erased.
+                (_, 0) => return Heard::Nothing,
+                (true, _) => Ask::Retained,
+                (false, length) if length > MAX_REQUEST => Ask::TooLong,
+                (false, _) => Ask::Set(payload.to_vec()),
+            };
             return Heard::Request(Request { source: source.into(), ask });
         }
         match request("get") {
@@ -105,7 +120,8 @@ mod tests {
     #[test]
     fn what_comes_in_is_told_apart() {
         let topics = Topics::new("genred".into(), "den".into());
-        let discovery = |style| Discovery { style, prefix: "homeassistant".into(), expire_after: 30 };
+        let discovery =
+            |style| Discovery { style, prefix: "homeassistant".into(), control: true, expire_after: 30 };
         let listener = Listener::new(&topics, "r1", &discovery(DiscoveryStyle::Device), true);
         let hear = |topic: &str, payload: &str, retain: bool| {
             let mut message = Publish::new(topic, QoS::AtLeastOnce, payload);
@@ -131,18 +147,29 @@ mod tests {
         assert_eq!(hear("genred/den/info", info, true), Heard::Nothing);
         assert_eq!(hear("genred/den/fm1/set", "{}", false), set("fm1", Ask::Set(b"{}".to_vec())));
         assert_eq!(hear("genred/den/fm1/set", "{}", true), set("fm1", Ask::Retained));
+        assert_eq!(hear("genred/den/fm1/set", "", false), Heard::Nothing);
+        assert_eq!(hear("genred/den/fm1/set", &" ".repeat(20_000), false), set("fm1", Ask::TooLong));
+        assert_eq!(hear("genred/den/status", "offline", false), Heard::Buried);
+        assert_eq!(hear("genred/den/status", "offline", true), Heard::Nothing);
+        assert_eq!(hear("genred/den/status", "online", false), Heard::Nothing);
         assert_eq!(hear("genred/den/fm1/get", "", false), set("fm1", Ask::Get));
         assert_eq!(hear("genred/den/a/b/set", "{}", false), Heard::Nothing);
         assert_eq!(hear("genred/attic/fm1/set", "{}", false), Heard::Nothing);
 
         let filters =
             |listener: &Listener| listener.filters().into_iter().map(|f| f.path).collect::<Vec<_>>();
-        let all = ["genred/den/info", "homeassistant/status", "genred/den/+/set", "genred/den/+/get"];
+        let all = [
+            "genred/den/info",
+            "genred/den/status",
+            "homeassistant/status",
+            "genred/den/+/set",
+            "genred/den/+/get",
+        ];
         assert_eq!(filters(&listener), all);
         let quiet = Listener::new(&topics, "r1", &discovery(DiscoveryStyle::Off), false);
-        assert_eq!(filters(&quiet), all[..1]);
+        assert_eq!(filters(&quiet), all[..2]);
         let granted = SubscribeReasonCode::Success(QoS::AtLeastOnce);
-        let refused = listener.refused(&[granted, SubscribeReasonCode::Failure, granted, granted]);
+        let refused = listener.refused(&[granted, granted, SubscribeReasonCode::Failure, granted, granted]);
         assert_eq!(refused.len(), 1);
         assert_eq!(refused[0].0, "homeassistant/status");
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::publication::encode;
+use super::store::Everything;
 use crate::sink::payload::{Event, EventKind};
 
 /// An event as it goes out.
@@ -96,6 +97,8 @@ pub struct Outbox {
     held: HashMap<Arc<str>, u64>,
     /// What storage has not been told yet; `None` where there is none to tell.
     changes: Option<Vec<Change>>,
+    /// The last `seq` of each source.
+    seqs: HashMap<Arc<str>, u64>,
 }
 
 #[derive(Debug)]
@@ -124,11 +127,37 @@ impl Outbox {
             stored: u64::MAX,
             held: HashMap::new(),
             changes: None,
+            seqs: HashMap::new(),
         }
     }
 
-    /// From now on there is storage, which holds `rows` (in the order of their ids): what an earlier run left.
-    pub fn restore(&mut self, rows: Vec<Row>) {
+    /// Ids begin after `id`, so that what an earlier run left can come in front, should it be read late.
+    pub fn begin_after(&mut self, id: u64) {
+        self.next_id = self.next_id.max(id);
+    }
+
+    /// Puts what an earlier run left, read late, in front of each source's events; what is out already stays so.
+    pub fn adopt(&mut self, rows: Vec<Row>) {
+        for Row { id, source, letter } in rows.into_iter().rev() {
+            self.events += usize::from(letter.dropped == 0);
+            let queue = self.sources.entry(Arc::clone(&source)).or_default();
+            let at = usize::from(queue.front().is_some_and(|first| first.out));
+            if at == 0 {
+                if let Some(first) = queue.front() {
+                    self.ready.remove(&first.id);
+                }
+                if !self.held.contains_key(&source) {
+                    self.ready.insert(id, Arc::clone(&source));
+                }
+            }
+            queue.insert(at, Entry { id, letter, out: false });
+        }
+        while self.events > self.capacity && self.drop_oldest() {}
+    }
+
+    /// From now on there is storage, which holds `rows` (in the order of their ids): what an earlier run left. Whether some had
+    /// to be dropped, so that storage is best written anew.
+    pub fn restore(&mut self, rows: Vec<Row>) -> bool {
         for Row { id, source, letter } in rows {
             self.next_id = self.next_id.max(id);
             self.events += usize::from(letter.dropped == 0);
@@ -140,13 +169,18 @@ impl Outbox {
         }
         self.changes = Some(Vec::new());
         self.stored = self.next_id;
-        while self.events > self.capacity && self.drop_oldest() {}
+        let mut dropped = false;
+        while self.events > self.capacity && self.drop_oldest() {
+            dropped = true;
+        }
+        dropped
     }
 
     /// Adds an event. Returns how many had to be dropped for it.
     pub fn push(&mut self, source: &Arc<str>, event: &Event) -> u64 {
         self.next_id += 1;
         let (id, letter) = (self.next_id, Letter::of(event));
+        self.seqs.insert(Arc::clone(source), event.seq);
         if let Some(changes) = &mut self.changes {
             changes.push(Change::Insert(Row { id, source: Arc::clone(source), letter: letter.clone() }));
         }
@@ -245,7 +279,7 @@ impl Outbox {
     }
 
     /// Storage is to be tried again: everything that is here. From now on it is told what changes.
-    pub fn everything(&mut self) -> Vec<Row> {
+    pub fn everything(&mut self) -> Everything {
         self.changes = Some(Vec::new());
         let rows = self.sources.iter().flat_map(|(source, queue)| {
             queue.iter().map(|entry| Row {
@@ -256,7 +290,8 @@ impl Outbox {
         });
         let mut rows: Vec<Row> = rows.collect();
         rows.sort_unstable_by_key(|row| row.id);
-        rows
+        let seqs = self.seqs.iter().map(|(source, last)| (Arc::clone(source), *last)).collect();
+        Everything { rows, seqs }
     }
 
     /// What storage is to follow since the last call.

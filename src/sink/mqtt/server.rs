@@ -88,7 +88,8 @@ impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.transport {
             Transport::Tcp => write!(f, "{}:{}", self.host, self.port),
-            _ => f.write_str(&self.url()),
+            // What follows a question mark may be a token.
+            _ => f.write_str(self.url().split('?').next().unwrap_or_default()),
         }
     }
 }
@@ -125,6 +126,11 @@ pub fn parse_url(text: &str) -> Result<(Server, UrlLogin), MqttConfigError> {
     let Some(host) = url.host_str().filter(|host| !host.is_empty()) else {
         return err(format!("`mqtt.url` names no host; {FORM}"));
     };
+    if transport.is_secured() && host.starts_with('[') {
+        return err(
+            "`mqtt.url` asks for TLS with an IPv6 address; use the name that the broker's certificate has",
+        );
+    }
     let has_path = !matches!(url.path(), "" | "/");
     if (has_path || url.query().is_some()) && !transport.is_web() || url.fragment().is_some() {
         return err(format!("`mqtt.url` goes on after the port; {FORM}"));
@@ -188,7 +194,7 @@ mod tests {
             ("ws://broker.lan", "ws://broker.lan:80/mqtt"),
             ("ws://broker.lan:80", "ws://broker.lan:80/mqtt"),
             ("wss://broker.lan/", "wss://broker.lan:443/mqtt"),
-            ("wss://broker.lan:9443/ws?x=1", "wss://broker.lan:9443/ws?x=1"),
+            ("wss://broker.lan:9443/ws?token=x", "wss://broker.lan:9443/ws"),
         ];
         for (url, expected) in cases {
             let (server, _) = parse_url(url).unwrap();

@@ -171,6 +171,13 @@ impl Session {
         self.enqueue(|_| true);
     }
 
+    /// Somebody says that this node is offline, which it is not.
+    pub fn still_online(&mut self) {
+        if !self.closing {
+            self.set(Slot::Status, Value::Online(true), 0);
+        }
+    }
+
     /// Home Assistant has started: it is told of everything again.
     pub fn announce_again(&mut self) {
         self.enqueue(Slot::is_for_birth);

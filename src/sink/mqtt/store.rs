@@ -49,7 +49,7 @@ pub enum StoreError {
 }
 
 /// What an earlier run left.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Left {
     /// Events that were not acknowledged, in the order of their ids.
     pub rows: Vec<Row>,
@@ -64,7 +64,18 @@ pub struct Left {
 enum Order {
     Follow(Change),
     /// Everything anew: what there was may be gone.
-    Rewrite(Vec<Row>),
+    Rewrite(Everything),
+    /// What an earlier run left, where it could not be read at the start.
+    Read,
+}
+
+/// All that the file is to hold.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Everything {
+    /// Events that wait, in the order of their ids.
+    pub rows: Vec<Row>,
+    /// The last `seq` of each source.
+    pub seqs: Vec<(Arc<str>, u64)>,
 }
 
 /// What the thread tells.
@@ -72,6 +83,8 @@ enum Order {
 pub enum Report {
     /// What was ordered is on disk.
     Done(Done),
+    /// What was left by an earlier run has been read at last.
+    Read(Left),
     /// Nothing more is stored, for this reason.
     Failed(String),
 }
@@ -101,7 +114,7 @@ impl Store {
     /// Opens, or makes, the file in `folder`, and starts the thread. The file holds `capacity` events at the most.
     ///
     /// # Errors
-    /// When it cannot be read or written. The thread runs all the same: [`Self::rewrite`] tries again.
+    /// When it cannot be read or written. The thread runs all the same: [`Self::read`] tries again.
     pub fn open(folder: &Path, capacity: usize) -> (Self, Result<Left, StoreError>) {
         let mut disk = Disk { path: folder.join(FILE), capacity, connection: None, orders: 0 };
         let left = disk.open().and_then(|damage| disk.read().map(|left| Left { damage, ..left }));
@@ -120,9 +133,14 @@ impl Store {
         changes.into_iter().try_for_each(|change| self.order(Order::Follow(change)))
     }
 
-    /// Has the thread write `rows` in place of everything that it holds.
-    pub fn rewrite(&mut self, rows: Vec<Row>) -> Result<(), String> {
-        self.order(Order::Rewrite(rows))
+    /// Has the thread write `everything` in place of what the file holds.
+    pub fn rewrite(&mut self, everything: Everything) -> Result<(), String> {
+        self.order(Order::Rewrite(everything))
+    }
+
+    /// Has the thread read what an earlier run left.
+    pub fn read(&mut self) -> Result<(), String> {
+        self.order(Order::Read)
     }
 
     /// Orders that were ever given.
@@ -143,11 +161,12 @@ impl Store {
     }
 
     fn order(&mut self, order: Order) -> Result<(), String> {
-        self.given += 1;
         self.orders.try_send(order).map_err(|error| match error {
             TrySendError::Full(_) => "the disk does not answer".to_owned(),
             TrySendError::Disconnected(_) => "its thread has ended".to_owned(),
-        })
+        })?;
+        self.given += 1;
+        Ok(())
     }
 }
 
@@ -168,6 +187,16 @@ impl Disk {
             self.orders += orders.len() as u64;
             // What comes before a rewrite is part of it.
             let begin = orders.iter().rposition(|order| matches!(order, Order::Rewrite(_)));
+            if orders.iter().any(|order| matches!(order, Order::Read)) {
+                let left = self.open().and_then(|damage| self.read().map(|left| Left { damage, ..left }));
+                let _ = tell.send(match left {
+                    Ok(left) => Report::Read(left),
+                    Err(error) => {
+                        self.connection = None;
+                        Report::Failed(error.to_string())
+                    }
+                });
+            }
             orders.drain(..begin.unwrap_or(0));
             let report = match self.carry_out(&orders, begin.is_some()) {
                 Ok(None) => continue,
@@ -195,21 +224,27 @@ impl Disk {
         let mut done = Done { anew, ..Done::default() };
         for order in orders {
             match order {
-                Order::Follow(Change::Insert(row) | Change::Replace(row)) => {
+                Order::Follow(Change::Insert(row)) => {
                     write(&transaction, row)?;
+                    note(&transaction, &row.source, row.letter.seq)?;
                     done.stored = done.stored.max(row.id);
                 }
+                Order::Follow(Change::Replace(row)) => write(&transaction, row)?,
                 Order::Follow(Change::Delete(id)) => {
                     transaction.prepare_cached("DELETE FROM event WHERE id = ?1")?.execute([id])?;
                     done.deleted.push(*id);
                 }
-                Order::Rewrite(rows) => {
+                Order::Rewrite(Everything { rows, seqs }) => {
                     transaction.execute("DELETE FROM event", [])?;
                     for row in rows {
                         write(&transaction, row)?;
                     }
+                    for (source, last) in seqs {
+                        note(&transaction, source, *last)?;
+                    }
                     done.stored = rows.last().map_or(0, |row| row.id);
                 }
+                Order::Read => {}
             }
         }
         transaction.commit()?;
@@ -300,9 +335,14 @@ fn write(transaction: &Transaction<'_>, row: &Row) -> rusqlite::Result<()> {
     transaction
         .prepare_cached("INSERT OR REPLACE INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
         .execute(params![id, &**source, &**run, seq, ts.to_string(), dropped, &**payload])?;
+    Ok(())
+}
+
+/// The last `seq` of a source: that of the event that was decided last, whatever stood there.
+fn note(transaction: &Transaction<'_>, source: &str, last: u64) -> rusqlite::Result<()> {
     transaction
-        .prepare_cached("INSERT INTO seq VALUES (?1, ?2) ON CONFLICT DO UPDATE SET last = max(last, ?2)")?
-        .execute(params![&**source, seq])?;
+        .prepare_cached("INSERT OR REPLACE INTO seq VALUES (?1, ?2)")?
+        .execute(params![source, last])?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ fn topics() -> Topics {
 }
 
 fn discovery(style: DiscoveryStyle) -> Discovery {
-    Discovery { style, prefix: "homeassistant".into(), expire_after: 30 }
+    Discovery { style, prefix: "homeassistant".into(), control: true, expire_after: 30 }
 }
 
 fn json(publication: &Publication) -> Value {
@@ -106,42 +106,59 @@ fn before(device: bool, legacy: bool) -> Predecessor {
     Predecessor { sources: vec!["fm1".into(), "attic".into()], labels, device, legacy }
 }
 
+const KEPT_OF_ATTIC: [&str; 4] = [
+    "genred/den/attic/availability",
+    "genred/den/attic/state",
+    "genred/den/attic/attributes",
+    "genred/den/attic/settings",
+];
+
 #[test]
 fn a_source_that_is_gone_is_removed() {
     let plan = discovery(DiscoveryStyle::Device).plan(&topics(), &samples::info(1), &before(true, false));
-    assert!(plan.before.is_empty());
-    let expected = [
-        "homeassistant/device/genred_den__attic/config",
-        "genred/den/attic/availability",
-        "genred/den/attic/state",
-        "genred/den/attic/attributes",
-        "genred/den/attic/settings",
-    ];
-    assert_eq!(names(&plan.after), expected);
-    assert!(plan.after.iter().all(|message| message.retain && message.payload.is_empty()));
+    // The entities first: they would take an empty state for a broken one.
+    assert_eq!(names(&plan.before), ["homeassistant/device/genred_den__attic/config"]);
+    assert_eq!(names(&plan.after), KEPT_OF_ATTIC);
+    assert!(
+        plan.before.iter().chain(&plan.after).all(|message| message.retain && message.payload.is_empty())
+    );
     // Legacy entities are as many messages.
     let plan = discovery(DiscoveryStyle::Legacy).plan(&topics(), &samples::info(1), &before(false, true));
-    assert_eq!(plan.after.len(), 5 + 4);
+    assert_eq!((plan.before.len(), plan.after.len()), (5, 4));
+}
+
+#[test]
+fn settings_are_not_left_behind_when_there_is_no_control() {
+    let discovery = Discovery { control: false, ..discovery(DiscoveryStyle::Device) };
+    let plan = discovery.plan(&topics(), &samples::info(1), &before(true, false));
+    assert_eq!(names(&plan.after).last(), Some(&"genred/den/fm1/settings"));
 }
 
 #[test]
 fn entities_are_handed_over_from_one_form_to_the_other() {
     let hand_over = json!({ "migrate_discovery": true });
+    let is_empty = |message: &Publication| message.payload.is_empty();
     let to_device =
         discovery(DiscoveryStyle::Device).plan(&topics(), &samples::info(1), &before(false, true));
-    assert_eq!(names(&to_device.before), [LEGACY, LEGACY].concat());
+    let stay = [&LEGACY[1..], &LEGACY[..1]].concat();
+    assert_eq!(names(&to_device.before[..6]), stay);
     assert!(to_device.before[..6].iter().all(|message| json(message) == hand_over));
-    assert!(to_device.before[6..].iter().all(|message| message.payload.is_empty()));
+    // The attic's five, then these; the node's, by which a later start would know, last.
+    assert_eq!(to_device.before.len(), 6 + 5 + 6);
+    assert_eq!(names(&to_device.before[11..]), stay);
+    assert!(to_device.before[6..].iter().all(is_empty));
     assert_eq!(names(&to_device.announcements), [NODE, FM1]);
     let to_legacy =
         discovery(DiscoveryStyle::Legacy).plan(&topics(), &samples::info(1), &before(true, false));
-    assert_eq!(names(&to_legacy.before), [NODE, FM1, NODE, FM1]);
+    let attic = "homeassistant/device/genred_den__attic/config";
+    assert_eq!(names(&to_legacy.before), [FM1, NODE, attic, FM1, NODE]);
     assert!(to_legacy.before[..2].iter().all(|message| json(message) == hand_over));
-    assert_eq!(to_legacy.after.len(), 5, "the attic: its device and what it had kept");
+    assert!(to_legacy.before[2..].iter().all(is_empty));
+    assert_eq!(names(&to_legacy.after), KEPT_OF_ATTIC);
     let off = discovery(DiscoveryStyle::Off).plan(&topics(), &samples::info(1), &before(true, false));
     assert!(off.announcements.is_empty());
-    assert_eq!(names(&off.before), [NODE, FM1]);
-    assert!(off.before.iter().chain(&off.after).all(|message| message.payload.is_empty()));
+    assert_eq!(names(&off.before), [attic, FM1, NODE]);
+    assert!(off.before.iter().chain(&off.after).all(is_empty));
 }
 
 #[test]
@@ -149,7 +166,8 @@ fn other_labels_begin_with_uncertain() {
     let mut old = before(true, false);
     old.labels.pop();
     let plan = discovery(DiscoveryStyle::Device).plan(&topics(), &samples::info(2), &old);
-    assert_eq!(names(&plan.before), ["genred/den/fm1/state"], "the kitchen is new");
+    assert_eq!(names(&plan.before)[0], "genred/den/fm1/state");
+    assert!(!names(&plan.before).contains(&"genred/den/kitchen/state"), "the kitchen is new");
     let state = json(&plan.before[0]);
     assert_eq!((&state["genre"], &state["source_name"]), (&"uncertain".into(), &"FM 1".into()));
     assert_eq!(

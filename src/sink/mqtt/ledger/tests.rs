@@ -78,3 +78,59 @@ async fn a_file_that_cannot_be_written_for_a_while_loses_nothing() {
     let (_, left) = Store::open(folder.path(), 100);
     assert_eq!(rows(left).unwrap().iter().map(|row| row.letter.seq).collect::<Vec<_>>(), [2, 3]);
 }
+
+/// A file that cannot be opened at the start may hold what an earlier run left.
+#[tokio::test]
+async fn what_could_not_be_read_at_the_start_is_read_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, left) = Store::open(folder.path(), 100);
+    let mut outbox = Outbox::new(100);
+    let mut ledger = Ledger::new(store, rows(left), &mut outbox);
+    push(&mut outbox, &mut ledger, 1);
+    push(&mut outbox, &mut ledger, 2);
+    ledger.close(&mut outbox).await;
+
+    let file = folder.path().join("outbox.sqlite");
+    let aside = folder.path().join("aside");
+    std::fs::rename(&file, &aside).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    let (store, left) = Store::open(folder.path(), 100);
+    let mut outbox = Outbox::new(100);
+    let mut ledger = Ledger::new(store, rows(left), &mut outbox);
+    push(&mut outbox, &mut ledger, 3);
+    std::fs::remove_dir(&file).unwrap();
+    std::fs::rename(&aside, &file).unwrap();
+    ledger.state = State::Failed(Instant::now());
+    until(&mut ledger, &mut outbox, "kept again", |ledger, _| ledger.is_kept()).await;
+    assert_eq!(outbox.len(), 3);
+    ledger.close(&mut outbox).await;
+    let (_, left) = Store::open(folder.path(), 100);
+    let left = left.unwrap();
+    assert_eq!(left.rows.iter().map(|row| row.letter.seq).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(left.seqs, [("a".into(), 3)]);
+}
+
+/// More than the file's thread can be told at once.
+#[tokio::test]
+async fn a_smaller_bound_than_before_is_kept_on_disk_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, left) = Store::open(folder.path(), 100_000);
+    let mut outbox = Outbox::new(100_000);
+    let mut ledger = Ledger::new(store, rows(left), &mut outbox);
+    for seq in 1..=15_000 {
+        push(&mut outbox, &mut ledger, seq);
+    }
+    until(&mut ledger, &mut outbox, "stored", |ledger, _| !ledger.is_behind()).await;
+    ledger.close(&mut outbox).await;
+    let (store, left) = Store::open(folder.path(), 10);
+    let mut outbox = Outbox::new(10);
+    let mut ledger = Ledger::new(store, rows(left), &mut outbox);
+    until(&mut ledger, &mut outbox, "written anew", |ledger, _| ledger.is_kept() && !ledger.is_behind())
+        .await;
+    push(&mut outbox, &mut ledger, 15_001);
+    until(&mut ledger, &mut outbox, "stored", |ledger, _| !ledger.is_behind()).await;
+    assert!(ledger.is_kept());
+    ledger.close(&mut outbox).await;
+    let (_, left) = Store::open(folder.path(), 10);
+    assert_eq!(rows(left).unwrap().len(), 11, "ten events and what tells of the others");
+}

@@ -126,7 +126,7 @@ fn nothing_goes_out_before_it_is_stored_unless_storage_is_forsaken() {
     assert!(outbox.take().is_some());
     outbox.push(&a, &event(3));
     assert_eq!(outbox.changes(), []);
-    assert_eq!(outbox.everything().len(), 2);
+    assert_eq!(outbox.everything().rows.len(), 2);
     outbox.push(&a, &event(4));
     assert_eq!(outbox.changes().len(), 1);
 }
@@ -202,15 +202,15 @@ proptest! {
                 // Storage failed for a while.
                 _ => {
                     outbox.forsaken();
-                    rows.0 = outbox.everything().into_iter().map(|row| (row.id, row)).collect();
+                    rows.0 = outbox.everything().rows.into_iter().map(|row| (row.id, row)).collect();
                     outbox.stored(outbox.newest());
                 }
             }
         }
         rows.follow(outbox.changes());
-        prop_assert_eq!(rows.all(), outbox.everything());
+        prop_assert_eq!(rows.all(), outbox.everything().rows);
         outbox.forsaken();
-        rows.0 = outbox.everything().into_iter().map(|row| (row.id, row)).collect();
+        rows.0 = outbox.everything().rows.into_iter().map(|row| (row.id, row)).collect();
         outbox.reset();
         while let Some((id, source, payload)) = outbox.take() {
             receive(index(&source), &payload);
@@ -228,4 +228,31 @@ proptest! {
             prop_assert_eq!(expected, *pushed);
         }
     }
+}
+
+#[test]
+fn what_is_read_late_comes_first() {
+    let (a, b) = (name("a"), name("b"));
+    let mut earlier = Outbox::new(10);
+    for seq in 1..=2 {
+        earlier.push(&a, &event(seq));
+        earlier.push(&b, &event(seq));
+    }
+    let mut outbox = Outbox::new(10);
+    outbox.begin_after(1000);
+    outbox.push(&a, &event(3));
+    outbox.push(&b, &event(3));
+    let (out, ..) = outbox.take().unwrap();
+    outbox.adopt(earlier.everything().rows);
+    outbox.acknowledged(out, &a);
+    let mut seen = Vec::new();
+    while let Some((id, source, payload)) = outbox.take() {
+        seen.push((source.to_string(), read(&payload).0));
+        outbox.acknowledged(id, &source);
+    }
+    let of = |name: &str| -> Vec<u64> {
+        seen.iter().filter(|(source, _)| source == name).map(|(_, seq)| *seq).collect()
+    };
+    assert_eq!((of("a"), of("b")), (vec![1, 2], vec![1, 2, 3]), "the third of `a` was out already");
+    assert!(outbox.is_empty());
 }

@@ -4,7 +4,8 @@ use crate::sink::payload::{Event, EventKind, State};
 use crate::sink::samples;
 
 fn session(window_qos: Option<u8>) -> Session {
-    let discovery = Discovery { style: DiscoveryStyle::Device, prefix: "ha".into(), expire_after: 30 };
+    let discovery =
+        Discovery { style: DiscoveryStyle::Device, prefix: "ha".into(), control: true, expire_after: 30 };
     Session::new(Topics::new("genred".into(), "n".into()), window_qos, discovery, Outbox::new(100))
 }
 
