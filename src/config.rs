@@ -14,12 +14,14 @@ use serde::Deserialize;
 
 use crate::decision::{DecisionConfig, SilenceConfig, WatchConfig};
 use crate::model::ModelConfig;
+#[cfg(feature = "log")]
+use crate::sink::asrun::LogConfig;
 #[cfg(feature = "mqtt")]
 use crate::sink::mqtt::MqttConfig;
 use crate::sink::topics::{sanitise, valid_name};
 use crate::source::{Pacing, SourceConfig, Uri};
 
-pub use place::{Place, SYSTEM_RUNTIME_DIR, default_runtime_dir};
+pub use place::{Place, SYSTEM_RUNTIME_DIR, SYSTEM_STATE_DIR, default_runtime_dir};
 use raw::{RawConfig, RawSource};
 
 /// What is wrong with the configuration; the message names the file and the key.
@@ -89,6 +91,9 @@ pub struct Config {
     /// `[mqtt]`
     #[cfg(feature = "mqtt")]
     pub mqtt: MqttConfig,
+    /// `[log]`
+    #[cfg(feature = "log")]
+    pub log: LogConfig,
     /// What goes to standard output.
     pub output: Output,
     /// Whether JSON lines hold every scored patch.
@@ -167,6 +172,8 @@ fn resolve(raw: RawConfig, uris: &[String]) -> Result<Config, String> {
     }
     raw.model.validate()?;
     raw.decision.validate()?;
+    #[cfg(feature = "log")]
+    raw.log.validate()?;
     let typed: Vec<RawSource> = uris.iter().map(|uri| RawSource::from_uri(uri)).collect();
     let mut raw_sources = if typed.is_empty() { raw.source } else { typed };
     if raw_sources.is_empty() {
@@ -179,6 +186,8 @@ fn resolve(raw: RawConfig, uris: &[String]) -> Result<Config, String> {
         decision: raw.decision,
         #[cfg(feature = "mqtt")]
         mqtt: raw.mqtt.resolve(&node).map_err(|error| error.to_string())?,
+        #[cfg(feature = "log")]
+        log: raw.log,
         output: raw.output.unwrap_or_default(),
         output_windows: raw.output_windows,
         sources: sources(raw_sources)?,

@@ -12,9 +12,11 @@
 //! ```
 //!
 //! Imports only ever point down: [`cli`] ▸ [`study`] ▸ [`engine`] ▸ [`config`] ▸ [`source`], [`sink`], [`model`] ▸ [`dsp`],
-//! [`decision`], [`learn`] ▸ [`audio`], [`stats`], [`thread`], [`state`], [`backoff`]. `ARCHITECTURE.md` is the map, and tells the
+//! [`decision`], [`learn`], `asrun` ▸ [`audio`], [`stats`], [`thread`], [`state`], [`backoff`]. `ARCHITECTURE.md` is the map, and tells the
 //! invariants; `tests/tidy.rs` keeps the floors.
 
+#[cfg(feature = "log")]
+pub mod asrun;
 pub mod audio;
 pub mod backoff;
 pub mod cli;

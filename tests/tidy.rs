@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The floor of each module at the top of `src`; imports only ever point down.
-const FLOORS: [(&str, u8); 16] = [
+const FLOORS: [(&str, u8); 17] = [
     ("audio", 0),
     ("backoff", 0),
     ("state", 0),
@@ -13,6 +13,7 @@ const FLOORS: [(&str, u8); 16] = [
     ("dsp", 1),
     ("decision", 1),
     ("learn", 1),
+    ("asrun", 1),
     ("model", 2),
     ("source", 2),
     ("sink", 2),
@@ -33,11 +34,11 @@ const SOLE_IMPORTERS: [(&str, &[&str]); 6] = [
     ("cpal", &["source/device.rs", "source/device/"]),
     ("rumqttc", &["sink/mqtt.rs", "sink/mqtt/"]),
     ("rumqttd", &["sink/mqtt/broker.rs"]),
-    ("rusqlite", &["sink/mqtt/store.rs", "sink/mqtt/store/"]),
+    ("rusqlite", &["sink/mqtt/store.rs", "sink/mqtt/store/", "sink/asrun/store.rs", "sink/asrun/read.rs"]),
 ];
 
 /// Modules without input, output, threads or a clock.
-const PURE: [&str; 3] = ["dsp", "decision", "learn"];
+const PURE: [&str; 4] = ["dsp", "decision", "learn", "asrun"];
 
 /// What gives a pure module away.
 const IMPURE: [&str; 8] = [

@@ -9,6 +9,8 @@ mod eval;
 mod eval_stream;
 mod features;
 mod progress;
+#[cfg(feature = "log")]
+mod report;
 mod run;
 mod signals;
 #[cfg(feature = "mqtt")]
@@ -73,6 +75,9 @@ enum Command {
     Train(train::Args),
     /// Show why a running daemon says what it says
     Why(why::Args),
+    /// Say what was on air, from the as-run log
+    #[cfg(feature = "log")]
+    Report(report::Args),
     /// Measure what the parts cost on this machine
     Bench(bench::Args),
 }
@@ -102,6 +107,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Eval(args) => eval::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Why(args) => why::run(&args),
+        #[cfg(feature = "log")]
+        Command::Report(args) => report::run(&args),
         Command::Bench(args) => bench::run(&args),
     };
     match result {

@@ -1,5 +1,5 @@
-//! Where a daemon's trace socket is: all that `genred why` needs of a configuration, so that what else it holds need not
-//! be right, or readable, where that runs.
+//! Where a daemon's trace socket and log are: all that `genred why` and `genred report` need of a configuration, so that what
+//! else it holds need not be right, or readable, where they run.
 
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,15 @@ use super::{ConfigError, config_path, raw, read};
 /// The folder of the systemd unit (`RuntimeDirectory=genred`).
 pub const SYSTEM_RUNTIME_DIR: &str = "/run/genred";
 
+/// The folder of the systemd unit (`StateDirectory=genred`).
+pub const SYSTEM_STATE_DIR: &str = "/var/lib/genred";
+
+/// The keys of [`Place`].
+#[cfg(feature = "log")]
+const KEYS: [&str; 4] = ["node", "runtime_dir", "state_dir", "log"];
+#[cfg(not(feature = "log"))]
+const KEYS: [&str; 3] = ["node", "runtime_dir", "state_dir"];
+
 /// Where to look for a daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
@@ -18,13 +27,18 @@ pub struct Place {
     pub node: Option<String>,
     /// Its folder, where it is configured.
     pub runtime_dir: Option<PathBuf>,
+    /// Its folder of what it keeps, where it is configured.
+    pub state_dir: Option<PathBuf>,
+    /// `[log]`
+    #[cfg(feature = "log")]
+    pub log: crate::sink::asrun::LogConfig,
 }
 
 impl Place {
     /// Reads the file that [`Config::load`](super::Config::load) would.
     ///
     /// # Errors
-    /// When it cannot be read, is no TOML, or these two keys do not fit.
+    /// When it cannot be read, is no TOML, or these keys do not fit.
     pub fn load(named: Option<&Path>) -> Result<Self, ConfigError> {
         let Some(path) = config_path(named) else { return Ok(Self::default()) };
         let text = read(&path)?;
@@ -34,10 +48,25 @@ impl Place {
 
     fn from_toml(text: &str) -> Result<Self, String> {
         let mut table: toml::Table = toml::from_str(text).map_err(|error| raw::explain(&error))?;
-        table.retain(|key, _| ["node", "runtime_dir"].contains(&key));
+        table.retain(|key, _| KEYS.contains(&key));
         let mut value = toml::Value::Table(table);
         raw::expand(&mut value, "", &|name| std::env::var(name).ok())?;
         value.try_into().map_err(|error| raw::explain(&error))
+    }
+
+    /// The file of the as-run log, below `root` where no folder is configured, else below the user's.
+    ///
+    /// # Errors
+    /// When the node's name does not fit.
+    #[cfg(feature = "log")]
+    pub fn log(&self, root: Option<&Path>) -> Result<PathBuf, ConfigError> {
+        if let Some(path) = &self.log.path {
+            return Ok(path.clone());
+        }
+        let invalid = |what| ConfigError::Invalid { origin: "the configuration".into(), what };
+        let node = super::node(self.node.clone()).map_err(invalid)?;
+        let root = self.state_dir.clone().or_else(|| root.map(Path::to_owned));
+        Ok(root.unwrap_or_else(super::standard_state_dir).join(node).join(crate::sink::asrun::FILE))
     }
 }
 
@@ -57,9 +86,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_keys_are_read_and_the_rest_may_be_wrong() {
+    fn few_keys_are_read_and_the_rest_may_be_wrong() {
         let text = "node = 'a'\nruntime_dir = '/x'\nhopp = 1\n[mqtt]\npassword = '${NOT_SET_ANYWHERE}'";
-        let expected = Place { node: Some("a".into()), runtime_dir: Some("/x".into()) };
+        let expected = Place { node: Some("a".into()), runtime_dir: Some("/x".into()), ..Place::default() };
         assert_eq!(Place::from_toml(text), Ok(expected));
         assert_eq!(Place::from_toml(""), Ok(Place::default()));
         let error = Place::from_toml("runtime_dir = '${NOT_SET_ANYWHERE}/x'").unwrap_err();

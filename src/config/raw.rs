@@ -8,6 +8,8 @@ use toml::Value;
 use super::Output;
 use crate::decision::{DecisionConfig, SilenceConfig};
 use crate::model::ModelConfig;
+#[cfg(feature = "log")]
+use crate::sink::asrun::LogConfig;
 #[cfg(feature = "mqtt")]
 use crate::sink::mqtt::RawMqttConfig;
 use crate::source::Pacing;
@@ -26,6 +28,8 @@ pub struct RawConfig {
     pub decision: DecisionConfig,
     #[cfg(feature = "mqtt")]
     pub mqtt: RawMqttConfig,
+    #[cfg(feature = "log")]
+    pub log: LogConfig,
     pub source: Vec<RawSource>,
 }
 
@@ -42,6 +46,8 @@ impl Default for RawConfig {
             decision: DecisionConfig::default(),
             #[cfg(feature = "mqtt")]
             mqtt: RawMqttConfig::default(),
+            #[cfg(feature = "log")]
+            log: LogConfig::default(),
             source: Vec::new(),
         }
     }

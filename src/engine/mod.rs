@@ -6,6 +6,7 @@ mod director;
 mod fanout;
 mod feature;
 mod infer;
+mod keep;
 mod notify;
 pub mod offline;
 #[cfg(feature = "mqtt")]
@@ -27,6 +28,7 @@ use crate::decision::{Decider, Watch};
 use crate::model::{Model, ModelError};
 use crate::sink::{Message, Refusing, Request, Sink, payload};
 use crate::source::{SourceConfig, Uri};
+use crate::state::StateFolder;
 use crate::stats::{InferenceCounters, SourceCounters};
 use crate::thread::{Stop, join_by, spawn};
 
@@ -103,10 +105,14 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
         .enable_all()
         .build()?;
     let refusing = Refusing::new(stop.clone());
-    let Publisher { sink, recall, requests } = publisher(&config, &run_id, stop, &refusing)?;
-    let trace = trace::sink(&config, &run_id, recall.node().unwrap_or(&config.node), runtime.handle());
-    let (mut fanout, sink_tasks) = sinks::start(&config, sink, trace, runtime.handle(), stop);
-    fanout.send(Message::Info(Arc::new(info(&config, &model, &run_id, recall.instance(), started))));
+    let folder = keep::claim(&config)?;
+    let (node, instance) =
+        (folder.as_ref().map(StateFolder::node), folder.as_ref().and_then(StateFolder::instance));
+    let Publisher { sink, recall, requests } = publisher(&config, folder.as_ref(), &run_id, stop, &refusing)?;
+    let trace = trace::sink(&config, &run_id, node.unwrap_or(&config.node), runtime.handle());
+    let kept = sink.into_iter().chain(keep::log(&config, folder.as_ref()));
+    let (mut fanout, sink_tasks) = sinks::start(&config, kept, trace, runtime.handle(), stop);
+    fanout.send(Message::Info(Arc::new(info(&config, &model, &run_id, instance, started))));
 
     let (inlets, work) = batcher::queues(config.sources.len(), IN_FLIGHT);
     let (judged_tx, judged_rx) = bounded(JUDGED);
@@ -205,7 +211,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
     let failed = failed.unwrap_or_default();
     sinks::finish(&runtime, sink_tasks, stop, SINKS);
     runtime.shutdown_timeout(Duration::from_millis(50));
-    drop(recall);
+    drop(folder);
     match (dead, refusing.reason()) {
         (Some(stage), _) => Err(EngineError::Died(stage)),
         (None, Some(reason)) => Err(EngineError::Sink(reason.to_owned())),
@@ -233,24 +239,20 @@ struct Recall {
 }
 
 #[cfg(not(feature = "mqtt"))]
-impl Recall {
-    fn instance(&self) -> Option<&str> {
-        None
-    }
-
-    fn node(&self) -> Option<&str> {
-        None
-    }
-}
-
-#[cfg(not(feature = "mqtt"))]
-fn publisher(_: &Config, _: &Arc<str>, _: &Stop, _: &Refusing) -> Result<Publisher, EngineError> {
+fn publisher(
+    _: &Config,
+    _: Option<&StateFolder>,
+    _: &Arc<str>,
+    _: &Stop,
+    _: &Refusing,
+) -> Result<Publisher, EngineError> {
     Ok(Publisher::default())
 }
 
 #[cfg(feature = "mqtt")]
 fn publisher(
     config: &Config,
+    folder: Option<&StateFolder>,
     run_id: &Arc<str>,
     stop: &Stop,
     refusing: &Refusing,
@@ -258,7 +260,7 @@ fn publisher(
     if !config.mqtt.enabled {
         return Ok(Publisher::default());
     }
-    let (sink, recall, requests) = publish::publisher(config, run_id, stop, refusing)?;
+    let (sink, recall, requests) = publish::publisher(config, folder, run_id, stop, refusing)?;
     Ok(Publisher { sink: Some(Box::new(sink)), recall, requests })
 }
 

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::sink::mqtt::store::Store;
 use crate::sink::mqtt::{MqttConfig, MqttSink, Server};
 use crate::sink::{Refusing, Request};
-use crate::state::{StateError, StateFolder};
+use crate::state::StateFolder;
 use crate::thread::Stop;
 
 /// Requests that may wait for the director.
@@ -23,31 +23,18 @@ pub struct Recall {
     pub seqs: HashMap<Arc<str>, u64>,
     /// Whether events may have been lost that nobody knows of.
     pub damaged: bool,
-    /// Held for as long as the process runs.
-    folder: Option<StateFolder>,
-}
-
-impl Recall {
-    /// The daemon's id over restarts.
-    pub fn instance(&self) -> Option<&str> {
-        self.folder.as_ref().and_then(StateFolder::instance)
-    }
-
-    /// The name that the folder is kept under.
-    pub fn node(&self) -> Option<&str> {
-        self.folder.as_ref().map(StateFolder::node)
-    }
 }
 
 /// The sink, what it recalls, and where its subscribers' requests arrive.
 pub type Publisher = (MqttSink, Recall, Option<Receiver<Request>>);
 
-/// Makes the sink that is configured.
+/// Makes the sink that is configured; without a `folder` nothing is kept.
 ///
 /// # Errors
-/// When the embedded broker cannot start, or the configured node is another daemon's.
+/// When the embedded broker cannot start.
 pub fn publisher(
     config: &Config,
+    folder: Option<&StateFolder>,
     run_id: &Arc<str>,
     stop: &Stop,
     refusing: &Refusing,
@@ -56,22 +43,7 @@ pub fn publisher(
         true => embedded_broker(&config.mqtt)?,
         false => config.mqtt.server.clone(),
     };
-    let folder = match StateFolder::claim(&config.state_dir, &config.node, config.node_is_fixed) {
-        Ok(folder) => Some(folder),
-        Err(error @ StateError::Taken { .. }) => return Err(EngineError::Sink(error.to_string())),
-        Err(error @ StateError::Unusable { .. }) => {
-            tracing::warn!("{error}; events that wait for the broker are lost with the process");
-            None
-        }
-    };
-    let node: Arc<str> = folder.as_ref().map_or(config.node.as_str(), StateFolder::node).into();
-    if *node != *config.node {
-        tracing::info!(
-            node = &*node,
-            "another genred runs here as `{}`; this one takes another name",
-            config.node
-        );
-    }
+    let node: Arc<str> = folder.map_or(config.node.as_str(), StateFolder::node).into();
     let mqtt = MqttConfig { server, ..config.mqtt.clone() };
     let outbox_max = mqtt.outbox_max;
     let mut sink =
@@ -79,8 +51,8 @@ pub fn publisher(
     if !config.node_is_fixed {
         sink = sink.may_be_renamed();
     }
-    let mut recall = Recall { folder, ..Recall::default() };
-    if let Some(folder) = &recall.folder {
+    let mut recall = Recall::default();
+    if let Some(folder) = folder {
         let (store, left) = Store::open(folder.path(), outbox_max);
         // What there is may be read later, but this run's numbers are given by then.
         recall.damaged = left.is_err();
@@ -96,7 +68,7 @@ pub fn publisher(
         }
         sink = sink.kept_in(store, left);
     }
-    if let Some(instance) = recall.instance() {
+    if let Some(instance) = folder.and_then(StateFolder::instance) {
         sink = sink.known_as(instance.into());
     }
     let requests = config.mqtt.control.then(|| bounded(REQUESTS));

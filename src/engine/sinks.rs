@@ -26,14 +26,14 @@ pub type Tasks = Vec<(&'static str, JoinHandle<()>)>;
 /// Starts every sink that is made here, and `others`, and the one for traces.
 pub fn start(
     config: &Config,
-    others: Option<Box<dyn Sink>>,
+    others: impl Iterator<Item = Box<dyn Sink>>,
     trace: Option<TraceSink>,
     runtime: &Handle,
     stop: &Stop,
 ) -> (Fanout, Tasks) {
     let listeners = trace.as_ref().map(TraceSink::listeners);
     let trace = trace.map(|sink| Box::new(sink) as Box<dyn Sink>);
-    let sinks = others.into_iter().chain(printer(config)).chain(trace);
+    let sinks = others.chain(printer(config)).chain(trace);
     let live = config.sources.iter().any(|entry| feature::is_live(&entry.source));
     let mut fanout = Fanout::new(!live, stop.clone());
     listeners.into_iter().for_each(|listeners| fanout.listen(listeners));

@@ -3,6 +3,8 @@
 //! Every sink gets every [`Message`] through a bounded queue of its own and takes what
 //! concerns it; a slow one loses only its own messages.
 
+#[cfg(feature = "log")]
+pub mod asrun;
 pub mod jsonl;
 #[cfg(feature = "mqtt")]
 pub mod mqtt;

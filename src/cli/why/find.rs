@@ -186,7 +186,8 @@ mod tests {
         let socket = |node: &str| UnixListener::bind(folder.path().join(format!("{node}.sock"))).unwrap();
         let find = |configured: Option<&str>, node: Option<&str>| {
             let runtime_dir = Some(folder.path().to_owned());
-            let stream = daemon(&Place { node: configured.map(str::to_owned), runtime_dir }, node);
+            let stream =
+                daemon(&Place { node: configured.map(str::to_owned), runtime_dir, ..Place::default() }, node);
             stream
                 .map(|stream| {
                     let path = stream.peer_addr().unwrap().as_pathname().unwrap().to_owned();

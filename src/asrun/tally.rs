@@ -1,0 +1,135 @@
+//! What the time of a source was, and how much of it was what.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Cause, Level, Ms, Piece, Record, Row, SourceReport, What};
+
+/// Slots of the timeline.
+pub const SLOTS: usize = 960;
+
+/// The rows of a source over `periods`, which follow each other, and of the time from the first one's start to the last one's end.
+pub fn source(record: &Record, periods: &[(Ms, Ms)]) -> SourceReport {
+    let all = match (periods.first(), periods.last()) {
+        (Some(first), Some(last)) => (first.0, last.1),
+        _ => (0, 0),
+    };
+    let pieces = paint(record);
+    SourceReport {
+        source: record.source.clone(),
+        name: record.name.clone(),
+        rows: periods.iter().map(|period| row(record, &pieces, *period)).collect(),
+        total: row(record, &pieces, all),
+        slots: slots(&pieces, all),
+    }
+}
+
+/// The time of a source cut into pieces: in order, without overlaps; what lies between them is unheard. What was heard goes before
+/// any outage, and of two segments the one that was written later.
+pub fn paint(record: &Record) -> Vec<Piece<'_>> {
+    let outages = |cause: Cause, what: What<'static>| {
+        record.outages.iter().filter(move |o| o.cause == cause).map(move |o| (o.start, o.end, what))
+    };
+    let segments = record.segments.iter().map(|segment| {
+        let what = What::Heard { label: &segment.label, is_music: segment.state == "music" };
+        (segment.start, segment.end, what)
+    });
+    // The later in this list, the higher.
+    let layers: Vec<(Ms, Ms, What<'_>)> = outages(Cause::Down, What::Down)
+        .chain(outages(Cause::Lost, What::Lost))
+        .chain(segments)
+        .filter(|(start, end, _)| start < end)
+        .collect();
+    let mut edges: Vec<(Ms, bool, usize)> = layers
+        .iter()
+        .enumerate()
+        .flat_map(|(layer, (start, end, _))| [(*start, true, layer), (*end, false, layer)])
+        .collect();
+    edges.sort_unstable();
+    let mut pieces: Vec<Piece<'_>> = Vec::new();
+    let mut active = BTreeSet::new();
+    let mut since = Ms::MIN;
+    for (at, begins, layer) in edges {
+        if let Some((_, _, what)) = active.last().and_then(|layer: &usize| layers.get(*layer))
+            && since < at
+        {
+            match pieces.last_mut() {
+                Some(last) if last.end == since && last.what == *what => last.end = at,
+                _ => pieces.push(Piece { start: since, end: at, what: *what }),
+            }
+        }
+        since = at;
+        if begins {
+            active.insert(layer);
+        } else {
+            active.remove(&layer);
+        }
+    }
+    pieces
+}
+
+/// The part of each piece that lies between `start` and `end`, in milliseconds.
+fn within<'a>(pieces: &'a [Piece<'a>], (start, end): (Ms, Ms)) -> impl Iterator<Item = (&'a Piece<'a>, Ms)> {
+    let first = pieces.partition_point(|piece| piece.end <= start);
+    pieces[first..]
+        .iter()
+        .take_while(move |piece| piece.start < end)
+        .map(move |piece| (piece, piece.end.min(end) - piece.start.max(start)))
+}
+
+fn row(record: &Record, pieces: &[Piece<'_>], period: (Ms, Ms)) -> Row {
+    let (start, end) = period;
+    let is_in = |ts: Ms| start <= ts && ts < end;
+    let mut row = Row { start, end, ..Row::default() };
+    let mut genres = BTreeSet::new();
+    for (piece, length) in within(pieces, period) {
+        match piece.what {
+            What::Heard { label, is_music } => {
+                *row.heard.entry(label.to_owned()).or_default() += length;
+                if is_music {
+                    genres.insert(label.to_owned());
+                }
+            }
+            What::Lost => row.lost += length,
+            What::Down => row.down += length,
+        }
+    }
+    row.genres = genres.into_iter().collect();
+    row.unheard = row.length() - row.heard.values().sum::<Ms>() - row.lost - row.down;
+    for event in record.events.iter().filter(|event| is_in(event.ts)) {
+        row.changes += u64::from(event.kind == "genre_changed");
+        *row.events.entry(event.kind.clone()).or_default() += 1;
+    }
+    // A quarter of an hour that a period cuts counts whole.
+    let touches = |of: &&Level| of.start < end && start < of.start + Level::LENGTH;
+    let mut level = Level::at(start);
+    record.levels.iter().filter(touches).for_each(|of| level.merge(of));
+    (row.scored, row.dropped, row.lufs) = (level.scored, level.dropped, level.lufs());
+    row.off_format =
+        record.off_format.iter().map(|(from, to)| (to.min(&end) - from.max(&start)).max(0)).sum();
+    row
+}
+
+/// What each of [`SLOTS`] slots of the time was most of.
+fn slots(pieces: &[Piece<'_>], (from, to): (Ms, Ms)) -> Vec<Option<String>> {
+    let edge = |slot: usize| from + ((to - from) as i128 * slot as i128 / SLOTS as i128) as Ms;
+    (0..SLOTS)
+        .map(|slot| {
+            let span = (edge(slot), edge(slot + 1));
+            let mut most: BTreeMap<&str, Ms> = BTreeMap::new();
+            for (piece, length) in within(pieces, span) {
+                let name = match piece.what {
+                    What::Heard { label, .. } => label,
+                    What::Lost => "lost",
+                    What::Down => "down",
+                };
+                *most.entry(name).or_default() += length;
+            }
+            let unheard = span.1 - span.0 - most.values().sum::<Ms>();
+            let (name, length) = most.into_iter().max_by_key(|(_, length)| *length)?;
+            (length >= unheard).then(|| name.to_owned())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

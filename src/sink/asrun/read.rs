@@ -1,0 +1,287 @@
+//! The log as `genred report` reads it, while the daemon writes.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params};
+
+use super::store::VERSION;
+use crate::asrun::{Cause, Event, Level, Lufs, Ms, Outage, Record, Segment};
+
+/// A daemon that has not been seen for longer does not run.
+const SILENT: Ms = 30_000;
+
+/// Why the log cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// There is none.
+    #[error("`{}` is not there; is `log.enabled` set, and has the daemon run? `--db` names another", .0.display())]
+    Missing(PathBuf),
+    /// It was made by a later version of this program.
+    #[error("`{}` was written by a newer genred (schema {found}, known is {VERSION})", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+    },
+    /// It holds no log.
+    #[error("`{}` holds no as-run log", .0.display())]
+    NoLog(PathBuf),
+    /// What SQLite says.
+    #[error("`{}`: {error}", path.display())]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: rusqlite::Error,
+    },
+    /// A source that is asked about is not in it.
+    #[error("no source `{name}` in the log; there are `{known}`")]
+    NoSource {
+        /// As it was typed.
+        name: String,
+        /// All there are.
+        known: String,
+    },
+}
+
+/// A run of the daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// When it began.
+    pub started: Ms,
+    /// When it was last there.
+    pub seen: Ms,
+    /// Whether it ended by itself.
+    pub ended: bool,
+}
+
+/// A segment as it is exported.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exported {
+    /// Name of the source in topics.
+    pub source: String,
+    /// What it was.
+    pub segment: Segment,
+}
+
+/// An open log. All that is read is of one moment, while the daemon goes on writing.
+#[derive(Debug)]
+pub struct Reader {
+    path: PathBuf,
+    connection: Connection,
+}
+
+impl Reader {
+    /// Opens the log at `path` for reading alone.
+    ///
+    /// # Errors
+    /// When it is missing, no log, or newer than this program.
+    pub fn open(path: &Path) -> Result<Self, LogError> {
+        if !path.exists() {
+            return Err(LogError::Missing(path.into()));
+        }
+        let fail = |error| LogError::Sqlite { path: path.into(), error };
+        let (connection, version) = match connect(path, false) {
+            // Without a writer the file of shared memory is not there, and whoever may only read cannot make it.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) && !has_wal(path) => {
+                connect(path, true)
+            }
+            result => result,
+        }
+        .map_err(|error| match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => LogError::NoLog(path.into()),
+            _ => fail(error),
+        })?;
+        if version > VERSION {
+            return Err(LogError::Newer { path: path.into(), found: version });
+        }
+        let tables: i64 = connection
+            .query_row(
+                "SELECT count(*) FROM sqlite_schema WHERE name IN ('run', 'segment', 'level')",
+                [],
+                |row| row.get(0),
+            )
+            .map_err(fail)?;
+        if tables < 3 {
+            return Err(LogError::NoLog(path.into()));
+        }
+        // What is read from here on is of one moment.
+        connection.execute_batch("BEGIN").map_err(fail)?;
+        Ok(Self { path: path.into(), connection })
+    }
+
+    /// Names of the sources, in topics and for people, in order; those of `wanted` alone where it is not empty, by either name.
+    ///
+    /// # Errors
+    /// When one that is wanted is not there, or the file cannot be read.
+    pub fn sources(&self, wanted: &[String]) -> Result<Vec<(String, String)>, LogError> {
+        let sql = "SELECT name, display_name, max(run) FROM source GROUP BY name ORDER BY name";
+        let all: Vec<(String, String)> = self.rows(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let fits = |wanted: &str, (name, display): &(String, String)| wanted == name || wanted == display;
+        if let Some(name) = wanted.iter().find(|wanted| !all.iter().any(|source| fits(wanted, source))) {
+            let known: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
+            return Err(LogError::NoSource { name: name.clone(), known: known.join("`, `") });
+        }
+        let is_wanted =
+            |source: &(String, String)| wanted.is_empty() || wanted.iter().any(|wanted| fits(wanted, source));
+        Ok(all.into_iter().filter(is_wanted).collect())
+    }
+
+    /// The newest run, if there is any.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn last_run(&self) -> Result<Option<Run>, LogError> {
+        let sql = "SELECT started_ms, seen_ms, ended_ms IS NOT NULL FROM run ORDER BY id DESC LIMIT 1";
+        let runs = self
+            .rows(sql, [], |row| Ok(Run { started: row.get(0)?, seen: row.get(1)?, ended: row.get(2)? }))?;
+        Ok(runs.into_iter().next())
+    }
+
+    /// What the log holds of a source between `from` and `to`; `now` tells whether the daemon still runs.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn record(
+        &self,
+        (source, name): (&str, &str),
+        from: Ms,
+        to: Ms,
+        now: Ms,
+    ) -> Result<Record, LogError> {
+        let bounds = params![source, from, to];
+        let outage = |row: &Row<'_>| {
+            let cause = if row.get_ref(2)?.as_str()? == "lost" { Cause::Lost } else { Cause::Down };
+            Ok(Outage { start: row.get(0)?, end: row.get(1)?, cause })
+        };
+        let mut outages = self.rows(
+            "SELECT start_ms, end_ms, cause FROM outage WHERE source = ?1 AND end_ms > ?2 AND start_ms < ?3",
+            bounds,
+            outage,
+        )?;
+        outages.extend(self.stopped(source, now)?);
+        let events = self.rows(
+            "SELECT ts_ms, event_type FROM event WHERE source = ?1 AND ts_ms >= ?2 AND ts_ms < ?3 ORDER BY id",
+            bounds,
+            |row| Ok(Event { ts: row.get(0)?, kind: row.get(1)? }),
+        )?;
+        let levels = self.rows(
+            "SELECT start_ms, scored, dropped, energy, lufs_min, lufs_max FROM level
+             WHERE source = ?1 AND start_ms > ?2 - 900000 AND start_ms < ?3",
+            bounds,
+            |row| {
+                Ok(Level {
+                    start: row.get(0)?,
+                    scored: row.get(1)?,
+                    dropped: row.get(2)?,
+                    energy: row.get(3)?,
+                    min: row.get(4)?,
+                    max: row.get(5)?,
+                })
+            },
+        )?;
+        Ok(Record {
+            source: source.into(),
+            name: name.into(),
+            segments: self.segments(source, from, to)?,
+            outages,
+            events,
+            levels,
+            off_format: self.off_format(source, from, to)?,
+        })
+    }
+
+    /// The segments of a source that touch the time between `from` and `to`, in the order in which they were begun.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn segments(&self, source: &str, from: Ms, to: Ms) -> Result<Vec<Segment>, LogError> {
+        self.rows(
+            "SELECT start_ms, end_ms, state, label, confidence, scored, dropped, title, lufs_mean, lufs_min, lufs_max
+             FROM segment WHERE source = ?1 AND end_ms > ?2 AND start_ms < ?3 ORDER BY id",
+            params![source, from, to],
+            |row| {
+                let lufs: (Option<f64>, Option<f64>, Option<f64>) = (row.get(8)?, row.get(9)?, row.get(10)?);
+                Ok(Segment {
+                    start: row.get(0)?,
+                    end: row.get(1)?,
+                    state: row.get(2)?,
+                    label: row.get(3)?,
+                    confidence: row.get(4)?,
+                    scored: row.get(5)?,
+                    dropped: row.get(6)?,
+                    title: row.get(7)?,
+                    lufs: match lufs {
+                        (Some(mean), Some(min), Some(max)) => Some(Lufs { mean, min, max }),
+                        _ => None,
+                    },
+                })
+            },
+        )
+    }
+
+    /// The time since the newest run was last there, where it had this source and is gone.
+    fn stopped(&self, source: &str, now: Ms) -> Result<Option<Outage>, LogError> {
+        let sql = "SELECT run.seen_ms, run.ended_ms IS NOT NULL FROM run JOIN source ON source.run = run.id
+                   WHERE source.name = ?1 AND run.id = (SELECT max(id) FROM run)";
+        let last: Vec<(Ms, bool)> = self.rows(sql, [source], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let gone = last.into_iter().find(|(seen, ended)| *ended || now - seen > SILENT);
+        Ok(gone.map(|(start, _)| Outage { start, end: now, cause: Cause::Down }))
+    }
+
+    /// When the source was off its declared format: from each `off_format_started` to what ended it, or the end of the run.
+    fn off_format(&self, source: &str, from: Ms, to: Ms) -> Result<Vec<(Ms, Ms)>, LogError> {
+        let sql = "SELECT event.run, ts_ms, event_type, run.seen_ms FROM event JOIN run ON run.id = event.run
+                   WHERE source = ?1 AND event_type IN ('off_format_started', 'off_format_ended') ORDER BY event.id";
+        let rows: Vec<(i64, Ms, String, Ms)> =
+            self.rows(sql, [source], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+        let mut began: HashMap<i64, (Ms, Ms)> = HashMap::new();
+        let mut spans = Vec::new();
+        for (run, ts, kind, seen) in rows {
+            if kind == "off_format_started" {
+                began.entry(run).or_insert((ts, seen));
+            } else if let Some((start, _)) = began.remove(&run) {
+                spans.push((start, ts));
+            }
+        }
+        spans.extend(began.into_values().filter(|(start, seen)| start < seen));
+        spans.retain(|(start, end)| *end > from && *start < to);
+        Ok(spans)
+    }
+
+    fn rows<T>(
+        &self,
+        sql: &str,
+        params: impl rusqlite::Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, LogError> {
+        let query = || -> rusqlite::Result<Vec<T>> {
+            self.connection.prepare(sql)?.query_map(params, read)?.collect()
+        };
+        query().map_err(|error| LogError::Sqlite { path: self.path.clone(), error })
+    }
+}
+
+/// A connection that only reads, and the schema's number; `still`: of a file that nobody writes.
+fn connect(path: &Path, still: bool) -> rusqlite::Result<(Connection, i64)> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = if still {
+        let escaped = path.display().to_string().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+        Connection::open_with_flags(
+            format!("file:{escaped}?immutable=1"),
+            flags | OpenFlags::SQLITE_OPEN_URI,
+        )?
+    } else {
+        Connection::open_with_flags(path, flags)?
+    };
+    connection.busy_timeout(Duration::from_secs(2))?;
+    let version = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    Ok((connection, version))
+}
+
+fn has_wal(path: &Path) -> bool {
+    std::fs::metadata(format!("{}-wal", path.display())).is_ok_and(|of| of.len() > 0)
+}

@@ -1,0 +1,341 @@
+//! The log on disk: SQLite with a write-ahead log, `synchronous = FULL`, so that what is committed outlives a power cut.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, named_params, params};
+
+use super::book::{Book, Event, Outage, Row, Segment};
+use crate::asrun::{Cause, Level, Ms};
+use crate::sink::payload::Info;
+
+/// Rows of a table and source that are deleted at once.
+const BITE: usize = 2000;
+/// Files up to this size are checked whole when they are opened, which takes a tenth of a second.
+const CHECKED: u64 = 32 * 1024 * 1024;
+/// Damaged files that are kept beside the new one.
+const MOST_DAMAGED: usize = 99;
+
+/// What each schema makes of the one before; its number is `user_version`.
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE run (
+        id INTEGER PRIMARY KEY, run TEXT NOT NULL UNIQUE, version TEXT NOT NULL, model TEXT NOT NULL, head TEXT NOT NULL,
+        hop_s REAL NOT NULL, started_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL, ended_ms INTEGER
+    ) STRICT;
+    CREATE TABLE source (
+        run INTEGER NOT NULL, name TEXT NOT NULL, display_name TEXT NOT NULL, uri TEXT NOT NULL, PRIMARY KEY (name, run)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE segment (
+        id INTEGER PRIMARY KEY, run INTEGER NOT NULL, source TEXT NOT NULL, start_ms INTEGER NOT NULL,
+        end_ms INTEGER NOT NULL, state TEXT NOT NULL, label TEXT NOT NULL, confidence REAL, scored INTEGER NOT NULL,
+        dropped INTEGER NOT NULL, title TEXT, lufs_mean REAL, lufs_min REAL, lufs_max REAL
+    ) STRICT;
+    CREATE INDEX segment_by_end ON segment (source, end_ms);
+    CREATE TABLE outage (
+        id INTEGER PRIMARY KEY, run INTEGER NOT NULL, source TEXT NOT NULL, start_ms INTEGER NOT NULL,
+        end_ms INTEGER NOT NULL, cause TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX outage_by_end ON outage (source, end_ms);
+    CREATE TABLE event (
+        id INTEGER PRIMARY KEY, run INTEGER NOT NULL, source TEXT NOT NULL, seq INTEGER NOT NULL, ts_ms INTEGER NOT NULL,
+        event_type TEXT NOT NULL, json TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX event_by_time ON event (source, ts_ms);
+    CREATE TABLE level (
+        source TEXT NOT NULL, start_ms INTEGER NOT NULL, run INTEGER NOT NULL, scored INTEGER NOT NULL,
+        dropped INTEGER NOT NULL, energy REAL NOT NULL, lufs_min REAL NOT NULL, lufs_max REAL NOT NULL,
+        PRIMARY KEY (source, start_ms, run)
+    ) STRICT, WITHOUT ROWID;
+"];
+
+/// The number of the schema that this program writes.
+pub const VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// Why the file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// What SQLite says.
+    #[error("{0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// It was made by a later version of this program.
+    #[error("it was written by a newer genred (schema {0}, known is {VERSION})")]
+    Newer(i64),
+    /// Its folder cannot be made, or it cannot be moved.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl StoreError {
+    fn is_damage(&self) -> bool {
+        let Self::Sqlite(error) = self else { return false };
+        matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+    }
+}
+
+/// The file, with the run that writes to it.
+#[derive(Debug)]
+pub struct Store {
+    path: PathBuf,
+    connection: Option<Connection>,
+    /// Key of the run, once its row is written.
+    run: Option<i64>,
+}
+
+impl Store {
+    /// The file at `path`, which is opened when there is something to write.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, connection: None, run: None }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes what waits in `book` and what grows, in one transaction; `ended` at the end of the run. A damaged file is set
+    /// aside, and told. After an error everything still waits.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or written.
+    pub fn write(&mut self, book: &mut Book, now: Ms, ended: bool) -> Result<Option<String>, StoreError> {
+        match self.try_write(book, now, ended) {
+            Ok(()) => return Ok(None),
+            Err(error) if error.is_damage() => {
+                self.close();
+                let aside = set_aside(&self.path)?;
+                book.forget_ids();
+                self.try_write(book, now, ended).inspect_err(|_| self.close())?;
+                Ok(Some(format!("{error}; it is set aside as `{}`", aside.display())))
+            }
+            Err(error) => {
+                self.close();
+                Err(error)
+            }
+        }
+    }
+
+    /// Deletes a bite of what is older than `cutoff`, and was logged by a run that is; whether there may be more.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn forget(&mut self, cutoff: Ms) -> Result<bool, StoreError> {
+        let (Some(connection), Some(run)) = (&mut self.connection, self.run) else { return Ok(false) };
+        let transaction = connection.transaction()?;
+        let sources: Vec<String> = transaction
+            .prepare_cached("SELECT DISTINCT name FROM source")?
+            .query_map([], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        let mut most = 0;
+        for (table, time) in [("segment", "end_ms"), ("outage", "end_ms"), ("event", "ts_ms")] {
+            let sql = format!(
+                "DELETE FROM {table} WHERE id IN (SELECT of.id FROM {table} AS of JOIN run ON run.id = of.run
+                 WHERE of.source = ?1 AND of.{time} < ?2 AND run.started_ms < ?2 LIMIT {BITE})"
+            );
+            let mut statement = transaction.prepare_cached(&sql)?;
+            for source in &sources {
+                most = most.max(statement.execute(params![source, cutoff])?);
+            }
+        }
+        let mut levels = transaction.prepare_cached(&format!(
+            "DELETE FROM level WHERE (source, start_ms, run) IN (SELECT of.source, of.start_ms, of.run FROM level AS of
+             JOIN run ON run.id = of.run WHERE of.source = ?1 AND of.start_ms < ?2 - {} AND run.started_ms < ?2 LIMIT {BITE})",
+            Level::LENGTH
+        ))?;
+        for source in &sources {
+            most = most.max(levels.execute(params![source, cutoff])?);
+        }
+        drop(levels);
+        let more = most == BITE;
+        if !more {
+            transaction.execute("DELETE FROM run WHERE seen_ms < ?1 AND id <> ?2", params![cutoff, run])?;
+            transaction.execute("DELETE FROM source WHERE run NOT IN (SELECT id FROM run)", [])?;
+        }
+        transaction.commit()?;
+        Ok(more)
+    }
+
+    fn close(&mut self) {
+        (self.connection, self.run) = (None, None);
+    }
+
+    fn try_write(&mut self, book: &mut Book, now: Ms, ended: bool) -> Result<(), StoreError> {
+        let Some(info) = book.info.clone() else { return Ok(()) };
+        if self.connection.is_none() {
+            self.connection = Some(open(&self.path)?);
+        }
+        let Some(connection) = &mut self.connection else { return Ok(()) };
+        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let run = begin(&transaction, &info, now, ended)?;
+        for row in &book.waiting {
+            match row {
+                Row::Segment(segment) => drop(write_segment(&transaction, run, segment)?),
+                Row::Outage(outage) => drop(write_outage(&transaction, run, outage)?),
+                Row::Event(event) => write_event(&transaction, run, event)?,
+            }
+        }
+        for ((source, _), level) in &book.levels {
+            write_level(&transaction, run, source, level)?;
+        }
+        // Their keys hold only once all is committed.
+        let (mut segments, mut outages) = book.open(now);
+        let segment_ids: Vec<i64> =
+            segments.iter().map(|of| write_segment(&transaction, run, of)).collect::<Result<_, _>>()?;
+        let outage_ids: Vec<i64> =
+            outages.iter().map(|of| write_outage(&transaction, run, of)).collect::<Result<_, _>>()?;
+        transaction.commit()?;
+        segments.iter_mut().zip(segment_ids).for_each(|(segment, id)| segment.id = Some(id));
+        outages.iter_mut().zip(outage_ids).for_each(|(outage, id)| outage.id = Some(id));
+        book.waiting.clear();
+        book.levels.clear();
+        self.run = Some(run);
+        Ok(())
+    }
+}
+
+fn open(path: &Path) -> Result<Connection, StoreError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut connection = Connection::open(path)?;
+    connection.busy_timeout(Duration::from_secs(2))?;
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if version > VERSION {
+        return Err(StoreError::Newer(version));
+    }
+    let _: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "journal_size_limit", 1024 * 1024)?;
+    for (number, migration) in MIGRATIONS.iter().enumerate().skip(version.max(0) as usize) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(migration)?;
+        transaction.pragma_update(None, "user_version", number as i64 + 1)?;
+        transaction.commit()?;
+    }
+    if std::fs::metadata(path)?.len() <= CHECKED {
+        let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if found != "ok" {
+            let damage = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+            return Err(rusqlite::Error::SqliteFailure(damage, Some(found)).into());
+        }
+    }
+    Ok(connection)
+}
+
+/// Moves the file and what belongs to it to a name that is free.
+fn set_aside(path: &Path) -> Result<PathBuf, std::io::Error> {
+    let name = |number: usize| {
+        let number = if number < 2 { String::new() } else { format!("-{number}") };
+        PathBuf::from(format!("{}.damaged{number}", path.display()))
+    };
+    let aside = (1..MOST_DAMAGED).map(name).find(|name| !name.exists()).unwrap_or_else(|| name(MOST_DAMAGED));
+    for ending in ["", "-wal", "-shm"] {
+        let with_ending = |path: &Path| PathBuf::from(format!("{}{ending}", path.display()));
+        match std::fs::rename(with_ending(path), with_ending(&aside)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(aside)
+}
+
+/// The key of the run, whose row says that it was there at `now`; at its first, the time since the run before is an outage.
+fn begin(transaction: &Transaction<'_>, info: &Info, now: Ms, ended: bool) -> rusqlite::Result<i64> {
+    let ended = ended.then_some(now);
+    let known: Option<i64> = transaction
+        .prepare_cached("UPDATE run SET seen_ms = ?2, ended_ms = ?3 WHERE run = ?1 RETURNING id")?
+        .query_row(params![&*info.run, now, ended], |row| row.get(0))
+        .optional()?;
+    if let Some(id) = known {
+        return Ok(id);
+    }
+    let started = info.started.as_millisecond();
+    let before: Option<(i64, Ms)> = transaction
+        .query_row("SELECT id, seen_ms FROM run ORDER BY id DESC LIMIT 1", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    transaction.execute(
+        "INSERT INTO run (run, version, model, head, hop_s, started_ms, seen_ms, ended_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![&*info.run, info.version, &*info.model, &*info.head, info.hop_s, started, now, ended],
+    )?;
+    let run = transaction.last_insert_rowid();
+    for source in &info.sources {
+        transaction.execute(
+            "INSERT OR REPLACE INTO source (run, name, display_name, uri) VALUES (?1, ?2, ?3, ?4)",
+            params![run, &*source.name, &*source.source_name, &*source.uri],
+        )?;
+        let Some((before, seen)) = before.filter(|(_, seen)| *seen < started) else { continue };
+        transaction.execute(
+            "INSERT INTO outage (run, source, start_ms, end_ms, cause) SELECT ?1, name, ?3, ?4, ?5 FROM source
+             WHERE run = ?6 AND name = ?2",
+            params![run, &*source.name, seen, started, Cause::Down.as_str(), before],
+        )?;
+    }
+    Ok(run)
+}
+
+fn write_segment(transaction: &Transaction<'_>, run: i64, of: &Segment) -> rusqlite::Result<i64> {
+    let lufs = of.lufs();
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO segment (id, run, source, start_ms, end_ms, state, label, confidence, scored, dropped,
+             title, lufs_mean, lufs_min, lufs_max)
+             VALUES (:id, :run, :source, :start, :end, :state, :label, :confidence, :scored, :dropped, :title, :mean, :min,
+             :max)",
+        )?
+        .execute(named_params! {
+            ":id": of.id,
+            ":run": run,
+            ":source": &*of.source,
+            ":start": of.start,
+            ":end": of.end,
+            ":state": of.state,
+            ":label": &*of.label,
+            ":confidence": of.confidence(),
+            ":scored": of.scored(),
+            ":dropped": of.dropped,
+            ":title": of.title.as_deref(),
+            ":mean": lufs.map(|lufs| lufs.mean),
+            ":min": lufs.map(|lufs| lufs.min),
+            ":max": lufs.map(|lufs| lufs.max),
+        })?;
+    Ok(of.id.unwrap_or_else(|| transaction.last_insert_rowid()))
+}
+
+fn write_outage(transaction: &Transaction<'_>, run: i64, of: &Outage) -> rusqlite::Result<i64> {
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO outage (id, run, source, start_ms, end_ms, cause) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![of.id, run, &*of.source, of.start, of.end, of.cause.as_str()])?;
+    Ok(of.id.unwrap_or_else(|| transaction.last_insert_rowid()))
+}
+
+fn write_event(transaction: &Transaction<'_>, run: i64, of: &Event) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO event (run, source, seq, ts_ms, event_type, json) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![run, &*of.source, of.seq, of.ts, of.kind, of.json])?;
+    Ok(())
+}
+
+/// Adds what has come since the last time.
+fn write_level(
+    transaction: &Transaction<'_>,
+    run: i64,
+    source: &Arc<str>,
+    of: &Level,
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO level (source, start_ms, run, scored, dropped, energy, lufs_min, lufs_max)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO UPDATE SET scored = scored + excluded.scored,
+             dropped = dropped + excluded.dropped, energy = energy + excluded.energy,
+             lufs_min = min(lufs_min, excluded.lufs_min), lufs_max = max(lufs_max, excluded.lufs_max)",
+        )?
+        .execute(params![&**source, of.start, run, of.scored, of.dropped, of.energy, of.min, of.max])?;
+    Ok(())
+}
