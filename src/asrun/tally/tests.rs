@@ -1,1 +1,163 @@
+use proptest::prelude::*;
 
+use super::super::{Event, Outage, Segment};
+use super::*;
+
+fn segment(start: Ms, end: Ms, state: &str, label: &str) -> Segment {
+    Segment {
+        start,
+        end,
+        state: state.into(),
+        label: label.into(),
+        confidence: None,
+        scored: 1,
+        dropped: 0,
+        title: None,
+        lufs: None,
+    }
+}
+
+fn event(ts: Ms, kind: &str) -> Event {
+    Event { ts, kind: kind.into() }
+}
+
+/// Two hours, worked by hand, in minutes from the start: rock 0–50, speech 50–55, silence 55–58, a hole 58–60; the source
+/// lost 60–70, jazz 70–100, the daemon down 100–115, rock 115–120.
+fn two_hours() -> Record {
+    let minute = |of: Ms| of * 60_000;
+    let quarter = |at: Ms, levels: &[f64], dropped| {
+        let mut level = Level::at(minute(at));
+        levels.iter().for_each(|lufs| level.add(*lufs));
+        Level { dropped, ..level }
+    };
+    Record {
+        source: "fm1".into(),
+        name: "FM 1".into(),
+        segments: vec![
+            segment(minute(0), minute(50), "music", "rock"),
+            segment(minute(50), minute(55), "speech", "speech"),
+            segment(minute(55), minute(58), "silence", "silence"),
+            segment(minute(70), minute(100), "music", "jazz"),
+            segment(minute(115), minute(120), "music", "rock"),
+        ],
+        outages: vec![
+            Outage { start: minute(60), end: minute(70), cause: Cause::Lost },
+            Outage { start: minute(100), end: minute(115), cause: Cause::Down },
+        ],
+        events: vec![
+            event(minute(50), "genre_changed"),
+            event(minute(55), "dead_air_started"),
+            event(minute(55), "genre_changed"),
+            event(minute(60), "source_lost"),
+            event(minute(72), "genre_changed"),
+        ],
+        // Energies 0.1 and 0.001: the mean is 0.0505, which is −12.967 LUFS.
+        levels: vec![quarter(0, &[-10.0], 2), quarter(45, &[-30.0], 1), quarter(75, &[-20.0, -20.0], 0)],
+        off_format: vec![(minute(54), minute(66))],
+    }
+}
+
+#[test]
+fn two_hours_are_what_they_are_by_hand() {
+    let hour = 3_600_000;
+    let report = source(&two_hours(), &[(0, hour), (hour, 2 * hour)]);
+    let [one, two] = &report.rows[..] else { panic!("{:?}", report.rows) };
+    let minutes = |row: &Row, label: &str| row.heard[label] / 60_000;
+    assert_eq!([minutes(one, "rock"), minutes(one, "speech"), minutes(one, "silence")], [50, 5, 3]);
+    assert_eq!([one.lost, one.down, one.unheard], [0, 0, 2 * 60_000]);
+    assert!((one.coverage() - 58.0 / 60.0).abs() < 1e-12);
+    assert_eq!((one.changes, one.events.len(), one.events["dead_air_started"]), (2, 2, 1));
+    assert_eq!((one.scored, one.dropped, one.off_format), (2, 3, 6 * 60_000));
+    let lufs = one.lufs.unwrap();
+    assert!((lufs.mean + 12.967).abs() < 0.001, "{lufs:?}");
+    assert_eq!((lufs.min, lufs.max), (-30.0, -10.0));
+    assert_eq!([minutes(two, "jazz"), minutes(two, "rock")], [30, 5]);
+    assert_eq!([two.lost, two.down, two.unheard], [10 * 60_000, 15 * 60_000, 0]);
+    assert_eq!((two.changes, two.events["source_lost"], two.off_format), (1, 1, 6 * 60_000));
+    assert_eq!(minutes(&report.total, "rock"), 55);
+    assert_eq!(report.labels(), ["rock", "jazz", "speech", "silence"]);
+    // 960 slots of 7.5 s: eight a minute.
+    let slot = |minute: usize| report.slots[minute * 8 + 4].as_deref();
+    assert_eq!([slot(20), slot(59), slot(65), slot(110)], [Some("rock"), None, Some("lost"), Some("down")]);
+}
+
+#[test]
+fn what_was_heard_goes_before_an_outage_and_the_later_before_the_earlier() {
+    let record = Record {
+        segments: vec![
+            segment(0, 100, "music", "rock"),
+            segment(40, 60, "music", "jazz"),
+            segment(60, 70, "music", "jazz"),
+        ],
+        outages: vec![
+            Outage { start: 50, end: 150, cause: Cause::Down },
+            Outage { start: 90, end: 120, cause: Cause::Lost },
+        ],
+        ..Record::default()
+    };
+    let rock = What::Heard { label: "rock", is_music: true };
+    let jazz = What::Heard { label: "jazz", is_music: true };
+    let piece = |start, end, what| Piece { start, end, what };
+    let expected = [
+        piece(0, 40, rock),
+        piece(40, 70, jazz),
+        piece(70, 100, rock),
+        piece(100, 120, What::Lost),
+        piece(120, 150, What::Down),
+    ];
+    assert_eq!(paint(&record), expected);
+}
+
+proptest! {
+    #[test]
+    fn everything_adds_up_to_the_whole(
+        segments in prop::collection::vec((0..1000_i64, -5..300_i64, 0..4_usize), 0..30),
+        outages in prop::collection::vec((0..1000_i64, 0..300_i64, any::<bool>()), 0..10),
+        edges in prop::collection::btree_set(-50..1300_i64, 2..6),
+    ) {
+        let labels = ["rock", "jazz", "speech", "silence"];
+        let record = Record {
+            segments: segments
+                .iter()
+                .map(|(start, length, label)| {
+                    segment(*start, start + length, if *label < 2 { "music" } else { labels[*label] }, labels[*label])
+                })
+                .collect(),
+            outages: outages
+                .iter()
+                .map(|(start, length, lost)| Outage {
+                    start: *start,
+                    end: start + length,
+                    cause: if *lost { Cause::Lost } else { Cause::Down },
+                })
+                .collect(),
+            ..Record::default()
+        };
+        let edges: Vec<Ms> = edges.into_iter().collect();
+        let periods: Vec<(Ms, Ms)> = edges.windows(2).map(|pair| (pair[0], pair[1])).collect();
+        let report = source(&record, &periods);
+        // What a millisecond was, found the slow way.
+        let truth = |at: Ms| {
+            let segment = record.segments.iter().rev().find(|s| s.start <= at && at < s.end);
+            let outage = |cause| record.outages.iter().any(|o| o.cause == cause && o.start <= at && at < o.end);
+            match segment {
+                Some(segment) => segment.label.as_str(),
+                None if outage(Cause::Lost) => "lost",
+                None if outage(Cause::Down) => "down",
+                None => "unheard",
+            }
+        };
+        for row in &report.rows {
+            prop_assert_eq!(row.heard.values().sum::<Ms>() + row.lost + row.down + row.unheard, row.length());
+            prop_assert!(row.unheard >= 0);
+            for (name, part) in [("lost", row.lost), ("down", row.down), ("unheard", row.unheard)]
+                .into_iter()
+                .chain(row.heard.iter().map(|(label, part)| (label.as_str(), *part)))
+            {
+                prop_assert_eq!((row.start..row.end).filter(|at| truth(*at) == name).count() as Ms, part, "{}", name);
+            }
+        }
+        let total: Ms = report.rows.iter().map(|row| row.unheard).sum();
+        prop_assert_eq!(total, report.total.unheard);
+    }
+}

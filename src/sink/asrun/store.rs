@@ -155,6 +155,15 @@ impl Store {
         Ok(more)
     }
 
+    /// Lets the open file grow by `pages` more, as if the disk were full.
+    #[cfg(test)]
+    pub fn limit(&mut self, pages: i64) {
+        let Some(connection) = &self.connection else { return };
+        let _ = connection.query_row("PRAGMA page_count", [], |row| row.get::<_, i64>(0)).and_then(|count| {
+            connection.query_row(&format!("PRAGMA max_page_count = {}", count + pages), [], |_| Ok(()))
+        });
+    }
+
     fn close(&mut self) {
         (self.connection, self.run) = (None, None);
     }

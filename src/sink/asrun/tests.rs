@@ -1,1 +1,178 @@
+use std::sync::Arc;
 
+use rusqlite::Connection;
+
+use super::book::Row;
+use super::store::{StoreError, VERSION};
+use super::*;
+use crate::asrun::Cause;
+use crate::sink::payload::{EventKind, Info};
+use crate::sink::samples;
+
+const START: Ms = 1_793_714_400_000; // 2026-11-03T14:00:00Z, as in the samples
+
+fn info(run: &str, started: Ms) -> Message {
+    let started = Timestamp::from_millisecond(started).unwrap();
+    Message::Info(Arc::new(Info { run: run.into(), started, ..samples::info(1) }))
+}
+
+fn patch(number: u64, end: Ms) -> Message {
+    samples::window_message(|window| {
+        (window.patch, window.ts) = (number, Timestamp::from_millisecond(end).unwrap());
+        (window.start, window.end) = (0.0, 3.0);
+    })
+}
+
+/// A run that hears ten patches, one a second.
+fn ten(store: &mut Store, run: &str, start: Ms) -> Book {
+    let mut book = Book::default();
+    book.take(&info(run, start), start);
+    for number in 0..10 {
+        book.take(&patch(number, start + 3000 + number as Ms * 1000), start);
+    }
+    store.write(&mut book, start + 12_000, false).unwrap();
+    book
+}
+
+#[test]
+fn what_is_written_is_read_while_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("deeper/log.sqlite");
+    let mut store = Store::new(path.clone());
+    let mut book = ten(&mut store, "a", START);
+    let reader = Reader::open(&path).unwrap();
+    assert_eq!(reader.sources(&[]).unwrap(), [("fm1".to_owned(), "FM 1".to_owned())]);
+    let now = START + 13_000;
+    let record = reader.record(("fm1", "FM 1"), START, START + 60_000, now).unwrap();
+    assert_eq!((record.segments.len(), record.outages.len()), (1, 0));
+    assert_eq!(
+        (record.segments[0].start, record.segments[0].end, record.segments[0].scored),
+        (START, START + 12_000, 10)
+    );
+    // It grows in its row, and levels are added up.
+    book.take(&patch(10, START + 13_000), START);
+    book.take(&samples::event_message(7, EventKind::DeadAirStarted), START);
+    store.write(&mut book, START + 13_000, false).unwrap();
+    let reader = Reader::open(&path).unwrap();
+    let record = reader.record(("fm1", "FM 1"), START, START + 600_000, now).unwrap();
+    assert_eq!((record.segments.len(), record.segments[0].end), (1, START + 13_000));
+    assert_eq!(record.levels.iter().map(|level| level.scored).sum::<u64>(), 11);
+    assert_eq!(record.events.len(), 1);
+    // Not seen for longer: it does not run.
+    let record = reader.record(("fm1", "FM 1"), START, START + 600_000, START + 100_000).unwrap();
+    assert_eq!((record.outages[0].start, record.outages[0].cause), (START + 13_000, Cause::Down));
+    assert!(matches!(reader.sources(&["fm2".into()]), Err(LogError::NoSource { .. })));
+}
+
+#[test]
+fn the_time_between_two_runs_is_an_outage() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.sqlite");
+    ten(&mut Store::new(path.clone()), "a", START);
+    ten(&mut Store::new(path.clone()), "b", START + 60_000);
+    let reader = Reader::open(&path).unwrap();
+    let record = reader.record(("fm1", "FM 1"), START, START + 72_000, START + 73_000).unwrap();
+    let outages: Vec<_> = record.outages.iter().map(|of| (of.start - START, of.end - START)).collect();
+    assert_eq!(outages, [(12_000, 60_000)]);
+    let run = reader.last_run().unwrap().unwrap();
+    assert_eq!((run.started, run.seen, run.ended), (START + 60_000, START + 72_000, false));
+}
+
+#[test]
+fn a_damaged_file_is_set_aside_and_a_newer_one_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.sqlite");
+    for aside in ["log.sqlite.damaged", "log.sqlite.damaged-2"] {
+        std::fs::write(&path, vec![b'x'; 8192]).unwrap();
+        let mut book = Book::default();
+        book.take(&info("a", START), START);
+        let damage = Store::new(path.clone()).write(&mut book, START, false).unwrap();
+        assert!(damage.unwrap().contains(aside) && folder.path().join(aside).exists());
+    }
+    // Damaged while it is written to: what is open is written to the new file.
+    let mut store = Store::new(path.clone());
+    let mut book = ten(&mut store, "a", START);
+    drop(store);
+    Connection::open(&path).unwrap().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[100..].fill(0xa5);
+    std::fs::write(&path, bytes).unwrap();
+    let damage = Store::new(path.clone()).write(&mut book, START + 13_000, false).unwrap();
+    assert!(damage.unwrap().contains("damaged-3"));
+    let reader = Reader::open(&path).unwrap();
+    assert_eq!(reader.segments("fm1", START, START + 60_000).unwrap().len(), 1);
+
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", VERSION + 1).unwrap();
+    let error = Store::new(path.clone()).write(&mut book, START, false).unwrap_err();
+    assert!(matches!(error, StoreError::Newer(_)));
+    assert!(matches!(Reader::open(&path), Err(LogError::Newer { .. })));
+}
+
+#[test]
+fn after_a_failure_nothing_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("taken/log.sqlite");
+    // A file where the folder should be: as good as a disk that refuses, also for root.
+    std::fs::write(folder.path().join("taken"), "").unwrap();
+    let mut store = Store::new(path.clone());
+    let mut book = Book::default();
+    book.take(&info("a", START), START);
+    book.take(&patch(0, START + 3000), START);
+    book.take(&samples::event_message(7, EventKind::DeadAirStarted), START);
+    assert!(store.write(&mut book, START, false).is_err());
+    assert!(matches!(book.waiting.front(), Some(Row::Event(_))));
+    std::fs::remove_file(folder.path().join("taken")).unwrap();
+    store.write(&mut book, START, false).unwrap();
+    let record = Reader::open(&path).unwrap().record(("fm1", "FM 1"), START, START + 600_000, START).unwrap();
+    assert_eq!((record.segments.len(), record.events.len()), (1, 1));
+    assert!(book.waiting.is_empty());
+}
+
+#[test]
+fn a_full_file_keeps_what_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.sqlite");
+    let mut store = Store::new(path.clone());
+    let mut book = ten(&mut store, "a", START);
+    store.limit(1);
+    let big = EventKind::GenreChanged { from: "x".repeat(100_000).into(), to: "y".into(), confidence: None };
+    book.take(&samples::event_message(8, big), START);
+    let error = store.write(&mut book, START, false).unwrap_err();
+    assert!(error.to_string().contains("full"), "{error}");
+    assert_eq!(Reader::open(&path).unwrap().segments("fm1", START, START + 60_000).unwrap().len(), 1);
+    store.write(&mut book, START, false).unwrap();
+    let record = Reader::open(&path).unwrap().record(("fm1", "FM 1"), START, START + 600_000, START).unwrap();
+    assert_eq!(record.events.len(), 1);
+}
+
+#[test]
+fn old_rows_go_and_old_recordings_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.sqlite");
+    let day = 86_400_000;
+    ten(&mut Store::new(path.clone()), "a", START - 20 * day);
+    let mut store = Store::new(path.clone());
+    // A recording of long ago, read today.
+    let mut book = ten(&mut store, "b", START);
+    book.take(&patch(100, START - 100 * day), START);
+    store.write(&mut book, START, false).unwrap();
+    let count = |from, to| Reader::open(&path).unwrap().segments("fm1", from, to).unwrap().len();
+    assert_eq!(count(START - 200 * day, START + day), 3);
+    assert!(!store.forget(START - 10 * day).unwrap());
+    assert_eq!((count(START - 50 * day, START - day), count(START - 200 * day, START + day)), (0, 2));
+    let runs: i64 =
+        Connection::open(&path).unwrap().query_row("SELECT count(*) FROM run", [], |row| row.get(0)).unwrap();
+    assert_eq!(runs, 1);
+}
+
+#[test]
+fn no_log_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.sqlite");
+    assert!(matches!(Reader::open(&path), Err(LogError::Missing(_))));
+    std::fs::write(&path, "no database, but long enough that it is seen to be none").unwrap();
+    assert!(matches!(Reader::open(&path), Err(LogError::NoLog(_))));
+    let empty = folder.path().join("empty.sqlite");
+    std::fs::write(&empty, "").unwrap();
+    assert!(matches!(Reader::open(&empty), Err(LogError::NoLog(_))));
+}
