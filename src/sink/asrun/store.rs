@@ -12,7 +12,7 @@ use crate::sink::payload::Info;
 
 /// Rows of a table and source that are deleted at once.
 const BITE: usize = 2000;
-/// Files up to this size are checked whole when they are opened, which takes a tenth of a second.
+/// Files up to this size, in bytes, are checked whole when they are opened; larger ones would keep messages waiting.
 const CHECKED: u64 = 32 * 1024 * 1024;
 /// Damaged files that are kept beside the new one.
 const MOST_DAMAGED: usize = 99;
@@ -100,7 +100,7 @@ impl Store {
     /// When the file cannot be opened or written.
     pub fn write(&mut self, book: &mut Book, now: Ms, ended: bool) -> Result<Option<String>, StoreError> {
         match self.try_write(book, now, ended) {
-            Ok(()) => return Ok(None),
+            Ok(()) => Ok(None),
             Err(error) if error.is_damage() => {
                 self.close();
                 let aside = set_aside(&self.path)?;
