@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Cause, Level, Ms, Piece, Record, Row, SourceReport, What};
+use super::{Cause, Event, Level, Ms, Piece, Record, Row, SourceReport, What};
 
 /// Slots of the timeline.
 pub const SLOTS: usize = 960;
@@ -14,11 +14,16 @@ pub fn source(record: &Record, periods: &[(Ms, Ms)]) -> SourceReport {
         _ => (0, 0),
     };
     let pieces = paint(record);
+    let mut events: Vec<&Event> = record.events.iter().collect();
+    events.sort_by_key(|event| event.ts);
+    let mut levels: Vec<&Level> = record.levels.iter().collect();
+    levels.sort_by_key(|level| level.start);
+    let row = |period: (Ms, Ms)| row(&pieces, &events, &levels, &record.off_format, period);
     SourceReport {
         source: record.source.clone(),
         name: record.name.clone(),
-        rows: periods.iter().map(|period| row(record, &pieces, *period)).collect(),
-        total: row(record, &pieces, all),
+        rows: periods.iter().map(|period| row(*period)).collect(),
+        total: row(all),
         slots: slots(&pieces, all),
     }
 }
@@ -76,9 +81,14 @@ fn within<'a>(pieces: &'a [Piece<'a>], (start, end): (Ms, Ms)) -> impl Iterator<
         .map(move |piece| (piece, piece.end.min(end) - piece.start.max(start)))
 }
 
-fn row(record: &Record, pieces: &[Piece<'_>], period: (Ms, Ms)) -> Row {
+fn row(
+    pieces: &[Piece<'_>],
+    events: &[&Event],
+    levels: &[&Level],
+    off_format: &[(Ms, Ms)],
+    period: (Ms, Ms),
+) -> Row {
     let (start, end) = period;
-    let is_in = |ts: Ms| start <= ts && ts < end;
     let mut row = Row { start, end, ..Row::default() };
     let mut genres = BTreeSet::new();
     for (piece, length) in within(pieces, period) {
@@ -95,17 +105,17 @@ fn row(record: &Record, pieces: &[Piece<'_>], period: (Ms, Ms)) -> Row {
     }
     row.genres = genres.into_iter().collect();
     row.unheard = row.length() - row.heard.values().sum::<Ms>() - row.lost - row.down;
-    for event in record.events.iter().filter(|event| is_in(event.ts)) {
+    let first = events.partition_point(|event| event.ts < start);
+    for event in events[first..].iter().take_while(|event| event.ts < end) {
         row.changes += u64::from(event.kind == "genre_changed");
         *row.events.entry(event.kind.clone()).or_default() += 1;
     }
     // A quarter of an hour that a period cuts counts whole.
-    let touches = |of: &&Level| of.start < end && start < of.start + Level::LENGTH;
+    let first = levels.partition_point(|of| of.start + Level::LENGTH <= start);
     let mut level = Level::at(start);
-    record.levels.iter().filter(touches).for_each(|of| level.merge(of));
+    levels[first..].iter().take_while(|of| of.start < end).for_each(|of| level.merge(of));
     (row.scored, row.dropped, row.lufs) = (level.scored, level.dropped, level.lufs());
-    row.off_format =
-        record.off_format.iter().map(|(from, to)| (to.min(&end) - from.max(&start)).max(0)).sum();
+    row.off_format = off_format.iter().map(|(from, to)| (to.min(&end) - from.max(&start)).max(0)).sum();
     row
 }
 

@@ -75,8 +75,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let local = now.to_zoned(zone.clone());
     let typed = |text: &str, edge| period::parse(text, edge, &local).map_err(anyhow::Error::msg);
     let (from, to) = (typed(&args.from, Edge::First)?, typed(&args.to, Edge::Last)?.min(now));
-    let periods = period::cut(from, to, args.by, &zone).map_err(anyhow::Error::msg)?;
+    let cut = |to| period::cut(from, to, args.by, &zone).map_err(anyhow::Error::msg);
+    cut(to)?;
     let reader = Reader::open(&file(args)?)?;
+    // The last seconds are not written yet: they are no hole.
+    let written = Timestamp::from_millisecond(reader.written_to(now.as_millisecond())?)?;
+    let to = if from < written { to.min(written) } else { to };
+    let periods = cut(to)?;
     let sources = reader.sources(&args.source)?;
     let (from, to, now) = (from.as_millisecond(), to.as_millisecond(), now.as_millisecond());
     let mut out = BufWriter::new(std::io::stdout().lock());

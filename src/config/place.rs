@@ -91,6 +91,13 @@ mod tests {
         let expected = Place { node: Some("a".into()), runtime_dir: Some("/x".into()), ..Place::default() };
         assert_eq!(Place::from_toml(text), Ok(expected));
         assert_eq!(Place::from_toml(""), Ok(Place::default()));
+        #[cfg(feature = "log")]
+        {
+            let log = |text| Place::from_toml(text).unwrap().log(Some(Path::new("/var"))).unwrap();
+            assert_eq!(log("node = 'a'"), Path::new("/var/a/asrun.sqlite"));
+            assert_eq!(log("node = 'a'\nstate_dir = '/x'"), Path::new("/x/a/asrun.sqlite"));
+            assert_eq!(log("log = {path = '/y.sqlite'}"), Path::new("/y.sqlite"));
+        }
         let error = Place::from_toml("runtime_dir = '${NOT_SET_ANYWHERE}/x'").unwrap_err();
         assert!(error.contains("`runtime_dir`") && error.contains("NOT_SET_ANYWHERE"), "{error}");
         assert!(Place::from_toml("node = 1").is_err() && Place::from_toml("node = ").is_err());

@@ -23,7 +23,7 @@ use book::Book;
 use store::Store;
 
 pub use config::{FILE, LogConfig};
-pub use read::{Exported, LogError, Reader, Run};
+pub use read::{LogError, Reader, Run};
 
 /// Between two extensions of what lasts.
 const TICK: Duration = Duration::from_secs(10);

@@ -58,15 +58,6 @@ pub struct Run {
     pub ended: bool,
 }
 
-/// A segment as it is exported.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Exported {
-    /// Name of the source in topics.
-    pub source: String,
-    /// What it was.
-    pub segment: Segment,
-}
-
 /// An open log. All that is read is of one moment, while the daemon goes on writing.
 #[derive(Debug)]
 pub struct Reader {
@@ -139,6 +130,15 @@ impl Reader {
         let runs = self
             .rows(sql, [], |row| Ok(Run { started: row.get(0)?, seen: row.get(1)?, ended: row.get(2)? }))?;
         Ok(runs.into_iter().next())
+    }
+
+    /// Up to when the log has been written: what a daemon that runs heard after that, it still holds. `now` where none runs.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn written_to(&self, now: Ms) -> Result<Ms, LogError> {
+        let run = self.last_run()?.filter(|run| !run.ended && now - run.seen <= SILENT);
+        Ok(run.map_or(now, |run| run.seen.min(now)))
     }
 
     /// What the log holds of a source between `from` and `to`; `now` tells whether the daemon still runs.
