@@ -19,7 +19,7 @@ use crate::sink::asrun::LogConfig;
 #[cfg(feature = "mqtt")]
 use crate::sink::mqtt::MqttConfig;
 use crate::sink::topics::{sanitise, valid_name};
-use crate::source::{Pacing, SourceConfig, Uri};
+use crate::source::{NEEDS_COMMAND, Pacing, SourceConfig, Uri, redact};
 
 pub use place::{Place, SYSTEM_RUNTIME_DIR, SYSTEM_STATE_DIR, default_runtime_dir};
 use raw::{RawConfig, RawSource};
@@ -237,8 +237,26 @@ fn sources(raw: Vec<RawSource>) -> Result<Vec<SourceEntry>, String> {
 }
 
 fn source_entry(raw: RawSource) -> Result<SourceEntry, String> {
-    let label = raw.name.clone().unwrap_or_else(|| raw.uri.clone());
-    let uri = Uri::parse(&raw.uri).map_err(|error| format!("source `{label}`: {error}"))?;
+    let uri = Uri::parse(&raw.uri);
+    // An address that is wrong may hold a secret anywhere.
+    let shown = match raw.uri.split_once("://") {
+        Some((scheme, _)) if uri.is_err() => format!("{scheme}://…"),
+        _ => redact(&raw.uri),
+    };
+    let label = raw.name.clone().unwrap_or(shown);
+    let mut uri = uri.map_err(|error| format!("source `{label}`: {error}"))?;
+    match (&mut uri, raw.command) {
+        (Uri::Process(process), Some(command))
+            if command.first().is_some_and(|program| !program.is_empty()) =>
+        {
+            process.command = command;
+        }
+        (Uri::Process(_), _) => {
+            return Err(format!("source `{label}`: `uri = \"process:\"` {NEEDS_COMMAND}"));
+        }
+        (_, Some(_)) => return Err(format!("source `{label}`: `command` is for `uri = \"process:\"`")),
+        _ => {}
+    }
     raw.silence.validate().map_err(|what| format!("source `{label}`: {what}"))?;
     if !(0.5..=86_400.0).contains(&raw.lost_after) {
         return Err(format!(
@@ -293,6 +311,15 @@ fn derived_name(uri: &Uri) -> String {
         Uri::Device { name, .. } => sanitise(name),
         Uri::File(path) => sanitise(&path.file_stem().unwrap_or_default().to_string_lossy()),
         Uri::Stdin(_) => "stdin".into(),
+        Uri::Http(address) => sanitise(address.label()),
+        Uri::Process(process) => sanitise(
+            &process
+                .command
+                .first()
+                .and_then(|program| Path::new(program).file_name())
+                .unwrap_or_default()
+                .to_string_lossy(),
+        ),
     };
     if name.is_empty() { "source".into() } else { name }
 }

@@ -59,6 +59,7 @@ impl Default for RawConfig {
 pub struct RawSource {
     pub name: Option<String>,
     pub uri: String,
+    pub command: Option<Vec<String>>,
     pub pacing: Option<Pacing>,
     pub start: Option<jiff::Timestamp>,
     #[serde(default)]
@@ -88,6 +89,7 @@ impl RawSource {
         Self {
             name: None,
             uri: uri.into(),
+            command: None,
             pacing: None,
             start: None,
             repeat: false,

@@ -111,6 +111,7 @@ struct Desk {
     raw: Option<Verdict>,
     lufs_s: Option<f32>,
     tags: Vec<f32>,
+    title: Option<Arc<str>>,
     heartbeat_due: Instant,
     attributes_due: Instant,
     open: bool,
@@ -138,6 +139,7 @@ impl Director {
                 raw: None,
                 lufs_s: None,
                 tags: Vec::new(),
+                title: None,
                 heartbeat_due: clock,
                 attributes_due: clock,
                 open: true,
@@ -274,6 +276,13 @@ impl Director {
                 // The event and the state go out before the availability that would hide them.
                 self.publish_changes(index, changes, now, None);
                 self.fanout.send(Message::Availability { source: name, online: false });
+            }
+            Note::Title(title) => {
+                if let Some(title) = &title {
+                    tracing::info!(source = &*name, "title: {title}");
+                }
+                self.desks[index].title = title;
+                self.publish_attributes(index);
             }
             Note::Ended => {
                 tracing::info!(source = &*name, "ended");
@@ -435,7 +444,7 @@ impl Director {
             ts: Timestamp::now(),
             top: top(&self.constants.labels, desk.fixed.decider.smoothed(), TOP),
             tags: top(&self.constants.tags, &desk.tags, TOP),
-            title: None,
+            title: desk.title.clone(),
             model: self.constants.model.clone(),
             head: self.constants.head.clone(),
         };

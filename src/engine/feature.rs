@@ -23,6 +23,9 @@ pub const IN_FLIGHT: usize = 4;
 /// The longest pause before a source is opened anew.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// How long the first sound of a stream may take: names, redirects and playlists come before it.
+const FIRST_SOUND: Duration = Duration::from_secs(15);
+
 /// What a source's thread tells the stages after it, in order.
 #[derive(Debug)]
 pub enum Work {
@@ -50,6 +53,8 @@ pub enum Note {
     Arriving,
     /// No audio arrives.
     Lost,
+    /// What is being played, as the stream says; nothing, where it says nothing any more.
+    Title(Option<Arc<str>>),
     /// It was finite, and has ended.
     Ended,
     /// It will not come back; the reason is for people.
@@ -102,6 +107,8 @@ struct Course {
     /// Where the last block ended, in seconds of the source's own time, and when it was read.
     heard: Option<(f64, Instant)>,
     openings: u64,
+    /// The title that was told last.
+    title: Option<Arc<str>>,
     /// Overruns of the openings before this one.
     xruns: u64,
     dropped_at_gaps: u64,
@@ -151,6 +158,7 @@ impl Feature {
             paused: false,
             heard: None,
             openings: 0,
+            title: None,
             xruns: 0,
             dropped_at_gaps: 0,
         };
@@ -175,8 +183,12 @@ impl Feature {
             if !error.is_transient() || never_there {
                 return self.note(Note::Failed(error.to_string()));
             }
-            let pause = backoff.pause(began.elapsed());
+            let mut pause = backoff.pause(began.elapsed());
+            if error.is_unlikely() {
+                pause = LONGEST_PAUSE;
+            }
             tracing::warn!(source = self.config.name, retry_s = pause.as_secs_f32(), "{error}");
+            self.tell_title(course, None);
             self.note(Note::Lost);
             if self.stop.wait(pause) {
                 return;
@@ -221,6 +233,7 @@ impl Feature {
                         self.note(Note::Arriving);
                     }
                     last_audio = arrived;
+                    self.tell_title(course, source.title());
                     if course.openings > 1 {
                         let samples = block.rate.samples(offset);
                         block.span =
@@ -240,6 +253,13 @@ impl Feature {
                     if let Err(error) = pushed {
                         return Outcome::Failed(SourceError::Permanent(error.to_string()));
                     }
+                }
+                Read::Idle if self.is_stalled(last_audio, arriving) => {
+                    return Outcome::Failed(SourceError::Transient(format!(
+                        "no sound from `{}` for {:?}: the connection is given up",
+                        self.config.uri,
+                        last_audio.elapsed()
+                    )));
                 }
                 Read::Idle => {
                     if arriving && last_audio.elapsed() >= self.lost_after {
@@ -267,6 +287,20 @@ impl Feature {
                 }
             }
             self.count(course, source, xruns);
+        }
+    }
+
+    /// Whether a source that can be opened anew has brought no sound for so long that it should be, whatever its socket says.
+    fn is_stalled(&self, last_audio: Instant, arriving: bool) -> bool {
+        let patience = if arriving { self.lost_after } else { self.lost_after.max(FIRST_SOUND) };
+        matches!(self.config.uri, Uri::Http(_) | Uri::Process(_)) && last_audio.elapsed() >= patience
+    }
+
+    /// Tells of another title than the one told last.
+    fn tell_title(&self, course: &mut Course, title: Option<Arc<str>>) {
+        if title != course.title {
+            course.title.clone_from(&title);
+            self.note(Note::Title(title));
         }
     }
 
@@ -385,7 +419,7 @@ impl Feature {
 /// Whether audio arrives at its own pace, so that falling behind means skipping.
 pub fn is_live(config: &SourceConfig) -> bool {
     match config.uri {
-        Uri::Device { .. } => true,
+        Uri::Device { .. } | Uri::Http(_) | Uri::Process(_) => true,
         Uri::File(_) => config.pacing == Pacing::Realtime,
         // A pipe waits for its reader: nothing is lost by letting it.
         Uri::Stdin(_) => false,

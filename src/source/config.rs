@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::Address;
 use crate::audio::SampleRate;
 
 /// One source, validated.
@@ -50,6 +51,29 @@ pub enum Uri {
     File(PathBuf),
     /// `stdin:` or `-`; raw PCM where a format is declared, else any container that can be decoded front to back (WAV, MP3, …).
     Stdin(Option<PcmFormat>),
+    /// `http://…` or `https://…`: a stream that does not end, or a playlist that leads to one.
+    Http(Address),
+    /// `process:`, with `command` beside it: what a program writes to its standard output.
+    Process(Process),
+}
+
+/// A program whose standard output is sound. Arguments may hold secrets: [`fmt::Debug`] leaves them out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Layout of what it writes; absent for containers, such as WAV.
+    pub format: Option<PcmFormat>,
+    /// Program and arguments; run without a shell.
+    pub command: Vec<String>,
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let program = self.command.first();
+        f.debug_struct("Process")
+            .field("format", &self.format)
+            .field("program", &program)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Layout of raw PCM.
@@ -110,16 +134,19 @@ impl Uri {
         match scheme {
             "device" => Ok(parse_device(rest)),
             "file" => parse_file(text, rest),
-            "stdin" => parse_stdin(text, rest),
-            "http" | "https" | "process" => Err(UriError(format!(
-                "`{scheme}:` sources are not supported by this version; pipe one in: `ffmpeg -i URL -f wav - | genred run -`"
-            ))),
+            "stdin" => Ok(Self::Stdin(parse_pcm("stdin", text, rest)?)),
+            "process" => {
+                Ok(Self::Process(Process { format: parse_pcm("process", text, rest)?, command: Vec::new() }))
+            }
+            _ if ["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) => {
+                Address::parse(text).map(Self::Http)
+            }
             // A path with a colon in it, such as `./02: Song.mp3`.
             _ if scheme.contains(['/', '.']) || std::path::Path::new(text).exists() => {
                 Ok(Self::File(text.into()))
             }
             _ => Err(UriError(format!(
-                "`{text}` has an unknown scheme `{scheme}:`; known are `file:`, `device:` and `stdin:` (write `./{text}` for a file of that name)"
+                "`{text}` has an unknown scheme `{scheme}:`; known are `file:`, `device:`, `stdin:`, `http:`, `https:` and `process:` (write `./{text}` for a file of that name)"
             ))),
         }
     }
@@ -150,13 +177,13 @@ fn parse_file(text: &str, rest: &str) -> Result<Uri, UriError> {
     Ok(Uri::File(path.into()))
 }
 
-fn parse_stdin(text: &str, rest: &str) -> Result<Uri, UriError> {
+fn parse_pcm(scheme: &str, text: &str, rest: &str) -> Result<Option<PcmFormat>, UriError> {
     if rest.is_empty() || rest == "?" {
-        return Ok(Uri::Stdin(None));
+        return Ok(None);
     }
     let query = rest.strip_prefix('?').ok_or_else(|| {
         UriError(format!(
-            "`{text}`: parameters start with `?`, as in `stdin:?format=s16le&rate=16000&channels=1`"
+            "`{text}`: parameters start with `?`, as in `{scheme}:?format=s16le&rate=16000&channels=1`"
         ))
     })?;
     let (mut encoding, mut rate, mut channels) = (None, None, None);
@@ -198,9 +225,7 @@ fn parse_stdin(text: &str, rest: &str) -> Result<Uri, UriError> {
         }
     }
     match (encoding, rate, channels) {
-        (Some(encoding), Some(rate), Some(channels)) => {
-            Ok(Uri::Stdin(Some(PcmFormat { encoding, rate, channels })))
-        }
+        (Some(encoding), Some(rate), Some(channels)) => Ok(Some(PcmFormat { encoding, rate, channels })),
         _ => Err(UriError(format!("`{text}`: raw PCM needs all of format, rate and channels"))),
     }
 }
@@ -211,17 +236,26 @@ impl fmt::Display for Uri {
             Self::Device { host: Some(host), name } => write!(f, "device:{host}:{name}"),
             Self::Device { host: None, name } => write!(f, "device:{name}"),
             Self::File(path) => write!(f, "file:{}", path.display()),
-            Self::Stdin(None) => write!(f, "stdin:"),
-            Self::Stdin(Some(pcm)) => {
-                let encoding = match pcm.encoding {
-                    PcmEncoding::S16 => "s16le",
-                    PcmEncoding::S24 => "s24le",
-                    PcmEncoding::S32 => "s32le",
-                    PcmEncoding::F32 => "f32le",
-                };
-                write!(f, "stdin:?format={encoding}&rate={}&channels={}", pcm.rate.hertz(), pcm.channels)
-            }
+            Self::Stdin(format) => write!(f, "stdin:{}", Parameters(*format)),
+            Self::Http(address) => write!(f, "{address}"),
+            Self::Process(process) => write!(f, "process:{}", Parameters(process.format)),
         }
+    }
+}
+
+/// A format as it is written behind a scheme.
+struct Parameters(Option<PcmFormat>);
+
+impl fmt::Display for Parameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(pcm) = self.0 else { return Ok(()) };
+        let encoding = match pcm.encoding {
+            PcmEncoding::S16 => "s16le",
+            PcmEncoding::S24 => "s24le",
+            PcmEncoding::S32 => "s32le",
+            PcmEncoding::F32 => "f32le",
+        };
+        write!(f, "?format={encoding}&rate={}&channels={}", pcm.rate.hertz(), pcm.channels)
     }
 }
 
@@ -256,6 +290,9 @@ mod tests {
         check("stdin:?format=s16le&rate=16000&channels=0", "channels `0` is not");
         check("stdin:?codec=x", "unknown parameter `codec`");
         check("gopher:x", "unknown scheme `gopher:`");
-        check("http://a/b", "not supported by this version");
+        check("process:", "process:");
+        check("process:?format=s16le&rate=16000&channels=2", "process:?format=s16le&rate=16000&channels=2");
+        check("http://a/b", "http://a/b");
+        check("HTTPS://me:secret@a:8443/b?token=x&c=d", "https://a:8443/b?token=***&c=d");
     }
 }

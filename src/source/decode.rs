@@ -6,6 +6,7 @@
 mod aac;
 mod ahead;
 mod edits;
+mod titles;
 mod watched;
 
 use std::fs::File;
@@ -89,6 +90,8 @@ pub(super) struct Decoder {
     corrupt: u64,
     faults: u32,
     ended: bool,
+    /// Whether the container has said anything about itself yet.
+    described: bool,
 }
 
 /// The track that is decoded, and what of it is to be heard.
@@ -168,6 +171,7 @@ impl Decoder {
             corrupt: 0,
             faults: 0,
             ended: false,
+            described: false,
         };
         if !decoder.decode_next()? {
             return Err(SourceError::Permanent(match decoder.corrupt {
@@ -222,6 +226,11 @@ impl Decoder {
     /// Packets that could not be decoded so far.
     pub(super) fn corrupt(&self) -> u64 {
         self.corrupt
+    }
+
+    /// What is being played, where the container has said so since the last call.
+    pub(super) fn new_title(&mut self) -> Option<String> {
+        titles::newest(&mut *self.packets.format, &mut self.described)
     }
 
     /// Decodes packets until one brings samples; false at the end.

@@ -3,18 +3,28 @@
 //! A source hands over blocks at its native rate and channel count; it neither
 //! resamples nor analyses. One thread owns it.
 
+mod address;
 mod clock;
 mod config;
 mod decode;
 #[cfg(feature = "device")]
 mod device;
 mod file;
+#[cfg(feature = "net")]
+#[doc(hidden)]
+pub mod http;
+mod live;
+mod process;
+mod pulled;
 mod stdin;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 
-pub use config::{Pacing, PcmEncoding, PcmFormat, SourceConfig, Uri, UriError};
+pub use address::{Address, redact};
+pub use config::{Pacing, PcmEncoding, PcmFormat, Process, SourceConfig, Uri, UriError};
+pub(crate) use process::NEEDS_COMMAND;
 
 use crate::audio::Block;
 use crate::thread::Stop;
@@ -39,7 +49,25 @@ pub fn open(config: &SourceConfig, stop: &Stop) -> Result<Box<dyn Source>, Sourc
             open_stdin(config, descriptor, stop)
         }
         Uri::Device { host, name } => open_device(host.as_deref(), name, config, stop),
+        Uri::Http(address) => open_http(address, config, stop),
+        Uri::Process(described) => {
+            let process = process::open(described, config.start, stop)?;
+            Ok(Box::new(live::Live::new(process, config.start.is_none(), stop)))
+        }
     }
+}
+
+#[cfg(feature = "net")]
+fn open_http(address: &Address, config: &SourceConfig, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
+    let stream = http::open(address, config.start, stop)?;
+    Ok(Box::new(live::Live::new(stream, config.start.is_none(), stop)))
+}
+
+#[cfg(not(feature = "net"))]
+fn open_http(address: &Address, _: &SourceConfig, _: &Stop) -> Result<Box<dyn Source>, SourceError> {
+    Err(SourceError::Permanent(format!(
+        "`{address}`: this build cannot open network streams (cargo feature `net`); pipe one in, as in `ffmpeg -i URL -f wav - | genred run -`"
+    )))
 }
 
 #[cfg(feature = "device")]
@@ -163,6 +191,11 @@ pub trait Source: Send {
     fn corrupt(&self) -> u64 {
         0
     }
+
+    /// What the stream says is being played; absent while it says nothing.
+    fn title(&self) -> Option<Arc<str>> {
+        None
+    }
 }
 
 /// Why a source cannot go on.
@@ -171,6 +204,9 @@ pub enum SourceError {
     /// Trying again later may help: a device is unplugged, a server is away.
     #[error("{0}")]
     Transient(String),
+    /// Trying again seldom helps, and is therefore done seldom: a server sends what is not audio.
+    #[error("{0}")]
+    Unlikely(String),
     /// It will not get better by itself: no such file, not audio.
     #[error("{0}")]
     Permanent(String),
@@ -179,6 +215,11 @@ pub enum SourceError {
 impl SourceError {
     /// Whether opening the source anew, after a while, may help.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Transient(_))
+        matches!(self, Self::Transient(_) | Self::Unlikely(_))
+    }
+
+    /// Whether it should be opened anew at the longest pause only.
+    pub fn is_unlikely(&self) -> bool {
+        matches!(self, Self::Unlikely(_))
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn open(
     let clock = start.map_or_else(Clock::live, Clock::recorded);
     Ok(match format {
         Some(format) => Box::new(PcmSource::new(name, descriptor, format, clock, stop)),
-        None => Box::new(container::ContainerSource::start(name, descriptor, clock, stop)?),
+        None => Box::new(container::start(name, descriptor, clock, stop)?),
     })
 }
 

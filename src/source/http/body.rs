@@ -1,0 +1,201 @@
+//! The body of an answer, however it is delimited.
+
+use std::io::{self, Read};
+use std::time::Instant;
+
+use super::wire::Wire;
+
+/// The longest line before a chunk, in bytes.
+const MAX_LINE: usize = 256;
+
+/// How much there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// Until the server closes the connection.
+    Close,
+    /// So many bytes.
+    Length(u64),
+    /// In chunks that state their length.
+    Chunked,
+}
+
+/// Bytes that came with the head, then those that follow.
+pub(super) struct Lead<R> {
+    pub(super) first: Vec<u8>,
+    pub(super) at: usize,
+    pub(super) rest: R,
+}
+
+impl<R: Read> Read for Lead<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let waiting = &self.first[self.at..];
+        if waiting.is_empty() {
+            return self.rest.read(buffer);
+        }
+        let count = waiting.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&waiting[..count]);
+        self.at += count;
+        if self.at == self.first.len() {
+            (self.first, self.at) = (Vec::new(), 0);
+        }
+        Ok(count)
+    }
+}
+
+/// A body, which may be looked into before it is read.
+pub(super) struct Body<R = Wire> {
+    lead: Lead<R>,
+    framing: Framing,
+    /// Bytes left of the chunk, or of all.
+    left: u64,
+    /// Whether a chunk was begun, whose end has to be read first.
+    begun: bool,
+    ended: bool,
+    /// Read already, and to be read again.
+    seen: Vec<u8>,
+}
+
+impl Body {
+    /// When reads end; never, where there is none.
+    pub(super) fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.lead.rest.set_deadline(deadline);
+    }
+}
+
+impl<R: Read> Body<R> {
+    pub(super) fn new(lead: Lead<R>, framing: Framing) -> Self {
+        let left = if let Framing::Length(length) = framing { length } else { 0 };
+        Self { lead, framing, left, begun: false, ended: false, seen: Vec::new() }
+    }
+
+    /// The first `count` bytes, fewer where it ends before; they are read again.
+    ///
+    /// # Errors
+    /// What reading reports.
+    pub(super) fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
+        let mut piece = [0; 1024];
+        while self.seen.len() < count {
+            let most = piece.len().min(count - self.seen.len());
+            match self.read_on(&mut piece[..most])? {
+                0 => break,
+                read => self.seen.extend_from_slice(&piece[..read]),
+            }
+        }
+        Ok(&self.seen)
+    }
+
+    fn read_on(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.ended || buffer.is_empty() {
+            return Ok(0);
+        }
+        if self.framing == Framing::Close {
+            return self.lead.read(buffer);
+        }
+        if self.left == 0 {
+            self.left = match self.framing {
+                Framing::Chunked => self.next_chunk()?,
+                _ => 0,
+            };
+            if self.left == 0 {
+                self.ended = true;
+                return Ok(0);
+            }
+        }
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        match self.lead.read(&mut buffer[..most])? {
+            0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed in the middle")),
+            count => {
+                self.left -= count as u64;
+                Ok(count)
+            }
+        }
+    }
+
+    /// The length of the next chunk; 0 is the end.
+    fn next_chunk(&mut self) -> io::Result<u64> {
+        let malformed = || io::Error::new(io::ErrorKind::InvalidData, "a chunk is malformed");
+        if std::mem::replace(&mut self.begun, true) {
+            let mut end = [0; 2];
+            self.lead.read_exact(&mut end)?;
+            if &end != b"\r\n" {
+                return Err(malformed());
+            }
+        }
+        let mut line = Vec::with_capacity(16);
+        while !line.ends_with(b"\n") {
+            let mut byte = [0];
+            self.lead.read_exact(&mut byte)?;
+            line.push(byte[0]);
+            if line.len() > MAX_LINE {
+                return Err(malformed());
+            }
+        }
+        match httparse::parse_chunk_size(&line) {
+            Ok(httparse::Status::Complete((_, length))) => Ok(length),
+            _ => Err(malformed()),
+        }
+    }
+}
+
+impl<R: Read> Read for Body<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.seen.is_empty() {
+            return self.read_on(buffer);
+        }
+        let count = self.seen.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&self.seen[..count]);
+        self.seen.drain(..count);
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Hands over one byte a read.
+    struct Slow<'a>(&'a [u8]);
+
+    impl Read for Slow<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let count = self.0.len().min(buffer.len()).min(1);
+            buffer[..count].copy_from_slice(&self.0[..count]);
+            self.0 = &self.0[count..];
+            Ok(count)
+        }
+    }
+
+    fn read(bytes: &[u8], framing: Framing) -> Result<String, String> {
+        let mut read = Vec::new();
+        for split in 0..=bytes.len() {
+            let (first, rest) = bytes.split_at(split);
+            let mut body = Body::new(Lead { first: first.to_vec(), at: 0, rest: Slow(rest) }, framing);
+            let _ = body.peek(split);
+            let mut text = String::new();
+            let outcome = body.read_to_string(&mut text).map(|_| text).map_err(|error| error.to_string());
+            read.push(outcome);
+        }
+        read.dedup();
+        assert_eq!(read.len(), 1, "{read:?}");
+        read.pop().unwrap()
+    }
+
+    #[test]
+    fn every_framing() {
+        let check =
+            |bytes: &[u8], framing, expected: Result<&str, &str>| match (read(bytes, framing), expected) {
+                (Ok(text), Ok(expected)) => assert_eq!(text, expected),
+                (Err(error), Err(part)) => assert!(error.contains(part), "{error}"),
+                (found, _) => panic!("{found:?} for {expected:?}"),
+            };
+        check(b"abc", Framing::Close, Ok("abc"));
+        check(b"abcdef", Framing::Length(3), Ok("abc"));
+        check(b"ab", Framing::Length(3), Err("closed in the middle"));
+        check(b"3\r\nabc\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n", Framing::Chunked, Ok("abc0123456789"));
+        check(b"3\r\nab", Framing::Chunked, Err("closed in the middle"));
+        check(b"3\r\nabcd\r\n", Framing::Chunked, Err("malformed"));
+        check(b"zz\r\nabcd\r\n", Framing::Chunked, Err("malformed"));
+        check(&[b'0'; 300], Framing::Chunked, Err("malformed"));
+        check(b"fffffffffffffffff\r\n", Framing::Chunked, Err("malformed"));
+    }
+}

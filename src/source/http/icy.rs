@@ -1,0 +1,220 @@
+//! Titles between the audio: every `icy-metaint` bytes a length byte and sixteen times as many bytes of text.
+
+use std::io::{self, Read};
+
+/// The longest title that is passed on, in characters.
+const LONGEST: usize = 300;
+
+/// The largest interval that is taken for one, in bytes.
+const MAX_INTERVAL: u32 = 16 * 1024 * 1024;
+
+/// The bytes of audio between two pieces of metadata; `None` where `header` states none that can be.
+pub fn interval(header: &str) -> Option<u32> {
+    header.trim().parse().ok().filter(|bytes| (1..=MAX_INTERVAL).contains(bytes))
+}
+
+/// Passes the audio on and hands titles to `F`, however the bytes are cut.
+pub struct IcyReader<R, F> {
+    inner: R,
+    interval: Option<u32>,
+    state: State,
+    /// What was read of the metadata, 4080 bytes at most.
+    text: Vec<u8>,
+    told: F,
+}
+
+enum State {
+    /// So many bytes of audio until the length byte.
+    Audio(u32),
+    Length,
+    /// So many bytes of metadata are missing.
+    Text(usize),
+}
+
+impl<R: Read, F: FnMut(Option<&str>)> IcyReader<R, F> {
+    /// Without an `interval` all is audio. `told` hears of every title that is stated; `None` is an empty one.
+    pub fn new(inner: R, interval: Option<u32>, told: F) -> Self {
+        let state = State::Audio(interval.unwrap_or(0));
+        Self { inner, interval, state, text: Vec::new(), told }
+    }
+}
+
+impl<R: Read, F: FnMut(Option<&str>)> Read for IcyReader<R, F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(interval) = self.interval.filter(|_| !buffer.is_empty()) else {
+            return self.inner.read(buffer);
+        };
+        loop {
+            match &mut self.state {
+                State::Audio(0) => self.state = State::Length,
+                State::Audio(left) => {
+                    let most = buffer.len().min(*left as usize);
+                    let count = self.inner.read(&mut buffer[..most])?;
+                    *left -= count as u32;
+                    return Ok(count);
+                }
+                State::Length => {
+                    let mut length = [0];
+                    if self.inner.read(&mut length)? == 0 {
+                        return Ok(0);
+                    }
+                    self.text.clear();
+                    self.state = State::Text(usize::from(length[0]) * 16);
+                }
+                State::Text(0) => {
+                    self.state = State::Audio(interval);
+                    if let Some(title) = title(&self.text) {
+                        (self.told)(Some(title.as_str()).filter(|title| !title.is_empty()));
+                    }
+                }
+                State::Text(left) => {
+                    let mut piece = [0; 255];
+                    let most = piece.len().min(*left);
+                    let count = self.inner.read(&mut piece[..most])?;
+                    if count == 0 {
+                        return Ok(0);
+                    }
+                    self.text.extend_from_slice(&piece[..count]);
+                    *left -= count;
+                }
+            }
+        }
+    }
+}
+
+/// The title in a piece of metadata, such as `StreamTitle='Artist - Title';StreamUrl='';` with zeros behind it.
+/// `None` where it states none.
+///
+/// Quotes are not escaped: it ends before the next key, or at the last `';`. UTF-8 is tried first, then Latin-1.
+pub fn title(metadata: &[u8]) -> Option<String> {
+    let end = metadata.iter().position(|byte| *byte == 0).unwrap_or(metadata.len());
+    let text = match std::str::from_utf8(&metadata[..end]) {
+        Ok(text) => text.to_owned(),
+        Err(_) => metadata[..end].iter().map(|byte| char::from(*byte)).collect(),
+    };
+    let at = text.to_ascii_lowercase().find("streamtitle='")?;
+    let rest = &text[at + "streamtitle='".len()..];
+    let next_key = rest.match_indices("';").map(|(at, _)| at).find(|at| begins_key(&rest[at + 2..]));
+    let stated = match next_key.or_else(|| rest.rfind("';")) {
+        Some(end) => &rest[..end],
+        None => rest.trim_end_matches(['\'', ';']),
+    };
+    let clean: String = stated.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+    Some(clean.trim().to_owned())
+}
+
+/// Whether `text` begins with a key and an equals sign and a quote.
+fn begins_key(text: &str) -> bool {
+    text.split_once("='").is_some_and(|(key, _)| {
+        !key.is_empty() && key.len() <= 32 && key.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn titles() {
+        let check = |metadata: &[u8], expected: Option<&str>| {
+            assert_eq!(title(metadata).as_deref(), expected, "{}", String::from_utf8_lossy(metadata));
+        };
+        check(b"StreamTitle='A - B';\0\0\0", Some("A - B"));
+        check(b"StreamTitle='A - B';StreamUrl='http://x/';\0", Some("A - B"));
+        check(b"StreamTitle='Guns N' Roses - Don't Cry';StreamUrl='';", Some("Guns N' Roses - Don't Cry"));
+        check(b"StreamTitle='It's over'; he said';", Some("It's over'; he said"));
+        check("StreamTitle='Gr\u{fc}n';".as_bytes(), Some("Gr\u{fc}n"));
+        check(b"StreamTitle='Gr\xfcn';", Some("Gr\u{fc}n"));
+        check(b"StreamTitle='';", Some(""));
+        check(b"streamtitle='cut off", Some("cut off"));
+        check(b"StreamTitle='line\r\nbreak\x1b[31m ';", Some("linebreak[31m"));
+        check(b"StreamUrl='http://x/';", None);
+        check(b"", None);
+        check(b"\xff\xfe\x01", None);
+        assert_eq!(title(&[b"StreamTitle='".as_slice(), &[b'x'; 4000]].concat()).unwrap().len(), LONGEST);
+    }
+
+    #[test]
+    fn intervals() {
+        assert_eq!(
+            [" 16000 ", "0", "-1", "x", "999999999999"].map(interval),
+            [Some(16_000), None, None, None, None]
+        );
+    }
+
+    /// Hands over as many bytes a read as `cuts` says, over and over.
+    struct Cut<'a> {
+        bytes: &'a [u8],
+        cuts: &'a [usize],
+        turn: usize,
+    }
+
+    impl Read for Cut<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let cut = self.cuts[self.turn % self.cuts.len()];
+            self.turn += 1;
+            let count = self.bytes.len().min(buffer.len()).min(cut);
+            buffer[..count].copy_from_slice(&self.bytes[..count]);
+            self.bytes = &self.bytes[count..];
+            Ok(count)
+        }
+    }
+
+    fn read(bytes: &[u8], interval: u32, cuts: &[usize], wants: &[usize]) -> (Vec<u8>, Vec<Option<String>>) {
+        let titles = RefCell::new(Vec::new());
+        let inner = Cut { bytes, cuts, turn: 0 };
+        let mut reader =
+            IcyReader::new(inner, Some(interval), |title| titles.borrow_mut().push(title.map(str::to_owned)));
+        let mut audio = Vec::new();
+        for turn in 0.. {
+            let mut buffer = vec![0; wants[turn % wants.len()]];
+            match reader.read(&mut buffer).unwrap() {
+                0 => break,
+                count => audio.extend_from_slice(&buffer[..count]),
+            }
+        }
+        drop(reader);
+        (audio, titles.into_inner())
+    }
+
+    proptest! {
+        /// However the bytes are cut, audio and titles are what was sent.
+        #[test]
+        fn cuts_change_nothing(
+            pieces in prop::collection::vec(("[a-z' ]{0,60}", 0_usize..=255), 1..6),
+            interval in 1_u32..300,
+            cuts in prop::collection::vec(1_usize..400, 1..8),
+            wants in prop::collection::vec(1_usize..400, 1..8),
+        ) {
+            let (mut sent, mut audio, mut titles) = (Vec::new(), Vec::new(), Vec::new());
+            for (index, (text, least)) in pieces.iter().enumerate() {
+                let sound: Vec<u8> = (0..interval).map(|byte| (byte as usize * 7 + index) as u8).collect();
+                sent.extend_from_slice(&sound);
+                audio.extend_from_slice(&sound);
+                let metadata = format!("StreamTitle='{text}';");
+                let units = metadata.len().div_ceil(16).max(*least).min(255);
+                sent.push(units as u8);
+                sent.extend_from_slice(metadata.as_bytes());
+                sent.resize(sent.len() + units * 16 - metadata.len(), 0);
+                titles.push(Some(text.trim().to_owned()).filter(|text| !text.is_empty()));
+            }
+            prop_assert_eq!(read(&sent, interval, &cuts, &wants), (audio, titles));
+        }
+
+        /// Garbage, also one that ends within what it announces: never more than was sent, and no panic.
+        #[test]
+        fn garbage_is_survived(
+            bytes in prop::collection::vec(any::<u8>(), 0..3000),
+            interval in 1_u32..50,
+            cuts in prop::collection::vec(1_usize..400, 1..8),
+        ) {
+            let (whole, one) = (read(&bytes, interval, &[4096], &[4096]), read(&bytes, interval, &cuts, &[3]));
+            prop_assert_eq!(&whole, &one);
+            prop_assert!(whole.0.len() <= bytes.len());
+        }
+    }
+}

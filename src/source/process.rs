@@ -1,0 +1,165 @@
+//! What a program writes to its standard output.
+//!
+//! It is run without a shell, in a process group of its own, and killed with all that it started. Its end is never
+//! meant: it is run again.
+
+use std::io::{BufRead, BufReader, Read as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+
+use super::{Process, Read, Source, SourceError, redact, stdin};
+use crate::audio::Block;
+use crate::thread::{self, Stop};
+
+/// How long a program may take to end when it is asked to.
+const GRACE: Duration = Duration::from_millis(300);
+
+/// The longest line of its standard error that is passed on, in bytes.
+const LONGEST: u64 = 400;
+
+/// Runs the program that `process` describes.
+///
+/// # Errors
+/// Unlikely where there is no such program; transient where the system refuses it.
+pub(super) fn open(
+    process: &Process,
+    start: Option<jiff::Timestamp>,
+    stop: &Stop,
+) -> Result<ProcessSource, SourceError> {
+    let Some((program, arguments)) = process.command.split_first() else {
+        return Err(SourceError::Permanent(format!("`process:` {NEEDS_COMMAND}")));
+    };
+    let name = redact(program);
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    let mut child = command.spawn().map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => SourceError::Unlikely(format!(
+            "there is no program `{name}`; install it, or give its path in `command`"
+        )),
+        _ => SourceError::Transient(format!("`{name}` cannot be run: {error}")),
+    })?;
+    let (output, errors) = (child.stdout.take(), child.stderr.take());
+    let group = Group(child);
+    let (Some(output), Some(errors)) = (output, errors) else {
+        return Err(SourceError::Transient(format!("`{name}` has no standard output")));
+    };
+    let last_line = Arc::new(Mutex::new(String::new()));
+    let (shared, source) = (last_line.clone(), name.clone());
+    thread::spawn("stderr", move || collect(errors, &source, &shared))
+        .map_err(|error| SourceError::Transient(format!("no thread for `{name}`: {error}")))?;
+    let inner = stdin::open(&name, OwnedFd::from(output), process.format, start, stop)?;
+    Ok(ProcessSource { name, inner, group, last_line, stop: stop.clone() })
+}
+
+/// What is said where a command is missing.
+pub(crate) const NEEDS_COMMAND: &str = "needs `command`, as in `command = [\"ffmpeg\", \"-v\", \"error\", \"-i\", \"…\", \"-f\", \"wav\", \"-\"]`";
+
+/// Keeps the last line of standard error.
+fn collect(errors: ChildStderr, name: &str, last_line: &Mutex<String>) {
+    let mut errors = BufReader::new(errors);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match errors.by_ref().take(LONGEST).read_until(b'\n', &mut line) {
+            Ok(1..) => {}
+            _ => return,
+        }
+        // ffmpeg writes over its own line.
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim().rsplit('\r').next().unwrap_or_default();
+        let text: String = redact(text).chars().filter(|c| !c.is_control()).collect();
+        if !text.is_empty() {
+            tracing::debug!(program = name, "{text}");
+            *last_line.lock().unwrap_or_else(PoisonError::into_inner) = text;
+        }
+    }
+}
+
+/// A running program, and the sound that it writes.
+pub(super) struct ProcessSource {
+    name: String,
+    inner: Box<dyn Source>,
+    group: Group,
+    last_line: Arc<Mutex<String>>,
+    stop: Stop,
+}
+
+impl ProcessSource {
+    /// Why there is no more sound; `what` is what was noticed of it.
+    fn ended(&self, what: &str) -> String {
+        // The last line and the status come at about the same time as the end of the sound.
+        let deadline = Instant::now() + GRACE;
+        while !self.group.has_ended()
+            && Instant::now() < deadline
+            && !self.stop.wait(Duration::from_millis(10))
+        {}
+        self.stop.wait(Duration::from_millis(20));
+        let status = if self.group.has_ended() { "ended" } else { what };
+        let last_line = self.last_line.lock().unwrap_or_else(PoisonError::into_inner);
+        match last_line.is_empty() {
+            true => format!("`{}` {status}", self.name),
+            false => format!("`{}` {status}: {last_line}", self.name),
+        }
+    }
+}
+
+impl Source for ProcessSource {
+    fn read(&mut self, block: &mut Block) -> Result<Read, SourceError> {
+        match self.inner.read(block) {
+            Ok(Read::End) if !self.stop.is_set() => {
+                Err(SourceError::Transient(self.ended("closed its standard output")))
+            }
+            Err(error) => {
+                let what = self.ended("writes what cannot be read");
+                Err(match self.group.has_ended() {
+                    true => SourceError::Transient(what),
+                    false => SourceError::Unlikely(format!("{what} ({})", redact(&error.to_string()))),
+                })
+            }
+            read => read,
+        }
+    }
+
+    fn corrupt(&self) -> u64 {
+        self.inner.corrupt()
+    }
+
+    fn title(&self) -> Option<Arc<str>> {
+        self.inner.title()
+    }
+}
+
+/// A process group, which ends with this.
+struct Group(Child);
+
+impl Group {
+    /// Whether its first process has ended; it is not reaped by this, so that its id stays its own.
+    fn has_ended(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        !matches!(waitid(WaitId::Pid(Pid::from_child(&self.0)), options), Ok(None))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let pid = Pid::from_child(&self.0);
+        // A group that is gone cannot be killed, which is as good.
+        let _ = kill_process_group(pid, Signal::TERM);
+        let deadline = Instant::now() + GRACE;
+        while !self.has_ended() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let _ = kill_process_group(pid, Signal::KILL);
+        let _ = self.0.wait();
+    }
+}

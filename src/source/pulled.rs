@@ -1,0 +1,148 @@
+//! Sound that is decoded on a thread of its own.
+//!
+//! Decoders pull, and block while nothing comes. Apart from the reader they may: it gets blocks over a
+//! short queue, and can still say that nothing arrives.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+
+use super::clock::{self, Clock};
+use super::decode::{ANY_RATE, Decoder};
+use super::{Read, Source, SourceError};
+use crate::audio::Block;
+use crate::thread::{self, Stop};
+
+/// Blocks that may wait between decoder and reader.
+const QUEUE: usize = 4;
+
+/// A read says [`Read::Idle`] after this long without a block.
+const PATIENCE: std::time::Duration = std::time::Duration::from_millis(250);
+
+/// Blocks on their way to the reader; `None` says that the stream has ended.
+type Handed = Result<Option<Block>, SourceError>;
+
+/// The reading end.
+pub(super) struct Pulled {
+    name: String,
+    blocks: Receiver<Handed>,
+    /// Takes back blocks, for their buffers.
+    used: Sender<Block>,
+    shared: Arc<Shared>,
+    clock: Clock,
+    stop: Stop,
+}
+
+/// What both ends see.
+#[derive(Default)]
+pub(super) struct Shared {
+    /// The reading end is gone.
+    abandoned: AtomicBool,
+    corrupt: AtomicU64,
+    title: Mutex<Option<Arc<str>>>,
+}
+
+impl Shared {
+    /// Whether nobody reads any more.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Relaxed)
+    }
+
+    /// What is being played.
+    pub(super) fn set_title(&self, title: Option<&str>) {
+        *self.title.lock().unwrap_or_else(PoisonError::into_inner) = title.map(Into::into);
+    }
+}
+
+/// The decoding end, on its own thread.
+pub(super) struct Worker {
+    sender: Sender<Handed>,
+    returned: Receiver<Block>,
+    /// What the reader sees.
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Worker {
+    /// Decodes until the stream ends or nobody reads; whether there was a block.
+    ///
+    /// # Errors
+    /// As [`Decoder::next`].
+    pub(super) fn follow(&self, mut decoder: Decoder) -> Result<bool, (bool, SourceError)> {
+        let mut heard = false;
+        loop {
+            let spare = self.returned.try_recv();
+            let mut block = spare.unwrap_or_else(|_| Block::with_capacity(ANY_RATE, 1, 0));
+            let more = decoder.next(&mut block).map_err(|error| (heard, error))?;
+            self.shared.corrupt.store(decoder.corrupt(), Ordering::Relaxed);
+            if let Some(title) = decoder.new_title() {
+                self.shared.set_title(Some(&title));
+            }
+            if !more || self.sender.send(Ok(Some(block))).is_err() {
+                return Ok(heard);
+            }
+            heard = true;
+        }
+    }
+}
+
+impl Pulled {
+    /// Starts the decoding thread, which runs `body`: what that returns is how the stream ended.
+    ///
+    /// # Errors
+    /// Transient where the system refuses a thread.
+    pub(super) fn start(
+        name: &str,
+        clock: Clock,
+        stop: &Stop,
+        body: impl FnOnce(&Worker) -> Result<(), SourceError> + Send + 'static,
+    ) -> Result<Self, SourceError> {
+        let (sender, blocks) = bounded(QUEUE);
+        let (used, returned) = bounded(QUEUE + 1);
+        let shared = Arc::new(Shared::default());
+        let worker = Worker { sender, returned, shared: shared.clone() };
+        thread::spawn("decode", move || {
+            let last = body(&worker).map(|()| None);
+            // A reader that is gone wants no answer.
+            let _ = worker.sender.send(last);
+        })
+        .map_err(|error| SourceError::Transient(format!("no thread for `{name}`: {error}")))?;
+        Ok(Self { name: name.into(), blocks, used, shared, clock, stop: stop.clone() })
+    }
+}
+
+impl Source for Pulled {
+    fn read(&mut self, block: &mut Block) -> Result<Read, SourceError> {
+        let handed = match self.blocks.recv_timeout(PATIENCE) {
+            // Reading ends with an error when the token is set; that one is nobody's fault.
+            _ if self.stop.is_set() => return Ok(Read::End),
+            Ok(handed) => handed?,
+            Err(RecvTimeoutError::Timeout) => {
+                self.clock.renew();
+                return Ok(Read::Idle);
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(SourceError::Permanent(format!("the decoder of `{}` is gone", self.name)));
+            }
+        };
+        let Some(mut handed) = handed else { return Ok(Read::End) };
+        std::mem::swap(block, &mut handed);
+        let _ = self.used.try_send(handed);
+        self.clock.stamp(block, clock::length(block));
+        Ok(Read::Audio)
+    }
+
+    fn corrupt(&self) -> u64 {
+        self.shared.corrupt.load(Ordering::Relaxed)
+    }
+
+    fn title(&self) -> Option<Arc<str>> {
+        self.shared.title.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Pulled {
+    fn drop(&mut self) {
+        self.shared.abandoned.store(true, Ordering::Relaxed);
+    }
+}
