@@ -28,12 +28,14 @@ const FLOORS: [(&str, u8); 17] = [
 const EXCEPTIONS: [(&str, &str); 0] = [];
 
 /// Crates that only one file, or one folder, may name.
-const SOLE_IMPORTERS: [(&str, &[&str]); 6] = [
+const SOLE_IMPORTERS: [(&str, &[&str]); 8] = [
     ("ort", &["model/session.rs"]),
     ("symphonia", &["source/decode.rs", "source/decode/"]),
     ("cpal", &["source/device.rs", "source/device/"]),
     ("rumqttc", &["sink/mqtt.rs", "sink/mqtt/"]),
     ("rumqttd", &["sink/mqtt/broker.rs"]),
+    ("httparse", &["source/http/"]),
+    ("base64", &["source/http/"]),
     ("rusqlite", &["sink/mqtt/store.rs", "sink/mqtt/store/", "sink/asrun/store.rs", "sink/asrun/read.rs"]),
 ];
 

@@ -8,7 +8,9 @@ pub mod brokers;
 pub mod bundle;
 pub mod clips;
 pub mod daemon;
+pub mod faults;
 pub mod flaky;
+pub mod icecast;
 #[cfg(feature = "mqtt")]
 pub mod messages;
 pub mod music;

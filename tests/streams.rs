@@ -1,0 +1,225 @@
+//! Streams of the network and of programs, against a real Icecast, a server that fails, and a real ffmpeg.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::Value;
+use support::audio::convert;
+use support::daemon::{Daemon, genred};
+use support::faults::{Fault, Faults};
+use support::icecast::Icecast;
+use support::music::{cut, song};
+
+fn daemon(folder: &Path, config: &str) -> Daemon {
+    fs::write(folder.join("genred.toml"), config).unwrap();
+    Daemon::start(genred(folder).env("no_proxy", "127.0.0.1").args([
+        "run",
+        "-c",
+        "genred.toml",
+        "--no-mqtt",
+        "--output",
+        "jsonl",
+    ]))
+}
+
+fn of<'a>(lines: &'a [Value], kind: &'a str, source: &'a str) -> impl Iterator<Item = &'a Value> {
+    lines.iter().filter(move |line| line["kind"] == kind && line["source"] == source)
+}
+
+fn genre(lines: &[Value], source: &str) -> Option<String> {
+    of(lines, "state", source).last()?["genre"].as_str().map(str::to_owned)
+}
+
+fn titles(lines: &[Value], source: &str) -> Vec<String> {
+    let mut titles: Vec<String> =
+        of(lines, "attributes", source).filter_map(|line| Some(line["title"].as_str()?.to_owned())).collect();
+    titles.dedup();
+    titles
+}
+
+/// Waits until the daemon has said `SIGTERM` goodbye; it must not need to be killed.
+fn end(daemon: Daemon) -> support::daemon::Ended {
+    daemon.signal(Signal::TERM);
+    let ended = daemon.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    ended
+}
+
+/// MP3, AAC, Ogg Vorbis and Ogg Opus at once, one of them behind a password and a playlist: genres, and titles with their changes.
+#[test]
+fn icecast_is_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let icecast = Icecast::start(folder.path());
+    let codec = |name: &str| -> Vec<&str> {
+        match name {
+            "mp3" => vec!["-c:a", "libmp3lame", "-b:a", "128k", "-content_type", "audio/mpeg", "-f", "mp3"],
+            "aac" => vec!["-c:a", "aac", "-b:a", "128k", "-content_type", "audio/aac", "-f", "adts"],
+            "vorbis" => vec!["-c:a", "libvorbis", "-content_type", "application/ogg", "-f", "ogg"],
+            _ => vec!["-c:a", "libopus", "-b:a", "96k", "-content_type", "application/ogg", "-f", "ogg"],
+        }
+    };
+    let songs = [("mp3", "metal"), ("aac", "classical"), ("vorbis", "electronic"), ("opus", "classical")];
+    let _feeders: Vec<_> = songs
+        .iter()
+        .map(|(name, of)| {
+            let mount = if *name == "mp3" { "/private".into() } else { format!("/{name}") };
+            icecast.feed(&song(of), 60.0, &mount, &format!("First of {name}"), &codec(name))
+        })
+        .collect();
+    let port = icecast.port;
+    let config = format!(
+        "[[source]]\nname = \"mp3\"\nuri = \"http://me:hunter2@127.0.0.1:{port}/private\"\n\
+         [[source]]\nname = \"aac\"\nuri = \"http://127.0.0.1:{port}/aac\"\n\
+         [[source]]\nname = \"vorbis\"\nuri = \"http://127.0.0.1:{port}/vorbis.m3u\"\n\
+         [[source]]\nname = \"opus\"\nuri = \"http://127.0.0.1:{port}/opus\"\n"
+    );
+    let daemon = daemon(folder.path(), &config);
+    for (name, of) in songs {
+        daemon.wait_until(&format!("{of} from {name}"), || {
+            genre(&daemon.json(), name).is_some_and(|genre| fits(&genre, of))
+        });
+    }
+    for name in ["vorbis", "opus"] {
+        let first = format!("First of {name}");
+        daemon.wait_until(&first, || titles(&daemon.json(), name).contains(&first));
+    }
+    for (name, mount) in [("mp3", "/private"), ("aac", "/aac")] {
+        let title = format!("Gr\u{fc}n - It's {name}");
+        icecast.set_title(mount, &title);
+        daemon.wait_until(&title, || titles(&daemon.json(), name).last() == Some(&title));
+        daemon.wait_for_log(&format!("title: {title}"));
+    }
+    let ended = end(daemon);
+    for text in [&ended.stdout, &ended.stderr] {
+        assert!(!text.contains("hunter2"), "a password is shown: {text}");
+    }
+    for (name, _) in songs {
+        assert_eq!(
+            ended
+                .lines("event", Some(name))
+                .iter()
+                .filter(|line| line["event_type"] == "source_lost")
+                .count(),
+            0
+        );
+    }
+}
+
+/// Whether `genre` is what the song called `of` is.
+fn fits(genre: &str, of: &str) -> bool {
+    match of {
+        "metal" => genre == "metal",
+        "classical" => genre == "classical",
+        _ => genre == "electronic",
+    }
+}
+
+/// Every fault is survived, and the source beside it never notices.
+#[test]
+fn streams_come_back() {
+    const FAULTS: [Fault; 12] = [
+        Fault::Stall,
+        Fault::Reset,
+        Fault::Trickle,
+        Fault::TruncatedChunk,
+        Fault::WrongType,
+        Fault::EndlessHead,
+        Fault::Garbage,
+        Fault::LongMetadata,
+        Fault::Gone,
+        Fault::Missing,
+        Fault::Icy,
+        Fault::Ends,
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let sound = folder.path().join("sound.mp3");
+    cut("metal", 60.0, 30.0, &sound, &["-b:a", "64k", "-ac", "1"]);
+    let server = Faults::start(fs::read(&sound).unwrap(), 8000);
+    let mut config = String::new();
+    for fault in [&FAULTS[..], &[Fault::None, Fault::Loop]].concat() {
+        config.push_str(&format!("[[source]]\nname = \"{fault:?}\"\nuri = \"{}\"\n", server.url(fault)));
+    }
+    let daemon = daemon(folder.path(), &config);
+    for fault in FAULTS {
+        let name = format!("{fault:?}");
+        // After the first connection, and for longer than its five seconds of sound were.
+        let back = || {
+            let lines = daemon.json();
+            let online = of(&lines, "availability", &name).last().is_some_and(|line| line["online"] == true);
+            let again = matches!(fault, Fault::WrongType | Fault::Icy | Fault::Garbage | Fault::LongMetadata)
+                || server.connections(fault) > 1;
+            online && again && genre(&lines, &name).as_deref() == Some("metal")
+        };
+        daemon.wait_until(&format!("{name} to be back"), back);
+    }
+    assert_eq!(titles(&daemon.json(), "Icy").first().map(String::as_str), Some("Artist - It's number 0"));
+    daemon.wait_for_log("circle of redirects");
+    daemon.wait_for_log("answers 404 Not Found");
+    daemon.wait_for_log("the head of its answer does not end");
+    daemon.wait_for_log("closed in the middle");
+    assert!(server.connections(Fault::Loop) > 2, "it is tried again");
+    assert_eq!(server.connections(Fault::None), 1, "the source beside them lost its connection");
+    let ended = end(daemon);
+    let lost = |line: &&Value| line["event_type"] == "source_lost";
+    assert_eq!(ended.lines("event", Some("None")).iter().filter(lost).count(), 0, "{}", ended.stderr);
+}
+
+/// A program is run, heard, told of, run again, and ends with the daemon, its children too.
+#[test]
+fn programs_are_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let wav = folder.path().join("song.wav");
+    convert(&song("metal"), &wav, &["-ss", "60", "-t", "30", "-ar", "44100"]);
+    let config = r#"
+        [[source]]
+        name = "wav"
+        uri = "process:"
+        command = ["ffmpeg", "-v", "error", "-re", "-stream_loop", "-1", "-i", "song.wav", "-f", "wav", "-"]
+        [[source]]
+        name = "pcm"
+        uri = "process:?format=s16le&rate=16000&channels=1"
+        command = ["ffmpeg", "-v", "error", "-stream_loop", "-1", "-i", "song.wav", "-f", "s16le", "-ar", "16000", "-ac", "1", "-"]
+        [[source]]
+        name = "fails"
+        uri = "process:"
+        command = ["sh", "-c", "echo run >> runs; echo 'no http://me:hunter2@h/x?token=abc here' >&2; exit 3"]
+        [[source]]
+        name = "group"
+        uri = "process:"
+        command = ["sh", "-c", "sleep 1234.5678 & sleep 1234.5678"]
+        [[source]]
+        name = "missing"
+        uri = "process:"
+        command = ["no-such-program"]
+    "#;
+    let daemon = daemon(folder.path(), config);
+    for name in ["wav", "pcm"] {
+        daemon.wait_until(name, || genre(&daemon.json(), name).as_deref() == Some("metal"));
+    }
+    daemon.wait_for_log("`sh` ended: no http://h/x?token=*** here");
+    daemon.wait_for_log("there is no program `no-such-program`");
+    daemon.wait_until("a second run", || {
+        fs::read_to_string(folder.path().join("runs")).unwrap().lines().count() > 1
+    });
+    let ended = end(daemon);
+    assert!(ended.took < Duration::from_secs(10), "{:?}", ended.took);
+    assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while sleepers() > 0 {
+        assert!(Instant::now() < deadline, "{} processes outlive the daemon", sleepers());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Processes of this test's own kind of sleep.
+fn sleepers() -> usize {
+    let lines = fs::read_dir("/proc").unwrap().flatten();
+    lines
+        .filter_map(|entry| fs::read(entry.path().join("cmdline")).ok())
+        .filter(|line| line == b"sleep\x001234.5678\x00")
+        .count()
+}

@@ -1,0 +1,120 @@
+//! A real Icecast server for one test, and those that send to it.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::tool;
+
+/// The server; it ends with this.
+pub struct Icecast {
+    child: Child,
+    pub port: u16,
+}
+
+impl Icecast {
+    /// Starts it in `folder`; its sources' password is `source`. `/private` wants the user `me` with the password `hunter2`.
+    pub fn start(folder: &Path) -> Self {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let folder = folder.join("icecast");
+        fs::create_dir(&folder).unwrap();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+        // `htpasswd` of Icecast: the MD5 of the password.
+        fs::write(folder.join("users"), "me:2ab96390c7dbe3439de74d0c9b0b1767\n").unwrap();
+        let config = format!(
+            "<icecast><hostname>127.0.0.1</hostname>\
+             <limits><clients>100</clients><sources>20</sources><burst-size>65535</burst-size></limits>\
+             <authentication><source-password>source</source-password><relay-password>x</relay-password>\
+             <admin-user>admin</admin-user><admin-password>admin</admin-password></authentication>\
+             <listen-socket><port>{port}</port><bind-address>127.0.0.1</bind-address></listen-socket>\
+             <mount type=\"normal\"><mount-name>/private</mount-name><authentication type=\"htpasswd\">\
+             <option name=\"filename\" value=\"{folder}/users\"/></authentication></mount>\
+             <paths><basedir>/usr/share/icecast2</basedir><logdir>{folder}</logdir>\
+             <webroot>/usr/share/icecast2/web</webroot><adminroot>/usr/share/icecast2/admin</adminroot></paths>\
+             <logging><accesslog>-</accesslog><errorlog>-</errorlog><loglevel>1</loglevel></logging></icecast>",
+            folder = folder.display()
+        );
+        fs::write(folder.join("icecast.xml"), config).unwrap();
+        tool("icecast2", "icecast2");
+        // It refuses to run as root.
+        let mut command = match rustix::process::geteuid().is_root() {
+            true => {
+                let mut command = tool("setpriv", "util-linux");
+                command.args([
+                    "--reuid=nobody",
+                    "--regid=nogroup",
+                    "--clear-groups",
+                    "--pdeathsig",
+                    "KILL",
+                    "icecast2",
+                ]);
+                command
+            }
+            false => Command::new("icecast2"),
+        };
+        let child = command
+            .arg("-c")
+            .arg(folder.join("icecast.xml"))
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(folder.join("log")).unwrap())
+            .spawn()
+            .unwrap();
+        let icecast = Self { child, port };
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
+            assert!(Instant::now() < deadline, "icecast2 does not listen: {log}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        icecast
+    }
+
+    /// Has ffmpeg send `song` from `from` on, over and over, as it plays.
+    pub fn feed(&self, song: &Path, from: f64, mount: &str, title: &str, arguments: &[&str]) -> Feeder {
+        let child = tool("ffmpeg", "ffmpeg")
+            .args(["-v", "error", "-re", "-stream_loop", "-1", "-ss", &from.to_string(), "-i"])
+            .arg(song)
+            .args(["-map_metadata", "-1", "-metadata", &format!("title={title}"), "-vn"])
+            .args(arguments)
+            .arg(format!("icecast://source:source@127.0.0.1:{}{mount}", self.port))
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        Feeder(child)
+    }
+
+    /// Announces another title for a mount of MP3 or AAC.
+    pub fn set_title(&self, mount: &str, title: &str) {
+        let mut line = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
+        let title: String = title.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        write!(
+            line,
+            "GET /admin/metadata?mode=updinfo&charset=UTF-8&mount={mount}&song={title} HTTP/1.0\r\nAuthorization: Basic YWRtaW46YWRtaW4=\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        line.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains("successful"), "{answer}");
+    }
+}
+
+impl Drop for Icecast {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends to one mount until it is dropped.
+pub struct Feeder(Child);
+
+impl Drop for Feeder {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
