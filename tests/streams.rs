@@ -1,4 +1,5 @@
 //! Streams of the network and of programs, against a real Icecast, a server that fails, and a real ffmpeg.
+#![cfg(all(feature = "net", feature = "mqtt"))]
 
 mod support;
 
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::Value;
 use support::audio::convert;
+use support::broker::{Mosquitto, Subscriber};
 use support::daemon::{Daemon, genred};
 use support::faults::{Fault, Faults};
 use support::icecast::Icecast;
@@ -16,15 +18,11 @@ use support::music::{cut, song};
 
 fn daemon(folder: &Path, config: &str) -> Daemon {
     fs::write(folder.join("genred.toml"), config).unwrap();
-    Daemon::start(genred(folder).env("no_proxy", "127.0.0.1").args([
-        "run",
-        "-c",
-        "genred.toml",
-        "--no-mqtt",
-        "--output",
-        "jsonl",
-    ]))
+    let arguments = ["run", "-c", "genred.toml", "--output", "jsonl"];
+    Daemon::start(genred(folder).env("no_proxy", "127.0.0.1").args(arguments))
 }
+
+const NO_MQTT: &str = "[mqtt]\nenabled = false\n";
 
 fn of<'a>(lines: &'a [Value], kind: &'a str, source: &'a str) -> impl Iterator<Item = &'a Value> {
     lines.iter().filter(move |line| line["kind"] == kind && line["source"] == source)
@@ -32,13 +30,6 @@ fn of<'a>(lines: &'a [Value], kind: &'a str, source: &'a str) -> impl Iterator<I
 
 fn genre(lines: &[Value], source: &str) -> Option<String> {
     of(lines, "state", source).last()?["genre"].as_str().map(str::to_owned)
-}
-
-fn titles(lines: &[Value], source: &str) -> Vec<String> {
-    let mut titles: Vec<String> =
-        of(lines, "attributes", source).filter_map(|line| Some(line["title"].as_str()?.to_owned())).collect();
-    titles.dedup();
-    titles
 }
 
 /// Waits until the daemon has said `SIGTERM` goodbye; it must not need to be killed.
@@ -50,9 +41,11 @@ fn end(daemon: Daemon) -> support::daemon::Ended {
 }
 
 /// MP3, AAC, Ogg Vorbis and Ogg Opus at once, one of them behind a password and a playlist: genres, and titles with their changes.
-#[test]
-fn icecast_is_followed() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn icecast_is_followed() {
     let folder = tempfile::tempdir().unwrap();
+    let broker = Mosquitto::start();
+    let heard = Subscriber::start(broker.port(), "genred/#", &[]).await;
     let icecast = Icecast::start(folder.path());
     let codec = |name: &str| -> Vec<&str> {
         match name {
@@ -72,11 +65,18 @@ fn icecast_is_followed() {
         .collect();
     let port = icecast.port;
     let config = format!(
-        "[[source]]\nname = \"mp3\"\nuri = \"http://me:hunter2@127.0.0.1:{port}/private\"\n\
+        "node = \"studio1\"\n[mqtt]\nurl = \"mqtt://127.0.0.1:{}\"\n\
+         [[source]]\nname = \"mp3\"\nuri = \"http://me:hunter2@127.0.0.1:{port}/private\"\n\
          [[source]]\nname = \"aac\"\nuri = \"http://127.0.0.1:{port}/aac\"\n\
          [[source]]\nname = \"vorbis\"\nuri = \"http://127.0.0.1:{port}/vorbis.m3u\"\n\
-         [[source]]\nname = \"opus\"\nuri = \"http://127.0.0.1:{port}/opus\"\n"
+         [[source]]\nname = \"opus\"\nuri = \"http://127.0.0.1:{port}/opus\"\n",
+        broker.port()
     );
+    let title = |name: &str| {
+        let newest = heard.newest(&format!("genred/studio1/{name}/attributes"))?;
+        let attributes: Value = serde_json::from_str(&newest.payload).unwrap();
+        attributes["title"].as_str().map(str::to_owned)
+    };
     let daemon = daemon(folder.path(), &config);
     for (name, of) in songs {
         daemon.wait_until(&format!("{of} from {name}"), || {
@@ -85,13 +85,13 @@ fn icecast_is_followed() {
     }
     for name in ["vorbis", "opus"] {
         let first = format!("First of {name}");
-        daemon.wait_until(&first, || titles(&daemon.json(), name).contains(&first));
+        daemon.wait_until(&first, || title(name).as_ref() == Some(&first));
     }
     for (name, mount) in [("mp3", "/private"), ("aac", "/aac")] {
-        let title = format!("Gr\u{fc}n - It's {name}");
-        icecast.set_title(mount, &title);
-        daemon.wait_until(&title, || titles(&daemon.json(), name).last() == Some(&title));
-        daemon.wait_for_log(&format!("title: {title}"));
+        let new = format!("Gr\u{fc}n - It's {name}");
+        icecast.set_title(mount, &new);
+        daemon.wait_until(&new, || title(name).as_ref() == Some(&new));
+        daemon.wait_for_log(&format!("title: {new}"));
     }
     let ended = end(daemon);
     for text in [&ended.stdout, &ended.stderr] {
@@ -139,7 +139,7 @@ fn streams_come_back() {
     let sound = folder.path().join("sound.mp3");
     cut("metal", 60.0, 30.0, &sound, &["-b:a", "64k", "-ac", "1"]);
     let server = Faults::start(fs::read(&sound).unwrap(), 8000);
-    let mut config = String::new();
+    let mut config = String::from(NO_MQTT);
     for fault in [&FAULTS[..], &[Fault::None, Fault::Loop]].concat() {
         config.push_str(&format!("[[source]]\nname = \"{fault:?}\"\nuri = \"{}\"\n", server.url(fault)));
     }
@@ -156,7 +156,7 @@ fn streams_come_back() {
         };
         daemon.wait_until(&format!("{name} to be back"), back);
     }
-    assert_eq!(titles(&daemon.json(), "Icy").first().map(String::as_str), Some("Artist - It's number 0"));
+    daemon.wait_for_log("title: Artist - It's number 1");
     daemon.wait_for_log("circle of redirects");
     daemon.wait_for_log("answers 404 Not Found");
     daemon.wait_for_log("the head of its answer does not end");
@@ -196,7 +196,7 @@ fn programs_are_run() {
         uri = "process:"
         command = ["no-such-program"]
     "#;
-    let daemon = daemon(folder.path(), config);
+    let daemon = daemon(folder.path(), &format!("{NO_MQTT}{config}"));
     for name in ["wav", "pcm"] {
         daemon.wait_until(name, || genre(&daemon.json(), name).as_deref() == Some("metal"));
     }

@@ -89,6 +89,35 @@ fn values_out_of_range_name_their_key() {
 }
 
 #[test]
+fn addresses_of_streams_keep_their_secrets() {
+    let config = load("[[source]]\nuri = 'http://me:hunter2@h:8000/jazz.mp3?token=hunter2'").unwrap();
+    assert_eq!(config.sources[0].source.name, "jazz");
+    assert_eq!(config.sources[0].source.uri.to_string(), "http://h:8000/jazz.mp3?token=***");
+    assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
+    for text in [
+        "uri = 'http://me:hunter2@h:port/'",
+        "uri = 'http://me:hunter2@'",
+        "uri = 'http://me:hunter2@h/'\nrepeat = true",
+        "uri = 'http://me:hunter2@h/'\nlost_after = 0",
+    ] {
+        let error = load(&format!("[[source]]\n{text}")).unwrap_err();
+        assert!(!error.contains("hunter2") && error.contains("source `http://"), "{error}");
+    }
+}
+
+#[test]
+fn a_process_has_a_command_and_nothing_else_has() {
+    let config =
+        load("[[source]]\nuri = 'process:'\ncommand = ['/usr/bin/ffmpeg', '-i', 'http://me:hunter2@h']")
+            .unwrap();
+    assert_eq!(config.sources[0].source.name, "ffmpeg");
+    assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
+    check_error("[[source]]\nuri = 'process:'", "source `process:`: `uri = \"process:\"` needs `command`");
+    check_error("[[source]]\nuri = 'process:'\ncommand = []", "needs `command`");
+    check_error("[[source]]\nuri = '-'\ncommand = ['x']", "`command` is for `uri = \"process:\"`");
+}
+
+#[test]
 fn a_missing_file_is_an_error_when_named() {
     let error = Config::load(Some(Path::new("/no/such/genred.toml")), &[]).unwrap_err().to_string();
     assert!(error.contains("/no/such/genred.toml"), "{error}");

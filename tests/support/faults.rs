@@ -107,7 +107,7 @@ fn serve(
     if !request.contains(&format!("/{:?} ", Fault::Reset)) {
         read_until(&mut line, "\r\n\r\n")?;
     }
-    let path = request.split(' ').nth(1).unwrap_or_default().trim_start_matches('/').to_owned();
+    let path = request.split([' ', '?']).nth(1).unwrap_or_default().trim_start_matches('/').to_owned();
     let count = {
         let mut connections = connections.lock().unwrap();
         let count = connections.entry(path.clone()).or_default();
@@ -117,8 +117,8 @@ fn serve(
     let named = ALL.into_iter().find(|fault| format!("{fault:?}") == path).unwrap_or(Fault::Missing);
     let is_first = count == 1;
     // These are so at every connection.
-    let fault =
-        if is_first || named == Fault::Icy || named == Fault::WrongType { named } else { Fault::None };
+    let always = [Fault::Icy, Fault::WrongType, Fault::Loop].contains(&named);
+    let fault = if is_first || always { named } else { Fault::None };
     let seconds = |seconds: usize| seconds * rate;
     let ok = "HTTP/1.0 200 OK\r\nContent-Type: audio/mpeg\r\n";
     match fault {

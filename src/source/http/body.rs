@@ -51,6 +51,8 @@ pub(super) struct Body<R = Wire> {
     /// Whether a chunk was begun, whose end has to be read first.
     begun: bool,
     ended: bool,
+    /// How reading failed: it does so again.
+    failed: Option<(io::ErrorKind, String)>,
     /// Read already, and to be read again.
     seen: Vec<u8>,
 }
@@ -65,7 +67,7 @@ impl Body {
 impl<R: Read> Body<R> {
     pub(super) fn new(lead: Lead<R>, framing: Framing) -> Self {
         let left = if let Framing::Length(length) = framing { length } else { 0 };
-        Self { lead, framing, left, begun: false, ended: false, seen: Vec::new() }
+        Self { lead, framing, left, begun: false, ended: false, failed: None, seen: Vec::new() }
     }
 
     /// The first `count` bytes, fewer where it ends before; they are read again.
@@ -85,6 +87,17 @@ impl<R: Read> Body<R> {
     }
 
     fn read_on(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some((kind, what)) = &self.failed {
+            return Err(io::Error::new(*kind, what.clone()));
+        }
+        let read = self.read_framed(buffer);
+        if let Err(error) = &read {
+            self.failed = Some((error.kind(), error.to_string()));
+        }
+        read
+    }
+
+    fn read_framed(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.ended || buffer.is_empty() {
             return Ok(0);
         }
@@ -103,7 +116,7 @@ impl<R: Read> Body<R> {
         }
         let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
         match self.lead.read(&mut buffer[..most])? {
-            0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed in the middle")),
+            0 => Err(cut_off()),
             count => {
                 self.left -= count as u64;
                 Ok(count)
@@ -116,7 +129,7 @@ impl<R: Read> Body<R> {
         let malformed = || io::Error::new(io::ErrorKind::InvalidData, "a chunk is malformed");
         if std::mem::replace(&mut self.begun, true) {
             let mut end = [0; 2];
-            self.lead.read_exact(&mut end)?;
+            self.lead.read_exact(&mut end).map_err(closed)?;
             if &end != b"\r\n" {
                 return Err(malformed());
             }
@@ -124,7 +137,7 @@ impl<R: Read> Body<R> {
         let mut line = Vec::with_capacity(16);
         while !line.ends_with(b"\n") {
             let mut byte = [0];
-            self.lead.read_exact(&mut byte)?;
+            self.lead.read_exact(&mut byte).map_err(closed)?;
             line.push(byte[0]);
             if line.len() > MAX_LINE {
                 return Err(malformed());
@@ -135,6 +148,15 @@ impl<R: Read> Body<R> {
             _ => Err(malformed()),
         }
     }
+}
+
+fn cut_off() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed in the middle")
+}
+
+/// `error` with an end that came too early in plain words.
+fn closed(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::UnexpectedEof { cut_off() } else { error }
 }
 
 impl<R: Read> Read for Body<R> {
