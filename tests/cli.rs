@@ -204,12 +204,9 @@ fn bad_input_is_refused_by_name() {
     check("run --no-mqtt folder", 1, &["`folder` is a directory"]);
     check("run --no-mqtt text.mp3", 1, &["`text.mp3` is not in a sound format"]);
     check("run --no-mqtt empty.wav", 1, &["`empty.wav` is empty (0 bytes)"]);
-    check("run gopher:song", 1, &["unknown scheme `gopher:`", "`file:`, `device:` and `stdin:`"]);
-    check(
-        "run http://radio/stream",
-        1,
-        &["not supported by this version", "ffmpeg -i URL -f wav - | genred run -"],
-    );
+    check("run gopher:song", 1, &["unknown scheme `gopher:`", "`file:`, `device:`, `stdin:`, `http:`"]);
+    check("run http://", 1, &["the address is wrong: empty host", "write `http://HOST"]);
+    check("run process:", 1, &["needs `command`, as in `command = [\"ffmpeg\""]);
     check("run stdin:?format=s16le&rate=16000", 1, &["raw PCM needs all of format, rate and channels"]);
     check("run stdin:?format=u8&rate=16000&channels=1", 1, &["`u8` is unknown"]);
     check("run - -", 1, &["2 sources read standard input; one can"]);
