@@ -228,7 +228,7 @@ struct Publisher {
 }
 
 #[cfg(feature = "mqtt")]
-use publish::Recall;
+use publish::{Recall, publisher};
 
 /// Nothing is kept without the sink that keeps it.
 #[cfg(not(feature = "mqtt"))]
@@ -247,21 +247,6 @@ fn publisher(
     _: &Refusing,
 ) -> Result<Publisher, EngineError> {
     Ok(Publisher::default())
-}
-
-#[cfg(feature = "mqtt")]
-fn publisher(
-    config: &Config,
-    folder: Option<&StateFolder>,
-    run_id: &Arc<str>,
-    stop: &Stop,
-    refusing: &Refusing,
-) -> Result<Publisher, EngineError> {
-    if !config.mqtt.enabled {
-        return Ok(Publisher::default());
-    }
-    let (sink, recall, requests) = publish::publisher(config, folder, run_id, stop, refusing)?;
-    Ok(Publisher { sink: Some(Box::new(sink)), recall, requests })
 }
 
 /// Waits until all sources have ended or the stop token is set; the name of a stage that ended before them.

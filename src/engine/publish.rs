@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::bounded;
 
-use super::EngineError;
+use super::{EngineError, Publisher};
 use crate::config::Config;
+use crate::sink::Refusing;
 use crate::sink::mqtt::store::Store;
 use crate::sink::mqtt::{MqttConfig, MqttSink, Server};
-use crate::sink::{Refusing, Request};
 use crate::state::StateFolder;
 use crate::thread::Stop;
 
@@ -25,10 +25,7 @@ pub struct Recall {
     pub damaged: bool,
 }
 
-/// The sink, what it recalls, and where its subscribers' requests arrive.
-pub type Publisher = (MqttSink, Recall, Option<Receiver<Request>>);
-
-/// Makes the sink that is configured; without a `folder` nothing is kept.
+/// Makes the sink that is configured, if any; without a `folder` nothing is kept.
 ///
 /// # Errors
 /// When the embedded broker cannot start.
@@ -39,6 +36,9 @@ pub fn publisher(
     stop: &Stop,
     refusing: &Refusing,
 ) -> Result<Publisher, EngineError> {
+    if !config.mqtt.enabled {
+        return Ok(Publisher::default());
+    }
     let server = match config.mqtt.embedded {
         true => embedded_broker(&config.mqtt)?,
         false => config.mqtt.server.clone(),
@@ -71,12 +71,13 @@ pub fn publisher(
     if let Some(instance) = folder.and_then(StateFolder::instance) {
         sink = sink.known_as(instance.into());
     }
-    let requests = config.mqtt.control.then(|| bounded(REQUESTS));
-    let (sink, requests) = match requests {
-        Some((ask, requests)) => (sink.asks(ask), Some(requests)),
-        None => (sink, None),
-    };
-    Ok((sink, recall, requests))
+    let mut requests = None;
+    if config.mqtt.control {
+        let (ask, asked) = bounded(REQUESTS);
+        sink = sink.asks(ask);
+        requests = Some(asked);
+    }
+    Ok(Publisher { sink: Some(Box::new(sink)), recall, requests })
 }
 
 /// Starts the embedded broker and says where it listens.
