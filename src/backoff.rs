@@ -26,6 +26,11 @@ impl Backoff {
         self.pause_with(lasted, random())
     }
 
+    /// The longest pause, with jitter; the next one is as it would have been.
+    pub fn longest_pause(&self) -> Duration {
+        jitter(self.longest, random())
+    }
+
     /// `random` is uniform over all values.
     fn pause_with(&mut self, lasted: Duration, random: u64) -> Duration {
         if lasted >= HEALTHY {
@@ -33,10 +38,13 @@ impl Backoff {
         }
         let pause = self.next;
         self.next = (self.next * 2).min(self.longest);
-        // Between three quarters and the whole of it.
-        let share = 0.75 + 0.25 * (random as f64 / u64::MAX as f64);
-        pause.mul_f64(share)
+        jitter(pause, random)
     }
+}
+
+/// Between three quarters and the whole of `pause`.
+fn jitter(pause: Duration, random: u64) -> Duration {
+    pause.mul_f64(0.75 + 0.25 * (random as f64 / u64::MAX as f64))
 }
 
 /// The standard library's hash keys are random; that is random enough here.

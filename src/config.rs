@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::decision::{DecisionConfig, SilenceConfig, WatchConfig};
+use crate::decision::{DeadAirConfig, DecisionConfig, SilenceConfig, WatchConfig};
 use crate::model::ModelConfig;
 #[cfg(feature = "log")]
 use crate::sink::asrun::LogConfig;
@@ -65,6 +65,10 @@ pub struct SourceEntry {
     pub source: SourceConfig,
     /// When it counts as silent.
     pub silence: SilenceConfig,
+    /// What else counts as dead air.
+    pub dead_air: DeadAirConfig,
+    /// Whether its true peak is measured.
+    pub true_peak: bool,
     /// What it is expected to sound like.
     pub watch: WatchConfig,
     /// How long no audio may arrive before it counts as lost.
@@ -257,11 +261,18 @@ fn source_entry(raw: RawSource) -> Result<SourceEntry, String> {
         (_, Some(_)) => return Err(format!("source `{label}`: `command` is for `uri = \"process:\"`")),
         _ => {}
     }
-    raw.silence.validate().map_err(|what| format!("source `{label}`: {what}"))?;
+    let checked = [raw.silence.validate(), raw.dead_air.validate(), raw.imbalance.validate()];
+    checked.into_iter().collect::<Result<(), _>>().map_err(|what| format!("source `{label}`: {what}"))?;
     if !(0.5..=86_400.0).contains(&raw.lost_after) {
         return Err(format!(
             "source `{label}`: `lost_after` is {}, not 0.5 to 86400 seconds",
             raw.lost_after
+        ));
+    }
+    if !(1.0..=3600.0).contains(&raw.reconnect_max) {
+        return Err(format!(
+            "source `{label}`: `reconnect_max` is {}, not 1 to 3600 seconds",
+            raw.reconnect_max
         ));
     }
     if !(1.0..=86_400.0).contains(&raw.off_format_after) {
@@ -279,6 +290,7 @@ fn source_entry(raw: RawSource) -> Result<SourceEntry, String> {
         format: raw.format,
         off_format_after: raw.off_format_after,
         talk_limit: raw.talk_limit,
+        imbalance: raw.imbalance,
     };
     let display_name = raw.name.unwrap_or_else(|| derived_name(&uri));
     let name = sanitise(&display_name);
@@ -296,11 +308,14 @@ fn source_entry(raw: RawSource) -> Result<SourceEntry, String> {
         pacing,
         start: raw.start,
         repeat: raw.repeat,
+        reconnect_max: Duration::from_secs_f64(raw.reconnect_max),
         piece: Duration::ZERO,
     };
     Ok(SourceEntry {
         source,
         silence: raw.silence,
+        dead_air: raw.dead_air,
+        true_peak: raw.true_peak,
         watch,
         lost_after: Duration::from_secs_f64(raw.lost_after),
     })

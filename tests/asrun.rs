@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -86,7 +86,7 @@ fn the_shares_are_those_that_the_recording_was_made_of() {
     for (label, seconds) in truth {
         let share = row["shares"][label].as_f64().unwrap_or_default();
         assert!(
-            (share - seconds / 530.0).abs() < 0.03,
+            (share - seconds / 530.0).abs() < 0.01,
             "{label}: {share} of {:.3}\n{row:#}",
             seconds / 530.0
         );
@@ -105,7 +105,7 @@ fn the_shares_are_those_that_the_recording_was_made_of() {
     let quiet = found.iter().find(|segment| segment["label"] == "silence").unwrap();
     let since: jiff::Timestamp = quiet["start"].as_str().unwrap().parse().unwrap();
     let began: jiff::Timestamp = "2026-11-03T20:05:20Z".parse().unwrap();
-    assert!((0..8000).contains(&(since.as_millisecond() - began.as_millisecond())), "{quiet}");
+    assert!((since.as_millisecond() - began.as_millisecond()).abs() <= 1000, "{quiet}");
 
     // Nothing was heard in the hour before.
     let before = report_json(folder, &["--from", "2026-11-03T19:00:00Z", "--to", "2026-11-03T20:00:00Z"]);
@@ -130,7 +130,10 @@ fn a_killed_daemon_leaves_what_it_heard_and_the_outage_shows() {
     configure(folder, "", "file:tape.flac", "repeat = true");
     let whole = ["--from", "1h", "--by", "all"];
     let heard = || {
-        let found = if folder.join(FILE).exists() { segments(folder, &whole) } else { Vec::new() };
+        // The file is there a moment before its tables.
+        let is_log = Connection::open_with_flags(folder.join(FILE), OpenFlags::SQLITE_OPEN_READ_ONLY)
+            .and_then(|log| log.query_row("SELECT count(*) FROM level", [], |row| row.get::<_, i64>(0)));
+        let found = if is_log.is_ok() { segments(folder, &whole) } else { Vec::new() };
         let time = |of: &Value| of.as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_millisecond();
         let spans: Vec<(i64, i64)> =
             found.iter().map(|segment| (time(&segment["start"]), time(&segment["end"]))).collect();

@@ -437,7 +437,7 @@ fn bench_streams_counts_every_patch_to_its_acknowledgement() {
     for codec in ["mp3", "wav"] {
         let ended = run(
             folder.path(),
-            &["bench", "streams", "--sources", "3", "--codec", codec, "--seconds", "7", "--json"],
+            &["bench", "streams", "--sources", "3", "--codec", codec, "--seconds", "7", "--json", "--log"],
         );
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         let line = &ended.json()[0];
@@ -447,6 +447,7 @@ fn bench_streams_counts_every_patch_to_its_acknowledgement() {
         assert!(count("produced") >= 6, "{line}");
         assert_eq!(count("produced"), count("scored") + count("dropped"), "{line}");
         assert!(count("scored_least") >= 1, "{line}");
+        assert_eq!(count("logged"), count("scored"), "{line}");
         assert!(line["latency_ms_p50"].as_f64() > Some(0.0), "{line}");
         assert!(line["latency_ms_p99"].as_f64() >= line["latency_ms_p50"].as_f64(), "{line}");
     }

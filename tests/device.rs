@@ -38,6 +38,7 @@ fn open(uri: &str, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
         pacing: Pacing::Realtime,
         start: None,
         repeat: false,
+        reconnect_max: Duration::from_secs(60),
         piece: Duration::ZERO,
     };
     source::open(&config, stop)

@@ -164,7 +164,7 @@ fn streams_equal_pythons() {
                 index: 0,
                 span: PatchSpan { start: 0.0, end: 0.0 },
                 ends_at: jiff::Timestamp::UNIX_EPOCH,
-                level: Level { lufs_s: Level::FLOOR },
+                level: Level::default(),
             },
             segment: 1,
             start: start as u64,

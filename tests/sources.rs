@@ -365,6 +365,7 @@ fn config(uri: &str, pacing: Pacing) -> SourceConfig {
         pacing,
         start: None,
         repeat: false,
+        reconnect_max: Duration::from_secs(60),
         piece: Duration::ZERO,
     }
 }

@@ -83,11 +83,21 @@ fn formats_may_differ() {
     let folder = folder.path();
     cut("metal", 60.0, 10.0, &folder.join("one.wav"), &["-ar", "16000", "-ac", "1"]);
     cut("classical", 50.0, 30.0, &folder.join("two.flac"), &[]);
-    let (line, stderr) = play(folder, "path,start,seconds\none.wav,,\ntwo.flac,10,15\n", &[]);
+    let (line, stderr) = play(folder, "path,start,seconds\none.wav,,\ntwo.flac,10,15\n", &["--windows"]);
     assert_eq!(line["format_changes"], 1);
+    // Of the first piece there are eight patches; those of the second lie within it, to its end.
+    let windows = line["windows"].as_array().unwrap();
+    let spans: Vec<[f64; 2]> =
+        windows.iter().map(|window| ["start", "end"].map(|key| window[key].as_f64().unwrap())).collect();
+    assert!(spans.is_sorted(), "{spans:?}");
+    let (first, second): (Vec<[f64; 2]>, Vec<[f64; 2]>) =
+        spans.iter().copied().partition(|span| span[0] < 10.0);
+    assert!(first.iter().all(|span| span[1] <= 10.01) && first.len() == 8, "{first:?}");
+    assert!(second[0][0] < 10.01 && second.iter().all(|span| span[1] <= 25.01), "{second:?}");
+    assert!(second[second.len() - 1][1] > 24.0, "{second:?}");
     assert!(stderr.contains("change at 1 places"), "{stderr}");
     assert_eq!(line["piece_list"][1]["end"], 25.0);
-    assert!(line["labelled"].is_null() && line.get("windows").is_none());
+    assert!(line["labelled"].is_null());
     let table = run(folder, &["eval", "--stream", "--data", "list.csv"]);
     assert_eq!(table.code, Some(0), "{}", table.stderr);
     for row in ["2 pieces", "false changes an hour", "delay, median", "uncertain"] {

@@ -109,6 +109,94 @@ async fn icecast_is_followed() {
     }
 }
 
+/// What an encoder sends, and how.
+const MP3: [&str; 8] = ["-c:a", "libmp3lame", "-b:a", "128k", "-content_type", "audio/mpeg", "-f", "mp3"];
+
+/// An encoder that dies and comes back: the stream is lost, and found again.
+#[test]
+fn encoders_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let icecast = Icecast::start(folder.path());
+    let feed = || icecast.feed(&song("metal"), 60.0, "/alone", "Alone", &MP3);
+    let feeder = feed();
+    let source = format!(
+        "[[source]]\nname = \"alone\"\nuri = \"http://127.0.0.1:{}/alone\"\nreconnect_max = 3\n",
+        icecast.port
+    );
+    let daemon = daemon(folder.path(), &format!("{NO_MQTT}{source}"));
+    let is = |online: bool| {
+        daemon.wait_until(&format!("online: {online}"), || {
+            of(&daemon.json(), "availability", "alone").last().is_some_and(|line| line["online"] == online)
+        });
+    };
+    daemon.wait_until("metal", || genre(&daemon.json(), "alone").as_deref() == Some("metal"));
+    drop(feeder);
+    is(false);
+    daemon.wait_for_log("answers 404");
+    let _feeder = feed();
+    is(true);
+    daemon.wait_until("metal again", || genre(&daemon.json(), "alone").as_deref() == Some("metal"));
+    let ended = end(daemon);
+    let events = ended.lines("event", Some("alone"));
+    let reasons: Vec<_> = events.iter().filter_map(|event| event["reason"].as_str()).collect();
+    assert!(reasons.iter().any(|reason| reason.contains("/alone` ended")), "{reasons:?}");
+    assert!(events.iter().any(|event| event["event_type"] == "source_recovered"), "{events:?}");
+}
+
+#[test]
+fn listeners_of_mp3_are_moved() {
+    listeners_are_moved(&MP3);
+}
+
+#[test]
+fn listeners_of_aac_are_moved() {
+    listeners_are_moved(&["-c:a", "aac", "-b:a", "96k", "-content_type", "audio/aac", "-f", "adts"]);
+}
+
+/// Listeners who are moved to another mount and back hear another rate and other channels within one answer: no patch is of both.
+fn listeners_are_moved(codec: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let icecast = Icecast::start(folder.path());
+    let main = || {
+        let arguments = [codec, &["-ar", "44100", "-ac", "2"]].concat();
+        icecast.feed(&song("metal"), 60.0, "/main", "Main", &arguments)
+    };
+    let arguments = [codec, &["-ar", "22050", "-ac", "1", "-b:a", "48k"]].concat();
+    let spare = icecast.feed(&song("classical"), 60.0, "/spare", "Spare", &arguments);
+    let feeder = main();
+    let source = format!(
+        "[[source]]\nname = \"main\"\nuri = \"http://127.0.0.1:{}/main\"\nreconnect_max = 3\n",
+        icecast.port
+    );
+    let daemon = daemon(folder.path(), &format!("output_windows = true\n{NO_MQTT}{source}"));
+    let count = || of(&daemon.json(), "window", "main").count();
+    let hears = |of: &str| {
+        daemon.wait_until(of, || genre(&daemon.json(), "main").as_deref() == Some(of));
+        // A run of sound that has just begun is not told from the next.
+        let before = count();
+        daemon.wait_until("more of it", || count() > before + 12);
+    };
+    hears("metal");
+    drop(feeder);
+    icecast.set_title("/spare", "The spare one");
+    hears("classical");
+    daemon.wait_for_log("title: The spare one");
+    let _feeder = main();
+    hears("metal");
+    icecast.set_title("/main", "Back again");
+    daemon.wait_for_log("title: Back again");
+    drop(spare);
+    let ended = end(daemon);
+    let events = ended.lines("event", Some("main"));
+    assert!(!events.iter().any(|event| event["event_type"] == "source_lost"), "{}", ended.stderr);
+    let windows = ended.lines("window", Some("main"));
+    let starts: Vec<_> = windows.iter().map(|line| line["start"].as_f64().unwrap()).collect();
+    assert!(starts.is_sorted_by(|before, after| before < after), "time goes back: {starts:?}");
+    let patches: Vec<_> = windows.iter().map(|line| line["patch"].as_u64().unwrap()).collect();
+    let breaks = patches.windows(2).filter(|pair| pair[1] > pair[0] + 1).count();
+    assert!(breaks >= 2, "patches of both: {patches:?}");
+}
+
 /// Whether `genre` is what the song called `of` is.
 fn fits(genre: &str, of: &str) -> bool {
     match of {

@@ -35,7 +35,7 @@ svg { max-width: 100%; height: auto; } svg text { fill: currentColor; font: 12px
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: 2px 8px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--faint); }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--paper); }
 .key { display: inline-block; margin: 0 1em 0.4em 0; } .key i { display: inline-block; width: 12px; height: 12px; margin-right: 5px; }
 .unheard { fill: var(--faint); background: var(--faint); }
 ";
@@ -170,7 +170,8 @@ fn timeline(
         }
         first = end;
     }
-    for (place, anchor) in [(0.0, "start"), (0.5, "middle"), (1.0, "end")] {
+    for (place, anchor) in [(0.0, "start"), (0.25, "middle"), (0.5, "middle"), (0.75, "middle"), (1.0, "end")]
+    {
         let time = report.from + ((report.to - report.from) as f64 * place) as Ms;
         let _ = writeln!(
             text,
@@ -216,23 +217,34 @@ fn bars(
 }
 
 fn table(text: &mut String, source: &SourceReport, by: By, zone: &TimeZone) {
-    let labels = source.labels();
+    // What did not happen at all needs no column.
+    let all = parts(source, &source.total);
+    let is_off_format = source.total.off_format > 0;
     text.push_str("<div class=\"scroll\"><table>\n<tr><th>period</th><th>coverage %</th>");
-    for label in &labels {
-        let _ = write!(text, "<th>{}</th>", escape(label));
+    for (label, _) in &all {
+        let _ = write!(text, "<th>{}</th>", escape(words(label)));
     }
-    text.push_str(
-        "<th>outage</th><th>not running</th><th>not heard</th><th>changes</th><th>off format</th><th>LUFS mean</th>\
-         <th>min</th><th>max</th><th>events</th></tr>\n",
+    let off_format = if is_off_format { "<th>off format</th>" } else { "" };
+    let _ = writeln!(
+        text,
+        "<th>changes</th>{off_format}<th>LUFS mean</th><th>min</th><th>max</th><th>events</th></tr>"
     );
     let rows = source.rows.iter().map(|row| (short(row.start, by, zone), row));
     for (name, row) in rows.chain([("in all".to_owned(), &source.total)]) {
         let _ = write!(text, "<tr><td>{name}</td><td>{}</td>", percent(row.coverage()));
-        let heard = |label: &&str| row.heard.get(*label).copied().unwrap_or_default();
-        for part in labels.iter().map(heard).chain([row.lost, row.down, row.unheard]) {
+        for (label, _) in &all {
+            let part = match *label {
+                "lost" => row.lost,
+                "down" => row.down,
+                "unheard" => row.unheard,
+                label => row.heard.get(label).copied().unwrap_or_default(),
+            };
             let _ = write!(text, "<td>{}</td>", percent(row.share(part)));
         }
-        let _ = write!(text, "<td>{}</td><td>{}</td>", row.changes, percent(row.share(row.off_format)));
+        let _ = write!(text, "<td>{}</td>", row.changes);
+        if is_off_format {
+            let _ = write!(text, "<td>{}</td>", percent(row.share(row.off_format)));
+        }
         match row.lufs {
             Some(lufs) => {
                 let _ =
@@ -265,23 +277,12 @@ mod tests {
 
     #[test]
     fn a_page_needs_nothing_and_escapes_what_it_shows() {
-        let segment = |start, end, state: &str, label: &str| Segment {
-            start,
-            end,
-            state: state.into(),
-            label: label.into(),
-            confidence: None,
-            scored: 1,
-            dropped: 0,
-            title: None,
-            lufs: None,
-        };
         let record = Record {
             source: "fm1".into(),
             name: "<script>alert(1)</script> & \"co\"".into(),
             segments: vec![
-                segment(0, 600_000, "music", "r<&b"),
-                segment(600_000, 900_000, "speech", "speech"),
+                Segment::sample(0, 600_000, "music", "r<&b"),
+                Segment::sample(600_000, 900_000, "speech", "speech"),
             ],
             ..Record::default()
         };
@@ -302,6 +303,13 @@ mod tests {
         }
         // Of 960 slots the first 576 are music.
         assert!(page.contains("class=\"g0\" x=\"0.0\" y=\"0\" width=\"576.0\""), "{page}");
+        // There was no outage.
+        assert!(
+            page.contains("<th>not heard</th><th>changes</th>") && !page.contains("<th>outage</th>"),
+            "{page}"
+        );
+        assert!(page.contains("<td>60.0</td><td>30.0</td><td>10.0</td><td>0</td>"), "{page}");
+        assert_eq!(page.matches("y=\"46\"").count(), 5);
         assert!(page.contains("prefers-color-scheme: dark"));
     }
 }

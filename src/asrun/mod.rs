@@ -37,7 +37,7 @@ pub struct Segment {
     pub end: Ms,
     /// `music`, `speech`, `noise`, `uncertain` or `silence`.
     pub state: String,
-    /// The published genre: a label where `state` is `music`, else the state.
+    /// The genre: a label where `state` is `music`, else the state. As it was settled, or published while it is not.
     pub label: String,
     /// Mean posterior of the label, 0–1; `None` unless the state is `music`.
     pub confidence: Option<f64>,
@@ -49,6 +49,24 @@ pub struct Segment {
     pub title: Option<String>,
     /// Loudness of its patches; `None` where there is none.
     pub lufs: Option<Lufs>,
+}
+
+#[cfg(test)]
+impl Segment {
+    /// One of a patch, for tests.
+    fn sample(start: Ms, end: Ms, state: &str, label: &str) -> Self {
+        Self {
+            start,
+            end,
+            state: state.into(),
+            label: label.into(),
+            confidence: None,
+            scored: 1,
+            dropped: 0,
+            title: None,
+            lufs: None,
+        }
+    }
 }
 
 /// Why nothing could be heard.
@@ -224,7 +242,7 @@ pub struct Piece<'a> {
 pub enum What<'a> {
     /// Heard.
     Heard {
-        /// The published genre or state.
+        /// The genre or state.
         label: &'a str,
         /// Whether it is music.
         is_music: bool,

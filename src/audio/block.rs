@@ -73,7 +73,8 @@ pub struct Block {
     pub channels: u16,
     /// Native sample rate.
     pub rate: SampleRate,
-    /// Which samples of the source these are. At a gap, `start` counts the lost ones where the source knows their number.
+    /// Which samples of the source these are: `start` over `rate` is their time, also where the rate was another before. At a gap, `start`
+    /// counts the lost ones where the source knows their number.
     pub span: Span,
     /// Whether samples were lost, or continuity otherwise broken, just before this block.
     pub gap: bool,
@@ -101,14 +102,38 @@ impl Block {
     }
 }
 
-/// How loud the sound is at the end of a patch.
+/// How loud the sound is at the end of a patch, and what else is told without a model.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Level {
     /// EBU R128 short-term loudness (the last 3 s) in LUFS, at least [`Level::FLOOR`].
     pub lufs_s: f32,
+    /// EBU R128 momentary loudness (the last 0.4 s) in LUFS, at least [`Level::FLOOR`].
+    pub lufs_m: f32,
+    /// True peak of the last 3 s in dB of full scale (dBTP), at least [`Level::PEAK_FLOOR`]; where it was asked for.
+    pub true_peak_db: Option<f32>,
+    /// By how many dB the first of two channels is louder than the second, over the last 3 s, −60 to 60; absent of any
+    /// other number of channels, and in silence.
+    pub balance_db: Option<f32>,
+    /// For how many seconds the sound has repeated itself to the bit.
+    pub repeated_s: f32,
+    /// For how many seconds it has been one pure tone of the same pitch and level.
+    pub tone_s: f32,
 }
 
 impl Level {
     /// The lowest loudness that is reported, in LUFS: digital silence too.
     pub const FLOOR: f32 = -70.0;
+    /// The lowest true peak that is reported, in dBTP.
+    pub const PEAK_FLOOR: f32 = -120.0;
+
+    /// Sound of which the short-term loudness alone is known.
+    pub const fn of_loudness(lufs_s: f32) -> Self {
+        Self { lufs_s, lufs_m: lufs_s, true_peak_db: None, balance_db: None, repeated_s: 0.0, tone_s: 0.0 }
+    }
+}
+
+impl Default for Level {
+    fn default() -> Self {
+        Self::of_loudness(Self::FLOOR)
+    }
 }

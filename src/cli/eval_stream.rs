@@ -126,11 +126,11 @@ impl Task<'_> {
                 played.format_changes
             ));
         }
-        let settled = StreamFigures::new(&played.timeline, &played.settled);
+        let settled = StreamFigures::new(&played.timeline, &played.hindsight, &played.settled);
         let labelled = pieces
             .iter()
             .any(|piece| piece.label.is_some())
-            .then(|| StreamFigures::new(&played.timeline, &played.labelled(&pieces)));
+            .then(|| StreamFigures::new(&played.timeline, &played.hindsight, &played.labelled(&pieces)));
         let text = if self.json {
             let line = Line {
                 list: self.list.display().to_string(),
@@ -205,6 +205,7 @@ fn table(pieces: &[Piece], settled: &StreamFigures, labelled: Option<&StreamFigu
     row("delay, median", &|figures| seconds(figures.delay_s_median));
     row("delay, nine in ten", &|figures| seconds(figures.delay_s_p90));
     row("time with what is right", &|figures| percent(figures.right));
+    row("… in hindsight", &|figures| percent(figures.right_in_hindsight));
     row("uncertain", &|figures| percent(figures.uncertain));
     row("speech", &|figures| percent(figures.speech));
     row("noise", &|figures| percent(figures.noise));

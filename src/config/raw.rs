@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::Value;
 
 use super::Output;
-use crate::decision::{DecisionConfig, SilenceConfig};
+use crate::decision::{DeadAirConfig, DecisionConfig, ImbalanceConfig, SilenceConfig};
 use crate::model::ModelConfig;
 #[cfg(feature = "log")]
 use crate::sink::asrun::LogConfig;
@@ -66,8 +66,16 @@ pub struct RawSource {
     pub repeat: bool,
     #[serde(default = "default_lost_after")]
     pub lost_after: f64,
+    #[serde(default = "default_reconnect_max")]
+    pub reconnect_max: f64,
     #[serde(default)]
     pub silence: SilenceConfig,
+    #[serde(default)]
+    pub dead_air: DeadAirConfig,
+    #[serde(default)]
+    pub imbalance: ImbalanceConfig,
+    #[serde(default)]
+    pub true_peak: bool,
     #[serde(default)]
     pub format: Vec<String>,
     #[serde(default = "default_off_format_after")]
@@ -83,6 +91,10 @@ fn default_lost_after() -> f64 {
     5.0
 }
 
+fn default_reconnect_max() -> f64 {
+    60.0
+}
+
 impl RawSource {
     /// A source of which only the address is known.
     pub fn from_uri(uri: &str) -> Self {
@@ -94,7 +106,11 @@ impl RawSource {
             start: None,
             repeat: false,
             lost_after: default_lost_after(),
+            reconnect_max: default_reconnect_max(),
             silence: SilenceConfig::default(),
+            dead_air: DeadAirConfig::default(),
+            imbalance: ImbalanceConfig::default(),
+            true_peak: false,
             format: Vec::new(),
             off_format_after: default_off_format_after(),
             talk_limit: None,

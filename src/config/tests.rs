@@ -86,6 +86,7 @@ fn values_out_of_range_name_their_key() {
     check_error("[[source]]\nname = '++'\nuri = 'x'", "source `++`: a name needs");
     check_error("[[source]]\nuri = '-'\n[[source]]\nuri = 'stdin:'", "2 sources read standard input");
     check_error("[[source]]\nuri = 'x'\nlost_after = 0", "`lost_after` is 0");
+    check_error("[[source]]\nuri = 'x'\nreconnect_max = 0.5", "`reconnect_max` is 0.5");
 }
 
 #[test]
@@ -134,6 +135,7 @@ fn the_example_parses_and_shows_the_defaults() {
     assert_eq!(example.output, defaults.output);
     assert_eq!(example.sources[0].silence, defaults.sources[0].silence);
     assert_eq!(example.sources[0].lost_after, defaults.sources[0].lost_after);
+    assert_eq!(example.sources[0].source.reconnect_max, defaults.sources[0].source.reconnect_max);
     let model = ModelConfig { execution_providers: None, ..example.model };
     assert_eq!(model, defaults.model);
     #[cfg(feature = "mqtt")]

@@ -1,4 +1,4 @@
-//! `[decision]` and `[source.silence]`.
+//! `[decision]`, `[source.silence]`, `[source.dead_air]` and `[source.imbalance]`.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,9 @@ pub struct DecisionConfig {
     /// After a change, the best label is published once it leads the next by this much evidence, posterior times seconds;
     /// by more where the sound is nearer than 1 to what it was before the change.
     pub lead: f64,
+    /// After a change, a label other than the published one must lead by this share of the evidence as well, 0–1, less the longer
+    /// it has been since the change, and nothing after `carry`; by less where the published one has stood for less than 90 s.
+    pub clear: f64,
     /// Without a change, another label replaces the published one once it leads that by this much evidence.
     pub replace: f64,
     /// Evidence fades with this time constant, in seconds, 10 to 3600.
@@ -32,6 +35,7 @@ impl Default for DecisionConfig {
             change_distance: 0.57,
             change_seconds: 1.5,
             lead: 0.75,
+            clear: 0.75,
             replace: 150.0,
             memory: 600.0,
             carry: 40.0,
@@ -49,8 +53,10 @@ impl DecisionConfig {
         if !(0.0..=0.99).contains(&self.change_distance) {
             return Err(format!("`decision.change_distance` is {}, not 0 to 0.99", self.change_distance));
         }
-        if !(0.0..=1.0).contains(&self.least) {
-            return Err(format!("`decision.least` is {}, not 0 to 1", self.least));
+        for (key, value) in [("clear", self.clear), ("least", self.least)] {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(format!("`decision.{key}` is {value}, not 0 to 1"));
+            }
         }
         for (key, value, least) in [
             ("change_seconds", self.change_seconds, 0.01),
@@ -95,6 +101,72 @@ impl SilenceConfig {
         }
         if !(0.0..=86_400.0).contains(&self.after) {
             return Err(format!("`silence.after` is {}, not 0 to 86400 seconds", self.after));
+        }
+        Ok(())
+    }
+}
+
+/// `[source.dead_air]`: what else than silence counts as dead air.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeadAirConfig {
+    /// Sound that has repeated itself to the bit for this many seconds; 0: never.
+    pub loop_after: f64,
+    /// A pure tone that has lasted for this many seconds; 0: never.
+    pub tone_after: f64,
+}
+
+impl Default for DeadAirConfig {
+    fn default() -> Self {
+        Self { loop_after: 20.0, tone_after: 10.0 }
+    }
+}
+
+impl DeadAirConfig {
+    /// Checks what types cannot.
+    ///
+    /// # Errors
+    /// A message that names the key.
+    pub fn validate(&self) -> Result<(), String> {
+        for (key, value) in [("loop_after", self.loop_after), ("tone_after", self.tone_after)] {
+            if value != 0.0 && !(1.0..=86_400.0).contains(&value) {
+                return Err(format!("`dead_air.{key}` is {value}, not 1 to 86400 seconds, or 0 for never"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `[source.imbalance]`: when one of two channels counts as missing.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ImbalanceConfig {
+    /// One channel is louder than the other by at least this many dB, 6 to 60; 0: never.
+    pub threshold_db: f32,
+    /// For this many seconds.
+    pub after: f64,
+}
+
+impl Default for ImbalanceConfig {
+    fn default() -> Self {
+        Self { threshold_db: 20.0, after: 30.0 }
+    }
+}
+
+impl ImbalanceConfig {
+    /// Checks what types cannot.
+    ///
+    /// # Errors
+    /// A message that names the key.
+    pub fn validate(&self) -> Result<(), String> {
+        if self.threshold_db != 0.0 && !(6.0..=60.0).contains(&self.threshold_db) {
+            return Err(format!(
+                "`imbalance.threshold_db` is {}, not 6 to 60 dB, or 0 for never",
+                self.threshold_db
+            ));
+        }
+        if !(0.0..=86_400.0).contains(&self.after) {
+            return Err(format!("`imbalance.after` is {}, not 0 to 86400 seconds", self.after));
         }
         Ok(())
     }

@@ -81,6 +81,47 @@ impl Verdict {
     }
 }
 
+/// What makes dead air.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeadAir {
+    /// Too quiet for too long.
+    Silence,
+    /// The same sound again and again.
+    Loop,
+    /// One pure tone.
+    Tone,
+}
+
+impl DeadAir {
+    /// The name in payloads.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Silence => "silence",
+            Self::Loop => "loop",
+            Self::Tone => "tone",
+        }
+    }
+}
+
+/// One of two channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The first.
+    Left,
+    /// The second.
+    Right,
+}
+
+impl Side {
+    /// The name in payloads.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Left => "left",
+            Self::Right => "right",
+        }
+    }
+}
+
 /// One decided change.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
@@ -93,12 +134,12 @@ pub enum Change {
         /// Posterior of `to`, where it is a label.
         confidence: Option<f32>,
     },
-    /// Silence began.
-    DeadAirStarted,
-    /// Silence ended.
+    /// Dead air began.
+    DeadAirStarted(DeadAir),
+    /// Dead air ended.
     DeadAirEnded,
-    /// Audio stopped arriving.
-    Lost,
+    /// Audio stopped arriving; why, where it is known.
+    Lost(Option<Arc<str>>),
     /// Audio arrives again.
     Recovered,
     /// Music that does not belong to the format has been played for too long.
@@ -109,20 +150,34 @@ pub enum Change {
     TalkLimitStarted,
     /// No longer.
     TalkLimitEnded,
+    /// One of two channels is missing.
+    ImbalanceStarted {
+        /// Which.
+        quiet: Side,
+        /// By how many dB the left one is louder than the right one.
+        balance_db: f32,
+    },
+    /// Both are there again, or neither is.
+    ImbalanceEnded,
 }
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Genre { from, to, .. } => write!(f, "genre {from} → {to}"),
-            Self::DeadAirStarted => f.write_str("dead air started"),
+            Self::DeadAirStarted(by) => write!(f, "dead air started: {}", by.as_str()),
             Self::DeadAirEnded => f.write_str("dead air ended"),
-            Self::Lost => f.write_str("source lost"),
+            Self::Lost(None) => f.write_str("source lost"),
+            Self::Lost(Some(reason)) => write!(f, "source lost: {reason}"),
             Self::Recovered => f.write_str("source recovered"),
             Self::OffFormatStarted => f.write_str("off format"),
             Self::OffFormatEnded => f.write_str("on format again"),
             Self::TalkLimitStarted => f.write_str("too much talk"),
             Self::TalkLimitEnded => f.write_str("talk within its limit again"),
+            Self::ImbalanceStarted { quiet, balance_db } => {
+                write!(f, "the {} channel is missing ({balance_db:+.0} dB)", quiet.as_str())
+            }
+            Self::ImbalanceEnded => f.write_str("both channels are alike again"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the patches of a stretch of sound said, together.
 
-use super::event::GatePosteriors;
+use super::event::{GatePosteriors, State, Verdict};
 use super::trace::StateEvidence;
 
 /// Sums over patches, each weighted by the seconds that it stands for.
@@ -31,6 +31,11 @@ impl Evidence {
         self.states.get(state).copied().unwrap_or_default()
     }
 
+    /// The state that is noise.
+    pub fn noise(&self) -> usize {
+        self.states.len() - 1
+    }
+
     /// Mean share of state `state`, 0–1; 0 where there is no evidence.
     pub fn share(&self, state: usize) -> f64 {
         if self.seconds > 0.0 { self.of(state) / self.seconds } else { 0.0 }
@@ -42,6 +47,17 @@ impl Evidence {
         match self.posteriors.get(label) {
             Some(sum) if music > 0.0 => (sum / music).min(1.0),
             _ => 0.0,
+        }
+    }
+
+    /// Which verdict `state` is, with the mean posterior of a label.
+    pub fn verdict(&self, state: Option<usize>) -> Verdict {
+        let labels = self.posteriors.len();
+        match state {
+            Some(label) if label < labels => Verdict::music(label, self.posterior(label) as f32),
+            Some(state) if state == labels => Verdict::state(State::Speech),
+            Some(_) => Verdict::state(State::Noise),
+            None => Verdict::state(State::Uncertain),
         }
     }
 

@@ -5,12 +5,16 @@
 //!
 //! A patch's posteriors and what the gate makes of it are evidence ([`evidence`]) for the states
 //! labels, speech and noise. It adds up over a run, the sound since the last change ([`run`]), and the state that
-//! leads is published ([`choice`]). Silence is told by loudness alone ([`silence`]). [`trace`] says why.
+//! leads is published ([`choice`]). Dead air is told by the level alone ([`dead_air`], [`silence`]). [`trace`] says why, and
+//! [`hindsight`] what a stretch turned out to have been.
 
+mod balance;
 mod choice;
 mod config;
+mod dead_air;
 mod event;
 mod evidence;
+mod hindsight;
 mod run;
 mod silence;
 #[cfg(test)]
@@ -20,15 +24,19 @@ mod watch;
 
 use std::sync::Arc;
 
-pub use config::{DecisionConfig, SilenceConfig};
-pub use event::{Change, GatePosteriors, State, Verdict};
+pub use config::{DeadAirConfig, DecisionConfig, ImbalanceConfig, SilenceConfig};
+pub use event::{Change, DeadAir, GatePosteriors, Side, State, Verdict};
+pub use hindsight::Settled;
 pub use watch::{Watch, WatchConfig};
 
 use choice::Choice;
+use dead_air::DeadAirWatch;
 use evidence::Shares;
-use run::Runs;
-use silence::Silence;
+use hindsight::Hindsight;
+use run::{Runs, Step};
 use trace::Trace;
+
+use crate::audio::Level;
 
 /// The most seconds that one patch can stand for: after a hole it says nothing of the time before it.
 const MOST_SECONDS: f64 = 3.0;
@@ -38,14 +46,16 @@ const FIRST_SECONDS: f64 = 1.0;
 /// What one patch showed.
 #[derive(Debug, Clone, Copy)]
 pub struct Observation<'a> {
-    /// Time of the patch's end in the source, in seconds.
+    /// Time of the patch's beginning in the source, in seconds.
+    pub start: f64,
+    /// Time of its end.
     pub time: f64,
     /// The head's posteriors, 0–1, one a label.
     pub posteriors: &'a [f32],
     /// Posteriors of the gate, where there is one.
     pub gate: Option<GatePosteriors>,
-    /// Short-term loudness in LUFS.
-    pub lufs_s: f32,
+    /// How loud it was, and what else is told of it without the model.
+    pub level: Level,
 }
 
 /// State and best label of one patch alone, as windows and offline verdicts carry it.
@@ -70,7 +80,8 @@ pub struct Decider {
     shares: Shares,
     runs: Runs,
     choice: Choice,
-    silence: Silence,
+    dead_air: DeadAirWatch,
+    hindsight: Hindsight,
     /// Time of the last patch, heard or silent, since everything was forgotten.
     last: Option<f64>,
     /// Whether the last patch was evidence.
@@ -83,12 +94,18 @@ pub struct Decider {
 
 impl Decider {
     /// A decider that is `uncertain` so far.
-    pub fn new(labels: &[Arc<str>], decision: &DecisionConfig, silence: &SilenceConfig) -> Self {
+    pub fn new(
+        labels: &[Arc<str>],
+        decision: &DecisionConfig,
+        silence: &SilenceConfig,
+        dead_air: &DeadAirConfig,
+    ) -> Self {
         Self {
             shares: Shares::new(labels.len()),
             runs: Runs::new(labels.len(), decision),
             choice: Choice::new(decision),
-            silence: Silence::new(silence),
+            dead_air: DeadAirWatch::new(dead_air, silence),
+            hindsight: Hindsight::new(labels.len()),
             last: None,
             weighed: false,
             verdict: Verdict::state(State::Uncertain),
@@ -119,19 +136,19 @@ impl Decider {
 
     /// Whether the source counts as dead air.
     pub fn is_dead_air(&self) -> bool {
-        self.verdict.state == State::Silence
+        self.dead_air.present().is_some()
     }
 
     /// Label or name of a state as [`trace`] counts them: the labels, then speech, then noise.
     pub fn state_name(&self, state: usize) -> Arc<str> {
-        self.genre(self.verdict_of(Some(state)))
+        self.genre(self.runs.evidence().verdict(Some(state)))
     }
 
     /// Why the last patch, at `time`, led to what is published now.
     pub fn explain(&self, time: f64) -> Trace {
         let run = self.runs.explain();
         Trace {
-            level: self.silence.explain(time),
+            level: self.dead_air.explain(time),
             weighed: self.weighed,
             held: self.choice.held(),
             settled: self.choice.settled(),
@@ -144,16 +161,24 @@ impl Decider {
     /// Takes in one patch and returns what changed by it, in the order in which it is to be published.
     pub fn observe(&mut self, seen: Observation<'_>) -> Vec<Change> {
         let mut changes = self.recover();
-        let silent = self.silence.update(seen.time, seen.lufs_s);
-        if silent != (self.verdict.state == State::Silence) {
-            changes.push(if silent { Change::DeadAirStarted } else { Change::DeadAirEnded });
+        let was = self.dead_air.present();
+        let dead_air = self.dead_air.update(seen.time, &seen.level);
+        match (was, dead_air) {
+            (None, Some(by)) => changes.push(Change::DeadAirStarted(by)),
+            (Some(_), None) => changes.push(Change::DeadAirEnded),
+            _ => {}
         }
-        let next = if silent {
-            // What was heard before the silence says nothing about what comes after it.
-            self.forget();
-            Verdict::state(State::Silence)
-        } else {
-            self.weigh(&seen)
+        let dead = dead_air
+            .map(|by| Verdict::state(if by == DeadAir::Silence { State::Silence } else { State::Noise }));
+        self.hindsight.reach(seen.start, seen.time, dead, &self.choice);
+        let next = match dead {
+            Some(dead) => {
+                self.hindsight.die(dead, self.dead_air.lasted(seen.time, &seen.level), &self.choice);
+                // What was heard before it says nothing about what comes after it.
+                self.forget();
+                dead
+            }
+            None => self.weigh(&seen),
         };
         let (from, to) = (self.genre(self.verdict), self.genre(next));
         if from != to {
@@ -163,24 +188,35 @@ impl Decider {
         changes
     }
 
+    /// What has been settled since this was last asked for: stretches in order, without holes while the source is heard. The newest two
+    /// minutes or so are not.
+    pub fn settled(&mut self) -> Vec<Settled> {
+        self.hindsight.take()
+    }
+
+    /// Settles what is not yet: the source has ended, or is not heard for now, and what was heard is forgotten.
+    pub fn finish(&mut self) {
+        self.hindsight.close(&self.choice);
+        self.forget();
+    }
+
     /// Goes on with other settings; what was heard and decided stays.
     pub fn configure(&mut self, decision: &DecisionConfig, silence: &SilenceConfig) {
         self.runs.configure(decision);
         self.choice.configure(decision);
-        self.silence.configure(silence);
+        self.dead_air.silence.configure(silence);
     }
 
     /// The source is not heard for now: nothing is known of it.
     pub fn pause(&mut self) -> Vec<Change> {
         let from = self.verdict;
-        self.forget();
-        self.silence.reset();
-        if matches!(from.state, State::Lost | State::Uncertain) {
-            return Vec::new();
-        }
+        self.finish();
         let mut changes = Vec::new();
-        if from.state == State::Silence {
+        if self.dead_air.reset() {
             changes.push(Change::DeadAirEnded);
+        }
+        if matches!(from.state, State::Lost | State::Uncertain) {
+            return changes;
         }
         self.verdict = Verdict::state(State::Uncertain);
         changes.push(Change::Genre {
@@ -200,17 +236,17 @@ impl Decider {
         vec![Change::Recovered]
     }
 
-    /// Audio stopped arriving.
-    pub fn lose(&mut self) -> Vec<Change> {
+    /// Audio stopped arriving, for that reason.
+    pub fn lose(&mut self, reason: Option<Arc<str>>) -> Vec<Change> {
         let mut changes = Vec::new();
-        match self.verdict.state {
-            State::Lost => return changes,
-            State::Silence => changes.push(Change::DeadAirEnded),
-            _ => {}
+        if self.verdict.state == State::Lost {
+            return changes;
         }
-        changes.push(Change::Lost);
-        self.forget();
-        self.silence.reset();
+        if self.dead_air.reset() {
+            changes.push(Change::DeadAirEnded);
+        }
+        changes.push(Change::Lost(reason));
+        self.finish();
         self.verdict = Verdict::state(State::Lost);
         changes
     }
@@ -219,26 +255,27 @@ impl Decider {
     fn weigh(&mut self, seen: &Observation<'_>) -> Verdict {
         let seconds = self.last.map_or(FIRST_SECONDS, |last| (seen.time - last).clamp(0.0, MOST_SECONDS));
         self.last = Some(seen.time);
-        self.weighed = self.silence.is_loud(seen.lufs_s) && self.shares.set(seen.posteriors, seen.gate);
+        self.weighed =
+            self.dead_air.silence.is_loud(seen.level.lufs_s) && self.shares.set(seen.posteriors, seen.gate);
         if self.weighed {
-            let changed = self.runs.update(&self.shares, seconds);
-            self.choice.update(self.runs.evidence(), self.runs.age(), changed, self.runs.step());
+            let step = self.runs.update(&self.shares, seconds);
+            // A patch is of the kind that most of it is: the middle of the first one of a kind lies behind the change, that of the
+            // patch before it did not.
+            let begins = (seen.start + seen.time - seconds) / 2.0;
+            self.hindsight.weigh(
+                &self.shares,
+                run::counted(&self.shares, seconds),
+                begins,
+                step,
+                &self.choice,
+            );
+            let changed = step == Step::Changed;
+            self.choice.update(self.runs.evidence(), self.runs.age(), seconds, changed, self.runs.step());
             let evidence = self.runs.evidence();
             self.smoothed.clear();
             self.smoothed.extend((0..self.labels.len()).map(|label| evidence.posterior(label) as f32));
         }
-        self.verdict_of(self.choice.held())
-    }
-
-    fn verdict_of(&self, held: Option<usize>) -> Verdict {
-        match held {
-            Some(label) if label < self.labels.len() => {
-                Verdict::music(label, self.smoothed.get(label).copied().unwrap_or_default())
-            }
-            Some(state) if state == self.labels.len() => Verdict::state(State::Speech),
-            Some(_) => Verdict::state(State::Noise),
-            None => Verdict::state(State::Uncertain),
-        }
+        self.runs.evidence().verdict(self.choice.held())
     }
 
     fn forget(&mut self) {

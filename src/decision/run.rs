@@ -16,6 +16,32 @@ const NOISE: f64 = 0.3;
 /// What it counts for as a sign of a change: music has noisy bars, and noise for good is told some seconds later.
 const NOISE_CHANGE: f64 = 0.1;
 
+/// A run that was interrupted for less than so many seconds,
+const INTERRUPTION: f64 = 60.0;
+/// and goes on no further than this from what it was, in units, is one run with the interruption.
+const ALIKE: f64 = 0.05;
+
+/// What became of a patch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// It belongs to the run, and so does what waited.
+    Joined,
+    /// It may be the beginning of another.
+    Waits,
+    /// It is part of another, with all that waited.
+    Changed,
+}
+
+/// Seconds of evidence that a patch which stands for `seconds` is: fewer where it is noise.
+pub fn counted(patch: &Shares, seconds: f64) -> f64 {
+    weaken(patch, seconds, NOISE)
+}
+
+/// A second of noise counts for `noise` seconds.
+fn weaken(patch: &Shares, seconds: f64, noise: f64) -> f64 {
+    seconds * (1.0 - (1.0 - noise) * patch.noise())
+}
+
 /// Divides a source's sound into runs, and sums up the evidence of the newest.
 ///
 /// A piece of music goes back and forth between labels, and its next patch says little that the last ones did not.
@@ -24,6 +50,9 @@ const NOISE_CHANGE: f64 = 0.1;
 /// distance of one sure label from another, which is shorter where there are few labels. While the sum is above zero,
 /// patches wait beside the run. Once it passes `change_seconds`, they are the beginning of the next run, and what came
 /// before says nothing any more; where it falls back to zero, they were an episode, and join the run.
+///
+/// A piece may also go back and forth between parts of which each is long enough to be a run. Where a run begins just as the one
+/// before the last was, and that was not long ago, the three are one run.
 #[derive(Debug)]
 pub struct Runs {
     /// Between two labels of which each is sure.
@@ -35,6 +64,8 @@ pub struct Runs {
     waiting: Evidence,
     /// The run before.
     before: Evidence,
+    /// The run before that one.
+    earlier: Evidence,
     sum: f64,
     /// Seconds since the run began.
     age: f64,
@@ -57,6 +88,7 @@ impl Runs {
             run: Evidence::new(labels),
             waiting: Evidence::new(labels),
             before: Evidence::new(labels),
+            earlier: Evidence::new(labels),
             sum: 0.0,
             age: 0.0,
             waited: 0.0,
@@ -72,38 +104,39 @@ impl Runs {
         self.memory = config.memory;
     }
 
-    /// Takes in a patch that stands for `seconds`, fewer where it is noise; whether it completes a change.
-    pub fn update(&mut self, patch: &Shares, seconds: f64) -> bool {
-        self.age += seconds;
-        self.waited += seconds;
-        let lasted = seconds;
-        let counted = |noise: f64| lasted * (1.0 - (1.0 - noise) * patch.noise());
-        let seconds = counted(NOISE);
+    /// Takes in a patch that stands for `lasted` seconds.
+    pub fn update(&mut self, patch: &Shares, lasted: f64) -> Step {
+        self.age += lasted;
+        self.waited += lasted;
+        let seconds = counted(patch, lasted);
         self.patch_distance = (self.run.seconds() >= SETTLED).then(|| self.run.distance(patch) / self.unit);
         if let Some(distance) = self.patch_distance {
             let beyond = (distance - self.distance) / (1.0 - self.distance);
-            self.sum = (self.sum + beyond.min(MOST) * counted(NOISE_CHANGE)).max(0.0);
+            self.sum = (self.sum + beyond.min(MOST) * weaken(patch, lasted, NOISE_CHANGE)).max(0.0);
         }
         self.judged = self.sum;
         if self.sum == 0.0 {
             self.absorb();
             self.run.fade((-seconds / self.memory).exp());
             self.run.add(patch, seconds);
-            return false;
+            return Step::Joined;
         }
         if self.waiting.seconds() == 0.0 {
             self.waited = lasted;
         }
         self.waiting.add(patch, seconds);
         if !self.is_change() {
-            return false;
+            return Step::Waits;
         }
+        std::mem::swap(&mut self.earlier, &mut self.before);
         std::mem::swap(&mut self.before, &mut self.run);
         std::mem::swap(&mut self.run, &mut self.waiting);
         self.waiting.fade(0.0);
         self.sum = 0.0;
+        let before_lasted = self.age - self.waited;
         self.age = self.waited;
-        true
+        self.resume(before_lasted);
+        Step::Changed
     }
 
     /// Evidence of the newest run, without the patches that wait.
@@ -111,12 +144,12 @@ impl Runs {
         &self.run
     }
 
-    /// How far the newest run is from the one before, in units; 0 where there was none.
+    /// How far the newest run is from the one before, in units; 1 where there is none.
     pub fn step(&self) -> f64 {
-        self.run.distance_to(&self.before) / self.unit
+        if self.before.seconds() > 0.0 { self.run.distance_to(&self.before) / self.unit } else { 1.0 }
     }
 
-    /// How long the newest run has lasted, in seconds.
+    /// How long ago the newest run began, or went on, in seconds.
     pub fn age(&self) -> f64 {
         self.age
     }
@@ -142,6 +175,7 @@ impl Runs {
         self.run.fade(0.0);
         self.waiting.fade(0.0);
         self.before.fade(0.0);
+        self.earlier.fade(0.0);
         self.sum = 0.0;
         self.age = 0.0;
         self.patch_distance = None;
@@ -151,6 +185,19 @@ impl Runs {
     /// Whether the newest patch completed a change.
     fn is_change(&self) -> bool {
         self.judged > 0.0 && self.judged >= self.seconds
+    }
+
+    /// Makes one run of the newest and the two before it, where it is the one before the last, after an interruption of
+    /// `interruption` seconds.
+    fn resume(&mut self, interruption: f64) {
+        if self.earlier.seconds() > 0.0
+            && interruption < INTERRUPTION
+            && self.run.distance_to(&self.earlier) / self.unit < ALIKE
+        {
+            self.run.join(&self.before);
+            self.run.join(&self.earlier);
+            self.before.fade(0.0);
+        }
     }
 
     fn absorb(&mut self) {
@@ -182,7 +229,7 @@ mod tests {
         let mut found = Vec::new();
         for (index, patch) in patches.iter().enumerate() {
             assert!(shares.set(patch, None));
-            if runs.update(&shares, 1.0) {
+            if runs.update(&shares, 1.0) == Step::Changed {
                 found.push(index);
             }
         }
@@ -247,6 +294,29 @@ mod tests {
         assert!(matches!(found[..], [2..=4]), "{found:?}");
         assert!((0.8..1.0).contains(&runs.step()), "{}", runs.step());
         runs.reset();
-        assert_eq!(runs.step(), 0.0);
+        assert_eq!(runs.step(), 1.0);
+    }
+
+    #[test]
+    fn a_run_that_is_interrupted_goes_on() {
+        // After 20 seconds of the first label and `interruption` of the second: a patch of the first changes the run.
+        let back = |interruption: usize, patch: [f32; 3]| {
+            let mut runs = runs(0.75, 1.0);
+            let patches = [vec![A; 20], vec![B; interruption], vec![patch]].concat();
+            assert_eq!(changes(&mut runs, &patches), [20, 20 + interruption]);
+            runs
+        };
+        let whole = back(30, A);
+        assert_eq!(whole.age(), 1.0, "since the last change");
+        assert!((whole.evidence().share(1) - 30.0 / 51.0).abs() < 0.02, "{}", whole.evidence().share(1));
+        assert_eq!(whole.step(), 1.0, "there is none before it");
+        // Too late, and another.
+        for other in [back(61, A), back(30, [0.0, 0.0, 1.0]), back(30, [0.9, 0.1, 0.0])] {
+            assert_eq!((other.age(), other.evidence().seconds()), (1.0, 1.0));
+            assert!(other.step() > 0.5);
+        }
+        // What is one run is compared as one: the interruption's label is no change any more.
+        let mut whole = back(30, A);
+        assert!(changes(&mut whole, &[B; 20]).is_empty());
     }
 }

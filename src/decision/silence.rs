@@ -1,6 +1,7 @@
 //! Silence by loudness.
 
 use super::config::SilenceConfig;
+use super::event::DeadAir;
 use super::trace::Level;
 
 /// Above the threshold by this many LU, silence ends: noise at the threshold must not flap.
@@ -39,7 +40,7 @@ impl Silence {
     /// How it stands at `time`, the one of the last update.
     pub fn explain(&self, time: f64) -> Level {
         Level {
-            silent: self.silent,
+            dead_air: self.silent.then_some(DeadAir::Silence),
             quiet_below: self.quiet_below(),
             quiet_s: self.quiet_for(time),
             after: self.config.after,
@@ -56,7 +57,8 @@ impl Silence {
         self.config.threshold_lufs + if self.silent { HYSTERESIS_LU } else { 0.0 }
     }
 
-    fn quiet_for(&self, time: f64) -> f64 {
+    /// For how many seconds the loudness has been too low at `time`.
+    pub fn quiet_for(&self, time: f64) -> f64 {
         self.quiet_since.map_or(0.0, |since| time - since)
     }
 

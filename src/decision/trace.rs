@@ -2,6 +2,8 @@
 //!
 //! A *state* is counted as evidence counts them: the labels of the genre head, then speech, then noise.
 
+use super::event::DeadAir;
+
 /// How a source stands after one patch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trace {
@@ -21,11 +23,11 @@ pub struct Trace {
     pub carried_for: Option<f64>,
 }
 
-/// Silence.
+/// Silence, and what else is dead air.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Level {
-    /// Whether it is silent.
-    pub silent: bool,
+    /// What makes it dead air.
+    pub dead_air: Option<DeadAir>,
     /// What counts as quiet, in LUFS: the threshold, and where it is silent the margin on top of it.
     pub quiet_below: f32,
     /// For how many seconds it has been quiet.

@@ -1,9 +1,12 @@
-//! What a station is expected to sound like, and whether it does: its format, and how much it talks.
+//! What a station is expected to sound like, and whether it does: its format, how much it talks, and both its channels.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::balance::Balance;
+use super::config::ImbalanceConfig;
 use super::event::{Change, State, Verdict};
+use crate::audio::Level;
 
 /// What is expected of a source.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -14,6 +17,8 @@ pub struct WatchConfig {
     pub off_format_after: f64,
     /// Share of an hour, above 0 and at most 1, that may be talk; `None`: any.
     pub talk_limit: Option<f64>,
+    /// When one of two channels counts as missing.
+    pub imbalance: ImbalanceConfig,
 }
 
 /// The hour that talk is counted over, in seconds.
@@ -22,13 +27,15 @@ const HOUR: f64 = 3600.0;
 const PIECE: f64 = 60.0;
 /// Talk ends being too much below this part of the limit, so that it does not flap.
 const ENDS_BELOW: f64 = 0.9;
+/// So many seconds of music that belongs, others in between left out, end being off format: a wrong word in between does not.
+const BELONGS_FOR: f64 = 15.0;
 /// The most seconds that one verdict can stand for: after a hole it says nothing of the time before it.
 const MOST_SECONDS: f64 = 3.0;
 
 /// Holds what is published of one source against what is expected. Pure: time is the source's own.
 ///
-/// Music of a genre that does not belong adds up until one that does is published; speech, silence and noise neither
-/// add nor take away. Talk adds up over the last hour.
+/// Music of a genre that does not belong adds up until one that does has been published for some seconds; speech, silence and
+/// noise neither add nor take away. Talk adds up over the last hour.
 #[derive(Debug)]
 pub struct Watch {
     /// Whether each label belongs; empty: all do.
@@ -38,10 +45,13 @@ pub struct Watch {
     limit: Option<f64>,
     last: Option<f64>,
     off_seconds: f64,
+    /// Seconds of music that belongs since the last that does not.
+    belonging: f64,
     off: bool,
     /// Beginning and seconds of talk of each piece of the last hour.
     talk: VecDeque<(f64, f64)>,
     too_much: bool,
+    balance: Balance,
 }
 
 impl Watch {
@@ -66,30 +76,34 @@ impl Watch {
             limit: config.talk_limit.map(|share| share * HOUR),
             last: None,
             off_seconds: 0.0,
+            belonging: 0.0,
             off: false,
             talk: VecDeque::new(),
             too_much: false,
+            balance: Balance::new(&config.imbalance),
         })
     }
 
-    /// Takes in what is published from the patch at `time` (seconds) on; what changed by it.
-    pub fn observe(&mut self, time: f64, verdict: Verdict) -> Vec<Change> {
+    /// Takes in what is published from the patch at `time` (seconds) on, and its level; what changed by it.
+    pub fn observe(&mut self, time: f64, verdict: Verdict, level: &Level) -> Vec<Change> {
         let seconds = self.last.map_or(0.0, |last| (time - last).clamp(0.0, MOST_SECONDS));
         self.last = Some(time);
         let mut changes = Vec::new();
         changes.extend(self.hold_against_format(seconds, verdict));
         changes.extend(self.count_talk(time, seconds, verdict));
+        changes.extend(self.balance.observe(time, level, verdict.state != State::Silence));
         changes
     }
 
     /// Nothing is heard any more: what was raised ends.
     pub fn lose(&mut self) -> Vec<Change> {
         self.last = None;
-        self.off_seconds = 0.0;
+        (self.off_seconds, self.belonging) = (0.0, 0.0);
         self.talk.clear();
         let ends = [
             std::mem::take(&mut self.off).then_some(Change::OffFormatEnded),
             std::mem::take(&mut self.too_much).then_some(Change::TalkLimitEnded),
+            self.balance.lose(),
         ];
         ends.into_iter().flatten().collect()
     }
@@ -97,9 +111,14 @@ impl Watch {
     fn hold_against_format(&mut self, seconds: f64, verdict: Verdict) -> Option<Change> {
         let belongs = *self.belongs.get(verdict.label?)?;
         if belongs {
+            self.belonging += seconds;
+            if self.belonging < BELONGS_FOR {
+                return None;
+            }
             self.off_seconds = 0.0;
             return std::mem::take(&mut self.off).then_some(Change::OffFormatEnded);
         }
+        self.belonging = 0.0;
         self.off_seconds += seconds;
         let starts = !self.off && self.off_seconds >= self.off_format_after;
         self.off |= starts;
@@ -137,7 +156,8 @@ mod tests {
     fn watch(format: &[&str], off_format_after: f64, talk_limit: Option<f64>) -> Watch {
         let labels: Vec<Arc<str>> = ["jazz", "pop", "rock"].map(Arc::from).into();
         let format = format.iter().map(|genre| (*genre).to_owned()).collect();
-        Watch::new(&labels, &WatchConfig { format, off_format_after, talk_limit }).unwrap()
+        Watch::new(&labels, &WatchConfig { format, off_format_after, talk_limit, ..WatchConfig::default() })
+            .unwrap()
     }
 
     /// One verdict a second; the seconds at which something changed, and what.
@@ -146,7 +166,12 @@ mod tests {
         let mut found = Vec::new();
         for (seconds, verdict) in pieces {
             for _ in 0..*seconds {
-                found.extend(watch.observe(time.into(), *verdict).into_iter().map(|change| (time, change)));
+                found.extend(
+                    watch
+                        .observe(time.into(), *verdict, &Level::of_loudness(-20.0))
+                        .into_iter()
+                        .map(|change| (time, change)),
+                );
                 time += 1;
             }
         }
@@ -167,16 +192,20 @@ mod tests {
         let pieces = [
             (100, music(ROCK)),
             (50, music(JAZZ)), // not long enough
-            (10, music(ROCK)), // starts over
-            (40, music(JAZZ)), // from 160
+            (20, music(ROCK)), // starts over
+            (40, music(JAZZ)), // from 170
             (500, speech),     // counts for neither side
-            (30, music(JAZZ)), // from 700: 20 more seconds
+            (10, music(ROCK)), // from 710: too short to be meant
+            (30, music(JAZZ)), // from 720: 20 more seconds
+            (14, music(ROCK)), // from 750: too short, too
+            (5, music(JAZZ)),
+            (10, music(ROCK)), // from 769
             (5, speech),
-            (10, music(ROCK)), // from 735
+            (10, music(ROCK)), // from 784: 5 more seconds
         ];
         assert_eq!(
             follow(&mut watch, 0, &pieces),
-            [(719, Change::OffFormatStarted), (735, Change::OffFormatEnded)]
+            [(739, Change::OffFormatStarted), (788, Change::OffFormatEnded)]
         );
     }
 
@@ -210,7 +239,8 @@ mod tests {
     #[test]
     fn a_genre_that_the_model_does_not_know_is_named() {
         let labels: Vec<Arc<str>> = vec!["jazz".into()];
-        let config = WatchConfig { format: vec!["polka".into()], off_format_after: 1.0, talk_limit: None };
+        let config =
+            WatchConfig { format: vec!["polka".into()], off_format_after: 1.0, ..WatchConfig::default() };
         let error = Watch::new(&labels, &config).unwrap_err();
         assert!(error.contains("`polka`") && error.contains("`jazz`"), "{error}");
     }

@@ -1,6 +1,6 @@
 //! Blocks in, log-mel frames out.
 
-use super::intake::{Continuity, Intake};
+use super::intake::{Continuity, Intake, Measures};
 use super::{DspError, LogMel, LogMelParams};
 use crate::audio::Block;
 
@@ -19,7 +19,11 @@ impl FrameStream {
     /// # Errors
     /// When a parameter is out of its range.
     pub fn new(params: &LogMelParams) -> Result<Self, DspError> {
-        Ok(Self { intake: Intake::new(params, false), log_mel: LogMel::new(params)?, samples: Vec::new() })
+        Ok(Self {
+            intake: Intake::new(params, Measures::Nothing),
+            log_mel: LogMel::new(params)?,
+            samples: Vec::new(),
+        })
     }
 
     /// Hears `block` and appends the frames that it completes to `out`, row-major `[frames, bands]`.

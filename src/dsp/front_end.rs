@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::intake::{Continuity, Intake};
+use super::intake::{Continuity, Intake, Measures};
 use super::patches::Grid;
 use super::{DspError, LogMel, LogMelParams, PatchParams};
-use crate::audio::{Block, Patch, PatchSpan, SourceId};
+use crate::audio::{Block, Level, Patch, PatchSpan, SourceId};
 
 /// Rows of room beyond what a patch and a piece of input need, so that rows are moved seldom.
 const SPARE_ROWS: usize = 64;
@@ -107,7 +107,7 @@ impl FrontEnd {
         let opening_length = params.samples_for(patch.frames);
         Ok(Self {
             source,
-            intake: Intake::new(params, true),
+            intake: Intake::new(params, Measures::Level),
             log_mel,
             grid,
             params: *patch,
@@ -121,6 +121,12 @@ impl FrontEnd {
             opening: Vec::with_capacity(opening_length),
             opening_length,
         })
+    }
+
+    /// The same, with the true peak in the level of its patches, which costs three times as much as all else of that.
+    pub fn with_true_peak(mut self) -> Self {
+        self.intake = Intake::new(self.log_mel.params(), Measures::LevelAndPeak);
+        self
     }
 
     /// Cuts patches by `patch` from the next gap on; they are numbered on, and as long as before.
@@ -138,11 +144,6 @@ impl FrontEnd {
         self.counters
     }
 
-    /// Time after sample `sample` of the source, counted as in the blocks, in seconds since its first one.
-    pub fn seconds_at(&self, sample: u64) -> f64 {
-        self.intake.seconds_at(sample)
-    }
-
     /// Hears `block` and hands every patch that it completes to `emit`, in order.
     ///
     /// Allocates nothing after the first patch, but for the first block of a rate and channel count.
@@ -154,7 +155,7 @@ impl FrontEnd {
             self.start_segment(emit);
         }
         if let Some(time) = block.anchor {
-            self.anchor = Some((time, self.intake.seconds_at(block.span.start)));
+            self.anchor = Some((time, block.rate.seconds(block.span.start)));
         }
         for piece in Intake::pieces(block) {
             self.heard = true;
@@ -285,7 +286,11 @@ impl FrontEnd {
             index: self.counters.produced + self.segment.waiting.len() as u64,
             span,
             ends_at: self.time_at(span.end),
-            level: self.intake.level_at(end_sample),
+            level: Level {
+                tone_s: self.log_mel.tone_before(start + self.grid.frames) as f32
+                    * (hop as f64 / f64::from(rate.hertz())) as f32,
+                ..self.intake.level_at(end_sample)
+            },
         };
         self.segment.waiting.push_back((patch, start));
     }

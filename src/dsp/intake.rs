@@ -19,16 +19,23 @@ pub(super) enum Continuity {
     Starts,
 }
 
+/// What is measured of the sound on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Measures {
+    /// Nothing.
+    Nothing,
+    /// All of the [`Level`] that costs little.
+    Level,
+    /// The true peak, too.
+    LevelAndPeak,
+}
+
 /// Sanitise, loudness, downmix and resample, and where the current segment lies in the source.
 pub(super) struct Intake {
     model_rate: SampleRate,
-    measures: bool,
+    measures: Measures,
     format: Option<Format>,
-    /// Time of sample `base_sample`, in seconds since the source's first one. The base
-    /// moves when the rate changes, because indices are counted at the rate of their time.
-    base_seconds: f64,
-    base_sample: u64,
-    /// First sample of the segment.
+    /// First sample of the segment. A source whose rate changes numbers its samples anew, as if it had had the new one all along.
     origin: u64,
     /// Samples heard of the segment.
     heard: u64,
@@ -47,18 +54,9 @@ struct Format {
 }
 
 impl Intake {
-    /// An intake that has heard nothing; `measures`: whether it keeps the loudness.
-    pub(super) fn new(params: &LogMelParams, measures: bool) -> Self {
-        Self {
-            model_rate: params.sample_rate,
-            measures,
-            format: None,
-            base_seconds: 0.0,
-            base_sample: 0,
-            origin: 0,
-            heard: 0,
-            ended: false,
-        }
+    /// An intake that has heard nothing.
+    pub(super) fn new(params: &LogMelParams, measures: Measures) -> Self {
+        Self { model_rate: params.sample_rate, measures, format: None, origin: 0, heard: 0, ended: false }
     }
 
     /// Makes ready for `block`, and says whether a segment starts with it.
@@ -77,12 +75,7 @@ impl Intake {
                 }
             }
             _ => {
-                let format = Format::new(block, self.model_rate, self.measures)?;
-                if self.format.is_some() {
-                    self.base_seconds = self.seconds_at(expected);
-                    self.base_sample = expected;
-                }
-                self.format = Some(format);
+                self.format = Some(Format::new(block, self.model_rate, self.measures)?);
             }
         }
         self.origin = block.span.start;
@@ -103,10 +96,10 @@ impl Intake {
         out.clear();
         let Some(format) = &mut self.format else { return };
         sanitise(piece, &mut format.clean);
-        if let Some(loudness) = &mut format.loudness {
-            loudness.push(&format.clean);
-        }
         downmix(&format.clean, usize::from(format.channels), &mut format.mono);
+        if let Some(loudness) = &mut format.loudness {
+            loudness.push(&format.clean, &format.mono);
+        }
         self.heard += format.mono.len() as u64;
         format.resampler.push(&format.mono, out);
     }
@@ -141,34 +134,35 @@ impl Intake {
     }
 
     /// Time of sample `sample` of the source, in seconds since its first one.
-    pub(super) fn seconds_at(&self, sample: u64) -> f64 {
-        let Some(format) = &self.format else { return 0.0 };
-        let rate = format.rate;
-        if sample >= self.base_sample {
-            self.base_seconds + rate.seconds(sample - self.base_sample)
-        } else {
-            self.base_seconds - rate.seconds(self.base_sample - sample)
-        }
+    fn seconds_at(&self, sample: u64) -> f64 {
+        self.format.as_ref().map_or(0.0, |format| format.rate.seconds(sample))
     }
 
-    /// Loudness where `samples` of the model's samples of the segment end.
+    /// The level where `samples` of the model's samples of the segment end.
     pub(super) fn level_at(&self, samples: u64) -> Level {
-        let silence = Level { lufs_s: Level::FLOOR };
-        let Some(Format { rate, loudness: Some(loudness), .. }) = &self.format else { return silence };
+        let Some(Format { rate, loudness: Some(loudness), .. }) = &self.format else {
+            return Level::default();
+        };
         loudness.at(samples * u64::from(rate.hertz()) / u64::from(self.model_rate.hertz()))
     }
 }
 
 impl Format {
-    fn new(block: &Block, model_rate: SampleRate, measures: bool) -> Result<Self, DspError> {
+    fn new(block: &Block, model_rate: SampleRate, measures: Measures) -> Result<Self, DspError> {
         if block.channels == 0 || block.channels > MAX_CHANNELS {
             return Err(DspError::Channels(block.channels));
         }
+        let meter = |true_peak| Loudness::new(block.rate, block.channels, true_peak).map(Some);
+        let loudness = match measures {
+            Measures::Nothing => None,
+            Measures::Level => meter(false)?,
+            Measures::LevelAndPeak => meter(true)?,
+        };
         Ok(Self {
             rate: block.rate,
             channels: block.channels,
             resampler: Resampler::new(block.rate, model_rate)?,
-            loudness: measures.then(|| Loudness::new(block.rate, block.channels)).transpose()?,
+            loudness,
             clean: Vec::with_capacity(PIECE * usize::from(block.channels)),
             mono: Vec::with_capacity(PIECE),
         })

@@ -56,6 +56,11 @@ impl KWeighting {
         pairs.map(|(energy, gain)| energy[0] * gain[0] + energy[1] * gain[1]).sum()
     }
 
+    /// The weighted energies of the first two channels, summed as [`KWeighting::energy`]; `None` unless there are two.
+    pub(super) fn energies(&self) -> Option<[f64; 2]> {
+        (self.channels == 2).then(|| self.energies.first().copied()).flatten()
+    }
+
     /// Hears `interleaved`, in parts as they come: sums are the same to the bit.
     pub(super) fn hear(&mut self, interleaved: &[f32]) {
         for (index, (state, energy)) in self.states.iter_mut().zip(&mut self.energies).enumerate() {

@@ -6,8 +6,9 @@ use super::DspError;
 use super::compress::Compressor;
 use super::downmix::sanitise_into;
 use super::mel::MelBank;
-use super::params::{Compression, LogMelParams, Reference, check};
+use super::params::{Compression, LogMelParams, Reference, Spectrum, check};
 use super::stft::Stft;
+use super::tone::Tone;
 
 /// Hops that the buffer holds beyond one frame.
 const HOPS_AHEAD: usize = 16;
@@ -21,6 +22,7 @@ pub struct LogMel {
     stft: Stft,
     bank: MelBank,
     compressor: Compressor,
+    tone: Tone,
     /// Samples from the start of the next frame on, then room.
     buffer: Vec<f32>,
     filled: usize,
@@ -49,6 +51,7 @@ impl LogMel {
             stft: Stft::new(params),
             bank: MelBank::new(params),
             compressor,
+            tone: Tone::new(params.spectrum == Spectrum::Magnitude),
             buffer: vec![0.0; params.frame_length() + HOPS_AHEAD * params.hop_length],
             filled: 0,
             pushed: 0,
@@ -99,6 +102,12 @@ impl LogMel {
         self.filled = self.params.padding();
         self.buffer[..self.filled].fill(0.0);
         self.pushed = 0;
+        self.tone.reset();
+    }
+
+    /// For how many frames in a row, up to frame `end` (of the last hundred), the sound has been one pure, steady tone.
+    pub(super) fn tone_before(&self, end: u64) -> u32 {
+        self.tone.frames_before(end)
     }
 
     /// Appends every frame that the buffer holds whole.
@@ -114,6 +123,7 @@ impl LogMel {
         for (frame, row) in rows.chunks_exact_mut(bands).enumerate() {
             let start = frame * hop;
             let spectrum = self.stft.spectrum(&self.buffer[start..start + length]);
+            self.tone.hear(&spectrum[..=self.params.fft_size / 2]);
             self.bank.apply(spectrum, row);
         }
         self.compressor.apply(rows);

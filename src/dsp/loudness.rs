@@ -1,8 +1,10 @@
-//! EBU R128 short-term loudness at the source's own rate, before the downmix.
+//! The level at the source's own rate, before the downmix: EBU R128 loudness, balance, true peak, repetition.
 
 use super::DspError;
 use super::k_weighting::KWeighting;
+use super::repetition::Repetition;
 use super::resample::MIN_RATE;
+use super::true_peak::TruePeak;
 use crate::audio::{Level, SampleRate};
 
 /// The most channels that are measured.
@@ -11,34 +13,53 @@ pub(super) const MAX_CHANNELS: u16 = 64;
 /// Tenths of a second in the short-term window of 3 s.
 const WINDOW: usize = 30;
 
+/// Tenths of a second in the momentary window of 0.4 s.
+const MOMENT: usize = 4;
+
 /// Tenths of a second that can be looked back to.
 const HISTORY: usize = 64;
 
-/// Short-term loudness, taken every tenth of a second by the count of samples.
+/// The most that one channel can be louder than the other, in dB.
+const MAX_BALANCE: f32 = 60.0;
+
+/// The level, taken every tenth of a second by the count of samples.
 ///
 /// The 3 s window is kept as 30 energies of 100 ms, which is the same mean at a thirtieth
 /// of the cost; before 3 s have been heard, it is the mean over what there is, so that a
 /// short file isn't measured as if silence came before it.
 pub struct Loudness {
     filter: KWeighting,
+    repetition: Repetition,
+    true_peak: Option<TruePeak>,
     rate: u64,
     channels: usize,
     /// Samples (a channel) that were heard.
     heard: u64,
     /// Whole tenths of a second that were heard.
     tenths: u64,
-    /// Mean squares of the last tenths, K-weighted, by tenth modulo its length.
-    energies: [f64; WINDOW],
-    /// Short-term loudness in LUFS at the end of the last tenths, by tenth modulo its length.
-    history: [f32; HISTORY],
+    /// The last tenths, by tenth modulo its length.
+    window: [Tenth; WINDOW],
+    /// The level at the end of the last tenths, by tenth modulo its length.
+    history: [Level; HISTORY],
+}
+
+/// What one tenth of a second held.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tenth {
+    /// Mean square, K-weighted.
+    energy: f64,
+    /// The same of either of two channels.
+    sides: [f64; 2],
+    /// Largest magnitude between the samples.
+    peak: f32,
 }
 
 impl Loudness {
-    /// A meter that has heard nothing.
+    /// A meter that has heard nothing; `true_peak`: whether it takes the true peak as well.
     ///
     /// # Errors
     /// Without a channel, with more than 64, and below 4 kHz, where K-weighting has no filter.
-    pub fn new(rate: SampleRate, channels: u16) -> Result<Self, DspError> {
+    pub fn new(rate: SampleRate, channels: u16, true_peak: bool) -> Result<Self, DspError> {
         if channels == 0 || channels > MAX_CHANNELS {
             return Err(DspError::Channels(channels));
         }
@@ -47,66 +68,104 @@ impl Loudness {
         }
         Ok(Self {
             filter: KWeighting::new(rate, usize::from(channels)),
+            repetition: Repetition::new(rate),
+            true_peak: true_peak.then(|| TruePeak::new(rate, channels)).transpose()?,
             rate: u64::from(rate.hertz()),
             channels: usize::from(channels),
             heard: 0,
             tenths: 0,
-            energies: [0.0; WINDOW],
-            history: [Level::FLOOR; HISTORY],
+            window: [Tenth::default(); WINDOW],
+            history: [Level::default(); HISTORY],
         })
     }
 
-    /// Hears `interleaved`: finite, and a whole number of samples a channel.
-    pub fn push(&mut self, interleaved: &[f32]) {
-        let mut rest = interleaved;
+    /// Hears `interleaved`: finite, and a whole number of samples a channel; `mono` is its downmix.
+    pub fn push(&mut self, interleaved: &[f32], mono: &[f32]) {
+        let (mut rest, mut mono) = (interleaved, mono);
         while !rest.is_empty() {
             let edge = (self.tenths + 1) * self.rate / 10;
-            let wanted = (edge - self.heard) as usize * self.channels;
-            let (now, later) = rest.split_at(rest.len().min(wanted));
+            let wanted = (edge - self.heard) as usize;
+            let count = wanted.min(rest.len() / self.channels).min(mono.len());
+            if count == 0 {
+                return;
+            }
+            let now;
+            (now, rest) = rest.split_at(count * self.channels);
             self.filter.hear(now);
-            self.heard += (now.len() / self.channels) as u64;
-            rest = later;
+            if let Some(meter) = &mut self.true_peak {
+                meter.hear(now);
+            }
+            let now;
+            (now, mono) = mono.split_at(count);
+            self.repetition.push(now);
+            self.heard += count as u64;
             if self.heard == edge {
                 self.close_tenth();
             }
         }
     }
 
-    /// The level at sample `end`, counted from the first one: the short-term loudness at the
+    /// The level at sample `end`, counted from the first one: as it was at the
     /// last tenth of a second that was complete there. Of less than a tenth: of what there is.
     pub fn at(&self, end: u64) -> Level {
         // The largest k for which ⌊k · rate / 10⌋ ≤ end.
         let tenth = ((10 * (end + 1) - 1) / self.rate).min(self.tenths);
         if tenth > 0 {
             let oldest = self.tenths.saturating_sub(HISTORY as u64 - 1).max(1);
-            return Level { lufs_s: self.history[tenth.max(oldest) as usize % HISTORY] };
+            return self.history[tenth.max(oldest) as usize % HISTORY];
         }
-        Level {
-            lufs_s: if self.heard > 0 {
-                lufs(self.filter.energy() / self.heard as f64)
-            } else {
-                Level::FLOOR
-            },
+        match self.heard {
+            0 => Level::default(),
+            heard => Level::of_loudness(lufs(self.filter.energy() / heard as f64)),
         }
     }
 
     /// Forgets what it heard.
     pub fn reset(&mut self) {
         self.filter.reset();
+        self.repetition.reset();
+        if let Some(meter) = &mut self.true_peak {
+            meter.reset();
+        }
         (self.heard, self.tenths) = (0, 0);
-        self.history = [Level::FLOOR; HISTORY];
+        self.history = [Level::default(); HISTORY];
     }
 
     fn close_tenth(&mut self) {
-        let samples = self.heard - self.tenths * self.rate / 10;
-        self.energies[self.tenths as usize % WINDOW] = self.filter.energy() / samples as f64;
+        let samples = (self.heard - self.tenths * self.rate / 10) as f64;
+        self.window[self.tenths as usize % WINDOW] = Tenth {
+            energy: self.filter.energy() / samples,
+            sides: self.filter.energies().unwrap_or_default().map(|energy| energy / samples),
+            peak: self.true_peak.as_mut().map_or(0.0, TruePeak::take),
+        };
         self.filter.settle();
         self.tenths += 1;
-        let counted = WINDOW.min(self.tenths as usize);
+        let counted = &self.window[..WINDOW.min(self.tenths as usize)];
         // Summed in the order of the slots, which depends on the tenth alone.
-        let mean = self.energies[..counted].iter().sum::<f64>() / counted as f64;
-        self.history[self.tenths as usize % HISTORY] = lufs(mean);
+        let mean = |of: &dyn Fn(&Tenth) -> f64| counted.iter().map(of).sum::<f64>() / counted.len() as f64;
+        let moment = MOMENT.min(counted.len());
+        let last = (0..moment).map(|back| &self.window[(self.tenths as usize - 1 - back) % WINDOW]);
+        let lufs_s = lufs(mean(&|tenth| tenth.energy));
+        self.history[self.tenths as usize % HISTORY] = Level {
+            lufs_s,
+            lufs_m: lufs(last.map(|tenth| tenth.energy).sum::<f64>() / moment as f64),
+            true_peak_db: self.true_peak.is_some().then(|| {
+                let peak = counted.iter().map(|tenth| tenth.peak).fold(0.0, f32::max);
+                (20.0 * peak.log10()).max(Level::PEAK_FLOOR)
+            }),
+            balance_db: (self.channels == 2 && lufs_s > Level::FLOOR)
+                .then(|| balance(mean(&|tenth| tenth.sides[0]), mean(&|tenth| tenth.sides[1]))),
+            repeated_s: self.repetition.seconds(),
+            tone_s: 0.0,
+        };
     }
+}
+
+/// By how many dB the first energy is above the second.
+fn balance(first: f64, second: f64) -> f32 {
+    let ratio = (10.0 * (first / second).log10()) as f32;
+    // 0 over 0 is no number.
+    if ratio.is_nan() { 0.0 } else { ratio.clamp(-MAX_BALANCE, MAX_BALANCE) }
 }
 
 /// The constant of ITU-R BS.1770: loudness is 10 log10(energy) − 0.691.
@@ -125,6 +184,7 @@ mod tests {
     use ebur128::{EbuR128, Mode};
 
     use super::*;
+    use crate::dsp::downmix::downmix;
 
     fn rate(hertz: u32) -> SampleRate {
         SampleRate::new(hertz).unwrap()
@@ -141,10 +201,21 @@ mod tests {
             .collect()
     }
 
+    /// What a meter that also takes the true peak shows at the end of `signal`.
+    fn reading(hertz: u32, channels: u16, signal: &[f32]) -> Level {
+        let mut meter = Loudness::new(rate(hertz), channels, true).unwrap();
+        hear(&mut meter, channels, signal);
+        meter.at(u64::MAX / 100)
+    }
+
+    fn hear(meter: &mut Loudness, channels: u16, signal: &[f32]) {
+        let mut mono = Vec::new();
+        downmix(signal, channels.into(), &mut mono);
+        meter.push(signal, &mono);
+    }
+
     fn level(hertz: u32, channels: u16, signal: &[f32]) -> f32 {
-        let mut meter = Loudness::new(rate(hertz), channels).unwrap();
-        meter.push(signal);
-        meter.at(u64::MAX / 100).lufs_s
+        reading(hertz, channels, signal).lufs_s
     }
 
     #[test]
@@ -167,9 +238,42 @@ mod tests {
         signal.extend(tone(44_100, 2, 3.35, 0.01));
         let mut reference = EbuR128::new(2, 44_100, Mode::S).unwrap();
         reference.add_frames_f32(&signal[..2 * 44_100 * 73 / 10]).unwrap();
-        let expected = reference.loudness_shortterm().unwrap() as f32;
-        let read = level(44_100, 2, &signal);
-        assert!((read - expected).abs() < 0.01, "{read} {expected}");
+        let expected = [reference.loudness_shortterm().unwrap(), reference.loudness_momentary().unwrap()];
+        let read = reading(44_100, 2, &signal);
+        for (read, expected) in [read.lufs_s, read.lufs_m].into_iter().zip(expected) {
+            assert!((read - expected as f32).abs() < 0.01, "{read} {expected}");
+        }
+    }
+
+    #[test]
+    fn the_true_peak_lies_between_the_samples() {
+        // EBU Tech 3341, case 17: a sine of a quarter of the rate whose samples lie at 45°, 135° …; its peak is −6 dBTP.
+        let signal: Vec<f32> = (0..96_000)
+            .flat_map(|n| [(0.5 * (TAU * (f64::from(n) / 4.0 + 0.125)).sin()) as f32; 2])
+            .collect();
+        let peak = reading(48_000, 2, &signal).true_peak_db.unwrap();
+        assert!((-6.4..=-5.8).contains(&peak), "{peak}");
+        let highest = signal.iter().copied().fold(0.0, f32::max);
+        assert!((20.0 * highest.log10() + 9.03).abs() < 0.01, "its samples are 3 dB below");
+        // It is of the last 3 s, and given where it was asked for.
+        let faded = [signal, vec![0.0; 2 * 48_000 * 33 / 10]].concat();
+        assert_eq!(reading(48_000, 2, &faded).true_peak_db, Some(Level::PEAK_FLOOR));
+        let mut meter = Loudness::new(rate(48_000), 2, false).unwrap();
+        hear(&mut meter, 2, &faded);
+        assert_eq!(meter.at(96_000).true_peak_db, None);
+    }
+
+    #[test]
+    fn the_louder_channel_is_told() {
+        let of = |left: f64, right: f64| {
+            let pairs = tone(48_000, 1, 4.0, 1.0);
+            let signal: Vec<f32> = pairs.iter().flat_map(|x| [x * left as f32, x * right as f32]).collect();
+            reading(48_000, 2, &signal).balance_db
+        };
+        assert!(of(0.1, 0.1).unwrap().abs() < 1e-6);
+        assert!((of(0.1, 0.05).unwrap() - 6.02).abs() < 0.01 && (of(0.01, 0.1).unwrap() + 20.0).abs() < 0.01);
+        assert_eq!((of(0.1, 0.0), of(0.0, 0.1), of(0.0, 0.0)), (Some(60.0), Some(-60.0), None));
+        assert_eq!(reading(48_000, 1, &tone(48_000, 1, 4.0, 0.1)).balance_db, None);
     }
 
     #[test]
@@ -185,23 +289,26 @@ mod tests {
     fn silence_is_the_floor_at_every_rate_and_width() {
         for hertz in [4000, 8000, 11_025, 44_100, 192_000, 768_000] {
             for channels in [1, 2, 3, 5, 6, 8, 64] {
-                let mut meter = Loudness::new(rate(hertz), channels).unwrap();
-                assert_eq!(meter.at(0).lufs_s, Level::FLOOR);
-                meter.push(&vec![0.0; usize::from(channels) * 1000]);
-                assert_eq!(meter.at(1000).lufs_s, Level::FLOOR);
+                let mut meter = Loudness::new(rate(hertz), channels, false).unwrap();
+                assert_eq!(meter.at(0), Level::default());
+                hear(&mut meter, channels, &vec![0.0; usize::from(channels) * 1000]);
+                assert_eq!(meter.at(1000), Level::default());
             }
         }
-        assert!(Loudness::new(rate(48_000), 65).is_err() && Loudness::new(rate(48_000), 0).is_err());
+        assert!(
+            Loudness::new(rate(48_000), 65, false).is_err() && Loudness::new(rate(48_000), 0, false).is_err()
+        );
     }
 
     #[test]
     fn pieces_give_the_same_bits_as_the_whole() {
-        let signal = tone(11_025, 3, 4.0, 0.2);
-        let mut whole = Loudness::new(rate(11_025), 3).unwrap();
-        whole.push(&signal);
-        for piece in [3, 999, 30_000] {
-            let mut meter = Loudness::new(rate(11_025), 3).unwrap();
-            signal.chunks(piece).for_each(|piece| meter.push(piece));
+        let signal = tone(11_025, 2, 0.25, 0.2).repeat(20);
+        let mut whole = Loudness::new(rate(11_025), 2, true).unwrap();
+        hear(&mut whole, 2, &signal);
+        assert!(whole.at(u64::MAX / 100).repeated_s > 4.0);
+        for piece in [2, 998, 30_000] {
+            let mut meter = Loudness::new(rate(11_025), 2, true).unwrap();
+            signal.chunks(piece).for_each(|piece| hear(&mut meter, 2, piece));
             assert_eq!(meter.history, whole.history);
         }
     }

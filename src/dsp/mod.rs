@@ -1,7 +1,7 @@
 //! Floor 1: from blocks of samples to patches of log-mel frames. Pure: no input or output, no threads, no clock.
 //!
 //! ```text
-//! Block ─▶ sanitise ─┬─▶ loudness (native rate, all channels) ──────────────┐
+//! Block ─▶ sanitise ─┬─▶ loudness (native rate, all channels), repetition ──┐
 //!                    └─▶ downmix ─▶ resample ─▶ log-mel frames ─▶ patches ──┴─▶ PatchView
 //! ```
 //!
@@ -29,9 +29,12 @@ mod loudness;
 mod mel;
 mod params;
 mod patches;
+mod repetition;
 mod resample;
 mod stft;
 mod taper;
+mod tone;
+mod true_peak;
 
 pub use compress::{exp10_minus_one, log10_one_plus};
 pub use downmix::SAMPLE_LIMIT;
@@ -67,6 +70,9 @@ pub enum DspError {
     /// The source's channel count is not supported.
     #[error("the sound has `{0}` channels; use 1 to {max}", max = loudness::MAX_CHANNELS)]
     Channels(u16),
+    /// The meter of true peaks does not know such sound.
+    #[error("the true peak of `{1}` channels at `{0}` cannot be measured; leave out `true_peak`")]
+    TruePeak(SampleRate, u16),
     /// A finite source ended without a single sample.
     #[error("the sound is empty; give a file or stream that holds at least one sample")]
     Empty,

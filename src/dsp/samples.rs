@@ -1,8 +1,13 @@
 //! Signals that the tests of several files share.
 
-/// White noise from −1 to 1, the same each time, by a linear congruential generator (Numerical Recipes' constants).
+/// White noise from −1 to 1, the same each time.
 pub fn noise(samples: usize) -> Vec<f32> {
-    let mut state = 1_u32;
+    seeded_noise(samples, 1)
+}
+
+/// White noise from −1 to 1, another for each `seed`, by a linear congruential generator (Numerical Recipes' constants).
+pub fn seeded_noise(samples: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(seed).wrapping_mul(seed);
     std::iter::repeat_with(|| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 8) as f32 / 8_388_608.0 - 1.0

@@ -182,7 +182,7 @@ mod tests {
     fn parcels_are_taken_back_and_notes_stay() {
         let (inlets, outlet) = queues(1, 4);
         inlets[0].send(parcel(0, 1));
-        inlets[0].send(Work::Note(SourceId(0), Note::Lost));
+        inlets[0].send(Work::Note(SourceId(0), Note::Ended));
         inlets[0].send(parcel(0, 2));
         let mut back = Vec::new();
         inlets[0].take_back(|parcel| back.push(parcel.stretch.patches[0]));

@@ -11,9 +11,10 @@ use super::control::{Dials, Refused, Settings};
 use super::fanout::Fanout;
 use super::feature::Note;
 use super::infer::Judged;
+use super::supervisor::Health;
 use super::trace;
 use super::usage::Usage;
-use crate::audio::{Patch, SourceId};
+use crate::audio::{Level, Patch, SourceId};
 use crate::decision::{Change, Decider, Observation, Verdict, Watch, raw};
 use crate::model::Scores;
 use crate::sink::{Ask, Cause, Message, Request, payload};
@@ -48,8 +49,8 @@ pub struct SourceDesk {
 
 impl SourceDesk {
     /// Audio stopped arriving: what was raised ends before the source is said to be lost.
-    fn lose(&mut self) -> Vec<Change> {
-        [self.watch.lose(), self.decider.lose()].concat()
+    fn lose(&mut self, reason: &Arc<str>) -> Vec<Change> {
+        [self.watch.lose(), self.decider.lose(Some(reason.clone()))].concat()
     }
 }
 
@@ -109,7 +110,7 @@ struct Desk {
     since: Timestamp,
     patch: u64,
     raw: Option<Verdict>,
-    lufs_s: Option<f32>,
+    level: Option<Level>,
     tags: Vec<f32>,
     title: Option<Arc<str>>,
     heartbeat_due: Instant,
@@ -117,7 +118,9 @@ struct Desk {
     open: bool,
     /// Whether audio arrives.
     arriving: bool,
-    failed: Option<String>,
+    health: Health,
+    /// Why it is not healthy.
+    health_reason: Option<Arc<str>>,
 }
 
 impl Director {
@@ -137,14 +140,15 @@ impl Director {
                 since: now,
                 patch: 0,
                 raw: None,
-                lufs_s: None,
+                level: None,
                 tags: Vec::new(),
                 title: None,
                 heartbeat_due: clock,
                 attributes_due: clock,
                 open: true,
                 arriving: false,
-                failed: None,
+                health: Health::Starting,
+                health_reason: None,
             })
             .collect();
         Self { constants, desks, inference, inbound, fanout, usage: Usage::begin() }
@@ -198,10 +202,18 @@ impl Director {
         }
         let stats = self.stats();
         self.fanout.send(Message::Stats(Arc::new(stats)));
-        for desk in self.desks.iter().filter(|desk| desk.open) {
-            self.fanout.send(Message::Availability { source: desk.fixed.name.clone(), online: false });
+        let failed = self.desks.iter().filter(|desk| !desk.open && desk.health == Health::Failed);
+        let failed = failed
+            .filter_map(|desk| {
+                Some((desk.fixed.display_name.clone(), desk.health_reason.as_ref()?.to_string()))
+            })
+            .collect();
+        for index in 0..self.desks.len() {
+            if self.desks[index].open {
+                self.close(index);
+            }
         }
-        self.desks.into_iter().filter_map(|desk| Some((desk.fixed.display_name, desk.failed?))).collect()
+        failed
     }
 
     fn scored(&mut self, patch: &Patch, scores: Scores, arrived: Instant) {
@@ -211,8 +223,8 @@ impl Director {
             // It was under way when the source was paused.
             return;
         }
-        let lufs_s = patch.level.lufs_s;
-        let verdict = raw(&scores.posteriors, scores.gate, lufs_s, &desk.fixed.settings.silence);
+        let level = patch.level;
+        let verdict = raw(&scores.posteriors, scores.gate, level.lufs_s, &desk.fixed.settings.silence);
         let window = payload::Window {
             run: self.constants.run.clone(),
             ts: patch.ends_at,
@@ -223,7 +235,9 @@ impl Director {
             genre: desk.fixed.decider.genre(verdict),
             confidence: verdict.confidence,
             scores: self.constants.labels.iter().cloned().zip(scores.posteriors.iter().copied()).collect(),
-            lufs_s,
+            lufs_s: level.lufs_s,
+            lufs_m: level.lufs_m,
+            true_peak_db: level.true_peak_db,
         };
         let cause = Cause { arrived, counters: desk.fixed.counters.clone() };
         let Acknowledged { windows, events } = self.constants.acknowledged;
@@ -234,12 +248,17 @@ impl Director {
         });
         desk.patch = patch.index + 1;
         desk.raw = Some(verdict);
-        desk.lufs_s = Some(lufs_s);
+        desk.level = Some(level);
         desk.tags = scores.tags;
-        let seen =
-            Observation { time: patch.span.end, posteriors: &scores.posteriors, gate: scores.gate, lufs_s };
+        let seen = Observation {
+            start: patch.span.start,
+            time: patch.span.end,
+            posteriors: &scores.posteriors,
+            gate: scores.gate,
+            level,
+        };
         let mut changes = desk.fixed.decider.observe(seen);
-        changes.extend(desk.fixed.watch.observe(patch.span.end, desk.fixed.decider.verdict()));
+        changes.extend(desk.fixed.watch.observe(patch.span.end, desk.fixed.decider.verdict(), &level));
         let is_timed = windows || (events && !changes.is_empty());
         if !is_timed {
             cause.end();
@@ -264,15 +283,17 @@ impl Director {
         match note {
             Note::Arriving => {
                 self.desks[index].arriving = true;
+                (self.desks[index].health, self.desks[index].health_reason) = (Health::Healthy, None);
                 if !self.desks[index].fixed.settings.paused {
                     self.fanout.send(Message::Availability { source: name, online: true });
                 }
                 let changes = self.desks[index].fixed.decider.recover();
                 self.publish_changes(index, changes, now, None);
             }
-            Note::Lost => {
+            Note::Lost { health, reason } => {
                 self.desks[index].arriving = false;
-                let changes = self.desks[index].fixed.lose();
+                let changes = self.desks[index].fixed.lose(&reason);
+                (self.desks[index].health, self.desks[index].health_reason) = (health, Some(reason));
                 // The event and the state go out before the availability that would hide them.
                 self.publish_changes(index, changes, now, None);
                 self.fanout.send(Message::Availability { source: name, online: false });
@@ -286,12 +307,15 @@ impl Director {
             }
             Note::Ended => {
                 tracing::info!(source = &*name, "ended");
+                self.desks[index].health_reason = None;
                 self.close(index);
             }
             Note::Failed(reason) => {
-                let changes = self.desks[index].fixed.lose();
+                let reason = Arc::from(reason);
+                let changes = self.desks[index].fixed.lose(&reason);
                 self.publish_changes(index, changes, now, None);
-                self.desks[index].failed = Some(reason);
+                self.desks[index].health = Health::Failed;
+                self.desks[index].health_reason = Some(reason);
                 self.close(index);
             }
         }
@@ -338,7 +362,7 @@ impl Director {
     fn pause(&mut self, index: usize) {
         let desk = &mut self.desks[index];
         let changes = [desk.fixed.watch.lose(), desk.fixed.decider.pause()].concat();
-        (desk.raw, desk.lufs_s) = (None, None);
+        (desk.raw, desk.level) = (None, None);
         let source = desk.fixed.name.clone();
         self.publish_changes(index, changes, Timestamp::now(), None);
         self.publish_state(index);
@@ -380,10 +404,13 @@ impl Director {
         let desk = &mut self.desks[index];
         desk.open = false;
         desk.arriving = false;
+        desk.fixed.decider.finish();
+        self.publish_settled(index);
+        let desk = &self.desks[index];
         self.fanout.send(Message::Availability { source: desk.fixed.name.clone(), online: false });
     }
 
-    /// Publishes events in order, then the state that they led to.
+    /// Hands on what has been settled, then events in order and the state that they led to.
     fn publish_changes(
         &mut self,
         index: usize,
@@ -391,12 +418,13 @@ impl Director {
         at: Timestamp,
         mut cause: Option<Cause>,
     ) {
+        self.publish_settled(index);
         if changes.is_empty() {
             return;
         }
         for change in changes {
             let desk = &mut self.desks[index];
-            if matches!(change, Change::Genre { .. } | Change::Lost | Change::Recovered) {
+            if matches!(change, Change::Genre { .. } | Change::Lost(_) | Change::Recovered) {
                 desk.since = at;
             }
             tracing::debug!(source = &*desk.fixed.name, "{change}");
@@ -404,6 +432,22 @@ impl Director {
             self.publish_event(index, event_kind(change), at, cause.take());
         }
         self.publish_state(index);
+    }
+
+    /// Hands on what has been settled.
+    fn publish_settled(&mut self, index: usize) {
+        let desk = &mut self.desks[index];
+        for stretch in desk.fixed.decider.settled() {
+            let payload = payload::Settled {
+                start: stretch.start,
+                end: stretch.end,
+                state: stretch.verdict.state.as_str(),
+                genre: desk.fixed.decider.genre(stretch.verdict),
+                confidence: stretch.verdict.confidence,
+            };
+            let source = desk.fixed.name.clone();
+            self.fanout.send(Message::Settled { source, payload: Arc::new(payload) });
+        }
     }
 
     fn publish_event(&mut self, index: usize, kind: payload::EventKind, at: Timestamp, cause: Option<Cause>) {
@@ -428,7 +472,9 @@ impl Director {
             raw_genre: desk.raw.map(|raw| desk.fixed.decider.genre(raw)),
             raw_confidence: desk.raw.and_then(|raw| raw.confidence),
             since: desk.since,
-            lufs_s: desk.lufs_s,
+            lufs_s: desk.level.map(|level| level.lufs_s),
+            lufs_m: desk.level.map(|level| level.lufs_m),
+            true_peak_db: desk.level.and_then(|level| level.true_peak_db),
             dead_air: if desk.fixed.decider.is_dead_air() { "ON" } else { "OFF" },
             source: desk.fixed.name.clone(),
             source_name: desk.fixed.display_name.clone(),
@@ -461,6 +507,8 @@ impl Director {
                 let counters = &desk.fixed.counters;
                 let stats = payload::SourceStats {
                     state: desk.fixed.decider.verdict().state.as_str(),
+                    health: desk.health.as_str(),
+                    health_reason: desk.health_reason.clone(),
                     produced: counters.produced.get(),
                     scored: counters.scored.get(),
                     dropped: counters.dropped.get(),
@@ -489,14 +537,18 @@ impl Director {
 fn event_kind(change: Change) -> payload::EventKind {
     match change {
         Change::Genre { from, to, confidence } => payload::EventKind::GenreChanged { from, to, confidence },
-        Change::DeadAirStarted => payload::EventKind::DeadAirStarted,
+        Change::DeadAirStarted(by) => payload::EventKind::DeadAirStarted { reason: by.as_str() },
         Change::DeadAirEnded => payload::EventKind::DeadAirEnded,
-        Change::Lost => payload::EventKind::SourceLost,
+        Change::Lost(reason) => payload::EventKind::SourceLost { reason },
         Change::Recovered => payload::EventKind::SourceRecovered,
         Change::OffFormatStarted => payload::EventKind::OffFormatStarted,
         Change::OffFormatEnded => payload::EventKind::OffFormatEnded,
         Change::TalkLimitStarted => payload::EventKind::TalkLimitStarted,
         Change::TalkLimitEnded => payload::EventKind::TalkLimitEnded,
+        Change::ImbalanceStarted { quiet, balance_db } => {
+            payload::EventKind::ImbalanceStarted { quiet: quiet.as_str(), balance_db }
+        }
+        Change::ImbalanceEnded => payload::EventKind::ImbalanceEnded,
     }
 }
 

@@ -9,22 +9,19 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::EngineError;
 use super::batcher::Inlet;
 use super::control::Dials;
+use super::supervisor::{Health, Next, Quiet, Supervisor};
 use crate::audio::{Block, Patch, SourceId, Span};
-use crate::backoff::Backoff;
 use crate::dsp::{FrontEnd, LogMelParams, PatchParams, PatchView};
 use crate::model::{Cutter, Feed, Stretch};
-use crate::source::{self, Pacing, Read, Source, SourceConfig, SourceError, Uri};
+use crate::source::{self, Bookmark, Pacing, Read, Source, SourceConfig, SourceError, Uri};
 use crate::stats::SourceCounters;
 use crate::thread::{self, Stop};
 
 /// Parcels of one source that may wait for inference.
 pub const IN_FLIGHT: usize = 4;
 
-/// The longest pause before a source is opened anew.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-
-/// How long the first sound of a stream may take: names, redirects and playlists come before it.
-const FIRST_SOUND: Duration = Duration::from_secs(15);
+/// The longest reason of a failure, in characters.
+const LONGEST_REASON: usize = 500;
 
 /// What a source's thread tells the stages after it, in order.
 #[derive(Debug)]
@@ -52,7 +49,12 @@ pub enum Note {
     /// Audio arrives: for the first time, or again.
     Arriving,
     /// No audio arrives.
-    Lost,
+    Lost {
+        /// How the source is.
+        health: Health,
+        /// Why, for people.
+        reason: Arc<str>,
+    },
     /// What is being played, as the stream says; nothing, where it says nothing any more.
     Title(Option<Arc<str>>),
     /// It was finite, and has ended.
@@ -73,6 +75,8 @@ pub struct Feature {
     pub dials: Arc<Dials>,
     /// How the model wants them.
     pub feed: Feed,
+    /// Whether its true peak is measured.
+    pub true_peak: bool,
     /// Silence of this many seconds of clock means `lost`, for sources that arrive in real time.
     pub lost_after: Duration,
     /// How long it waits before it begins.
@@ -109,6 +113,7 @@ struct Course {
     openings: u64,
     /// The title that was told last.
     title: Option<Arc<str>>,
+    bookmark: Bookmark,
     /// Overruns of the openings before this one.
     xruns: u64,
     dropped_at_gaps: u64,
@@ -140,6 +145,7 @@ impl Feature {
     fn follow(&self) {
         let hop = self.dials.hop();
         let front_end = match FrontEnd::new(self.id, &self.front_end, &self.feed.patches(hop)) {
+            Ok(front_end) if self.true_peak => front_end.with_true_peak(),
             Ok(front_end) => front_end,
             Err(error) => return self.note(Note::Failed(error.to_string())),
         };
@@ -159,6 +165,7 @@ impl Feature {
             heard: None,
             openings: 0,
             title: None,
+            bookmark: Bookmark::default(),
             xruns: 0,
             dropped_at_gaps: 0,
         };
@@ -170,26 +177,30 @@ impl Feature {
     }
 
     fn listen_again(&self, course: &mut Course) {
-        let mut backoff = Backoff::new(LONGEST_PAUSE);
+        let gives_up = matches!(self.config.uri, Uri::Http(_) | Uri::Process(_));
+        let mut supervisor =
+            Supervisor::new(self.config.reconnect_max, self.lost_after, gives_up, Instant::now());
         loop {
-            let began = Instant::now();
-            let error = match self.listen(course) {
+            supervisor.opens(Instant::now());
+            let error = match self.listen(course, &mut supervisor) {
                 Outcome::Stopped => return,
                 Outcome::Ended => return self.note(Note::Ended),
                 Outcome::Failed(error) => error,
             };
             self.flush(course);
-            let never_there = course.openings == 0 && !self.patient;
-            if !error.is_transient() || never_there {
-                return self.note(Note::Failed(error.to_string()));
-            }
-            let mut pause = backoff.pause(began.elapsed());
-            if error.is_unlikely() {
-                pause = LONGEST_PAUSE;
-            }
-            tracing::warn!(source = self.config.name, retry_s = pause.as_secs_f32(), "{error}");
+            let Next::Again(health, pause) = supervisor.fails(&error, course.openings > 0 || self.patient)
+            else {
+                return self.note(Note::Failed(told(&error)));
+            };
+            let reason = told(&error);
+            tracing::warn!(
+                source = self.config.name,
+                health = health.as_str(),
+                retry_s = pause.as_secs_f32(),
+                "{reason}"
+            );
             self.tell_title(course, None);
-            self.note(Note::Lost);
+            self.note(Note::Lost { health, reason: reason.into() });
             if self.stop.wait(pause) {
                 return;
             }
@@ -197,8 +208,8 @@ impl Feature {
     }
 
     /// Opens the source and follows it until it ends or fails.
-    fn listen(&self, course: &mut Course) -> Outcome {
-        let mut source = match source::open(&self.config, &self.stop) {
+    fn listen(&self, course: &mut Course, supervisor: &mut Supervisor) -> Outcome {
+        let mut source = match source::open_at(&self.config, &course.bookmark, &self.stop) {
             Ok(source) => source,
             Err(_) if self.stop.is_set() => return Outcome::Stopped,
             Err(error) => return Outcome::Failed(error),
@@ -206,16 +217,20 @@ impl Feature {
         self.counters.reconnects.set(course.openings);
         course.openings += 1;
         let mut xruns = 0;
-        let outcome = self.pump(source.as_mut(), course, &mut xruns);
+        let outcome = self.pump(source.as_mut(), course, supervisor, &mut xruns);
         course.xruns += xruns;
         outcome
     }
 
-    fn pump(&self, source: &mut dyn Source, course: &mut Course, xruns: &mut u64) -> Outcome {
+    fn pump(
+        &self,
+        source: &mut dyn Source,
+        course: &mut Course,
+        supervisor: &mut Supervisor,
+        xruns: &mut u64,
+    ) -> Outcome {
         // A first guess: the source sets what it really has.
         let mut block = Block::with_capacity(self.front_end.sample_rate, 2, 4096);
-        let mut arriving = false;
-        let mut last_audio = Instant::now();
         // A source that is opened anew counts from 0 again; its own time goes on, by the clock.
         let offset = course.heard.map_or(0.0, |(seconds, at)| seconds + at.elapsed().as_secs_f64());
         let mut first = true;
@@ -228,11 +243,9 @@ impl Feature {
             let arrived = Instant::now();
             match read {
                 Read::Audio => {
-                    if !arriving {
-                        arriving = true;
+                    if supervisor.hears(arrived) {
                         self.note(Note::Arriving);
                     }
-                    last_audio = arrived;
                     self.tell_title(course, source.title());
                     if course.openings > 1 {
                         let samples = block.rate.samples(offset);
@@ -246,7 +259,7 @@ impl Feature {
                         continue;
                     }
                     let Course { front_end, packer, .. } = &mut *course;
-                    packer.block_end = front_end.seconds_at(block.span.end);
+                    packer.block_end = block.rate.seconds(block.span.end);
                     // A source that may wait for parcels must not hold up the others meanwhile.
                     let _turn = self.is_live().then(thread::turn);
                     let pushed = front_end.push(&block, &mut |view| self.pack(packer, &view, arrived));
@@ -254,21 +267,28 @@ impl Feature {
                         return Outcome::Failed(SourceError::Permanent(error.to_string()));
                     }
                 }
-                Read::Idle if self.is_stalled(last_audio, arriving) => {
-                    return Outcome::Failed(SourceError::Transient(format!(
-                        "no sound from `{}` for {:?}: the connection is given up",
-                        self.config.uri,
-                        last_audio.elapsed()
-                    )));
-                }
-                Read::Idle => {
-                    if arriving && last_audio.elapsed() >= self.lost_after {
-                        arriving = false;
+                Read::Idle => match supervisor.waits(arrived) {
+                    Quiet::Waits => {}
+                    Quiet::Stalled(quiet) => {
                         self.flush(course);
-                        tracing::warn!(source = self.config.name, "no audio for {:?}", self.lost_after);
-                        self.note(Note::Lost);
+                        let reason = format!("no sound for {:.1} s", quiet.as_secs_f64());
+                        tracing::warn!(
+                            source = self.config.name,
+                            health = Health::Stalled.as_str(),
+                            "{reason}"
+                        );
+                        self.note(Note::Lost { health: Health::Stalled, reason: reason.into() });
                     }
-                }
+                    Quiet::GivenUp(quiet) => {
+                        let trouble = source.trouble();
+                        return Outcome::Failed(SourceError::Transient(format!(
+                            "no sound from `{}` for {:.1} s: {}",
+                            self.config.uri,
+                            quiet.as_secs_f64(),
+                            trouble.as_deref().unwrap_or("the connection is given up")
+                        )));
+                    }
+                },
                 Read::End if self.stop.is_set() => return Outcome::Stopped,
                 Read::End if course.paused => {
                     self.count(course, source, xruns);
@@ -288,12 +308,6 @@ impl Feature {
             }
             self.count(course, source, xruns);
         }
-    }
-
-    /// Whether a source that can be opened anew has brought no sound for so long that it should be, whatever its socket says.
-    fn is_stalled(&self, last_audio: Instant, arriving: bool) -> bool {
-        let patience = if arriving { self.lost_after } else { self.lost_after.max(FIRST_SOUND) };
-        matches!(self.config.uri, Uri::Http(_) | Uri::Process(_)) && last_audio.elapsed() >= patience
     }
 
     /// Tells of another title than the one told last.
@@ -414,6 +428,11 @@ impl Feature {
     fn note(&self, note: Note) {
         self.work.send(Work::Note(self.id, note));
     }
+}
+
+/// What people are told of a failure: parts of it may be a server's own words.
+fn told(error: &SourceError) -> String {
+    error.to_string().chars().filter(|c| !c.is_control()).take(LONGEST_REASON).collect()
 }
 
 /// Whether audio arrives at its own pace, so that falling behind means skipping.

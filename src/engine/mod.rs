@@ -12,6 +12,7 @@ pub mod offline;
 #[cfg(feature = "mqtt")]
 mod publish;
 mod sinks;
+mod supervisor;
 mod trace;
 pub mod usage;
 
@@ -133,7 +134,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
         .map(|((entry, watch), (counters, dials))| SourceDesk {
             name: entry.source.name.as_str().into(),
             display_name: entry.source.display_name.as_str().into(),
-            decider: Decider::new(model.head().labels(), &config.decision, &entry.silence),
+            decider: Decider::new(model.head().labels(), &config.decision, &entry.silence, &entry.dead_air),
             watch,
             settings: Settings {
                 paused: false,
@@ -158,6 +159,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
             front_end: model.front_end().clone(),
             dials: dials[index].clone(),
             feed: model.feed().clone(),
+            true_peak: entry.true_peak,
             lost_after: entry.lost_after,
             begins_after: spread(index, &config),
             patient: config.sources.len() > 1,

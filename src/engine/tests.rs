@@ -66,6 +66,7 @@ fn more_than_fits_is_counted_and_every_source_has_its_turn() {
             front_end: LogMelParams::musicnn(),
             dials: Arc::new(Dials::new(0.25)),
             feed: Feed { patch: 187, bands: 96, streamed: None },
+            true_peak: false,
             lost_after: Duration::from_secs(5),
             begins_after: Duration::ZERO,
             patient: true,
@@ -142,7 +143,7 @@ fn what_has_no_answer_is_dropped_and_not_built_upon() {
             index,
             span: crate::audio::PatchSpan { start: 0.0, end: 3.0 },
             ends_at: Timestamp::UNIX_EPOCH,
-            level: crate::audio::Level { lufs_s: 0.0 },
+            level: crate::audio::Level::of_loudness(0.0),
         };
         let parcel = feature::Parcel { patches: vec![(patch, Instant::now())], ..feature::Parcel::default() };
         inlets[0].send(feature::Work::Parcel(parcel));

@@ -69,6 +69,9 @@ pub fn compose(
             quiet_below: seen.level.quiet_below,
             quiet_s: seen.level.quiet_s,
             after: seen.level.after,
+            dead_air: seen.level.dead_air.map(|by| by.as_str().into()),
+            tone_s: patch.level.tone_s.into(),
+            repeated_s: patch.level.repeated_s.into(),
         },
         weighed: seen.weighed,
         run: Run {

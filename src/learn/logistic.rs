@@ -364,7 +364,9 @@ mod tests {
         ) {
             let labelling = if multi { Labelling::Multi } else { Labelling::Single };
             let sample = sample(labelling, 40, 3, seed);
-            let stop = Stop { gradient: 1e-8, steps: 5_000 };
+            // Near the minimum values that differ by less than their rounding cannot be told apart: below some 1e-8, the search
+            // may come to rest.
+            let stop = Stop { gradient: 1e-7, steps: 5_000 };
             let l2 = 10f64.powf(exponent);
             let cold = sample.fit(l2, None, stop).unwrap();
             let other = sample.fit(10.0, None, stop).unwrap();
@@ -373,11 +375,11 @@ mod tests {
                 let theta: Vec<f64> = fit.weight.iter().chain(&fit.bias).copied().collect();
                 let mut gradient = vec![0.0; theta.len()];
                 sample.objective(l2, &theta, &mut gradient, &mut Array2::zeros((40, 3)));
-                prop_assert!(gradient.iter().all(|g| g.abs() <= 1e-8), "{gradient:?}");
+                prop_assert!(gradient.iter().all(|g| g.abs() <= 1e-7), "{gradient:?}");
             }
-            // Strong convexity bounds the distance: both are within √15 · 1e-8 / l2 of the minimum.
+            // Strong convexity bounds the distance: both are within √15 · 1e-7 / l2 of the minimum.
             let apart = (&cold.weight - &warm.weight).mapv(f64::abs).iter().copied().fold(0.0, f64::max);
-            prop_assert!(apart <= 2.0 * 15f64.sqrt() * 1e-8 / l2, "{apart}");
+            prop_assert!(apart <= 2.0 * 15f64.sqrt() * 1e-7 / l2, "{apart}");
         }
     }
 

@@ -73,7 +73,7 @@ impl Stretch {
             index: 0,
             span: PatchSpan { start: 0.0, end: 0.0 },
             ends_at: jiff::Timestamp::UNIX_EPOCH,
-            level: audio::Level { lufs_s: audio::Level::FLOOR },
+            level: audio::Level::default(),
         };
         let view = PatchView {
             patch,

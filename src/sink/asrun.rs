@@ -1,10 +1,12 @@
 //! The as-run log: what each source was, when, on a thread of its own.
 //!
-//! A segment lasts while the published genre and the title stay, and while the sound has no hole. What begins or ends, and every
-//! event, is committed at once; what lasts is extended every [`TICK`], so that a kill loses no more than that.
+//! A segment lasts while the genre and the title stay, and while the sound has no hole. It is called what is published until the
+//! decision stage has settled what it was, and then that ([`draft`]). What begins or ends, and every event, is committed at once; what
+//! lasts is extended every [`TICK`], and what is settled written, so that a kill loses no more than that.
 
 mod book;
 mod config;
+mod draft;
 mod read;
 mod store;
 #[cfg(test)]

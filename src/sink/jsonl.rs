@@ -74,6 +74,7 @@ impl<W: Write + Send + 'static> LineWriter for JsonlSink<W> {
             | Message::Attributes { .. }
             | Message::Info(_)
             | Message::Stats(_)
+            | Message::Settled { .. }
             | Message::Settings { .. }
             | Message::Refusal { .. }
             | Message::Trace { .. } => Ok(()),
@@ -141,7 +142,7 @@ mod tests {
     async fn changes_are_written_and_the_rest_on_request() {
         insta::assert_snapshot!(lines(JsonlOptions::default(), 99, one_of_each()).await, @r#"
 {"kind":"availability","source":"fm1","online":true}
-{"kind":"state","run":"0f1e2d3c","ts":"2026-11-03T14:03:07.250Z","patch":187,"state":"music","genre":"jazz","confidence":0.83,"raw_genre":"blues","raw_confidence":0.4123,"since":"2026-11-03T14:01:59.000Z","lufs_s":-14.23,"dead_air":"OFF","source":"fm1","source_name":"FM 1","model":"musicnn-msd"}
+{"kind":"state","run":"0f1e2d3c","ts":"2026-11-03T14:03:07.250Z","patch":187,"state":"music","genre":"jazz","confidence":0.83,"raw_genre":"blues","raw_confidence":0.4123,"since":"2026-11-03T14:01:59.000Z","lufs_s":-14.23,"lufs_m":-12.5,"true_peak_db":null,"dead_air":"OFF","source":"fm1","source_name":"FM 1","model":"musicnn-msd"}
 {"kind":"event","source":"fm1","run":"0f1e2d3c","seq":1,"ts":"2026-11-03T14:01:59.000Z","event_type":"genre_changed","from":"rock","to":"jazz","confidence":0.7123}
 "#);
         let all = JsonlOptions { windows: true, info: true, stats: true, attributes: true };
@@ -154,7 +155,7 @@ mod tests {
             .collect();
         assert_eq!(kinds, ["info", "availability", "state", "event", "window", "attributes", "stats"]);
         let window = text.lines().find(|line| line.contains("window")).unwrap();
-        insta::assert_snapshot!(window, @r#"{"kind":"window","source":"fm1","run":"0f1e2d3c","ts":"2026-11-03T14:03:07.000Z","patch":186,"start":185.984,"end":188.976,"state":"music","genre":"jazz","confidence":0.83,"scores":{"blues":0.12345679,"jazz":0.83,"rock":1e-7},"lufs_s":-14.23}"#);
+        insta::assert_snapshot!(window, @r#"{"kind":"window","source":"fm1","run":"0f1e2d3c","ts":"2026-11-03T14:03:07.000Z","patch":186,"start":185.984,"end":188.976,"state":"music","genre":"jazz","confidence":0.83,"scores":{"blues":0.12345679,"jazz":0.83,"rock":1e-7},"lufs_s":-14.23,"lufs_m":-12.5,"true_peak_db":-1.03}"#);
     }
 
     #[tokio::test]

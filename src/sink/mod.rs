@@ -90,6 +90,13 @@ pub enum Message {
         /// The patch, where its way to the acknowledgement is to be timed.
         cause: Option<Cause>,
     },
+    /// What a stretch of a source's time was, once that is settled.
+    Settled {
+        /// Source name.
+        source: Arc<str>,
+        /// The payload.
+        payload: Arc<payload::Settled>,
+    },
     /// What can be set of a source, as it is.
     Settings {
         /// Source name.

@@ -16,8 +16,7 @@ use crate::decision::{DecisionConfig, SilenceConfig};
 /// The states, other than `music`, that `genre` may name.
 pub const STATES: [&str; 5] = ["speech", "silence", "noise", "uncertain", "lost"];
 
-/// Every `event_type` of the contract. Not all of them are sent by this version; Home Assistant wants to know them
-/// beforehand.
+/// Every `event_type`; Home Assistant wants to know them beforehand.
 pub const EVENT_TYPES: [&str; 12] = [
     "genre_changed",
     "dead_air_started",
@@ -61,6 +60,12 @@ pub struct State {
     /// Short-term loudness in LUFS, at least −70; `null` before the first patch.
     #[serde(serialize_with = "loudness")]
     pub lufs_s: Option<f32>,
+    /// Momentary loudness in LUFS, at least −70; `null` before the first patch.
+    #[serde(serialize_with = "loudness")]
+    pub lufs_m: Option<f32>,
+    /// True peak of the last 3 s in dBTP; `null` unless the source asks for it with `true_peak`.
+    #[serde(serialize_with = "to_2_places")]
+    pub true_peak_db: Option<f32>,
     /// `ON` or `OFF`.
     pub dead_air: &'static str,
     /// Source name, as in the topic.
@@ -69,6 +74,21 @@ pub struct State {
     pub source_name: Arc<str>,
     /// Bundle name.
     pub model: Arc<str>,
+}
+
+/// What a stretch of a source's time was in hindsight ([`crate::decision::Settled`]); for the log, on no topic.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settled {
+    /// When it begins, in the source's seconds, as those of [`Window`].
+    pub start: f64,
+    /// When it ends.
+    pub end: f64,
+    /// `music`, `speech`, `silence`, `noise` or `uncertain`.
+    pub state: &'static str,
+    /// A label where `state` is `music`, else the state's name.
+    pub genre: Arc<str>,
+    /// Mean posterior of `genre` in the music of it, 0–1; `None` unless the state is `music`.
+    pub confidence: Option<f32>,
 }
 
 /// `…/event`: one decided change.
@@ -100,12 +120,18 @@ pub enum EventKind {
         #[serde(serialize_with = "to_4_places")]
         confidence: Option<f32>,
     },
-    /// Silence began.
-    DeadAirStarted,
-    /// Silence ended.
+    /// Dead air began.
+    DeadAirStarted {
+        /// `silence`, `loop` or `tone`.
+        reason: &'static str,
+    },
+    /// Dead air ended.
     DeadAirEnded,
     /// Audio stopped arriving.
-    SourceLost,
+    SourceLost {
+        /// Why, for people; `null` where it is not known.
+        reason: Option<Arc<str>>,
+    },
     /// Audio arrives again.
     SourceRecovered,
     /// Music that does not belong to the source's format has been played for too long.
@@ -116,6 +142,16 @@ pub enum EventKind {
     TalkLimitStarted,
     /// No longer.
     TalkLimitEnded,
+    /// One of two channels is missing.
+    ImbalanceStarted {
+        /// The channel that is missing: `left` or `right`.
+        quiet: &'static str,
+        /// By how many dB the left channel is louder than the right one.
+        #[serde(serialize_with = "to_2_places")]
+        balance_db: f32,
+    },
+    /// It is there again.
+    ImbalanceEnded,
     /// Events were lost: too many waited, or what they were kept in was damaged.
     EventsDropped {
         /// How many; `null` where nobody knows.
@@ -179,6 +215,12 @@ pub struct Window {
     /// Short-term loudness in LUFS at the patch's end.
     #[serde(serialize_with = "loudness")]
     pub lufs_s: f32,
+    /// Momentary loudness in LUFS at its end, at least −70.
+    #[serde(serialize_with = "loudness")]
+    pub lufs_m: f32,
+    /// True peak of the last 3 s in dBTP; `null` unless the source asks for it.
+    #[serde(serialize_with = "to_2_places")]
+    pub true_peak_db: Option<f32>,
 }
 
 /// `…/info`: what runs here.
@@ -265,6 +307,10 @@ pub struct MqttStats {
 pub struct SourceStats {
     /// Published state.
     pub state: &'static str,
+    /// `starting`, `healthy`, `stalled`, `recovering` or `failed`.
+    pub health: &'static str,
+    /// Why, for people; `null` where it is healthy.
+    pub health_reason: Option<Arc<str>>,
     /// Patches cut.
     pub produced: u64,
     /// Patches scored.
@@ -343,6 +389,14 @@ fn loudness<S: Serializer>(lufs: &(impl Into<Option<f32>> + Copy), serializer: S
     rounded(lufs, 1e2).serialize(serializer)
 }
 
+/// Decibels.
+fn to_2_places<S: Serializer>(
+    db: &(impl Into<Option<f32>> + Copy),
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    rounded((*db).into(), 1e2).serialize(serializer)
+}
+
 fn to_3_places<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
     value.map(|value| (value * 1e3).round() / 1e3).serialize(serializer)
 }
@@ -363,7 +417,7 @@ mod tests {
 
     #[test]
     fn state() {
-        insta::assert_snapshot!(json(&samples::state()), @r#"{"run":"0f1e2d3c","ts":"2026-11-03T14:03:07.250Z","patch":187,"state":"music","genre":"jazz","confidence":0.83,"raw_genre":"blues","raw_confidence":0.4123,"since":"2026-11-03T14:01:59.000Z","lufs_s":-14.23,"dead_air":"OFF","source":"fm1","source_name":"FM 1","model":"musicnn-msd"}"#);
+        insta::assert_snapshot!(json(&samples::state()), @r#"{"run":"0f1e2d3c","ts":"2026-11-03T14:03:07.250Z","patch":187,"state":"music","genre":"jazz","confidence":0.83,"raw_genre":"blues","raw_confidence":0.4123,"since":"2026-11-03T14:01:59.000Z","lufs_s":-14.23,"lufs_m":-12.5,"true_peak_db":null,"dead_air":"OFF","source":"fm1","source_name":"FM 1","model":"musicnn-msd"}"#);
         let lost = State {
             state: "lost",
             genre: "lost".into(),
@@ -371,10 +425,11 @@ mod tests {
             raw_genre: None,
             raw_confidence: None,
             lufs_s: None,
+            lufs_m: None,
             dead_air: "ON",
             ..samples::state()
         };
-        insta::assert_snapshot!(json(&lost), @r#"{"run":"0f1e2d3c","ts":"2026-11-03T14:03:07.250Z","patch":187,"state":"lost","genre":"lost","confidence":null,"raw_genre":null,"raw_confidence":null,"since":"2026-11-03T14:01:59.000Z","lufs_s":null,"dead_air":"ON","source":"fm1","source_name":"FM 1","model":"musicnn-msd"}"#);
+        insta::assert_snapshot!(json(&lost), @r#"{"run":"0f1e2d3c","ts":"2026-11-03T14:03:07.250Z","patch":187,"state":"lost","genre":"lost","confidence":null,"raw_genre":null,"raw_confidence":null,"since":"2026-11-03T14:01:59.000Z","lufs_s":null,"lufs_m":null,"true_peak_db":null,"dead_air":"ON","source":"fm1","source_name":"FM 1","model":"musicnn-msd"}"#);
     }
 
     #[test]
@@ -383,28 +438,38 @@ mod tests {
         let others = [
             EventKind::GenreChanged { from: "jazz".into(), to: "silence".into(), confidence: None },
             EventKind::GenreChanged { from: "speech".into(), to: "noise".into(), confidence: None },
-            EventKind::DeadAirStarted,
+            EventKind::DeadAirStarted { reason: "silence" },
             EventKind::DeadAirEnded,
-            EventKind::SourceLost,
+            EventKind::SourceLost { reason: Some("`http://a/b` ended".into()) },
+            EventKind::SourceLost { reason: None },
             EventKind::SourceRecovered,
             EventKind::OffFormatStarted,
             EventKind::OffFormatEnded,
             EventKind::TalkLimitStarted,
             EventKind::TalkLimitEnded,
+            EventKind::ImbalanceStarted { quiet: "right", balance_db: 31.259 },
+            EventKind::ImbalanceEnded,
             EventKind::EventsDropped { count: Some(17) },
         ];
+        let sent = |name: &&str| {
+            others.iter().any(|kind| json(&samples::event(2, kind.clone())).contains(&format!("\"{name}\"")))
+        };
+        assert_eq!(EVENT_TYPES.iter().filter(|name| !sent(name)).count(), 0);
         let lines: Vec<String> = others.map(|kind| json(&samples::event(2, kind))).into();
         insta::assert_snapshot!(lines.join("\n"), @r#"
 {"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"genre_changed","from":"jazz","to":"silence","confidence":null}
 {"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"genre_changed","from":"speech","to":"noise","confidence":null}
-{"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"dead_air_started"}
+{"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"dead_air_started","reason":"silence"}
 {"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"dead_air_ended"}
-{"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"source_lost"}
+{"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"source_lost","reason":"`http://a/b` ended"}
+{"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"source_lost","reason":null}
 {"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"source_recovered"}
 {"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"off_format_started"}
 {"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"off_format_ended"}
 {"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"talk_limit_started"}
 {"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"talk_limit_ended"}
+{"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"imbalance_started","quiet":"right","balance_db":31.26}
+{"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"imbalance_ended"}
 {"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"events_dropped","count":17}
 "#);
     }
@@ -416,7 +481,7 @@ mod tests {
 
     #[test]
     fn window() {
-        insta::assert_snapshot!(json(&samples::window()), @r#"{"run":"0f1e2d3c","ts":"2026-11-03T14:03:07.000Z","patch":186,"start":185.984,"end":188.976,"state":"music","genre":"jazz","confidence":0.83,"scores":{"blues":0.12345679,"jazz":0.83,"rock":1e-7},"lufs_s":-14.23}"#);
+        insta::assert_snapshot!(json(&samples::window()), @r#"{"run":"0f1e2d3c","ts":"2026-11-03T14:03:07.000Z","patch":186,"start":185.984,"end":188.976,"state":"music","genre":"jazz","confidence":0.83,"scores":{"blues":0.12345679,"jazz":0.83,"rock":1e-7},"lufs_s":-14.23,"lufs_m":-12.5,"true_peak_db":-1.03}"#);
     }
 
     #[test]
@@ -426,12 +491,12 @@ mod tests {
 
     #[test]
     fn stats() {
-        insta::assert_snapshot!(json(&samples::stats()), @r#"{"run":"0f1e2d3c","ts":"2026-11-03T14:03:30.000Z","execution_provider":"cpu","realtime_factor":170.123,"rss_mb":61.25,"cpu_cores":0.012,"mqtt":{"connected":true,"reconnects":2,"outbox":0},"sources":{"fm1":{"state":"music","produced":188,"scored":187,"dropped":1,"xruns":0,"reconnects":0,"latency_ms_p50":7.512,"latency_ms_p99":null}}}"#);
+        insta::assert_snapshot!(json(&samples::stats()), @r#"{"run":"0f1e2d3c","ts":"2026-11-03T14:03:30.000Z","execution_provider":"cpu","realtime_factor":170.123,"rss_mb":61.25,"cpu_cores":0.012,"mqtt":{"connected":true,"reconnects":2,"outbox":0},"sources":{"fm1":{"state":"music","health":"healthy","health_reason":null,"produced":188,"scored":187,"dropped":1,"xruns":0,"reconnects":0,"latency_ms_p50":7.512,"latency_ms_p99":null}}}"#);
     }
 
     #[test]
     fn settings_and_refusal() {
-        insta::assert_snapshot!(json(&samples::settings()), @r#"{"run":"0f1e2d3c","ts":"2026-11-03T14:03:07.250Z","paused":false,"hop":1.0,"thresholds":{"decision":{"change_distance":0.57,"change_seconds":1.5,"lead":0.75,"replace":150.0,"memory":600.0,"carry":40.0,"least":0.15},"silence":{"threshold_lufs":-60.0,"after":2.0}}}"#);
+        insta::assert_snapshot!(json(&samples::settings()), @r#"{"run":"0f1e2d3c","ts":"2026-11-03T14:03:07.250Z","paused":false,"hop":1.0,"thresholds":{"decision":{"change_distance":0.57,"change_seconds":1.5,"lead":0.75,"clear":0.75,"replace":150.0,"memory":600.0,"carry":40.0,"least":0.15},"silence":{"threshold_lufs":-60.0,"after":2.0}}}"#);
         insta::assert_snapshot!(json(&samples::refusal()), @r#"{"run":"0f1e2d3c","ts":"2026-11-03T14:03:07.250Z","key":"hop","message":"17 is not 0.25 to 3 seconds"}"#);
     }
 

@@ -31,6 +31,8 @@ pub fn state() -> State {
         raw_confidence: Some(0.412_345_6),
         since: time("2026-11-03T14:01:59Z"),
         lufs_s: Some(-14.234_567),
+        lufs_m: Some(-12.5),
+        true_peak_db: None,
         dead_air: "OFF",
         source: "fm1".into(),
         source_name: "FM 1".into(),
@@ -79,7 +81,15 @@ pub fn trace() -> trace::Trace {
         end: 188.976,
         posteriors: vec![label("jazz", 0.41), label("rock", 0.38), label("blues", 0.21)],
         gate: Some(trace::Gate { music: 0.97, speech: 0.02, noise: 0.01 }),
-        level: trace::Level { lufs_s: -14.23, quiet_below: -60.0, quiet_s: 0.0, after: 2.0 },
+        level: trace::Level {
+            lufs_s: -14.23,
+            quiet_below: -60.0,
+            quiet_s: 0.0,
+            after: 2.0,
+            dead_air: None,
+            tone_s: 0.0,
+            repeated_s: 0.0,
+        },
         weighed: true,
         run: trace::Run {
             age: 68.0,
@@ -129,6 +139,8 @@ pub fn window() -> Window {
         confidence: Some(0.83),
         scores: vec![("blues".into(), 0.123_456_79), ("jazz".into(), 0.83), ("rock".into(), 1e-7)],
         lufs_s: -14.234_567,
+        lufs_m: -12.5,
+        true_peak_db: Some(-1.034_5),
     }
 }
 
@@ -180,6 +192,8 @@ pub fn refusal() -> Refusal {
 pub fn stats() -> Stats {
     let source = SourceStats {
         state: "music",
+        health: "healthy",
+        health_reason: None,
         produced: 188,
         scored: 187,
         dropped: 1,

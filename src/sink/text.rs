@@ -75,6 +75,7 @@ impl<W: Write + Send + 'static> LineWriter for TextSink<W> {
             Message::Stats(_)
             | Message::State { .. }
             | Message::Attributes { .. }
+            | Message::Settled { .. }
             | Message::Settings { .. }
             | Message::Refusal { .. }
             | Message::Trace { .. }
@@ -124,14 +125,19 @@ impl<W> TextSink<W> {
                 let confidence = confidence.map(|c| format!(" {c:.2}")).unwrap_or_default();
                 ("1;32", '▶', format!("{to}{confidence} (was {from})"))
             }
-            EventKind::DeadAirStarted => ("1;33", '!', "dead air".to_owned()),
+            EventKind::DeadAirStarted { reason } => ("1;33", '!', format!("dead air: {reason}")),
             EventKind::DeadAirEnded => ("32", '✓', "sound again".to_owned()),
-            EventKind::SourceLost => ("1;31", '!', "source lost".to_owned()),
+            EventKind::SourceLost { reason: Some(reason) } => ("1;31", '!', format!("source lost: {reason}")),
+            EventKind::SourceLost { reason: None } => ("1;31", '!', "source lost".to_owned()),
             EventKind::SourceRecovered => ("32", '✓', "source is back".to_owned()),
             EventKind::OffFormatStarted => ("33", '!', "off format".to_owned()),
             EventKind::OffFormatEnded => ("32", '✓', "on format again".to_owned()),
             EventKind::TalkLimitStarted => ("33", '!', "too much talk".to_owned()),
             EventKind::TalkLimitEnded => ("32", '✓', "talk within its limit again".to_owned()),
+            EventKind::ImbalanceStarted { quiet, balance_db } => {
+                ("33", '!', format!("{quiet} channel missing ({balance_db:+.0} dB)"))
+            }
+            EventKind::ImbalanceEnded => ("32", '✓', "both channels again".to_owned()),
             EventKind::EventsDropped { count } => {
                 let count = count.map_or("some".to_owned(), |count| count.to_string());
                 ("1;31", '!', format!("{count} changes dropped"))
@@ -204,9 +210,9 @@ mod tests {
             samples::window_message(|_| {}),
             samples::event_message(1, samples::to_jazz()),
             silence,
-            samples::event_message(2, EventKind::DeadAirStarted),
+            samples::event_message(2, EventKind::DeadAirStarted { reason: "silence" }),
             samples::event_message(3, back),
-            samples::event_message(4, EventKind::SourceLost),
+            samples::event_message(4, EventKind::SourceLost { reason: None }),
             samples::event_message(5, EventKind::EventsDropped { count: Some(3) }),
             samples::state_message(),
         ];
@@ -216,7 +222,7 @@ musicnn-msd, head genres, on cpu, a window every 1 s
 03:08    jazz         83 % ████████▎   -14.2 LUFS
 03:08  ▶ jazz 0.71 (was rock)
 1:00:05    silence                       -70.0 LUFS
-1:00:05  ! dead air
+1:00:05  ! dead air: silence
 1:00:05  ▶ silence (was jazz)
 1:00:05  ! source lost
 1:00:05  ! 3 changes dropped

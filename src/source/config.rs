@@ -22,6 +22,8 @@ pub struct SourceConfig {
     pub start: Option<jiff::Timestamp>,
     /// Whether a file begins again where it ends, for ever.
     pub repeat: bool,
+    /// The longest pause before it is opened anew, 1 to 3600 s.
+    pub reconnect_max: Duration,
     /// Least sound that is read at once of a file that is played in real time.
     pub piece: Duration,
 }

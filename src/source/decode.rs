@@ -6,6 +6,7 @@
 mod aac;
 mod ahead;
 mod edits;
+mod fragments;
 mod titles;
 mod watched;
 
@@ -14,6 +15,7 @@ use std::io::{self, Read, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::LazyLock;
+use std::sync::atomic::Ordering;
 
 use symphonia::core::codecs::audio::well_known::{
     CODEC_ID_AAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_OPUS,
@@ -22,6 +24,7 @@ use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDe
 use symphonia::core::codecs::registry::CodecRegistry;
 use symphonia::core::errors::{Error, Result as Decoded};
 use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::well_known::FORMAT_ID_ISOMP4;
 use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
 use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource};
 use symphonia::core::meta::MetadataOptions;
@@ -31,8 +34,11 @@ use symphonia::core::units::{Duration, TimeBase, Timestamp};
 use super::SourceError;
 use crate::audio::{Block, SampleRate, Span};
 use crate::thread::Stop;
+#[cfg(feature = "net")]
+pub(super) use aac::core_config;
 use ahead::Ahead;
 use edits::Edit;
+use fragments::Fragments;
 use watched::Watched;
 
 /// What people are told can be read.
@@ -59,6 +65,9 @@ const MAX_WANDER: i64 = 8192;
 
 /// Rates that are taken for real, in hertz.
 const RATES: std::ops::RangeInclusive<u32> = 1_000..=SampleRate::MAX;
+
+/// Channels that are taken for real.
+const MAX_CHANNELS: usize = 64;
 
 /// Stands in until the first packet says the rate.
 pub(super) const ANY_RATE: SampleRate = SampleRate::HZ_48000;
@@ -131,11 +140,11 @@ impl Decoder {
         let mut again = file.try_clone().map_err(|error| unreadable(&name, &error))?;
         let edits = edits::read(&mut file).unwrap_or_default();
         file.rewind().map_err(|error| unreadable(&name, &error))?;
-        Self::new(name.clone(), probe(Box::new(file), extension), edits.clone()).or_else(|error| {
+        Self::new(name.clone(), probe(file, extension), edits.clone()).or_else(|error| {
             // Containers that look for an index behind the sound give up on a file that was
             // cut short; read front to back they do not look.
             again.rewind().map_err(|error| unreadable(&name, &error))?;
-            Self::new(name, probe(Box::new(ReadOnlySource::new(again)), extension), edits).map_err(|_| error)
+            Self::new(name, probe(ReadOnlySource::new(again), extension), edits).map_err(|_| error)
         })
     }
 
@@ -147,7 +156,7 @@ impl Decoder {
         name: String,
         stream: impl Read + Send + Sync + 'static,
     ) -> Result<Self, SourceError> {
-        Self::new(name, probe(Box::new(ReadOnlySource::new(stream)), None), Vec::new())
+        Self::new(name, probe(ReadOnlySource::new(stream), None), Vec::new())
     }
 
     fn new(
@@ -385,6 +394,10 @@ impl Selected {
         if params.sample_rate.is_some_and(|rate| !RATES.contains(&rate)) {
             return Err(Error::Unsupported("its sample rate is not within 1000 to 768000 Hz"));
         }
+        // Codecs make room for as many as are stated, before any is there.
+        if params.channels.as_ref().is_some_and(|channels| channels.count() > MAX_CHANNELS) {
+            return Err(Error::Unsupported("it has more than 64 channels"));
+        }
         if let (CODEC_ID_AAC, Some((config, rate))) =
             (params.codec, params.extra_data.as_deref().and_then(aac::core_config))
         {
@@ -460,20 +473,23 @@ impl Selected {
     }
 }
 
-fn probe(source: Box<dyn MediaSource>, extension: Option<&str>) -> Decoded<Box<dyn FormatReader>> {
+fn probe(source: impl MediaSource + 'static, extension: Option<&str>) -> Decoded<Box<dyn FormatReader>> {
     let mut hint = Hint::new();
     if let Some(extension) = extension {
         hint.with_extension(extension);
     }
-    let stream = MediaSourceStream::new(source, Default::default());
-    guarded(|| {
+    let (source, without_fragments) = Fragments::new(source);
+    let stream = MediaSourceStream::new(Box::new(source), Default::default());
+    let format = guarded(|| {
         symphonia::default::get_probe().probe(
             &hint,
             stream,
             FormatOptions::default(),
             MetadataOptions::default(),
         )
-    })
+    })?;
+    without_fragments.store(format.format_info().format != FORMAT_ID_ISOMP4, Ordering::Relaxed);
+    Ok(format)
 }
 
 fn make_codec(params: &AudioCodecParameters) -> Decoded<Box<dyn AudioDecoder>> {

@@ -71,10 +71,10 @@ pub(super) struct FileSource {
     begun: Option<Instant>,
     /// Where to begin again, of a file that is repeated.
     repeat: Option<PathBuf>,
-    /// Samples (a channel) of the rounds before this one.
-    rounds: u64,
-    /// Sample after the last one that was decoded.
-    end: u64,
+    /// Seconds of the rounds before this one.
+    rounds: f64,
+    /// Where the last sample that was decoded ends, in seconds.
+    end: f64,
     /// Least sound of a block, in real time.
     piece: Duration,
     /// Where blocks are decoded to,
@@ -127,8 +127,8 @@ impl FileSource {
             waiting: false,
             begun: None,
             repeat: None,
-            rounds: 0,
-            end: 0,
+            rounds: 0.0,
+            end: 0.0,
             piece: Duration::ZERO,
             spare,
             ahead: false,
@@ -160,9 +160,11 @@ impl FileSource {
     /// Decodes the next block into `spare`, from the beginning again where the file is repeated; `false` at its end.
     fn decode(&mut self) -> Result<bool, SourceError> {
         if self.decoder.next(&mut self.spare)? {
-            self.spare.span.start += self.rounds;
-            self.spare.span.end += self.rounds;
-            self.end = self.spare.span.end;
+            // At the rate of the block, which need not be that of the end of the round before.
+            let before = self.spare.rate.samples(self.rounds);
+            self.spare.span.start += before;
+            self.spare.span.end += before;
+            self.end = self.spare.rate.seconds(self.spare.span.end);
             return Ok(true);
         }
         // A round without a sample would go on for ever.

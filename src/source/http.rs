@@ -1,11 +1,15 @@
-//! Streams over HTTP: Icecast, SHOUTcast, and playlists that lead to them.
+//! Streams over HTTP: Icecast, SHOUTcast, HLS, and playlists that lead to them.
 //!
 //! All of it runs on the source's decoding thread, which reads on while nothing comes; the
 //! reading end is told so. Nothing that a server sends is taken for granted: heads, playlists, chains of
 //! them and redirects are bounded, and whatever ends, the source is opened anew.
 
+mod adts;
 mod body;
 mod client;
+#[doc(hidden)]
+pub mod doors;
+pub mod hls;
 pub mod icy;
 pub mod playlist;
 mod wire;
@@ -15,13 +19,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use url::Url;
 
+use self::adts::{Run, Runs};
 use self::client::Response;
 use self::icy::IcyReader;
+use self::playlist::Found;
 use self::wire::Watch;
 use super::clock::Clock;
 use super::decode::Decoder;
-use super::pulled::{Pulled, Worker};
-use super::{Address, SourceError, redact};
+use super::pulled::{Course, Pulled, Worker};
+use super::{Address, Bookmark, SourceError, redact};
 use crate::thread::Stop;
 
 /// A body shorter than this may well have been cut off; what is no audio in a longer one will be none the next time.
@@ -34,14 +40,15 @@ const TELLING: u64 = 2048;
 pub(super) fn open(
     address: &Address,
     start: Option<jiff::Timestamp>,
+    bookmark: &Bookmark,
     stop: &Stop,
 ) -> Result<Pulled, SourceError> {
     let url = Url::parse(address.as_secret_str())
         .map_err(|error| SourceError::Permanent(format!("`{address}` is no address: {error}")))?;
     let clock = start.map_or_else(Clock::live, Clock::recorded);
-    let watched = stop.clone();
+    let (watched, bookmark) = (stop.clone(), bookmark.clone());
     Pulled::start(&address.to_string(), clock, stop, move |worker| {
-        let watch = Watch { stop: watched, shared: worker.shared.clone() };
+        let watch = Watch { stop: watched, shared: worker.shared.clone(), bookmark };
         Err(follow(&url, &watch, worker))
     })
 }
@@ -49,7 +56,8 @@ pub(super) fn open(
 /// Follows the stream to its end, which is always one that should not have come.
 fn follow(url: &Url, watch: &Watch, worker: &Worker) -> SourceError {
     let opened = match playlist::resolve(url, &mut |url| client::get(url, watch)) {
-        Ok(opened) => opened,
+        Ok(Found::Stream(opened)) => *opened,
+        Ok(Found::Hls(url, text)) => return hls::follow(&url, text, watch, worker),
         Err(error) => return error,
     };
     let Response { url, headers, mut body, .. } = opened;
@@ -62,8 +70,12 @@ fn follow(url: &Url, watch: &Watch, worker: &Worker) -> SourceError {
     let interval = headers.get("icy-metaint").and_then(icy::interval);
     let shared = worker.shared.clone();
     let reader = IcyReader::new(body, interval, move |title| shared.set_title(title));
-    let decoded = Decoder::from_stream(name.clone(), reader).map_err(|error| (false, error));
-    let decoded = decoded.and_then(|decoder| worker.follow(decoder));
+    let decoded = if content_type.to_ascii_lowercase().contains("aac") {
+        follow_runs(&name, reader, worker)
+    } else {
+        let decoder = Decoder::from_stream(name.clone(), reader).map_err(|error| (false, error));
+        decoder.and_then(|decoder| worker.follow(decoder))
+    };
     let fate = std::mem::take(&mut *fate.lock().unwrap_or_else(PoisonError::into_inner));
     let heard = matches!(decoded, Ok(true) | Err((true, _)));
     let transient = |what: &str| SourceError::Transient(format!("`{name}` {what}"));
@@ -76,6 +88,28 @@ fn follow(url: &Url, watch: &Watch, worker: &Worker) -> SourceError {
         }
         (Err((true, error)), _) => SourceError::Transient(redact(&error.to_string())),
         (Ok(_), _) => transient("is too damaged to be decoded"),
+    }
+}
+
+/// Decodes AAC to its end, a decoder for each run of frames that are alike; whether there was a block.
+fn follow_runs(
+    name: &str,
+    reader: impl Read + Send + 'static,
+    worker: &Worker,
+) -> Result<bool, (bool, SourceError)> {
+    let runs = Arc::new(Mutex::new(Runs::new(reader)));
+    let (mut course, mut heard) = (Course::default(), false);
+    loop {
+        let decoder = Decoder::from_stream(name.to_owned(), Run(runs.clone()));
+        let decoded = decoder
+            .map_err(|error| (false, error))
+            .and_then(|decoder| worker.follow_on(decoder, &mut course, &mut |_| {}));
+        heard |= matches!(decoded, Ok(true) | Err((true, _)));
+        if !adts::lock(&runs).begin() {
+            return decoded.map(|_| heard).map_err(|(_, error)| (heard, error));
+        }
+        tracing::debug!(url = name, "the stream goes on with other frames");
+        course.resume(0.0);
     }
 }
 

@@ -112,6 +112,10 @@ impl<S: Source> Source for Live<S> {
     fn title(&self) -> Option<Arc<str>> {
         self.inner.title()
     }
+
+    fn trouble(&self) -> Option<Arc<str>> {
+        self.inner.trouble()
+    }
 }
 
 /// Lets sound through at a pace, and so much of it at once.

@@ -4,6 +4,7 @@
 //! resamples nor analyses. One thread owns it.
 
 mod address;
+mod bookmark;
 mod clock;
 mod config;
 mod decode;
@@ -23,6 +24,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use address::{Address, redact};
+pub use bookmark::Bookmark;
 pub use config::{Pacing, PcmEncoding, PcmFormat, Process, SourceConfig, Uri, UriError};
 pub(crate) use process::NEEDS_COMMAND;
 
@@ -34,6 +36,18 @@ use crate::thread::Stop;
 /// # Errors
 /// [`SourceError`]: the file is not there or not audio, no such device, no sound server.
 pub fn open(config: &SourceConfig, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
+    open_at(config, &Bookmark::default(), stop)
+}
+
+/// The same for a source that was open before: what `bookmark` says was had does not come again.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_at(
+    config: &SourceConfig,
+    bookmark: &Bookmark,
+    stop: &Stop,
+) -> Result<Box<dyn Source>, SourceError> {
     match &config.uri {
         Uri::File(path) => match file::open_path(path)? {
             file::Opened::Regular(file) => Ok(Box::new(file::FileSource::new(path, file, config, stop)?)),
@@ -49,7 +63,7 @@ pub fn open(config: &SourceConfig, stop: &Stop) -> Result<Box<dyn Source>, Sourc
             open_stdin(config, descriptor, stop)
         }
         Uri::Device { host, name } => open_device(host.as_deref(), name, config, stop),
-        Uri::Http(address) => open_http(address, config, stop),
+        Uri::Http(address) => open_http(address, config, bookmark, stop),
         Uri::Process(described) => {
             let process = process::open(described, config.start, stop)?;
             Ok(Box::new(live::Live::new(process, config.start.is_none(), stop)))
@@ -58,13 +72,23 @@ pub fn open(config: &SourceConfig, stop: &Stop) -> Result<Box<dyn Source>, Sourc
 }
 
 #[cfg(feature = "net")]
-fn open_http(address: &Address, config: &SourceConfig, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
-    let stream = http::open(address, config.start, stop)?;
+fn open_http(
+    address: &Address,
+    config: &SourceConfig,
+    bookmark: &Bookmark,
+    stop: &Stop,
+) -> Result<Box<dyn Source>, SourceError> {
+    let stream = http::open(address, config.start, bookmark, stop)?;
     Ok(Box::new(live::Live::new(stream, config.start.is_none(), stop)))
 }
 
 #[cfg(not(feature = "net"))]
-fn open_http(address: &Address, _: &SourceConfig, _: &Stop) -> Result<Box<dyn Source>, SourceError> {
+fn open_http(
+    address: &Address,
+    _: &SourceConfig,
+    _: &Bookmark,
+    _: &Stop,
+) -> Result<Box<dyn Source>, SourceError> {
     Err(SourceError::Permanent(format!(
         "`{address}`: this build cannot open network streams (cargo feature `net`); pipe one in, as in `ffmpeg -i URL -f wav - | genred run -`"
     )))
@@ -128,6 +152,21 @@ pub fn devices() -> Result<Vec<DeviceInfo>, SourceError> {
 pub mod capture {
     pub use super::device::callback::{Callback, Guard, Shared, set_guard};
     pub use super::device::ring::{Reader, Writer, ring};
+}
+
+/// Decodes what cannot be seeked until `each` has enough: the way in for the fuzz target and the test of its corpus.
+///
+/// # Errors
+/// Permanent ones: it holds no audio that can be decoded, or cannot be read.
+#[doc(hidden)]
+pub fn decode_stream(
+    stream: impl std::io::Read + Send + Sync + 'static,
+    each: &mut dyn FnMut(&Block, Option<String>) -> bool,
+) -> Result<(), SourceError> {
+    let mut decoder = decode::Decoder::from_stream("stream".into(), stream)?;
+    let mut block = Block::with_capacity(decode::ANY_RATE, 1, 0);
+    while decoder.next(&mut block)? && each(&block, decoder.new_title()) {}
+    Ok(())
 }
 
 /// Opens a `stdin:` source on `descriptor` in place of standard input.
@@ -194,6 +233,11 @@ pub trait Source: Send {
 
     /// What the stream says is being played; absent while it says nothing.
     fn title(&self) -> Option<Arc<str>> {
+        None
+    }
+
+    /// What keeps sound from coming, in words; absent where nothing is known to.
+    fn trouble(&self) -> Option<Arc<str>> {
         None
     }
 }

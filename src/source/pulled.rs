@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use super::clock::{self, Clock};
 use super::decode::{ANY_RATE, Decoder};
 use super::{Read, Source, SourceError};
-use crate::audio::Block;
+use crate::audio::{Block, Span};
 use crate::thread::{self, Stop};
 
 /// Blocks that may wait between decoder and reader.
@@ -41,6 +41,7 @@ pub(super) struct Shared {
     abandoned: AtomicBool,
     corrupt: AtomicU64,
     title: Mutex<Option<Arc<str>>>,
+    trouble: Mutex<Option<Arc<str>>>,
 }
 
 impl Shared {
@@ -53,6 +54,12 @@ impl Shared {
     pub(super) fn set_title(&self, title: Option<&str>) {
         *self.title.lock().unwrap_or_else(PoisonError::into_inner) = title.map(Into::into);
     }
+
+    /// What keeps sound from coming, in words; `None` where nothing does.
+    #[cfg(feature = "net")]
+    pub(super) fn set_trouble(&self, trouble: Option<&str>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble.map(Into::into);
+    }
 }
 
 /// The decoding end, on its own thread.
@@ -63,22 +70,73 @@ pub(super) struct Worker {
     pub(super) shared: Arc<Shared>,
 }
 
+/// How far a stream has come that is decoded in several runs.
+#[derive(Debug, Default)]
+pub(super) struct Course {
+    /// Where the run at hand begins, in seconds of the stream.
+    start: f64,
+    /// Where the last block ends.
+    end: f64,
+    /// Whether continuity is broken just before the next block.
+    gap: bool,
+    /// Packets that did not decode, and whatever else was lost, in earlier runs.
+    corrupt: u64,
+}
+
+#[cfg(feature = "net")]
+impl Course {
+    /// Another run begins, `lost` seconds after the last block.
+    pub(super) fn resume(&mut self, lost: f64) {
+        self.gap = self.end > 0.0;
+        if self.gap {
+            self.start = self.end + lost;
+        }
+    }
+
+    /// So much could not be decoded, apart from packets.
+    pub(super) fn add_corrupt(&mut self, count: u64) {
+        self.corrupt = self.corrupt.saturating_add(count);
+    }
+}
+
 impl Worker {
     /// Decodes until the stream ends or nobody reads; whether there was a block.
     ///
     /// # Errors
     /// As [`Decoder::next`].
-    pub(super) fn follow(&self, mut decoder: Decoder) -> Result<bool, (bool, SourceError)> {
-        let mut heard = false;
+    pub(super) fn follow(&self, decoder: Decoder) -> Result<bool, (bool, SourceError)> {
+        self.follow_on(decoder, &mut Course::default(), &mut |_| {})
+    }
+
+    /// The same for one run of several; `pace` may wait before a block is handed over.
+    ///
+    /// # Errors
+    /// As [`Decoder::next`].
+    pub(super) fn follow_on(
+        &self,
+        mut decoder: Decoder,
+        course: &mut Course,
+        pace: &mut dyn FnMut(&Block),
+    ) -> Result<bool, (bool, SourceError)> {
+        let (mut heard, before) = (false, course.corrupt);
         loop {
             let spare = self.returned.try_recv();
             let mut block = spare.unwrap_or_else(|_| Block::with_capacity(ANY_RATE, 1, 0));
             let more = decoder.next(&mut block).map_err(|error| (heard, error))?;
-            self.shared.corrupt.store(decoder.corrupt(), Ordering::Relaxed);
+            course.corrupt = before.saturating_add(decoder.corrupt());
+            self.shared.corrupt.store(course.corrupt, Ordering::Relaxed);
             if let Some(title) = decoder.new_title() {
                 self.shared.set_title(Some(&title));
             }
-            if !more || self.sender.send(Ok(Some(block))).is_err() {
+            if !more {
+                return Ok(heard);
+            }
+            let shift = block.rate.samples(course.start);
+            block.span = Span { start: block.span.start + shift, end: block.span.end + shift };
+            block.gap |= std::mem::take(&mut course.gap);
+            course.end = block.rate.seconds(block.span.end);
+            pace(&block);
+            if self.sender.send(Ok(Some(block))).is_err() {
                 return Ok(heard);
             }
             heard = true;
@@ -138,6 +196,10 @@ impl Source for Pulled {
 
     fn title(&self) -> Option<Arc<str>> {
         self.shared.title.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn trouble(&self) -> Option<Arc<str>> {
+        self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

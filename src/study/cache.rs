@@ -140,7 +140,7 @@ fn parse(bytes: &[u8], dim: usize) -> Option<Heard> {
         .iter()
         .map(|[start, end]| PatchSpan { start: *start, end: *end })
         .collect();
-    let levels: Vec<Level> = singles("lufs_s")?.into_iter().map(|lufs_s| Level { lufs_s }).collect();
+    let levels: Vec<Level> = singles("lufs_s")?.into_iter().map(Level::of_loudness).collect();
     let embeddings = singles("embeddings")?;
     let fits = levels.len() == spans.len() && embeddings.len() == spans.len() * dim;
     fits.then_some(Heard {
@@ -161,7 +161,7 @@ mod tests {
             duration_s: 4.25,
             pcm_sha256: "ab".repeat(32),
             spans: vec![PatchSpan { start: 0.0, end: 2.992 }, PatchSpan { start: 0.992, end: 3.984 }],
-            levels: vec![Level { lufs_s: -23.5 }, Level { lufs_s: Level::FLOOR }],
+            levels: vec![Level::of_loudness(-23.5), Level::default()],
             embeddings: vec![0.5, -1.5, f32::MIN_POSITIVE, 11.0, 0.0, -0.0],
         }
     }

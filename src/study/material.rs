@@ -308,7 +308,7 @@ mod tests {
             duration_s: 3.0,
             pcm_sha256: sound.into(),
             spans: vec![PatchSpan { start: 0.0, end: 3.0 }; patches.len()],
-            levels: patches.iter().map(|(_, lufs_s)| Level { lufs_s: *lufs_s }).collect(),
+            levels: patches.iter().map(|(_, lufs_s)| Level::of_loudness(*lufs_s)).collect(),
             embeddings: patches.iter().map(|(value, _)| *value).collect(),
         })
     }

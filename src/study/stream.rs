@@ -12,7 +12,9 @@ pub use figures::{Figures, Stretch, Timeline};
 use super::Renaming;
 use super::dataset::{DatasetError, Table};
 use crate::audio::{Level, PatchSpan};
-use crate::decision::{Decider, DecisionConfig, GatePosteriors, Observation, SilenceConfig, State};
+use crate::decision::{
+    DeadAirConfig, Decider, DecisionConfig, GatePosteriors, Observation, SilenceConfig, State,
+};
 use crate::engine::offline::{self, Cut, FileError};
 use crate::model::Model;
 
@@ -108,6 +110,8 @@ pub struct Stream {
     pub patches: Vec<Patch>,
     /// What was published.
     pub timeline: Timeline,
+    /// What a log has of it, which is settled in hindsight.
+    pub hindsight: Timeline,
     /// The pieces, each with what the head says of all of it: the verdict of `classify` on its patches, those across a join
     /// left out. `None` for a piece that is too short for one.
     pub settled: Vec<Stretch>,
@@ -167,28 +171,35 @@ pub fn stream(
         });
         Stretch { start, end, genre }
     });
+    let (timeline, hindsight) = decide(&patches, labels, decision, silence);
     Ok(Stream {
-        timeline: decide(&patches, labels, decision, silence),
+        timeline,
+        hindsight,
         settled: settled.collect(),
         format_changes: joined.format_changes,
         patches,
     })
 }
 
-/// What is published of these patches.
+/// What is published of these patches, and what they were in hindsight.
 fn decide(
     patches: &[Patch],
     labels: &[Arc<str>],
     decision: &DecisionConfig,
     silence: &SilenceConfig,
-) -> Timeline {
-    let mut decider = Decider::new(labels, decision, silence);
+) -> (Timeline, Timeline) {
+    let mut decider = Decider::new(labels, decision, silence, &DeadAirConfig::default());
     let mut timeline = Timeline::default();
     for patch in patches {
-        let time = patch.span.end;
-        let (posteriors, gate, lufs_s) = (&patch.posteriors[..], patch.gate, patch.level.lufs_s);
-        decider.observe(Observation { time, posteriors, gate, lufs_s });
+        let (start, time) = (patch.span.start, patch.span.end);
+        let (posteriors, gate, level) = (&patch.posteriors[..], patch.gate, patch.level);
+        decider.observe(Observation { start, time, posteriors, gate, level });
         timeline.publish(time, &decider.genre(decider.verdict()));
     }
-    timeline
+    decider.finish();
+    let mut hindsight = Timeline::default();
+    for stretch in decider.settled() {
+        hindsight.publish(stretch.start, &decider.genre(stretch.verdict));
+    }
+    (timeline, hindsight)
 }

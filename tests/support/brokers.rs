@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::broker::{Mosquitto, free_port, tool};
 
@@ -83,7 +84,7 @@ pub struct RabbitMq {
     // In this order: the server signs off at the daemon that knows its port.
     _process: Process,
     _epmd: Process,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl RabbitMq {
@@ -125,11 +126,28 @@ impl RabbitMq {
                 .env("RABBITMQ_PID_FILE", at.join("pid"));
             let mut child = spawn(&mut command, &log);
             if listens(port, &mut child) {
-                return Self { port, _process: Process(child), _epmd: epmd, _folder: folder };
+                return Self { port, _process: Process(child), _epmd: epmd, folder };
             }
             drop(Process(child));
+            kill_by_file(&at.join("pid"));
         }
         panic!("rabbitmq-server does not start:\n{}", fs::read_to_string(&log).unwrap_or_default());
+    }
+}
+
+impl Drop for RabbitMq {
+    fn drop(&mut self) {
+        // What the script has started goes on without it, and would start its own `epmd`.
+        kill_by_file(&self.folder.path().join("pid"));
+    }
+}
+
+/// Kills the process whose id is in a file, if there is one.
+fn kill_by_file(path: &Path) {
+    let id = fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok());
+    if let Some(pid) = id.and_then(Pid::from_raw) {
+        // It may have ended by itself.
+        let _ = kill_process(pid, Signal::KILL);
     }
 }
 

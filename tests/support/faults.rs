@@ -205,7 +205,7 @@ fn read_until(line: &mut TcpStream, end: &str) -> std::io::Result<String> {
 }
 
 /// Sends `most` bytes of sound as it plays, with three seconds ahead.
-fn play(line: &mut TcpStream, sound: &[u8], rate: usize, most: usize) -> std::io::Result<()> {
+pub fn play(line: &mut (impl Write + ?Sized), sound: &[u8], rate: usize, most: usize) -> std::io::Result<()> {
     let begun = Instant::now();
     let mut sent = 0;
     for piece in sound.chunks(1024).cycle() {

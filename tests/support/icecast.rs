@@ -17,7 +17,8 @@ pub struct Icecast {
 }
 
 impl Icecast {
-    /// Starts it in `folder`; its sources' password is `source`. `/private` wants the user `me` with the password `hunter2`.
+    /// Starts it in `folder`; its sources' password is `source`. `/private` wants the user `me` with the password `hunter2`; who
+    /// listens to `/main` hears `/spare` while nobody sends there.
     pub fn start(folder: &Path) -> Self {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         let folder = folder.join("icecast");
@@ -33,6 +34,8 @@ impl Icecast {
              <listen-socket><port>{port}</port><bind-address>127.0.0.1</bind-address></listen-socket>\
              <mount type=\"normal\"><mount-name>/private</mount-name><authentication type=\"htpasswd\">\
              <option name=\"filename\" value=\"{folder}/users\"/></authentication></mount>\
+             <mount type=\"normal\"><mount-name>/main</mount-name><fallback-mount>/spare</fallback-mount>\
+             <fallback-override>1</fallback-override></mount>\
              <paths><basedir>/usr/share/icecast2</basedir><logdir>{folder}</logdir>\
              <webroot>/usr/share/icecast2/web</webroot><adminroot>/usr/share/icecast2/admin</adminroot></paths>\
              <logging><accesslog>-</accesslog><errorlog>-</errorlog><loglevel>1</loglevel></logging></icecast>",

@@ -75,6 +75,8 @@ pub fn state(source: &str, genre: &str, patch: u64) -> Message {
         raw_confidence: Some(0.9),
         since: now(),
         lufs_s: Some(-14.2),
+        lufs_m: Some(-14.2),
+        true_peak_db: None,
         dead_air: "OFF",
         source: source.into(),
         source_name: source.into(),
@@ -138,6 +140,8 @@ pub fn window(source: &str, patch: u64) -> Message {
         confidence: Some(0.83),
         scores: vec![("jazz".into(), 0.83), ("rock".into(), 0.17)],
         lufs_s: -14.2,
+        lufs_m: -14.2,
+        true_peak_db: None,
     };
     Message::Window { source: source.into(), payload: Arc::new(payload), cause: None }
 }

@@ -9,6 +9,7 @@ pub mod bundle;
 pub mod clips;
 pub mod daemon;
 pub mod faults;
+pub mod files;
 pub mod flaky;
 pub mod icecast;
 #[cfg(feature = "mqtt")]
@@ -16,6 +17,8 @@ pub mod messages;
 pub mod music;
 pub mod proxy;
 pub mod pulse;
+#[cfg(feature = "net")]
+pub mod site;
 
 use std::process::{Command, Stdio};
 

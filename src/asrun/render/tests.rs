@@ -7,15 +7,12 @@ const DAY: Ms = 86_400_000;
 
 fn segment(start: Ms, end: Ms, state: &str, label: &str) -> Segment {
     Segment {
-        start,
-        end,
-        state: state.into(),
-        label: label.into(),
         confidence: Some(0.812_345),
         scored: 3,
         dropped: 1,
         title: Some("=1+1, \"A\"\nB".into()),
         lufs: Some(Lufs { mean: -14.0, min: -20.125, max: -9.0 }),
+        ..Segment::sample(start, end, state, label)
     }
 }
 

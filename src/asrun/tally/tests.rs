@@ -3,20 +3,6 @@ use proptest::prelude::*;
 use super::super::{Event, Outage, Segment};
 use super::*;
 
-fn segment(start: Ms, end: Ms, state: &str, label: &str) -> Segment {
-    Segment {
-        start,
-        end,
-        state: state.into(),
-        label: label.into(),
-        confidence: None,
-        scored: 1,
-        dropped: 0,
-        title: None,
-        lufs: None,
-    }
-}
-
 fn event(ts: Ms, kind: &str) -> Event {
     Event { ts, kind: kind.into() }
 }
@@ -34,11 +20,11 @@ fn two_hours() -> Record {
         source: "fm1".into(),
         name: "FM 1".into(),
         segments: vec![
-            segment(minute(0), minute(50), "music", "rock"),
-            segment(minute(50), minute(55), "speech", "speech"),
-            segment(minute(55), minute(58), "silence", "silence"),
-            segment(minute(70), minute(100), "music", "jazz"),
-            segment(minute(115), minute(120), "music", "rock"),
+            Segment::sample(minute(0), minute(50), "music", "rock"),
+            Segment::sample(minute(50), minute(55), "speech", "speech"),
+            Segment::sample(minute(55), minute(58), "silence", "silence"),
+            Segment::sample(minute(70), minute(100), "music", "jazz"),
+            Segment::sample(minute(115), minute(120), "music", "rock"),
         ],
         outages: vec![
             Outage { start: minute(60), end: minute(70), cause: Cause::Lost },
@@ -85,9 +71,9 @@ fn two_hours_are_what_they_are_by_hand() {
 fn what_was_heard_goes_before_an_outage_and_the_later_before_the_earlier() {
     let record = Record {
         segments: vec![
-            segment(0, 100, "music", "rock"),
-            segment(40, 60, "music", "jazz"),
-            segment(60, 70, "music", "jazz"),
+            Segment::sample(0, 100, "music", "rock"),
+            Segment::sample(40, 60, "music", "jazz"),
+            Segment::sample(60, 70, "music", "jazz"),
         ],
         outages: vec![
             Outage { start: 50, end: 150, cause: Cause::Down },
@@ -120,7 +106,7 @@ proptest! {
             segments: segments
                 .iter()
                 .map(|(start, length, label)| {
-                    segment(*start, start + length, if *label < 2 { "music" } else { labels[*label] }, labels[*label])
+                    Segment::sample(*start, start + length, if *label < 2 { "music" } else { labels[*label] }, labels[*label])
                 })
                 .collect(),
             outages: outages

@@ -104,7 +104,7 @@ fn measure(model: &mut Model, args: &Args) -> anyhow::Result<Figures> {
     let mono = &source[..SOURCE_RATE as usize * SECONDS];
     let mut resampler = Resampler::new(rate, params.sample_rate)?;
     let mut resampled = Vec::new();
-    let mut loudness = Loudness::new(rate, 2)?;
+    let mut loudness = Loudness::new(rate, 2, false)?;
 
     let (mut front_end_s, mut score_s) = (Vec::new(), Vec::new());
     let (mut resample_s, mut loudness_s) = (Vec::new(), Vec::new());
@@ -139,7 +139,7 @@ fn measure(model: &mut Model, args: &Args) -> anyhow::Result<Figures> {
         resampler.push(mono, &mut resampled);
         black_box(&resampled);
         let converted = Instant::now();
-        loudness.push(&source);
+        loudness.push(&source, mono);
         let heard = Instant::now();
         if turn > 0 {
             front_end_s.push((framed - began).as_secs_f64() / SECONDS as f64);

@@ -51,6 +51,9 @@ pub struct Args {
     /// Most pieces of sound a run; the daemon's default where left out
     #[arg(long)]
     max_batch: Option<usize>,
+    /// Keep the as-run log of all sources
+    #[arg(long)]
+    log: bool,
     /// One JSON object
     #[arg(long)]
     json: bool,
@@ -79,6 +82,9 @@ struct Figures {
     rss_mb_half_way: Option<f64>,
     cpu_cores: Option<f64>,
     broker: String,
+    /// Patches that the as-run log holds, where it was kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logged: Option<u64>,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -92,7 +98,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         None => ("embedded".to_owned(), format!("mqtt://{}", broker::start(0)?)),
     };
     let config = Config::from_toml(&settings(args, &folder, &input, &url), "the bench", &[])?;
-    let figures = measure(args, config, broker)?;
+    let mut figures = measure(args, config, broker)?;
+    if args.log {
+        figures.logged = Some(logged(&folder.log())?);
+    }
     let mut stdout = std::io::stdout().lock();
     if args.json {
         writeln!(stdout, "{}", serde_json::to_string(&figures)?)?;
@@ -102,6 +111,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         writeln!(stdout, "sources     {sources:>9}, broker {}", figures.broker)?;
         writeln!(stdout, "patches     {produced:>9}: {scored} scored, {dropped} dropped")?;
         writeln!(stdout, "            {scored_least:>9} scored of the source with the fewest")?;
+        if let Some(logged) = figures.logged {
+            writeln!(stdout, "            {logged:>9} in the as-run log")?;
+        }
         writeln!(stdout, "latency     {:>9} ms median", or_none(figures.latency_ms_p50))?;
         writeln!(stdout, "            {:>9} ms, 99 %", or_none(figures.latency_ms_p99))?;
         writeln!(stdout, "memory      {:>9} MiB", or_none(figures.rss_mb))?;
@@ -123,6 +135,9 @@ fn settings(args: &Args, folder: &Folder, input: &Path, broker: &str) -> String 
         quoted(broker),
         own = quoted(&folder.0.display().to_string()),
     );
+    if args.log {
+        text += &format!("[log]\nenabled = true\npath = {}\n", quoted(&folder.log().display().to_string()));
+    }
     let uri = quoted(&format!("file:{}", input.display()));
     for number in 0..args.sources {
         text += &format!("[[source]]\nname = 's{number}'\nuri = {uri}\nrepeat = true\n");
@@ -180,7 +195,26 @@ fn figures(
         rss_mb_half_way,
         cpu_cores,
         broker,
+        logged: None,
     })
+}
+
+/// Patches of all sources in the log at `path`.
+#[cfg(feature = "log")]
+fn logged(path: &Path) -> anyhow::Result<u64> {
+    let reader = crate::sink::asrun::Reader::open(path)?;
+    let mut scored = 0;
+    for (source, name) in reader.sources(&[])? {
+        let record = reader.record((&source, &name), 0, i64::MAX, i64::MAX)?;
+        scored += record.levels.iter().map(|level| level.scored).sum::<u64>();
+    }
+    Ok(scored)
+}
+
+/// Without the feature no configuration with a log is accepted.
+#[cfg(not(feature = "log"))]
+fn logged(_: &Path) -> anyhow::Result<u64> {
+    bail!("this build keeps no log")
 }
 
 /// A folder of our own, gone at the end.
@@ -195,6 +229,11 @@ impl Folder {
             .create(&path)
             .with_context(|| format!("`{}`", path.display()))?;
         Ok(Self(path))
+    }
+
+    /// Where the as-run log is kept.
+    fn log(&self) -> PathBuf {
+        self.0.join("asrun.sqlite")
     }
 
     /// The built-in sound, written in `codec`.

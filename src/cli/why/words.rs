@@ -62,10 +62,15 @@ pub fn block(source: &str, trace: &Trace) -> Vec<Row> {
         let (music, speech, noise) = (gate.music, gate.speech, gate.noise);
         rows.push(Row::new("gate", format!("music {music:.2}, speech {speech:.2}, noise {noise:.2}")));
     }
-    let quiet = match level.quiet_s > 0.0 {
+    let mut quiet = match level.quiet_s > 0.0 {
         true => format!("; quiet for {}, silence after {}", seconds(level.quiet_s), seconds(level.after)),
         false => String::new(),
     };
+    for (what, lasted) in [("one pure tone", level.tone_s), ("the same again and again", level.repeated_s)] {
+        if lasted >= 1.0 {
+            quiet += &format!("; {what} for {}", seconds(lasted));
+        }
+    }
     let quiet_below = number(level.quiet_below.into());
     rows.push(Row::new("level", format!("{:.1} LUFS, quiet below {quiet_below}{quiet}", level.lufs_s)));
     if run.seconds > 0.0 {
@@ -115,6 +120,13 @@ fn reason(trace: &Trace) -> String {
             "it has been quiet for {quiet} ({after} needed); would say something else at {ends_at} LUFS, and has {lufs:.1}"
         );
     }
+    match level.dead_air.as_deref() {
+        Some("tone") => return format!("it has been one pure tone for {}", seconds(level.tone_s)),
+        Some("loop") => {
+            return format!("the same sound has come again and again for {}", seconds(level.repeated_s));
+        }
+        _ => {}
+    }
     let Some(choice) = &trace.choice else {
         return match level.lufs_s < level.quiet_below {
             true => "all that it has heard since is too quiet to tell".into(),
@@ -137,7 +149,12 @@ fn reason(trace: &Trace) -> String {
         Some(held) if choice.passes => passed(trace, choice, held),
         Some(held) if choice.rule == Rule::Replace => settled(choice),
         // The patch after it was chosen is judged by the other rule.
-        Some(held) => format!("{held} leads"),
+        Some(held) if held == candidate => format!("{held} leads"),
+        Some(held) => format!(
+            "hardly anything speaks for {held} any more, but {}; would say {candidate} {}",
+            wanting(choice),
+            once(choice)
+        ),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Blocks in, rows of descriptors out.
 
-use super::super::intake::{Continuity, Intake};
+use super::super::intake::{Continuity, Intake, Measures};
 use super::super::patches::Grid;
 use super::super::{DspError, LogMelParams, PatchParams};
 use super::{Describer, Descriptors, RATE, parameters};
@@ -51,7 +51,7 @@ impl DescriptorStream {
         let windows = PatchParams::new(WINDOW, WINDOW_HOP_SECONDS);
         let grid = Grid::new(&windows, &LogMelParams { hop_length: 1, ..params.clone() })?;
         Ok(Self {
-            intake: Intake::new(&params, false),
+            intake: Intake::new(&params, Measures::Nothing),
             grid,
             describer: Describer::new(),
             piece: Vec::new(),

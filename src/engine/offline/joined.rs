@@ -54,7 +54,7 @@ pub fn hear_joined(
     for cut in cuts {
         begin(&cut.path);
         let mut source = source::open_file(&cut.path)?;
-        let began = position;
+        let mut is_begun = false;
         loop {
             match source.read(&mut block)? {
                 Read::Audio => {}
@@ -67,9 +67,14 @@ pub fn hear_joined(
             }
             let is_new = (part.rate, part.channels) != (block.rate, block.channels);
             joined.format_changes += usize::from(is_new && position > 0);
+            if part.rate != block.rate {
+                // Numbered as if the rate had been that all along, so that the number over the rate is the time.
+                position = block.rate.samples(part.rate.seconds(position));
+            }
             take(&block, kept, &mut part);
             // A hole in the recording is one in the stream; where a cut was made, there is none.
-            part.gap = block.gap && position > began;
+            part.gap = block.gap && is_begun;
+            is_begun = true;
             part.span = Span { start: position, end: position + part.samples() as u64 };
             position = part.span.end;
             heard.duration_s += part.rate.seconds(part.span.len());
@@ -79,7 +84,7 @@ pub fn hear_joined(
                 heard.embed(model, &mut waiting)?;
             }
         }
-        if position == began {
+        if !is_begun {
             let what = format!("`{}` holds no sound from {} s on", cut.path.display(), cut.start);
             return Err(SourceError::Permanent(what).into());
         }

@@ -141,7 +141,7 @@ fn what_was_lost_is_not_built_upon() {
                 index: 0,
                 span: PatchSpan { start: 0.0, end: 0.0 },
                 ends_at: jiff::Timestamp::UNIX_EPOCH,
-                level: audio::Level { lufs_s: 0.0 },
+                level: audio::Level::of_loudness(0.0),
             },
             segment: 1,
             start,

@@ -3,48 +3,15 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::asrun::{Cause, Level, Lufs, Ms};
+use super::draft::{Draft, Heard, Name, Segment};
+use crate::asrun::{Cause, Level, Ms};
 use crate::sink::Message;
-use crate::sink::payload::{EventKind, Info, State, Window};
+use crate::sink::payload::{EventKind, Info, Settled, State, Window};
 
-/// Shorter holes are no holes: time is anchored to the clock anew each minute.
-const BRIDGED: Ms = 500;
 /// A source whose patches are no older is heard live.
 const LIVE: Ms = 60_000;
 /// Rows that may wait for a disk that is full.
 const WAITING: usize = 65_536;
-
-/// A row of `segment`.
-#[derive(Debug, Clone)]
-pub struct Segment {
-    /// Where it has been written.
-    pub id: Option<i64>,
-    pub source: Arc<str>,
-    pub start: Ms,
-    pub end: Ms,
-    pub state: &'static str,
-    pub label: Arc<str>,
-    pub title: Option<Arc<str>>,
-    pub dropped: u64,
-    /// Sum and number of the posteriors of the label.
-    confidence: (f64, u64),
-    level: Level,
-}
-
-impl Segment {
-    pub fn scored(&self) -> u64 {
-        self.level.scored
-    }
-
-    pub fn confidence(&self) -> Option<f64> {
-        let (sum, count) = self.confidence;
-        (count > 0).then(|| sum / count as f64)
-    }
-
-    pub fn lufs(&self) -> Option<Lufs> {
-        self.level.lufs()
-    }
-}
 
 /// A row of `outage`.
 #[derive(Debug, Clone)]
@@ -77,27 +44,24 @@ pub enum Row {
 /// How a source stands.
 #[derive(Debug)]
 struct Track {
-    state: &'static str,
-    label: Arc<str>,
-    title: Option<Arc<str>>,
-    /// Where the last patch ended.
-    heard_to: Option<Ms>,
+    /// What is published, under the title that the stream announces.
+    name: Name,
+    /// Where the last patch ended, by the clock and in the source's seconds.
+    heard_to: Option<(Ms, f64)>,
     patch: Option<u64>,
     is_live: bool,
-    segment: Option<Segment>,
+    draft: Draft,
     outage: Option<Outage>,
 }
 
 impl Default for Track {
     fn default() -> Self {
         Self {
-            state: "uncertain",
-            label: "uncertain".into(),
-            title: None,
+            name: Name { state: "uncertain", label: "uncertain".into(), title: None },
             heard_to: None,
             patch: None,
             is_live: false,
-            segment: None,
+            draft: Draft::default(),
             outage: None,
         }
     }
@@ -111,6 +75,8 @@ pub struct Book {
     tracks: BTreeMap<Arc<str>, Track>,
     /// Finished rows that wait to be written.
     pub waiting: VecDeque<Row>,
+    /// Rows of `segment` that are no longer needed.
+    pub gone: Vec<i64>,
     /// What has been added to the quarters of an hour since they were last written.
     pub levels: HashMap<(Arc<str>, Ms), Level>,
     /// Rows that were lost because too many waited.
@@ -129,16 +95,20 @@ impl Book {
             Message::State { source, payload } => self.state(source, payload),
             Message::Attributes { source, payload } => {
                 let track = self.tracks.entry(source.clone()).or_default();
-                if track.title == payload.title {
+                if track.name.title == payload.title {
                     return false;
                 }
-                track.title.clone_from(&payload.title);
-                self.close_segment(source)
+                track.name.title.clone_from(&payload.title);
+                track.draft.close()
+            }
+            Message::Settled { source, payload } => {
+                self.settle(source, Some(payload));
+                false
             }
             Message::Event { source, payload, .. } => {
                 let ts = payload.ts.as_millisecond();
                 match payload.kind {
-                    EventKind::SourceLost => self.lose(source, ts),
+                    EventKind::SourceLost { .. } => self.lose(source, ts),
                     EventKind::SourceRecovered => self.recover(source, ts),
                     _ => {}
                 }
@@ -154,11 +124,11 @@ impl Book {
         }
     }
 
-    /// Rows that still grow; an outage lasts until `now`.
+    /// Rows that may yet change, and have changed since they were written; an outage lasts until `now`.
     pub fn open(&mut self, now: Ms) -> (Vec<&mut Segment>, Vec<&mut Outage>) {
         let (mut segments, mut outages) = (Vec::new(), Vec::new());
         for track in self.tracks.values_mut() {
-            segments.extend(&mut track.segment);
+            segments.extend(track.draft.changed());
             if let Some(outage) = &mut track.outage {
                 outage.end = outage.end.max(now);
                 outages.push(outage);
@@ -170,9 +140,10 @@ impl Book {
     /// Begins a file that holds nothing: what still grows is to be written anew.
     pub fn forget_ids(&mut self) {
         for track in self.tracks.values_mut() {
-            track.segment.iter_mut().for_each(|segment| segment.id = None);
+            track.draft.forget_ids();
             track.outage.iter_mut().for_each(|outage| outage.id = None);
         }
+        self.gone.clear();
         for row in &mut self.waiting {
             match row {
                 Row::Segment(segment) => segment.id = None,
@@ -189,35 +160,23 @@ impl Book {
         track.is_live = (now - end).abs() <= LIVE;
         let dropped = track.patch.map_or(0, |last| window.patch.saturating_sub(last + 1));
         track.patch = Some(window.patch);
-        let heard_to = track.heard_to.replace(end);
-        // Patches overlap, so that one that is dropped need not leave a hole.
-        let goes_on = heard_to.is_some_and(|to| start <= to + BRIDGED && end >= to - BRIDGED);
-        let begins = heard_to.filter(|_| goes_on).unwrap_or(start);
-        let mut urgent = !goes_on && self.close_segment(source);
-        let Some(track) = self.tracks.get_mut(source) else { return urgent };
-        let segment = track.segment.get_or_insert_with(|| {
-            urgent = true;
-            Segment {
-                id: None,
-                source: source.clone(),
-                start: begins,
-                end: begins,
-                state: track.state,
-                label: track.label.clone(),
-                title: track.title.clone(),
-                dropped: 0,
-                confidence: (0.0, 0),
-                level: Level::at(begins),
-            }
-        });
-        segment.end = segment.end.max(end);
-        segment.dropped += dropped;
-        let posterior = window.scores.iter().find(|(label, _)| *label == segment.label).map(|(_, p)| *p);
-        if let Some(p) = posterior.filter(|p| p.is_finite() && segment.state == "music") {
-            segment.confidence = (segment.confidence.0 + f64::from(p), segment.confidence.1 + 1);
-        }
+        let heard_to =
+            track.heard_to.replace((end, window.end)).filter(|(to, _)| Draft::goes_on(*to, start, end));
+        let mut urgent = heard_to.is_none() && track.draft.close();
+        let posterior = window.scores.iter().find(|(label, _)| *label == track.name.label).map(|(_, p)| *p);
         let lufs = if window.lufs_s.is_finite() { f64::from(window.lufs_s.max(-70.0)) } else { -70.0 };
-        segment.level.add(lufs);
+        let heard = Heard {
+            start: heard_to.map_or(start, |(to, _)| to),
+            end,
+            middle: (heard_to.map_or(window.start, |(_, to)| to) + window.end) / 2.0,
+            lufs,
+            dropped,
+            posterior: posterior.filter(|p| p.is_finite() && track.name.state == "music"),
+        };
+        urgent |= track.draft.add(source, &track.name, heard);
+        if track.draft.is_overdue() {
+            self.settle(source, None);
+        }
         let empty = Level::at(end);
         let level = self.levels.entry((source.clone(), empty.start)).or_insert(empty);
         level.add(lufs);
@@ -228,18 +187,18 @@ impl Book {
     /// A state follows the patch that it was decided by, and the events.
     fn state(&mut self, source: &Arc<str>, state: &State) -> bool {
         let track = self.tracks.entry(source.clone()).or_default();
-        if track.label == state.genre && track.state == state.state {
+        if track.name.label == state.genre && track.name.state == state.state {
             return false;
         }
-        (track.state, track.label) = (state.state, state.genre.clone());
-        self.close_segment(source)
+        (track.name.state, track.name.label) = (state.state, state.genre.clone());
+        track.draft.close()
     }
 
     fn lose(&mut self, source: &Arc<str>, ts: Ms) {
-        self.close_segment(source);
         let track = self.tracks.entry(source.clone()).or_default();
+        track.draft.close();
         // It is said only after a while. A recording has times of its own, which the clock says nothing about.
-        let start = track.heard_to.filter(|to| track.is_live && *to < ts).unwrap_or(ts);
+        let start = track.heard_to.map(|(to, _)| to).filter(|to| track.is_live && *to < ts).unwrap_or(ts);
         track.outage.get_or_insert_with(|| Outage {
             id: None,
             source: source.clone(),
@@ -256,10 +215,12 @@ impl Book {
         }
     }
 
-    /// Ends the open segment, if there is one.
-    fn close_segment(&mut self, source: &Arc<str>) -> bool {
-        let segment = self.tracks.get_mut(source).and_then(|track| track.segment.take());
-        segment.map(|segment| self.push(Row::Segment(segment))).is_some()
+    /// Names a stretch, or leaves everything as it is.
+    fn settle(&mut self, source: &Arc<str>, settled: Option<&Settled>) {
+        let Some(track) = self.tracks.get_mut(source) else { return };
+        let (finished, gone) = track.draft.settle(settled);
+        self.gone.extend(gone);
+        finished.into_iter().for_each(|segment| self.push(Row::Segment(segment)));
     }
 
     fn push(&mut self, row: Row) {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, named_params, params};
 
-use super::book::{Book, Event, Outage, Row, Segment};
+use super::book::{Book, Event, Outage, Row};
+use super::draft::Segment;
 use crate::asrun::{Cause, Level, Ms};
 use crate::sink::payload::Info;
 
@@ -183,6 +184,9 @@ impl Store {
                 Row::Event(event) => write_event(&transaction, run, event)?,
             }
         }
+        for id in &book.gone {
+            transaction.prepare_cached("DELETE FROM segment WHERE id = ?1")?.execute([id])?;
+        }
         for ((source, _), level) in &book.levels {
             write_level(&transaction, run, source, level)?;
         }
@@ -193,9 +197,12 @@ impl Store {
         let outage_ids: Vec<i64> =
             outages.iter().map(|of| write_outage(&transaction, run, of)).collect::<Result<_, _>>()?;
         transaction.commit()?;
-        segments.iter_mut().zip(segment_ids).for_each(|(segment, id)| segment.id = Some(id));
+        segments.iter_mut().zip(segment_ids).for_each(|(segment, id)| {
+            (segment.id, segment.changed) = (Some(id), false);
+        });
         outages.iter_mut().zip(outage_ids).for_each(|(outage, id)| outage.id = Some(id));
         book.waiting.clear();
+        book.gone.clear();
         book.levels.clear();
         self.run = Some(run);
         Ok(())
@@ -300,12 +307,12 @@ fn write_segment(transaction: &Transaction<'_>, run: i64, of: &Segment) -> rusql
             ":source": &*of.source,
             ":start": of.start,
             ":end": of.end,
-            ":state": of.state,
-            ":label": &*of.label,
+            ":state": of.name.state,
+            ":label": &*of.name.label,
             ":confidence": of.confidence(),
             ":scored": of.scored(),
             ":dropped": of.dropped,
-            ":title": of.title.as_deref(),
+            ":title": of.name.title.as_deref(),
             ":mean": lufs.map(|lufs| lufs.mean),
             ":min": lufs.map(|lufs| lufs.min),
             ":max": lufs.map(|lufs| lufs.max),

@@ -6,7 +6,7 @@ use super::book::Row;
 use super::store::{StoreError, VERSION};
 use super::*;
 use crate::asrun::Cause;
-use crate::sink::payload::{EventKind, Info};
+use crate::sink::payload::{EventKind, Info, Settled};
 use crate::sink::samples;
 
 const START: Ms = 1_793_714_400_000; // 2026-11-03T14:00:00Z, as in the samples
@@ -19,7 +19,8 @@ fn info(run: &str, started: Ms) -> Message {
 fn patch(number: u64, end: Ms) -> Message {
     samples::window_message(|window| {
         (window.patch, window.ts) = (number, Timestamp::from_millisecond(end).unwrap());
-        (window.start, window.end) = (0.0, 3.0);
+        let seconds = (end - START) as f64 / 1000.0;
+        (window.start, window.end) = (seconds - 3.0, seconds);
     })
 }
 
@@ -51,7 +52,7 @@ fn what_is_written_is_read_while_it_is_written() {
     );
     // It grows in its row, and levels are added up.
     book.take(&patch(10, START + 13_000), START);
-    book.take(&samples::event_message(7, EventKind::DeadAirStarted), START);
+    book.take(&samples::event_message(7, EventKind::DeadAirStarted { reason: "silence" }), START);
     store.write(&mut book, START + 13_000, false).unwrap();
     let reader = Reader::open(&path).unwrap();
     let record = reader.record(("fm1", "FM 1"), START, START + 600_000, now).unwrap();
@@ -62,6 +63,41 @@ fn what_is_written_is_read_while_it_is_written() {
     let record = reader.record(("fm1", "FM 1"), START, START + 600_000, START + 100_000).unwrap();
     assert_eq!((record.outages[0].start, record.outages[0].cause), (START + 13_000, Cause::Down));
     assert!(matches!(reader.sources(&["fm2".into()]), Err(LogError::NoSource { .. })));
+}
+
+#[test]
+fn rows_follow_what_is_settled() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.sqlite");
+    let mut store = Store::new(path.clone());
+    let mut book = ten(&mut store, "a", START);
+    let rows = || {
+        let found = Reader::open(&path).unwrap().segments("fm1", START, START + 600_000).unwrap();
+        found.into_iter().map(|of| (of.start - START, of.end - START, of.label)).collect::<Vec<_>>()
+    };
+    let settled = |from: Ms, to: Ms, genre: &str| {
+        let [start, end] = [from, to].map(|ms| ms as f64 / 1000.0);
+        let payload = Settled { start, end, state: "music", genre: genre.into(), confidence: Some(0.5) };
+        Message::Settled { source: "fm1".into(), payload: Arc::new(payload) }
+    };
+    assert_eq!(rows(), [(0, 12_000, "uncertain".to_owned())]);
+    book.take(&settled(0, 6000, "rock"), START);
+    store.write(&mut book, START + 13_000, false).unwrap();
+    assert_eq!(rows(), [(0, 6000, "rock".to_owned()), (6000, 12_000, "uncertain".to_owned())]);
+    book.take(&settled(6000, 12_000, "rock"), START);
+    store.write(&mut book, START + 14_000, false).unwrap();
+    assert_eq!(rows(), [(0, 12_000, "rock".to_owned())], "the row that is not needed is gone");
+    // What goes on is no reason to write at once, and a disk that refuses in between costs nothing.
+    assert!(!book.take(&patch(10, START + 13_000), START), "it goes on");
+    book.take(&settled(12_000, 13_000, "jazz"), START);
+    let mut refused = Store::new(folder.path().join("log.sqlite/not-a-folder.sqlite"));
+    assert!(refused.write(&mut book, START + 15_000, false).is_err());
+    book.take(&patch(11, START + 14_000), START);
+    book.take(&settled(13_000, 14_000, "jazz"), START);
+    store.write(&mut book, START + 16_000, false).unwrap();
+    assert_eq!(rows(), [(0, 12_000, "rock".to_owned()), (12_000, 14_000, "jazz".to_owned())]);
+    // Nothing has changed: nothing is written.
+    assert!(book.open(START).0.is_empty() && book.waiting.is_empty() && book.gone.is_empty());
 }
 
 #[test]
@@ -118,7 +154,7 @@ fn after_a_failure_nothing_is_lost() {
     let mut book = Book::default();
     book.take(&info("a", START), START);
     book.take(&patch(0, START + 3000), START);
-    book.take(&samples::event_message(7, EventKind::DeadAirStarted), START);
+    book.take(&samples::event_message(7, EventKind::DeadAirStarted { reason: "silence" }), START);
     assert!(store.write(&mut book, START, false).is_err());
     assert!(matches!(book.waiting.front(), Some(Row::Event(_))));
     std::fs::remove_file(folder.path().join("taken")).unwrap();

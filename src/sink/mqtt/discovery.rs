@@ -344,6 +344,8 @@ fn uncertain(topics: &Topics, info: &Info, source: &SourceInfo) -> Publication {
         raw_confidence: None,
         since: info.started,
         lufs_s: None,
+        lufs_m: None,
+        true_peak_db: None,
         dead_air: "OFF",
         source: Arc::clone(&source.name),
         source_name: Arc::clone(&source.source_name),

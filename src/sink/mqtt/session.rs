@@ -139,7 +139,7 @@ impl Session {
                 }
                 self.windows.push_back((source, payload, cause));
             }
-            Message::Window { .. } | Message::Trace { .. } => {}
+            Message::Window { .. } | Message::Settled { .. } | Message::Trace { .. } => {}
             Message::Settings { source, payload } => {
                 self.set(Slot::Settings(source), Value::Settings(payload), 0);
             }

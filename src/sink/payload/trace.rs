@@ -114,8 +114,8 @@ pub struct Gate {
     pub noise: f32,
 }
 
-/// Silence by loudness.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// Dead air: silence by loudness, and what else it is told by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Level {
     /// Short-term loudness in LUFS at the patch's end.
     #[serde(serialize_with = "loudness")]
@@ -128,6 +128,14 @@ pub struct Level {
     pub quiet_s: f64,
     /// `silence.after`
     pub after: f64,
+    /// What makes it dead air: `silence`, `loop` or `tone`; `null` where it is none.
+    pub dead_air: Option<Arc<str>>,
+    /// For how many seconds it has been one pure tone.
+    #[serde(serialize_with = "to_thousandths")]
+    pub tone_s: f64,
+    /// For how many seconds it has repeated itself.
+    #[serde(serialize_with = "to_thousandths")]
+    pub repeated_s: f64,
 }
 
 /// The sound since the last change.
@@ -227,7 +235,7 @@ mod tests {
     #[test]
     fn trace_and_back() {
         let text = serde_json::to_string(&samples::trace()).unwrap();
-        insta::assert_snapshot!(text, @r#"{"ts":"2026-11-03T14:03:07.000Z","patch":186,"start":185.984,"end":188.976,"posteriors":[{"label":"jazz","p":0.41},{"label":"rock","p":0.38},{"label":"blues","p":0.21}],"gate":{"music":0.97,"speech":0.02,"noise":0.01},"level":{"lufs_s":-14.23,"quiet_below":-60.0,"quiet_s":0.0,"after":2.0},"weighed":true,"run":{"age":68.0,"seconds":64.25,"waiting":0.0,"patch_distance":0.383,"change_distance":0.57,"sum":0.0,"change_seconds":1.5,"changed":false,"step":0.82,"states":[{"state":"jazz","seconds":29.5,"share":0.459},{"state":"rock","seconds":17.5,"share":0.272},{"state":"blues","seconds":14.25,"share":0.222},{"state":"speech","seconds":2.0,"share":0.031},{"state":"noise","seconds":1.0,"share":0.016}]},"choice":{"rule":"replace","held":"rock","candidate":"jazz","against":"rock","ahead":12.0,"needed":150.0,"share":0.459,"least":0.15,"passes":false},"held":"rock","settled":true,"carried_for":null,"published":{"state":"music","genre":"rock","confidence":0.46,"since":"2026-11-03T14:01:59.000Z"}}"#);
+        insta::assert_snapshot!(text, @r#"{"ts":"2026-11-03T14:03:07.000Z","patch":186,"start":185.984,"end":188.976,"posteriors":[{"label":"jazz","p":0.41},{"label":"rock","p":0.38},{"label":"blues","p":0.21}],"gate":{"music":0.97,"speech":0.02,"noise":0.01},"level":{"lufs_s":-14.23,"quiet_below":-60.0,"quiet_s":0.0,"after":2.0,"dead_air":null,"tone_s":0.0,"repeated_s":0.0},"weighed":true,"run":{"age":68.0,"seconds":64.25,"waiting":0.0,"patch_distance":0.383,"change_distance":0.57,"sum":0.0,"change_seconds":1.5,"changed":false,"step":0.82,"states":[{"state":"jazz","seconds":29.5,"share":0.459},{"state":"rock","seconds":17.5,"share":0.272},{"state":"blues","seconds":14.25,"share":0.222},{"state":"speech","seconds":2.0,"share":0.031},{"state":"noise","seconds":1.0,"share":0.016}]},"choice":{"rule":"replace","held":"rock","candidate":"jazz","against":"rock","ahead":12.0,"needed":150.0,"share":0.459,"least":0.15,"passes":false},"held":"rock","settled":true,"carried_for":null,"published":{"state":"music","genre":"rock","confidence":0.46,"since":"2026-11-03T14:01:59.000Z"}}"#);
         assert_eq!(serde_json::from_str::<Trace>(&text).unwrap(), samples::trace());
     }
 }

@@ -11,7 +11,7 @@ const RATES: [u32; 13] =
 /// Rewrites an `AudioSpecificConfig` to describe the AAC-LC core alone: it, and the core's rate in hertz.
 ///
 /// `None` where it is of another kind, or its rate is spelled out.
-pub(super) fn core_config(config: &[u8]) -> Option<([u8; 2], u32)> {
+pub(in crate::source) fn core_config(config: &[u8]) -> Option<([u8; 2], u32)> {
     let mut bits = Bits { config, at: 0 };
     let mut kind = bits.take(5)?;
     let rate = bits.take(4)?;

@@ -20,22 +20,27 @@ const MAX_HEAD: usize = 16 * 1024;
 /// The most header fields.
 const MAX_FIELDS: usize = 64;
 
+/// The longest address that is followed, in bytes.
+pub(super) const MAX_ADDRESS: usize = 4096;
+
 /// Redirects that are followed.
 const MAX_REDIRECTS: usize = 8;
 
 const AGENT: &str = concat!("genred/", env!("CARGO_PKG_VERSION"));
 
 /// An answer that was one.
-pub(super) struct Response {
+pub(super) struct Response<R = Wire> {
     /// Where it came from in the end.
     pub(super) url: Url,
+    /// Whether it is the part that was asked for, and not all.
+    pub(super) is_part: bool,
     pub(super) headers: Headers,
-    pub(super) body: Body,
+    pub(super) body: Body<R>,
 }
 
 /// Header fields, names in lower case.
 #[derive(Debug, Default)]
-pub(super) struct Headers(Vec<(String, String)>);
+pub(super) struct Headers(pub(super) Vec<(String, String)>);
 
 impl Headers {
     /// The value of the first field called `name`, which is in lower case.
@@ -46,11 +51,23 @@ impl Headers {
 
 /// The head of an answer.
 #[derive(Debug)]
-struct Head {
-    status: u16,
-    reason: String,
-    /// Whether the server may be told to keep to HTTP/1.0.
-    headers: Headers,
+pub(super) struct Head {
+    pub(super) status: u16,
+    pub(super) reason: String,
+    pub(super) headers: Headers,
+}
+
+/// Why there is no answer that is one.
+pub(super) struct Failed {
+    /// Whether there was any.
+    pub(super) answered: bool,
+    pub(super) error: SourceError,
+}
+
+impl Failed {
+    pub(super) fn answered(what: String) -> Self {
+        Self { answered: true, error: SourceError::Transient(what) }
+    }
 }
 
 /// Asks for `url`, follows redirects, and gives what was answered with a status of 200.
@@ -58,34 +75,48 @@ struct Head {
 /// # Errors
 /// Transient ones, that say what happened: no such host, no answer, another status.
 pub(super) fn get(url: &Url, watch: &Watch) -> Result<Response, SourceError> {
+    get_part(url, None, watch).map_err(|failed| failed.error)
+}
+
+/// The same for a `range`, the first byte and how many; the server may answer with all.
+///
+/// # Errors
+/// As [`get`].
+pub(super) fn get_part(url: &Url, range: Option<(u64, u64)>, watch: &Watch) -> Result<Response, Failed> {
     let mut url = url.clone();
     let mut seen = vec![url.clone()];
     loop {
         let shown = redact(url.as_str());
-        let (head, body) = ask(&url, watch).map_err(|error| unreachable(&shown, &error))?;
+        let (head, body) = ask(&url, range, watch)
+            .map_err(|error| Failed { answered: false, error: unreachable(&shown, &error) })?;
         let location = match head.status {
-            200 | 203 | 206 => return Ok(Response { url, headers: head.headers, body }),
+            200 | 203 | 206 => {
+                return Ok(Response { url, is_part: head.status == 206, headers: head.headers, body });
+            }
             301 | 302 | 303 | 307 | 308 => head.headers.get("location"),
             _ => None,
         };
-        let Some(location) = location else { return Err(refused(&shown, &head)) };
+        let Some(location) = location else {
+            return Err(Failed { answered: true, error: refused(&shown, &head) });
+        };
         let mut next = url
             .join(location)
-            .map_err(|_| SourceError::Transient(format!("`{shown}` leads to an address that is none")))?;
+            .map_err(|_| Failed::answered(format!("`{shown}` leads to an address that is none")))?;
         if !["http", "https"].contains(&next.scheme()) {
-            return Err(SourceError::Transient(format!(
+            return Err(Failed::answered(format!(
                 "`{shown}` leads to `{}:`, which is not HTTP",
                 next.scheme()
             )));
         }
+        if next.as_str().len() > MAX_ADDRESS {
+            return Err(Failed::answered(format!("`{shown}` leads to an address of more than 4 KiB")));
+        }
         keep_credentials(&url, &mut next);
         if seen.contains(&next) {
-            return Err(SourceError::Transient(format!("`{shown}` leads in a circle of redirects")));
+            return Err(Failed::answered(format!("`{shown}` leads in a circle of redirects")));
         }
         if seen.len() > MAX_REDIRECTS {
-            return Err(SourceError::Transient(format!(
-                "`{shown}` leads on after {MAX_REDIRECTS} redirects"
-            )));
+            return Err(Failed::answered(format!("`{shown}` leads on after {MAX_REDIRECTS} redirects")));
         }
         seen.push(next.clone());
         url = next;
@@ -102,7 +133,14 @@ pub(super) fn keep_credentials(from: &Url, to: &mut Url) {
 }
 
 fn unreachable(shown: &str, error: &io::Error) -> SourceError {
-    SourceError::Transient(format!("`{shown}` cannot be reached: {}", redact(&error.to_string())))
+    let error = redact(&error.to_string());
+    let hint = match error.contains("UnknownIssuer") {
+        true => {
+            "; where the authority is your own, name it in the environment, as `SSL_CERT_FILE=/PATH/ca.pem`"
+        }
+        false => "",
+    };
+    SourceError::Transient(format!("`{shown}` cannot be reached: {error}{hint}"))
 }
 
 fn refused(shown: &str, head: &Head) -> SourceError {
@@ -115,19 +153,19 @@ fn refused(shown: &str, head: &Head) -> SourceError {
     SourceError::Transient(format!("`{shown}` answers {} {}{hint}", head.status, head.reason))
 }
 
-fn ask(url: &Url, watch: &Watch) -> io::Result<(Head, Body)> {
+fn ask(url: &Url, range: Option<(u64, u64)>, watch: &Watch) -> io::Result<(Head, Body)> {
     let deadline = Instant::now() + PATIENCE;
     let proxy = proxy_for(url, &|name| std::env::var(name).ok()).map_err(io::Error::other)?;
     let mut wire =
         Wire::connect(url, proxy.as_ref(), watch, deadline, |wire| tunnel(wire, url, proxy.as_ref()))?;
-    wire.write_all(request(url, proxy.as_ref()).as_bytes())?;
+    wire.write_all(request(url, range, proxy.as_ref()).as_bytes())?;
     wire.flush()?;
     let (head, first) = read_head(&mut wire)?;
     let framing = framing(&head.headers);
     Ok((head, Body::new(Lead { first, at: 0, rest: wire }, framing)))
 }
 
-fn framing(headers: &Headers) -> Framing {
+pub(super) fn framing(headers: &Headers) -> Framing {
     let is_chunked = |value: &str| value.to_ascii_lowercase().contains("chunked");
     if headers.get("transfer-encoding").is_some_and(is_chunked) {
         return Framing::Chunked;
@@ -137,7 +175,10 @@ fn framing(headers: &Headers) -> Framing {
     length.filter(|length| *length > 0).map_or(Framing::Close, Framing::Length)
 }
 
-fn request(url: &Url, proxy: Option<&Url>) -> String {
+fn request(url: &Url, range: Option<(u64, u64)>, proxy: Option<&Url>) -> String {
+    let range = range.map_or(String::new(), |(start, length)| {
+        format!("Range: bytes={start}-{}\r\n", start.saturating_add(length.saturating_sub(1)))
+    });
     let mut path = url[url::Position::BeforePath..url::Position::AfterQuery].to_owned();
     let mut authorization = basic("Authorization", url);
     if let Some(proxy) = proxy.filter(|_| url.scheme() == "http") {
@@ -146,7 +187,7 @@ fn request(url: &Url, proxy: Option<&Url>) -> String {
     }
     format!(
         "GET {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: {AGENT}\r\nAccept: */*\r\nAccept-Encoding: identity\r\n\
-         Icy-MetaData: 1\r\n{authorization}Connection: close\r\n\r\n",
+         Icy-MetaData: 1\r\n{range}{authorization}Connection: close\r\n\r\n",
         authority(url)
     )
 }
@@ -185,7 +226,7 @@ fn tunnel(wire: &mut Wire, url: &Url, proxy: Option<&Url>) -> io::Result<()> {
 }
 
 /// Reads up to the end of the head: it, and what was read of the body.
-fn read_head(wire: &mut impl Read) -> io::Result<(Head, Vec<u8>)> {
+pub(super) fn read_head(wire: &mut impl Read) -> io::Result<(Head, Vec<u8>)> {
     let mut bytes = Vec::new();
     let mut piece = [0; 1024];
     loop {
@@ -314,11 +355,13 @@ mod tests {
     #[test]
     fn requests_carry_the_secret_and_nothing_else_does() {
         let url = Url::parse("http://me:h%40nter@h:8000/a?b=c#d").unwrap();
-        let sent = request(&url, None);
+        let sent = request(&url, None, None);
+        assert!(!sent.contains("Range"), "{sent}");
         assert!(sent.starts_with("GET /a?b=c HTTP/1.1\r\nHost: h:8000\r\nUser-Agent: genred/"), "{sent}");
         assert!(sent.contains("\r\nAuthorization: Basic bWU6aEBudGVy\r\n"), "{sent}");
         let proxy = Url::parse("http://p:q@proxy:3128").unwrap();
-        let sent = request(&url, Some(&proxy));
+        let sent = request(&url, Some((100, 50)), Some(&proxy));
+        assert!(sent.contains("\r\nRange: bytes=100-149\r\n"), "{sent}");
         assert!(sent.starts_with("GET http://h:8000/a?b=c HTTP/1.1\r\n"), "{sent}");
         assert!(sent.contains("\r\nProxy-Authorization: Basic cDpx\r\n"), "{sent}");
     }

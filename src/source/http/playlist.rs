@@ -1,8 +1,11 @@
-//! Playlists: `.m3u` and `.pls` lead to a stream; what they lead to may be another one.
+//! Playlists: `.m3u` and `.pls` lead to a stream; what they lead to may be another one, or one of HLS.
+
+use std::io::Read;
 
 use url::Url;
 
 use super::client::{self, Response};
+use super::hls::m3u8;
 use crate::source::{SourceError, redact};
 
 /// The longest playlist, in bytes.
@@ -28,23 +31,31 @@ pub enum Kind {
     Page,
 }
 
+/// What playlists lead to.
+pub(super) enum Found<R> {
+    /// Sound, as far as can be told.
+    Stream(Box<Response<R>>),
+    /// The playlist of an HLS stream, and its address.
+    Hls(Url, String),
+}
+
 /// Follows playlists from `url` to the first address that answers with something else.
 ///
 /// # Errors
-/// As `get`; unlikely ones for pages, empty lists, and such as lead back to themselves; permanent ones for HLS.
-pub(super) fn resolve(
+/// As `get`; unlikely ones for pages, empty lists, and such as lead back to themselves.
+pub(super) fn resolve<R: Read>(
     url: &Url,
-    get: &mut dyn FnMut(&Url) -> Result<Response, SourceError>,
-) -> Result<Response, SourceError> {
+    get: &mut dyn FnMut(&Url) -> Result<Response<R>, SourceError>,
+) -> Result<Found<R>, SourceError> {
     resolve_below(url, get, &mut Vec::new(), &mut 0)
 }
 
-fn resolve_below(
+fn resolve_below<R: Read>(
     url: &Url,
-    get: &mut dyn FnMut(&Url) -> Result<Response, SourceError>,
+    get: &mut dyn FnMut(&Url) -> Result<Response<R>, SourceError>,
     above: &mut Vec<Url>,
     tried: &mut usize,
-) -> Result<Response, SourceError> {
+) -> Result<Found<R>, SourceError> {
     *tried += 1;
     let mut response = get(url)?;
     let shown = redact(response.url.as_str());
@@ -59,23 +70,24 @@ fn resolve_below(
         kind(&content_type, &path, response.body.peek(TELLING).map_err(broken)?)
     };
     match kind {
-        Kind::Audio => return Ok(response),
+        Kind::Audio => return Ok(Found::Stream(Box::new(response))),
         Kind::Page => {
             return Err(unlikely(&format!("is a page, not a stream (content type `{content_type}`)")));
         }
         Kind::Playlist => {}
     }
     let text = response.body.peek(MAX_LENGTH + 1).map_err(broken)?;
+    if String::from_utf8_lossy(text).contains("#EXT-X-") {
+        let text = response.body.peek(m3u8::MAX_LENGTH + 1).map_err(broken)?;
+        if text.len() > m3u8::MAX_LENGTH {
+            return Err(unlikely("is an HLS playlist of more than 1 MiB"));
+        }
+        return Ok(Found::Hls(response.url, String::from_utf8_lossy(text).into_owned()));
+    }
     if text.len() > MAX_LENGTH {
         return Err(unlikely("is a playlist of more than 64 KiB"));
     }
     let text = String::from_utf8_lossy(text).into_owned();
-    if text.contains("#EXT-X-") {
-        return Err(SourceError::Permanent(format!(
-            "`{shown}` is an HLS playlist, which is not supported yet; use `uri = \"process:\"` with \
-             `command = [\"ffmpeg\", \"-i\", \"{shown}\", \"-f\", \"wav\", \"-\"]`"
-        )));
-    }
     above.push(url.clone());
     above.push(response.url.clone());
     let mut last = unlikely("is a playlist without an address of a stream");

@@ -10,6 +10,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use url::{Host, Url};
 
+use crate::source::Bookmark;
 use crate::source::pulled::Shared;
 use crate::thread::Stop;
 
@@ -22,17 +23,18 @@ const CONNECT: Duration = Duration::from_secs(4);
 /// How soon the loss of the reader is noticed.
 const LOOK_UP: Duration = Duration::from_millis(250);
 
-/// What ends a read that waits.
+/// What ends a read that waits, and what those who listen are told.
 #[derive(Clone)]
 pub(super) struct Watch {
     pub(super) stop: Stop,
     pub(super) shared: Arc<Shared>,
+    pub(super) bookmark: Bookmark,
 }
 
 impl Watch {
     /// # Errors
     /// When nobody wants the stream any more.
-    fn check(&self) -> io::Result<()> {
+    pub(super) fn check(&self) -> io::Result<()> {
         match self.stop.is_set() || self.shared.is_abandoned() {
             true => Err(io::Error::other("nobody listens any more")),
             false => Ok(()),

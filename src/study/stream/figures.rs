@@ -75,7 +75,9 @@ pub struct Figures {
     pub delay_s_median: Option<f64>,
     /// The same for nine in ten.
     pub delay_s_p90: Option<f64>,
-    /// Share of the time, 0–1, with what is right,
+    /// Share of the time, 0–1, with what is right in the as-run log, which is settled in hindsight;
+    pub right_in_hindsight: f64,
+    /// of what is published, with what is right,
     pub right: f64,
     /// with `uncertain`,
     pub uncertain: f64,
@@ -88,8 +90,13 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Judges what was published.
-    pub fn new(timeline: &Timeline, stretches: &[Stretch]) -> Self {
+    /// Judges what was published, and what is logged in hindsight.
+    pub fn new(published: &Timeline, hindsight: &Timeline, stretches: &[Stretch]) -> Self {
+        let right_in_hindsight = Self::judge(hindsight, stretches).right;
+        Self { right_in_hindsight, ..Self::judge(published, stretches) }
+    }
+
+    fn judge(timeline: &Timeline, stretches: &[Stretch]) -> Self {
         let mut false_changes = 0;
         let mut delays = Vec::new();
         let mut shares = [0.0; 5];
@@ -132,6 +139,7 @@ impl Figures {
             missed_changes: delays.iter().filter(|delay| delay.is_infinite()).count(),
             delay_s_median: quantile(&delays, 0.5),
             delay_s_p90: quantile(&delays, 0.9),
+            right_in_hindsight: right,
             right,
             uncertain,
             speech,
@@ -184,7 +192,9 @@ mod tests {
             (2700.0, "jazz"),      // false
             (3003.0, "speech"),    // the real change, 3 s late
         ]);
-        let figures = Figures::new(&published, &parts);
+        let hindsight = timeline(&[(0.0, "rock"), (999.0, "jazz"), (3000.0, "blues")]);
+        let figures = Figures::new(&published, &hindsight, &parts);
+        assert!((figures.right_in_hindsight - 2999.0 / 3600.0).abs() < 1e-9);
         assert_eq!((figures.hours, figures.false_changes, figures.false_changes_per_hour), (1.0, 6, 6.0));
         assert_eq!((figures.real_changes, figures.missed_changes), (2, 0));
         assert_eq!((figures.delay_s_median, figures.delay_s_p90), (Some(3.0), Some(9.0)));
@@ -199,10 +209,10 @@ mod tests {
     fn what_is_missed_takes_for_ever() {
         let parts = stretches(&[(10.0, "a"), (20.0, "b"), (30.0, "a"), (40.0, "c"), (50.0, "d")]);
         // From b on the label stays; a is right again by chance, c is late, d never comes.
-        let figures = Figures::new(&timeline(&[(1.0, "a"), (36.0, "c")]), &parts);
+        let figures = Figures::judge(&timeline(&[(1.0, "a"), (36.0, "c")]), &parts);
         assert_eq!((figures.real_changes, figures.missed_changes), (3, 2));
         assert_eq!((figures.delay_s_median, figures.delay_s_p90, figures.false_changes), (None, None, 0));
-        let figures = Figures::new(&timeline(&[(1.0, "a"), (12.0, "b"), (22.0, "a"), (36.0, "c")]), &parts);
+        let figures = Figures::judge(&timeline(&[(1.0, "a"), (12.0, "b"), (22.0, "a"), (36.0, "c")]), &parts);
         assert_eq!((figures.real_changes, figures.missed_changes), (4, 1));
         assert_eq!((figures.delay_s_median, figures.delay_s_p90), (Some(2.0), None));
     }
@@ -211,17 +221,17 @@ mod tests {
     fn what_nobody_knows_is_not_judged() {
         let parts = stretches(&[(100.0, "a"), (200.0, ""), (300.0, "b")]);
         let figures =
-            Figures::new(&timeline(&[(1.0, "a"), (110.0, "x"), (120.0, "y"), (205.0, "b")]), &parts);
+            Figures::judge(&timeline(&[(1.0, "a"), (110.0, "x"), (120.0, "y"), (205.0, "b")]), &parts);
         assert_eq!((figures.false_changes, figures.real_changes), (0, 1));
         assert_eq!((figures.delay_s_median, figures.hours), (Some(5.0), 200.0 / 3600.0));
-        let none = Figures::new(&Timeline::default(), &[]);
+        let none = Figures::judge(&Timeline::default(), &[]);
         assert_eq!((none.hours, none.false_changes_per_hour, none.right), (0.0, 0.0, 0.0));
     }
 
     #[test]
     fn a_change_at_the_join_belongs_to_what_begins_there() {
         let parts = stretches(&[(10.0, "a"), (20.0, "b")]);
-        let figures = Figures::new(&timeline(&[(1.0, "a"), (10.0, "b")]), &parts);
+        let figures = Figures::judge(&timeline(&[(1.0, "a"), (10.0, "b")]), &parts);
         assert_eq!((figures.false_changes, figures.delay_s_median), (0, Some(0.0)));
     }
 }

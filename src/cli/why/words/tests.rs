@@ -137,8 +137,17 @@ fn silence() {
         trace.published.genre = "silence".into();
         trace.held = None;
         trace.choice = None;
-        trace.level = crate::sink::payload::trace::Level { lufs_s: -70.0, quiet_below: -57.0, quiet_s: 5.0, after: 2.0 };
+        trace.level = crate::sink::payload::trace::Level { lufs_s: -70.0, quiet_below: -57.0, quiet_s: 5.0, dead_air: Some("silence".into()), ..trace.level };
     }), @r#"says silence because it has been quiet for 5 s (2 s needed); would say something else at -57 LUFS, and has -70.0"#);
+    let stuck = |trace: &mut Trace, by: &str| {
+        trace.published.state = "noise".into();
+        trace.published.genre = "noise".into();
+        (trace.held, trace.choice) = (None, None);
+        let level = &mut trace.level;
+        (level.dead_air, level.tone_s, level.repeated_s) = (Some(by.into()), 14.25, 31.0);
+    };
+    insta::assert_snapshot!(because_of(|trace| stuck(trace, "tone")), @"says noise because it has been one pure tone for 14.3 s");
+    insta::assert_snapshot!(because_of(|trace| stuck(trace, "loop")), @"says noise because the same sound has come again and again for 31 s");
     insta::assert_snapshot!(because_of(|trace| trace.level.quiet_s = 0.5), @r#"says rock because it led when it was chosen, and jazz leads it by only 12 s of evidence, where 150 s would replace it; would say jazz once it leads by 138 s more, or soon after the sound changes; silence in 1.5 s if it stays as quiet"#);
 }
 

@@ -34,7 +34,7 @@ fn segments(book: &mut Book) -> Vec<(f64, f64, String)> {
         .filter_map(|row| if let Row::Segment(segment) = row { Some(segment.clone()) } else { None })
         .collect();
     all.extend(book.open(RUN).0.into_iter().map(|segment| segment.clone()));
-    all.iter().map(|s| (seconds(s.start), seconds(s.end), s.label.to_string())).collect()
+    all.iter().map(|s| (seconds(s.start), seconds(s.end), s.name.label.to_string())).collect()
 }
 
 #[test]
@@ -55,13 +55,75 @@ fn a_segment_lasts_while_label_and_title_do() {
     book.take(&patch(6, 9.0, -10.0), RUN);
     let expected = [(0.0, 4.0, "uncertain"), (4.0, 8.0, "jazz"), (8.0, 9.0, "jazz")];
     assert_eq!(segments(&mut book), expected.map(|(start, end, label)| (start, end, label.to_owned())));
-    let Some(Row::Segment(jazz)) = book.waiting.get(1) else { panic!("{:?}", book.waiting) };
+    let jazz = book.open(RUN).0[1].clone();
     // Two patches between the third and the sixth were dropped, and no sound was: they overlap.
-    assert_eq!((jazz.scored(), jazz.dropped, jazz.title.as_deref()), (2, 2, None));
+    assert_eq!((jazz.scored(), jazz.dropped, jazz.name.title.as_deref()), (2, 2, None));
     assert!((jazz.confidence().unwrap() - 0.83).abs() < 1e-6);
     // Energies 0.01 and 0.1: −12.596 LUFS.
     let lufs = jazz.lufs().unwrap();
     assert!((lufs.mean + 12.596).abs() < 0.001 && lufs.min == -20.0 && lufs.max == -10.0, "{lufs:?}");
+}
+
+fn settled(start: f64, end: f64, state: &'static str, genre: &str) -> Message {
+    let confidence = (state == "music").then_some(0.5);
+    let payload = Settled { start, end, state, genre: genre.into(), confidence };
+    Message::Settled { source: "fm1".into(), payload: Arc::new(payload) }
+}
+
+#[test]
+fn what_is_settled_is_renamed_cut_and_joined() {
+    let mut book = Book::default();
+    // Uncertain for five seconds, rock for three, jazz from then on.
+    for (number, end) in (0..12).map(|number| (number, number as f64 + 3.0)) {
+        match number {
+            3 => drop(book.take(&state("music", "rock"), RUN)),
+            6 => drop(book.take(&state("music", "jazz"), RUN)),
+            _ => {}
+        }
+        book.take(&patch(number, end, if number < 6 { -20.0 } else { -10.0 }), RUN);
+    }
+    let named = |expected: &[(f64, f64, &str)]| -> Vec<(f64, f64, String)> {
+        expected.iter().map(|(start, end, label)| (*start, *end, (*label).to_owned())).collect()
+    };
+    assert_eq!(
+        segments(&mut book),
+        named(&[(0.0, 5.0, "uncertain"), (5.0, 8.0, "rock"), (8.0, 14.0, "jazz")])
+    );
+    // It had been rock until a second before, and the rest is not settled.
+    assert!(!book.take(&settled(0.0, 7.01, "music", "rock"), RUN));
+    assert_eq!(segments(&mut book), named(&[(0.0, 7.0, "rock"), (7.0, 8.0, "rock"), (8.0, 14.0, "jazz")]));
+    book.take(&settled(7.01, 13.98, "music", "jazz"), RUN);
+    assert_eq!(segments(&mut book), named(&[(0.0, 7.0, "rock"), (7.0, 14.0, "jazz")]));
+    let [Row::Segment(rock)] = &book.waiting.make_contiguous()[..] else { panic!("{:?}", book.waiting) };
+    assert_eq!((rock.scored(), rock.confidence()), (5, Some(0.5)));
+    let lufs = book.open(RUN).0[0].lufs().unwrap();
+    assert_eq!((lufs.min, lufs.max), (-20.0, -10.0), "the sixth patch is jazz");
+    // What is the same as before goes on in the same segment, over any number of stretches; a name for nothing is nothing.
+    for (number, end) in (12..20).map(|number| (number, number as f64 + 3.0)) {
+        book.take(&patch(number, end, -10.0), RUN);
+        book.take(&settled(end - 1.0, end, "music", "jazz"), RUN);
+        book.take(&settled(end, end, "speech", "speech"), RUN);
+    }
+    assert_eq!(segments(&mut book), named(&[(0.0, 7.0, "rock"), (7.0, 22.0, "jazz")]));
+    assert_eq!(book.open(RUN).0[0].scored(), 15);
+    // It was silent before that was said, and what was said in between stays.
+    book.take(&patch(20, 23.0, -10.0), RUN);
+    for number in 21..26 {
+        book.take(&patch(number, number as f64 + 3.0, -70.0), RUN);
+    }
+    book.take(&settled(24.0, 28.0, "silence", "silence"), RUN);
+    let found = segments(&mut book);
+    assert_eq!(found[1..], named(&[(7.0, 24.0, "jazz"), (24.0, 28.0, "silence")]));
+}
+
+#[test]
+fn what_nobody_settles_stays_as_it_was_said() {
+    let mut book = Book::default();
+    for number in 0..5000 {
+        book.take(&patch(number, number as f64 + 3.0, -14.0), RUN);
+    }
+    assert_eq!(segments(&mut book).last().unwrap().1, 5002.0);
+    assert_eq!(book.open(RUN).0.len(), 2, "one that is settled, and one that grows");
 }
 
 #[test]
@@ -81,7 +143,7 @@ fn an_outage_begins_where_the_sound_ended() {
     let outage = |now: Ms| {
         let mut book = Book::default();
         book.take(&patch(0, 3.0, -14.0), now);
-        book.take(&event(8.0, EventKind::SourceLost), now);
+        book.take(&event(8.0, EventKind::SourceLost { reason: None }), now);
         book.take(&state("lost", "lost"), now);
         let open =
             book.open(RUN + 20_000).1.into_iter().map(|outage| (outage.start, outage.end)).next().unwrap();
@@ -101,7 +163,7 @@ fn an_outage_begins_where_the_sound_ended() {
 fn what_waits_is_bounded() {
     let mut book = Book::default();
     for number in 0..WAITING + 10 {
-        book.take(&event(number as f64, EventKind::DeadAirStarted), RUN);
+        book.take(&event(number as f64, EventKind::DeadAirStarted { reason: "silence" }), RUN);
     }
     assert_eq!((book.waiting.len(), book.lost), (WAITING, 10));
 }

@@ -76,9 +76,9 @@ fn every_genre_and_event_is_listed() {
     let types = components["changed"]["event_types"].as_array().unwrap();
     for kind in [
         samples::to_jazz(),
-        EventKind::DeadAirStarted,
+        EventKind::DeadAirStarted { reason: "silence" },
         EventKind::DeadAirEnded,
-        EventKind::SourceLost,
+        EventKind::SourceLost { reason: None },
         EventKind::SourceRecovered,
         EventKind::EventsDropped { count: None },
     ] {

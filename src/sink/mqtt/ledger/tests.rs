@@ -8,7 +8,7 @@ use crate::sink::payload::EventKind;
 use crate::sink::samples;
 
 fn push(outbox: &mut Outbox, ledger: &mut Ledger, seq: u64) {
-    outbox.push(&Arc::from("a"), &samples::event(seq, EventKind::SourceLost));
+    outbox.push(&Arc::from("a"), &samples::event(seq, EventKind::SourceLost { reason: None }));
     ledger.settle(outbox);
 }
 

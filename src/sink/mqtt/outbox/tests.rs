@@ -2,7 +2,12 @@ use super::*;
 use proptest::prelude::*;
 
 pub fn event(seq: u64) -> Event {
-    Event { run: "r".into(), seq, ts: Timestamp::UNIX_EPOCH, kind: EventKind::DeadAirStarted }
+    Event {
+        run: "r".into(),
+        seq,
+        ts: Timestamp::UNIX_EPOCH,
+        kind: EventKind::DeadAirStarted { reason: "silence" },
+    }
 }
 
 fn name(text: &str) -> Arc<str> {

@@ -15,7 +15,7 @@ fn state(source: &str, patch: u64) -> Message {
 }
 
 fn event(source: &str, seq: u64) -> Message {
-    let payload: Event = samples::event(seq, EventKind::SourceLost);
+    let payload: Event = samples::event(seq, EventKind::SourceLost { reason: None });
     Message::Event { source: source.into(), payload: Arc::new(payload), cause: None }
 }
 

@@ -5,7 +5,7 @@ use super::*;
 use crate::sink::payload::{Event, EventKind};
 
 fn row(id: u64, source: &str, seq: u64) -> Row {
-    let kind = EventKind::SourceLost;
+    let kind = EventKind::SourceLost { reason: None };
     let event = Event { run: "r1".into(), seq, ts: "2026-11-03T14:03:07.25Z".parse().unwrap(), kind };
     Row { id, source: source.into(), letter: Letter::of(&event) }
 }

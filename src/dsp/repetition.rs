@@ -1,0 +1,233 @@
+//! Sound that repeats itself to the bit: a buffer that is stuck, a player in a loop.
+//!
+//! A polynomial hash rolls over the last [`SPAN`] samples (Karp and Rabin, 1987). Where it happens to be small, it is
+//! remembered with its place; so what comes again is found again wherever it lies. Where it keeps coming again after the
+//! same time, the sound repeats itself.
+
+use crate::audio::SampleRate;
+
+/// Samples that one hash covers.
+const SPAN: usize = 2048;
+
+/// Of so many hashes one is remembered for a short while, to find short periods by, and one for long.
+const DENSE: u64 = 32;
+const SPARSE: u64 = 1024;
+
+/// Hashes that can be remembered of either kind: as many as there are in a third of a second and in 43 s at 48 kHz.
+const DENSE_PLACES: usize = 512;
+const SPARSE_PLACES: usize = 2048;
+
+/// The longest and the shortest period that counts, in seconds. Notes of synthesised music repeat themselves faster.
+const LONGEST: f64 = 10.0;
+const SHORTEST: f64 = 0.01;
+
+/// For how many seconds nothing need come again, as at the joint of a loop that was decoded.
+const GRACE: f64 = 0.5;
+
+/// An odd number without a pattern (2^64 over the golden ratio).
+const BASE: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Tells for how long the sound has repeated itself. All counts are of samples of the one channel that it hears.
+pub(super) struct Repetition {
+    rate: SampleRate,
+    /// `BASE` to the power of [`SPAN`], and the sum of all lower powers.
+    leaving: u64,
+    ones: u64,
+    hash: u64,
+    /// The bits of the last samples, by their number modulo [`SPAN`].
+    samples: Box<[u32; SPAN]>,
+    /// Number of the next sample.
+    next: u64,
+    dense: Places,
+    sparse: Places,
+    found: Option<Found>,
+}
+
+/// A period that holds.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    period: u32,
+    /// Where something came again after it first, and last.
+    since: u64,
+    last: u64,
+}
+
+/// Where hashes occurred last: parts of the hash and of the sample's number, by another part of the hash.
+struct Places(Vec<(u32, u32)>);
+
+impl Places {
+    /// Remembers that `hash` ends with sample `at`; how many samples before it did so last, where that is known.
+    fn remember(&mut self, hash: u64, at: u64) -> Option<u32> {
+        // What is small has no information in its upper bits, and sound of few bits none in the lower ones.
+        let key = (hash ^ hash >> 29).wrapping_mul(BASE);
+        let slot = (key >> 40) as usize % self.0.len();
+        let (known, before) = std::mem::replace(&mut self.0[slot], (key as u32, at as u32));
+        (known == key as u32).then(|| (at as u32).wrapping_sub(before))
+    }
+}
+
+impl Repetition {
+    /// One that has heard nothing.
+    pub(super) fn new(rate: SampleRate) -> Self {
+        let powers = |count| {
+            (0..count).scan(1, |power: &mut u64, _| {
+                let this = *power;
+                *power = this.wrapping_mul(BASE);
+                Some(this)
+            })
+        };
+        Self {
+            rate,
+            leaving: powers(SPAN + 1).last().unwrap_or(1),
+            ones: powers(SPAN).fold(0, u64::wrapping_add),
+            hash: 0,
+            samples: Box::new([0; SPAN]),
+            next: 0,
+            dense: Places(vec![(0, 0); DENSE_PLACES]),
+            sparse: Places(vec![(0, 0); SPARSE_PLACES]),
+            found: None,
+        }
+    }
+
+    /// For how many seconds the sound has repeated itself, counted from where the first repetition began; 0 where it
+    /// does not.
+    pub(super) fn seconds(&self) -> f32 {
+        let grace = self.rate.samples(GRACE);
+        let held = self.found.filter(|found| self.next - found.last <= grace);
+        held.map_or(0.0, |found| self.rate.seconds(self.next - found.since) as f32)
+    }
+
+    /// Forgets what it heard.
+    pub(super) fn reset(&mut self) {
+        (self.hash, self.next, self.found) = (0, 0, None);
+        self.samples.fill(0);
+        self.dense.0.fill((0, 0));
+        self.sparse.0.fill((0, 0));
+    }
+
+    /// Hears `samples` of one channel.
+    pub(super) fn push(&mut self, samples: &[f32]) {
+        let mut hash = self.hash;
+        for sample in samples {
+            let bits = sample.to_bits();
+            let gone = std::mem::replace(&mut self.samples[self.next as usize % SPAN], bits);
+            let in_and_out = u64::from(bits).wrapping_sub(u64::from(gone).wrapping_mul(self.leaving));
+            hash = hash.wrapping_mul(BASE).wrapping_add(in_and_out);
+            if hash < u64::MAX / DENSE {
+                self.meet(hash, bits);
+            }
+            self.next += 1;
+        }
+        self.hash = hash;
+    }
+
+    /// Takes in that a small `hash` ends with the newest sample, whose `bits` are given.
+    fn meet(&mut self, hash: u64, bits: u32) {
+        // What is too short or all the same is not looked at: silence repeats itself, too.
+        if self.next < SPAN as u64 || hash == u64::from(bits).wrapping_mul(self.ones) {
+            return;
+        }
+        let at = self.next;
+        let mut period = self.dense.remember(hash, at);
+        if hash < u64::MAX / SPARSE {
+            period = self.sparse.remember(hash, at).or(period);
+        }
+        let range = self.rate.samples(SHORTEST)..=self.rate.samples(LONGEST);
+        let Some(period) = period.filter(|period| range.contains(&u64::from(*period))) else { return };
+        match &mut self.found {
+            Some(found) if at - found.last <= self.rate.samples(GRACE) => {
+                // What comes again after another time as well does not end it.
+                if found.period == period {
+                    found.last = at;
+                }
+            }
+            found => *found = Some(Found { period, since: at, last: at }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dsp::samples::seeded_noise as noise;
+
+    const RATE: SampleRate = SampleRate::HZ_16000;
+
+    /// For how long `pieces`, one after the other, have repeated themselves at the end.
+    fn heard(pieces: &[&[f32]]) -> f32 {
+        let mut repetition = Repetition::new(RATE);
+        pieces.iter().for_each(|piece| repetition.push(piece));
+        repetition.seconds()
+    }
+
+    #[test]
+    fn a_loop_is_told_by_its_first_repetition() {
+        for period in [161, 799, 1000, 2047, 2048, 2049, 12_345, 48_000, 159_999] {
+            let (before, looped) = (noise(16_000, 7), noise(period, period as u32));
+            let mut pieces = vec![&before[..]];
+            pieces.extend(vec![&looped[..]; 480_000 / period]);
+            let length = (480_000 / period * period) as f32 / 16_000.0;
+            let (seconds, expected) = (heard(&pieces), length - period as f32 / 16_000.0);
+            // The first place that comes again lies soon after a span from the beginning.
+            assert!((expected - 0.4..=expected).contains(&seconds), "{period}: {seconds}, not {expected}");
+        }
+    }
+
+    #[test]
+    fn what_goes_on_ends_it_and_a_joint_does_not() {
+        let (looped, joint, other) = (noise(20_000, 1), noise(3_000, 2), noise(9_000, 3));
+        let mut pieces = vec![&looped[..]; 10];
+        assert!(heard(&pieces) > 11.0);
+        // A joint of its own in each turn: all else comes again after the same time.
+        let joints: Vec<Vec<f32>> = (10..20).map(|seed| noise(3_000, seed)).collect();
+        let with_joints: Vec<&[f32]> = joints.iter().flat_map(|joint| [&looped[..], &joint[..]]).collect();
+        let seconds = heard(&with_joints);
+        assert!(seconds > 12.0, "{seconds}");
+        pieces.push(&joint[..]);
+        assert!(heard(&pieces) > 11.0, "less than the grace");
+        pieces.push(&other[..]);
+        assert_eq!(heard(&pieces), 0.0);
+    }
+
+    #[test]
+    fn a_sound_that_comes_again_now_and_then_is_no_loop() {
+        let (hit, mut sound) = (noise(4_000, 1), Vec::new());
+        for seed in 0..20 {
+            // The same after the same time, once in five seconds.
+            sound.extend([&hit[..], &noise(12_000, 50 + seed), &hit, &noise(60_000, 100 + seed)].concat());
+        }
+        let mut repetition = Repetition::new(RATE);
+        let longest = sound.chunks(1_000).map(|piece| {
+            repetition.push(piece);
+            repetition.seconds()
+        });
+        let longest = longest.fold(0.0, f32::max);
+        assert!(longest < 1.0, "{longest}");
+    }
+
+    #[test]
+    fn noise_silence_and_notes_do_not_repeat_themselves() {
+        assert_eq!(heard(&[&noise(800_000, 5)]), 0.0);
+        assert_eq!(heard(&[&[0.0; 160_000]]), 0.0);
+        assert_eq!(heard(&[&[0.5; 160_000]]), 0.0);
+        let note: Vec<f32> = (0..160_000).map(|n| if n % 40 < 20 { 0.3 } else { -0.3 }).collect();
+        assert_eq!(heard(&[&note]), 0.0);
+        // Words with digital silence between them.
+        let words: Vec<Vec<f32>> = (20..40).map(|seed| noise(5_000, seed)).collect();
+        let speech: Vec<&[f32]> = words.iter().flat_map(|word| [&word[..], &[0.0; 4_000][..]]).collect();
+        assert_eq!(heard(&speech), 0.0);
+    }
+
+    #[test]
+    fn pieces_and_resets_change_nothing() {
+        let looped = noise(9_999, 1);
+        let sound = looped.repeat(20);
+        let (mut whole, mut parts) = (Repetition::new(RATE), Repetition::new(RATE));
+        parts.push(&noise(50_000, 9));
+        parts.reset();
+        whole.push(&sound);
+        sound.chunks(777).for_each(|piece| parts.push(piece));
+        assert!(whole.seconds() > 10.0);
+        assert_eq!(whole.seconds().to_bits(), parts.seconds().to_bits());
+    }
+}

@@ -1,0 +1,23 @@
+//! What of a programme was had, over all openings of a source.
+
+#[cfg(feature = "net")]
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+/// What of a programme was had, shared by all openings of one source.
+#[derive(Debug, Clone, Default)]
+pub struct Bookmark(#[cfg(feature = "net")] Arc<AtomicU64>);
+
+#[cfg(feature = "net")]
+impl Bookmark {
+    /// Number after the last segment that was had; `None` before the first.
+    pub(super) fn next(&self) -> Option<u64> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|next| *next > 0)
+    }
+
+    pub(super) fn set(&self, next: u64) {
+        self.0.store(next, Ordering::Relaxed);
+    }
+}

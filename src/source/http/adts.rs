@@ -1,0 +1,210 @@
+//! AAC streams whose frames change what they say of themselves.
+//!
+//! A listener who is moved to another mount gets frames of another rate or channel count on the same connection. A decoder keeps to
+//! what the first frame says, so each gets one run of frames that are alike.
+
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Bytes of a frame's header.
+const HEAD: usize = 7;
+/// Bytes that are read at once.
+const PIECE: usize = 4096;
+
+/// A stream, cut where its frames change.
+pub struct Runs<R> {
+    inner: R,
+    /// Bytes that were read, and how many of them belong to the run at hand.
+    buffer: Vec<u8>,
+    cleared: usize,
+    /// What the frames of the run say of themselves; `None` before the first.
+    run: Option<Description>,
+    /// Whether the last frame ended where `cleared` is.
+    in_step: bool,
+    /// Whether another run begins there.
+    changed: bool,
+    ended: bool,
+}
+
+/// Profile, rate and channels: the bits of a header that do not change from frame to frame.
+type Description = [u8; 2];
+
+impl<R: Read> Runs<R> {
+    /// Cuts `inner`.
+    pub fn new(inner: R) -> Self {
+        Self {
+            inner,
+            buffer: Vec::new(),
+            cleared: 0,
+            run: None,
+            in_step: false,
+            changed: false,
+            ended: false,
+        }
+    }
+
+    /// Begins the next run; false where there is none.
+    pub fn begin(&mut self) -> bool {
+        self.run = self.run.filter(|_| !self.changed);
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Clears what belongs to the run, of the bytes that are there.
+    fn clear(&mut self) {
+        while !self.changed {
+            let rest = &self.buffer[self.cleared..];
+            let Some((description, length)) = header(rest) else {
+                if rest.len() < HEAD {
+                    break;
+                }
+                (self.cleared, self.in_step) = (self.cleared + 1, false);
+                continue;
+            };
+            if !(self.in_step && self.run == Some(description)) {
+                // What looks like a header must be followed by another that says the same.
+                let Some(next) = rest.get(length..length + HEAD) else { break };
+                if header(next).is_none_or(|(next, _)| next != description) {
+                    (self.cleared, self.in_step) = (self.cleared + 1, false);
+                    continue;
+                }
+                self.in_step = true;
+                if *self.run.get_or_insert(description) != description {
+                    self.changed = true;
+                    break;
+                }
+            }
+            if rest.len() < length {
+                break;
+            }
+            self.cleared += length;
+        }
+    }
+}
+
+impl<R: Read> Read for Runs<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        self.clear();
+        while self.cleared == 0 && !self.changed && !self.ended {
+            let before = self.buffer.len();
+            self.buffer.resize(before + PIECE, 0);
+            let read = self.inner.read(&mut self.buffer[before..]);
+            self.buffer.truncate(before + *read.as_ref().unwrap_or(&0));
+            self.ended = read? == 0;
+            self.clear();
+        }
+        if self.ended && !self.changed {
+            self.cleared = self.buffer.len();
+        }
+        let count = self.cleared.min(buffer.len());
+        buffer[..count].copy_from_slice(&self.buffer[..count]);
+        self.buffer.drain(..count);
+        self.cleared -= count;
+        Ok(count)
+    }
+}
+
+/// What a frame says of itself, and its length with the header (ISO/IEC 13818-7, 6.2); `None` where there is no header.
+fn header(bytes: &[u8]) -> Option<(Description, usize)> {
+    let &[0xff, second, third, fourth, fifth, sixth, _, ..] = bytes else { return None };
+    // Layer 0; a rate that is known.
+    if second & 0xf6 != 0xf0 || third >> 2 & 15 > 12 {
+        return None;
+    }
+    let length = usize::from(fourth & 3) << 11 | usize::from(fifth) << 3 | usize::from(sixth >> 5);
+    // Without the bit that is private, and those that speak of an original and of copyright.
+    (length >= HEAD).then_some(([third & 0xfd, fourth & 0xc0], length))
+}
+
+/// One run of a stream that several decoders share.
+pub struct Run<R>(pub Arc<Mutex<Runs<R>>>);
+
+impl<R: Read> Read for Run<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        lock(&self.0).read(buffer)
+    }
+}
+
+/// The stream behind a [`Run`].
+pub fn lock<R>(runs: &Mutex<Runs<R>>) -> MutexGuard<'_, Runs<R>> {
+    runs.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Stereo at 44.1 kHz, and mono at 22.05 kHz.
+    const STEREO: [u8; 2] = [0x50, 0x80];
+    const MONO: [u8; 2] = [0x5c, 0x40];
+
+    /// A frame of `length` bytes, `fill` but for its header.
+    fn frame([third, fourth]: [u8; 2], length: usize, fill: u8) -> Vec<u8> {
+        let mut frame = vec![fill; length];
+        let (high, low) = ((length >> 11) as u8, (length << 5) as u8);
+        frame[..HEAD].copy_from_slice(&[
+            0xff,
+            0xf1,
+            third,
+            fourth | high,
+            (length >> 3) as u8,
+            low | 0x1f,
+            0xfc,
+        ]);
+        frame
+    }
+
+    fn frames(description: [u8; 2], count: usize) -> Vec<u8> {
+        (0..count).flat_map(|index| frame(description, 100 + 7 * index, index as u8)).collect()
+    }
+
+    /// The runs of a stream, read in pieces of `size`.
+    fn runs(bytes: &[u8], size: usize) -> Vec<Vec<u8>> {
+        let (mut runs, mut found) = (Runs::new(bytes), Vec::new());
+        loop {
+            let (mut run, mut piece) = (Vec::new(), vec![0; size]);
+            loop {
+                match runs.read(&mut piece).unwrap() {
+                    0 => break,
+                    count => run.extend_from_slice(&piece[..count]),
+                }
+            }
+            found.push(run);
+            if !runs.begin() {
+                return found;
+            }
+        }
+    }
+
+    #[test]
+    fn runs_end_where_frames_change() {
+        let (stereo, mono) = (frames(STEREO, 20), frames(MONO, 20));
+        let lengths = |parts: &[&[u8]], size| {
+            let (bytes, found) = (parts.concat(), runs(&parts.concat(), size));
+            assert!(found.concat() == bytes, "in pieces of {size}");
+            found.iter().map(Vec::len).collect::<Vec<_>>()
+        };
+        let (long, other) = (stereo.len(), mono.len());
+        for size in [1, 7, 100, 100_000] {
+            assert_eq!(lengths(&[&stereo], size), [long], "one run");
+            assert_eq!(lengths(&[&stereo, &mono, &stereo], size), [long, other, long]);
+            // Moved in the middle of a frame, to the middle of another of 100 bytes: what is left of both belongs to the run before.
+            let moved = lengths(&[&stereo[..long - 50], &mono[30..]], size);
+            assert_eq!(moved, [long - 50 + 70, other - 100]);
+            // What looks like a header for once is none.
+            let lure = frame(MONO, 60, 0x55);
+            assert_eq!(lengths(&[&stereo, &lure, &stereo], size), [2 * long + 60]);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost(bytes in prop::collection::vec(prop_oneof![Just(0xff), Just(0xf1), Just(0x50), any::<u8>()], 0..2000), size in 1_usize..300) {
+            prop_assert_eq!(runs(&bytes, size).concat(), bytes);
+        }
+    }
+}

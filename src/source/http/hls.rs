@@ -1,0 +1,99 @@
+//! HLS (RFC 8216): a playlist that is read again and again, and segments of sound.
+//!
+//! One thread fetches and unwraps, some segments ahead of what is heard; the decoding thread takes from it. A stretch
+//! that goes on without a break is one stream of frames for one decoder, whatever the segments were.
+
+mod feed;
+mod fetch;
+pub mod fmp4;
+pub mod id3;
+pub mod m3u8;
+mod mpeg;
+mod pace;
+mod psi;
+pub mod segment;
+pub mod ts;
+pub mod variant;
+pub mod window;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use url::Url;
+
+use self::feed::{Feed, Run};
+use self::pace::Pacer;
+use super::wire::Watch;
+use crate::audio::Block;
+use crate::source::decode::Decoder;
+use crate::source::pulled::{Course, Worker};
+use crate::source::{SourceError, clock, redact};
+use crate::thread;
+
+/// Stretches in a row without any sound, after which there will be none.
+const MAX_SILENT: u32 = 5;
+
+/// The most that the time of the stream leaps ahead by what is missing, in seconds.
+const MAX_LEAP: f64 = 600.0;
+
+/// How soon the loss of the reader is noticed.
+const LOOK_UP: Duration = Duration::from_millis(250);
+
+/// Follows the stream whose playlist is `text`, from `url`, to its end, which is always one that should not have come.
+pub(super) fn follow(url: &Url, text: String, watch: &Watch, worker: &Worker) -> SourceError {
+    let name = redact(url.as_str());
+    tracing::debug!(url = name, "an HLS playlist");
+    let feed = match Feed::start(url.clone(), text, watch) {
+        Ok(feed) => Arc::new(Mutex::new(feed)),
+        Err(error) => return SourceError::Transient(format!("no thread for `{name}`: {error}")),
+    };
+    let (mut course, mut pacer, mut silent) = (Course::default(), Pacer::default(), 0);
+    loop {
+        match lock(&feed).begin() {
+            Ok(begun) => {
+                course.resume(begun.lost.min(MAX_LEAP));
+                course.add_corrupt(begun.corrupt);
+            }
+            Err(error) => return error,
+        }
+        let mut pace = |block: &Block| hold(block, &feed, &mut pacer, watch);
+        let decoded = Decoder::from_stream(name.clone(), Run(feed.clone()))
+            .map_err(|error| (false, error))
+            .and_then(|decoder| worker.follow_on(decoder, &mut course, &mut pace));
+        if watch.check().is_err() {
+            return SourceError::Transient(format!("nobody listens to `{name}` any more"));
+        }
+        silent = if matches!(decoded, Ok(true) | Err((true, _))) { 0 } else { silent + 1 };
+        if let Err((_, error)) = decoded {
+            tracing::debug!(url = name, "a stretch is given up: {}", redact(&error.to_string()));
+            course.add_corrupt(1);
+            if silent >= MAX_SILENT {
+                return SourceError::Unlikely(redact(&error.to_string()));
+            }
+        } else if silent >= MAX_SILENT {
+            return SourceError::Unlikely(format!("nothing in the segments of `{name}` can be decoded"));
+        }
+    }
+}
+
+fn lock(feed: &Mutex<Feed>) -> std::sync::MutexGuard<'_, Feed> {
+    feed.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits until it is time for `block`.
+fn hold(block: &Block, feed: &Mutex<Feed>, pacer: &mut Pacer, watch: &Watch) {
+    let (ahead, target) = lock(feed).ahead();
+    let now = Instant::now();
+    let due = now + pacer.wait(now, clock::length(block).as_secs_f64(), ahead, target);
+    loop {
+        let left = due.saturating_duration_since(Instant::now());
+        if left.is_zero() || watch.check().is_err() || watch.stop.wait(left.min(LOOK_UP)) {
+            return;
+        }
+    }
+}
+
+/// Runs `fetch::run` on a thread of its own.
+fn spawn(body: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    thread::spawn("hls", body).map(drop)
+}

@@ -1,0 +1,178 @@
+//! What was fetched, on its way to the decoder.
+
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use url::Url;
+
+use super::{LOOK_UP, fetch, lock, spawn};
+use crate::source::SourceError;
+use crate::source::http::wire::Watch;
+
+/// Segments that wait between fetching and decoding.
+const QUEUE: usize = 1;
+
+/// A stretch of frames.
+#[derive(Debug, Default)]
+pub(super) struct Sound {
+    pub(super) bytes: Vec<u8>,
+    /// How long it is, in seconds, as the playlist says.
+    pub(super) seconds: f64,
+    /// Where it ends, in seconds of the programme.
+    pub(super) end: f64,
+    /// Seconds that are missing before it; 0 where it merely does not go on.
+    pub(super) broken: Option<f64>,
+    pub(super) title: Option<String>,
+    /// What was missing or damaged since the stretch before.
+    pub(super) corrupt: u64,
+}
+
+/// What the fetching thread sends.
+pub(super) enum Item {
+    Sound(Sound),
+    /// Nothing follows.
+    End(SourceError),
+}
+
+/// What is known of the programme.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Progress {
+    /// Where the newest segment ends, in seconds of it; `None` where nothing will follow.
+    pub(super) edge: Option<f64>,
+    /// How long segments are at most, in seconds.
+    pub(super) target: f64,
+}
+
+/// The receiving end.
+pub(super) struct Feed {
+    items: Receiver<Item>,
+    progress: Arc<Mutex<Progress>>,
+    watch: Watch,
+    /// What is being read, and how much of it was.
+    current: Sound,
+    at: usize,
+    /// It begins a stretch that a new decoder has to read.
+    next: Option<Sound>,
+    end: Option<SourceError>,
+    corrupt: u64,
+}
+
+/// What went before a stretch.
+pub(super) struct Begun {
+    /// Seconds that are missing.
+    pub(super) lost: f64,
+    /// Segments and packets that are.
+    pub(super) corrupt: u64,
+}
+
+impl Feed {
+    /// Starts fetching.
+    ///
+    /// # Errors
+    /// When the system refuses a thread.
+    pub(super) fn start(url: Url, text: String, watch: &Watch) -> io::Result<Self> {
+        let (sender, items) = bounded(QUEUE);
+        let progress: Arc<Mutex<Progress>> = Arc::default();
+        let (shared, watched) = (progress.clone(), watch.clone());
+        spawn(move || {
+            let end = fetch::run(&url, &text, &watched, &sender, &shared);
+            // A receiver that is gone wants no reason.
+            let _ = sender.send(Item::End(end));
+        })?;
+        Ok(Self {
+            items,
+            progress,
+            watch: watch.clone(),
+            current: Sound::default(),
+            at: 0,
+            next: None,
+            end: None,
+            corrupt: 0,
+        })
+    }
+
+    /// Waits for the stretch that the next decoder reads; what is left of the one before is dropped.
+    ///
+    /// # Errors
+    /// How the stream ended.
+    pub(super) fn begin(&mut self) -> Result<Begun, SourceError> {
+        // Where a decoder gave up, the next one begins with the next segment; the rest of this one's time is lost.
+        let left = match self.current.bytes.len() {
+            0 => 0.0,
+            length => self.current.seconds * (1.0 - self.at as f64 / length as f64),
+        };
+        self.at = self.current.bytes.len();
+        while self.next.is_none() {
+            match self.receive() {
+                Ok(Some(sound)) => self.next = Some(sound),
+                Ok(None) => {
+                    let end = self.end.take();
+                    return Err(end.unwrap_or_else(|| SourceError::Transient("the stream ended".into())));
+                }
+                Err(error) => return Err(SourceError::Transient(error.to_string())),
+            }
+        }
+        let sound = self.next.take().unwrap_or_default();
+        let lost = left + sound.broken.unwrap_or(0.0);
+        self.take(sound);
+        Ok(Begun { lost, corrupt: std::mem::take(&mut self.corrupt) })
+    }
+
+    fn take(&mut self, sound: Sound) {
+        if let Some(title) = &sound.title {
+            self.watch.shared.set_title(Some(title));
+        }
+        (self.current, self.at) = (sound, 0);
+    }
+
+    /// The next of what was fetched; `None` at the end.
+    fn receive(&mut self) -> io::Result<Option<Sound>> {
+        while self.end.is_none() {
+            match self.items.recv_timeout(LOOK_UP) {
+                Ok(Item::Sound(sound)) => {
+                    self.corrupt = self.corrupt.saturating_add(sound.corrupt);
+                    return Ok(Some(sound));
+                }
+                Ok(Item::End(end)) => self.end = Some(end),
+                Err(RecvTimeoutError::Timeout) => self.watch.check()?,
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.end = Some(SourceError::Transient("fetching the stream ended badly".into()));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// How many seconds more are known than were read, `None` where nothing will follow; and the target duration.
+    pub(super) fn ahead(&self) -> (Option<f64>, f64) {
+        let progress = *self.progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let read = self.at as f64 / self.current.bytes.len().max(1) as f64;
+        let at = self.current.end - self.current.seconds * (1.0 - read);
+        (progress.edge.map(|edge| (edge - at).max(0.0)), progress.target)
+    }
+}
+
+/// One stretch, for one decoder.
+pub(super) struct Run(pub(super) Arc<Mutex<Feed>>);
+
+impl Read for Run {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut feed = lock(&self.0);
+        while feed.at == feed.current.bytes.len() && !buffer.is_empty() {
+            if feed.next.is_some() {
+                return Ok(0);
+            }
+            match feed.receive()? {
+                None => return Ok(0),
+                Some(sound) if sound.broken.is_some() => feed.next = Some(sound),
+                Some(sound) => feed.take(sound),
+            }
+        }
+        let left = &feed.current.bytes[feed.at..];
+        let count = left.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&left[..count]);
+        feed.at += count;
+        Ok(count)
+    }
+}

@@ -1,0 +1,446 @@
+//! Fetching: the playlist when it is due, segments as there is room for them.
+
+use std::io::Read;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{SendTimeoutError, Sender};
+use url::Url;
+
+use super::LOOK_UP;
+use super::feed::{Item, Progress, Sound};
+use super::m3u8::{self, Media, Part, Playlist};
+use super::segment::{Trouble, Unpacker};
+use super::variant;
+use super::window::{Planned, Window};
+use crate::source::http::client::{self, Failed};
+use crate::source::http::wire::Watch;
+use crate::source::{SourceError, redact};
+
+/// The largest segment, in bytes.
+const MAX_SEGMENT: usize = 16 * 1024 * 1024;
+
+/// The largest initialisation segment, in bytes.
+const MAX_INIT: usize = 1024 * 1024;
+
+/// How long a playlist or a segment may take; a segment also as long as it lasts.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Variants that are tried.
+const MAX_TRIED: usize = 8;
+
+/// How often a segment is asked for that the server has not, or not whole.
+const MAX_TRIES: u32 = 3;
+
+/// How long it is until it is asked for again.
+const PAUSE: Duration = Duration::from_millis(700);
+
+/// Segments in a row that bring nothing, after which the stream is given up.
+const MAX_BAD: u32 = 5;
+
+/// How many target durations, and how much longer, a playlist may stay as it is, or away.
+const STANDSTILL: f64 = 3.0;
+const STANDSTILL_LONGER: f64 = 10.0;
+
+/// After how many target durations without anything new that is told, where sound runs out meanwhile.
+const LATE: f64 = 1.5;
+
+/// Why a variant was left.
+enum Left {
+    /// Another one may do.
+    Refused(SourceError),
+    Ended(SourceError),
+}
+
+impl From<SourceError> for Left {
+    fn from(error: SourceError) -> Self {
+        Self::Ended(error)
+    }
+}
+
+/// Fetches until the stream ends or nobody wants it: how it ended.
+pub(super) fn run(
+    url: &Url,
+    text: &str,
+    watch: &Watch,
+    sender: &Sender<Item>,
+    progress: &Mutex<Progress>,
+) -> SourceError {
+    let shown = redact(url.as_str());
+    let master = match m3u8::parse(text, url) {
+        Ok(Playlist::Media(list)) => {
+            let (Left::Refused(error) | Left::Ended(error)) =
+                Fetcher::new(url.clone(), watch, sender, progress).follow(list);
+            return error;
+        }
+        Ok(Playlist::Master(master)) => master,
+        Err(what) => return SourceError::Unlikely(format!("`{shown}` {what}")),
+    };
+    let mut urls = match variant::choose(&master) {
+        Ok(urls) => urls,
+        Err(codecs) => return refusal(&shown, &format!("carries {codecs}, which is not decoded here")),
+    };
+    urls.truncate(MAX_TRIED);
+    let mut last = SourceError::Unlikely(format!("`{shown}` is a master playlist without a variant"));
+    for mut variant in urls {
+        client::keep_credentials(url, &mut variant);
+        if variant == *url {
+            last = SourceError::Unlikely(format!("`{shown}` is a playlist that leads back to itself"));
+            continue;
+        }
+        let (found, list) = match playlist(&variant, watch) {
+            Ok(found) => found,
+            Err(failed) => {
+                last = failed.error;
+                continue;
+            }
+        };
+        tracing::debug!(url = redact(found.as_str()), "a variant is followed");
+        match Fetcher::new(found, watch, sender, progress).follow(list) {
+            Left::Refused(error) => last = error,
+            Left::Ended(error) => return error,
+        }
+    }
+    last
+}
+
+/// What cannot be followed, and what to do about it.
+fn refusal(shown: &str, what: &str) -> SourceError {
+    SourceError::Unlikely(format!(
+        "`{shown}` {what}; use `uri = \"process:\"` with \
+         `command = [\"ffmpeg\", \"-v\", \"error\", \"-i\", \"{shown}\", \"-f\", \"wav\", \"-\"]`"
+    ))
+}
+
+/// Asks for a media playlist: its address in the end, and what it says.
+fn playlist(url: &Url, watch: &Watch) -> Result<(Url, Media), Failed> {
+    let whole = Part { url: url.clone(), range: None };
+    let (url, bytes) = load(&whole, m3u8::MAX_LENGTH, PATIENCE, watch)?;
+    let shown = || redact(url.as_str());
+    match m3u8::parse(&String::from_utf8_lossy(&bytes), &url) {
+        Ok(Playlist::Media(list)) => Ok((url, list)),
+        Ok(Playlist::Master(_)) => Err(Failed {
+            answered: true,
+            error: SourceError::Unlikely(format!("`{}` is a master playlist below another", shown())),
+        }),
+        Err(what) => {
+            Err(Failed { answered: true, error: SourceError::Unlikely(format!("`{}` {what}", shown())) })
+        }
+    }
+}
+
+/// Asks for a resource, or a part of one, of `most` bytes.
+fn load(part: &Part, most: usize, patience: Duration, watch: &Watch) -> Result<(Url, Vec<u8>), Failed> {
+    let shown = redact(part.url.as_str());
+    let response = client::get_part(&part.url, part.range, watch)?;
+    let mut body = response.body;
+    body.set_deadline(Some(Instant::now() + patience));
+    let broken = |error: std::io::Error| {
+        Failed::answered(format!("`{shown}` broke off: {}", redact(&error.to_string())))
+    };
+    let too_long = || Failed::answered(format!("`{shown}` is longer than {} MiB", most >> 20));
+    let wanted = match part.range {
+        None => None,
+        Some((_, length)) => Some(usize::try_from(length).ok().filter(|n| *n <= most).ok_or_else(too_long)?),
+    };
+    if let Some((start, _)) = part.range.filter(|_| !response.is_part) {
+        // The server sends all of it.
+        let before = body.by_ref().take(start);
+        std::io::copy(&mut { before }, &mut std::io::sink()).map_err(broken)?;
+    }
+    let mut bytes = Vec::new();
+    body.take(wanted.unwrap_or(most + 1) as u64).read_to_end(&mut bytes).map_err(broken)?;
+    if bytes.len() > most {
+        return Err(too_long());
+    }
+    if wanted.is_some_and(|wanted| bytes.len() < wanted) {
+        return Err(Failed::answered(format!("`{shown}` is shorter than its playlist says")));
+    }
+    Ok((response.url, bytes))
+}
+
+/// Follows one media playlist.
+struct Fetcher<'a> {
+    url: Url,
+    shown: String,
+    watch: &'a Watch,
+    sender: &'a Sender<Item>,
+    progress: &'a Mutex<Progress>,
+    window: Window,
+    unpacker: Unpacker,
+    /// What is read before the segments, once it was fetched.
+    init: Option<(Arc<Part>, Vec<u8>)>,
+    /// Whether the unpacker knows it.
+    begun: bool,
+    target: f64,
+    /// Fetched, unwrapped, and not sent yet; in reverse order.
+    ready: Vec<Sound>,
+    reload_at: Instant,
+    /// When a segment may be asked for again.
+    retry_at: Instant,
+    tries: u32,
+    /// Segments in a row that brought nothing.
+    bad: u32,
+    /// When the playlist was last had, and when there was something new in it.
+    answered: Instant,
+    advanced: Instant,
+    /// What keeps segments, and what keeps the playlist, from coming; each while it does.
+    stuck: Option<String>,
+    late: Option<String>,
+    /// Missing segments that were told of.
+    told: u64,
+    heard: bool,
+}
+
+impl<'a> Fetcher<'a> {
+    fn new(url: Url, watch: &'a Watch, sender: &'a Sender<Item>, progress: &'a Mutex<Progress>) -> Self {
+        let now = Instant::now();
+        Self {
+            shown: redact(url.as_str()),
+            url,
+            watch,
+            sender,
+            progress,
+            window: Window::from(watch.bookmark.next()),
+            unpacker: Unpacker::default(),
+            init: None,
+            begun: false,
+            target: 0.0,
+            ready: Vec::new(),
+            reload_at: now,
+            retry_at: now,
+            tries: 0,
+            bad: 0,
+            answered: now,
+            advanced: now,
+            stuck: None,
+            late: None,
+            told: 0,
+            heard: false,
+        }
+    }
+
+    fn follow(mut self, list: Media) -> Left {
+        if list.ended && list.sequence > 0 && !list.is_vod {
+            return Left::Ended(self.transient("has ended"));
+        }
+        if list.i_frames_only {
+            return Left::Refused(refusal(&self.shown, "holds pictures for seeking, and no sound"));
+        }
+        self.take_in(list, Instant::now());
+        loop {
+            if let Err(left) = self.step() {
+                return left;
+            }
+        }
+    }
+
+    fn transient(&self, what: &str) -> SourceError {
+        SourceError::Transient(format!("`{}` {what}", self.shown))
+    }
+
+    /// Does what is due, or waits a little.
+    fn step(&mut self) -> Result<(), Left> {
+        self.watch.check().map_err(|error| self.transient(&error.to_string()))?;
+        let now = Instant::now();
+        if now >= self.reload_at && !self.window.is_last() {
+            self.reload(now)?;
+        }
+        if self.ready.is_empty()
+            && now >= self.retry_at
+            && let Some(planned) = self.window.due()
+        {
+            self.fetch(planned)?;
+        }
+        if let Some(sound) = self.ready.pop() {
+            match self.sender.send_timeout(Item::Sound(sound), LOOK_UP) {
+                Ok(()) => {}
+                Err(SendTimeoutError::Timeout(Item::Sound(sound))) => self.ready.push(sound),
+                Err(_) => return Err(self.transient("is not wanted any more").into()),
+            }
+            return Ok(());
+        }
+        if self.window.is_last() && self.window.due().is_none() {
+            return Err(self.transient("ended").into());
+        }
+        let now = Instant::now();
+        let waits_for = match self.window.due() {
+            // Of what has ended there is nothing to be had anew.
+            Some(_) if self.window.is_last() => self.retry_at,
+            Some(_) => self.retry_at.min(self.reload_at),
+            None => self.reload_at,
+        };
+        self.watch.stop.wait(waits_for.saturating_duration_since(now).min(LOOK_UP));
+        Ok(())
+    }
+
+    fn reload(&mut self, now: Instant) -> Result<(), Left> {
+        match playlist(&self.url, self.watch) {
+            Ok((_, list)) => {
+                self.take_in(list, now);
+                let standstill = self.advanced.elapsed();
+                let is_late = standstill.as_secs_f64() > LATE * self.target && !self.window.is_last();
+                let what = || format!("`{}` has had nothing new for {} s", self.shown, standstill.as_secs());
+                self.late = is_late.then(what);
+                self.tell();
+                let longest = Duration::from_secs_f64(STANDSTILL * self.target + STANDSTILL_LONGER);
+                if let Some(late) = self.late.take_if(|_| standstill > longest) {
+                    return Err(SourceError::Transient(late).into());
+                }
+            }
+            Err(failed) => {
+                tracing::debug!(url = self.shown, "{}", failed.error);
+                self.late = Some(failed.error.to_string());
+                self.tell();
+                let longest = Duration::from_secs_f64(STANDSTILL * self.target + STANDSTILL_LONGER);
+                if self.answered.elapsed() > longest {
+                    return Err(failed.error.into());
+                }
+                self.reload_at = now + Duration::from_secs_f64((self.target / 2.0).clamp(0.5, 5.0));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in a playlist that was asked for at `asked`.
+    fn take_in(&mut self, list: Media, asked: Instant) {
+        self.target = list.target;
+        let is_new = self.window.update(list);
+        self.answered = Instant::now();
+        if is_new {
+            self.advanced = self.answered;
+        }
+        let share = if is_new { 1.0 } else { 0.5 };
+        self.reload_at = asked + Duration::from_secs_f64((self.target * share).max(0.5));
+        let edge = (!self.window.is_last()).then(|| self.window.edge());
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        *progress = Progress { edge, target: self.target };
+    }
+
+    /// Fetches a segment and unwraps it.
+    fn fetch(&mut self, planned: Planned) -> Result<(), Left> {
+        if let Some(method) = &planned.segment.encryption {
+            let refused = refusal(&self.shown, &format!("is encrypted ({method}), which is not read here"));
+            return Err(self.leave(refused));
+        }
+        if let Some(part) = planned.segment.part.as_ref().filter(|_| self.stuck.is_none()) {
+            self.stuck = Some(format!("`{}` does not come", redact(part.url.as_str())));
+            self.tell();
+        }
+        let unpacked = match self.load(&planned) {
+            Ok(bytes) => {
+                if planned.broken.is_some() {
+                    self.unpacker.reset();
+                    self.begun = false;
+                }
+                self.begin().and_then(|()| self.unpacker.unpack(&bytes))
+            }
+            Err(failed) => {
+                self.retry_at = Instant::now() + PAUSE;
+                self.tries += u32::from(failed.answered);
+                if self.tries < MAX_TRIES {
+                    tracing::debug!(url = self.shown, "{}", failed.error);
+                    self.stuck = Some(failed.error.to_string());
+                    self.tell();
+                    return Ok(());
+                }
+                return self.give_up(&failed.error.to_string(), true);
+            }
+        };
+        match unpacked {
+            Ok(found) => {
+                let total: usize = found.pieces.iter().map(|piece| piece.bytes.len()).sum();
+                let (mut corrupt, mut title) = (found.damaged, found.title.or(planned.segment.title));
+                corrupt = corrupt.saturating_add(self.window.missed() - self.told);
+                self.told = self.window.missed();
+                let (mut begins, mut broken) = (planned.end - planned.segment.seconds, planned.broken);
+                for piece in found.pieces {
+                    let seconds = planned.segment.seconds * piece.bytes.len() as f64 / total.max(1) as f64;
+                    begins += seconds;
+                    self.ready.push(Sound {
+                        bytes: piece.bytes,
+                        seconds,
+                        end: begins,
+                        broken: broken.take().or(piece.broken.then_some(0.0)),
+                        title: title.take(),
+                        corrupt: std::mem::take(&mut corrupt),
+                    });
+                }
+                self.ready.reverse();
+                self.window.pass();
+                self.watch.bookmark.set(self.window.next());
+                (self.tries, self.bad, self.heard, self.stuck) = (0, 0, true, None);
+                self.tell();
+                Ok(())
+            }
+            Err(Trouble::Refused(what)) => {
+                let refused = refusal(&self.shown, &format!("carries {what}, which is not decoded here"));
+                Err(self.leave(refused))
+            }
+            Err(Trouble::Damaged(what)) => {
+                let part = planned.segment.part.as_ref().map(|part| redact(part.url.as_str()));
+                self.give_up(&format!("`{}`: {what}", part.unwrap_or_default()), false)
+            }
+        }
+    }
+
+    /// Another variant may do, where nothing was heard of this one.
+    fn leave(&self, error: SourceError) -> Left {
+        if self.heard { Left::Ended(error) } else { Left::Refused(error) }
+    }
+
+    /// Tells the unpacker what comes before the segments, where it does not know.
+    fn begin(&mut self) -> Result<(), Trouble> {
+        if let Some((_, bytes)) = self.init.as_ref().filter(|_| !self.begun) {
+            self.unpacker.begin(bytes)?;
+        }
+        self.begun = true;
+        Ok(())
+    }
+
+    fn load(&mut self, planned: &Planned) -> Result<Vec<u8>, Failed> {
+        if self.init.as_ref().map(|(part, _)| part) != planned.segment.init.as_ref() {
+            self.begun = false;
+            self.init = match &planned.segment.init {
+                Some(part) => Some((part.clone(), self.load_part(part, MAX_INIT)?)),
+                None => None,
+            };
+        }
+        match &planned.segment.part {
+            Some(part) => self.load_part(part, MAX_SEGMENT),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn load_part(&self, part: &Part, most: usize) -> Result<Vec<u8>, Failed> {
+        let mut part = part.clone();
+        client::keep_credentials(&self.url, &mut part.url);
+        let patience = PATIENCE.max(Duration::from_secs_f64(self.target));
+        load(&part, most, patience, self.watch).map(|(_, bytes)| bytes)
+    }
+
+    /// Says what keeps sound from coming. A playlist that goes on is no help where its segments do not come.
+    fn tell(&self) {
+        self.watch.shared.set_trouble(self.stuck.as_deref().or(self.late.as_deref()));
+    }
+
+    /// Goes on without the next segment; `absent`: it could not be had, where others are no use.
+    fn give_up(&mut self, why: &str, absent: bool) -> Result<(), Left> {
+        tracing::debug!(url = self.shown, "a segment is skipped: {why}");
+        self.stuck = Some(why.to_owned());
+        self.tell();
+        self.window.skip();
+        (self.tries, self.retry_at) = (0, Instant::now());
+        self.bad += 1;
+        if self.bad < MAX_BAD {
+            return Ok(());
+        }
+        let what =
+            format!("`{}` has had {MAX_BAD} segments in a row that are no use, the last: {why}", self.shown);
+        Err(match (self.heard, absent) {
+            (true, _) => Left::Ended(SourceError::Transient(what)),
+            (false, true) => Left::Refused(SourceError::Transient(what)),
+            (false, false) => Left::Refused(SourceError::Unlikely(what)),
+        })
+    }
+}

@@ -1,0 +1,166 @@
+//! Which of the qualities of a master playlist is listened to.
+//!
+//! Genres are heard as well at 64 kbit/s as at 320, and less is sent. Pictures are taken in only where
+//! there is no sound without them.
+
+use std::cmp::Reverse;
+
+use url::Url;
+
+use super::m3u8::{Master, Variant};
+
+/// What is enough, in bits a second.
+const ENOUGH: u64 = 64_000;
+
+/// Kinds of sound, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Class {
+    /// AAC-LC, MP3.
+    Plain,
+    /// HE-AAC, of which the core is decoded.
+    HighEfficiency,
+    /// The playlist does not say.
+    Unknown,
+    /// What is not decoded.
+    Foreign,
+}
+
+/// The addresses to try, best first: of AAC-LC and MP3 the lowest of at least 64 kbit/s, else the best below it; then HE-AAC, then
+/// what does not state its kind; what comes with pictures after all that does not.
+///
+/// # Errors
+/// The codecs that there are, where none is decoded.
+pub fn choose(master: &Master) -> Result<Vec<Url>, String> {
+    let mut candidates: Vec<_> = master.variants.iter().map(|variant| candidate(master, variant)).collect();
+    candidates.sort_by_key(|(rank, _)| *rank);
+    let mut urls: Vec<Url> = Vec::new();
+    for (rank, url) in candidates {
+        if rank.1 != Class::Foreign && !urls.contains(&url) {
+            urls.push(url);
+        }
+    }
+    if urls.is_empty() {
+        let mut codecs: Vec<_> =
+            master.variants.iter().flat_map(|variant| &variant.codecs).cloned().collect();
+        codecs.sort();
+        codecs.dedup();
+        codecs.truncate(8);
+        return Err(codecs.join(", "));
+    }
+    Ok(urls)
+}
+
+/// With pictures; kind; too low; then the rate: the highest of those that are too low, else the lowest.
+type Rank = (bool, Class, bool, Reverse<u64>, u64);
+
+fn candidate(master: &Master, variant: &Variant) -> (Rank, Url) {
+    let group = || {
+        let mut of_group = master.renditions.iter().filter(|r| Some(&r.group) == variant.audio.as_ref());
+        let first = of_group.clone().next();
+        of_group.find(|rendition| rendition.is_default).or(first)
+    };
+    let has_pictures = variant.has_size || variant.codecs.iter().any(|codec| is_picture(codec));
+    let (url, is_muxed) = match group() {
+        Some(rendition) => (&rendition.url, false),
+        None => (&variant.url, has_pictures),
+    };
+    let class = variant.codecs.iter().find_map(|codec| class(codec));
+    let too_low = variant.rate < ENOUGH;
+    let (below, above) = if too_low { (Reverse(variant.rate), 0) } else { (Reverse(0), variant.rate) };
+    ((is_muxed, class.unwrap_or(Class::Unknown), too_low, below, above), url.clone())
+}
+
+/// What a codec (RFC 6381, in lower case) is; `None` for those that are not of sound.
+fn class(codec: &str) -> Option<Class> {
+    let (family, kind) = codec.split_once('.').unwrap_or((codec, ""));
+    Some(match (family, kind) {
+        // MPEG-4 and MPEG-2 AAC-LC; MP3 by its three names.
+        ("mp4a", "40.2" | "40.02" | "67" | "40.34" | "69" | "6b") | ("mp3", _) => Class::Plain,
+        ("mp4a", "40.5" | "40.05" | "40.29") => Class::HighEfficiency,
+        ("mp4a", "40" | "") | ("aac", _) => Class::Unknown,
+        ("mp4a" | "ac-3" | "ec-3" | "ac-4" | "opus" | "flac" | "alac" | "vorbis", _) => Class::Foreign,
+        (dts, _) if dts.starts_with("dts") => Class::Foreign,
+        _ => return None,
+    })
+}
+
+fn is_picture(codec: &str) -> bool {
+    const FAMILIES: [&str; 14] = [
+        "avc1", "avc2", "avc3", "hvc1", "hev1", "dvh1", "dvhe", "dva1", "dvav", "vp08", "vp09", "vp9",
+        "av01", "mp4v",
+    ];
+    FAMILIES.contains(&codec.split('.').next().unwrap_or(codec))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::http::hls::m3u8::{Playlist, parse};
+
+    fn chosen(text: &str) -> Result<Vec<String>, String> {
+        let base = Url::parse("http://h/").unwrap();
+        let Playlist::Master(master) = parse(&format!("#EXTM3U\n{text}"), &base).unwrap() else { panic!() };
+        Ok(choose(&master)?.iter().map(|url| url.path()[1..].to_owned()).collect())
+    }
+
+    #[test]
+    fn the_lowest_that_is_enough() {
+        let check = |variants: &[&str], expected: &[&str]| {
+            let text: String = variants
+                .iter()
+                .map(|variant| {
+                    let (name, list) = variant.split_once(' ').unwrap();
+                    format!("#EXT-X-STREAM-INF:{list}\n{name}\n")
+                })
+                .collect();
+            assert_eq!(chosen(&text).unwrap(), expected, "{variants:?}");
+        };
+        let lc = "CODECS=\"mp4a.40.2\"";
+        check(
+            &[
+                &format!("high BANDWIDTH=320000,{lc}"),
+                &format!("low BANDWIDTH=48000,{lc}"),
+                &format!("enough BANDWIDTH=64000,{lc}"),
+                &format!("lower BANDWIDTH=32000,{lc}"),
+                "unknown BANDWIDTH=96000",
+                "he BANDWIDTH=64000,CODECS=\"mp4a.40.5\"",
+                "ps BANDWIDTH=48000,CODECS=\"mp4a.40.29\"",
+            ],
+            &["enough", "high", "low", "lower", "he", "ps", "unknown"],
+        );
+        check(
+            &["mp3 BANDWIDTH=128000,CODECS=\"mp4a.40.34\"", "he BANDWIDTH=64000,CODECS=\"mp4a.40.5\""],
+            &["mp3", "he"],
+        );
+        check(&["a BANDWIDTH=900000,AVERAGE-BANDWIDTH=60000", "b BANDWIDTH=70000"], &["b", "a"]);
+        // Pictures only where there is nothing else, whatever the sound.
+        check(
+            &[
+                &format!("film BANDWIDTH=300000,RESOLUTION=640x360,{lc}"),
+                "film2 BANDWIDTH=200000,CODECS=\"avc1.4d401e,mp4a.40.2\"",
+                "he BANDWIDTH=40000,CODECS=\"mp4a.40.5\"",
+                "xhe BANDWIDTH=64000,CODECS=\"mp4a.40.42\"",
+                "dolby BANDWIDTH=64000,CODECS=\"ec-3\"",
+            ],
+            &["he", "film2", "film"],
+        );
+    }
+
+    #[test]
+    fn renditions_of_sound_come_before_pictures() {
+        let text = "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"aac\",NAME=\"de\",URI=\"german\"\n\
+            #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"aac\",NAME=\"en\",DEFAULT=YES,URI=\"english\"\n\
+            #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"dolby\",NAME=\"en\",URI=\"dolby\"\n\
+            #EXT-X-STREAM-INF:BANDWIDTH=500000,CODECS=\"avc1.4d,ec-3\",AUDIO=\"dolby\"\na\n\
+            #EXT-X-STREAM-INF:BANDWIDTH=500000,CODECS=\"avc1.4d,mp4a.40.2\",AUDIO=\"aac\"\nb\n\
+            #EXT-X-STREAM-INF:BANDWIDTH=900000,CODECS=\"avc1.4d,mp4a.40.2\",AUDIO=\"aac\"\nc\n\
+            #EXT-X-STREAM-INF:BANDWIDTH=100000,CODECS=\"avc1.4d,mp4a.40.2\",AUDIO=\"none\"\nmuxed\n";
+        assert_eq!(chosen(text).unwrap(), ["english", "muxed"]);
+    }
+
+    #[test]
+    fn what_there_is_is_said_where_none_is_decoded() {
+        let text = "#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS=\"ec-3\"\na\n#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS=\"ac-3,avc1.1\"\nb\n";
+        assert_eq!(chosen(text), Err("ac-3, avc1.1, ec-3".into()));
+    }
+}

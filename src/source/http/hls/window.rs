@@ -1,0 +1,320 @@
+//! The window of segments that a live playlist slides over a programme.
+
+use std::collections::VecDeque;
+
+use super::m3u8::{Media, Segment};
+
+/// Target durations from the end at which a live programme is begun (RFC 8216, section 6.3.3).
+const FROM_END: f64 = 3.0;
+
+/// Playlists in a row that end before what was seen, after which it is not an old copy, but another programme.
+const MAX_STALE: u32 = 3;
+
+/// The most segments that an old copy may lack, unless it holds more than that.
+const STALE_BY: u64 = 3;
+
+/// More than this many segments further on, it is another programme.
+const MAX_LEAP: u64 = 1000;
+
+/// Where the next segment is, and which are known to follow.
+#[derive(Debug, Default)]
+pub struct Window {
+    /// Number of the first of `upcoming`.
+    next: u64,
+    /// Number after the last segment that was ever listed.
+    end: u64,
+    upcoming: VecDeque<Segment>,
+    /// Up to here all was had before.
+    had: Option<u64>,
+    /// Seconds of the programme up to the first of `upcoming`.
+    position: f64,
+    /// Seconds that are missing before it; 0 where it merely does not go on.
+    broken: Option<f64>,
+    /// Segments that were missing.
+    missed: u64,
+    /// Playlists in a row that ended before `end`.
+    stale: u32,
+    begun: bool,
+    ended: bool,
+}
+
+/// A segment that is to be heard.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// Itself.
+    pub segment: Segment,
+    /// Its number.
+    pub sequence: u64,
+    /// Seconds that are missing before it; 0 where it merely does not go on.
+    pub broken: Option<f64>,
+    /// Where it ends, in seconds of the programme.
+    pub end: f64,
+}
+
+impl Window {
+    /// One of a programme that was had up to the segment before number `next`.
+    pub fn from(next: Option<u64>) -> Self {
+        Self { had: next, ..Self::default() }
+    }
+
+    /// Number of the segment that is to be heard next.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Takes in a playlist; whether there was something new in it.
+    pub fn update(&mut self, list: Media) -> bool {
+        let end = list.sequence.saturating_add(list.segments.len() as u64);
+        if !self.begun {
+            return self.begin(list, end);
+        }
+        if end < self.end {
+            self.stale += 1;
+            let by = self.end - end;
+            return (by > STALE_BY.max(list.segments.len() as u64) || self.stale >= MAX_STALE)
+                && self.begin(list, end);
+        }
+        if list.sequence.saturating_sub(self.end) > MAX_LEAP {
+            return self.begin(list, end);
+        }
+        self.stale = 0;
+        self.ended = list.ended;
+        if list.sequence > self.next {
+            let known: f64 = self.upcoming.iter().map(|segment| segment.seconds).sum();
+            let unknown = list.sequence.saturating_sub(self.end.max(self.next)) as f64 * list.target;
+            let listed = list.sequence.saturating_sub(self.next);
+            // Of those that were listed some may be in the window still.
+            let kept: f64 = self.upcoming.iter().skip(listed as usize).map(|segment| segment.seconds).sum();
+            self.lose(listed, known - kept + unknown);
+            self.next = list.sequence;
+        }
+        let passed = usize::try_from(self.next - list.sequence).unwrap_or(usize::MAX);
+        self.upcoming = list.segments.into_iter().skip(passed).collect();
+        let is_new = end > self.end;
+        self.end = end;
+        is_new
+    }
+
+    /// Begins where players do: some way before the end of what is live, else at the beginning.
+    fn begin(&mut self, list: Media, end: u64) -> bool {
+        let mut from = 0;
+        if !list.ended {
+            let mut left = FROM_END * list.target;
+            from = list.segments.len();
+            while from > 0 && left > 0.0 {
+                from -= 1;
+                left -= list.segments[from].seconds;
+            }
+            // A programme that has come to a halt is not heard twice.
+            let had = self.had.take().filter(|had| (list.sequence..=end).contains(had));
+            from = from.max(had.map_or(0, |had| (had - list.sequence) as usize));
+        }
+        if std::mem::replace(&mut self.begun, true) {
+            self.broken.get_or_insert(0.0);
+        }
+        (self.ended, self.stale) = (list.ended, 0);
+        (self.next, self.end) = (list.sequence.saturating_add(from as u64), end);
+        self.upcoming = list.segments.into_iter().skip(from).collect();
+        true
+    }
+
+    /// The segment that is to be heard next; those that the playlist says are missing are passed over.
+    pub fn due(&mut self) -> Option<Planned> {
+        loop {
+            let segment = self.upcoming.front()?;
+            if segment.part.is_some() {
+                let broken = self.broken.or_else(|| segment.discontinuity.then_some(0.0));
+                let end = self.position + segment.seconds;
+                return Some(Planned { segment: segment.clone(), sequence: self.next, broken, end });
+            }
+            self.skip();
+        }
+    }
+
+    /// The next segment has been heard.
+    pub fn pass(&mut self) {
+        if let Some(segment) = self.upcoming.pop_front() {
+            self.next = self.next.saturating_add(1);
+            self.position += segment.seconds;
+            self.broken = None;
+        }
+    }
+
+    /// The next segment cannot be had.
+    pub fn skip(&mut self) {
+        if let Some(segment) = self.upcoming.pop_front() {
+            self.next = self.next.saturating_add(1);
+            self.lose(1, segment.seconds);
+        }
+    }
+
+    fn lose(&mut self, segments: u64, seconds: f64) {
+        self.position += seconds;
+        self.missed = self.missed.saturating_add(segments);
+        self.broken = Some(self.broken.unwrap_or(0.0) + seconds);
+    }
+
+    /// Segments that were missing so far.
+    pub fn missed(&self) -> u64 {
+        self.missed
+    }
+
+    /// Where what is listed ends, in seconds of the programme.
+    pub fn edge(&self) -> f64 {
+        self.position + self.upcoming.iter().map(|segment| segment.seconds).sum::<f64>()
+    }
+
+    /// Whether nothing will follow what is listed.
+    pub fn is_last(&self) -> bool {
+        self.ended
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use url::Url;
+
+    use super::*;
+    use crate::source::http::hls::m3u8::{Playlist, parse};
+
+    /// Segments of 4 s from `sequence` on, named by letters; a capital is a discontinuity, `-` a gap.
+    fn list(sequence: u64, names: &str, ended: bool) -> Media {
+        let mut text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:{sequence}\n");
+        for name in names.chars() {
+            if name.is_uppercase() {
+                text.push_str("#EXT-X-DISCONTINUITY\n");
+            }
+            if name == '-' {
+                text.push_str("#EXT-X-GAP\n");
+            }
+            text.push_str(&format!("#EXTINF:4,\n{name}\n"));
+        }
+        if ended {
+            text.push_str("#EXT-X-ENDLIST\n");
+        }
+        match parse(&text, &Url::parse("http://h/").unwrap()).unwrap() {
+            Playlist::Media(media) => media,
+            Playlist::Master(_) => panic!(),
+        }
+    }
+
+    /// What is heard now, with what is missing before it in brackets.
+    fn heard(window: &mut Window) -> String {
+        let mut heard = String::new();
+        while let Some(planned) = window.due() {
+            if let Some(lost) = planned.broken {
+                heard.push_str(&format!("[{lost}]"));
+            }
+            heard.push_str(&planned.segment.part.unwrap().url.path()[1..]);
+            window.pass();
+            assert_eq!(planned.end, window.position);
+        }
+        heard
+    }
+
+    #[test]
+    fn a_window_slides() {
+        let mut window = Window::default();
+        assert!(window.update(list(10, "abcde", false)));
+        assert_eq!(window.edge(), 12.0);
+        assert_eq!(heard(&mut window), "cde");
+        assert!(!window.update(list(10, "abcde", false)));
+        assert!(window.update(list(11, "bcdef", false)));
+        assert_eq!(heard(&mut window), "f");
+        // Two were missed, the first of the window and the second of it are new.
+        assert!(window.update(list(18, "ijK-m", false)));
+        assert_eq!(heard(&mut window), "[8]ij[0]K[4]m");
+        assert_eq!(window.missed(), 3);
+        assert!(!window.is_last());
+        assert!(!window.update(list(18, "ijK-m", true)));
+        assert!(window.is_last());
+        assert_eq!(window.edge(), (3 + 1 + 2 + 5) as f64 * 4.0);
+    }
+
+    #[test]
+    fn what_was_had_before_is_not_heard_again() {
+        let check = |had, expected: &str| {
+            let mut window = Window::from(Some(had));
+            assert!(window.update(list(10, "abcde", false)));
+            assert_eq!(heard(&mut window), expected, "{had}");
+            assert!(window.update(list(11, "bcdef", false)));
+            assert_eq!(heard(&mut window), "f");
+        };
+        check(15, "");
+        check(14, "e");
+        check(11, "cde");
+        // Another programme, or one that was missed for long.
+        check(16, "cde");
+        check(9, "cde");
+        let mut window = Window::from(Some(15));
+        window.update(list(10, "abcde", true));
+        assert_eq!(heard(&mut window), "abcde");
+    }
+
+    #[test]
+    fn what_is_known_and_not_heard_is_missed_too() {
+        let mut window = Window::default();
+        window.update(list(0, "abc", false));
+        window.due();
+        window.pass();
+        window.update(list(2, "cde", false));
+        assert_eq!(heard(&mut window), "[4]cde");
+        assert_eq!(window.missed(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_had_is_skipped() {
+        let mut window = Window::default();
+        window.update(list(0, "abc", false));
+        window.due();
+        window.skip();
+        assert_eq!(heard(&mut window), "[4]bc");
+        assert_eq!(window.missed(), 1);
+    }
+
+    #[test]
+    fn recordings_are_heard_from_the_beginning() {
+        let mut window = Window::default();
+        window.update(list(0, "abcdefgh", true));
+        assert_eq!(heard(&mut window), "abcdefgh");
+    }
+
+    #[test]
+    fn a_server_that_begins_anew_is_another_programme() {
+        let mut window = Window::default();
+        window.update(list(100, "abcde", false));
+        assert_eq!(heard(&mut window), "cde");
+        assert!(window.update(list(0, "vwxyz", false)));
+        assert_eq!(heard(&mut window), "[0]xyz");
+        // An old copy is waited out; one that stays is none.
+        for _ in 0..2 {
+            assert!(!window.update(list(0, "vwxy", false)));
+            assert_eq!(heard(&mut window), "");
+        }
+        assert!(window.update(list(0, "vwxy", false)));
+        assert_eq!(heard(&mut window), "[0]wxy");
+        assert!(window.update(list(1, "wxyzz", false)));
+        assert_eq!(heard(&mut window), "zz");
+        assert!(window.update(list(1 << 40, "abcde", false)));
+        assert_eq!((heard(&mut window).as_str(), window.missed()), ("[0]cde", 0));
+    }
+
+    proptest! {
+        /// Whatever a server lists: no panic, and time does not go back.
+        #[test]
+        fn any_sequence_is_survived(
+            lists in prop::collection::vec((any::<u64>(), "[a-cA-C-]{0,6}", any::<bool>()), 1..10),
+            near in any::<bool>(),
+        ) {
+            let (mut window, mut before) = (Window::default(), 0.0);
+            for (sequence, names, ended) in lists {
+                let sequence = if near { sequence % 16 } else { sequence };
+                window.update(list(sequence, &names, ended));
+                prop_assert!(window.edge() >= before);
+                heard(&mut window);
+                before = window.position;
+            }
+        }
+    }
+}
