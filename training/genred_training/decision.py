@@ -6,7 +6,9 @@ import numba
 import numpy as np
 
 SETTLED, MOST, SURE, LEAST_STEP, MOST_SECONDS = 3.0, 3.0, 0.8, 0.125, 3.0
-NOISE, NOISE_CHANGE = 0.3, 0.1
+NOISE, NOISE_CHANGE, NOISE_LEAD = 0.3, 0.1, 8.0
+UNLIKELY = 0.05
+STOOD, INTERRUPTION, ALIKE = 90.0, 60.0, 0.05
 UNCERTAIN = -1
 
 
@@ -17,6 +19,7 @@ class Config:
     change_distance: float = 0.57
     change_seconds: float = 1.5
     lead: float = 0.75
+    clear: float = 0.75
     replace: float = 150.0
     memory: float = 600.0
     carry: float = 40.0
@@ -57,14 +60,15 @@ def _distance(one, one_sum, other, other_sum):
 
 @numba.njit(cache=True)
 def _decide(times, patches, config, first):
-    change_distance, change_seconds, lead, replace, memory, carry, least = config
+    change_distance, change_seconds, lead, clear, replace, memory, carry, least = config
     count, states = patches.shape
     others = max(states - 2, 2) - 1.0
     rest = (1.0 - SURE) / others
     unit = 1.0 - 2.0 * np.sqrt(SURE * rest) - (others - 1.0) * rest
-    run, waiting, before = np.zeros(states), np.zeros(states), np.zeros(states)
-    run_s, waiting_s, before_s = 0.0, 0.0, 0.0
-    total, age, waited, held, settled = 0.0, 0.0, 0.0, UNCERTAIN, False
+    run, waiting, before, earlier = np.zeros(states), np.zeros(states), np.zeros(states), np.zeros(states)
+    run_s, waiting_s, before_s, earlier_s = 0.0, 0.0, 0.0, 0.0
+    before_age = 0.0
+    total, age, waited, held, held_for, settled = 0.0, 0.0, 0.0, UNCERTAIN, 0.0, False
     published = np.empty(count, np.int64)
     for index in range(count):
         patch = patches[index]
@@ -72,6 +76,7 @@ def _decide(times, patches, config, first):
         changed = False
         age += seconds
         waited += seconds
+        held_for += seconds
         lasted = seconds
         seconds = lasted * (1.0 - (1.0 - NOISE) * patch[states - 1])
         if run_s >= SETTLED:
@@ -93,19 +98,32 @@ def _decide(times, patches, config, first):
             waiting += patch * seconds
             waiting_s += seconds
             if total >= change_seconds:
-                before, before_s = run, run_s
+                earlier, earlier_s = before, before_s
+                before, before_s, before_age = run, run_s, age - waited
                 run, run_s = waiting, waiting_s
                 waiting, waiting_s = np.zeros(states), 0.0
                 total, age, changed = 0.0, waited, True
+                back = _distance(run, run_s, earlier, earlier_s) / unit
+                if earlier_s > 0.0 and before_age < INTERRUPTION and back < ALIKE:
+                    run, run_s = run + before + earlier, run_s + before_s + earlier_s
+                    before, before_s, before_age = np.zeros(states), 0.0, 0.0
         settled = settled and not changed
         order = np.argsort(-run, kind="mergesort")
         best, second = order[0], order[1]
         likely = run_s > 0.0 and run[best] / run_s >= least
         needed = lead
         if held != UNCERTAIN and held != best:
-            step = _distance(run, run_s, before, before_s) / unit
+            step = _distance(run, run_s, before, before_s) / unit if before_s > 0.0 else 1.0
             needed = lead / min(max(step, LEAST_STEP), 1.0)
-        if held != UNCERTAIN and settled:
+        if best == states - 1:
+            needed *= NOISE_LEAD
+        if held != UNCERTAIN and held != best and carry > 0.0:
+            stood = min(max(held_for - age, 0.0) / STOOD, 1.0)
+            needed = max(needed, clear * stood * max(1.0 - age / carry, 0.0) * run_s)
+        if held != UNCERTAIN and settled and best != held and (held == states - 1 or run[held] < UNLIKELY * run_s):
+            if likely and run[best] - run[second] >= (NOISE_LEAD * lead if best == states - 1 else lead):
+                held = best
+        elif held != UNCERTAIN and settled:
             if run[best] - run[held] >= replace and best != held and likely:
                 held = best
         elif likely and run[best] - run[second] >= needed:
@@ -113,5 +131,7 @@ def _decide(times, patches, config, first):
             settled = True
         elif age >= carry:
             held = UNCERTAIN
+        if index > 0 and held != published[index - 1]:
+            held_for = 0.0
         published[index] = held
     return published
