@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""Makes the seeds of the corpora, which are committed: real files of every kind, a fifth of a second each."""
+
+import pathlib
+import subprocess
+import tempfile
+
+HERE = pathlib.Path(__file__).parent / "corpus"
+
+
+def sound(name, *arguments, title="A - B"):
+    output = HERE / "decode" / name
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", "sine=440:r=16000:d=0.2", "-af", "volume=0.5"]
+        + ["-metadata", f"title={title}", "-fflags", "+bitexact", "-flags:a", "+bitexact"]
+        + [*arguments, output],
+        check=True,
+    )
+    return output.read_bytes()
+
+
+def put(target, name, content):
+    (HERE / target / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def sounds():
+    sound("s16.wav", "-ar", "8000")
+    sound("f32.wav", "-ar", "8000", "-c:a", "pcm_f32le")
+    sound("adpcm.wav", "-c:a", "adpcm_ima_wav")
+    sound("s24.aiff", "-ar", "8000", "-c:a", "pcm_s24be")
+    sound("flac.flac", "-ac", "2")
+    sound("flac.oga", "-c:a", "flac", "-f", "ogg")
+    mp3 = sound("mp3.mp3", "-b:a", "32k")
+    sound("adts.aac", "-c:a", "aac", "-b:a", "32k", "-f", "adts")
+    vorbis = sound("vorbis.ogg", "-ar", "44100", "-c:a", "libvorbis", "-q:a", "-1", title="First")
+    opus = sound("opus.ogg", "-c:a", "libopus", "-b:a", "16k", "-ar", "48000", title="Second")
+    put("decode", "chain.ogg", vorbis + opus)
+    sound("aac.m4a", "-c:a", "aac", "-b:a", "32k", "-movflags", "+faststart")
+    sound("alac.m4a", "-c:a", "alac", "-movflags", "+faststart")
+    sound("fragmented.mp4", "-c:a", "aac", "-b:a", "32k", "-movflags", "frag_keyframe+empty_moov+default_base_moof")
+    sound("opus.webm", "-c:a", "libopus", "-b:a", "16k", "-ar", "48000")
+    put("decode", "damaged.mp3", mp3[:500] + b"\xff\xfb\x00garbage" * 8 + mp3[500:])
+
+
+def cuts(*sizes):
+    return bytes([len(sizes), *sizes])
+
+
+def icy_streams():
+    def text(content):
+        content = content if isinstance(content, bytes) else content.encode()
+        units = -(-len(content) // 16)
+        return bytes([units]) + content.ljust(units * 16, b"\0")
+
+    audio = bytes(range(16))
+    head = (15).to_bytes(2, "little")
+    stream = audio + text("StreamTitle='A - B';") + audio + text("") + audio + text("StreamTitle='';StreamUrl='x';")
+    put("icy", "titles", head + cuts() + cuts() + stream)
+    put("icy", "short-reads", head + cuts(1, 3, 7) + cuts(2, 5) + stream)
+    put("icy", "latin-1", head + cuts(9) + cuts() + audio + text(b"StreamTitle='Gr\xfcn';") + audio)
+    put("icy", "quotes", head + cuts() + cuts(1) + audio + text("StreamTitle='It's over'; he said';") + audio)
+    put("icy", "longest", head + cuts(255) + cuts() + audio + text(b"StreamTitle='" + b"x" * 4060 + b"';") + audio)
+    put("icy", "cut-off", head + cuts() + cuts() + audio + b"\x05StreamTitle='A")
+
+
+def playlists():
+    def pages(*pages):
+        return "\n----\n".join("\n".join(page) for page in pages)
+
+    m3u, pls = "audio/x-mpegurl", "audio/x-scpls"
+    stream = ("audio/mpeg", "", "ID3\x04\0\0")
+    put("playlist", "m3u", pages((m3u, "", "#EXTM3U\n#EXTINF:-1,Title\nhttp://a/1\n/1\nlive.mp3\n"), stream))
+    put("playlist", "pls", pages((pls, "", "[playlist]\nFile1=http://a/1\nTitle1=x\nFile2=http://me:x@b/1\n"), stream))
+    put("playlist", "itself", pages((m3u, "", "list.m3u?a=b\n/0\n/0\n")))
+    put("playlist", "each-other", pages((m3u, "", "/1\n"), (m3u, "", "/2\n"), (m3u, "", "/0\n/1\n/3\n"), stream))
+    put("playlist", "moved", pages((m3u, "https://other/dir/x.m3u", "//h:8000/1\n1\n"), ("text/html", "", "<html>")))
+    put("playlist", "tree", pages(*[(m3u, "", "".join(f"/{n}\n" for n in range(1, 9)))] * 8))
+    put("playlist", "hls", pages((m3u, "", "#EXTM3U\n#EXT-X-TARGETDURATION:10\n1.aac\n")))
+    put("playlist", "page", pages(("audio/mpeg", "", "\r\n <!DOCTYPE html>")))
+
+
+def m3u8s():
+    def lists(*texts):
+        return "\n----\n".join(texts)
+
+    live = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:{}\n" + "".join(
+        f"#EXTINF:3.9{n},A - {n}\n{n}.ts\n" for n in range(5)
+    )
+    put("m3u8", "live", lists(live.format(7), live.format(9), live.format(40), live.format(3)))
+    put(
+        "m3u8",
+        "master",
+        '#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",URI="a/64.m3u8",DEFAULT=YES\n'
+        '#EXT-X-STREAM-INF:BANDWIDTH=70000,CODECS="mp4a.40.2",AUDIO="a"\n64.m3u8\n'
+        '#EXT-X-STREAM-INF:AVERAGE-BANDWIDTH=900000,CODECS="avc1.4d,mp4a.40.5",RESOLUTION=1x1\n//h/900.m3u8\n',
+    )
+    put(
+        "m3u8",
+        "tags",
+        "#EXTM3U\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-MAP:URI=\"init.mp4\",BYTERANGE=\"700@0\"\n#EXTINF:4,title=\"B\",artist=\"A\"\n"
+        "#EXT-X-BYTERANGE:99@7\nall.mp4\n#EXTINF:4\n#EXT-X-BYTERANGE:99\nall.mp4\n#EXT-X-DISCONTINUITY\n"
+        "#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXT-X-GAP\n#EXTINF:nan,\nx.ts\n#EXT-X-ENDLIST\n",
+    )
+    put("m3u8", "numbers", lists(live.format(2**64 - 1), live.format(2**64 - 3), live.format(0)))
+
+
+def segments():
+    def length(content, odd):
+        # What is too long by a byte does no harm.
+        return content if (len(content) % 2 == 1) == odd else content + b"\0"
+
+    def pack(*parts):
+        return b"".join(len(part).to_bytes(2, "little") + part for part in parts)
+
+    def made(name, *arguments):
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run(
+                ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", "sine=440:r=32000:d=0.15", "-af", "volume=0.5"]
+                + ["-b:a", "32k", "-fflags", "+bitexact", "-flags:a", "+bitexact", *arguments, f"{folder}/{name}"],
+                check=True,
+            )
+            return (pathlib.Path(folder) / name).read_bytes()
+
+    transport = made("a.ts", "-c:a", "aac", "-f", "mpegts")
+    mpeg = made("b.ts", "-c:a", "libmp3lame", "-f", "mpegts")
+    put("segments", "transport", pack(length(transport, False), length(transport, False)))
+    put("segments", "changes", pack(length(transport, False), length(mpeg, False)))
+    put("segments", "lost", pack(length(transport[:940] + transport[1128:], False)))
+    mp4 = made("c.mp4", "-c:a", "aac", "-movflags", "frag_keyframe+empty_moov+default_base_moof")
+    at = mp4.index(b"moof") - 4
+    put("segments", "mp4", pack(length(mp4[:at], True), length(mp4[at:], False)))
+    adts = made("d.aac", "-c:a", "aac", "-f", "adts")
+    tag = b"TIT2\0\0\0\x06\0\0\x03A - B"
+    id3 = b"ID3\x04\0\0\0\0\0" + bytes([len(tag)]) + tag
+    put("segments", "packed", pack(length(id3 + adts, False)))
+
+
+def heads():
+    def answer(name, head, body=b"", sizes=()):
+        put("head", name, cuts(*sizes) + head.replace("\n", "\r\n").encode() + b"\r\n\r\n" + body)
+
+    answer("icecast", "HTTP/1.0 200 OK\nServer: Icecast 2.4\nicy-metaint: 16000\nContent-Type: audio/mpeg", b"ID3")
+    answer("shoutcast", "ICY 200 OK\nicy-notice1:<BR>\nicy-metaint:8192\nicy-name:x", b"\xff\xfb\x90", (1, 2))
+    answer("length", "HTTP/1.1 200 OK\nContent-Length: 5", b"12345678", (3,))
+    answer("chunked", "HTTP/1.1 200 OK\nTransfer-Encoding: chunked", b"3\r\nabc\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n", (1,))
+    answer("cut-off", "HTTP/1.1 200 OK\nTransfer-Encoding: chunked", b"ff\r\nabc")
+    answer("moved", "HTTP/1.1 302 Found\nLocation: http://h/\nContent-Length: 0")
+    answer("many", "HTTP/1.1 200 OK" + "\nA: b" * 70)
+
+
+if __name__ == "__main__":
+    sounds()
+    icy_streams()
+    playlists()
+    m3u8s()
+    segments()
+    heads()

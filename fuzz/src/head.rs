@@ -1,0 +1,40 @@
+//! The head of an answer and its body are the same however they are cut, and hold nothing that was not sent.
+//!
+//! Input: sizes of what comes, then the answer.
+
+use std::io::Read;
+
+use genred::source::http::doors;
+
+use super::cuts::{Cut, sizes};
+
+/// Heads may be a little longer than this; how much depends on the cuts.
+const LONGEST: usize = 16 * 1024;
+
+/// Fails where cuts make a difference.
+pub fn run(data: &[u8]) {
+    let Some((come, sent)) = sizes(data, 8) else { return };
+    let sent = &sent[..sent.len().min(LONGEST)];
+    let whole = read(Cut::new(sent, &[]), sent);
+    let in_pieces = read(Cut::new(sent, come), sent);
+    assert_eq!(whole, in_pieces);
+}
+
+/// All that was understood, as text; what failed, by its message.
+fn read(stream: Cut<'_>, sent: &[u8]) -> Result<String, String> {
+    let mut answer = doors::answer(stream).map_err(|error| error.to_string())?;
+    assert!(answer.reason.chars().count() <= 80 && answer.headers.len() <= 64);
+    for (name, value) in &answer.headers {
+        assert!(!name.bytes().any(|byte| byte.is_ascii_uppercase()), "{name}");
+        assert!(!value.chars().any(char::is_control), "{value:?}");
+    }
+    let mut body = Vec::new();
+    let ended = answer.body.read_to_end(&mut body).map_err(|error| error.to_string());
+    let chunked = answer.headers.iter().any(|(name, _)| name == "transfer-encoding");
+    match answer.length {
+        Some(length) => assert_eq!(ended.is_ok(), body.len() as u64 == length),
+        None if !chunked => assert!(sent.ends_with(&body) && ended.is_ok()),
+        None => assert!(body.len() <= sent.len()),
+    }
+    Ok(format!("{} {} {:?} {body:?} {ended:?}", answer.status, answer.reason, answer.headers))
+}

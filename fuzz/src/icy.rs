@@ -1,0 +1,55 @@
+//! Audio and titles are told apart as by a reader that has all of it before it, however the bytes are cut.
+//!
+//! Input: interval (2 bytes, little-endian), sizes of what comes, sizes of what is asked for, the stream.
+
+use std::cell::RefCell;
+use std::io::Read;
+
+use genred::source::http::icy::{IcyReader, title};
+
+use super::cuts::{Cut, sizes};
+
+/// Fails where the two differ.
+pub fn run(data: &[u8]) {
+    let Some((interval, rest)) = data.split_first_chunk::<2>() else { return };
+    let interval = u32::from(u16::from_le_bytes(*interval)) + 1;
+    let Some((come, rest)) = sizes(rest, 8) else { return };
+    let Some((asked, stream)) = sizes(rest, 8) else { return };
+    let expected = reference(stream, interval as usize);
+    let told = RefCell::new(Vec::new());
+    let mut reader = IcyReader::new(Cut::new(stream, come), Some(interval), |title| {
+        told.borrow_mut().push(title.map(str::to_owned));
+    });
+    let mut audio = Vec::new();
+    let mut buffer = [0; 4096];
+    for turn in 0.. {
+        let want =
+            asked.get(turn % asked.len().max(1)).map_or(buffer.len(), |want| usize::from(*want).max(1));
+        match reader.read(&mut buffer[..want]).expect("a slice reads") {
+            0 => break,
+            count => audio.extend_from_slice(&buffer[..count]),
+        }
+    }
+    drop(reader);
+    assert_eq!(audio, expected.0, "the audio");
+    let told = told.into_inner();
+    assert_eq!(told, expected.1, "the titles");
+    for title in told.iter().flatten() {
+        assert!(title.chars().count() <= 300 && !title.chars().any(char::is_control), "{title:?}");
+    }
+}
+
+/// The audio, and every title that is stated.
+fn reference(mut stream: &[u8], interval: usize) -> (Vec<u8>, Vec<Option<String>>) {
+    let (mut audio, mut titles) = (Vec::new(), Vec::new());
+    loop {
+        let (sound, rest) = stream.split_at(interval.min(stream.len()));
+        audio.extend_from_slice(sound);
+        let Some((units, rest)) = rest.split_first() else { return (audio, titles) };
+        let Some((text, rest)) = rest.split_at_checked(usize::from(*units) * 16) else {
+            return (audio, titles);
+        };
+        titles.extend(title(text).map(|title| Some(title).filter(|title| !title.is_empty())));
+        stream = rest;
+    }
+}

@@ -1,0 +1,88 @@
+//! HLS playlists: what is read of them is within bounds, and a programme goes on from one to the next.
+//!
+//! Input: playlists as they are read one after another, divided by lines of `----`.
+
+use genred::source::http::hls::m3u8::{self, Media, Playlist};
+use genred::source::http::hls::variant;
+use genred::source::http::hls::window::Window;
+use url::Url;
+
+use super::cuts::split;
+
+/// A password, and where it belongs.
+const SECRET: &str = "hunter2";
+const BASE: &str = "http://me:hunter2@h:8000/dir/list.m3u8?a=b";
+
+/// Playlists that are read.
+const MOST: usize = 16;
+
+/// Fails where something is out of bounds.
+pub fn run(data: &[u8]) {
+    let base = Url::parse(BASE).expect("an address");
+    let says_it = data.windows(SECRET.len()).any(|bytes| bytes == SECRET.as_bytes());
+    let check = |url: &Url| {
+        assert!(["http", "https"].contains(&url.scheme()) && url.has_host(), "{url}");
+        let home = url.origin() == base.origin();
+        assert!(home || says_it || !url.as_str().contains(SECRET), "a secret goes to {url}");
+    };
+    let mut window = Window::default();
+    for text in split(data, b"\n----\n").take(MOST) {
+        match m3u8::parse(&String::from_utf8_lossy(text), &base) {
+            Ok(Playlist::Master(master)) => {
+                assert!((1..=100).contains(&master.variants.len()) && master.renditions.len() <= 100);
+                let chosen = variant::choose(&master).unwrap_or_default();
+                let renditions = master.renditions.iter().map(|rendition| &rendition.url);
+                master
+                    .variants
+                    .iter()
+                    .map(|variant| &variant.url)
+                    .chain(renditions)
+                    .chain(&chosen)
+                    .for_each(check);
+            }
+            Ok(Playlist::Media(list)) => {
+                media(&list, &check);
+                follow(&mut window, list, text.len() % 4);
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+fn media(list: &Media, check: &dyn Fn(&Url)) {
+    assert!((0.5..=300.0).contains(&list.target) && list.segments.len() <= 10_000);
+    for segment in &list.segments {
+        assert!((0.0..=300.0).contains(&segment.seconds), "{}", segment.seconds);
+        for part in segment.part.iter().chain(segment.init.as_deref()) {
+            check(&part.url);
+            assert!(part.range.is_none_or(|(_, length)| length > 0));
+        }
+        if let Some(title) = &segment.title {
+            let is_clean = !title.is_empty() && !title.chars().any(char::is_control);
+            assert!(is_clean && title.chars().count() <= 300, "{title:?}");
+        }
+    }
+}
+
+/// Takes in a playlist, and hears `heard` segments of it, of which the last cannot be had.
+fn follow(window: &mut Window, list: Media, heard: usize) {
+    let missed = window.missed();
+    let edge = window.edge();
+    window.update(list);
+    assert!(window.missed() >= missed);
+    assert!(edge.is_finite() && window.edge().is_finite());
+    let mut end = 0.0;
+    for turn in 0..heard {
+        let Some(planned) = window.due() else { break };
+        assert!(planned.segment.part.is_some());
+        assert!(planned.broken.is_none_or(|seconds| seconds.is_finite() && seconds >= 0.0));
+        assert!(
+            planned.end >= end && planned.end <= window.edge() + 1e-3,
+            "{} of {}",
+            planned.end,
+            window.edge()
+        );
+        end = planned.end;
+        if turn + 1 == heard { window.skip() } else { window.pass() }
+    }
+}

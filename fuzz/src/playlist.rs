@@ -1,0 +1,83 @@
+//! Playlists that lead to each other come to an end, and secrets stay where they belong.
+//!
+//! Input: pages, divided by lines of `----`: content type and address (both may be empty) on a line each, then
+//! the body. The first page is what is asked for; an address is answered with the page of its number, or of its length.
+
+use genred::source::SourceError;
+use genred::source::http::doors;
+use genred::source::http::playlist::{Kind, entries, kind};
+use url::Url;
+
+use super::cuts::split;
+
+/// A password, and where it belongs.
+const SECRET: &str = "hunter2";
+const START: &str = "http://me:hunter2@h:8000/list.m3u?a=b";
+
+/// More addresses than these are not asked.
+const MOST: usize = 16;
+
+/// Fails where too many addresses are asked, or one that is none, or where a secret leaves home.
+pub fn run(data: &[u8]) {
+    let start = Url::parse(START).expect("an address");
+    let pages: Vec<Page> =
+        split(data, b"\n----\n").take(2 * MOST).map(|page| Page::new(page, &start)).collect();
+    for page in &pages {
+        let text = String::from_utf8_lossy(&page.body);
+        let listed = entries(&text, &page.url);
+        assert!(listed.len() <= MOST);
+        assert!(listed.iter().all(|url| ["http", "https"].contains(&url.scheme()) && url.has_host()));
+        // Sound is never taken for a list.
+        let kind = kind(&page.content_type, page.url.path(), &page.body);
+        assert!(kind != Kind::Playlist || !page.body.starts_with(b"ID3\x04"));
+    }
+    let mut asked = 0;
+    let says_it = data.windows(SECRET.len()).any(|bytes| bytes == SECRET.as_bytes());
+    let found = doors::resolve(&start, &mut |url: &Url| {
+        asked += 1;
+        assert!(asked <= MOST, "more than {MOST} addresses are asked");
+        assert!(["http", "https"].contains(&url.scheme()) && url.has_host(), "{url}");
+        let home = (url.host_str(), url.port()) == (Some("h"), Some(8000)) && url.scheme() == "http";
+        assert!(home || says_it || !url.as_str().contains(SECRET), "a secret goes to {url}");
+        let number = match asked {
+            1 => 0,
+            _ => url.path().trim_start_matches('/').parse().unwrap_or(url.as_str().len()),
+        };
+        let Some(page) = pages.get(number % (pages.len() + 1)) else {
+            return Err(SourceError::Transient(format!(
+                "nobody is at `{}`",
+                genred::source::redact(url.as_str())
+            )));
+        };
+        let answered = if page.moved { page.url.clone() } else { url.clone() };
+        Ok((answered, page.content_type.clone(), page.body.clone()))
+    });
+    match found {
+        Ok((_, body)) => assert!(pages.iter().any(|page| page.body == body)),
+        Err(error) => assert!(says_it || !error.to_string().contains(SECRET), "a secret is shown: {error}"),
+    }
+}
+
+struct Page {
+    url: Url,
+    /// Whether it states an address of its own.
+    moved: bool,
+    content_type: String,
+    body: Vec<u8>,
+}
+
+impl Page {
+    fn new(text: &[u8], start: &Url) -> Self {
+        let mut lines = text.splitn(3, |byte| *byte == b'\n');
+        let mut line = || String::from_utf8_lossy(lines.next().unwrap_or_default()).into_owned();
+        let (content_type, url) = (line(), line());
+        let stated =
+            Url::parse(&url).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
+        Self {
+            moved: stated.is_some(),
+            url: stated.unwrap_or_else(|| start.clone()),
+            content_type,
+            body: lines.next().unwrap_or_default().to_vec(),
+        }
+    }
+}
