@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# A day of broadcast made of real recordings, heard by the daemon and judged by its report: scripts/broadcast_day/.
+#
+#   scripts/broadcast_day.sh                    24 hours, some ten minutes on two cores
+#   scripts/broadcast_day.sh --hours 2          a shorter day
+#   scripts/broadcast_day.sh --seed 7           other choices
+#   scripts/broadcast_day.sh --all              also tracks whose tag the model does not know by ear
+#   scripts/broadcast_day.sh --keep DIR         leave log, reports and truth there
+#   scripts/broadcast_day.sh --no-faults        plant no tones, no loops and no missing channels
+#   scripts/broadcast_day.sh --bin PATH         default: target/release/genred, else target/debug/genred
+#   scripts/broadcast_day.sh --music DIR --speech DIR
+#                                               packages as `dpkg -x` leaves them, DIR/PACKAGE; else they are fetched
+#
+# Prints a line a bar, and exits with 1 where one fails. Needs ffmpeg, Python 3, and once the network
+# (apt-get, 1 GB into .cache/broadcast-day; 2.5 GB with --all).
+set -euo pipefail
+here=$PWD
+cd "$(dirname "$0")/.."
+
+absolute() { case "$1" in /*) echo "$1" ;; *) echo "$here/$1" ;; esac; }
+bin="" arguments=()
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --bin) bin=$(absolute "$2"); shift 2 ;;
+        --music | --speech | --keep) arguments+=("$1" "$(absolute "$2")"); shift 2 ;;
+        -h | --help) sed -n '2,16s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        *) arguments+=("$1"); shift ;;
+    esac
+done
+for built in target/release/genred target/debug/genred; do
+    [ -n "$bin" ] || [ ! -x "$built" ] || bin=$PWD/$built
+done
+[ -n "$bin" ] || { echo "broadcast_day: there is no target/release/genred; run scripts/setup.sh" >&2; exit 2; }
+[ -x "$bin" ] || { echo "broadcast_day: \`$bin\` is not a program" >&2; exit 2; }
+# A program that was not set up by scripts/setup.sh has no ONNX Runtime beside it.
+runtime=$PWD/.cache/onnxruntime/libonnxruntime.so
+if [ -z "${ORT_DYLIB_PATH:-}" ] && [ ! -e "$(dirname "$bin")/lib/libonnxruntime.so" ] && [ -e "$runtime" ]; then
+    export ORT_DYLIB_PATH=$runtime
+fi
+
+# First that the bars can fail.
+python3 -B -m unittest discover -q -s scripts/broadcast_day
+exec python3 -B scripts/broadcast_day --bin "$bin" "${arguments[@]}"
