@@ -126,7 +126,7 @@ impl Daemon {
         let deadline = Instant::now() + PATIENCE;
         while !ready() {
             assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}; the log:\n{}", self.log());
-            thread::sleep(Duration::from_millis(10));
+            thread::sleep(Duration::from_millis(20));
         }
     }
 

@@ -76,7 +76,7 @@ impl Icecast {
         icecast
     }
 
-    /// Has ffmpeg send `song` from `from` on, over and over, as it plays.
+    /// Has ffmpeg send `song` from `from` on, over and over, as it plays; it is on the air when this returns.
     pub fn feed(&self, song: &Path, from: f64, mount: &str, title: &str, arguments: &[&str]) -> Feeder {
         let child = tool("ffmpeg", "ffmpeg")
             .args(["-v", "error", "-re", "-stream_loop", "-1", "-ss", &from.to_string(), "-i"])
@@ -87,21 +87,31 @@ impl Icecast {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        Feeder(child)
+        let feeder = Feeder(child);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        // Until the server knows the mount it answers with 404, which is one `source_lost` too many.
+        while !self.get("/status-json.xsl").contains(&format!(":{}{mount}\"", self.port)) {
+            assert!(Instant::now() < deadline, "`{mount}` is not on the air");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        feeder
     }
 
     /// Announces another title for a mount of MP3 or AAC.
     pub fn set_title(&self, mount: &str, title: &str) {
-        let mut line = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
         let title: String = title.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        write!(
-            line,
-            "GET /admin/metadata?mode=updinfo&charset=UTF-8&mount={mount}&song={title} HTTP/1.0\r\nAuthorization: Basic YWRtaW46YWRtaW4=\r\n\r\n"
-        )
-        .unwrap();
+        let answer =
+            self.get(&format!("/admin/metadata?mode=updinfo&charset=UTF-8&mount={mount}&song={title}"));
+        assert!(answer.contains("successful"), "{answer}");
+    }
+
+    /// What its administrator is answered.
+    fn get(&self, path: &str) -> String {
+        let mut line = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
+        write!(line, "GET {path} HTTP/1.0\r\nAuthorization: Basic YWRtaW46YWRtaW4=\r\n\r\n").unwrap();
         let mut answer = String::new();
         line.read_to_string(&mut answer).unwrap();
-        assert!(answer.contains("successful"), "{answer}");
+        answer
     }
 }
 
