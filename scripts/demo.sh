@@ -61,7 +61,7 @@ daemon=$!
 
 # The broker's port stands in the log.
 port=""
-for _ in $(seq 100); do
+for _ in $(seq 600); do
     port=$(sed -n 's/.*`mosquitto_sub -p \([0-9]*\).*/\1/p' "$work/log" | head -n 1)
     [ -n "$port" ] && break
     kill -0 "$daemon" 2>/dev/null || { cat "$work/log" >&2; exit 1; }
@@ -78,7 +78,11 @@ done
 kill -TERM "$daemon" 2>/dev/null || true
 wait "$daemon" && code=0 || code=$?
 daemon=""
-sleep 0.3
+# The client may still have to write down what it has received.
+for _ in $(seq 100); do
+    tail -n 1 "$work/received" | grep -q '/status offline$' && break
+    sleep 0.1
+done
 
 if [ "$code" -ne 0 ]; then grep -v ' INFO ' "$work/log" >&2 || true; fi
 

@@ -4,11 +4,9 @@
 
 mod support;
 
-use std::time::Duration;
-
 use genred::sink::mqtt::broker;
 use genred::sink::{Ask, Request};
-use support::broker::{Subscriber, tool, until};
+use support::broker::{DEADLINE, Subscriber, tool, until};
 use support::brokers::{Nats, RabbitMq, Secured};
 use support::messages::{FM1, Running, attributes, availability, event, info, sequence, state, topic};
 use support::proxy::Proxy;
@@ -62,8 +60,7 @@ async fn is_kept(scheme: &str, listener: u16, more: &str, port: u16) {
 
     // Commands arrive.
     publish(port, &topic("fm1/set"), r#"{"paused":true}"#);
-    let request =
-        tokio::task::spawn_blocking(move || requests.recv_timeout(Duration::from_secs(20))).await.unwrap();
+    let request = tokio::task::spawn_blocking(move || requests.recv_timeout(DEADLINE)).await.unwrap();
     let set = Request { source: FM1.into(), ask: Ask::Set(br#"{"paused":true}"#.to_vec()) };
     assert_eq!(request, Ok(set));
 

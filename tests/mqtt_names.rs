@@ -257,7 +257,7 @@ async fn events_outlive_the_process() {
     until("all have arrived", || seqs().len() >= 5).await;
     assert_eq!(seqs(), [1, 2, 3, 4, 5]);
     sink.stop().await;
-    assert_eq!(waiting_on_disk(folder.path()), 0);
+    until("nothing is left on disk", || waiting_on_disk(folder.path()) == 0).await;
 }
 
 /// Events in the file, as another program sees it.

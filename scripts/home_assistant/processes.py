@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 #: What no program of the test needs as long for, in seconds.
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Failure(Exception):

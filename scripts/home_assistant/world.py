@@ -79,8 +79,8 @@ class World:
         self.broker.start()
         self.listener = Listener(work)
         self.home = HomeAssistant(root, work, self.broker.port)
-        # Ten minutes, more than the test takes.
-        self.sound = Sound(work, self._song(songs / "metal.ogg", "tuner.ogg", 4))
+        # Twenty-seven minutes, more than the test takes.
+        self.sound = Sound(work, self._song(songs / "metal.ogg", "tuner.ogg", 12))
         self.deck = self._song(songs / "classical.ogg", "deck.ogg", 1)
         self.environment = environment | self.sound.environment
         self.daemon = Daemon(work / NODE, program, self.environment)
@@ -190,7 +190,7 @@ class World:
             found[:] = self.home.registered()
             return found == wanted
 
-        until(lambda: f"the registered entities are {wanted}, but {found}", look, 5)
+        until(lambda: f"the registered entities are {wanted}, but {found}", look)
 
     def erase(self, *filters):
         """Erases retained messages as somebody would by hand."""

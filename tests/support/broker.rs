@@ -1,5 +1,6 @@
 //! Real brokers and real clients: mosquitto with a configuration of its own, and `mosquitto_sub`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -10,11 +11,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Nothing here takes as long; whatever does is broken.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub const DEADLINE: Duration = Duration::from_secs(90);
 
-/// A port of the loopback interface that nothing listens on.
+/// A port of the loopback interface that nothing listens on, and another one each time.
 pub fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        if GIVEN.lock().unwrap().insert(port) {
+            return port;
+        }
+    }
 }
 
 /// Waits until `ready`, or fails naming `what`.

@@ -12,6 +12,8 @@ use serde_json::Value;
 
 /// Nothing here takes as long; whatever does is broken.
 pub const PATIENCE: Duration = Duration::from_secs(90);
+/// Lines of standard output that a failure shows.
+const SHOWN: usize = 20;
 
 /// `genred` in `folder`, which is also its home: no configuration of the machine's user is read.
 pub fn genred(folder: &Path) -> Command {
@@ -125,7 +127,14 @@ impl Daemon {
     pub fn wait_until(&self, what: &str, mut ready: impl FnMut() -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !ready() {
-            assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}; the log:\n{}", self.log());
+            if Instant::now() >= deadline {
+                let (log, text) = (self.log(), self.text());
+                let last: Vec<&str> = text.lines().rev().take(SHOWN).collect();
+                panic!(
+                    "not within {PATIENCE:?}: {what}; the log:\n{log}\nthe last lines, newest first:\n{}",
+                    last.join("\n")
+                );
+            }
             thread::sleep(Duration::from_millis(20));
         }
     }

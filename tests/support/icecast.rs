@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::broker::free_port;
 use super::tool;
 
 /// The server; it ends with this.
@@ -20,7 +21,7 @@ impl Icecast {
     /// Starts it in `folder`; its sources' password is `source`. `/private` wants the user `me` with the password `hunter2`; who
     /// listens to `/main` hears `/spare` while nobody sends there.
     pub fn start(folder: &Path) -> Self {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let folder = folder.join("icecast");
         fs::create_dir(&folder).unwrap();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();

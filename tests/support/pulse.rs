@@ -96,7 +96,7 @@ impl Server {
     /// Plays a file into the null sink.
     pub fn play(&self, path: &Path) -> Player {
         let mut command = mortal("paplay", "pulseaudio-utils");
-        Player { child: command.args(["--device=ci", "--latency-msec=50"]).arg(path).spawn().unwrap() }
+        Player { child: command.args(["--device=ci", "--latency-msec=500"]).arg(path).spawn().unwrap() }
     }
 
     /// Ends it without any farewell.

@@ -47,6 +47,7 @@ async fn without_a_folder_events_go_out_and_are_kept_once_there_is_one() {
     ledger.state = State::Failed(Instant::now());
     until(&mut ledger, &mut outbox, "kept again", |ledger, _| ledger.is_kept()).await;
     push(&mut outbox, &mut ledger, 3);
+    until(&mut ledger, &mut outbox, "stored", |ledger, _| !ledger.is_behind()).await;
     ledger.close(&mut outbox).await;
     let (_, left) = Store::open(&folder, 100);
     let left = left.unwrap();
@@ -88,9 +89,16 @@ async fn what_could_not_be_read_at_the_start_is_read_later() {
     let mut ledger = Ledger::new(store, rows(left), &mut outbox);
     push(&mut outbox, &mut ledger, 1);
     push(&mut outbox, &mut ledger, 2);
+    until(&mut ledger, &mut outbox, "stored", |ledger, _| !ledger.is_behind()).await;
     ledger.close(&mut outbox).await;
 
     let file = folder.path().join("outbox.sqlite");
+    // It is waited for a moment only, and the thread may not have closed the file yet.
+    let begun = Instant::now();
+    while folder.path().join("outbox.sqlite-wal").exists() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "the file is not closed");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let aside = folder.path().join("aside");
     std::fs::rename(&file, &aside).unwrap();
     std::fs::create_dir(&file).unwrap();
