@@ -36,7 +36,16 @@ const SOLE_IMPORTERS: [(&str, &[&str]); 8] = [
     ("rumqttd", &["sink/mqtt/broker.rs"]),
     ("httparse", &["source/http/"]),
     ("base64", &["source/http/"]),
-    ("rusqlite", &["sink/mqtt/store.rs", "sink/mqtt/store/", "sink/asrun/store.rs", "sink/asrun/read.rs"]),
+    (
+        "rusqlite",
+        &[
+            "sink/database.rs",
+            "sink/mqtt/store.rs",
+            "sink/mqtt/store/",
+            "sink/asrun/store.rs",
+            "sink/asrun/read.rs",
+        ],
+    ),
 ];
 
 /// Modules without input, output, threads or a clock.

@@ -5,6 +5,8 @@
 
 #[cfg(feature = "log")]
 pub mod asrun;
+#[cfg(any(feature = "log", feature = "mqtt"))]
+mod database;
 pub mod jsonl;
 #[cfg(feature = "mqtt")]
 pub mod mqtt;

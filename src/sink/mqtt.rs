@@ -39,10 +39,11 @@ use self::listen::{Heard, Listener};
 use self::outbox::Outbox;
 pub use self::server::{Server, Transport};
 use self::session::{IN_FLIGHT, Session};
-use self::store::{Left, Store, StoreError};
+use self::store::{Left, Store};
 use super::topics::Topics;
 use super::{Message, Refusing, Request, Sink, SinkFuture};
 use crate::backoff::{Backoff, HEALTHY};
+use crate::sink::database::StoreError;
 use crate::state::numbered;
 use crate::thread::Stop;
 

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params};
 
 use super::book::{Book, Event, Outage, Row};
 use super::draft::Segment;
 use crate::asrun::{Cause, Level, Ms};
+use crate::sink::database::{self, StoreError};
 use crate::sink::payload::Info;
 
 /// Rows of a table and source that are deleted at once.
@@ -53,27 +53,6 @@ const MIGRATIONS: [&str; 1] = ["
 /// The number of the schema that this program writes.
 pub const VERSION: i64 = MIGRATIONS.len() as i64;
 
-/// Why the file cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// What SQLite says.
-    #[error("{0}")]
-    Sqlite(#[from] rusqlite::Error),
-    /// It was made by a later version of this program.
-    #[error("it was written by a newer genred (schema {0}, known is {VERSION})")]
-    Newer(i64),
-    /// Its folder cannot be made, or it cannot be moved.
-    #[error("{0}")]
-    Io(#[from] std::io::Error),
-}
-
-impl StoreError {
-    fn is_damage(&self) -> bool {
-        let Self::Sqlite(error) = self else { return false };
-        matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
-    }
-}
-
 /// The file, with the run that writes to it.
 #[derive(Debug)]
 pub struct Store {
@@ -104,7 +83,7 @@ impl Store {
             Ok(()) => Ok(None),
             Err(error) if error.is_damage() => {
                 self.close();
-                let aside = set_aside(&self.path)?;
+                let aside = database::set_aside(&self.path, MOST_DAMAGED)?;
                 book.forget_ids();
                 self.try_write(book, now, ended).inspect_err(|_| self.close())?;
                 Ok(Some(format!("{error}; it is set aside as `{}`", aside.display())))
@@ -213,46 +192,7 @@ fn open(path: &Path) -> Result<Connection, StoreError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)?;
     }
-    let mut connection = Connection::open(path)?;
-    connection.busy_timeout(Duration::from_secs(2))?;
-    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if version > VERSION {
-        return Err(StoreError::Newer(version));
-    }
-    let _: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "journal_size_limit", 1024 * 1024)?;
-    for (number, migration) in MIGRATIONS.iter().enumerate().skip(version.max(0) as usize) {
-        let transaction = connection.transaction()?;
-        transaction.execute_batch(migration)?;
-        transaction.pragma_update(None, "user_version", number as i64 + 1)?;
-        transaction.commit()?;
-    }
-    if std::fs::metadata(path)?.len() <= CHECKED {
-        let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-        if found != "ok" {
-            let damage = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
-            return Err(rusqlite::Error::SqliteFailure(damage, Some(found)).into());
-        }
-    }
-    Ok(connection)
-}
-
-/// Moves the file and what belongs to it to a name that is free.
-fn set_aside(path: &Path) -> Result<PathBuf, std::io::Error> {
-    let name = |number: usize| {
-        let number = if number < 2 { String::new() } else { format!("-{number}") };
-        PathBuf::from(format!("{}.damaged{number}", path.display()))
-    };
-    let aside = (1..MOST_DAMAGED).map(name).find(|name| !name.exists()).unwrap_or_else(|| name(MOST_DAMAGED));
-    for ending in ["", "-wal", "-shm"] {
-        let with_ending = |path: &Path| PathBuf::from(format!("{}{ending}", path.display()));
-        match std::fs::rename(with_ending(path), with_ending(&aside)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    Ok(aside)
+    database::open(path, &MIGRATIONS, CHECKED)
 }
 
 /// The key of the run, whose row says that it was there at `now`; at its first, the time since the run before is an outage.

@@ -3,9 +3,10 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use super::book::Row;
-use super::store::{StoreError, VERSION};
+use super::store::VERSION;
 use super::*;
 use crate::asrun::Cause;
+use crate::sink::database::StoreError;
 use crate::sink::payload::{EventKind, Info, Settled};
 use crate::sink::samples;
 
@@ -140,7 +141,7 @@ fn a_damaged_file_is_set_aside_and_a_newer_one_left_alone() {
 
     Connection::open(&path).unwrap().pragma_update(None, "user_version", VERSION + 1).unwrap();
     let error = Store::new(path.clone()).write(&mut book, START, false).unwrap_err();
-    assert!(matches!(error, StoreError::Newer(_)));
+    assert!(matches!(error, StoreError::Newer { .. }));
     assert!(matches!(Reader::open(&path), Err(LogError::Newer { .. })));
 }
 

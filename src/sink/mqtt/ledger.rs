@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::outbox::{Outbox, Row};
-use super::store::{Done, Report, Store, StoreError};
+use super::store::{Done, Report, Store};
+use crate::sink::database::StoreError;
 
 /// After a failure, storage is tried again this much later.
 const RETRY: Duration = Duration::from_secs(30);

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use rusqlite::{Connection, ErrorCode, Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 use tokio::sync::mpsc;
 
 use super::outbox::{Change, Letter, Row};
+use crate::sink::database::{self, StoreError};
 
 /// Name of the file in the node's state folder.
 const FILE: &str = "outbox.sqlite";
@@ -22,31 +23,14 @@ const WAITING: usize = 16_384;
 /// Changes that are committed together, at most.
 const TOGETHER: usize = 1024;
 
-/// Number of the schema, in `user_version`.
-const VERSION: i64 = 1;
-
-const SCHEMA: &str = "
+/// What each schema makes of the one before; its number is `user_version`.
+const MIGRATIONS: [&str; 1] = ["
     CREATE TABLE event (
         id INTEGER PRIMARY KEY, source TEXT NOT NULL, run TEXT NOT NULL, seq INTEGER NOT NULL, ts TEXT NOT NULL,
         dropped INTEGER NOT NULL, payload BLOB NOT NULL
     ) STRICT;
     CREATE TABLE seq (source TEXT PRIMARY KEY, last INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-    PRAGMA user_version = 1;
-";
-
-/// Why the file cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// What SQLite says.
-    #[error("{0}")]
-    Sqlite(#[from] rusqlite::Error),
-    /// It was made by a later version of this program.
-    #[error("it was written by a newer genred (schema {0}, known is {VERSION})")]
-    Newer(i64),
-    /// It, or what is left of it, cannot be moved.
-    #[error("{0}")]
-    Io(#[from] std::io::Error),
-}
+"];
 
 /// What an earlier run left.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -255,17 +239,11 @@ impl Disk {
     fn open(&mut self) -> Result<Option<String>, StoreError> {
         let damage = match self.try_open() {
             Ok(()) => return Ok(None),
-            Err(StoreError::Sqlite(error)) if is_damage(&error) => error.to_string(),
+            Err(error) if error.is_damage() => error.to_string(),
             Err(error) => return Err(error),
         };
         let rest = salvage(&self.path);
-        for ending in ["", "-wal", "-shm"] {
-            let name = |middle: &str| PathBuf::from(format!("{}{middle}{ending}", self.path.display()));
-            match std::fs::rename(name(""), name(".damaged")) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-                _ => {}
-            }
-        }
+        database::set_aside(&self.path, 1)?;
         self.try_open()?;
         if let Some(connection) = &mut self.connection {
             let transaction = connection.transaction()?;
@@ -278,25 +256,10 @@ impl Disk {
     }
 
     fn try_open(&mut self) -> Result<(), StoreError> {
-        let connection = Connection::open(&self.path)?;
-        connection.busy_timeout(std::time::Duration::from_secs(2))?;
-        let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        if version > VERSION {
-            return Err(StoreError::Newer(version));
-        }
-        let _: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
-        connection.pragma_update(None, "journal_size_limit", 1024 * 1024)?;
+        let connection = database::open(&self.path, &MIGRATIONS, u64::MAX)?;
         // A kilobyte an event, in pages of four.
         connection
             .query_row(&format!("PRAGMA max_page_count = {}", 1024 + self.capacity / 4), [], |_| Ok(()))?;
-        if version == 0 {
-            connection.execute_batch(&format!("BEGIN; {SCHEMA} COMMIT;"))?;
-        }
-        let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-        if found != "ok" {
-            let damage = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
-            return Err(rusqlite::Error::SqliteFailure(damage, Some(found)).into());
-        }
         self.connection = Some(connection);
         Ok(())
     }
@@ -344,10 +307,6 @@ fn note(transaction: &Transaction<'_>, source: &str, last: u64) -> rusqlite::Res
         .prepare_cached("INSERT OR REPLACE INTO seq VALUES (?1, ?2)")?
         .execute(params![source, last])?;
     Ok(())
-}
-
-fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
 /// The rows of a damaged file that can still be read.
