@@ -8,7 +8,7 @@ use crate::sink::payload::Settled;
 /// Shorter holes are no holes: time is anchored to the clock anew each minute.
 const BRIDGED: Ms = 500;
 /// Patches that may wait to be settled; where so many do, nobody will.
-const WAITING: usize = 1024;
+const WAITING: usize = 4096;
 
 /// What a patch adds to the time before it.
 #[derive(Debug, Clone, Copy)]
