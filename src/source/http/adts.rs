@@ -6,8 +6,8 @@
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Bytes of a frame's header.
-const HEAD: usize = 7;
+/// Bytes of a frame's header (ISO/IEC 13818-7, section 6.2) without a checksum.
+pub(super) const HEAD: usize = 7;
 /// Bytes that are read at once.
 const PIECE: usize = 4096;
 

@@ -4,11 +4,10 @@
 //! sound in turns; a stream that goes on for weeks needs neither.
 
 use crate::source::decode::core_config;
+use crate::source::http::adts;
 
 /// The largest frame that ADTS can carry, in bytes.
-const MAX_FRAME: usize = 8191 - ADTS_HEAD;
-
-const ADTS_HEAD: usize = 7;
+const MAX_FRAME: usize = 8191 - adts::HEAD;
 
 /// The most samples of one segment that are believed.
 const MAX_SAMPLES: u32 = 100_000;
@@ -222,7 +221,7 @@ impl Track {
             if frame.is_empty() || frame.len() > MAX_FRAME {
                 return false;
             }
-            let length = (frame.len() + ADTS_HEAD) as u32;
+            let length = (frame.len() + adts::HEAD) as u32;
             // MPEG-4, no checksum; AAC-LC; one block.
             let head: u64 = 0xfff1 << 40
                 | 1 << 38

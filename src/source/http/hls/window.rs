@@ -96,7 +96,7 @@ impl Window {
     }
 
     /// Begins where players do: some way before the end of what is live, else at the beginning.
-    fn begin(&mut self, list: Media, end: u64) -> bool {
+    fn begin(&mut self, list: Media, mut end: u64) -> bool {
         let mut from = 0;
         if !list.ended {
             let mut left = FROM_END * list.target;
@@ -105,9 +105,12 @@ impl Window {
                 from -= 1;
                 left -= list.segments[from].seconds;
             }
-            // A programme that has come to a halt is not heard twice.
-            let had = self.had.take().filter(|had| (list.sequence..=end).contains(had));
-            from = from.max(had.map_or(0, |had| (had - list.sequence) as usize));
+            // A programme that has come to a halt is not heard twice, nor what another server of it lists less of.
+            let latest = end.saturating_add(STALE_BY);
+            if let Some(had) = self.had.take().filter(|had| (list.sequence..=latest).contains(had)) {
+                from = from.max((had - list.sequence) as usize);
+                end = end.max(had);
+            }
         }
         if std::mem::replace(&mut self.begun, true) {
             self.broken.get_or_insert(0.0);
@@ -237,16 +240,21 @@ mod tests {
         let check = |had, expected: &str| {
             let mut window = Window::from(Some(had));
             assert!(window.update(list(10, "abcde", false)));
-            assert_eq!(heard(&mut window), expected, "{had}");
-            assert!(window.update(list(11, "bcdef", false)));
-            assert_eq!(heard(&mut window), "f");
+            let at_once = heard(&mut window);
+            window.update(list(11, "bcdef", false));
+            assert_eq!(format!("{at_once} {}", heard(&mut window)), expected, "{had}");
+            assert!(window.update(list(14, "efghi", false)));
+            assert_eq!(heard(&mut window).chars().last(), Some('i'));
         };
-        check(15, "");
-        check(14, "e");
-        check(11, "cde");
+        check(15, " f");
+        check(14, "e f");
+        check(11, "cde f");
+        // A server that is behind the one before it.
+        check(16, " ");
+        check(18, " ");
         // Another programme, or one that was missed for long.
-        check(16, "cde");
-        check(9, "cde");
+        check(19, "cde f");
+        check(9, "cde f");
         let mut window = Window::from(Some(15));
         window.update(list(10, "abcde", true));
         assert_eq!(heard(&mut window), "abcde");
