@@ -16,7 +16,7 @@ case "${1:-}" in
     [0-9]*) seconds=$1; shift ;;
 esac
 targets=("$@")
-[ $# -gt 0 ] || targets=(icy playlist head m3u8 segments decode)
+[ $# -gt 0 ] || targets=(icy playlist head m3u8 segments runs decode)
 cargo +nightly fuzz --version >/dev/null 2>&1 ||
     { echo "fuzz: \`cargo +nightly fuzz\` is missing: rustup toolchain install nightly; cargo install cargo-fuzz --locked" >&2; exit 2; }
 

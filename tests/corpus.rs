@@ -42,7 +42,12 @@ fn m3u8() {
 
 #[test]
 fn segments() {
-    corpus("segments", 5, targets::segments::run);
+    corpus("segments", 6, targets::segments::run);
+}
+
+#[test]
+fn runs() {
+    corpus("runs", 3, targets::runs::run);
 }
 
 #[test]
@@ -83,11 +88,19 @@ fn findings_are_refused() {
     }
 }
 
-/// And so are those of `segments`.
+/// Nor are those of `runs` one run all.
+#[test]
+fn the_seeds_of_runs_change() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/runs/moved");
+    let stream = std::fs::read(file).unwrap();
+    assert_eq!(targets::runs::cut(&stream[2..], &[], &[]).len(), 3);
+}
+
+/// And those of `segments` hold what they should.
 #[test]
 fn the_seeds_of_segments_hold_sound() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/segments");
-    for name in ["transport", "changes", "lost", "mp4", "packed"] {
+    for name in ["transport", "changes", "lost", "mp4", "packed", "described"] {
         let found = targets::segments::unpack(&std::fs::read(folder.join(name)).unwrap());
         assert!(found.iter().all(Result::is_ok), "{name}: {found:?}");
         assert!(found.iter().flatten().any(|sound| !sound.is_empty()), "{name}");

@@ -7,4 +7,5 @@ pub mod head;
 pub mod icy;
 pub mod m3u8;
 pub mod playlist;
+pub mod runs;
 pub mod segments;

@@ -4,6 +4,7 @@ use std::io::{self, Read};
 
 use url::Url;
 
+pub use super::adts::Runs;
 use super::body::{Body, Framing, Lead};
 use super::client::{self, Headers, Response};
 use super::playlist::{self, Found};
