@@ -18,8 +18,11 @@ const NOISE_CHANGE: f64 = 0.1;
 
 /// A run that was interrupted for less than so many seconds,
 const INTERRUPTION: f64 = 60.0;
-/// and goes on no further than this from what it was, in units, is one run with the interruption.
+/// and goes on no further than this from what it was, in units,
 const ALIKE: f64 = 0.05;
+/// is one run with the interruption, where that is no more than this part of the rest: else it would be hard to tell which of the
+/// two is the interruption, and a run of both in equal parts is like either of them for minutes.
+const INTERRUPTS: f64 = 0.5;
 
 /// What became of a patch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +55,7 @@ fn weaken(patch: &Shares, seconds: f64, noise: f64) -> f64 {
 /// before says nothing any more; where it falls back to zero, they were an episode, and join the run.
 ///
 /// A piece may also go back and forth between parts of which each is long enough to be a run. Where a run begins just as the one
-/// before the last was, and that was not long ago, the three are one run.
+/// before the last was, and that was not long ago and is the most of it, the three are one run.
 #[derive(Debug)]
 pub struct Runs {
     /// Between two labels of which each is sure.
@@ -190,8 +193,10 @@ impl Runs {
     /// Makes one run of the newest and the two before it, where it is the one before the last, after an interruption of
     /// `interruption` seconds.
     fn resume(&mut self, interruption: f64) {
+        let rest = self.earlier.seconds() + self.run.seconds();
         if self.earlier.seconds() > 0.0
             && interruption < INTERRUPTION
+            && self.before.seconds() <= INTERRUPTS * rest
             && self.run.distance_to(&self.earlier) / self.unit < ALIKE
         {
             self.run.join(&self.before);
@@ -299,24 +304,29 @@ mod tests {
 
     #[test]
     fn a_run_that_is_interrupted_goes_on() {
-        // After 20 seconds of the first label and `interruption` of the second: a patch of the first changes the run.
-        let back = |interruption: usize, patch: [f32; 3]| {
+        // After `before` seconds of the first label and `interruption` of the second: a patch of the first changes the run.
+        let back = |before: usize, interruption: usize, patch: [f32; 3]| {
             let mut runs = runs(0.75, 1.0);
-            let patches = [vec![A; 20], vec![B; interruption], vec![patch]].concat();
-            assert_eq!(changes(&mut runs, &patches), [20, 20 + interruption]);
+            let patches = [vec![A; before], vec![B; interruption], vec![patch]].concat();
+            assert_eq!(changes(&mut runs, &patches), [before, before + interruption]);
             runs
         };
-        let whole = back(30, A);
+        let whole = back(40, 20, A);
         assert_eq!(whole.age(), 1.0, "since the last change");
-        assert!((whole.evidence().share(1) - 30.0 / 51.0).abs() < 0.02, "{}", whole.evidence().share(1));
+        assert!((whole.evidence().share(1) - 20.0 / 61.0).abs() < 0.02, "{}", whole.evidence().share(1));
         assert_eq!(whole.step(), 1.0, "there is none before it");
-        // Too late, and another.
-        for other in [back(61, A), back(30, [0.0, 0.0, 1.0]), back(30, [0.9, 0.1, 0.0])] {
+        // Too late, too much of an interruption, and another.
+        let others =
+            [back(200, 61, A), back(40, 21, A), back(40, 20, [0.0, 0.0, 1.0]), back(40, 20, [0.9, 0.1, 0.0])];
+        for other in others {
             assert_eq!((other.age(), other.evidence().seconds()), (1.0, 1.0));
             assert!(other.step() > 0.5);
         }
-        // What is one run is compared as one: the interruption's label is no change any more.
-        let mut whole = back(30, A);
-        assert!(changes(&mut whole, &[B; 20]).is_empty());
+        // The interruption's label is nearer now than if there had been none.
+        let mut patch = Shares::new(3);
+        assert!(patch.set(&B, None));
+        assert!(
+            whole.evidence().distance(&patch) < 0.5 && back(40, 21, A).evidence().distance(&patch) == 1.0
+        );
     }
 }

@@ -425,6 +425,26 @@ proptest! {
         }
     }
 
+    /// Pieces of which every patch is sure are followed at the defaults, whatever their order and lengths.
+    #[test]
+    fn sure_pieces_are_followed(pieces in prop::collection::vec((1..15_usize, 12..150_usize), 1..9)) {
+        let labels: Vec<Arc<str>> = (0..15).map(|label| format!("label {label}").into()).collect();
+        let config = DecisionConfig::default();
+        let mut decider = Decider::new(&labels, &config, &SilenceConfig::default(), &DeadAirConfig::default());
+        let (mut label, mut time) = (0, 0.0);
+        for (index, (step, seconds)) in pieces.iter().enumerate() {
+            label = (label + if index % 3 == 2 { 15 - pieces[index - 1].0 } else { *step }) % 15;
+            let mut posteriors = [0.02 / 14.0; 15];
+            posteriors[label] = 0.98;
+            for _ in 0..*seconds {
+                time += 1.0;
+                let level = Level::of_loudness(LOUD);
+                decider.observe(Observation { start: time - 3.0, time, posteriors: &posteriors, gate: None, level });
+            }
+            prop_assert_eq!(decider.verdict().label, Some(label), "piece {} of {:?}", index, pieces);
+        }
+    }
+
     /// Whatever comes, confidences are posteriors, and a label that is published is one of the head's.
     #[test]
     fn nothing_breaks_it(

@@ -8,7 +8,7 @@ import numpy as np
 SETTLED, MOST, SURE, LEAST_STEP, MOST_SECONDS = 3.0, 3.0, 0.8, 0.125, 3.0
 NOISE, NOISE_CHANGE, NOISE_LEAD = 0.3, 0.1, 8.0
 UNLIKELY = 0.05
-STOOD, INTERRUPTION, ALIKE = 90.0, 60.0, 0.05
+STOOD, INTERRUPTION, ALIKE, INTERRUPTS = 90.0, 60.0, 0.05, 0.5
 UNCERTAIN = -1
 
 
@@ -67,7 +67,6 @@ def _decide(times, patches, config, first):
     unit = 1.0 - 2.0 * np.sqrt(SURE * rest) - (others - 1.0) * rest
     run, waiting, before, earlier = np.zeros(states), np.zeros(states), np.zeros(states), np.zeros(states)
     run_s, waiting_s, before_s, earlier_s = 0.0, 0.0, 0.0, 0.0
-    before_age = 0.0
     total, age, waited, held, held_for, settled = 0.0, 0.0, 0.0, UNCERTAIN, 0.0, False
     published = np.empty(count, np.int64)
     for index in range(count):
@@ -99,14 +98,16 @@ def _decide(times, patches, config, first):
             waiting_s += seconds
             if total >= change_seconds:
                 earlier, earlier_s = before, before_s
-                before, before_s, before_age = run, run_s, age - waited
+                before, before_s = run, run_s
+                length = age - waited
                 run, run_s = waiting, waiting_s
                 waiting, waiting_s = np.zeros(states), 0.0
                 total, age, changed = 0.0, waited, True
                 back = _distance(run, run_s, earlier, earlier_s) / unit
-                if earlier_s > 0.0 and before_age < INTERRUPTION and back < ALIKE:
+                little = before_s <= INTERRUPTS * (earlier_s + run_s)
+                if earlier_s > 0.0 and length < INTERRUPTION and little and back < ALIKE:
                     run, run_s = run + before + earlier, run_s + before_s + earlier_s
-                    before, before_s, before_age = np.zeros(states), 0.0, 0.0
+                    before, before_s = np.zeros(states), 0.0
         settled = settled and not changed
         order = np.argsort(-run, kind="mergesort")
         best, second = order[0], order[1]
