@@ -18,6 +18,10 @@ const UNLIKELY: f64 = 0.05;
 /// for half as long, by half of it.
 const STOOD: f64 = 90.0;
 
+/// In a run that goes on after an interruption another label replaces the held one by this much evidence, if not by less: what goes
+/// back and forth is not told from what changes by its distance alone.
+const REPLACE_INTERRUPTED: f64 = 20.0;
+
 /// In hindsight, another state must lead what the same run was before by this part of the evidence.
 const SAME_RUN: f64 = 0.1;
 
@@ -70,8 +74,8 @@ impl Choice {
     }
 
     /// Decides by the evidence of the present run, which has lasted `age` seconds, the newest `seconds` of them since it was last
-    /// decided; `changed` where it is new, `step` units away from the one before.
-    pub fn update(&mut self, evidence: &Evidence, age: f64, seconds: f64, changed: bool, step: f64) {
+    /// decided; `changed` where it is new, `step` units away from the one before, or `None` where it is one with what interrupted it.
+    pub fn update(&mut self, evidence: &Evidence, age: f64, seconds: f64, changed: bool, step: Option<f64>) {
         self.settled &= !changed;
         self.held_for += seconds;
         let standing = self.stand(evidence, age, step);
@@ -89,9 +93,10 @@ impl Choice {
     }
 
     /// Which state may be held next, what it must lead, and by how much.
-    fn stand(&self, evidence: &Evidence, age: f64, step: f64) -> Standing {
+    fn stand(&self, evidence: &Evidence, age: f64, step: Option<f64>) -> Standing {
         let (best, next) = evidence.best_two();
         let noise = evidence.noise();
+        let replace = if step.is_some() { self.replace } else { self.replace.min(REPLACE_INTERRUPTED) };
         let (rule, candidate, against, needed) = match self.held {
             // Noise is no rival of what is played after it, and neither is what hardly anything speaks for.
             Some(held)
@@ -100,10 +105,12 @@ impl Choice {
                 (Rule::Lead, best, next, self.lead)
             }
             Some(held) if self.settled => {
-                (Rule::Replace, if held == best { next } else { best }, held, self.replace)
+                (Rule::Replace, if held == best { next } else { best }, held, replace)
             }
             // What sounds much as before is more likely the same piece: another label must lead for longer.
-            Some(held) if held != best => (Rule::Lead, best, next, self.lead / step.clamp(LEAST_STEP, 1.0)),
+            Some(held) if held != best => {
+                (Rule::Lead, best, next, self.lead / step.unwrap_or(1.0).clamp(LEAST_STEP, 1.0))
+            }
             _ => (Rule::Lead, best, next, self.lead),
         };
         let needed = if rule == Rule::Lead && candidate == noise { NOISE_LEAD * needed } else { needed };
@@ -180,6 +187,22 @@ mod tests {
     }
 
     #[test]
+    fn in_a_run_that_was_interrupted_a_label_is_replaced_sooner() {
+        let held_after = |lead: f64, step: Option<f64>, replace: f64| {
+            let mut choice = Choice::new(&DecisionConfig { replace, ..DecisionConfig::default() });
+            choice.update(&sure([20.0, 0.0]), 20.0, 1.0, false, step);
+            assert_eq!(choice.held(), Some(0));
+            choice.update(&sure([20.0, 20.0 + lead]), 40.0 + lead, 1.0, false, step);
+            choice.held()
+        };
+        assert_eq!(held_after(149.0, Some(1.0), 150.0), Some(0));
+        assert_eq!(held_after(151.0, Some(1.0), 150.0), Some(1));
+        assert_eq!(held_after(19.0, None, 150.0), Some(0));
+        assert_eq!(held_after(21.0, None, 150.0), Some(1));
+        assert_eq!(held_after(11.0, None, 10.0), Some(1), "never later than what is set");
+    }
+
+    #[test]
     fn each_rule_alone() {
         let config = DecisionConfig {
             lead: 2.0,
@@ -208,7 +231,7 @@ mod tests {
             ([9.0, 8.0, 9.0, 11.5], 29.0, false, 1.0, Some(3)), // late, but it leads and is likely enough
         ] {
             let evidence = sure(seconds);
-            choice.update(&evidence, age, 1.0, changed, step);
+            choice.update(&evidence, age, 1.0, changed, Some(step));
             assert_eq!(choice.held(), expected, "{seconds:?} at {age}");
         }
     }
@@ -221,7 +244,7 @@ mod tests {
         for (seconds, age, expected) in [([2.5, 0.0], 2.5, 0), ([2.5, 46.5], 49.0, 0), ([2.5, 48.5], 51.0, 1)]
         {
             let evidence = sure(seconds);
-            choice.update(&evidence, age, 1.0, age == 2.5, 1.0);
+            choice.update(&evidence, age, 1.0, age == 2.5, Some(1.0));
             assert_eq!(choice.held(), Some(expected), "{seconds:?}");
         }
     }
@@ -258,14 +281,14 @@ mod tests {
         assert!(shares.set(&[0.0, 0.0, 1.0], None));
         for second in 0..=stood {
             old.add(&shares, 1.0);
-            choice.update(&old, f64::from(second) + 1.0, 1.0, second == 0, 1.0);
+            choice.update(&old, f64::from(second) + 1.0, 1.0, second == 0, Some(1.0));
         }
         let mut new = Evidence::new(3);
         assert!(shares.set(&[first, 1.0 - first, 0.0], None));
         (1..=50)
             .map(|second| {
                 new.add(&shares, 1.0);
-                choice.update(&new, f64::from(second), 1.0, second == 1, 1.0);
+                choice.update(&new, f64::from(second), 1.0, second == 1, Some(1.0));
                 choice.held()
             })
             .collect()

@@ -270,7 +270,8 @@ impl Decider {
                 &self.choice,
             );
             let changed = step == Step::Changed;
-            self.choice.update(self.runs.evidence(), self.runs.age(), seconds, changed, self.runs.step());
+            let step = (!self.runs.interrupted()).then(|| self.runs.step());
+            self.choice.update(self.runs.evidence(), self.runs.age(), seconds, changed, step);
             let evidence = self.runs.evidence();
             self.smoothed.clear();
             self.smoothed.extend((0..self.labels.len()).map(|label| evidence.posterior(label) as f32));

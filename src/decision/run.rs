@@ -20,9 +20,9 @@ const NOISE_CHANGE: f64 = 0.1;
 const INTERRUPTION: f64 = 60.0;
 /// and goes on no further than this from what it was, in units,
 const ALIKE: f64 = 0.05;
-/// is one run with the interruption, where that is no more than this part of the rest: else it would be hard to tell which of the
-/// two is the interruption, and a run of both in equal parts is like either of them for minutes.
-const INTERRUPTS: f64 = 0.5;
+/// is one run with the interruption, which counts for this part of the rest at most: a run of both in equal parts would be like
+/// either of them for minutes, and what interrupts longer than what is interrupted lasts would be what the run is.
+const INTERRUPTS: f64 = 0.33;
 
 /// What became of a patch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +55,7 @@ fn weaken(patch: &Shares, seconds: f64, noise: f64) -> f64 {
 /// before says nothing any more; where it falls back to zero, they were an episode, and join the run.
 ///
 /// A piece may also go back and forth between parts of which each is long enough to be a run. Where a run begins just as the one
-/// before the last was, and that was not long ago and is the most of it, the three are one run.
+/// before the last was, and that was not long ago, the three are one run.
 #[derive(Debug)]
 pub struct Runs {
     /// Between two labels of which each is sure.
@@ -72,6 +72,8 @@ pub struct Runs {
     sum: f64,
     /// Seconds since the run began.
     age: f64,
+    /// Whether the run is one with an interruption.
+    interrupted: bool,
     /// Seconds since the first patch that waits.
     waited: f64,
     /// The newest patch's distance from its run, in units, where there was enough to be unlike of,
@@ -94,6 +96,7 @@ impl Runs {
             earlier: Evidence::new(labels),
             sum: 0.0,
             age: 0.0,
+            interrupted: false,
             waited: 0.0,
             patch_distance: None,
             judged: 0.0,
@@ -157,6 +160,11 @@ impl Runs {
         self.age
     }
 
+    /// Whether the newest run is one with what interrupted it.
+    pub fn interrupted(&self) -> bool {
+        self.interrupted
+    }
+
     /// How it stands after the last update.
     pub fn explain(&self) -> Run {
         Run {
@@ -181,6 +189,7 @@ impl Runs {
         self.earlier.fade(0.0);
         self.sum = 0.0;
         self.age = 0.0;
+        self.interrupted = false;
         self.patch_distance = None;
         self.judged = 0.0;
     }
@@ -193,12 +202,12 @@ impl Runs {
     /// Makes one run of the newest and the two before it, where it is the one before the last, after an interruption of
     /// `interruption` seconds.
     fn resume(&mut self, interruption: f64) {
-        let rest = self.earlier.seconds() + self.run.seconds();
-        if self.earlier.seconds() > 0.0
+        self.interrupted = self.earlier.seconds() > 0.0
             && interruption < INTERRUPTION
-            && self.before.seconds() <= INTERRUPTS * rest
-            && self.run.distance_to(&self.earlier) / self.unit < ALIKE
-        {
+            && self.run.distance_to(&self.earlier) / self.unit < ALIKE;
+        if self.interrupted {
+            let most = INTERRUPTS * (self.earlier.seconds() + self.run.seconds());
+            self.before.fade((most / self.before.seconds()).min(1.0));
             self.run.join(&self.before);
             self.run.join(&self.earlier);
             self.before.fade(0.0);
@@ -311,22 +320,17 @@ mod tests {
             assert_eq!(changes(&mut runs, &patches), [before, before + interruption]);
             runs
         };
-        let whole = back(40, 20, A);
-        assert_eq!(whole.age(), 1.0, "since the last change");
-        assert!((whole.evidence().share(1) - 20.0 / 61.0).abs() < 0.02, "{}", whole.evidence().share(1));
+        let whole = back(60, 10, A);
+        assert_eq!((whole.age(), whole.interrupted()), (1.0, true), "the age is since the last change");
+        assert!((whole.evidence().share(1) - 10.0 / 71.0).abs() < 0.02, "{}", whole.evidence().share(1));
         assert_eq!(whole.step(), 1.0, "there is none before it");
-        // Too late, too much of an interruption, and another.
-        let others =
-            [back(200, 61, A), back(40, 21, A), back(40, 20, [0.0, 0.0, 1.0]), back(40, 20, [0.9, 0.1, 0.0])];
-        for other in others {
-            assert_eq!((other.age(), other.evidence().seconds()), (1.0, 1.0));
+        // A longer one counts for a third of the rest.
+        let third = back(20, 50, A).evidence().share(1);
+        assert!((third - 0.33 / 1.33).abs() < 0.02, "{third}");
+        // Too late, and another.
+        for other in [back(60, 61, A), back(60, 10, [0.0, 0.0, 1.0]), back(60, 10, [0.9, 0.1, 0.0])] {
+            assert_eq!((other.age(), other.evidence().seconds(), other.interrupted()), (1.0, 1.0, false));
             assert!(other.step() > 0.5);
         }
-        // The interruption's label is nearer now than if there had been none.
-        let mut patch = Shares::new(3);
-        assert!(patch.set(&B, None));
-        assert!(
-            whole.evidence().distance(&patch) < 0.5 && back(40, 21, A).evidence().distance(&patch) == 1.0
-        );
     }
 }

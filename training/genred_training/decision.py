@@ -7,8 +7,8 @@ import numpy as np
 
 SETTLED, MOST, SURE, LEAST_STEP, MOST_SECONDS = 3.0, 3.0, 0.8, 0.125, 3.0
 NOISE, NOISE_CHANGE, NOISE_LEAD = 0.3, 0.1, 8.0
-UNLIKELY = 0.05
-STOOD, INTERRUPTION, ALIKE, INTERRUPTS = 90.0, 60.0, 0.05, 0.5
+UNLIKELY, REPLACE_INTERRUPTED = 0.05, 20.0
+STOOD, INTERRUPTION, ALIKE, INTERRUPTS = 90.0, 60.0, 0.05, 0.33
 UNCERTAIN = -1
 
 
@@ -68,6 +68,7 @@ def _decide(times, patches, config, first):
     run, waiting, before, earlier = np.zeros(states), np.zeros(states), np.zeros(states), np.zeros(states)
     run_s, waiting_s, before_s, earlier_s = 0.0, 0.0, 0.0, 0.0
     total, age, waited, held, held_for, settled = 0.0, 0.0, 0.0, UNCERTAIN, 0.0, False
+    interrupted = False
     published = np.empty(count, np.int64)
     for index in range(count):
         patch = patches[index]
@@ -104,8 +105,10 @@ def _decide(times, patches, config, first):
                 waiting, waiting_s = np.zeros(states), 0.0
                 total, age, changed = 0.0, waited, True
                 back = _distance(run, run_s, earlier, earlier_s) / unit
-                little = before_s <= INTERRUPTS * (earlier_s + run_s)
-                if earlier_s > 0.0 and length < INTERRUPTION and little and back < ALIKE:
+                interrupted = earlier_s > 0.0 and length < INTERRUPTION and back < ALIKE
+                if interrupted:
+                    kept = min(INTERRUPTS * (earlier_s + run_s) / before_s, 1.0)
+                    before, before_s = before * kept, before_s * kept
                     run, run_s = run + before + earlier, run_s + before_s + earlier_s
                     before, before_s = np.zeros(states), 0.0
         settled = settled and not changed
@@ -125,7 +128,7 @@ def _decide(times, patches, config, first):
             if likely and run[best] - run[second] >= (NOISE_LEAD * lead if best == states - 1 else lead):
                 held = best
         elif held != UNCERTAIN and settled:
-            if run[best] - run[held] >= replace and best != held and likely:
+            if run[best] - run[held] >= (min(replace, REPLACE_INTERRUPTED) if interrupted else replace) and best != held and likely:
                 held = best
         elif likely and run[best] - run[second] >= needed:
             held = best
