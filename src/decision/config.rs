@@ -19,7 +19,8 @@ pub struct DecisionConfig {
     /// After a change, a label other than the published one must lead by this share of the evidence as well, 0–1, less the longer
     /// it has been since the change, and nothing after `carry`; by less where the published one has stood for less than 90 s.
     pub clear: f64,
-    /// Without a change, another label replaces the published one once it leads that by this much evidence.
+    /// Without a change, another label replaces the published one once it leads that by this much evidence; by 20 s at most where the
+    /// sound went back to what it was less than a minute before.
     pub replace: f64,
     /// Evidence fades with this time constant, in seconds, 10 to 3600.
     pub memory: f64,
