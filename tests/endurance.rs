@@ -179,8 +179,7 @@ fn a_hundred_failures() {
         format!("[[source]]\nname = \"{name}\"\nuri = \"http://127.0.0.1:{port}/{name}\"\n{more}")
     };
     let config = [
-        // One patch a call: what the runtime keeps depends on the largest batch that it has seen.
-        "output_windows = true\n[model]\nmax_batch = 1\n[mqtt]\nenabled = false\n",
+        "output_windows = true\n[mqtt]\nenabled = false\n",
         &source("fails", site.port, "reconnect_max = 1\nlost_after = 2\n"),
         &source("absent", absent.port, "reconnect_max = 5\n"),
         &source("well", site.port, "lost_after = 30\n"),
