@@ -10,6 +10,7 @@ const FLOORS: [(&str, u8); 17] = [
     ("state", 0),
     ("stats", 0),
     ("thread", 0),
+    ("permits", 0),
     ("dsp", 1),
     ("decision", 1),
     ("learn", 1),
