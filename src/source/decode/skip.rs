@@ -3,6 +3,7 @@
 use symphonia::core::packet::Packet;
 
 use super::Decoder;
+use super::timeline::Timeline;
 use crate::audio::{Block, Span};
 use crate::source::SourceError;
 
@@ -55,6 +56,6 @@ impl Decoder {
         let kept = track.cut(count, 0, 0);
         self.position += kept.end - kept.start;
         // Timestamps are compared again from the next packet on.
-        track.due = None;
+        track.timeline = Timeline::default();
     }
 }
