@@ -44,9 +44,9 @@ use crate::thread::Stop;
 #[cfg(feature = "net")]
 pub(super) use aac::core_config;
 #[cfg(feature = "net")]
-pub use adts::Runs;
-#[cfg(feature = "net")]
 pub(super) use adts::HEAD as ADTS_HEAD;
+#[cfg(feature = "net")]
+pub use adts::Runs;
 use ahead::Ahead;
 use fragments::Fragments;
 use mpeg::MpegReader;
@@ -185,18 +185,15 @@ impl Decoder {
                 Self::of(name, format, facts, Some(runs))
             }
             Kind::Mpeg | Kind::Other => {
-                let stream = MediaSourceStream::new(Box::new(ReadOnlySource::new(stream)), Default::default());
+                let stream =
+                    MediaSourceStream::new(Box::new(ReadOnlySource::new(stream)), Default::default());
                 let format = guarded(|| Ok(Box::new(MpegReader::new(stream)?) as Box<dyn FormatReader>));
                 Self::new(name, format, facts)
             }
         }
     }
 
-    fn new(
-        name: String,
-        format: Decoded<Box<dyn FormatReader>>,
-        facts: Facts,
-    ) -> Result<Self, SourceError> {
+    fn new(name: String, format: Decoded<Box<dyn FormatReader>>, facts: Facts) -> Result<Self, SourceError> {
         Self::of(name, format, facts, None)
     }
 
@@ -337,7 +334,8 @@ impl Decoder {
         let Some(runs) = self.runs.clone() else { return false };
         loop {
             // What is left of a run that was given up.
-            if io::copy(&mut adts::Run(runs.clone()), &mut io::sink()).is_err() || !adts::lock(&runs).begin() {
+            if io::copy(&mut adts::Run(runs.clone()), &mut io::sink()).is_err() || !adts::lock(&runs).begin()
+            {
                 return false;
             }
             let kind = adts::lock(&runs).description().map_or(Kind::Adts, sniff::of_adts);
