@@ -183,13 +183,21 @@ fn bad_input_is_refused_by_name() {
     check("run -c missing.toml", 1, &["missing.toml: No such file", "leave it out for the defaults"]);
     check("run -c folder", 1, &["folder: Is a directory"]);
     check("run -c key.toml", 1, &["key.toml: ", "line 1: unknown key `hops`", "did you mean `hop`?"]);
-    check("check -c mqtt-key.toml", 1, &["mqtt-key.toml: line 2: unknown key `usernme`", "did you mean `username`?"]);
+    check(
+        "check -c mqtt-key.toml",
+        1,
+        &["mqtt-key.toml: line 2: unknown key `usernme`", "did you mean `username`?"],
+    );
     check("run -c source-key.toml", 1, &["line 3: unknown key `pacng`", "did you mean `pacing`?"]);
     check("run -c type.toml", 1, &["type.toml: line 1: `hop` must be a number, not a string"]);
     check("run -c hop.toml", 1, &["hop.toml: line 1: `hop` is 0.1, not 0.25 to 3 seconds"]);
     check("run -c syntax.toml", 1, &["syntax.toml: ", "line 1"]);
     check("run -c twins.toml", 1, &["twins.toml: line 5: two sources are called `a`; the first (line 2)"]);
-    check("run -c variable.toml", 1, &["variable.toml: line 4: `mqtt.password`", "`GENRED_TEST_UNSET` is not set"]);
+    check(
+        "run -c variable.toml",
+        1,
+        &["variable.toml: line 4: `mqtt.password`", "`GENRED_TEST_UNSET` is not set"],
+    );
     check(
         "run -c head.toml",
         1,
@@ -349,12 +357,15 @@ fn check_says_what_would_run() {
     fs::write(folder.join("good.toml"), config).unwrap();
     let ended = run(folder, &["check", "-c", "good.toml"]);
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
-    for part in
-        [
-            "config    good.toml\n", "n1", "musicnn-msd", "head genres (15 labels)", "cpu", "broker.lan:1883",
-            "tape · file:good.wav",
-        ]
-    {
+    for part in [
+        "config    good.toml\n",
+        "n1",
+        "musicnn-msd",
+        "head genres (15 labels)",
+        "cpu",
+        "broker.lan:1883",
+        "tape · file:good.wav",
+    ] {
         assert!(ended.stdout.contains(part), "no `{part}` in\n{}", ended.stdout);
     }
     assert!(!ended.stdout.contains("hunter2"));
@@ -397,11 +408,17 @@ fn check_accepts_the_example() {
     assert!(ended.stdout.starts_with(&format!("config    {}\n", example.display())), "{}", ended.stdout);
     // Without any file the places that were looked at are named.
     let ended = Daemon::start(without_sound(folder.path()).arg("check").env("HOME", folder.path())).end();
-    assert!(ended.stdout.contains("the defaults (no file at ") && ended.stdout.contains("/etc/genred/genred.toml"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("the defaults (no file at ")
+            && ended.stdout.contains("/etc/genred/genred.toml"),
+        "{}",
+        ended.stdout
+    );
 }
 
-/// What libasound and libjack print of devices that are not there stays off standard error. The system's own ALSA
-/// configuration lists plugins for PulseAudio, JACK and OSS (Debian: libasound2-plugins), none of which has a server here.
+/// What libasound and libjack print of devices that are not there stays off standard error. The
+/// system's own ALSA configuration lists plugins for PulseAudio, JACK and OSS (Debian:
+/// libasound2-plugins), none of which has a server here.
 #[cfg(feature = "device")]
 #[test]
 fn sound_libraries_print_nothing() {
@@ -436,7 +453,11 @@ fn sound_libraries_print_nothing() {
         }
         if arguments[0] == "check" {
             assert_eq!(ended.code, Some(1));
-            assert!(ended.stdout.contains("typo · device:alsa:hw:CARD=Nonesuch (no such capture device"), "{}", ended.stdout);
+            assert!(
+                ended.stdout.contains("typo · device:alsa:hw:CARD=Nonesuch (no such capture device"),
+                "{}",
+                ended.stdout
+            );
         }
     }
 }

@@ -44,7 +44,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         Err(error) => {
             faults += 1;
-            writeln!(stdout, "model     {} · head {} (cannot be used)", config.model.bundle, config.model.head)?;
+            writeln!(
+                stdout,
+                "model     {} · head {} (cannot be used)",
+                config.model.bundle, config.model.head
+            )?;
             super::say(error);
         }
     }
@@ -77,7 +81,8 @@ fn origin(file: Option<&Path>) -> String {
     match file {
         Some(file) => file.display().to_string(),
         None => {
-            let looked: Vec<String> = standard_paths().iter().map(|path| path.display().to_string()).collect();
+            let looked: Vec<String> =
+                standard_paths().iter().map(|path| path.display().to_string()).collect();
             format!("the defaults (no file at {}; `-c FILE` names one)", looked.join(" or "))
         }
     }

@@ -47,7 +47,8 @@ impl<'a> Document<'a> {
         line_at(self.text, offset)
     }
 
-    /// Line of the key `path`, as in `source.1.silence.after`, or of the deepest table or array above it that is there.
+    /// Line of the key `path`, as in `source.1.silence.after`, or of the deepest table or array
+    /// above it that is there.
     pub fn line_of(&self, path: &str) -> Option<usize> {
         let mut keys = path.split('.');
         let mut found = entry(self.table.get_ref(), keys.next()?)?;
@@ -78,7 +79,8 @@ impl<'a> Document<'a> {
         found
     }
 
-    /// Calls `visit` with the path, the offset of the key and the value of every entry, outer ones first.
+    /// Calls `visit` with the path, the offset of the key and the value of every entry, outer ones
+    /// first.
     pub fn each<'d, E>(
         &'d self,
         visit: &mut dyn FnMut(&str, usize, &'d Spanned<DeValue<'a>>) -> Result<(), E>,

@@ -25,7 +25,10 @@ pub fn decode(bytes: &[u8]) -> Result<&str, Fault> {
     let byte = rest.first().copied().unwrap_or_default();
     let guess = match byte {
         // Printable in ISO 8859-1 and in Windows-1252 alike.
-        0xa0.. => format!("Latin-1 (ISO 8859-1) would be `{}` there; {ADVICE} (`iconv -f LATIN1 -t UTF-8`)", char::from(byte)),
+        0xa0.. => format!(
+            "Latin-1 (ISO 8859-1) would be `{}` there; {ADVICE} (`iconv -f LATIN1 -t UTF-8`)",
+            char::from(byte)
+        ),
         // Quotes and dashes of Windows-1252, control characters in ISO 8859-1.
         _ => format!("it may be Windows-1252; {ADVICE} (`iconv -f WINDOWS-1252 -t UTF-8`)"),
     };
@@ -57,7 +60,10 @@ mod tests {
             let fault = decode(bytes).unwrap_err().to_string();
             assert!(fault.contains(expected), "{fault}");
         };
-        check(b"[mqtt]\nnode = '\xfc'\n", "line 2: byte 9 (0xfc) is not UTF-8; Latin-1 (ISO 8859-1) would be `\u{fc}`");
+        check(
+            b"[mqtt]\nnode = '\xfc'\n",
+            "line 2: byte 9 (0xfc) is not UTF-8; Latin-1 (ISO 8859-1) would be `\u{fc}`",
+        );
         check(b"a = 1\r\n\r\nb = \x93x\x94", "line 3: byte 5 (0x93) is not UTF-8; it may be Windows-1252");
         check(b"\xff\xfe[\0m\0q\0", "line 1: byte 1: the file is UTF-16 (little-endian)");
         check(b"\xfe\xff\0[\0m", "UTF-16 (big-endian)");

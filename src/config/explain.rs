@@ -9,11 +9,37 @@ use crate::source::redact;
 
 /// Where keys belong that are often written elsewhere.
 const HOMES: &[(&str, &[&str])] = &[
-    ("[[source]]", &["name", "display_name", "uri", "command", "pacing", "lost_after", "format", "talk_limit", "true_peak"]),
+    (
+        "[[source]]",
+        &[
+            "name",
+            "display_name",
+            "uri",
+            "command",
+            "pacing",
+            "lost_after",
+            "format",
+            "talk_limit",
+            "true_peak",
+        ],
+    ),
     ("[source.silence]", &["silence", "threshold_lufs"]),
     ("[source.dead_air]", &["dead_air", "loop_after", "tone_after"]),
     ("[source.imbalance]", &["imbalance", "threshold_db"]),
-    ("[mqtt]", &["url", "broker", "host", "username", "password", "password_file", "prefix", "discovery", "heartbeat"]),
+    (
+        "[mqtt]",
+        &[
+            "url",
+            "broker",
+            "host",
+            "username",
+            "password",
+            "password_file",
+            "prefix",
+            "discovery",
+            "heartbeat",
+        ],
+    ),
     ("[model]", &["bundle", "head", "execution_providers", "threads", "onnxruntime"]),
     ("[log]", &["retention_days"]),
 ];
@@ -44,7 +70,8 @@ pub fn explain(document: &Document<'_>, error: &toml::de::Error) -> Fault {
     Fault::at_line(line, what)
 }
 
-/// Refuses `[[mqtt]]` where `[mqtt]` is meant: serde would take the tables of the array for the section's fields.
+/// Refuses `[[mqtt]]` where `[mqtt]` is meant: serde would take the tables of the array for the
+/// section's fields.
 ///
 /// # Errors
 /// The first such section.
@@ -87,7 +114,9 @@ pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<
     names
         .map(|name| (strsim::damerau_levenshtein(&typed, &name.to_lowercase()), name))
         .min()
-        .filter(|(distance, name)| *distance <= 3.max(name.len() / 2) && *distance < typed.chars().count().max(3))
+        .filter(|(distance, name)| {
+            *distance <= 3.max(name.len() / 2) && *distance < typed.chars().count().max(3)
+        })
         .map(|(_, name)| name)
 }
 
@@ -98,9 +127,12 @@ fn unknown_key(rest: &str, path: &str) -> String {
     let section = section_of(path);
     let known: Vec<&str> = quoted.collect();
     if known.contains(&"source") && matches!(unknown, "sources" | "Source" | "Sources") {
-        return format!("unknown key `{unknown}`; did you mean `source`? Write `[[source]]` before each source");
+        return format!(
+            "unknown key `{unknown}`; did you mean `source`? Write `[[source]]` before each source"
+        );
     }
-    let home = HOMES.iter().find(|(home, keys)| *home != section && keys.contains(&unknown)).map(|(home, _)| *home);
+    let home =
+        HOMES.iter().find(|(home, keys)| *home != section && keys.contains(&unknown)).map(|(home, _)| *home);
     let close = nearest(unknown, known.iter().copied());
     let cure = match (close, home) {
         // A key of another section that is spelt as this one.
@@ -149,13 +181,16 @@ fn wrong_type(rest: &str, path: &str, value: &DeValue<'_>) -> Option<String> {
         DeValue::Array(_) => "an array",
         DeValue::Table(_) => "a table",
     };
-    let is_integer = |text: &str| text.starts_with(['u', 'i']) && text[1..].parse::<u32>().is_ok()
-        || matches!(text, "usize" | "isize");
+    let is_integer = |text: &str| {
+        text.starts_with(['u', 'i']) && text[1..].parse::<u32>().is_ok() || matches!(text, "usize" | "isize")
+    };
     let (expected, cure) = match expected {
         "a sequence" => ("an array", array_cure(path, value)),
         "f32" | "f64" => ("a number", number_cure(value).map(|number| format!("{key} = {number}"))),
         "a boolean" => ("a boolean", boolean_cure(value).map(|boolean| format!("{key} = {boolean}"))),
-        text if is_integer(text) => ("an integer", integer_cure(value).map(|number| format!("{key} = {number}"))),
+        text if is_integer(text) => {
+            ("an integer", integer_cure(value).map(|number| format!("{key} = {number}")))
+        }
         text if text.contains("string") => ("a string", string_cure(key, value)),
         text if text.starts_with("struct") => ("a table", table_cure(path, value)),
         _ => return None,
@@ -171,7 +206,8 @@ fn array_cure(path: &str, value: &DeValue<'_>) -> Option<String> {
         DeValue::String(_) if may_hold_secret(key) => None,
         DeValue::String(text) if key == "command" => {
             // Arguments may hold secrets.
-            let words: Vec<String> = redact(text).split_whitespace().map(|word| format!("{word:?}")).collect();
+            let words: Vec<String> =
+                redact(text).split_whitespace().map(|word| format!("{word:?}")).collect();
             Some(format!("command = [{}]", words.join(", ")))
         }
         DeValue::String(text) if text.contains(',') => {
@@ -228,7 +264,9 @@ fn table_cure(path: &str, value: &DeValue<'_>) -> Option<String> {
     match value {
         _ if name == "source" => Some("[[source]]".into()),
         _ if path.starts_with("source.") => Some(format!("[source.{name}]")),
-        DeValue::Integer(_) | DeValue::String(_) | DeValue::Boolean(_) if path == name => Some(format!("[{name}]")),
+        DeValue::Integer(_) | DeValue::String(_) | DeValue::Boolean(_) if path == name => {
+            Some(format!("[{name}]"))
+        }
         _ => None,
     }
 }

@@ -17,7 +17,10 @@ pub fn check(document: &Document<'_>) -> Result<(), Fault> {
         let line = document.line_at(offset);
         Err(Fault::at_line(
             line,
-            format!("`{}` still has the placeholder `{placeholder}`; put your own value in its place", shown(path)),
+            format!(
+                "`{}` still has the placeholder `{placeholder}`; put your own value in its place",
+                shown(path)
+            ),
         ))
     })
 }
@@ -26,8 +29,8 @@ fn last_key(path: &str) -> &str {
     path.rsplit('.').next().unwrap_or(path)
 }
 
-/// The placeholder in `text`: `<words>` as the whole value of any key, and anywhere in an address or a name of a
-/// user; `YOUR_…` likewise.
+/// The placeholder in `text`: `<words>` as the whole value of any key, and anywhere in an address
+/// or a name of a user; `YOUR_…` likewise.
 fn find<'a>(key: &str, text: &'a str) -> Option<&'a str> {
     let anywhere = matches!(key, "url" | "uri" | "username" | "node");
     let in_brackets = text.match_indices('<').find_map(|(start, _)| {
@@ -42,7 +45,8 @@ fn find<'a>(key: &str, text: &'a str) -> Option<&'a str> {
     in_brackets.or_else(|| {
         let start = ["YOUR_", "YOUR-"].into_iter().find_map(|mark| text.find(mark)).filter(|_| anywhere)?;
         let rest = &text[start..];
-        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-')).unwrap_or(rest.len());
+        let end =
+            rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-')).unwrap_or(rest.len());
         Some(&rest[..end])
     })
 }
@@ -60,8 +64,14 @@ mod tests {
                 None => assert_eq!(found, None, "{text}"),
             }
         };
-        check("[mqtt]\nurl = 'mqtt://<your-broker>:1883'", Some("line 2: `mqtt.url` still has the placeholder `<your-broker>`"));
-        check("[[source]]\nuri = 'http://YOUR_HOST/live'", Some("line 2: `uri` still has the placeholder `YOUR_HOST`"));
+        check(
+            "[mqtt]\nurl = 'mqtt://<your-broker>:1883'",
+            Some("line 2: `mqtt.url` still has the placeholder `<your-broker>`"),
+        );
+        check(
+            "[[source]]\nuri = 'http://YOUR_HOST/live'",
+            Some("line 2: `uri` still has the placeholder `YOUR_HOST`"),
+        );
         check("[mqtt]\npassword = '<password>'", Some("line 2: `mqtt.password`"));
         check("[mqtt]\npassword = 'a<b>c'", None);
         check("[[source]]\nuri = 'x'\nname = 'a < b > c'", None);

@@ -20,7 +20,8 @@ struct Named {
     typed: Option<String>,
 }
 
-/// Validates sources and names them. `document` is the file that they stand in; `None` for those of the command line.
+/// Validates sources and names them. `document` is the file that they stand in; `None` for those of
+/// the command line.
 ///
 /// # Errors
 /// The first that cannot be used, or whose name is another's, too.
@@ -42,10 +43,13 @@ pub fn resolve(raw: Vec<RawSource>, document: Option<&Document<'_>>) -> Result<V
         let Some(first) = taken.insert(named[at].entry.source.name.clone(), at) else { continue };
         let key = |of: usize| if named[of].typed.is_some() { "name" } else { "uri" };
         let other = named[first].typed.as_deref().unwrap_or_default();
-        let place = line(named[first].index, key(first)).map(|line| format!(" (line {line})")).unwrap_or_default();
+        let place =
+            line(named[first].index, key(first)).map(|line| format!(" (line {line})")).unwrap_or_default();
         let name = &named[at].entry.source.name;
         let what = if other == typed {
-            format!("two sources are called `{typed}`; the first{place} has that name already; names must differ")
+            format!(
+                "two sources are called `{typed}`; the first{place} has that name already; names must differ"
+            )
         } else {
             format!(
                 "two sources are called `{name}` in topics: `{other}`{place} and `{typed}`; give one of them another `name`, \
@@ -59,7 +63,8 @@ pub fn resolve(raw: Vec<RawSource>, document: Option<&Document<'_>>) -> Result<V
     let readers: Vec<usize> =
         (0..entries.len()).filter(|at| matches!(entries[*at].source.uri, Uri::Stdin(_))).collect();
     if let [first, second, ..] = readers[..] {
-        let place = line(first, "uri").map(|line| format!("; the first is on line {line}")).unwrap_or_default();
+        let place =
+            line(first, "uri").map(|line| format!("; the first is on line {line}")).unwrap_or_default();
         let what = format!("{} sources read standard input; one can{place}", readers.len());
         return Err(Fault::new(line(second, "uri"), what));
     }
@@ -81,7 +86,8 @@ fn number_derived(named: &mut [Named], mut taken: HashSet<String>) {
     }
 }
 
-/// Warnings for names that Home Assistant's entity ids do not tell apart: those have lower case and `_` alone.
+/// Warnings for names that Home Assistant's entity ids do not tell apart: those have lower case and
+/// `_` alone.
 #[cfg(feature = "mqtt")]
 pub fn same_entities(entries: &[SourceEntry]) -> Vec<String> {
     let mut first: HashMap<String, &str> = HashMap::new();
@@ -185,7 +191,8 @@ fn entry(raw: RawSource) -> Result<SourceEntry, Problem> {
     })
 }
 
-/// The name in topics and the one for people; either stands in for the other, and the address for both.
+/// The name in topics and the one for people; either stands in for the other, and the address for
+/// both.
 fn names(name: Option<String>, display: Option<String>, uri: &Uri) -> Result<(String, String), Problem> {
     for (key, name) in [("name", &name), ("display_name", &display)] {
         let Some(name) = name else { continue };

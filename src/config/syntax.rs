@@ -1,4 +1,5 @@
-//! Text that is not TOML: the habit of another format that the line shows, with what TOML writes instead.
+//! Text that is not TOML: the habit of another format that the line shows, with what TOML writes
+//! instead.
 
 use super::document::line_at;
 use super::fault::Fault;
@@ -9,7 +10,8 @@ pub fn explain(text: &str, error: &toml::de::Error) -> Fault {
     let Some(span) = error.span() else { return Fault::new(None, message) };
     let at = line_at(text, span.start);
     let line = text.lines().nth(at - 1).unwrap_or_default();
-    // A string that is not closed, or a value on the next line, is reported where the text ends or a line later.
+    // A string that is not closed, or a value on the next line, is reported where the text ends or
+    // a line later.
     let lines = [at, at.saturating_sub(1)].into_iter().filter(|number| *number > 0);
     if message.contains("duplicate key") {
         return duplicate(text, at, span.start, message);
@@ -20,7 +22,8 @@ pub fn explain(text: &str, error: &toml::de::Error) -> Fault {
             return Fault::at_line(number, cure);
         }
     }
-    let column = text[..span.start.min(text.len())].rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    let column =
+        text[..span.start.min(text.len())].rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     let shown = if may_hold_secret(line) || line.trim().is_empty() {
         String::new()
     } else {
@@ -55,10 +58,14 @@ fn duplicate(text: &str, line: usize, offset: usize, message: &str) -> Fault {
 /// What the line should say in TOML, where it follows a known habit.
 fn habit(line: &str) -> Option<String> {
     let trimmed = line.trim();
-    odd_character(line).or_else(|| comment(trimmed)).or_else(|| header(trimmed)).or_else(|| other_format(trimmed)).or_else(|| {
-        let (key, value) = trimmed.split_once('=')?;
-        key_with_spaces(key.trim()).or_else(|| bare_value(key.trim(), value.trim()))
-    })
+    odd_character(line)
+        .or_else(|| comment(trimmed))
+        .or_else(|| header(trimmed))
+        .or_else(|| other_format(trimmed))
+        .or_else(|| {
+            let (key, value) = trimmed.split_once('=')?;
+            key_with_spaces(key.trim()).or_else(|| bare_value(key.trim(), value.trim()))
+        })
 }
 
 /// A character that looks like another one.
@@ -99,13 +106,20 @@ fn header(line: &str) -> Option<String> {
 /// YAML and JSON.
 fn other_format(line: &str) -> Option<String> {
     if matches!(line, "{" | "}" | "---") {
-        return Some("this is JSON or YAML; TOML has `key = value` on lines of their own, under `[section]`".into());
+        return Some(
+            "this is JSON or YAML; TOML has `key = value` on lines of their own, under `[section]`".into(),
+        );
     }
     let listed = line.strip_prefix("- ");
     let entry = listed.unwrap_or(line).trim_end_matches(',');
     let (key, value) = match entry.split_once(':') {
-        Some((key, value)) if value.is_empty() || value.starts_with([' ', '\t', '"', '\'']) => (key, value.trim()),
-        _ => return listed.map(|_| "`- ` begins a list in YAML; in TOML write `key = [\"one\", \"two\"]`".to_owned()),
+        Some((key, value)) if value.is_empty() || value.starts_with([' ', '\t', '"', '\'']) => {
+            (key, value.trim())
+        }
+        _ => {
+            return listed
+                .map(|_| "`- ` begins a list in YAML; in TOML write `key = [\"one\", \"two\"]`".to_owned());
+        }
     };
     let key = key.trim().trim_matches(['"', '\'']);
     let is_key = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
@@ -122,7 +136,8 @@ fn other_format(line: &str) -> Option<String> {
 fn key_with_spaces(key: &str) -> Option<String> {
     let words: Vec<&str> = key.split_whitespace().collect();
     let plain = |word: &&str| word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-    (words.len() > 1 && words.iter().all(plain)).then(|| format!("a key has no spaces; write `{}`", words.join("_")))
+    (words.len() > 1 && words.iter().all(plain))
+        .then(|| format!("a key has no spaces; write `{}`", words.join("_")))
 }
 
 /// A value without quotes, or in the form of another language.
@@ -134,7 +149,9 @@ fn bare_value(key: &str, value: &str) -> Option<String> {
         "False" | "FALSE" | "no" | "No" | "off" | "Off" => return Some(format!("write `{key} = false`")),
         "null" | "None" | "nil" | "~" => return Some(format!("TOML has no `{value}`; leave `{key}` out")),
         _ if first == '"' && value.contains('\\') && !value.contains("\\\\") => {
-            return Some("`\\` begins an escape in \"…\"; write `\\\\`, or put the text in single quotes: '…'".into());
+            return Some(
+                "`\\` begins an escape in \"…\"; write `\\\\`, or put the text in single quotes: '…'".into(),
+            );
         }
         _ => value,
     };
@@ -145,14 +162,23 @@ fn bare_value(key: &str, value: &str) -> Option<String> {
         let Some((whole, fraction)) = number.split_once(mark) else { continue };
         let (whole_ok, fraction_ok) = (digits(whole), digits(fraction));
         match (mark, whole_ok, fraction_ok) {
-            (',', true, true) => return Some(format!("write `{key} = {sign}{whole}.{fraction}`, with a decimal point")),
-            ('.', false, true) if whole.is_empty() => return Some(format!("write `{key} = {sign}0.{fraction}`")),
-            ('.', true, false) if fraction.is_empty() => return Some(format!("write `{key} = {sign}{whole}.0`")),
+            (',', true, true) => {
+                return Some(format!("write `{key} = {sign}{whole}.{fraction}`, with a decimal point"));
+            }
+            ('.', false, true) if whole.is_empty() => {
+                return Some(format!("write `{key} = {sign}0.{fraction}`"));
+            }
+            ('.', true, false) if fraction.is_empty() => {
+                return Some(format!("write `{key} = {sign}{whole}.0`"));
+            }
             _ => {}
         }
     }
     if number.len() > 1 && number.starts_with('0') && digits(number) {
-        return Some(format!("write `{key} = {sign}{}`, without leading zeros", number.trim_start_matches('0')));
+        return Some(format!(
+            "write `{key} = {sign}{}`, without leading zeros",
+            number.trim_start_matches('0')
+        ));
     }
     if first.is_alphabetic() || matches!(first, '/' | '~' | '<' | '.') {
         return Some(if may_hold_secret(key) || may_hold_secret(value) {
@@ -189,7 +215,10 @@ mod tests {
         check("[mqtt]\nenabled = no", "line 2: write `enabled = false`");
         check("node = None", "TOML has no `None`; leave `node` out");
         check("node = studio1", "line 1: a string needs quotes; write `node = \"studio1\"`");
-        check("[mqtt]\npassword = hunter", "line 2: the value of `password` needs quotes: `password = \"…\"`");
+        check(
+            "[mqtt]\npassword = hunter",
+            "line 2: the value of `password` needs quotes: `password = \"…\"`",
+        );
         check("node = \u{201c}x\u{201d}", "line 1: `\u{201c}` is a typographic quote");
         check("node\u{a0}= 'x'", "line 1: there is an invisible character (U+00A0)");
         check("[[source]\nuri = '-'", "line 1: write `[[source]]`");
@@ -205,7 +234,12 @@ mod tests {
 
     #[test]
     fn what_toml_allows_is_no_fault() {
-        for text in ["a = 1\r\nb = 'x'\r\n", "\ta\t=\t1 # \u{201c}quoted\u{201d}", "a = '\u{201c}x\u{201d}'", "a = 1 # key: value"] {
+        for text in [
+            "a = 1\r\nb = 'x'\r\n",
+            "\ta\t=\t1 # \u{201c}quoted\u{201d}",
+            "a = '\u{201c}x\u{201d}'",
+            "a = 1 # key: value",
+        ] {
             Document::parse(text).unwrap();
         }
     }

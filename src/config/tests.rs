@@ -89,7 +89,10 @@ fn values_out_of_range_name_their_key() {
     check_error("[[source]]\nname = ' '\nuri = 'x'", "line 2: source ` `: `name` is empty");
     check_error("[[source]]\nname = 'a__b'\nuri = 'x'", "line 2: source `a__b`: `name` is `a__b`");
     check_error("[[source]]\nuri = 'x'\ndisplay_name = ''", "line 3: source ``: `display_name` is empty");
-    check_error("[[source]]\nuri = '-'\n[[source]]\nuri = 'stdin:'", "line 4: 2 sources read standard input; one can; the first is on line 2");
+    check_error(
+        "[[source]]\nuri = '-'\n[[source]]\nuri = 'stdin:'",
+        "line 4: 2 sources read standard input; one can; the first is on line 2",
+    );
     check_error("[[source]]\nuri = 'x'\nlost_after = 0", "line 3: source `x`: `lost_after` is 0");
     check_error("[[source]]\nuri = 'x'\nreconnect_max = 0.5", "`reconnect_max` is 0.5");
 }
@@ -148,7 +151,8 @@ fn the_example_parses_and_shows_the_defaults() {
     assert_eq!(MqttConfig { embedded: true, ..example.mqtt }, defaults.mqtt);
 }
 
-/// What is commented out in the example is right, too: with the first value of each key it is a configuration.
+/// What is commented out in the example is right, too: with the first value of each key it is a
+/// configuration.
 #[test]
 fn the_comments_of_the_example_are_right() {
     let text =
@@ -159,7 +163,8 @@ fn the_comments_of_the_example_are_right() {
     for line in text.lines().map(|line| line.strip_prefix("# ").unwrap_or(line)) {
         let key = line.split(" =").next().unwrap_or_default();
         // These name files, a variable or another library that are not here.
-        let is_elsewhere = ["_file", "client_", "password", "onnxruntime"].iter().any(|part| key.contains(part));
+        let is_elsewhere =
+            ["_file", "client_", "password", "onnxruntime"].iter().any(|part| key.contains(part));
         let is_key = line.contains(" = ") && key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
         if line.starts_with('[') {
             seen.clear();
@@ -196,7 +201,8 @@ fn names_for_people_and_names_in_topics() {
 #[test]
 fn names_never_collide() {
     let two = |one: &str, other: &str| load(&format!("[[source]]\n{one}\n[[source]]\n{other}"));
-    let error = two("uri = 'x'\nname = 'K\u{fc}che S\u{fc}d'", "uri = 'y'\nname = 'kuche s\u{fa}d'").unwrap_err();
+    let error =
+        two("uri = 'x'\nname = 'K\u{fc}che S\u{fc}d'", "uri = 'y'\nname = 'kuche s\u{fa}d'").unwrap_err();
     assert!(error.contains("line 6: ") && error.contains("`K\u{fc}che S\u{fc}d` (line 3)"), "{error}");
     assert!(error.contains("`kuche s\u{fa}d`") && error.contains("`kuche_sud` in topics"), "{error}");
     let error = two("uri = 'x'\nname = 'a'", "uri = 'y'\nname = 'a'").unwrap_err();
@@ -240,36 +246,66 @@ fn a_prefix_that_some_brokers_cannot_carry_is_warned_of() {
 #[test]
 fn what_is_meant_is_told_in_toml() {
     for (text, expected) in [
-        ("hop = 1.0\n[source]\nuri = '-'", "line 2: `source` must be an array, not a table; write `[[source]]`"),
-        ("[[source]]\nuri = '-'\nformat = 'rock'", "line 3: `format` must be an array, not a string; write `format = [\"rock\"]`"),
+        (
+            "hop = 1.0\n[source]\nuri = '-'",
+            "line 2: `source` must be an array, not a table; write `[[source]]`",
+        ),
+        (
+            "[[source]]\nuri = '-'\nformat = 'rock'",
+            "line 3: `format` must be an array, not a string; write `format = [\"rock\"]`",
+        ),
         ("[[source]]\nuri = '-'\nformat = 'rock, pop'", "write `format = [\"rock\", \"pop\"]`"),
-        ("[model]\nexecution_providers = 'cpu'", "line 2: `model.execution_providers` must be an array, not a string; write `execution_providers = [\"cpu\"]`"),
-        ("[[source]]\nuri = 'process:'\ncommand = 'ffmpeg -i x'", "write `command = [\"ffmpeg\", \"-i\", \"x\"]`"),
+        (
+            "[model]\nexecution_providers = 'cpu'",
+            "line 2: `model.execution_providers` must be an array, not a string; write `execution_providers = [\"cpu\"]`",
+        ),
+        (
+            "[[source]]\nuri = 'process:'\ncommand = 'ffmpeg -i x'",
+            "write `command = [\"ffmpeg\", \"-i\", \"x\"]`",
+        ),
         ("[[mqtt]]\nenabled = true", "write `[mqtt]`"),
         ("[[source]]\nuri = '-'\n[[source.silence]]\nafter = 1", "write `[source.silence]`"),
         ("hop = '1.5'", "line 1: `hop` must be a number, not a string; write `hop = 1.5`"),
         ("hop = '1,5'", "write `hop = 1.5`"),
         ("hop = 'often'", "line 1: `hop` must be a number, not a string; write a number"),
-        ("[mqtt]\nenabled = 'yes'", "line 2: `mqtt.enabled` must be a boolean, not a string; write `enabled = true`"),
+        (
+            "[mqtt]\nenabled = 'yes'",
+            "line 2: `mqtt.enabled` must be a boolean, not a string; write `enabled = true`",
+        ),
         ("[mqtt]\nenabled = 0", "write `enabled = false`"),
         ("node = 5", "line 1: `node` must be a string, not an integer; write `node = \"5\"`"),
         ("[[source]]\nuri = ['x']", "write `uri = \"x\"`"),
         ("[model]\nthreads = 2.0", "`model.threads` must be an integer, not a float; write `threads = 2`"),
         ("[mqtt]\nembedded_port = '1883'", "write `embedded_port = 1883`"),
-        ("[mqtt]\npassword = 1234", "line 2: `mqtt.password` must be a string, not an integer; write `password = \"\u{2026}\"`"),
+        (
+            "[mqtt]\npassword = 1234",
+            "line 2: `mqtt.password` must be a string, not an integer; write `password = \"\u{2026}\"`",
+        ),
         ("[mqtt]\ndiscovery = 'devise'", "line 2: `mqtt.discovery`: unknown variant `devise`"),
         ("[mqtt]\ndiscovery = 'devise'", "did you mean `device`?"),
-        ("[[sources]]\nuri = '-'", "line 1: unknown key `sources`; did you mean `source`? Write `[[source]]`"),
+        (
+            "[[sources]]\nuri = '-'",
+            "line 1: unknown key `sources`; did you mean `source`? Write `[[source]]`",
+        ),
         ("[silence]\nafter = 1", "line 1: unknown key `silence`; it belongs under `[source.silence]`"),
         ("url = 'mqtt://h'", "line 1: unknown key `url`; it belongs under `[mqtt]`"),
         ("[MQTT]\nenabled = true", "line 1: unknown key `MQTT`; did you mean `mqtt`?"),
         ("[[source]]\nname = 'x'", "line 1: a `[[source]]` without `uri`"),
-        ("[[source]]\nuri = 'hw:0,0'", "line 2: source `hw:0,0`: `hw:0,0` is no address of a capture device; write `device:alsa:hw:0,0`, or `device:default`"),
-        ("[[source]]\nuri = '-'\n\n[source.silence]\nthreshold_lufs = 5", "line 5: source `-`: `silence.threshold_lufs` is 5"),
+        (
+            "[[source]]\nuri = 'hw:0,0'",
+            "line 2: source `hw:0,0`: `hw:0,0` is no address of a capture device; write `device:alsa:hw:0,0`, or `device:default`",
+        ),
+        (
+            "[[source]]\nuri = '-'\n\n[source.silence]\nthreshold_lufs = 5",
+            "line 5: source `-`: `silence.threshold_lufs` is 5",
+        ),
         ("[model]\nbundle = 'x'\nthreads = 0", "line 3: `model.threads` is 0"),
         ("[log]\nretention_days = 0", "line 2: `log.retention_days` is 0"),
         ("[[source]]\nuri = '-'\nstart = 2026-11-01T20:00:00Z", "line 3: `start`"),
-        ("node = '${GENRED_TEST_UNSET}'", "line 1: `node`: the environment variable `GENRED_TEST_UNSET` is not set"),
+        (
+            "node = '${GENRED_TEST_UNSET}'",
+            "line 1: `node`: the environment variable `GENRED_TEST_UNSET` is not set",
+        ),
         ("node = '${HOME}'\nhopp = 1", "line 2: unknown key `hopp`; did you mean `hop`?"),
     ] {
         #[cfg(not(feature = "mqtt"))]
@@ -284,8 +320,14 @@ fn what_is_meant_is_told_in_toml() {
     }
     #[cfg(feature = "mqtt")]
     {
-        check_error("[mqtt]\nurl = 'mqtt://user:p@ss#1@host'", "line 2: `mqtt.url` has a login that ends too early");
-        check_error("[mqtt]\nurl = 'mqtts://h'\nca_file = '/no/such'", "line 3: `mqtt.ca_file` `/no/such` cannot be read");
+        check_error(
+            "[mqtt]\nurl = 'mqtt://user:p@ss#1@host'",
+            "line 2: `mqtt.url` has a login that ends too early",
+        );
+        check_error(
+            "[mqtt]\nurl = 'mqtts://h'\nca_file = '/no/such'",
+            "line 3: `mqtt.ca_file` `/no/such` cannot be read",
+        );
     }
 }
 

@@ -1,10 +1,11 @@
 //! Slugs: names in any script, transliterated for topics and identifiers.
 //!
-//! The rules are those of `slugify` in Home Assistant, which calls python-slugify 8.0.4 with text-unidecode 1.3 and
-//! the separator `_`: compatibility decomposition (NFKD), transliteration to ASCII, lower case, and one `_` for each
-//! run of other characters. The transliteration table is that of the crate `deunicode`. It gives the same slugs except
-//! for rare characters, most of which text-unidecode does not know: Cyrillic and Arabic letters of small languages,
-//! recent currency signs, CJK extension A. They are transliterated here and dropped there.
+//! The rules are those of `slugify` in Home Assistant, which calls python-slugify 8.0.4 with
+//! text-unidecode 1.3 and the separator `_`: compatibility decomposition (NFKD), transliteration to
+//! ASCII, lower case, and one `_` for each run of other characters. The transliteration table is
+//! that of the crate `deunicode`. It gives the same slugs except for rare characters, most of which
+//! text-unidecode does not know: Cyrillic and Arabic letters of small languages, recent currency
+//! signs, CJK extension A. They are transliterated here and dropped there.
 
 use deunicode::deunicode_char;
 use sha2::{Digest, Sha256};
@@ -14,9 +15,10 @@ use super::topics::sanitise;
 
 /// The name in topics of something that people call `name`.
 ///
-/// An ASCII name keeps its letters and their case, so that its topics stay what they are ([`sanitise`]). A name with
-/// other letters is slugified. A name without a letter or digit (`🎸`) gets `fallback` and six hexadecimal digits of
-/// its SHA-256 hash, so that the result depends on the name alone.
+/// An ASCII name keeps its letters and their case, so that its topics stay what they are
+/// ([`sanitise`]). A name with other letters is slugified. A name without a letter or digit (`🎸`)
+/// gets `fallback` and six hexadecimal digits of its SHA-256 hash, so that the result depends on
+/// the name alone.
 pub fn topic_name(name: &str, fallback: &str) -> String {
     let slug = if name.is_ascii() { sanitise(name) } else { slugify(name) };
     if slug.contains(|c: char| c.is_ascii_alphanumeric()) {
@@ -56,6 +58,8 @@ fn transliterate(name: &str) -> String {
             _ if c.is_ascii() => ascii.push(c),
             // Arrows, technical signs, dingbats: text-unidecode has no letters for them.
             '\u{2190}'..='\u{2bff}' => ascii.push(' '),
+            // Madda, superscript alef, maqaf, handakuten, katakana middle dot: nothing there.
+            '\u{653}' | '\u{670}' | '\u{5be}' | '\u{309a}' | '\u{30fb}' => {}
             // Emoji, and scripts that text-unidecode does not know.
             '\u{10000}'.. => {}
             _ => ascii.push_str(deunicode_char(c).unwrap_or_default()),
@@ -100,6 +104,9 @@ mod tests {
         ("キッチン", "kitutin"),
         ("한국방송", "hangugbangsong"),
         ("서울", "seoul"),
+        ("آبادان", "bdn"),
+        ("スーパー・ラジオ", "suharasio"),
+        ("בית־ספר", "bytspr"),
         ("راديو", "rdyw"),
         ("القاهرة", "lqhr"),
         ("رادیو فردا", "rdyw_frd"),
@@ -162,13 +169,17 @@ mod tests {
         }
     }
 
-    /// Characters that python-slugify drops, because text-unidecode 1.3 does not know them, and four Chinese ones that
-    /// it reads otherwise: 么 什 价 旅 术.
+    /// Characters that python-slugify drops, because text-unidecode 1.3 does not know them, and
+    /// five Chinese ones that it transliterates in another way: 么 什 价 旅 术.
     #[test]
     fn deviations_from_python_slugify() {
-        for (name, python, here) in
-            [("₹ 100", "100", "rs_100"), ("Ԁ", "", "d"), ("㐀", "", "qiu"), ("旅", "lu", "lv"), ("什", "shi", "shen")]
-        {
+        for (name, python, here) in [
+            ("₹ 100", "100", "rs_100"),
+            ("Ԁ", "", "d"),
+            ("㐀", "", "qiu"),
+            ("旅", "lu", "lv"),
+            ("什", "shi", "shen"),
+        ] {
             assert_eq!(slugify(name), here, "`{name}`, `{python}` in Python");
         }
     }

@@ -2,8 +2,22 @@
 
 /// Words for an input that people put where an address is expected.
 const WORDS: [&str; 16] = [
-    "default", "device", "devices", "mic", "microphone", "input", "audio", "line-in", "linein", "soundcard", "alsa",
-    "pulse", "pulseaudio", "pipewire", "jack", "coreaudio",
+    "default",
+    "device",
+    "devices",
+    "mic",
+    "microphone",
+    "input",
+    "audio",
+    "line-in",
+    "linein",
+    "soundcard",
+    "alsa",
+    "pulse",
+    "pulseaudio",
+    "pipewire",
+    "jack",
+    "coreaudio",
 ];
 
 /// Sound systems and PCM names of ALSA, with what they are written as behind `device:`.
@@ -32,7 +46,8 @@ pub fn of_word(text: &str) -> Option<String> {
     let lower = text.trim().to_ascii_lowercase();
     // `device=default`, `device default`, `device/default`
     let rest = lower.strip_prefix("device").filter(|rest| rest.starts_with(['=', ' ', '/']));
-    let is_node = lower.starts_with("/dev/snd/") || lower.starts_with("/dev/dsp") || lower.starts_with("/dev/audio");
+    let is_node =
+        lower.starts_with("/dev/snd/") || lower.starts_with("/dev/dsp") || lower.starts_with("/dev/audio");
     let is_pulse = lower.starts_with("alsa_input.");
     let write = match rest {
         Some(rest) => format!("device:{}", rest.trim_start_matches(['=', ' ', '/'])),
@@ -73,7 +88,9 @@ pub fn of_device(rest: &str, hosts: &[&str]) -> Option<String> {
 
 fn advice(typed: &str, write: &str) -> String {
     let default = if write == "device:default" { "" } else { ", or `device:default` for the default input" };
-    format!("`{typed}` is no address of a capture device; write `{write}`{default} (`genred devices` lists all)")
+    format!(
+        "`{typed}` is no address of a capture device; write `{write}`{default} (`genred devices` lists all)"
+    )
 }
 
 #[cfg(test)]
@@ -102,7 +119,8 @@ mod tests {
         check("device:pulse:x", "device:pulseaudio:x");
         check("devices:default", "device:default");
         check("mic:0", "device:default");
-        for text in ["device:hw:1,0", "device:default", "device:", "device:front:CARD=PCH,DEV=0", "song.mp3"] {
+        for text in ["device:hw:1,0", "device:default", "device:", "device:front:CARD=PCH,DEV=0", "song.mp3"]
+        {
             Uri::parse(text).unwrap();
         }
     }

@@ -49,7 +49,8 @@ fn file(path: &Path) -> Found {
         Ok(metadata) if metadata.is_dir() => Found::No("a directory; name a sound file in it".into()),
         Ok(_) => Found::Yes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let folder =
+                path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             let names: Vec<String> = std::fs::read_dir(folder)
                 .into_iter()
                 .flatten()
@@ -109,7 +110,8 @@ fn is_usable(device: &DeviceInfo) -> bool {
 
 fn default_device(uri: &Uri, devices: &[DeviceInfo]) -> Found {
     let Uri::Device { host, .. } = uri else { return Found::Yes };
-    let of_host = |device: &&DeviceInfo| host.as_ref().is_none_or(|host| device.host.eq_ignore_ascii_case(host));
+    let of_host =
+        |device: &&DeviceInfo| host.as_ref().is_none_or(|host| device.host.eq_ignore_ascii_case(host));
     // A machine without a sound card still lists ALSA's `null`.
     match devices.iter().filter(of_host).any(|device| is_usable(device) && device.id != "null") {
         true => Found::Yes,
@@ -170,7 +172,10 @@ mod tests {
         check("HDMJ", "did you mean `device:alsa:hw:CARD=HDMI,DEV=3`?");
         check("a completely different thing", "`device:default` is the default input");
         let default = |host: Option<&str>| {
-            note(default_device(&Uri::Device { host: host.map(str::to_owned), name: "default".into() }, &devices))
+            note(default_device(
+                &Uri::Device { host: host.map(str::to_owned), name: "default".into() },
+                &devices,
+            ))
         };
         assert_eq!(default(None), "yes");
         assert!(default(Some("jack")).starts_with("perhaps: no capture device"));
@@ -180,7 +185,10 @@ mod tests {
     fn programs_are_looked_for_as_the_system_does() {
         assert_eq!(note(program("sh")), "yes");
         assert_eq!(note(program("/bin/sh")), "yes");
-        assert!(note(program("no-such-program-here")).starts_with("no: no program `no-such-program-here` in PATH"));
+        assert!(
+            note(program("no-such-program-here"))
+                .starts_with("no: no program `no-such-program-here` in PATH")
+        );
         assert!(note(program("/no/such/program")).contains("check the path"));
         assert!(note(program("ffmpeg -i x")).contains("`command = [\"ffmpeg\", \"-i\", \"x\", …]`"));
         let folder = tempfile::tempdir().unwrap();
@@ -189,7 +197,9 @@ mod tests {
         assert!(note(program(&script.display().to_string())).contains("chmod +x"));
         let song = folder.path().join("song.flac");
         std::fs::write(&song, "x").unwrap();
-        assert!(note(file(&folder.path().join("sonk.flac"))).ends_with("no such file; did you mean `song.flac`?"));
+        assert!(
+            note(file(&folder.path().join("sonk.flac"))).ends_with("no such file; did you mean `song.flac`?")
+        );
         assert!(note(file(folder.path())).contains("a directory"));
     }
 }

@@ -35,7 +35,8 @@ const FIRST: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// The second: every table has rowids. Programs that read tables in pieces, such as DuckDB, need them.
+/// The second: every table has rowids. Programs that read tables in pieces, such as DuckDB, need
+/// them.
 const ROWIDS: &str = "
     ALTER TABLE source RENAME TO source_1;
     CREATE TABLE source (

@@ -215,10 +215,12 @@ fn no_log_is_said() {
     assert!(matches!(Reader::open(&empty), Err(LogError::NoLog(_))));
 }
 
-/// Tables of a file, and what a program sees that counts rows by their rowids, as DuckDB's SQLite scanner does.
+/// Tables of a file, and what a program sees that counts rows by their rowids, as DuckDB's SQLite
+/// scanner does.
 fn rows_by_rowid(path: &std::path::Path) -> Vec<(String, i64)> {
     let file = Connection::open(path).unwrap();
-    let mut names = file.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").unwrap();
+    let mut names =
+        file.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").unwrap();
     let names: Vec<String> =
         names.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
     let count = |name: String| {

@@ -21,8 +21,9 @@ pub fn fault(prefix: &str) -> Option<&'static str> {
 
 /// Why some brokers or their users have trouble with a prefix.
 ///
-/// Tried: nats-server 2.9.10 denies subscriptions to topics with a dot or a space and closes the connection of who
-/// publishes to one; RabbitMQ 3.10.8 delivers `a.b/x` as `a/b/x`; mosquitto 2.0.11 delivers all of them unchanged.
+/// Tried: nats-server 2.9.10 denies subscriptions to topics with a dot or a space and closes the
+/// connection of who publishes to one; RabbitMQ 3.10.8 delivers `a.b/x` as `a/b/x`; mosquitto
+/// 2.0.11 delivers all of them unchanged.
 fn trouble(prefix: &str) -> Option<&'static str> {
     if prefix.contains('.') {
         Some("holds a dot: NATS refuses it, and RabbitMQ makes a `/` of it")
@@ -30,7 +31,9 @@ fn trouble(prefix: &str) -> Option<&'static str> {
         Some("holds a space: NATS refuses it")
     } else if prefix.split('/').any(str::is_empty) {
         // MQTT 3.1.1, 4.7.1.3: a `/` at the start makes a distinct topic with an empty first level.
-        Some("has an empty level (a `/` at its start or end, or `//`), which filters and access lists must have as well")
+        Some(
+            "has an empty level (a `/` at its start or end, or `//`), which filters and access lists must have as well",
+        )
     } else {
         None
     }

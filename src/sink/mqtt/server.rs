@@ -164,14 +164,17 @@ pub fn parse_url(text: &str) -> Result<(Server, UrlLogin), MqttConfigError> {
 const ENCODE: &str = "in a user name or password, percent-encode `@` (`%40`), `:` (`%3A`), `/` (`%2F`), `?` (`%3F`), `#` (`%23`) and `%` (`%25`), \
     or leave them out of the address and use `mqtt.username` and `mqtt.password`";
 
-/// Whether a `/`, `?` or `#` of a password ends the authority before the `@` that belongs to it (RFC 3986, 3.2).
+/// Whether a `/`, `?` or `#` of a password ends the authority before the `@` that belongs to it
+/// (RFC 3986, 3.2).
 fn login_is_cut(url: &str) -> bool {
     let Some((scheme, rest)) = url.split_once("://") else { return false };
     let Some(end) = rest.find(['/', '?', '#']) else { return false };
     let after = &rest[end..];
     match Transport::of(&scheme.to_ascii_lowercase()) {
         // A path or query of a WebSocket may hold an `@`; what follows `#` is never sent.
-        Some(transport) if transport.is_web() => after.split_once('#').is_some_and(|(_, after)| after.contains('@')),
+        Some(transport) if transport.is_web() => {
+            after.split_once('#').is_some_and(|(_, after)| after.contains('@'))
+        }
         _ => after.contains('@'),
     }
 }
@@ -239,7 +242,10 @@ mod tests {
             assert!(!error.contains("er2") && !error.contains("p@ss"), "{error}");
         }
         let (server, login) = parse_url("mqtt://user:p%40ss%231@host").unwrap();
-        assert_eq!((server.to_string(), login), ("host:1883".into(), Some(("user".into(), Some("p@ss#1".into())))));
+        assert_eq!(
+            (server.to_string(), login),
+            ("host:1883".into(), Some(("user".into(), Some("p@ss#1".into()))))
+        );
         assert!(parse_url("wss://host/path@x?y=@").is_ok());
     }
 }

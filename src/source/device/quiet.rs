@@ -1,7 +1,8 @@
 //! Keeps what sound libraries print off standard error.
 //!
-//! ALSA reports each device that is configured and not there, and libjack, which ALSA's JACK plugin loads, each server
-//! that does not run. Neither is a fault of the daemon, whose own message says what cannot be opened.
+//! ALSA reports each device that is configured and not there, and libjack, which ALSA's JACK plugin
+//! loads, each server that does not run. Neither is a fault of the daemon, whose own message says
+//! what cannot be opened.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -30,8 +31,8 @@ impl Drop for AlsaMessages {
     }
 }
 
-/// Leads standard error of the whole process to `/dev/null` until it is dropped. Only for commands in which no other
-/// thread logs.
+/// Leads standard error of the whole process to `/dev/null` until it is dropped. Only for commands
+/// in which no other thread logs.
 pub struct SilentStderr {
     before: Option<OwnedFd>,
 }
