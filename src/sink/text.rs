@@ -255,8 +255,8 @@ musicnn-msd, head genres, on cpu, a window every 1 s
         }
         insta::assert_snapshot!(lines(false, 2, &messages), @r#"
 musicnn-msd, head genres, on cpu, a window every 1 s
-03:08  kitchen    jazz         83 % ████████▎   -14.2 LUFS
-00:00  fm1      ▶ jazz 0.71 (was rock)
+03:08  Kitchen    jazz         83 % ████████▎   -14.2 LUFS
+00:00  FM 1     ▶ jazz 0.71 (was rock)
 "#);
     }
 
