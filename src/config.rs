@@ -13,6 +13,7 @@ mod raw;
 mod sources;
 mod syntax;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -98,6 +99,8 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// Where `node` in topics is not what was typed: a warning that says so.
     node_warning: Option<String>,
+    /// Line of each key in the file, by its path.
+    lines: HashMap<String, usize>,
     /// Name in topics.
     pub node: String,
     /// Whether it was configured, so that no other may take its place.
@@ -148,6 +151,11 @@ impl Config {
         raw::parse(text)
             .and_then(|(raw, document)| resolve(raw, &document, uris))
             .map_err(|fault| ConfigError::invalid(origin, fault))
+    }
+
+    /// Line of a key in the file, such as `model.head` or `source.0.uri`; `None` where it is not there.
+    pub fn line(&self, path: &str) -> Option<usize> {
+        self.lines.get(path).copied()
     }
 
     /// Settings that work, and may not do what was meant.
@@ -225,6 +233,7 @@ fn resolve(raw: RawConfig, document: &Document<'_>, uris: &[String]) -> Result<C
     #[cfg(feature = "mqtt")]
     let mqtt = raw.mqtt.resolve(&node).map_err(|error| locate(error.to_string()))?;
     let typed: Vec<RawSource> = uris.iter().map(|uri| RawSource::from_uri(uri)).collect();
+    let lines = document.lines();
     let (mut raw_sources, document) =
         if typed.is_empty() { (raw.source, Some(document)) } else { (typed, None) };
     if raw_sources.is_empty() {
@@ -234,6 +243,7 @@ fn resolve(raw: RawConfig, document: &Document<'_>, uris: &[String]) -> Result<C
     Ok(Config {
         file: None,
         node_warning,
+        lines,
         runtime_dir: raw.runtime_dir.unwrap_or_else(default_runtime_dir),
         hop: raw.hop,
         model: raw.model,

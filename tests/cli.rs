@@ -382,13 +382,14 @@ fn check_says_what_would_run() {
     let ended = run(folder, &["check", "-c", "many.toml"]);
     assert_eq!(ended.code, Some(1));
     for part in [
-        "kuche_sud \"K\u{fc}che S\u{fc}d\" · file:god.wav (no such file; did you mean `good.wav`?)",
-        "rtsp · process: (no program `no-such-program-here` in PATH; install it, or give its path)",
+        "kuche_sud \"K\u{fc}che S\u{fc}d\" · file:god.wav (no such file; did you mean `good.wav`?) · line 8",
+        "rtsp · process: (no program `no-such-program-here` in PATH; install it, or give its path) · line 12",
         "write each argument as a string of its own: `command = [\"sh\", \"-c\", \"true\", …]`",
     ] {
         assert!(ended.stdout.contains(part), "no `{part}` in\n{}", ended.stdout);
     }
     for part in [
+        "many.toml: line 5: head ",
         "heads/species.toml: there is no such head",
         "warning: `node` is `my.node`; topics hold `my_node`",
         "warning: `mqtt.prefix` is `home.lan`, which holds a dot",

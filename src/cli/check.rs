@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use crate::config::{Config, standard_paths};
 use crate::decision::Watch;
-use crate::model::Model;
+use crate::model::{Model, ModelError};
 
 /// Check a configuration, its model, files, programs and devices, and say what would run.
 #[derive(Debug, clap::Args)]
@@ -35,10 +35,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
                 model.provider(),
                 model.provider_reason()
             )?;
-            for entry in &config.sources {
+            for (index, entry) in config.sources.iter().enumerate() {
                 if let Err(what) = Watch::new(model.head().labels(), &entry.watch) {
                     faults += 1;
-                    super::say(format_args!("source `{}`: {what}", entry.source.name));
+                    let place = place(&config, &format!("source.{index}.format"));
+                    super::say(format_args!("{place}source `{}`: {what}", entry.source.name));
                 }
             }
         }
@@ -49,13 +50,15 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
                 "model     {} · head {} (cannot be used)",
                 config.model.bundle, config.model.head
             )?;
-            super::say(error);
+            // The head's file is named where the head is at fault.
+            let key = if matches!(error, ModelError::Head { .. }) { "model.head" } else { "model.bundle" };
+            super::say(format_args!("{}{error}", place(&config, key)));
         }
     }
     #[cfg(feature = "mqtt")]
     writeln!(stdout, "mqtt      {}", describe_mqtt(&config.mqtt))?;
     let mut devices = source::Devices::default();
-    for entry in &config.sources {
+    for (index, entry) in config.sources.iter().enumerate() {
         let source = &entry.source;
         let shown = match source.display_name == source.name {
             true => source.name.clone(),
@@ -66,7 +69,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             source::Found::Perhaps(note) => format!(" ({note})"),
             source::Found::No(note) => {
                 faults += 1;
-                format!(" ({note})")
+                let keys = ["command", "uri"].map(|key| format!("source.{index}.{key}"));
+                let line = keys.iter().find_map(|key| config.line(key));
+                format!(" ({note}){}", line.map(|line| format!(" · line {line}")).unwrap_or_default())
             }
         };
         writeln!(stdout, "source    {shown} · {}{note}", source.uri)?;
@@ -75,6 +80,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         super::say(format_args!("warning: {warning}"));
     }
     Ok(if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// File and line of a key, as messages begin; empty where it is not there.
+fn place(config: &Config, key: &str) -> String {
+    match (&config.file, config.line(key)) {
+        (Some(file), Some(line)) => format!("{}: line {line}: ", file.display()),
+        _ => String::new(),
+    }
 }
 
 fn origin(file: Option<&Path>) -> String {

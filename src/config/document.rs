@@ -1,5 +1,7 @@
 //! The configuration as a TOML document whose values know their place in the text.
 
+use std::collections::HashMap;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -65,6 +67,16 @@ impl<'a> Document<'a> {
             found = below;
         }
         Some(self.line_at(found.0))
+    }
+
+    /// Line of every key, by its path.
+    pub fn lines(&self) -> HashMap<String, usize> {
+        let mut lines = HashMap::new();
+        let _: Result<(), ()> = self.each(&mut |path, offset, _| {
+            lines.insert(path.to_owned(), self.line_at(offset));
+            Ok(())
+        });
+        lines
     }
 
     /// Path and value of the innermost key whose name or value is at `offset`.
