@@ -51,7 +51,7 @@ pub enum ConfigError {
     Invalid {
         /// The file, or where else it came from.
         origin: String,
-        /// What is wrong, with its line.
+        /// The fault, with its line.
         fault: String,
     },
 }
@@ -97,7 +97,7 @@ pub struct SourceEntry {
 pub struct Config {
     /// The file that it was read from; `None` for the defaults.
     pub file: Option<PathBuf>,
-    /// Where `node` in topics is not what was typed: a warning that says so.
+    /// Warning that `node` in topics differs from what was typed.
     node_warning: Option<String>,
     /// Line of each key in the file, by its path.
     lines: HashMap<String, usize>,
@@ -153,7 +153,8 @@ impl Config {
             .map_err(|fault| ConfigError::invalid(origin, fault))
     }
 
-    /// Line of a key in the file, such as `model.head` or `source.0.uri`; `None` where it is not there.
+    /// Line of a key in the file, such as `model.head` or `source.0.uri`; `None` where it is not
+    /// there.
     pub fn line(&self, path: &str) -> Option<usize> {
         self.lines.get(path).copied()
     }

@@ -417,7 +417,7 @@ fn check_accepts_the_example() {
     );
 }
 
-/// What libasound and libjack print of devices that are not there stays off standard error. The
+/// Messages of libasound and libjack about absent devices stay off standard error. The
 /// system's own ALSA configuration lists plugins for PulseAudio, JACK and OSS (Debian:
 /// libasound2-plugins), none of which has a server here.
 #[cfg(feature = "device")]

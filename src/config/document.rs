@@ -18,11 +18,17 @@ pub struct Document<'a> {
 /// A value and the offset of its key in the text.
 type Place<'d, 'a> = (usize, &'d Spanned<DeValue<'a>>);
 
+/// Called with the path, the offset of the key and the value of an entry.
+type Visit<'v, 'd, 'a, E> = dyn FnMut(&str, usize, &'d Spanned<DeValue<'a>>) -> Result<(), E> + 'v;
+
+/// Called with the path and the text of a string; `Some` replaces it.
+type Change<'c> = dyn Fn(&str, &str) -> Result<Option<String>, String> + 'c;
+
 impl<'a> Document<'a> {
     /// Parses `text`.
     ///
     /// # Errors
-    /// When it is not TOML.
+    /// Text that is not TOML.
     pub fn parse(text: &'a str) -> Result<Self, Fault> {
         match DeTable::parse(text) {
             Ok(table) => Ok(Self { text, table }),
@@ -93,10 +99,7 @@ impl<'a> Document<'a> {
 
     /// Calls `visit` with the path, the offset of the key and the value of every entry, outer ones
     /// first.
-    pub fn each<'d, E>(
-        &'d self,
-        visit: &mut dyn FnMut(&str, usize, &'d Spanned<DeValue<'a>>) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub fn each<'d, E>(&'d self, visit: &mut Visit<'_, 'd, 'a, E>) -> Result<(), E> {
         each_in(self.table.get_ref(), "", visit)
     }
 
@@ -104,10 +107,7 @@ impl<'a> Document<'a> {
     ///
     /// # Errors
     /// The first error of `change`, on the string's line.
-    pub fn change_strings(
-        &mut self,
-        change: &dyn Fn(&str, &str) -> Result<Option<String>, String>,
-    ) -> Result<(), Fault> {
+    pub fn change_strings(&mut self, change: &Change<'_>) -> Result<(), Fault> {
         let text = self.text;
         for (key, value) in self.table.get_mut().iter_mut() {
             let path = key.get_ref().to_string();
@@ -132,11 +132,7 @@ fn below(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
-fn each_in<'d, 'a, E>(
-    table: &'d DeTable<'a>,
-    path: &str,
-    visit: &mut dyn FnMut(&str, usize, &'d Spanned<DeValue<'a>>) -> Result<(), E>,
-) -> Result<(), E> {
+fn each_in<'d, 'a, E>(table: &'d DeTable<'a>, path: &str, visit: &mut Visit<'_, 'd, 'a, E>) -> Result<(), E> {
     for (name, value) in table.iter() {
         each_below(&below(path, name.get_ref()), name.span().start, value, visit)?;
     }
@@ -147,7 +143,7 @@ fn each_below<'d, 'a, E>(
     path: &str,
     offset: usize,
     value: &'d Spanned<DeValue<'a>>,
-    visit: &mut dyn FnMut(&str, usize, &'d Spanned<DeValue<'a>>) -> Result<(), E>,
+    visit: &mut Visit<'_, 'd, 'a, E>,
 ) -> Result<(), E> {
     visit(path, offset, value)?;
     match value.get_ref() {
@@ -162,7 +158,7 @@ fn each_below<'d, 'a, E>(
 fn change_value(
     value: &mut Spanned<DeValue<'_>>,
     path: &str,
-    change: &dyn Fn(&str, &str) -> Result<Option<String>, String>,
+    change: &Change<'_>,
 ) -> Result<(), (usize, String)> {
     let offset = value.span().start;
     match value.get_mut() {

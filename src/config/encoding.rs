@@ -5,7 +5,7 @@ use super::fault::Fault;
 /// The text in `bytes`.
 ///
 /// # Errors
-/// When they are not UTF-8; the fault names the likely encoding, the line and the byte.
+/// Bytes that are not UTF-8; the fault names the likely encoding, the line and the byte.
 pub fn decode(bytes: &[u8]) -> Result<&str, Fault> {
     const ADVICE: &str = "save the file as UTF-8";
     if let Some((encoding, iconv)) = wide(bytes) {

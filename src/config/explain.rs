@@ -7,7 +7,7 @@ use super::fault::Fault;
 use super::syntax::may_hold_secret;
 use crate::source::redact;
 
-/// Where keys belong that are often written elsewhere.
+/// Keys that are often written under another header, with the header they belong to.
 const HOMES: &[(&str, &[&str])] = &[
     (
         "[[source]]",

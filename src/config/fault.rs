@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What is wrong, and where.
+/// A fault and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// Line number, from 1; `None` where the text has no such place.

@@ -125,7 +125,7 @@ impl RawSource {
 /// Parses the text and expands `${VAR}` in every string.
 ///
 /// # Errors
-/// What is wrong first, with its line.
+/// The first fault, with its line.
 pub fn parse(text: &str) -> Result<(RawConfig, Document<'_>), Fault> {
     let mut document = Document::parse(text)?;
     check_sections(&document)?;

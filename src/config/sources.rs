@@ -103,7 +103,7 @@ pub fn same_entities(entries: &[SourceEntry]) -> Vec<String> {
     warnings
 }
 
-/// What is wrong with a source, and with which key.
+/// A fault of a source, and the key that has it.
 struct Problem {
     key: String,
     what: String,
@@ -120,7 +120,7 @@ fn problem(key: &str, what: impl Into<String>) -> Problem {
     Problem { key: key.into(), what: what.into() }
 }
 
-/// What messages call a source.
+/// The source's name in messages.
 fn label(raw: &RawSource) -> String {
     let typed = raw.name.as_ref().or(raw.display_name.as_ref());
     typed.cloned().unwrap_or_else(|| match raw.uri.split_once("://") {

@@ -32,7 +32,7 @@ pub fn explain(text: &str, error: &toml::de::Error) -> Fault {
     Fault::at_line(at, format!("column {column}: {message}{shown}"))
 }
 
-/// Whether a line should not be repeated in a message.
+/// Returns true if a line may hold a secret, so that no message may repeat it.
 pub fn may_hold_secret(line: &str) -> bool {
     let lower = line.to_ascii_lowercase();
     lower.contains("pass") || lower.contains("://") || lower.contains("token") || lower.contains("secret")
@@ -55,7 +55,7 @@ fn duplicate(text: &str, line: usize, offset: usize, message: &str) -> Fault {
     Fault::at_line(line, format!("`{name}` is there twice{}; keep one", first.unwrap_or_default()))
 }
 
-/// What the line should say in TOML, where it follows a known habit.
+/// The cure for a line that follows a known habit of another format.
 fn habit(line: &str) -> Option<String> {
     let trimmed = line.trim();
     odd_character(line)

@@ -151,7 +151,7 @@ fn the_example_parses_and_shows_the_defaults() {
     assert_eq!(MqttConfig { embedded: true, ..example.mqtt }, defaults.mqtt);
 }
 
-/// What is commented out in the example is right, too: with the first value of each key it is a
+/// The example's commented-out settings are valid: with the first value of each key they are a
 /// configuration.
 #[test]
 fn the_comments_of_the_example_are_right() {

@@ -41,7 +41,7 @@ const SCHEMES: [(&str, &str); 17] = [
     ("devices", ""),
 ];
 
-/// What to write in place of a bare word such as `microphone`.
+/// Advice for a bare word such as `microphone`.
 pub fn of_word(text: &str) -> Option<String> {
     let lower = text.trim().to_ascii_lowercase();
     // `device=default`, `device default`, `device/default`
@@ -58,14 +58,14 @@ pub fn of_word(text: &str) -> Option<String> {
     Some(advice(text, &write))
 }
 
-/// What to write in place of `scheme:rest`, such as `hw:0,0`.
+/// Advice for `scheme:rest`, such as `hw:0,0`.
 pub fn of_scheme(scheme: &str, rest: &str) -> Option<String> {
     let (_, write) = SCHEMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(scheme))?;
     let rest = if *write == "default" { "" } else { rest.trim_start_matches('/') };
     Some(advice(&format!("{scheme}:{rest}"), &format!("device:{write}{rest}")))
 }
 
-/// What to write in place of `device:rest`; `None` where that can be a device.
+/// Advice for `device:rest`; `None` if that can be a device.
 pub fn of_device(rest: &str, hosts: &[&str]) -> Option<String> {
     let typed = format!("device:{rest}");
     if let Some(name) = rest.strip_prefix("//") {

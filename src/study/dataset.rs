@@ -96,7 +96,7 @@ pub enum DatasetError {
         label: Arc<str>,
         /// A file that has it.
         file: PathBuf,
-        /// Whether labels are folders.
+        /// True if labels are folders.
         is_folder: bool,
     },
     /// Nothing to tell apart.

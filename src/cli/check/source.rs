@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::config::nearest;
 use crate::source::{DeviceInfo, SourceError, Uri};
 
-/// Whether a source is there.
+/// Presence of what a source names.
 pub enum Found {
     /// It is there, or only a connection would tell.
     Yes,
@@ -51,14 +51,12 @@ fn file(path: &Path) -> Found {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let folder =
                 path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let names: Vec<String> = std::fs::read_dir(folder)
-                .into_iter()
-                .flatten()
-                .flatten()
-                .take(10_000)
-                .map(|entry| entry.file_name().to_string_lossy().into_owned())
-                .collect();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().take(10_000);
+            let names: Vec<String> = entries
+                .map(|entry| entry.file_name().to_string_lossy().into_owned())
+                .filter(|other| is_close(other, &name))
+                .collect();
             let close = nearest(&name, names.iter().map(String::as_str));
             Found::No(did_you_mean("no such file", close))
         }
@@ -94,10 +92,15 @@ fn program(name: &str) -> Found {
         .filter_map(|folder| std::fs::read_dir(folder).ok())
         .flat_map(|entries| entries.flatten().take(10_000))
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|other| strsim::damerau_levenshtein(other, name) <= 1 + name.len() / 8)
+        .filter(|other| is_close(other, name))
         .collect();
     let close = nearest(name, names.iter().map(String::as_str));
     Found::No(did_you_mean(&format!("no program `{name}` in PATH; install it, or give its path"), close))
+}
+
+/// Returns true if one name may be a misspelling of the other: one slip, or two in a long name.
+fn is_close(one: &str, other: &str) -> bool {
+    strsim::damerau_levenshtein(one, other) <= 1 + other.len() / 16
 }
 
 fn is_executable(path: &Path) -> bool {
@@ -119,7 +122,7 @@ fn default_device(uri: &Uri, devices: &[DeviceInfo]) -> Found {
     }
 }
 
-/// What is said of a device that is not listed, with the nearest that is.
+/// The message about a device that is not listed, with the nearest one that is.
 fn no_device(name: &str, devices: &[DeviceInfo]) -> String {
     let names = devices.iter().flat_map(|device| [&device.id, &device.name]);
     let close = nearest(name, names.map(String::as_str))

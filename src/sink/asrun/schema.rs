@@ -1,6 +1,6 @@
 //! Tables of the log, and how those of earlier versions are brought to the present form.
 
-/// What each schema makes of the one before; its number is `user_version`.
+/// Steps from each schema to the next; their number is `user_version`.
 pub const MIGRATIONS: [&str; 2] = [FIRST, ROWIDS];
 
 /// The first schema.

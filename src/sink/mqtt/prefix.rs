@@ -2,7 +2,7 @@
 
 use super::config::MqttConfig;
 
-/// Why a prefix is refused: no broker accepts it, or a receiver could not tell it from a filter.
+/// Reason to refuse a prefix: brokers reject it, or subscribers take it for a filter.
 pub fn fault(prefix: &str) -> Option<&'static str> {
     if prefix.is_empty() {
         Some("is empty")
@@ -19,7 +19,7 @@ pub fn fault(prefix: &str) -> Option<&'static str> {
     }
 }
 
-/// Why some brokers or their users have trouble with a prefix.
+/// Reason to warn of a prefix: some brokers, or their users, have trouble with it.
 ///
 /// Tried: nats-server 2.9.10 denies subscriptions to topics with a dot or a space and closes the
 /// connection of who publishes to one; RabbitMQ 3.10.8 delivers `a.b/x` as `a/b/x`; mosquitto
@@ -40,7 +40,7 @@ fn trouble(prefix: &str) -> Option<&'static str> {
 }
 
 impl MqttConfig {
-    /// What works with some brokers only.
+    /// Warnings about settings that only some brokers support.
     pub fn warnings(&self) -> Vec<String> {
         if !self.enabled {
             return Vec::new();

@@ -160,12 +160,12 @@ pub fn parse_url(text: &str) -> Result<(Server, UrlLogin), MqttConfigError> {
     Ok((Server { transport, host: percent_decode(host)?, port, path }, login))
 }
 
-/// What to do about special characters in a login.
+/// Advice about special characters in a login.
 const ENCODE: &str = "in a user name or password, percent-encode `@` (`%40`), `:` (`%3A`), `/` (`%2F`), `?` (`%3F`), `#` (`%23`) and `%` (`%25`), \
     or leave them out of the address and use `mqtt.username` and `mqtt.password`";
 
-/// Whether a `/`, `?` or `#` of a password ends the authority before the `@` that belongs to it
-/// (RFC 3986, 3.2).
+/// Returns true if a `/`, `?` or `#` of a password ends the authority before the `@` that belongs
+/// to it (RFC 3986, 3.2).
 fn login_is_cut(url: &str) -> bool {
     let Some((scheme, rest)) = url.split_once("://") else { return false };
     let Some(end) = rest.find(['/', '?', '#']) else { return false };
