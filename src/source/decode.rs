@@ -7,6 +7,8 @@ mod aac;
 mod ahead;
 mod edits;
 mod fragments;
+mod named;
+mod start;
 mod titles;
 mod watched;
 
@@ -39,6 +41,9 @@ pub(super) use aac::core_config;
 use ahead::Ahead;
 use edits::Edit;
 use fragments::Fragments;
+use named::Named;
+pub(super) use named::named;
+use start::Start;
 use watched::Watched;
 
 /// What people are told can be read.
@@ -161,10 +166,13 @@ impl Decoder {
 
     fn new(
         name: String,
-        format: Decoded<Box<dyn FormatReader>>,
+        format: Result<Box<dyn FormatReader>, Refusal>,
         edits: Vec<Edit>,
     ) -> Result<Self, SourceError> {
-        let format = format.map_err(|error| undecodable(&name, &error))?;
+        let format = format.map_err(|refusal| match refusal {
+            Refusal::Named(named) => SourceError::Permanent(format!("`{name}` is {named}")),
+            Refusal::Failed(error) => undecodable(&name, &error),
+        })?;
         let track = Selected::new(&*format, &edits).map_err(|error| undecodable(&name, &error))?;
         let mut decoder = Self {
             name,
@@ -473,13 +481,35 @@ impl Selected {
     }
 }
 
-fn probe(source: impl MediaSource + 'static, extension: Option<&str>) -> Decoded<Box<dyn FormatReader>> {
+/// Why a stream is not demuxed.
+#[derive(Debug)]
+enum Refusal {
+    /// Its format is known, and not decoded.
+    Named(Named),
+    /// A demuxer gave up.
+    Failed(Error),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+fn probe(
+    source: impl MediaSource + 'static,
+    extension: Option<&str>,
+) -> Result<Box<dyn FormatReader>, Refusal> {
     let mut hint = Hint::new();
     if let Some(extension) = extension {
         hint.with_extension(extension);
     }
     let (source, without_fragments) = Fragments::new(source);
-    let stream = MediaSourceStream::new(Box::new(source), Default::default());
+    let mut stream = MediaSourceStream::new(Box::new(source), Default::default());
+    let start = Start::of(&mut stream).map_err(Error::from)?;
+    if let Some(named) = named(&start.content) {
+        return Err(Refusal::Named(named));
+    }
     let format = guarded(|| {
         symphonia::default::get_probe().probe(
             &hint,
