@@ -8,6 +8,8 @@ mod ahead;
 mod edits;
 mod fragments;
 mod named;
+mod pcm;
+mod probe;
 mod start;
 mod titles;
 mod watched;
@@ -17,7 +19,6 @@ use std::io::{self, Read, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::LazyLock;
-use std::sync::atomic::Ordering;
 
 use symphonia::core::codecs::audio::well_known::{
     CODEC_ID_AAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_OPUS,
@@ -25,11 +26,8 @@ use symphonia::core::codecs::audio::well_known::{
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::codecs::registry::CodecRegistry;
 use symphonia::core::errors::{Error, Result as Decoded};
-use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::well_known::FORMAT_ID_ISOMP4;
-use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
-use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource};
-use symphonia::core::meta::MetadataOptions;
+use symphonia::core::formats::{FormatReader, Track, TrackType};
+use symphonia::core::io::ReadOnlySource;
 use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, TimeBase, Timestamp};
 
@@ -40,10 +38,8 @@ use crate::thread::Stop;
 pub(super) use aac::core_config;
 use ahead::Ahead;
 use edits::Edit;
-use fragments::Fragments;
-use named::Named;
 pub(super) use named::named;
-use start::Start;
+use probe::{Refusal, probe};
 use watched::Watched;
 
 /// What people are told can be read.
@@ -479,47 +475,6 @@ impl Selected {
         let start = head.max(skipped).min(count);
         Span { start, end: count.saturating_sub(tail.max(late)).max(start) }
     }
-}
-
-/// Why a stream is not demuxed.
-#[derive(Debug)]
-enum Refusal {
-    /// Its format is known, and not decoded.
-    Named(Named),
-    /// A demuxer gave up.
-    Failed(Error),
-}
-
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
-    }
-}
-
-fn probe(
-    source: impl MediaSource + 'static,
-    extension: Option<&str>,
-) -> Result<Box<dyn FormatReader>, Refusal> {
-    let mut hint = Hint::new();
-    if let Some(extension) = extension {
-        hint.with_extension(extension);
-    }
-    let (source, without_fragments) = Fragments::new(source);
-    let mut stream = MediaSourceStream::new(Box::new(source), Default::default());
-    let start = Start::of(&mut stream).map_err(Error::from)?;
-    if let Some(named) = named(&start.content) {
-        return Err(Refusal::Named(named));
-    }
-    let format = guarded(|| {
-        symphonia::default::get_probe().probe(
-            &hint,
-            stream,
-            FormatOptions::default(),
-            MetadataOptions::default(),
-        )
-    })?;
-    without_fragments.store(format.format_info().format != FORMAT_ID_ISOMP4, Ordering::Relaxed);
-    Ok(format)
 }
 
 fn make_codec(params: &AudioCodecParameters) -> Decoded<Box<dyn AudioDecoder>> {

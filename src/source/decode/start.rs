@@ -1,13 +1,13 @@
 //! First bytes of a stream, looked at before a demuxer reads them.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
-use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes, SeekBuffered};
+use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource, SeekBuffered};
 
 use super::named::{self, DECISIVE};
 
-/// Longest ID3v2 tag that is passed over in a stream that cannot be seeked, in bytes.
-const LONGEST_TAG: usize = 24 * 1024;
+/// Longest ID3v2 tags that are passed over in a stream that cannot be seeked, in bytes.
+const LONGEST_TAGS: usize = 16 << 20;
 
 /// Start of a file or stream.
 #[derive(Debug, Default)]
@@ -25,35 +25,51 @@ impl Start {
     ///
     /// # Errors
     /// What reading or seeking reports.
-    pub(super) fn of(stream: &mut MediaSourceStream<'_>) -> io::Result<Self> {
-        let begin = stream.pos();
-        let mut tags = 0;
+    pub(super) fn of(
+        mut stream: MediaSourceStream<'static>,
+    ) -> io::Result<(Self, MediaSourceStream<'static>)> {
+        let (mut tags, mut taken) = (0, Vec::new());
         loop {
-            let length = named::id3v2_length(&peek(stream, 10)?);
+            let length = named::id3v2_length(&peek(&mut stream, 10)?);
             if length == 0 {
                 break;
             }
             tags += length;
             if stream.is_seekable() {
-                stream.seek(SeekFrom::Start(begin + tags as u64))?;
-            } else if tags > LONGEST_TAG || stream.ignore_bytes(length as u64).is_err() {
-                stream.seek_buffered(begin);
-                return Ok(Self::default());
+                stream.seek(SeekFrom::Start(tags as u64))?;
+            } else if tags > LONGEST_TAGS {
+                return Ok((Self::default(), rewound(stream, taken)?));
+            } else {
+                stream.by_ref().take(length as u64).read_to_end(&mut taken)?;
             }
         }
         let mut content = Vec::new();
         for size in [16, 64, 512, DECISIVE] {
-            content = peek(stream, size)?;
+            content = peek(&mut stream, size)?;
             if content.len() < size || named::is_settled(&content) {
                 break;
             }
         }
-        match stream.is_seekable() {
-            true => drop(stream.seek(SeekFrom::Start(begin))?),
-            false => drop(stream.seek_buffered(begin)),
-        }
-        Ok(Self { tags: tags as u64, content })
+        let stream = if tags > 0 { rewound(stream, taken)? } else { stream };
+        Ok((Self { tags: tags as u64, content }, stream))
     }
+}
+
+/// `stream` from its start on; `taken` is what was read of one that cannot be seeked.
+///
+/// # Errors
+/// What seeking reports.
+pub(super) fn rewound(
+    mut stream: MediaSourceStream<'static>,
+    taken: Vec<u8>,
+) -> io::Result<MediaSourceStream<'static>> {
+    if stream.is_seekable() {
+        stream.seek(SeekFrom::Start(0))?;
+    } else if !taken.is_empty() {
+        let whole = ReadOnlySource::new(Cursor::new(taken).chain(stream));
+        return Ok(MediaSourceStream::new(Box::new(whole), Default::default()));
+    }
+    Ok(stream)
 }
 
 /// Next `count` bytes of `stream`, fewer at its end, without consuming them; 24 KiB at most.
