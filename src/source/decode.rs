@@ -44,9 +44,9 @@ use watched::Watched;
 
 /// What people are told can be read.
 const KNOWN: &str = if cfg!(feature = "opus") {
-    "known are wav, flac, mp3, ogg (vorbis, opus, flac), m4a and aac (LC), aiff"
+    "known are wav, flac, mp3, ogg (vorbis, opus, flac), m4a and aac (LC), aiff, au, caf, w64"
 } else {
-    "known are wav, flac, mp3, ogg (vorbis, flac), m4a and aac (LC), aiff"
+    "known are wav, flac, mp3, ogg (vorbis, flac), m4a and aac (LC), aiff, au, caf, w64"
 };
 
 /// Blocks are this long, in seconds: short enough for pacing, long enough to be cheap.
@@ -165,11 +165,14 @@ impl Decoder {
         format: Result<Box<dyn FormatReader>, Refusal>,
         edits: Vec<Edit>,
     ) -> Result<Self, SourceError> {
-        let format = format.map_err(|refusal| match refusal {
+        let refused = |refusal| match refusal {
             Refusal::Named(named) => SourceError::Permanent(format!("`{name}` is {named}")),
             Refusal::Failed(error) => undecodable(&name, &error),
+        };
+        let format = format.map_err(refused)?;
+        let track = Selected::new(&*format, &edits).map_err(|error| {
+            refused(probe::codec_of(&*format).map_or(Refusal::Failed(error), Refusal::Named))
         })?;
-        let track = Selected::new(&*format, &edits).map_err(|error| undecodable(&name, &error))?;
         let mut decoder = Self {
             name,
             packets: Ahead::new(format),
@@ -388,6 +391,7 @@ impl Selected {
     fn new(format: &dyn FormatReader, edits: &[Edit]) -> Decoded<Self> {
         let track = format
             .default_track(TrackType::Audio)
+            .or_else(|| format.first_track(TrackType::Audio))
             .ok_or(Error::Unsupported("there is no audio track in it"))?;
         let mut params = track
             .codec_params
