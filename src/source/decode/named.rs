@@ -177,6 +177,11 @@ const MAGIC: &[(usize, &[u8], Named)] = &[
     (0, b"Extended Module: ", Named::audio("a tracker module (XM)")),
     (0, b"IMPM", Named::audio("a tracker module (IT)")),
     (44, b"SCRM", Named::audio("a tracker module (S3M)")),
+    (1080, b"M.K.", Named::audio("a tracker module (MOD)")),
+    (1080, b"M!K!", Named::audio("a tracker module (MOD)")),
+    (1080, b"FLT4", Named::audio("a tracker module (MOD)")),
+    (1080, b"6CHN", Named::audio("a tracker module (MOD)")),
+    (1080, b"8CHN", Named::audio("a tracker module (MOD)")),
     (
         0,
         b"MThd",

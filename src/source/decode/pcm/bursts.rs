@@ -2,10 +2,16 @@
 //!
 //! Discs of DTS audio and recordings of digital outputs are stored like this; as PCM it is noise.
 
-use super::super::named::Named;
+use symphonia::core::io::{MediaSource, MediaSourceStream};
 
-/// Bytes of audio that are searched.
-pub(super) const SEARCHED: usize = 8192;
+use super::super::named::Named;
+use super::super::start::peek;
+use super::reader::{Coding, Format};
+use super::{Refusal, failed};
+
+/// Bytes of audio that are searched: a burst of AC-3 comes every 6,144. More than the first are
+/// looked at in a file, and in a stream that begins with silence.
+const SEARCHED: [usize; 3] = [256, 2048, 8192];
 
 /// Sync words in the byte order of WAV, and what they begin.
 const SYNC: &[(&[u8], Named)] = &[
@@ -21,11 +27,30 @@ const SYNC: &[(&[u8], Named)] = &[
     (b"\x0b\x77", Named::audio("AC-3 in WAV")),
 ];
 
+/// Refuses what `stream`, at the first byte of audio, declares to be PCM and is not.
+///
+/// # Errors
+/// It is coded audio; or reading fails.
+pub(super) fn refuse(stream: &mut MediaSourceStream<'_>, format: &Format) -> Result<(), Refusal> {
+    let Coding::Pcm(_) = format.coding else { return Ok(()) };
+    for count in SEARCHED {
+        let audio = peek(stream, count).map_err(failed)?;
+        if let Some(named) = find(&audio) {
+            return Err(Refusal::Named(named));
+        }
+        let is_silent = audio.iter().rev().skip(8).all(|byte| *byte == 0);
+        if !stream.is_seekable() && !is_silent {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// Names what the first bytes of audio are, where they are no PCM.
 ///
 /// A sync word has to be the first that is not silence, or come twice. Words of two bytes are
 /// believed only at the very start and with a second one behind.
-pub(super) fn find(audio: &[u8]) -> Option<Named> {
+fn find(audio: &[u8]) -> Option<Named> {
     let begin = audio.iter().position(|byte| *byte != 0)?;
     // A word may begin with a byte that is zero.
     let heads = begin.saturating_sub(1)..=begin;

@@ -19,6 +19,9 @@ const SEARCH_LIMIT: usize = 256 * 1024;
 /// Longest chunk that is passed over in a stream, in bytes; a longer size is taken for wrong.
 const LONGEST_SKIPPED: u64 = 64 << 20;
 
+/// Fewer bytes behind a consistent header are no audio.
+const LONGEST_JUNK: usize = 4096;
+
 /// Chunks that are followed to see whether they lead to the end of the file.
 const LONGEST_CHAIN: usize = 64;
 
@@ -178,9 +181,12 @@ impl Dialect {
                 return Ok(Follows::Chunk(chunk));
             }
         }
-        // Files padded to a whole sector, of which the header knows.
-        if settled && next.iter().take(16).all(|byte| *byte == 0) {
-            return Ok(Follows::End);
+        // Where the header is consistent, this is padding to a whole sector, or junk.
+        if settled {
+            let is_padding = next.iter().take(16).all(|byte| *byte == 0);
+            if is_padding || peek(stream, LONGEST_JUNK)?.len() < LONGEST_JUNK {
+                return Ok(Follows::End);
+            }
         }
         Ok(Follows::Audio)
     }

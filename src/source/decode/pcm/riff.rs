@@ -10,7 +10,7 @@ use symphonia::core::meta::MetadataRevision;
 use super::super::start::peek;
 use super::chunks::{Chunk, Dialect, Follows};
 use super::layout::Order;
-use super::reader::{Body, Coding, Format, Stretch, Stretches, demuxer};
+use super::reader::{Body, Format, Stretch, Stretches, demuxer};
 use super::{Refusal, bursts, failed, malformed, tags, wave_format};
 
 pub(super) const INFO: FormatInfo =
@@ -47,11 +47,7 @@ struct Header {
 /// It names a codec that is not decoded, or lacks a description or audio.
 pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Box<dyn FormatReader>, Refusal> {
     let header = header(&mut stream)?;
-    if let Coding::Pcm(_) = header.format.coding
-        && let Some(named) = bursts::find(&peek(&mut stream, bursts::SEARCHED).map_err(failed)?)
-    {
-        return Err(Refusal::Named(named));
-    }
+    bursts::refuse(&mut stream, &header.format)?;
     let format = header.format.clone();
     let tags = header.tags.clone();
     let chunks = Chunks { header, begin: 0, first: true };

@@ -7,7 +7,7 @@ use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes};
 
 use super::super::start::peek;
 use super::layout::Order;
-use super::reader::{Body, Coding, Format, Stretch, Stretches, demuxer};
+use super::reader::{Body, Format, Stretch, Stretches, demuxer};
 use super::riff::INFO;
 use super::{Refusal, bursts, failed, malformed, wave_format};
 
@@ -38,11 +38,7 @@ pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Box<dyn For
         match &head[..4] {
             b"data" => {
                 let format: Format = format.ok_or(malformed("its header does not describe the audio"))?;
-                if let Coding::Pcm(_) = format.coding
-                    && let Some(named) = bursts::find(&peek(&mut stream, bursts::SEARCHED).map_err(failed)?)
-                {
-                    return Err(Refusal::Named(named));
-                }
+                bursts::refuse(&mut stream, &format)?;
                 let body = Body::new(stream, Audio { stated: size, first: true });
                 return Ok(demuxer(body, format, 0, INFO, None)?);
             }

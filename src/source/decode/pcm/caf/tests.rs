@@ -18,7 +18,7 @@ fn core_audio() {
         let data = chunk(b"data", size, &[&[0; 4], data].concat());
         [b"caff\0\x01\0\0".to_vec(), description, chunk(b"free", 5, &[0; 5]), data].concat()
     };
-    let (data, expected) = stereo(801);
+    let (data, expected) = stereo(3001);
     let true_size = data.len() as u64 + 4;
     for stated in [0, 4, 404, true_size, true_size + 1000, u64::MAX / 2, u64::MAX] {
         let big = file(described(b"lpcm", 0, 4, 2, 16), stated, &swapped(&data));

@@ -48,6 +48,16 @@ fn sizes_are_hints() {
     }
 }
 
+/// A writer that still runs has updated its header a while ago.
+#[test]
+fn a_file_goes_on_growing() {
+    let (data, expected) = stereo(5000);
+    for stated in [400, 401, 4000] {
+        let bytes = [&b"WAVE"[..], &chunk(b"fmt ", &plain()), &sized(b"data", stated, &data)].concat();
+        check(&format!("both sizes of {stated}"), &sized(b"RIFF", 36 + stated, &bytes), &expected);
+    }
+}
+
 #[test]
 fn silence_at_the_start_is_audio() {
     let (mut data, mut expected) = stereo(1000);
@@ -78,6 +88,7 @@ fn what_follows_the_audio_is_not_heard() {
         check("a tag", &[&whole[..], tag].concat(), &expected);
     }
     check("a sector of zeros", &[&whole[..], &[0; 2048]].concat(), &expected);
+    check("junk", &[&whole[..], b"some junk\xff"].concat(), &expected);
     // A chain of chunks that are known to nobody leads to the end of the file, behind RIFF.
     let chain = [chunk(b"abcd", &[1; 12]), chunk(b"efgh", &[2; 4])].concat();
     let (_, _, samples) = decode(&[&whole[..], &chain].concat(), true).unwrap();
