@@ -24,10 +24,27 @@ def put(target, name, content):
 
 
 def sounds():
-    sound("s16.wav", "-ar", "8000")
     sound("f32.wav", "-ar", "8000", "-c:a", "pcm_f32le")
     sound("adpcm.wav", "-c:a", "adpcm_ima_wav")
     sound("s24.aiff", "-ar", "8000", "-c:a", "pcm_s24be")
+    wav = sound("s16.wav", "-ar", "8000")
+    head, audio = wav.split(b"data", 1)
+    put("decode", "no-sizes.wav", head[:4] + bytes(4) + head[8:] + b"data" + bytes(4) + audio[4:])
+    odd = b"fact\0\0\0\0LIST\x05\0\0\0INFOx"
+    put("decode", "chunks.wav", head + odd + b"data" + audio + b"LIST\x04\0\0\0INFO")
+    put("decode", "twice.wav", wav + wav)
+    sound("rf64.wav", "-ar", "8000", "-rf64", "always")
+    sound("mp3.wav", "-b:a", "32k", "-c:a", "libmp3lame")
+    sound("ms.wav", "-c:a", "adpcm_ms")
+    sound("s16.w64", "-ar", "8000")
+    sound("sowt.aiff", "-ar", "8000", "-c:a", "pcm_s16le")
+    sound("s16.au", "-ar", "8000")
+    sound("f32.caf", "-ar", "8000", "-c:a", "pcm_f32le")
+    sound("ima.caf", "-c:a", "adpcm_ima_qt")
+    sound("s24.mov", "-ar", "8000", "-c:a", "pcm_s24be", "-movflags", "+faststart")
+    sound("ima.mov", "-c:a", "adpcm_ima_qt", "-movflags", "+faststart")
+    sound("fragmented.mov", "-ar", "8000", "-c:a", "pcm_s16le", "-movflags", "frag_keyframe+empty_moov")
+    sound("ts.ts", "-c:a", "aac", "-b:a", "32k")
     sound("flac.flac", "-ac", "2")
     sound("flac.oga", "-c:a", "flac", "-f", "ogg")
     mp3 = sound("mp3.mp3", "-b:a", "32k")

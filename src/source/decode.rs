@@ -17,6 +17,10 @@ mod refusal;
 mod skip;
 mod sniff;
 mod timeline;
+mod named;
+mod pcm;
+mod probe;
+mod start;
 mod titles;
 mod track;
 mod watched;
@@ -25,15 +29,11 @@ use std::fs::File;
 use std::io::{self, Cursor, Read, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use symphonia::core::errors::{Error, Result as Decoded};
-use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::well_known::FORMAT_ID_ISOMP4;
-use symphonia::core::formats::{FormatOptions, FormatReader};
-use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource};
-use symphonia::core::meta::MetadataOptions;
+use symphonia::core::formats::FormatReader;
+use symphonia::core::io::{MediaSourceStream, ReadOnlySource};
 use symphonia::core::packet::Packet;
 use symphonia::core::units::Duration;
 
@@ -48,18 +48,19 @@ pub use adts::Runs;
 #[cfg(feature = "net")]
 pub(super) use adts::HEAD as ADTS_HEAD;
 use ahead::Ahead;
-use fragments::Fragments;
 use mpeg::MpegReader;
-use refusal::{Refusal, undecodable, undecoded, unreadable};
+pub(super) use named::named;
+use probe::probe;
+use refusal::{Refusal, undecoded, unreadable};
 use sniff::{Kind, Peek};
 use track::{Facts, Selected, make_codec};
 use watched::Watched;
 
 /// What people are told can be read.
 const KNOWN: &str = if cfg!(feature = "opus") {
-    "known are wav, flac, mp1, mp2, mp3, ogg (vorbis, opus, flac), m4a, matroska and aac (LC), aiff"
+    "known are wav, aiff, au, caf, w64, flac, mp1, mp2, mp3, ogg (vorbis, opus, flac), m4a, mov, matroska and aac (LC)"
 } else {
-    "known are wav, flac, mp1, mp2, mp3, ogg (vorbis, flac), m4a, matroska and aac (LC), aiff"
+    "known are wav, aiff, au, caf, w64, flac, mp1, mp2, mp3, ogg (vorbis, flac), m4a, mov, matroska and aac (LC)"
 };
 
 /// Blocks are this long, in seconds: short enough for pacing, long enough to be cheap.
@@ -187,14 +188,14 @@ impl Decoder {
             Kind::Mpeg | Kind::Other => {
                 let stream = MediaSourceStream::new(Box::new(ReadOnlySource::new(stream)), Default::default());
                 let format = guarded(|| Ok(Box::new(MpegReader::new(stream)?) as Box<dyn FormatReader>));
-                Self::new(name, format, facts)
+                Self::new(name, format.map_err(Refusal::from), facts)
             }
         }
     }
 
     fn new(
         name: String,
-        format: Decoded<Box<dyn FormatReader>>,
+        format: Result<Box<dyn FormatReader>, Refusal>,
         facts: Facts,
     ) -> Result<Self, SourceError> {
         Self::of(name, format, facts, None)
@@ -202,11 +203,11 @@ impl Decoder {
 
     fn of(
         name: String,
-        format: Decoded<Box<dyn FormatReader>>,
+        format: Result<Box<dyn FormatReader>, Refusal>,
         facts: Facts,
         runs: Option<SharedRuns>,
     ) -> Result<Self, SourceError> {
-        let format = format.map_err(|error| undecodable(&name, &error))?;
+        let format = format.map_err(|refusal| refusal.of(&name))?;
         let track = Selected::new(&*format, &facts).map_err(|refusal| refusal.of(&name))?;
         let mut decoder = Self {
             name,
@@ -344,7 +345,6 @@ impl Decoder {
             let begun = match kind {
                 Kind::Refused(format) => Err(Refusal::Codec(format)),
                 _ => probe(ReadOnlySource::new(adts::Run(runs.clone())), None)
-                    .map_err(Refusal::Format)
                     .and_then(|format| Ok((Selected::new(&*format, &self.facts)?, format))),
             };
             match begun {
@@ -481,25 +481,6 @@ impl Drop for Decoder {
             tracing::warn!(source = self.name, packets = self.corrupt, "corrupt packets were skipped");
         }
     }
-}
-
-fn probe(source: impl MediaSource + 'static, extension: Option<&str>) -> Decoded<Box<dyn FormatReader>> {
-    let mut hint = Hint::new();
-    if let Some(extension) = extension {
-        hint.with_extension(extension);
-    }
-    let (source, without_fragments) = Fragments::new(source);
-    let stream = MediaSourceStream::new(Box::new(source), Default::default());
-    let format = guarded(|| {
-        symphonia::default::get_probe().probe(
-            &hint,
-            stream,
-            FormatOptions::default(),
-            MetadataOptions::default(),
-        )
-    })?;
-    without_fragments.store(format.format_info().format != FORMAT_ID_ISOMP4, Ordering::Relaxed);
-    Ok(format)
 }
 
 /// Marks an error that a panic was turned into.
