@@ -10,6 +10,7 @@ mod keep;
 mod notify;
 pub mod offline;
 #[cfg(feature = "mqtt")]
+mod pace;
 mod publish;
 mod sinks;
 mod supervisor;

@@ -6,6 +6,7 @@
 mod aac;
 mod ahead;
 mod edits;
+mod flac;
 mod fragments;
 mod titles;
 mod watched;
@@ -22,8 +23,9 @@ use symphonia::core::codecs::audio::well_known::{
 };
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::codecs::registry::CodecRegistry;
+use symphonia::core::common::Tier;
 use symphonia::core::errors::{Error, Result as Decoded};
-use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::probe::{Hint, Probe};
 use symphonia::core::formats::well_known::FORMAT_ID_ISOMP4;
 use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
 use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource};
@@ -78,6 +80,14 @@ static CODECS: LazyLock<CodecRegistry> = LazyLock::new(|| {
     #[cfg(feature = "opus")]
     registry.register_audio_decoder::<symphonia_adapter_libopus::OpusDecoder>();
     registry
+});
+
+static PROBE: LazyLock<Probe> = LazyLock::new(|| {
+    let mut probe = Probe::new();
+    // Before symphonia's demuxer, which delivers a frame only once the next one has been read.
+    probe.register_format_at_tier::<flac::Reader<'_>>(Tier::Preferred);
+    symphonia::default::register_enabled_formats(&mut probe);
+    probe
 });
 
 /// Decodes the default audio track of one container, front to back.
@@ -480,14 +490,8 @@ fn probe(source: impl MediaSource + 'static, extension: Option<&str>) -> Decoded
     }
     let (source, without_fragments) = Fragments::new(source);
     let stream = MediaSourceStream::new(Box::new(source), Default::default());
-    let format = guarded(|| {
-        symphonia::default::get_probe().probe(
-            &hint,
-            stream,
-            FormatOptions::default(),
-            MetadataOptions::default(),
-        )
-    })?;
+    let format =
+        guarded(|| PROBE.probe(&hint, stream, FormatOptions::default(), MetadataOptions::default()))?;
     without_fragments.store(format.format_info().format != FORMAT_ID_ISOMP4, Ordering::Relaxed);
     Ok(format)
 }
