@@ -9,6 +9,7 @@ mod ahead;
 mod bits;
 mod codec_names;
 mod edits;
+mod flac;
 mod fragments;
 mod mpeg;
 #[cfg(feature = "opus")]
