@@ -50,7 +50,6 @@ pub use adts::Runs;
 pub(super) use adts::HEAD as ADTS_HEAD;
 use ahead::Ahead;
 use mpeg::MpegReader;
-pub(super) use named::named;
 use probe::probe;
 use refusal::{Refusal, undecoded, unreadable};
 use sniff::{Kind, Peek};

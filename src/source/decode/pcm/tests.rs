@@ -8,6 +8,7 @@ use std::io::Cursor;
 use symphonia::core::io::ReadOnlySource;
 
 use super::super::probe::probe;
+use super::super::track::Facts;
 use super::super::{ANY_RATE, Decoder};
 use crate::audio::Block;
 
@@ -15,7 +16,7 @@ use crate::audio::Block;
 pub(super) fn decode(bytes: &[u8], is_file: bool) -> Result<(u32, u16, Vec<f32>), String> {
     let bytes = Cursor::new(bytes.to_vec());
     let format = if is_file { probe(bytes, None) } else { probe(ReadOnlySource::new(bytes), None) };
-    let mut decoder = Decoder::new("x".into(), format, Vec::new()).map_err(|error| error.to_string())?;
+    let mut decoder = Decoder::new("x".into(), format, Facts::default()).map_err(|error| error.to_string())?;
     let mut block = Block::with_capacity(ANY_RATE, 1, 0);
     let (mut samples, mut rate, mut channels) = (Vec::new(), 0, 0);
     while decoder.next(&mut block).map_err(|error| error.to_string())? {
