@@ -4,49 +4,60 @@
 //! decoder that panics ends its stream only, and absurd parameters are refused.
 
 mod aac;
+mod adts;
 mod ahead;
+mod bits;
+mod codec_names;
 mod edits;
 mod fragments;
+mod mpeg;
 mod named;
+#[cfg(feature = "opus")]
+mod opus;
 mod pcm;
 mod probe;
+mod refusal;
+mod sniff;
 mod start;
+mod timeline;
 mod titles;
+mod track;
 mod watched;
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Cursor, Read, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::LazyLock;
+use std::sync::{Arc, Mutex};
 
-use symphonia::core::codecs::audio::well_known::{
-    CODEC_ID_AAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_OPUS,
-};
-use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
-use symphonia::core::codecs::registry::CodecRegistry;
 use symphonia::core::errors::{Error, Result as Decoded};
-use symphonia::core::formats::{FormatReader, Track, TrackType};
-use symphonia::core::io::ReadOnlySource;
+use symphonia::core::formats::FormatReader;
+use symphonia::core::io::{MediaSourceStream, ReadOnlySource};
 use symphonia::core::packet::Packet;
-use symphonia::core::units::{Duration, TimeBase, Timestamp};
+use symphonia::core::units::Duration;
 
 use super::SourceError;
 use crate::audio::{Block, SampleRate, Span};
 use crate::thread::Stop;
 #[cfg(feature = "net")]
 pub(super) use aac::core_config;
+#[cfg(feature = "net")]
+pub(super) use adts::HEAD as ADTS_HEAD;
+#[cfg(feature = "net")]
+pub use adts::Runs;
 use ahead::Ahead;
-use edits::Edit;
-pub(super) use named::named;
-use probe::{Refusal, probe};
+use mpeg::MpegReader;
+use probe::probe;
+use refusal::{Refusal, undecoded, unreadable};
+use sniff::{Kind, Peek};
+use track::{Facts, Selected, make_codec};
 use watched::Watched;
 
 /// What people are told can be read.
 const KNOWN: &str = if cfg!(feature = "opus") {
-    "known are wav, flac, mp3, ogg (vorbis, opus, flac), m4a and aac (LC), aiff, au, caf, w64"
+    "known are wav, flac, mp1, mp2, mp3, ogg (vorbis, opus, flac), m4a, matroska and aac (LC), aiff, au, caf, w64"
 } else {
-    "known are wav, flac, mp3, ogg (vorbis, flac), m4a and aac (LC), aiff, au, caf, w64"
+    "known are wav, flac, mp1, mp2, mp3, ogg (vorbis, flac), m4a, matroska and aac (LC), aiff, au, caf, w64"
 };
 
 /// Blocks are this long, in seconds: short enough for pacing, long enough to be cheap.
@@ -73,20 +84,17 @@ const MAX_CHANNELS: usize = 64;
 /// Stands in until the first packet says the rate.
 pub(super) const ANY_RATE: SampleRate = SampleRate::HZ_48000;
 
-static CODECS: LazyLock<CodecRegistry> = LazyLock::new(|| {
-    let mut registry = CodecRegistry::new();
-    symphonia::default::register_enabled_codecs(&mut registry);
-    #[cfg(feature = "opus")]
-    registry.register_audio_decoder::<symphonia_adapter_libopus::OpusDecoder>();
-    registry
-});
+/// An AAC stream that several decoders read one after the other.
+type SharedRuns = Arc<Mutex<adts::Runs<Box<dyn Read + Send>>>>;
 
 /// Decodes the default audio track of one container, front to back.
 pub(super) struct Decoder {
     name: String,
     packets: Ahead,
-    edits: Vec<Edit>,
+    facts: Facts,
     track: Selected,
+    /// The rest of an AAC stream, whose frames may change.
+    runs: Option<SharedRuns>,
     /// Samples of the packet in hand, interleaved, and how many of them were handed over.
     packet: Vec<f32>,
     taken: usize,
@@ -104,28 +112,6 @@ pub(super) struct Decoder {
     described: bool,
 }
 
-/// The track that is decoded, and what of it is to be heard.
-struct Selected {
-    id: u32,
-    codec: Box<dyn AudioDecoder>,
-    params: AudioCodecParameters,
-    time_base: Option<TimeBase>,
-    /// Samples decoded so far, those that are cut off included.
-    raw: u64,
-    /// Samples still to be cut off at the start (encoder delay).
-    skip: u64,
-    /// Where what is to be heard ends, as a count of decoded samples.
-    end: Option<u64>,
-    /// The timestamp that the next packet should have, in samples.
-    due: Option<i64>,
-    /// From this timestamp on, the length that the header states no longer holds: more was appended.
-    stated_end: Option<i64>,
-    /// Whether that point was passed.
-    appended: bool,
-    /// Samples in the last packet that decoded.
-    usual: u64,
-}
-
 impl Decoder {
     /// Opens a regular file, reading of which fails once `stop` is set.
     ///
@@ -138,14 +124,26 @@ impl Decoder {
         stop: Option<&Stop>,
     ) -> Result<Self, SourceError> {
         let mut file = Watched::new(file, stop);
-        let mut again = file.try_clone().map_err(|error| unreadable(&name, &error))?;
-        let edits = edits::read(&mut file).unwrap_or_default();
-        file.rewind().map_err(|error| unreadable(&name, &error))?;
-        Self::new(name.clone(), probe(file, extension), edits.clone()).or_else(|error| {
+        let fail = |error: io::Error| unreadable(&name, &error);
+        let mut again = file.try_clone().map_err(fail)?;
+        let mut peek = Peek::new(&mut file);
+        if let Some(named) = peek.named().map_err(fail)? {
+            return Err(Refusal::Named(named).of(&name));
+        }
+        let kind = peek.kind().and_then(|kind| peek.tracks().map(|()| kind)).map_err(fail)?;
+        let (first, _) = peek.into_parts();
+        file.rewind().map_err(fail)?;
+        let movie = edits::read(&mut file).unwrap_or_default();
+        file.rewind().map_err(fail)?;
+        let facts = Facts { unknown: sniff::unknown_codec(&first, &movie), edits: movie.edits };
+        if kind != Kind::Other {
+            return Self::elementary(name, kind, file, facts);
+        }
+        Self::new(name.clone(), probe(file, extension), facts.clone()).or_else(|error| {
             // Containers that look for an index behind the sound give up on a file that was
             // cut short; read front to back they do not look.
             again.rewind().map_err(|error| unreadable(&name, &error))?;
-            Self::new(name, probe(ReadOnlySource::new(again), extension), edits).map_err(|_| error)
+            Self::new(name, probe(ReadOnlySource::new(again), extension), facts).map_err(|_| error)
         })
     }
 
@@ -157,27 +155,66 @@ impl Decoder {
         name: String,
         stream: impl Read + Send + Sync + 'static,
     ) -> Result<Self, SourceError> {
-        Self::new(name, probe(ReadOnlySource::new(stream), None), Vec::new())
+        let mut peek = Peek::new(stream);
+        let mut look = || Ok((peek.named()?, peek.kind()?, peek.movie()?, peek.tracks()?));
+        let (named, kind, movie, ()) = look().map_err(|error: io::Error| unreadable(&name, &error))?;
+        if let Some(named) = named {
+            return Err(Refusal::Named(named).of(&name));
+        }
+        let (first, rest) = peek.into_parts();
+        let facts = Facts { unknown: sniff::unknown_codec(&first, &movie), edits: movie.edits };
+        let stream = Cursor::new(first).chain(rest);
+        match kind {
+            Kind::Other => Self::new(name, probe(ReadOnlySource::new(stream), None), facts),
+            kind => Self::elementary(name, kind, stream, facts),
+        }
+    }
+
+    /// Decodes a stream of frames without a container.
+    fn elementary(
+        name: String,
+        kind: Kind,
+        stream: impl Read + Send + Sync + 'static,
+        facts: Facts,
+    ) -> Result<Self, SourceError> {
+        match kind {
+            Kind::Refused(format) => Err(undecoded(&name, &format)),
+            Kind::Adts => {
+                let runs: SharedRuns = Arc::new(Mutex::new(adts::Runs::new(Box::new(stream))));
+                let format = probe(ReadOnlySource::new(adts::Run(runs.clone())), None);
+                Self::of(name, format, facts, Some(runs))
+            }
+            Kind::Mpeg | Kind::Other => {
+                let stream =
+                    MediaSourceStream::new(Box::new(ReadOnlySource::new(stream)), Default::default());
+                let format = guarded(|| Ok(Box::new(MpegReader::new(stream)?) as Box<dyn FormatReader>));
+                Self::new(name, format.map_err(Refusal::Format), facts)
+            }
+        }
     }
 
     fn new(
         name: String,
         format: Result<Box<dyn FormatReader>, Refusal>,
-        edits: Vec<Edit>,
+        facts: Facts,
     ) -> Result<Self, SourceError> {
-        let refused = |refusal| match refusal {
-            Refusal::Named(named) => SourceError::Permanent(format!("`{name}` is {named}")),
-            Refusal::Failed(error) => undecodable(&name, &error),
-        };
-        let format = format.map_err(refused)?;
-        let track = Selected::new(&*format, &edits).map_err(|error| {
-            refused(probe::codec_of(&*format).map_or(Refusal::Failed(error), Refusal::Named))
-        })?;
+        Self::of(name, format, facts, None)
+    }
+
+    fn of(
+        name: String,
+        format: Result<Box<dyn FormatReader>, Refusal>,
+        facts: Facts,
+        runs: Option<SharedRuns>,
+    ) -> Result<Self, SourceError> {
+        let format = format.map_err(|refusal| refusal.of(&name))?;
+        let track = Selected::new(&*format, &facts).map_err(|refusal| refusal.of(&name))?;
         let mut decoder = Self {
             name,
             packets: Ahead::new(format),
-            edits,
+            facts,
             track,
+            runs,
             packet: Vec::new(),
             taken: 0,
             rate: ANY_RATE,
@@ -260,8 +297,8 @@ impl Decoder {
                         return Ok(true);
                     }
                 }
-                Ok(None) => self.ended = true,
-                Err(Error::ResetRequired) => match Selected::new(&*self.packets.format, &self.edits) {
+                Ok(None) => self.ended = !self.begin_run(),
+                Err(Error::ResetRequired) => match Selected::new(&*self.packets.format, &self.facts) {
                     Ok(track) => {
                         self.track = track;
                         self.gap = self.position > 0;
@@ -273,7 +310,7 @@ impl Decoder {
                 },
                 // Containers that state their length end like this when they are cut short.
                 Err(Error::IoError(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    self.ended = true
+                    self.ended = !self.begin_run();
                 }
                 Err(Error::IoError(error)) => return Err(unreadable(&self.name, &error)),
                 Err(error) => {
@@ -288,35 +325,73 @@ impl Decoder {
         Ok(false)
     }
 
+    /// Goes on with the next run of an AAC stream that can be decoded; false where there is none.
+    fn begin_run(&mut self) -> bool {
+        let Some(runs) = self.runs.clone() else { return false };
+        loop {
+            // What is left of a run that was given up.
+            if io::copy(&mut adts::Run(runs.clone()), &mut io::sink()).is_err() || !adts::lock(&runs).begin()
+            {
+                return false;
+            }
+            let kind = adts::lock(&runs).description().map_or(Kind::Adts, sniff::of_adts);
+            let begun = match kind {
+                Kind::Refused(format) => Err(Refusal::Codec(format)),
+                _ => probe(ReadOnlySource::new(adts::Run(runs.clone())), None)
+                    .and_then(|format| Ok((Selected::new(&*format, &self.facts)?, format))),
+            };
+            match begun {
+                Ok((track, format)) => {
+                    tracing::debug!(source = self.name, "the stream goes on with other frames");
+                    (self.track, self.packets) = (track, Ahead::new(format));
+                    self.gap = self.position > 0;
+                    return true;
+                }
+                Err(error) => {
+                    tracing::warn!(source = self.name, %error, "frames that cannot be decoded are skipped");
+                    self.corrupt += 1;
+                }
+            }
+        }
+    }
+
     /// Decodes one packet into `self.packet`; whether it brought samples.
     fn decode(&mut self, mut packet: Packet) -> bool {
         let track = &mut self.track;
+        let stamp = packet.pts;
         let [mut head, mut tail, mut whole] =
             [packet.trim_start, packet.trim_end, packet.block_dur()].map(|duration| track.samples(duration));
-        let mut at = track.timestamp(packet.pts);
+        let mut at = track.timestamp(stamp);
+        if !self.packets.paged && !track.counts_samples() && track.usual > 0 {
+            // What is stated in ticks is rounded.
+            whole = track.usual;
+        }
         if track.stated_end.is_some_and(|end| at >= end) {
             // Of an appended file nothing is known; the trims are wrong, and with them the duration.
             (head, tail, whole) = (0, 0, track.usual);
             self.gap |= !std::mem::replace(&mut track.appended, true);
         }
-        let mut lost = track.due.map_or(0, |due| at.saturating_sub(due));
-        if self.packets.paged {
+        let limit = i64::try_from(self.rate.samples(MAX_LEAP_SECONDS)).unwrap_or(i64::MAX);
+        let missing = if self.packets.paged {
             // Counting goes on through what wanders, so that it does not add up; a stream whose
             // first page is a little late begins at zero all the same.
-            let expected = track.due.unwrap_or(0_i64.saturating_sub_unsigned(head));
+            let due = track.timeline.due;
+            let expected = due.unwrap_or(0_i64.saturating_sub_unsigned(head));
             let off = at.saturating_sub(expected);
-            if (track.due.is_some() && off.abs() <= MAX_WANDER) || (0..=MAX_WANDER).contains(&off) {
+            let mut lost = due.map_or(0, |due| at.saturating_sub(due));
+            if (due.is_some() && off.abs() <= MAX_WANDER) || (0..=MAX_WANDER).contains(&off) {
                 (at, lost) = (expected, 0);
             }
             let past = |end| at.saturating_add_unsigned(whole).saturating_sub(track.timestamp(end));
             tail = self.packets.end().map_or(0, |end| u64::try_from(past(end)).unwrap_or(0));
-        }
-        track.due = Some(at.saturating_add_unsigned(whole));
-        if lost > track.tick() {
+            track.timeline.due = Some(at);
             // A damaged timestamp is no reason to leap by hours.
-            let believed =
-                u64::try_from(lost).ok().filter(|lost| *lost < self.rate.samples(MAX_LEAP_SECONDS));
-            self.position += believed.unwrap_or(0);
+            (lost > track.two_ticks()).then(|| if lost < limit { lost.unsigned_abs() } else { 0 })
+        } else {
+            track.timeline.missing(stamp, at, track.tolerance(), limit)
+        };
+        if let Some(missing) = missing {
+            self.position += missing;
             self.gap = self.position > 0;
         }
         // Codecs differ in whether they trim; with nothing to trim all of them are alike.
@@ -335,6 +410,7 @@ impl Decoder {
                 self.corrupt += 1;
                 self.faults += 1;
                 self.ended = matches!(error, Error::Unsupported(PANICKED));
+                track.timeline.advance(whole);
                 let kept = track.cut(whole, head, tail);
                 self.position += kept.end - kept.start;
                 self.gap = self.position > 0;
@@ -344,6 +420,7 @@ impl Decoder {
         let (rate, channels, samples) =
             (buffer.spec().rate(), buffer.spec().channels().count(), buffer.frames());
         if samples == 0 {
+            track.timeline.advance(if self.packets.paged { whole } else { 0 });
             return false;
         }
         let (Some(rate), Ok(channels @ 1..=64)) =
@@ -353,15 +430,15 @@ impl Decoder {
             self.corrupt += 1;
             self.faults += 1;
             self.ended = self.faults > MAX_FAULTS;
+            track.timeline.advance(whole);
             return false;
         };
         self.faults = 0;
-        track.usual = samples as u64;
-        if whole == 0 {
-            // Matroska need not state durations.
-            track.due = Some(at.saturating_add_unsigned(samples as u64));
-        }
         buffer.copy_to_vec_interleaved::<f32>(&mut self.packet);
+        track.decoded(stamp, samples as u64, rate.hertz());
+        // Matroska need not state durations.
+        let counted = if self.packets.paged && whole > 0 { whole } else { samples as u64 };
+        track.timeline.advance(counted);
         let kept = track.cut(samples as u64, head, tail);
         self.packet.truncate(kept.end as usize * usize::from(channels));
         self.taken = kept.start as usize * usize::from(channels);
@@ -387,117 +464,6 @@ impl Drop for Decoder {
     }
 }
 
-impl Selected {
-    fn new(format: &dyn FormatReader, edits: &[Edit]) -> Decoded<Self> {
-        let track = format
-            .default_track(TrackType::Audio)
-            .or_else(|| format.first_track(TrackType::Audio))
-            .ok_or(Error::Unsupported("there is no audio track in it"))?;
-        let mut params = track
-            .codec_params
-            .as_ref()
-            .and_then(|params| params.audio())
-            .ok_or(Error::Unsupported("the audio track is of an unknown kind"))?
-            .clone();
-        if params.sample_rate.is_some_and(|rate| !RATES.contains(&rate)) {
-            return Err(Error::Unsupported("its sample rate is not within 1000 to 768000 Hz"));
-        }
-        // Codecs make room for as many as are stated, before any is there.
-        if params.channels.as_ref().is_some_and(|channels| channels.count() > MAX_CHANNELS) {
-            return Err(Error::Unsupported("it has more than 64 channels"));
-        }
-        if let (CODEC_ID_AAC, Some((config, rate))) =
-            (params.codec, params.extra_data.as_deref().and_then(aac::core_config))
-        {
-            params.with_extra_data(Box::new(config)).with_sample_rate(rate).profile = None;
-        }
-        let mut skip = 0;
-        if params.codec == CODEC_ID_OPUS {
-            // The codec would apply the pre-skip to its first packet only; RFC 7845 lets it span several.
-            skip = params.extra_data.take().map_or(0, |head| opus_pre_skip(&head));
-        }
-        let mut end = None;
-        if let (Some(edit), Some(rate)) =
-            (edits.iter().find(|edit| edit.track == track.id), params.sample_rate)
-        {
-            skip = skip.max(edit.start_at(rate));
-            end = edit.end_at(rate);
-        }
-        let stated_end = matches!(params.codec, CODEC_ID_MP1 | CODEC_ID_MP2 | CODEC_ID_MP3)
-            .then(|| stated_end(track))
-            .flatten();
-        let codec = make_codec(&params)?;
-        Ok(Self {
-            id: track.id,
-            codec,
-            params,
-            time_base: track.time_base,
-            raw: 0,
-            skip,
-            end,
-            due: None,
-            stated_end,
-            appended: false,
-            usual: 0,
-        })
-    }
-
-    /// `duration` in samples.
-    fn samples(&self, duration: Duration) -> u64 {
-        let samples = i128::from(duration.get()) * self.samples_of_tick().0 / self.samples_of_tick().1;
-        u64::try_from(samples).unwrap_or(0)
-    }
-
-    /// `timestamp` in samples.
-    fn timestamp(&self, timestamp: Timestamp) -> i64 {
-        let samples = i128::from(timestamp.get()) * self.samples_of_tick().0 / self.samples_of_tick().1;
-        i64::try_from(samples).unwrap_or(0)
-    }
-
-    /// How exact timestamps are, in samples.
-    fn tick(&self) -> i64 {
-        let (samples, ticks) = self.samples_of_tick();
-        i64::try_from(2 * samples / ticks).unwrap_or(i64::MAX)
-    }
-
-    /// A tick of the time base in samples, as a fraction.
-    fn samples_of_tick(&self) -> (i128, i128) {
-        match (self.time_base, self.params.sample_rate) {
-            (Some(base), Some(rate)) => {
-                (i128::from(base.numer.get()) * i128::from(rate), i128::from(base.denom.get()))
-            }
-            _ => (1, 1),
-        }
-    }
-
-    /// Which of the next `count` decoded samples are to be heard, when `head` and `tail` are cut off by the packet itself.
-    fn cut(&mut self, count: u64, head: u64, tail: u64) -> Span {
-        let skipped = self.skip.min(count);
-        self.skip -= skipped;
-        let late = self.end.map_or(0, |end| (self.raw + count).saturating_sub(end));
-        self.raw += count;
-        let start = head.max(skipped).min(count);
-        Span { start, end: count.saturating_sub(tail.max(late)).max(start) }
-    }
-}
-
-fn make_codec(params: &AudioCodecParameters) -> Decoded<Box<dyn AudioDecoder>> {
-    guarded(|| CODECS.make_audio_decoder(params, &AudioDecoderOptions::default()))
-}
-
-/// The pre-skip of an `OpusHead` packet in samples at 48 kHz (RFC 7845, section 5.1).
-fn opus_pre_skip(head: &[u8]) -> u64 {
-    match (head.starts_with(b"OpusHead"), head.get(10..12)) {
-        (true, Some(&[low, high])) => u64::from(u16::from_le_bytes([low, high])),
-        _ => 0,
-    }
-}
-
-/// The timestamp at which an MPEG audio file ends by its header; files put end to end go on after it.
-fn stated_end(track: &Track) -> Option<i64> {
-    i64::try_from(track.num_frames?.checked_add(u64::from(track.padding.unwrap_or(0)))?).ok()
-}
-
 /// Marks an error that a panic was turned into.
 const PANICKED: &str = "the decoder failed badly";
 
@@ -505,25 +471,6 @@ const PANICKED: &str = "the decoder failed badly";
 fn guarded<T>(call: impl FnOnce() -> Decoded<T>) -> Decoded<T> {
     // What the call leaves behind is dropped, not used: the stream ends at this error.
     catch_unwind(AssertUnwindSafe(call)).unwrap_or(Err(Error::Unsupported(PANICKED)))
-}
-
-fn undecodable(name: &str, error: &Error) -> SourceError {
-    match error {
-        Error::IoError(error) if error.kind() != io::ErrorKind::UnexpectedEof => unreadable(name, error),
-        Error::IoError(_) => SourceError::Permanent(format!(
-            "`{name}` ends before any sound was found in it: it is cut short, or not audio; {KNOWN}"
-        )),
-        Error::Unsupported(what) if what.starts_with("core (probe)") => SourceError::Permanent(format!(
-            "`{name}` is not in a sound format that is known here; {KNOWN}; convert others first, as in `ffmpeg -i IN OUT.wav`"
-        )),
-        error => SourceError::Permanent(format!(
-            "`{name}` cannot be decoded ({error}); {KNOWN}; convert others first, as in `ffmpeg -i IN OUT.wav`"
-        )),
-    }
-}
-
-fn unreadable(name: &str, error: &io::Error) -> SourceError {
-    SourceError::Permanent(format!("`{name}` cannot be read: {error}"))
 }
 
 /// The extension of `path` in lower case, as a hint for probing.

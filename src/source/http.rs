@@ -4,7 +4,6 @@
 //! reading end is told so. Nothing that a server sends is taken for granted: heads, playlists, chains of
 //! them and redirects are bounded, and whatever ends, the source is opened anew.
 
-mod adts;
 mod body;
 mod client;
 #[doc(hidden)]
@@ -19,14 +18,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use url::Url;
 
-use self::adts::{Run, Runs};
 use self::client::Response;
 use self::icy::IcyReader;
 use self::playlist::Found;
 use self::wire::Watch;
 use super::clock::Clock;
 use super::decode::Decoder;
-use super::pulled::{Course, Pulled, Worker};
+use super::pulled::{Pulled, Worker};
 use super::{Address, Bookmark, SourceError, redact};
 use crate::thread::Stop;
 
@@ -70,12 +68,8 @@ fn follow(url: &Url, watch: &Watch, worker: &Worker) -> SourceError {
     let interval = headers.get("icy-metaint").and_then(icy::interval);
     let shared = worker.shared.clone();
     let reader = IcyReader::new(body, interval, move |title| shared.set_title(title));
-    let decoded = if content_type.to_ascii_lowercase().contains("aac") {
-        follow_runs(&name, reader, worker)
-    } else {
-        let decoder = Decoder::from_stream(name.clone(), reader).map_err(|error| (false, error));
-        decoder.and_then(|decoder| worker.follow(decoder))
-    };
+    let decoder = Decoder::from_stream(name.clone(), reader).map_err(|error| (false, error));
+    let decoded = decoder.and_then(|decoder| worker.follow(decoder));
     let fate = std::mem::take(&mut *fate.lock().unwrap_or_else(PoisonError::into_inner));
     let heard = matches!(decoded, Ok(true) | Err((true, _)));
     let transient = |what: &str| SourceError::Transient(format!("`{name}` {what}"));
@@ -88,28 +82,6 @@ fn follow(url: &Url, watch: &Watch, worker: &Worker) -> SourceError {
         }
         (Err((true, error)), _) => SourceError::Transient(redact(&error.to_string())),
         (Ok(_), _) => transient("is too damaged to be decoded"),
-    }
-}
-
-/// Decodes AAC to its end, a decoder for each run of frames that are alike; whether there was a block.
-fn follow_runs(
-    name: &str,
-    reader: impl Read + Send + 'static,
-    worker: &Worker,
-) -> Result<bool, (bool, SourceError)> {
-    let runs = Arc::new(Mutex::new(Runs::new(reader)));
-    let (mut course, mut heard) = (Course::default(), false);
-    loop {
-        let decoder = Decoder::from_stream(name.to_owned(), Run(runs.clone()));
-        let decoded = decoder
-            .map_err(|error| (false, error))
-            .and_then(|decoder| worker.follow_on(decoder, &mut course, &mut |_| {}));
-        heard |= matches!(decoded, Ok(true) | Err((true, _)));
-        if !adts::lock(&runs).begin() {
-            return decoded.map(|_| heard).map_err(|(_, error)| (heard, error));
-        }
-        tracing::debug!(url = name, "the stream goes on with other frames");
-        course.resume(0.0);
     }
 }
 

@@ -1,8 +1,9 @@
-//! The edit lists of an MP4 file: what of a track is to be heard.
+//! Edit lists of an MP4 file: the part of each track that is to be heard.
 //!
-//! Encoders of AAC prefix a thousand samples or more of delay and pad the end, and
-//! say so in `moov/trak/edts/elst` (ISO/IEC 14496-12, 8.6.6), which the demuxer
-//! does not evaluate. Reading is best effort: what is odd is taken as absent.
+//! Encoders of AAC prefix a thousand samples or more of delay and pad the end. They say so in
+//! `moov/trak/edts/elst` (ISO/IEC 14496-12, 8.6.6), or as iTunes does in a comment named
+//! `iTunSMPB`; the demuxer evaluates neither. Reading is best effort: what is odd is taken as
+//! absent.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -37,8 +38,17 @@ fn scale(ticks: u64, rate: u32, timescale: u32) -> u64 {
     u64::try_from(samples).unwrap_or(u64::MAX)
 }
 
-/// Reads the edits of all tracks; none where `file` is no MP4 file. Leaves the position anywhere.
-pub(super) fn read(file: &mut (impl Read + Seek)) -> io::Result<Vec<Edit>> {
+/// What the index of an MP4 file tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Movie {
+    /// The edits of all tracks that have some.
+    pub(super) edits: Vec<Edit>,
+    /// Sample entry formats of the audio tracks.
+    pub(super) formats: Vec<[u8; 4]>,
+}
+
+/// Reads the index; an empty one where `file` is no MP4 file. Leaves the position anywhere.
+pub(super) fn read(file: &mut (impl Read + Seek)) -> io::Result<Movie> {
     let mut at = 0;
     loop {
         file.seek(SeekFrom::Start(at))?;
@@ -46,7 +56,7 @@ pub(super) fn read(file: &mut (impl Read + Seek)) -> io::Result<Vec<Edit>> {
         file.read_exact(&mut header[..8])?;
         let kind = [header[4], header[5], header[6], header[7]];
         if at == 0 && &kind != b"ftyp" {
-            return Ok(Vec::new());
+            return Ok(Movie::default());
         }
         let mut before = 8;
         let size = match u32::from_be_bytes([header[0], header[1], header[2], header[3]]) {
@@ -60,25 +70,46 @@ pub(super) fn read(file: &mut (impl Read + Seek)) -> io::Result<Vec<Edit>> {
         if &kind == b"moov" {
             let mut moov = Vec::new();
             file.take(size.saturating_sub(before).min(MAX_MOOV)).read_to_end(&mut moov)?;
-            return Ok(edits(&moov));
+            return Ok(movie(&moov));
         }
         if size < before {
-            return Ok(Vec::new());
+            return Ok(Movie::default());
         }
         at = at.saturating_add(size);
     }
 }
 
-fn edits(moov: &[u8]) -> Vec<Edit> {
-    let Some(movie_scale) = find(moov, b"mvhd").and_then(timescale) else { return Vec::new() };
-    boxes(moov).filter(|(kind, _)| kind == b"trak").filter_map(|(_, trak)| edit(trak, movie_scale)).collect()
+/// Reads the content of a `moov` box.
+pub(super) fn movie(moov: &[u8]) -> Movie {
+    let tracks = || boxes(moov).filter(|(kind, _)| kind == b"trak").map(|(_, trak)| trak);
+    let Some(movie_scale) = find(moov, b"mvhd").and_then(timescale) else { return Movie::default() };
+    let trimmed = comment(moov).and_then(trimmed);
+    Movie {
+        edits: tracks().filter_map(|trak| edit(trak, movie_scale, trimmed)).collect(),
+        formats: tracks().filter_map(audio_format).collect(),
+    }
 }
 
-fn edit(trak: &[u8], movie_scale: u32) -> Option<Edit> {
+/// The edit of a track by its list; where that cuts nothing off the start, by the comment of iTunes,
+/// whose samples are those of the media's time scale.
+fn edit(trak: &[u8], movie_scale: u32, trimmed: Option<(u64, u64)>) -> Option<Edit> {
     let tkhd = find(trak, b"tkhd")?;
     let track = number(tkhd.get(if wide(tkhd)? { 20..24 } else { 12..16 })?)? as u32;
     let timescale = find(find(trak, b"mdia")?, b"mdhd").and_then(timescale)?;
-    let elst = find(find(trak, b"edts")?, b"elst")?;
+    let listed = find(trak, b"edts")
+        .and_then(|edts| find(edts, b"elst"))
+        .and_then(|elst| listed(elst, track, timescale, movie_scale));
+    match (listed, trimmed) {
+        (Some(listed), None) => Some(listed),
+        (Some(listed), Some(_)) if listed.start > 0 => Some(listed),
+        (_, Some((start, length))) if audio_format(trak) == Some(*b"mp4a") => {
+            Some(Edit { track, timescale, start, length: Some((length, timescale)) })
+        }
+        (listed, _) => listed,
+    }
+}
+
+fn listed(elst: &[u8], track: u32, timescale: u32, movie_scale: u32) -> Option<Edit> {
     let (field, entry) = if wide(elst)? { (8, 20) } else { (4, 12) };
     // A media time of −1 is an empty edit, a pause before the start.
     let mut heard = elst
@@ -90,6 +121,36 @@ fn edit(trak: &[u8], movie_scale: u32) -> Option<Edit> {
     // Of several edits only the start of the first is kept: what follows it is heard in file order.
     let length = length.filter(|length| *length > 0 && heard.next().is_none());
     Some(Edit { track, timescale, start: start?, length: length.map(|length| (length, movie_scale)) })
+}
+
+/// The format of the first sample entry of an audio track.
+fn audio_format(trak: &[u8]) -> Option<[u8; 4]> {
+    let media = find(trak, b"mdia")?;
+    if find(media, b"hdlr")?.get(8..12) != Some(b"soun") {
+        return None;
+    }
+    let entries = find(find(find(media, b"minf")?, b"stbl")?, b"stsd")?;
+    entries.get(12..16)?.try_into().ok()
+}
+
+/// The comment that iTunes leaves about delay and padding: `moov/udta/meta/ilst/----` of name `iTunSMPB`.
+fn comment(moov: &[u8]) -> Option<&str> {
+    let list = find(find(find(moov, b"udta")?, b"meta")?.get(4..)?, b"ilst")?;
+    let item = boxes(list)
+        .filter(|(kind, _)| kind == b"----")
+        .find(|(_, item)| find(item, b"name").and_then(|name| name.get(4..)) == Some(b"iTunSMPB".as_slice()));
+    str::from_utf8(find(item?.1, b"data")?.get(8..)?).ok()
+}
+
+/// Delay and number of samples out of that comment: hexadecimal numbers, of which the second is the
+/// delay, the third the padding, and the fourth what is between them.
+fn trimmed(comment: &str) -> Option<(u64, u64)> {
+    /// A delay beyond this is damage, in samples.
+    const MOST: u64 = 48_000;
+    let mut numbers = comment.split_ascii_whitespace().map(|number| u64::from_str_radix(number, 16));
+    let (_, delay, _, length) =
+        (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
+    (delay <= MOST && length > 0).then_some((delay, length))
 }
 
 /// The time scale of an `mvhd` or `mdhd` box.
@@ -139,15 +200,31 @@ mod tests {
         words.iter().flat_map(|word| word.to_be_bytes()).collect()
     }
 
-    fn file(elst: &[u32]) -> Vec<u8> {
+    /// A file of one audio track, with boxes behind it.
+    fn file_with(elst: &[u32], more: &[u8]) -> Vec<u8> {
+        let stsd = [words(&[0, 1]), boxed(b"mp4a", &[0; 28])].concat();
+        let media = [
+            boxed(b"mdhd", &words(&[0, 0, 0, 44_100, 0])),
+            boxed(b"hdlr", &[&[0; 8][..], b"soun"].concat()),
+            boxed(b"minf", &boxed(b"stbl", &boxed(b"stsd", &stsd))),
+        ];
         let trak = [
             boxed(b"tkhd", &words(&[0, 0, 0, 7, 0])),
             boxed(b"edts", &boxed(b"elst", &words(elst))),
-            boxed(b"mdia", &boxed(b"mdhd", &words(&[0, 0, 0, 44_100, 0]))),
+            boxed(b"mdia", &media.concat()),
         ]
         .concat();
-        let moov = [boxed(b"mvhd", &words(&[0, 0, 0, 1000, 0])), boxed(b"trak", &trak)].concat();
+        let moov = [&boxed(b"mvhd", &words(&[0, 0, 0, 1000, 0])), &boxed(b"trak", &trak), more].concat();
         [boxed(b"ftyp", b"M4A "), boxed(b"mdat", &[0; 100]), boxed(b"moov", &moov)].concat()
+    }
+
+    fn file(elst: &[u32]) -> Vec<u8> {
+        file_with(elst, &[])
+    }
+
+    /// The edits of a file.
+    fn read(file: &mut io::Cursor<impl AsRef<[u8]>>) -> io::Result<Vec<Edit>> {
+        super::read(file).map(|movie| movie.edits)
     }
 
     #[test]
@@ -164,6 +241,35 @@ mod tests {
     fn a_second_edit_leaves_the_end_open() {
         let found = read(&mut io::Cursor::new(file(&[0, 2, 10, 1024, 1, 10, 5000, 1]))).unwrap();
         assert_eq!(found[0].end_at(44_100), None);
+    }
+
+    // The comment's layout: as iTunes 12 writes it, and ffmpeg (`movenc.c`) and faad2 read it.
+    #[test]
+    fn the_comment_of_itunes_is_read() {
+        let comment = |text: &str| {
+            let item = [
+                boxed(b"mean", b"\0\0\0\0com.apple.iTunes"),
+                boxed(b"name", b"\0\0\0\0iTunSMPB"),
+                boxed(b"data", &[&[0, 0, 0, 1, 0, 0, 0, 0], text.as_bytes()].concat()),
+            ];
+            let list = boxed(b"ilst", &boxed(b"----", &item.concat()));
+            boxed(b"udta", &boxed(b"meta", &[&[0; 4][..], &list].concat()))
+        };
+        let text = " 00000000 00000840 000001CA 00000000003F31F6 00000000 00000000";
+        let edit = |elst: &[u32], text| read(&mut io::Cursor::new(file_with(elst, &comment(text)))).unwrap();
+        // Without a list, and with one that says nothing.
+        for list in [&[][..], &[0, 1, 3300, 0, 1]] {
+            let found = edit(list, text);
+            assert_eq!(found[0].start_at(44_100), 2112);
+            assert_eq!(found[0].end_at(44_100), Some(2112 + 0x3f_31f6));
+        }
+        // A list that cuts the delay off is not added to.
+        assert_eq!(edit(&[0, 1, 3300, 1024, 1], text)[0].start_at(44_100), 1024);
+        for damaged in ["", " 0 0 0", " 00000000 FFFFFFFF 0 1", "x y z w", " 0 0 0 0"] {
+            assert_eq!(edit(&[], damaged), [], "{damaged}");
+        }
+        let formats = super::read(&mut io::Cursor::new(file(&[]))).unwrap().formats;
+        assert_eq!(formats, [*b"mp4a"]);
     }
 
     #[test]

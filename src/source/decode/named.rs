@@ -86,13 +86,16 @@ impl fmt::Display for Named {
 /// tag in front is passed over. The result completes the sentence "`NAME` is …".
 pub(in crate::source) fn named(first: &[u8]) -> Option<Named> {
     let content = first.get(id3v2_length(first)..)?;
-    by_magic(content)
+    let found = by_magic(content)
         .or_else(|| in_riff(content))
         .or_else(|| in_form(content))
         .or_else(|| in_ogg(content))
-        .or_else(|| by_brand(content))
-        .or_else(|| text::kind(content))
-        .or_else(|| sync::kind(content))
+        .or_else(|| by_brand(content));
+    // Frames within a container say nothing about it.
+    if found.is_some() || is_decoded(content) {
+        return found;
+    }
+    text::kind(content).or_else(|| sync::kind(content))
 }
 
 /// Whether more bytes than `content`, which begins behind any ID3v2 tag, change nothing.

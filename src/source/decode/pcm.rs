@@ -25,7 +25,7 @@ use symphonia::core::errors::Error;
 use symphonia::core::formats::FormatReader;
 use symphonia::core::io::MediaSourceStream;
 
-use super::probe::Refusal;
+use super::refusal::Refusal;
 use super::start::Start;
 
 /// What became of a stream whose container was recognised.
@@ -65,11 +65,11 @@ fn skip(stream: &mut MediaSourceStream<'_>, count: u64) -> Result<(), Refusal> {
 }
 
 fn failed(error: io::Error) -> Refusal {
-    Refusal::Failed(Error::IoError(error))
+    Refusal::Format(Error::IoError(error))
 }
 
 fn malformed(what: &'static str) -> Refusal {
-    Refusal::Failed(Error::DecodeError(what))
+    Refusal::Format(Error::DecodeError(what))
 }
 
 #[cfg(test)]

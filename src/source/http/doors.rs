@@ -4,11 +4,11 @@ use std::io::{self, Read};
 
 use url::Url;
 
-pub use super::adts::Runs;
 use super::body::{Body, Framing, Lead};
 use super::client::{self, Headers, Response};
 use super::playlist::{self, Found};
 use crate::source::SourceError;
+pub use crate::source::decode::Runs;
 
 /// An answer, as it was understood.
 pub struct Answer<'a> {

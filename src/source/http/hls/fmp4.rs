@@ -3,11 +3,10 @@
 //! The demuxer that decodes files keeps what it knows of every fragment for as long as it lives, and wants pictures and
 //! sound in turns; a stream that goes on for weeks needs neither.
 
-use crate::source::decode::core_config;
-use crate::source::http::adts;
+use crate::source::decode::{ADTS_HEAD, core_config};
 
 /// The largest frame that ADTS can carry, in bytes.
-const MAX_FRAME: usize = 8191 - adts::HEAD;
+const MAX_FRAME: usize = 8191 - ADTS_HEAD;
 
 /// The most samples of one segment that are believed.
 const MAX_SAMPLES: u32 = 100_000;
@@ -221,7 +220,7 @@ impl Track {
             if frame.is_empty() || frame.len() > MAX_FRAME {
                 return false;
             }
-            let length = (frame.len() + adts::HEAD) as u32;
+            let length = (frame.len() + ADTS_HEAD) as u32;
             // MPEG-4, no checksum; AAC-LC; one block.
             let head: u64 = 0xfff1 << 40
                 | 1 << 38

@@ -78,7 +78,7 @@ fn unwrapped(mut stream: &[u8]) -> Vec<Vec<u8>> {
         let length =
             usize::from(stream[3] & 3) << 11 | usize::from(stream[4]) << 3 | usize::from(stream[5] >> 5);
         assert_eq!(stream[3] >> 6, 2, "stereo");
-        frames.push(stream[adts::HEAD..length].to_vec());
+        frames.push(stream[ADTS_HEAD..length].to_vec());
         stream = &stream[length..];
     }
     frames

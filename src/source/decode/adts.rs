@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bytes of a frame's header (ISO/IEC 13818-7, section 6.2) without a checksum.
-pub(super) const HEAD: usize = 7;
+pub(in crate::source) const HEAD: usize = 7;
 /// Bytes that are read at once.
 const PIECE: usize = 4096;
 
@@ -27,7 +27,7 @@ pub struct Runs<R> {
 }
 
 /// Profile, rate and channels: the bits of a header that do not change from frame to frame.
-type Description = [u8; 2];
+pub(super) type Description = [u8; 2];
 
 impl<R: Read> Runs<R> {
     /// Cuts `inner`.
@@ -47,6 +47,11 @@ impl<R: Read> Runs<R> {
     pub fn begin(&mut self) -> bool {
         self.run = self.run.filter(|_| !self.changed);
         std::mem::take(&mut self.changed)
+    }
+
+    /// What the frames of the run that was begun say of themselves.
+    pub(super) fn description(&self) -> Option<Description> {
+        self.run.or_else(|| header(self.buffer.get(self.cleared..)?).map(|(description, _)| description))
     }
 
     /// Clears what belongs to the run, of the bytes that are there.
@@ -107,7 +112,7 @@ impl<R: Read> Read for Runs<R> {
 }
 
 /// What a frame says of itself, and its length with the header (ISO/IEC 13818-7, 6.2); `None` where there is no header.
-fn header(bytes: &[u8]) -> Option<(Description, usize)> {
+pub(super) fn header(bytes: &[u8]) -> Option<(Description, usize)> {
     let &[0xff, second, third, fourth, fifth, sixth, _, ..] = bytes else { return None };
     // Layer 0; a rate that is known.
     if second & 0xf6 != 0xf0 || third >> 2 & 15 > 12 {

@@ -1,0 +1,171 @@
+//! MPEG audio that the usual demuxer refuses: free format, and bit rates of layer II that it takes for invalid.
+//!
+//! A stream of free format (ISO/IEC 11172-3, 2.4.2.3) states no bit rate: the length of a frame is
+//! the distance to the next header. Such streams are framed and decoded here; what leaves this
+//! demuxer is PCM.
+
+use std::io::{self, Read as _};
+
+use nanomp3_core::{Decoder, MAX_SAMPLES_PER_FRAME};
+use symphonia::core::audio::layouts::{CHANNEL_LAYOUT_MONO, CHANNEL_LAYOUT_STEREO};
+use symphonia::core::codecs::CodecParameters;
+use symphonia::core::codecs::audio::AudioCodecParameters;
+use symphonia::core::codecs::audio::well_known::CODEC_ID_PCM_F32LE;
+use symphonia::core::errors::{Error, Result as Decoded, SeekErrorKind};
+use symphonia::core::formats::well_known::FORMAT_ID_MP3;
+use symphonia::core::formats::{FormatInfo, FormatReader, MediaInfo, SeekMode, SeekTo, SeekedTo, Track};
+use symphonia::core::io::MediaSourceStream;
+use symphonia::core::meta::{Metadata, MetadataLog};
+use symphonia::core::packet::Packet;
+use symphonia::core::units::{Duration, TimeBase, Timestamp};
+
+/// Bytes that are kept ahead of the decoder, which checks a header by those that follow.
+const AHEAD: usize = 16 << 10;
+
+static FORMAT: FormatInfo =
+    FormatInfo { format: FORMAT_ID_MP3, short_name: "mpeg", long_name: "MPEG audio of any bit rate" };
+
+/// Frames and decodes an elementary stream.
+pub(super) struct MpegReader {
+    stream: MediaSourceStream<'static>,
+    decoder: Decoder,
+    /// Bytes that were read, and how many of them were decoded.
+    buffer: Vec<u8>,
+    taken: usize,
+    ended: bool,
+    samples: Vec<f32>,
+    media: MediaInfo,
+    tracks: Vec<Track>,
+    /// Rate in hertz and channels of the track.
+    shape: Option<(u32, u8)>,
+    metadata: MetadataLog,
+    /// The packet after a change of rate or channels.
+    pending: Option<Packet>,
+    position: i64,
+}
+
+impl MpegReader {
+    /// Decodes `stream` as far as the first frame.
+    ///
+    /// # Errors
+    /// When there is no frame, and those of reading.
+    pub(super) fn new(stream: MediaSourceStream<'static>) -> Decoded<Self> {
+        let mut reader = Self {
+            stream,
+            decoder: Decoder::new(),
+            buffer: Vec::new(),
+            taken: 0,
+            ended: false,
+            samples: vec![0.0; MAX_SAMPLES_PER_FRAME],
+            media: MediaInfo::new(),
+            tracks: Vec::new(),
+            shape: None,
+            metadata: MetadataLog::default(),
+            pending: None,
+            position: 0,
+        };
+        match reader.next_packet() {
+            Err(Error::ResetRequired) => Ok(reader),
+            Err(error) => Err(error),
+            Ok(_) => Err(Error::Unsupported("no frame of MPEG audio is in it")),
+        }
+    }
+
+    /// Reads until enough is there, or the end.
+    fn fill(&mut self) -> io::Result<()> {
+        if self.buffer.len() - self.taken >= AHEAD / 2 {
+            return Ok(());
+        }
+        self.buffer.drain(..self.taken);
+        self.taken = 0;
+        while self.buffer.len() < AHEAD && !self.ended {
+            let before = self.buffer.len();
+            self.buffer.resize(AHEAD, 0);
+            let read = self.stream.read(&mut self.buffer[before..]);
+            self.buffer.truncate(before + *read.as_ref().unwrap_or(&0));
+            self.ended = read? == 0;
+        }
+        Ok(())
+    }
+}
+
+/// A track of PCM.
+fn track(rate: u32, channels: u8) -> Track {
+    let mut params = AudioCodecParameters::new();
+    params
+        .for_codec(CODEC_ID_PCM_F32LE)
+        .with_sample_rate(rate)
+        .with_channels(if channels == 1 { CHANNEL_LAYOUT_MONO } else { CHANNEL_LAYOUT_STEREO })
+        .with_max_frames_per_packet(MAX_SAMPLES_PER_FRAME as u64);
+    let mut track = Track::new(0);
+    track.with_codec_params(CodecParameters::Audio(params));
+    if let Some(rate) = std::num::NonZero::new(rate) {
+        track.with_time_base(TimeBase::from_recip(rate));
+    }
+    track
+}
+
+impl FormatReader for MpegReader {
+    fn format_info(&self) -> &FormatInfo {
+        &FORMAT
+    }
+
+    fn media_info(&self) -> &MediaInfo {
+        &self.media
+    }
+
+    fn metadata(&mut self) -> Metadata<'_> {
+        self.metadata.metadata()
+    }
+
+    fn seek(&mut self, _: SeekMode, _: SeekTo) -> Decoded<SeekedTo> {
+        Err(Error::SeekError(SeekErrorKind::Unseekable))
+    }
+
+    fn tracks(&self) -> &[Track] {
+        &self.tracks
+    }
+
+    fn next_packet(&mut self) -> Decoded<Option<Packet>> {
+        if let Some(packet) = self.pending.take() {
+            return Ok(Some(packet));
+        }
+        loop {
+            self.fill().map_err(Error::IoError)?;
+            let bytes = &self.buffer[self.taken..];
+            if bytes.is_empty() {
+                return Ok(None);
+            }
+            let (count, decoded) = self.decoder.decode(bytes, &mut self.samples);
+            self.taken += count.clamp(1, bytes.len());
+            let Ok(frame) = decoded else { continue };
+            let channels = frame.channels.num();
+            let samples = &self.samples[..frame.samples_produced * usize::from(channels)];
+            if samples.is_empty() {
+                continue;
+            }
+            let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+            let changed =
+                self.shape.replace((frame.sample_rate, channels)) != Some((frame.sample_rate, channels));
+            if changed {
+                self.position = 0;
+            }
+            let duration = Duration::new(frame.samples_produced as u64);
+            let packet = Packet::new(0, Timestamp::new(self.position), duration, data);
+            self.position += frame.samples_produced as i64;
+            if changed {
+                self.tracks = vec![track(frame.sample_rate, channels)];
+                self.pending = Some(packet);
+                return Err(Error::ResetRequired);
+            }
+            return Ok(Some(packet));
+        }
+    }
+
+    fn into_inner<'s>(self: Box<Self>) -> MediaSourceStream<'s>
+    where
+        Self: 's,
+    {
+        self.stream
+    }
+}

@@ -1,0 +1,241 @@
+//! The audio track that is decoded.
+
+use std::sync::LazyLock;
+
+use symphonia::core::codecs::audio::well_known::{
+    CODEC_ID_AAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_OPUS, CODEC_ID_VORBIS,
+};
+use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
+use symphonia::core::codecs::registry::CodecRegistry;
+use symphonia::core::errors::{Error, Result as Decoded};
+use symphonia::core::formats::well_known::FORMAT_ID_ISOMP4;
+use symphonia::core::formats::{FormatReader, Track, TrackType};
+use symphonia::core::units::{Duration, TimeBase, Timestamp};
+
+#[cfg(feature = "opus")]
+use super::opus;
+use super::refusal::Refusal;
+use super::timeline::Timeline;
+use super::{MAX_CHANNELS, RATES, aac, codec_names, guarded};
+use crate::audio::Span;
+
+/// What is known of a source beside its demuxer.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Facts {
+    /// Edit lists of MP4.
+    pub(super) edits: Vec<super::edits::Edit>,
+    /// Name of a codec that the demuxer does not know.
+    pub(super) unknown: Option<String>,
+}
+
+/// Deviation of timestamps that means nothing until a packet was decoded, in samples.
+const FIRST_TOLERANCE: u64 = 8192;
+
+static CODECS: LazyLock<CodecRegistry> = LazyLock::new(|| {
+    let mut registry = CodecRegistry::new();
+    symphonia::default::register_enabled_codecs(&mut registry);
+    #[cfg(feature = "opus")]
+    registry.register_audio_decoder::<opus::OpusDecoder>();
+    registry
+});
+
+/// A track, its codec, and the part of it that is to be heard.
+pub(super) struct Selected {
+    pub(super) id: u32,
+    pub(super) codec: Box<dyn AudioDecoder>,
+    pub(super) params: AudioCodecParameters,
+    time_base: Option<TimeBase>,
+    /// The sample rate in hertz: stated by the container, and corrected by the first packet.
+    rate: Option<u32>,
+    /// Samples decoded so far, those that are cut off included.
+    raw: u64,
+    /// Samples still to be cut off at the start (encoder delay).
+    skip: u64,
+    /// Where what is to be heard ends, as a count of decoded samples.
+    end: Option<u64>,
+    pub(super) timeline: Timeline,
+    /// From this timestamp on, the length that the header states no longer holds: more was appended.
+    pub(super) stated_end: Option<i64>,
+    /// Whether that point was passed.
+    pub(super) appended: bool,
+    /// Samples in the last packet that decoded.
+    pub(super) usual: u64,
+    /// Samples in the longest packet so far.
+    longest: u64,
+}
+
+impl Selected {
+    /// Selects the default audio track, or the first other one that can be decoded.
+    ///
+    /// # Errors
+    /// What keeps the default track from being decoded.
+    pub(super) fn new(format: &dyn FormatReader, facts: &Facts) -> Result<Self, Refusal> {
+        let is_mp4 = format.format_info().format == FORMAT_ID_ISOMP4;
+        let mut refusal = None;
+        let default = format.default_track(TrackType::Audio).into_iter();
+        for track in default.chain(format.tracks()) {
+            match Self::of(track, facts, is_mp4) {
+                Some(Ok(selected)) => return Ok(selected),
+                Some(Err(error)) => refusal = refusal.or(Some(error)),
+                None => {}
+            }
+        }
+        Err(refusal.unwrap_or_else(|| match &facts.unknown {
+            Some(name) => Refusal::Codec(name.clone()),
+            None => Refusal::Format(Error::Unsupported("there is no audio track in it")),
+        }))
+    }
+
+    /// `None` where `track` is not known to be audio.
+    fn of(track: &Track, facts: &Facts, is_mp4: bool) -> Option<Result<Self, Refusal>> {
+        let params = track.codec_params.as_ref()?.audio()?.clone();
+        Some(Self::decoding(track, params, facts, is_mp4))
+    }
+
+    fn decoding(
+        track: &Track,
+        mut params: AudioCodecParameters,
+        facts: &Facts,
+        is_mp4: bool,
+    ) -> Result<Self, Refusal> {
+        // Codecs make room for as many as are stated, before any is there.
+        if params.channels.as_ref().is_some_and(|channels| channels.count() > MAX_CHANNELS) {
+            return Err(Refusal::Format(Error::Unsupported("it has more than 64 channels")));
+        }
+        let mut skip = 0;
+        match (params.codec, params.extra_data.as_deref()) {
+            (CODEC_ID_AAC, Some(config)) => {
+                let config = aac::config(config).map_err(Refusal::Codec)?;
+                params.with_extra_data(config.core.into()).with_sample_rate(config.rate).profile = None;
+            }
+            (CODEC_ID_AAC, None) => {
+                let channels = params.channels.as_ref().map_or(0, |channels| channels.count());
+                if channels > 2 {
+                    return Err(Refusal::Codec(aac::many_channels(channels as u32)));
+                }
+            }
+            #[cfg(feature = "opus")]
+            (CODEC_ID_OPUS, head) => {
+                let channels = params.channels.as_ref().map_or(2, |channels| channels.count());
+                let head = head.and_then(|head| opus::Head::read(head, is_mp4));
+                let head = head.unwrap_or_else(|| opus::Head::plain(channels));
+                // Cut off by the count of samples: it may span several packets (RFC 7845, section 4.2).
+                skip = u64::from(head.pre_skip);
+                params.with_extra_data(head.to_bytes().into()).with_sample_rate(opus::RATE);
+            }
+            _ => {}
+        }
+        let _ = is_mp4;
+        if params.sample_rate.is_some_and(|rate| rate > 0 && !RATES.contains(&rate)) {
+            return Err(Refusal::Format(Error::Unsupported(
+                "its sample rate is not within 1000 to 768000 Hz",
+            )));
+        }
+        let mut end = None;
+        if let (Some(edit), Some(rate)) =
+            (facts.edits.iter().find(|edit| edit.track == track.id), params.sample_rate)
+        {
+            skip = skip.max(edit.start_at(rate));
+            end = edit.end_at(rate);
+        }
+        let stated_end = matches!(params.codec, CODEC_ID_MP1 | CODEC_ID_MP2 | CODEC_ID_MP3)
+            .then(|| stated_end(track))
+            .flatten();
+        let codec = make_codec(&params).map_err(|error| match codec_names::of_id(params.codec) {
+            Some(name) if CODECS.get_audio_decoder(params.codec).is_none() => Refusal::Codec(name.into()),
+            _ => Refusal::Format(error),
+        })?;
+        Ok(Self {
+            id: track.id,
+            codec,
+            time_base: track.time_base,
+            rate: params.sample_rate.filter(|rate| *rate > 0),
+            params,
+            raw: 0,
+            skip,
+            end,
+            timeline: Timeline::default(),
+            stated_end,
+            appended: false,
+            usual: 0,
+            longest: 0,
+        })
+    }
+
+    /// `duration` in samples.
+    pub(super) fn samples(&self, duration: Duration) -> u64 {
+        let (samples, ticks) = self.samples_of_tick();
+        u64::try_from(i128::from(duration.get()) * samples / ticks).unwrap_or(0)
+    }
+
+    /// `timestamp` in samples.
+    pub(super) fn timestamp(&self, timestamp: Timestamp) -> i64 {
+        let (samples, ticks) = self.samples_of_tick();
+        i64::try_from(i128::from(timestamp.get()) * samples / ticks).unwrap_or(0)
+    }
+
+    /// Two ticks of the container's clock, in samples.
+    pub(super) fn two_ticks(&self) -> i64 {
+        let (samples, ticks) = self.samples_of_tick();
+        i64::try_from(2 * samples / ticks).unwrap_or(i64::MAX)
+    }
+
+    /// Whether a tick of the container's clock is a sample.
+    pub(super) fn counts_samples(&self) -> bool {
+        let (samples, ticks) = self.samples_of_tick();
+        samples == ticks
+    }
+
+    /// Deviation of timestamps that is rounding, in samples.
+    pub(super) fn tolerance(&self) -> i64 {
+        // Blocks of Vorbis are long and short; where one is stated is up to the muxer.
+        let packet = match (self.longest, self.params.codec) {
+            (0, _) => FIRST_TOLERANCE,
+            (longest, CODEC_ID_VORBIS) => longest,
+            (longest, _) => longest / 2,
+        };
+        self.two_ticks().max(i64::try_from(packet).unwrap_or(0))
+    }
+
+    /// A tick of the time base in samples, as a fraction.
+    fn samples_of_tick(&self) -> (i128, i128) {
+        match (self.time_base, self.rate) {
+            (Some(base), Some(rate)) => {
+                (i128::from(base.numer.get()) * i128::from(rate), i128::from(base.denom.get()))
+            }
+            _ => (1, 1),
+        }
+    }
+
+    /// Notes that a packet with timestamp `stamp` decoded to `samples` at `rate` hertz.
+    pub(super) fn decoded(&mut self, stamp: Timestamp, samples: u64, rate: u32) {
+        (self.usual, self.longest) = (samples, self.longest.max(samples));
+        if self.rate != Some(rate) {
+            self.rate = Some(rate);
+            self.timeline.restart(self.timestamp(stamp));
+        }
+    }
+
+    /// The part of the next `count` decoded samples that is to be heard, when the packet itself states `head` and `tail` to be cut off.
+    pub(super) fn cut(&mut self, count: u64, head: u64, tail: u64) -> Span {
+        let skipped = self.skip.min(count);
+        self.skip -= skipped;
+        let late = self.end.map_or(0, |end| (self.raw + count).saturating_sub(end));
+        self.raw += count;
+        let start = head.max(skipped).min(count);
+        Span { start, end: count.saturating_sub(tail.max(late)).max(start) }
+    }
+}
+
+/// A codec in its initial state.
+///
+/// # Errors
+/// When there is none for such parameters.
+pub(super) fn make_codec(params: &AudioCodecParameters) -> Decoded<Box<dyn AudioDecoder>> {
+    guarded(|| CODECS.make_audio_decoder(params, &AudioDecoderOptions::default()))
+}
+
+/// The timestamp at which an MPEG audio file ends by its header; files put end to end go on after it.
+fn stated_end(track: &Track) -> Option<i64> {
+    i64::try_from(track.num_frames?.checked_add(u64::from(track.padding.unwrap_or(0)))?).ok()
+}
