@@ -134,6 +134,9 @@ impl Decoder {
         let fail = |error: io::Error| unreadable(&name, &error);
         let mut again = file.try_clone().map_err(fail)?;
         let mut peek = Peek::new(&mut file);
+        if let Some(named) = peek.named().map_err(fail)? {
+            return Err(Refusal::Named(named).of(&name));
+        }
         let kind = peek.kind().and_then(|kind| peek.tracks().map(|()| kind)).map_err(fail)?;
         let (first, _) = peek.into_parts();
         file.rewind().map_err(fail)?;
@@ -160,8 +163,11 @@ impl Decoder {
         stream: impl Read + Send + Sync + 'static,
     ) -> Result<Self, SourceError> {
         let mut peek = Peek::new(stream);
-        let mut look = || Ok((peek.kind()?, peek.movie()?, peek.tracks()?));
-        let (kind, movie, ()) = look().map_err(|error: io::Error| unreadable(&name, &error))?;
+        let mut look = || Ok((peek.named()?, peek.kind()?, peek.movie()?, peek.tracks()?));
+        let (named, kind, movie, ()) = look().map_err(|error: io::Error| unreadable(&name, &error))?;
+        if let Some(named) = named {
+            return Err(Refusal::Named(named).of(&name));
+        }
         let (first, rest) = peek.into_parts();
         let facts = Facts { unknown: sniff::unknown_codec(&first, &movie), edits: movie.edits };
         let stream = Cursor::new(first).chain(rest);

@@ -38,7 +38,9 @@ pub(super) fn config(bytes: &[u8]) -> Result<Config, String> {
     let fields = Fields::read(bytes).ok_or("AAC with a configuration that is cut short")?;
     let kind = fields.kind;
     if kind != LC {
-        return Err(object_type(kind).map_or_else(|| format!("MPEG-4 audio of object type {kind}"), Into::into));
+        return Err(
+            object_type(kind).map_or_else(|| format!("MPEG-4 audio of object type {kind}"), Into::into)
+        );
     }
     if fields.short_frames {
         return Err("AAC with frames of 960 samples".into());
@@ -63,7 +65,8 @@ pub(super) fn config(bytes: &[u8]) -> Result<Config, String> {
     }
     put(channels, 4);
     put(0, 3);
-    let core = bits.chunks(8).map(|byte| byte.iter().fold(0, |byte, bit| byte << 1 | u8::from(*bit))).collect();
+    let core =
+        bits.chunks(8).map(|byte| byte.iter().fold(0, |byte, bit| byte << 1 | u8::from(*bit))).collect();
     Ok(Config { core, rate })
 }
 

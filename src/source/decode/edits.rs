@@ -136,9 +136,9 @@ fn audio_format(trak: &[u8]) -> Option<[u8; 4]> {
 /// The comment that iTunes leaves about delay and padding: `moov/udta/meta/ilst/----` of name `iTunSMPB`.
 fn comment(moov: &[u8]) -> Option<&str> {
     let list = find(find(find(moov, b"udta")?, b"meta")?.get(4..)?, b"ilst")?;
-    let item = boxes(list).filter(|(kind, _)| kind == b"----").find(|(_, item)| {
-        find(item, b"name").and_then(|name| name.get(4..)) == Some(b"iTunSMPB".as_slice())
-    });
+    let item = boxes(list)
+        .filter(|(kind, _)| kind == b"----")
+        .find(|(_, item)| find(item, b"name").and_then(|name| name.get(4..)) == Some(b"iTunSMPB".as_slice()));
     str::from_utf8(find(item?.1, b"data")?.get(8..)?).ok()
 }
 

@@ -145,7 +145,8 @@ impl FormatReader for MpegReader {
                 continue;
             }
             let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-            let changed = self.shape.replace((frame.sample_rate, channels)) != Some((frame.sample_rate, channels));
+            let changed =
+                self.shape.replace((frame.sample_rate, channels)) != Some((frame.sample_rate, channels));
             if changed {
                 self.position = 0;
             }

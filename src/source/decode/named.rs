@@ -86,13 +86,16 @@ impl fmt::Display for Named {
 /// tag in front is passed over. The result completes the sentence "`NAME` is …".
 pub(in crate::source) fn named(first: &[u8]) -> Option<Named> {
     let content = first.get(id3v2_length(first)..)?;
-    by_magic(content)
+    let found = by_magic(content)
         .or_else(|| in_riff(content))
         .or_else(|| in_form(content))
         .or_else(|| in_ogg(content))
-        .or_else(|| by_brand(content))
-        .or_else(|| text::kind(content))
-        .or_else(|| sync::kind(content))
+        .or_else(|| by_brand(content));
+    // Frames within a container say nothing about it.
+    if found.is_some() || is_decoded(content) {
+        return found;
+    }
+    text::kind(content).or_else(|| sync::kind(content))
 }
 
 /// Whether more bytes than `content`, which begins behind any ID3v2 tag, change nothing.
@@ -174,6 +177,11 @@ const MAGIC: &[(usize, &[u8], Named)] = &[
     (0, b"\x00\x03\xa3\x64", Named::audio("IRCAM")),
     (0, b".SoX", Named { name: "SoX native", remedy: Remedy::Program("sox IN OUT.wav") }),
     (0, b"XoS.", Named { name: "SoX native", remedy: Remedy::Program("sox IN OUT.wav") }),
+    (0, b"SNES-SPC700 Sound File Data", Named::audio("game music (SPC)")),
+    (0, b"Vgm ", Named::audio("game music (VGM)")),
+    (0, b"GYMX", Named::audio("game music (GYM)")),
+    (0, b"NESM\x1a", Named::audio("game music (NSF)")),
+    (0, b"GBS\x01", Named::audio("game music (GBS)")),
     (0, b"Extended Module: ", Named::audio("a tracker module (XM)")),
     (0, b"IMPM", Named::audio("a tracker module (IT)")),
     (44, b"SCRM", Named::audio("a tracker module (S3M)")),

@@ -14,7 +14,6 @@ use symphonia::default::{formats, meta};
 use super::flac;
 use super::fragments::Fragments;
 use super::guarded;
-use super::named::named;
 use super::pcm;
 use super::refusal::Refusal;
 use super::start::Start;
@@ -50,9 +49,6 @@ pub(super) fn probe(
     let (source, without_fragments) = Fragments::new(source);
     let stream = MediaSourceStream::new(Box::new(source), Default::default());
     let (start, stream) = Start::of(stream).map_err(Error::from)?;
-    if let Some(named) = named(&start.content) {
-        return Err(Refusal::Named(named));
-    }
     // Only what is not MP4 is free of fragments; a demuxer of ours looks for none.
     let opened = guarded(|| Ok(pcm::open(stream, &start)))??;
     let stream = match opened {

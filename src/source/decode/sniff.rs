@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 
 use super::edits::{self, Movie};
+use super::named::{self, Named};
 use super::{aac, adts, codec_names};
 
 /// Bytes that are searched for frames of an elementary stream.
@@ -67,6 +68,24 @@ impl<R: Read> Peek<R> {
         Ok(())
     }
 
+    /// Recognises a format that is not decoded; waits for no more bytes than that takes.
+    pub(super) fn named(&mut self) -> io::Result<Option<Named>> {
+        let mut start = 0;
+        while self.reach(start + 10)? {
+            match named::id3v2_length(&self.bytes[start..start + 10]) {
+                0 => break,
+                length => start += length,
+            }
+            if start > MAX_AHEAD {
+                return Ok(None);
+            }
+        }
+        while !self.ended && !named::is_settled(self.bytes.get(start..).unwrap_or_default()) {
+            self.more()?;
+        }
+        Ok(self.bytes.get(start..).and_then(named::named))
+    }
+
     /// Tells what comes.
     pub(super) fn kind(&mut self) -> io::Result<Kind> {
         let mut start = 0;
@@ -107,7 +126,11 @@ impl<R: Read> Peek<R> {
             }
             if kind == b"moov" {
                 let whole = self.reach(at + size)?;
-                return Ok(if whole { edits::movie(&self.bytes[at + 8..at + size]) } else { Movie::default() });
+                return Ok(if whole {
+                    edits::movie(&self.bytes[at + 8..at + size])
+                } else {
+                    Movie::default()
+                });
             }
             at += size;
         }
@@ -144,7 +167,9 @@ pub(super) fn unknown_codec(bytes: &[u8], movie: &Movie) -> Option<String> {
         return None;
     }
     // The element CodecID (RFC 9559, section 5.1.4.1.21) of an audio track.
-    let at = bytes.windows(4).position(|window| window[0] == 0x86 && window[1] & 0xc0 == 0x80 && &window[2..] == b"A_")?;
+    let at = bytes
+        .windows(4)
+        .position(|window| window[0] == 0x86 && window[1] & 0xc0 == 0x80 && &window[2..] == b"A_")?;
     let length = usize::from(bytes[at + 1] & 0x3f);
     let id = str::from_utf8(bytes.get(at + 2..at + 2 + length)?).ok()?;
     Some(codec_names::of_matroska(id.trim_end_matches('\0')))
@@ -153,8 +178,22 @@ pub(super) fn unknown_codec(bytes: &[u8], movie: &Movie) -> Option<String> {
 /// Whether `bytes` begin with the signature of a container, in which frames mean nothing.
 fn is_container(bytes: &[u8]) -> bool {
     const SIGNATURES: [&[u8]; 16] = [
-        b"RIFF", b"RIFX", b"RF64", b"BW64", b"riff", b"FORM", b"OggS", b"fLaC", b"caff", b".snd", b"\x1a\x45\xdf\xa3",
-        b"MAC ", b"wvpk", b"TTA1", b"MPCK", b"\x30\x26\xb2\x75",
+        b"RIFF",
+        b"RIFX",
+        b"RF64",
+        b"BW64",
+        b"riff",
+        b"FORM",
+        b"OggS",
+        b"fLaC",
+        b"caff",
+        b".snd",
+        b"\x1a\x45\xdf\xa3",
+        b"MAC ",
+        b"wvpk",
+        b"TTA1",
+        b"MPCK",
+        b"\x30\x26\xb2\x75",
     ];
     SIGNATURES.iter().any(|signature| bytes.starts_with(signature)) || bytes.get(4..8) == Some(b"ftyp")
 }
@@ -193,7 +232,9 @@ fn chain<T: PartialEq>(
     let (description, length) = header(bytes)?;
     let mut at = length;
     for number in 1..3 {
-        let Some(rest) = bytes.get(at..) else { return (ended && number > 1).then_some((description, length)) };
+        let Some(rest) = bytes.get(at..) else {
+            return (ended && number > 1).then_some((description, length));
+        };
         match header(rest) {
             Some((next, length)) if next == description => at += length,
             None if ended && number > 1 && rest.len() < adts::HEAD => break,
@@ -310,7 +351,10 @@ fn is_free(bytes: &[u8]) -> bool {
     let is_same = |at: usize| {
         let header = bytes.get(at..).and_then(|rest| Some((rest, MpegHeader::read(rest)?)));
         header.is_some_and(|(rest, header)| {
-            header.bit_rate == 0 && rest[1] == bytes[1] && rest[2] & 0xfc == bytes[2] & 0xfc && rest[3] >> 6 == bytes[3] >> 6
+            header.bit_rate == 0
+                && rest[1] == bytes[1]
+                && rest[2] & 0xfc == bytes[2] & 0xfc
+                && rest[3] >> 6 == bytes[3] >> 6
         })
     };
     let near = |at: usize| (at.saturating_sub(4)..=at + 4).any(is_same);

@@ -12,11 +12,11 @@ use symphonia::core::formats::well_known::FORMAT_ID_ISOMP4;
 use symphonia::core::formats::{FormatReader, Track, TrackType};
 use symphonia::core::units::{Duration, TimeBase, Timestamp};
 
+#[cfg(feature = "opus")]
+use super::opus;
 use super::refusal::Refusal;
 use super::timeline::Timeline;
 use super::{MAX_CHANNELS, RATES, aac, codec_names, guarded};
-#[cfg(feature = "opus")]
-use super::opus;
 use crate::audio::Span;
 
 /// What is known of a source beside its demuxer.
@@ -127,7 +127,9 @@ impl Selected {
         }
         let _ = is_mp4;
         if params.sample_rate.is_some_and(|rate| rate > 0 && !RATES.contains(&rate)) {
-            return Err(Refusal::Format(Error::Unsupported("its sample rate is not within 1000 to 768000 Hz")));
+            return Err(Refusal::Format(Error::Unsupported(
+                "its sample rate is not within 1000 to 768000 Hz",
+            )));
         }
         let mut end = None;
         if let (Some(edit), Some(rate)) =

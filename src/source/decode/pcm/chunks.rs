@@ -22,6 +22,9 @@ const LONGEST_SKIPPED: u64 = 64 << 20;
 /// Fewer bytes behind a consistent header are no audio.
 const LONGEST_JUNK: usize = 4096;
 
+/// Most bytes of chunks behind the audio of a stream, unless their identifiers are known.
+const LONGEST_REST: u64 = 1 << 20;
+
 /// Chunks that are followed to see whether they lead to the end of the file.
 const LONGEST_CHAIN: usize = 64;
 
@@ -166,7 +169,7 @@ impl Dialect {
         end: Option<u64>,
         settled: bool,
     ) -> io::Result<Follows> {
-        let next = peek(stream, 129)?;
+        let next = peek(stream, 130)?;
         if next.len() < self.length() {
             return Ok(Follows::End);
         }
@@ -207,37 +210,34 @@ impl Dialect {
         }
         let begin = stream.pos();
         let mut at = begin.saturating_add(padding);
-        let beyond = |at: u64, chunk: Chunk| {
-            let size = chunk.size.saturating_add(if self.padded { chunk.size % 2 } else { 0 });
-            at.saturating_add(self.length() as u64).saturating_add(size)
-        };
+        let behind =
+            |at: u64, chunk: Chunk| at.saturating_add(self.length() as u64).saturating_add(chunk.size);
         let Some(length) = stream.byte_len().filter(|_| stream.is_seekable()) else {
-            // A stream cannot be looked at further on: it has to be the last one.
-            return Ok(end.is_some_and(|end| beyond(at, chunk).abs_diff(end) <= 1));
+            // A stream cannot be looked at further on, but the outermost chunk has to have room.
+            let has_room = |end: &u64| (begin..=begin.saturating_add(LONGEST_REST)).contains(end);
+            return Ok(end.filter(has_room).is_some_and(|end| behind(at, chunk) <= end.saturating_add(1)));
         };
         let (mut chunk, mut leads) = (chunk, false);
         for _ in 0..LONGEST_CHAIN {
-            at = beyond(at, chunk);
-            // The last chunk may lack its padding.
-            if at > length.saturating_add(1) {
-                break;
-            }
+            at = behind(at, chunk);
+            let odd = self.padded && chunk.size % 2 == 1;
             if at >= length {
-                leads = true;
+                leads = at == length;
                 break;
             }
             stream.seek(SeekFrom::Start(at))?;
-            let next = peek(stream, 129)?;
-            match self.parse(&next) {
-                _ if is_tag(&next) => leads = true,
-                Some(next) if is_printable(&next.id) => {
-                    chunk = next;
-                    continue;
-                }
-                None => leads = true,
-                Some(_) => {}
+            let next = peek(stream, 130)?;
+            let after = |padding: usize| next.get(padding..).unwrap_or_default();
+            if next.len() < self.length() || is_tag(after(0)) || (odd && is_tag(after(1))) {
+                leads = true;
+                break;
             }
-            break;
+            // Padded, as it should be, or not.
+            let chunks = [(1, odd), (0, true)].into_iter().filter(|(_, may_be)| *may_be);
+            let mut found = chunks.filter_map(|(padding, _)| Some((padding, self.parse(after(padding))?)));
+            let Some((padding, next)) = found.find(|(_, next)| is_printable(&next.id)) else { break };
+            at = at.saturating_add(padding as u64);
+            chunk = next;
         }
         stream.seek(SeekFrom::Start(begin))?;
         Ok(leads)
@@ -248,7 +248,7 @@ fn is_printable(id: &[u8; 4]) -> bool {
     id.iter().all(|byte| (b' '..=b'~').contains(byte))
 }
 
-/// Whether `next`, at least 129 bytes or all that are left, is a tag that was appended to the file.
+/// Whether `next`, more than 128 bytes or all that are left, is a tag that was appended to the file.
 fn is_tag(next: &[u8]) -> bool {
     (next.starts_with(b"TAG") && next.len() == 128)
         || next.starts_with(b"APETAGEX")

@@ -1,6 +1,6 @@
 //! Packets of a container whose audio lies in stretches of bytes.
 
-use std::io::{self, Read};
+use std::io::{self, Cursor, Read};
 
 use symphonia::core::audio::Channels;
 use symphonia::core::codecs::CodecParameters;
@@ -16,6 +16,8 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, Timestamp};
 use symphonia::default::formats::{AdtsReader, MpaReader};
 
+use super::super::mpeg::MpegReader;
+use super::super::sniff::{Kind, Peek};
 use super::layout::Layout;
 
 /// Packets a second of uncompressed audio.
@@ -165,9 +167,7 @@ pub(super) fn demuxer(
 ) -> Decoded<Box<dyn FormatReader>> {
     let nested = |body| MediaSourceStream::new(Box::new(ReadOnlySource::new(body)), Default::default());
     let (codec, bytes, samples, count) = match &format.coding {
-        Coding::Mpeg => {
-            return Ok(Box::new(MpaReader::try_new(nested(body), FormatOptions::default())?));
-        }
+        Coding::Mpeg => return mpeg(body),
         Coding::Adts => {
             return Ok(Box::new(AdtsReader::try_new(nested(body), FormatOptions::default())?));
         }
@@ -181,6 +181,9 @@ pub(super) fn demuxer(
         }
         Coding::Adpcm(blocks) => (blocks.codec, blocks.bytes, blocks.samples, 1),
     };
+    if format.rate == 0 {
+        return Err(Error::Unsupported("its sample rate is not within 1000 to 768000 Hz"));
+    }
     if bytes == 0 {
         return Err(Error::Unsupported("it states no channels"));
     }
@@ -218,6 +221,19 @@ impl Blocks {
         let channels = usize::from(channels);
         self.codec != CODEC_ID_ADPCM_IMA_WAV || self.bytes.is_multiple_of(4 * channels.max(1))
     }
+}
+
+/// Makes the demuxer of frames of MPEG audio.
+fn mpeg(body: Body) -> Decoded<Box<dyn FormatReader>> {
+    let mut peek = Peek::new(body);
+    let kind = peek.kind()?;
+    let (first, body) = peek.into_parts();
+    let whole = ReadOnlySource::new(Cursor::new(first).chain(body));
+    let stream = MediaSourceStream::new(Box::new(whole), Default::default());
+    Ok(match kind {
+        Kind::Mpeg => Box::new(MpegReader::new(stream)?),
+        _ => Box::new(MpaReader::try_new(stream, FormatOptions::default())?),
+    })
 }
 
 /// What packets are made of.

@@ -3,20 +3,23 @@
 //! They hold headers as tools write them, and as the specification named at each test describes
 //! them. `tests/sources.rs` compares files of real tools with ffmpeg's decode.
 
-use std::io::Cursor;
+use std::io::{Cursor, Seek, Write};
 
-use symphonia::core::io::ReadOnlySource;
-
-use super::super::probe::probe;
-use super::super::track::Facts;
 use super::super::{ANY_RATE, Decoder};
 use crate::audio::Block;
 
 /// Rate, channels and samples of what is decoded, from a file or from a stream.
 pub(super) fn decode(bytes: &[u8], is_file: bool) -> Result<(u32, u16, Vec<f32>), String> {
-    let bytes = Cursor::new(bytes.to_vec());
-    let format = if is_file { probe(bytes, None) } else { probe(ReadOnlySource::new(bytes), None) };
-    let mut decoder = Decoder::new("x".into(), format, Facts::default()).map_err(|error| error.to_string())?;
+    let decoder = match is_file {
+        true => {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(bytes).unwrap();
+            file.rewind().unwrap();
+            Decoder::from_file("x".into(), file, None, None)
+        }
+        false => Decoder::from_stream("x".into(), Cursor::new(bytes.to_vec())),
+    };
+    let mut decoder = decoder.map_err(|error| error.to_string())?;
     let mut block = Block::with_capacity(ANY_RATE, 1, 0);
     let (mut samples, mut rate, mut channels) = (Vec::new(), 0, 0);
     while decoder.next(&mut block).map_err(|error| error.to_string())? {

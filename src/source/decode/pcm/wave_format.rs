@@ -122,12 +122,14 @@ fn integers(bits: usize, align: usize, channels: u16, order: Order) -> Result<La
 }
 
 fn floats(bits: usize, align: usize, channels: u16, order: Order) -> Result<Layout, Refusal> {
-    let width = match bits {
-        32 | 64 => bits / 8,
-        _ => align / usize::from(channels),
+    let width = match (bits, align / usize::from(channels)) {
+        (64, _) => 8,
+        (16, 2) => 2,
+        (32, _) => 4,
+        (_, 8) => 8,
+        _ => 4,
     };
-    Layout::new(Values::Float, order, width)
-        .ok_or(Refusal::Named(Named::audio("WAV with floats of other than 32 or 64 bits")))
+    Layout::new(Values::Float, order, width).ok_or(Refusal::Named(Named::audio("WAV with floats of 16 bits")))
 }
 
 fn logarithmic(values: Values, order: Order) -> Result<Layout, Refusal> {

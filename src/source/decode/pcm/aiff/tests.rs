@@ -50,6 +50,10 @@ fn chunks_come_in_any_order() {
     check("behind", &file(&[described.clone(), sound.clone(), chunk(b"ANNO", b"text")]), &expected);
     check("in front", &file(&[chunk(b"NAME", b"odd\0"), described.clone(), sound.clone()]), &expected);
     check("without padding", &file(&[chunk(b"NAME", b"odd"), described.clone(), sound.clone()]), &expected);
+    // Chunks without padding, of which nothing is known (go-audio's fixture `padded24b.aif`).
+    let odd = chunk(b"SSND", &[&[0; 8], &swapped(&data)[..], &[0]].concat());
+    let behind = [chunk(b"AFAn", &[1; 717]), chunk(b"afan", &[2; 11])];
+    check("unknown", &file(&[vec![described.clone(), odd], behind.to_vec()].concat()), &expected);
     // Only a file can be searched for its description.
     assert_eq!(decode(&file(&[sound, described]), true).unwrap().2, expected);
 }
