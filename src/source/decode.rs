@@ -19,7 +19,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 
 use symphonia::core::codecs::audio::well_known::{
-    CODEC_ID_AAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_OPUS,
+    CODEC_ID_AAC, CODEC_ID_FLAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_OPUS,
 };
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::codecs::registry::CodecRegistry;
@@ -344,8 +344,12 @@ impl Decoder {
                 return false;
             }
         };
-        let (rate, channels, samples) =
+        let (mut rate, channels, samples) =
             (buffer.spec().rate(), buffer.spec().channels().count(), buffer.frames());
+        if track.params.codec == CODEC_ID_FLAC {
+            // Its decoder accepts rates up to 655,350 Hz only, the format 1,048,575 Hz.
+            rate = track.params.sample_rate.unwrap_or(rate);
+        }
         if samples == 0 {
             return false;
         }

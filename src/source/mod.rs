@@ -22,6 +22,7 @@ mod stdin;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use address::{Address, redact};
 pub use bookmark::Bookmark;
@@ -234,6 +235,13 @@ pub trait Source: Send {
     /// What the stream says is being played; absent while it says nothing.
     fn title(&self) -> Option<Arc<str>> {
         None
+    }
+
+    /// Time spent waiting for audio from outside so far; the time in which it was not read is no part of it.
+    ///
+    /// Zero where audio comes at a pace of its own, as from capture devices.
+    fn waited(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// What keeps sound from coming, in words; absent where nothing is known to.
