@@ -12,7 +12,6 @@
 //! Only time spent waiting for the source counts. A daemon that cannot keep up finds its input
 //! waiting, and never takes its own slowness for that of a stream.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Fall of the level, in seconds, that makes a stream slow. Segments and bursts of up to 10 s,
@@ -31,12 +30,6 @@ const STEADY_AFTER: f64 = 30.0;
 /// Depth of a new minimum, in seconds: less is jitter.
 const DEPTH: f64 = 0.25;
 
-/// Time over which the rate is measured.
-const MEASURED: Duration = Duration::from_secs(20);
-
-/// Resolution of that measurement.
-const STEP: Duration = Duration::from_secs(1);
-
 /// A change of pace.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Pace {
@@ -48,6 +41,21 @@ pub enum Pace {
     },
     /// The stream keeps up with real time again.
     Steady,
+}
+
+impl Pace {
+    /// Seconds of audio per second of a slow stream.
+    pub fn slow(self) -> Option<f32> {
+        match self {
+            Self::Slow { rate } => Some(rate),
+            Self::Steady => None,
+        }
+    }
+
+    /// Health reason of a stream at `rate`.
+    pub fn reason(rate: f32) -> String {
+        format!("audio arrives at {rate:.2} times real time")
+    }
 }
 
 /// Follows one connection to a source.
@@ -64,17 +72,20 @@ pub struct PaceMonitor {
     /// `time` of the last new minimum.
     fell_at: f64,
     slow: bool,
-    /// Audio in seconds, and when it was counted, at steps within the last [`MEASURED`].
-    history: VecDeque<(Instant, f64)>,
     /// Audio so far, in seconds.
     audio: f64,
+    /// When the level began to fall, and `audio` then.
+    peak: Option<(Instant, f64)>,
+    /// The same of the last block.
+    last: Option<(Instant, f64)>,
 }
 
 impl PaceMonitor {
     /// Takes note of `seconds` of audio that were read at `now`, when `waited` had been spent waiting
     /// for the source in all.
     pub fn hears(&mut self, now: Instant, seconds: f64, waited: Duration) -> Option<Pace> {
-        self.measure(now, seconds);
+        self.audio += seconds;
+        let before = self.last.replace((now, self.audio));
         let wait = waited.saturating_sub(self.waited).as_secs_f64().min(LONGEST_WAIT);
         // What came before the first block is connecting.
         let wait = if self.audio > seconds { wait } else { 0.0 };
@@ -82,12 +93,14 @@ impl PaceMonitor {
         self.time += wait;
         self.level += seconds - wait * (1.0 - TOLERANCE);
         if !self.slow {
-            self.extreme = self.extreme.max(self.level);
+            if self.level >= self.extreme {
+                (self.extreme, self.peak) = (self.level, Some((now, self.audio)));
+            }
             if self.extreme - self.level < FALL {
                 return None;
             }
             (self.slow, self.extreme, self.fell_at) = (true, self.level, self.time);
-            return Some(Pace::Slow { rate: self.rate() });
+            return Some(Pace::Slow { rate: rate(self.peak, before) });
         }
         if self.level < self.extreme - DEPTH {
             (self.extreme, self.fell_at) = (self.level, self.time);
@@ -95,7 +108,7 @@ impl PaceMonitor {
         if self.time - self.fell_at < STEADY_AFTER {
             return None;
         }
-        (self.slow, self.extreme) = (false, self.level);
+        (self.slow, self.extreme, self.peak) = (false, self.level, Some((now, self.audio)));
         Some(Pace::Steady)
     }
 
@@ -103,32 +116,21 @@ impl PaceMonitor {
     pub fn reset(&mut self) -> bool {
         std::mem::take(self).slow
     }
+}
 
-    fn measure(&mut self, now: Instant, seconds: f64) {
-        self.audio += seconds;
-        if self.history.back().is_none_or(|(at, _)| now.saturating_duration_since(*at) >= STEP) {
-            self.history.push_back((now, self.audio));
-            while self.history.len() > 2
-                && self.history.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) > MEASURED)
-            {
-                self.history.pop_front();
-            }
-        }
-    }
-
-    /// Seconds of audio per second over the last [`MEASURED`].
-    fn rate(&self) -> f32 {
-        let (Some((first, before)), Some((last, after))) = (self.history.front(), self.history.back()) else {
-            return 0.0;
-        };
-        let time = last.saturating_duration_since(*first).as_secs_f64();
-        if time > 0.0 { ((after - before) / time) as f32 } else { 0.0 }
-    }
+/// Seconds of audio per second from the end of one burst to that of another.
+fn rate(from: Option<(Instant, f64)>, to: Option<(Instant, f64)>) -> f32 {
+    let (Some((begun, before)), Some((ended, after))) = (from, to) else { return 0.0 };
+    let time = ended.saturating_duration_since(begun).as_secs_f64();
+    if time > 0.0 { ((after - before) / time) as f32 } else { 0.0 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Speed of decoding, in times real time.
+    const DECODING: f64 = 400.0;
 
     /// A stream by the way it arrives.
     struct Stream {
@@ -152,10 +154,10 @@ mod tests {
             self.waited += seconds;
         }
 
-        /// `seconds` of audio in blocks of 40 ms, four times faster than real time.
+        /// `seconds` of audio in blocks of 40 ms, as fast as they are decoded.
         fn arrives(&mut self, seconds: f64) {
             for _ in 0..(seconds / 0.04).round() as usize {
-                self.now += 0.01;
+                self.now += 0.04 / DECODING;
                 let now = self.begun + Duration::from_secs_f64(self.now);
                 let change = self.monitor.hears(now, 0.04, Duration::from_secs_f64(self.waited));
                 self.changes.extend(change.map(|change| (self.now, change)));
@@ -165,7 +167,7 @@ mod tests {
         /// Audio at `rate` of real time up to second `until`, `piece` seconds of it at once.
         fn runs(&mut self, rate: f64, piece: f64, until: f64) -> &mut Self {
             while self.now < until {
-                self.waits((piece / rate - piece / 4.0).max(0.0));
+                self.waits(piece / rate - piece / DECODING);
                 self.arrives(piece);
             }
             self
@@ -192,16 +194,16 @@ mod tests {
         // After the burst of a server, too.
         let mut stream = Stream::new();
         stream.arrives(20.0);
-        stream.runs(0.5, 0.25, 60.0);
+        stream.runs(0.5, 0.24, 60.0);
         assert!((20.0..35.0).contains(&stream.slow_at().0));
         // What is a little slow is found in the end.
-        assert!(Stream::new().runs(0.95, 0.25, 600.0).slow_at().0 > 60.0);
+        assert!(Stream::new().runs(0.95, 0.24, 600.0).slow_at().0 > 60.0);
     }
 
     #[test]
     fn steady_streams_are_not_slow_however_they_arrive() {
         for rate in [0.995, 1.0, 1.005] {
-            for piece in [0.04, 0.25, 1.0, 4.0, 6.0, 10.0] {
+            for piece in [0.04, 0.24, 1.0, 4.0, 6.0, 10.0] {
                 let mut stream = Stream::new();
                 stream.runs(rate, piece, 24.0 * 3600.0 / 4.0);
                 assert_eq!(stream.changes, [], "{rate} {piece}");
@@ -222,12 +224,12 @@ mod tests {
     #[test]
     fn an_outage_is_no_slowness() {
         let mut stream = Stream::new();
-        stream.runs(1.0, 0.25, 60.0);
+        stream.runs(1.0, 0.24, 60.0);
         stream.waits(40.0);
-        stream.runs(1.0, 0.25, 200.0);
+        stream.runs(1.0, 0.24, 200.0);
         stream.waits(40.0);
         stream.arrives(40.0);
-        stream.runs(1.0, 0.25, 400.0);
+        stream.runs(1.0, 0.24, 400.0);
         assert_eq!(stream.changes, []);
     }
 

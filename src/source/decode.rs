@@ -32,6 +32,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use symphonia::core::codecs::audio::well_known::CODEC_ID_FLAC;
 use symphonia::core::errors::{Error, Result as Decoded};
 use symphonia::core::formats::FormatReader;
 use symphonia::core::io::{MediaSourceStream, ReadOnlySource};
@@ -442,8 +443,12 @@ impl Decoder {
                 return false;
             }
         };
-        let (rate, channels, samples) =
+        let (mut rate, channels, samples) =
             (buffer.spec().rate(), buffer.spec().channels().count(), buffer.frames());
+        if track.params.codec == CODEC_ID_FLAC {
+            // Its decoder accepts rates up to 655,350 Hz only, the format 1,048,575 Hz.
+            rate = track.params.sample_rate.unwrap_or(rate);
+        }
         if samples == 0 {
             track.timeline.advance(if self.packets.paged { whole } else { 0 });
             return false;

@@ -7,29 +7,30 @@
 //! - Frame headers take precedence over STREAMINFO, which may be wrong or missing.
 
 mod frame;
+mod input;
 mod metadata;
+mod probe;
 #[cfg(test)]
 mod tests;
+mod wide;
 
-use std::io::{self, Read};
+use std::io;
 
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::codecs::audio::well_known::CODEC_ID_FLAC;
 use symphonia::core::errors::{Error, Result, SeekErrorKind, decode_error, seek_error, unsupported_error};
-use symphonia::core::formats::probe::{
-    ProbeDataMatchSpec, ProbeFormatData, ProbeableFormat, Score, Scoreable,
-};
 use symphonia::core::formats::well_known::FORMAT_ID_FLAC;
 use symphonia::core::formats::{
     FormatInfo, FormatOptions, FormatReader, MediaInfo, SeekMode, SeekTo, SeekedTo, Track,
 };
-use symphonia::core::io::{MediaSourceStream, ReadBytes, ScopedStream, SeekBuffered};
+use symphonia::core::io::MediaSourceStream;
 use symphonia::core::meta::{Metadata, MetadataLog};
 use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, TimeBase, Timestamp};
 
 use frame::{Header, MAX_SAMPLES, Parsed, Sequence, Walk};
+use input::Input;
 use metadata::{BlockHeader, STREAM_INFO_LENGTH, StreamInfo};
 
 const MARKER: &[u8] = b"fLaC";
@@ -39,12 +40,6 @@ const FORMAT: FormatInfo =
 
 /// Longest frame of the common encoders in samples per channel.
 const COMMON_SAMPLES: u32 = 4608;
-
-/// Bytes of a frame that must be consistent where the rest of it cannot be looked at.
-const LONG_FRAME: usize = 8192;
-
-/// Buffers above this size in bytes are given back once they are empty.
-const KEPT_BUFFER: usize = 1 << 18;
 
 /// Bytes that may be parsed in vain, per byte of input and as a start. Data in which a frame seems
 /// to begin at every byte must not cost quadratic time.
@@ -221,7 +216,13 @@ impl<'s> Reader<'s> {
         let start = self.position.saturating_add_unsigned(lost);
         self.position = start.saturating_add_unsigned(u64::from(header.samples));
         self.last = Some(header);
-        let data = self.input.data()[..length].to_vec();
+        let frame = &self.input.data()[..length];
+        let wide = if header.side().is_some() && header.bits == Some(32) {
+            wide::rewrite(frame, &header)
+        } else {
+            None
+        };
+        let data = wide.unwrap_or_else(|| frame.to_vec());
         self.input.consume(length);
         Packet::new(0, Timestamp::new(start), Duration::new(u64::from(header.samples)), data)
     }
@@ -346,129 +347,6 @@ impl FormatReader for Reader<'_> {
     where
         Self: 'a,
     {
-        self.input.mss
-    }
-}
-
-impl<'s> ProbeableFormat<'s> for Reader<'_> {
-    fn try_probe_new(
-        mss: MediaSourceStream<'s>,
-        options: FormatOptions,
-    ) -> Result<Box<dyn FormatReader + 's>> {
-        Ok(Box::new(Reader::try_new(mss, options)?))
-    }
-
-    fn probe_data() -> &'static [ProbeFormatData] {
-        // The sync code with either blocking strategy: a stream that was joined in the middle.
-        const MARKERS: &[&[u8]] = &[MARKER, &[0xff, 0xf8], &[0xff, 0xf9]];
-        const SPEC: ProbeDataMatchSpec =
-            ProbeDataMatchSpec { extensions: &["flac"], mime_types: &["audio/flac"], markers: MARKERS };
-        &[ProbeFormatData { spec: SPEC, info: FORMAT }]
-    }
-}
-
-impl Scoreable for Reader<'_> {
-    /// Without a marker, a whole frame with both checksums is proof. Where a frame is longer than the
-    /// bytes that may be looked at, its header and a consistent beginning must do.
-    fn score(mut stream: ScopedStream<&mut MediaSourceStream<'_>>) -> Result<Score> {
-        let (mut data, mut walk) = (Vec::new(), None::<Walk>);
-        loop {
-            let byte = stream.read_byte().ok();
-            data.extend(byte);
-            if data == MARKER {
-                return Ok(Score::Supported(255));
-            }
-            if let Some(walk) = &mut walk {
-                // Subframes are parsed from their start each time; large frames not after each byte.
-                if data.len() < 64 || data.len().is_multiple_of(64) || byte.is_none() {
-                    match walk.advance(&data) {
-                        Parsed::Complete(_) => return Ok(Score::Supported(255)),
-                        Parsed::Invalid => return Ok(Score::Unsupported),
-                        Parsed::Incomplete if byte.is_none() && data.len() >= LONG_FRAME => {
-                            return Ok(Score::Supported(128));
-                        }
-                        Parsed::Incomplete => {}
-                    }
-                }
-            } else if !MARKER.starts_with(&data) {
-                match Header::parse(&data) {
-                    Parsed::Complete(header @ Header { rate: Some(_), bits: Some(bits), .. }) => {
-                        walk = Some(Walk::new(header, bits));
-                    }
-                    Parsed::Incomplete => {}
-                    _ => return Ok(Score::Unsupported),
-                }
-            }
-            if byte.is_none() {
-                return Ok(Score::Unsupported);
-            }
-        }
-    }
-}
-
-/// Unread bytes of a stream, of which no more are awaited than needed.
-struct Input<'s> {
-    mss: MediaSourceStream<'s>,
-    bytes: Vec<u8>,
-    /// Number of `bytes` that have been consumed.
-    start: usize,
-    /// Bytes consumed since the stream was opened.
-    consumed: u64,
-    ended: bool,
-}
-
-impl<'s> Input<'s> {
-    fn new(mss: MediaSourceStream<'s>) -> Self {
-        Self { mss, bytes: Vec::new(), start: 0, consumed: 0, ended: false }
-    }
-
-    fn data(&self) -> &[u8] {
-        &self.bytes[self.start..]
-    }
-
-    fn consume(&mut self, count: usize) {
-        self.start = self.bytes.len().min(self.start + count);
-        self.consumed += count as u64;
-    }
-
-    /// Waits until `count` bytes are there; false where the stream ends before.
-    fn holds(&mut self, count: usize) -> io::Result<bool> {
-        while self.data().len() < count {
-            if !self.fill()? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Waits for a byte, and takes what has arrived with it; false at the end.
-    fn fill(&mut self) -> io::Result<bool> {
-        if self.ended {
-            return Ok(false);
-        }
-        if self.start >= self.bytes.len() / 2 {
-            self.bytes.drain(..self.start);
-            self.start = 0;
-            if self.bytes.capacity() > KEPT_BUFFER && self.bytes.len() < KEPT_BUFFER / 2 {
-                self.bytes.shrink_to(KEPT_BUFFER);
-            }
-        }
-        let first = loop {
-            match self.mss.read_byte() {
-                Ok(byte) => break byte,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    self.ended = true;
-                    return Ok(false);
-                }
-                Err(error) => return Err(error),
-            }
-        };
-        self.bytes.push(first);
-        let (end, more) = (self.bytes.len(), self.mss.unread_buffer_len());
-        self.bytes.resize(end + more, 0);
-        let count = self.mss.read(&mut self.bytes[end..])?;
-        self.bytes.truncate(end + count);
-        Ok(true)
+        self.input.into_inner()
     }
 }

@@ -21,7 +21,7 @@ pub(super) enum Parsed<T> {
 }
 
 /// Why parsing stopped.
-enum Stop {
+pub(super) enum Stop {
     Incomplete,
     Invalid,
 }
@@ -46,13 +46,26 @@ pub(super) struct Header {
     pub(super) channels: u8,
     /// Bits per sample; `None` refers to STREAMINFO.
     pub(super) bits: Option<u32>,
-    /// Channel that holds the difference of two, with one more bit per sample.
-    side: Option<u8>,
+    /// Code of the channel assignment.
+    pub(super) assignment: u8,
     /// Length in bytes.
-    len: usize,
+    pub(super) length: usize,
 }
 
 impl Header {
+    pub(super) const LEFT_SIDE: u8 = 8;
+    pub(super) const SIDE_RIGHT: u8 = 9;
+    const MID_SIDE: u8 = 10;
+
+    /// Channel that holds the difference of two, with one more bit per sample.
+    pub(super) fn side(&self) -> Option<u8> {
+        match self.assignment {
+            Self::LEFT_SIDE | Self::MID_SIDE => Some(1),
+            Self::SIDE_RIGHT => Some(0),
+            _ => None,
+        }
+    }
+
     /// Parses the header at the start of `data` and verifies its CRC-8.
     pub(super) fn parse(data: &[u8]) -> Parsed<Self> {
         match Self::try_parse(data) {
@@ -73,14 +86,9 @@ impl Header {
         valid(variable & 0xfe == 0xf8)?;
         let (block_code, rate_code) = (byte(2)? >> 4, byte(2)? & 0x0f);
         valid(block_code != 0 && rate_code != 15)?;
-        let (channel_code, bits_code) = (byte(3)? >> 4, byte(3)? >> 1 & 7);
-        valid(channel_code <= 10 && bits_code != 3 && byte(3)? & 1 == 0)?;
-        let (channels, side) = match channel_code {
-            8 => (2, Some(1)),
-            9 => (2, Some(0)),
-            10 => (2, Some(1)),
-            code => (code + 1, None),
-        };
+        let (assignment, bits_code) = (byte(3)? >> 4, byte(3)? >> 1 & 7);
+        valid(assignment <= Self::MID_SIDE && bits_code != 3 && byte(3)? & 1 == 0)?;
+        let channels = if assignment < Self::LEFT_SIDE { assignment + 1 } else { 2 };
         let bits = [None, Some(8), Some(12), None, Some(16), Some(20), Some(24), Some(32)];
         // The coded number extends UTF-8 to 36 bits (RFC 9639, section 9.1.5).
         let first = byte(4)?;
@@ -123,8 +131,8 @@ impl Header {
             rate,
             channels,
             bits: bits[usize::from(bits_code)],
-            side,
-            len: at + 1,
+            assignment,
+            length: at + 1,
         })
     }
 
@@ -159,7 +167,7 @@ pub(super) struct Walk {
 impl Walk {
     /// Starts behind `header`, with `bits` per sample.
     pub(super) fn new(header: Header, bits: u32) -> Self {
-        Self { header, bits, channel: 0, at: header.len * 8 }
+        Self { header, bits, channel: 0, at: header.length * 8 }
     }
 
     /// Length of the frame at the start of `data` in bytes, once its CRC-16 has been verified.
@@ -167,7 +175,7 @@ impl Walk {
     /// Each call gets all bytes of the frame that have arrived.
     pub(super) fn advance(&mut self, data: &[u8]) -> Parsed<usize> {
         while self.channel < self.header.channels {
-            let side = u32::from(self.header.side == Some(self.channel));
+            let side = u32::from(self.header.side() == Some(self.channel));
             let mut reader = Bits { data, at: self.at };
             match reader.subframe(self.header.samples, self.bits + side) {
                 Ok(()) => (self.at, self.channel) = (reader.at, self.channel + 1),
@@ -191,9 +199,9 @@ impl Walk {
 }
 
 /// Reader of bits, most significant first.
-struct Bits<'a> {
-    data: &'a [u8],
-    at: usize,
+pub(super) struct Bits<'a> {
+    pub(super) data: &'a [u8],
+    pub(super) at: usize,
 }
 
 impl Bits<'_> {
@@ -274,14 +282,21 @@ impl Bits<'_> {
         (self.data.len() * 8).saturating_sub(self.at)
     }
 
-    /// A number of 1 to 32 bits.
-    fn take(&mut self, count: usize) -> Result<u32, Stop> {
+    /// A number of at most 57 bits.
+    pub(super) fn take(&mut self, count: usize) -> Result<u64, Stop> {
         if self.left() < count {
             return Err(Stop::Incomplete);
         }
-        let value = (self.word() >> (64 - count)) as u32;
+        let value = self.word().checked_shr(64 - count as u32).unwrap_or(0);
         self.at += count;
         Ok(value)
+    }
+
+    /// A number of at most 57 bits in two's complement.
+    pub(super) fn signed(&mut self, count: usize) -> Option<i64> {
+        let value = self.take(count).ok()? as i64;
+        let shift = 64 - count as u32;
+        Some(value.checked_shl(shift).map_or(0, |value| value >> shift))
     }
 
     fn skip(&mut self, count: usize) -> Result<(), Stop> {
@@ -293,7 +308,7 @@ impl Bits<'_> {
     }
 
     /// Number of zeros before the next one.
-    fn unary(&mut self) -> Result<usize, Stop> {
+    pub(super) fn unary(&mut self) -> Result<usize, Stop> {
         let mut total = 0;
         loop {
             let there = self.left().min(57);

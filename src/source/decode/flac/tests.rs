@@ -1,11 +1,12 @@
-use std::io::{self, Cursor};
+use std::io::{self, Cursor, Read};
 use std::process::{Command, Stdio};
 use std::time::{Duration as Wait, Instant};
 
 use crossbeam_channel::{Receiver, unbounded};
 
 use symphonia::core::checksum::{Crc8Ccitt, Crc16Ansi};
-use symphonia::core::io::{Monitor, ReadOnlySource};
+use symphonia::core::formats::probe::{Score, Scoreable};
+use symphonia::core::io::{Monitor, ReadOnlySource, ScopedStream};
 
 use super::*;
 
@@ -19,13 +20,21 @@ fn encoded(seconds: f64, rate: u32, channels: usize, options: &[&str]) -> (Vec<u
             ((state >> 16) as i16 / 4).to_le_bytes()
         })
         .collect();
+    let (bps, rate, channels) =
+        ("--bps=16", format!("--sample-rate={rate}"), format!("--channels={channels}"));
+    let options = [&[bps, rate.as_str(), channels.as_str()], options].concat();
+    (run_flac(pcm, &options), samples as u64)
+}
+
+/// Encodes raw PCM with `flac`, the reference encoder.
+fn run_flac(pcm: Vec<u8>, options: &[&str]) -> Vec<u8> {
     let mut flac = Command::new("flac")
-        .args(["--silent", "--force-raw-format", "--endian=little", "--sign=signed", "--bps=16", "--stdout"])
-        .args([format!("--sample-rate={rate}"), format!("--channels={channels}")])
+        .args(["--silent", "--force-raw-format", "--endian=little", "--sign=signed", "--stdout"])
         .args(options)
         .arg("-")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .expect("`flac` is needed (apt-get install flac)");
     let mut input = flac.stdin.take().unwrap();
@@ -33,7 +42,22 @@ fn encoded(seconds: f64, rate: u32, channels: usize, options: &[&str]) -> (Vec<u
     let output = flac.wait_with_output().unwrap();
     writer.join().unwrap();
     assert!(output.status.success());
-    (output.stdout, samples as u64)
+    output.stdout
+}
+
+/// What symphonia decodes of a stream, interleaved.
+fn decoded(bytes: Vec<u8>) -> Vec<i32> {
+    let mut reader = open(bytes).unwrap();
+    let mut samples = Vec::new();
+    let Some(CodecParameters::Audio(params)) = reader.tracks()[0].codec_params.clone() else { panic!() };
+    let mut codec =
+        symphonia::default::get_codecs().make_audio_decoder(&params, &Default::default()).unwrap();
+    while let Some(packet) = reader.next_packet().unwrap() {
+        let mut block = Vec::new();
+        codec.decode(&packet).unwrap().copy_to_vec_interleaved::<i32>(&mut block);
+        samples.extend(block);
+    }
+    samples
 }
 
 /// What a demuxer says of a stream.
@@ -286,4 +310,39 @@ fn headers_in_vain_take_no_quadratic_time() {
     let begun = Instant::now();
     let _ = open(hostile);
     assert!(begun.elapsed() < Wait::from_secs(60), "{:?}", begun.elapsed());
+}
+
+/// The reference decoder is lossless; so are we, up to 32 bits with a difference of 33.
+#[test]
+fn samples_of_any_width_are_those_that_were_encoded() {
+    let mut state = 1_u32;
+    let mut noise = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state as i32
+    };
+    let frames: Vec<[i32; 2]> = (0..30_000)
+        .map(|at| {
+            let wave = (f64::from(at) * 0.05).sin() * 1.9e9;
+            let noise = noise() >> 12;
+            match at / 6000 {
+                // Channels alike, opposite, unlike, extreme, and one of them constant.
+                0 => [wave as i32, (wave as i32).saturating_add(noise)],
+                1 => [wave as i32, -(wave as i32) + noise],
+                2 => [noise << 6, wave as i32],
+                3 => [i32::MAX - (at & 1), i32::MIN + noise.abs()],
+                _ => [-5, noise >> 4],
+            }
+        })
+        .collect();
+    for bits in [8, 16, 24, 32] {
+        let (shift, bytes) = (32 - bits, bits as usize / 8);
+        let expected: Vec<i32> = frames.iter().flatten().map(|sample| sample >> shift << shift).collect();
+        let pcm: Vec<u8> =
+            expected.iter().flat_map(|x| (x >> shift).to_le_bytes()[..bytes].to_vec()).collect();
+        for options in [&["-0"][..], &["-5"], &["-8"], &["-3", "-m"], &["-0", "-m"]] {
+            let width = format!("--bps={bits}");
+            let options = [&[width.as_str(), "--channels=2", "--sample-rate=44100"], options];
+            assert!(decoded(run_flac(pcm.clone(), &options.concat())) == expected, "{options:?}");
+        }
+    }
 }
