@@ -24,11 +24,28 @@ def put(target, name, content):
 
 
 def sounds():
-    sound("s16.wav", "-ar", "8000")
     sound("f32.wav", "-ar", "8000", "-c:a", "pcm_f32le")
     sound("adpcm.wav", "-c:a", "adpcm_ima_wav")
     sound("s24.aiff", "-ar", "8000", "-c:a", "pcm_s24be")
-    sound("flac.flac", "-ac", "2")
+    wav = sound("s16.wav", "-ar", "8000")
+    head, audio = wav.split(b"data", 1)
+    put("decode", "no-sizes.wav", head[:4] + bytes(4) + head[8:] + b"data" + bytes(4) + audio[4:])
+    odd = b"fact\0\0\0\0LIST\x05\0\0\0INFOx"
+    put("decode", "chunks.wav", head + odd + b"data" + audio + b"LIST\x04\0\0\0INFO")
+    put("decode", "twice.wav", wav + wav)
+    sound("rf64.wav", "-ar", "8000", "-rf64", "always")
+    sound("mp3.wav", "-b:a", "32k", "-c:a", "libmp3lame")
+    sound("ms.wav", "-c:a", "adpcm_ms")
+    sound("s16.w64", "-ar", "8000")
+    sound("sowt.aiff", "-ar", "8000", "-c:a", "pcm_s16le")
+    sound("s16.au", "-ar", "8000")
+    sound("f32.caf", "-ar", "8000", "-c:a", "pcm_f32le")
+    sound("ima.caf", "-c:a", "adpcm_ima_qt")
+    sound("s24.mov", "-ar", "8000", "-c:a", "pcm_s24be", "-movflags", "+faststart")
+    sound("ima.mov", "-c:a", "adpcm_ima_qt", "-movflags", "+faststart")
+    sound("fragmented.mov", "-ar", "8000", "-c:a", "pcm_s16le", "-movflags", "frag_keyframe+empty_moov")
+    sound("ts.ts", "-c:a", "aac", "-b:a", "32k")
+    flac_streams(sound("flac.flac", "-ac", "2"))
     sound("flac.oga", "-c:a", "flac", "-f", "ogg")
     mp3 = sound("mp3.mp3", "-b:a", "32k")
     sound("adts.aac", "-c:a", "aac", "-b:a", "32k", "-f", "adts")
@@ -40,6 +57,27 @@ def sounds():
     sound("fragmented.mp4", "-c:a", "aac", "-b:a", "32k", "-movflags", "frag_keyframe+empty_moov+default_base_moof")
     sound("opus.webm", "-c:a", "libopus", "-b:a", "16k", "-ar", "48000")
     put("decode", "damaged.mp3", mp3[:500] + b"\xff\xfb\x00garbage" * 8 + mp3[500:])
+
+
+def flac_streams(flac):
+    """Native FLAC that was joined in the middle, damaged, tagged, and begun again with other parameters."""
+    start = 4
+    while True:
+        last, length = flac[start] & 0x80, int.from_bytes(flac[start + 1 : start + 4], "big")
+        start += 4 + length
+        if last:
+            break
+    # Two frames are enough.
+    second = flac.index(b"\xff\xf8", start + 2)
+    end = flac.index(b"\xff\xf8", second + 2)
+    frames = flac[start:end]
+    cue_sheet = bytes(136) + b"\x80" + bytes(258) + b"\x01"
+    picture = b"\x06\0\1\0" + b"\xff" * 100
+    put("decode", "joined-flac", frames[40:])
+    put("decode", "blocks-flac", flac[:42] + b"\x05\0\1\x8c" + cue_sheet + picture + frames + b"TAG" + bytes(125))
+    put("decode", "damaged-flac", flac[:42] + frames[:1000] + b"fLaC\xff\xf8" + frames[1000:])
+    silence = bytes.fromhex("fff8c91800") + b"\xc2" + bytes(6)
+    put("decode", "chain-flac", b"fLaC\x80" + flac[5:42] + frames + b"fLaC\x80" + flac[5:42] + frames + silence)
 
 
 def cuts(*sizes):

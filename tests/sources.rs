@@ -84,6 +84,28 @@ fn every_codec_decodes_as_ffmpeg_does() {
     check("s24.wav", &["-c:a", "pcm_s24le"], 0);
     check("f32.wav", &["-c:a", "pcm_f32le"], 0);
     check("s16.aiff", &["-c:a", "pcm_s16be"], 0);
+    check("sowt.aiff", &["-c:a", "pcm_s16le"], 0);
+    check("float.aiff", &["-c:a", "pcm_f32be"], 0);
+    check("rf64.wav", &["-c:a", "pcm_s24le", "-rf64", "always"], 0);
+    check("s64.wav", &["-c:a", "pcm_s64le"], 0);
+    check("a-law.wav", &["-c:a", "pcm_alaw"], 0);
+    check("ima.wav", &["-c:a", "adpcm_ima_wav"], 0);
+    check("ms.wav", &["-c:a", "adpcm_ms"], 0);
+    check("mp3.wav", &["-c:a", "libmp3lame"], 0);
+    check("x.w64", &["-c:a", "pcm_s24le"], 0);
+    check("x.au", &["-c:a", "pcm_s16be"], 0);
+    check("mu-law.au", &["-c:a", "pcm_mulaw"], 0);
+    check("little.caf", &["-c:a", "pcm_f32le"], 0);
+    check("big.caf", &["-c:a", "pcm_s24be"], 0);
+    for codec in
+        ["u8", "s8", "s16le", "s16be", "s24le", "s24be", "s32le", "s32be", "f32le", "f32be", "f64le", "mulaw"]
+    {
+        let codec = format!("pcm_{codec}");
+        check(&format!("{codec}.mov"), &["-c:a", &codec], 0);
+        let fragmented = ["-c:a", &codec, "-movflags", "+frag_keyframe+empty_moov"];
+        check(&format!("{codec}-fragments.mov"), &fragmented, 0);
+    }
+    check("ima.mov", &["-c:a", "adpcm_ima_qt"], 0);
     check("x.flac", &[], 0);
     check("cbr.mp3", &["-c:a", "libmp3lame", "-b:a", "128k"], 0);
     check("vbr.mp3", &["-c:a", "libmp3lame", "-q:a", "3"], 0);
@@ -410,6 +432,90 @@ fn containers_come_through_a_pipe() {
     if cfg!(feature = "opus") {
         check(format!("ffmpeg -v error -i {flac} -f ogg -c:a libopus -"));
     }
+}
+
+/// Writers to a pipe cannot know how long the audio will be, and state 0 or a maximum.
+#[test]
+fn headers_without_a_length_come_through_a_pipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let stop = Stop::new().unwrap();
+    for (name, package) in
+        [("ffmpeg", "ffmpeg"), ("sox", "sox"), ("mpg123", "mpg123"), ("opusdec", "opus-tools")]
+    {
+        tool(name, package);
+    }
+    let check = |shell: &str, into_file: &str| {
+        let shell = format!("cd {} && {shell}", folder.path().display());
+        let heard = drain(&mut *piped("-", &shell, &stop).unwrap()).unwrap();
+        let into_file = format!("cd {} && {into_file}", folder.path().display());
+        assert!(tool("sh", "dash").args(["-c", &into_file]).status().unwrap().success());
+        let theirs = decode_with_ffmpeg(&folder.path().join("kept.wav"));
+        let alike = correlation(&heard.interleaved, &theirs);
+        println!("{shell}: {} samples, {} in a file, correlation {alike:.6}", heard.end, theirs.len() / 2);
+        assert_eq!(heard.interleaved.len(), theirs.len(), "{shell}");
+        assert!(alike > 0.999 && heard.gaps.is_empty() && heard.corrupt == 0, "{shell}: {alike}");
+    };
+    encode(folder.path(), "x.flac", 44_100, 2, &[]);
+    encode(folder.path(), "x.mp3", 44_100, 2, &["-c:a", "libmp3lame"]);
+    let plain = "ffmpeg -v error -y -i x.flac kept.wav";
+    for (format, codecs) in [
+        ("wav", &["pcm_u8", "pcm_s16le", "pcm_f64le"][..]),
+        ("wav -rf64 always", &["pcm_s24le"]),
+        ("w64", &["pcm_s16le", "pcm_f32le"]),
+        ("aiff", &["pcm_s16be", "pcm_s16le", "pcm_f32be"]),
+        ("au", &["pcm_s16be", "pcm_f32be"]),
+        ("caf", &["pcm_s16be", "pcm_f32le"]),
+    ] {
+        for codec in codecs {
+            check(&format!("ffmpeg -v error -i x.flac -c:a {codec} -f {format} -"), plain);
+        }
+    }
+    for format in ["wav", "aiff", "aifc", "au"] {
+        check(&format!("sox x.flac -t {format} - | cat"), plain);
+    }
+    // RIFF of 36 bytes and data of 0; then both of 2^31 - 1.
+    check("mpg123 -q -w - x.mp3", "mpg123 -q -w kept.wav x.mp3");
+    if cfg!(feature = "opus") {
+        encode(folder.path(), "x.opus", 48_000, 2, &["-c:a", "libopus"]);
+        check("opusdec --quiet --force-wav x.opus -", "opusdec --quiet --force-wav x.opus kept.wav");
+    }
+}
+
+/// What is recognised and not decoded is named, with the command that helps, from a file and from a pipe.
+#[test]
+fn formats_that_are_not_decoded_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let stop = Stop::new().unwrap();
+    let check = |name: &str, arguments: &[&str], expected: &str| {
+        let path = encode(folder.path(), name, 48_000, 2, arguments);
+        let expected = format!("is {expected}, which genred does not decode; use `uri = \"process:\"`");
+        check_error(hear(&path), name, &expected);
+        let piped = drain(&mut *piped("-", &format!("cat {}", path.display()), &stop).unwrap());
+        check_error(piped, "standard input", &expected);
+    };
+    check("x.wv", &["-c:a", "wavpack"], "WavPack");
+    check("x.tta", &["-c:a", "tta"], "TTA (True Audio)");
+    check("x.spx", &["-c:a", "libspeex", "-ar", "16000"], "Speex in Ogg");
+    check("x.ac3", &["-c:a", "ac3"], "AC-3 (Dolby Digital)");
+    check("x.dts", &["-c:a", "dca", "-strict", "-2"], "DTS");
+    check("x.ts", &["-c:a", "aac"], "an MPEG transport stream (MPEG-TS)");
+    check("x.m2ts", &["-c:a", "aac", "-mpegts_m2ts_mode", "1"], "an MPEG transport stream (MPEG-TS)");
+    check("x.mpg", &["-c:a", "mp2", "-f", "mpeg"], "an MPEG program stream");
+    check("x.latm", &["-c:a", "aac"], "AAC in LATM/LOAS");
+    check("x.wma", &["-c:a", "wmav2"], "ASF (WMA)");
+    check("x.flv", &["-c:a", "aac", "-ar", "44100"], "Flash video (FLV)");
+    check("x.avi", &["-c:a", "mp3"], "AVI");
+    check("x.voc", &["-c:a", "pcm_u8"], "Creative Voice (VOC)");
+    check("ac3.wav", &["-c:a", "ac3"], "AC-3 in WAV");
+    check("alac.caf", &["-c:a", "alac"], "ALAC in CAF");
+    let spdif = encode(folder.path(), "x.spdif", 48_000, 2, &["-c:a", "ac3", "-f", "spdif"]);
+    let wav = folder.path().join("spdif.wav");
+    write_wav(&wav, 48_000, 2, &[]);
+    // As a recording of the digital output: integers of 16 bits instead of floats.
+    let mut bytes = std::fs::read(&wav).unwrap();
+    (bytes[20], bytes[32], bytes[34]) = (1, 4, 16);
+    std::fs::write(&wav, [bytes, std::fs::read(spdif).unwrap()].concat()).unwrap();
+    check_error(hear(&wav), "spdif.wav", "coded audio in S/PDIF bursts (IEC 61937) in WAV");
 }
 
 #[test]

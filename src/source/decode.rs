@@ -9,13 +9,18 @@ mod ahead;
 mod bits;
 mod codec_names;
 mod edits;
+mod flac;
 mod fragments;
 mod mpeg;
+mod named;
 #[cfg(feature = "opus")]
 mod opus;
+mod pcm;
+mod probe;
 mod refusal;
 mod skip;
 mod sniff;
+mod start;
 mod timeline;
 mod titles;
 mod track;
@@ -25,15 +30,12 @@ use std::fs::File;
 use std::io::{self, Cursor, Read, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
+use symphonia::core::codecs::audio::well_known::CODEC_ID_FLAC;
 use symphonia::core::errors::{Error, Result as Decoded};
-use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::well_known::FORMAT_ID_ISOMP4;
-use symphonia::core::formats::{FormatOptions, FormatReader};
-use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource};
-use symphonia::core::meta::MetadataOptions;
+use symphonia::core::formats::FormatReader;
+use symphonia::core::io::{MediaSourceStream, ReadOnlySource};
 use symphonia::core::packet::Packet;
 use symphonia::core::units::Duration;
 
@@ -48,18 +50,18 @@ pub(super) use adts::HEAD as ADTS_HEAD;
 #[cfg(feature = "net")]
 pub use adts::Runs;
 use ahead::Ahead;
-use fragments::Fragments;
 use mpeg::MpegReader;
-use refusal::{Refusal, undecodable, undecoded, unreadable};
+use probe::probe;
+use refusal::{Refusal, undecoded, unreadable};
 use sniff::{Kind, Peek};
 use track::{Facts, Selected, make_codec};
 use watched::Watched;
 
 /// What people are told can be read.
 const KNOWN: &str = if cfg!(feature = "opus") {
-    "known are wav, flac, mp1, mp2, mp3, ogg (vorbis, opus, flac), m4a, matroska and aac (LC), aiff"
+    "known are wav, aiff, au, caf, w64, flac, mp1, mp2, mp3, ogg (vorbis, opus, flac), m4a, mov, matroska and aac (LC)"
 } else {
-    "known are wav, flac, mp1, mp2, mp3, ogg (vorbis, flac), m4a, matroska and aac (LC), aiff"
+    "known are wav, aiff, au, caf, w64, flac, mp1, mp2, mp3, ogg (vorbis, flac), m4a, mov, matroska and aac (LC)"
 };
 
 /// Blocks are this long, in seconds: short enough for pacing, long enough to be cheap.
@@ -133,6 +135,9 @@ impl Decoder {
         let fail = |error: io::Error| unreadable(&name, &error);
         let mut again = file.try_clone().map_err(fail)?;
         let mut peek = Peek::new(&mut file);
+        if let Some(named) = peek.named().map_err(fail)? {
+            return Err(Refusal::Named(named).of(&name));
+        }
         let kind = peek.kind().and_then(|kind| peek.tracks().map(|()| kind)).map_err(fail)?;
         let (first, _) = peek.into_parts();
         file.rewind().map_err(fail)?;
@@ -159,8 +164,11 @@ impl Decoder {
         stream: impl Read + Send + Sync + 'static,
     ) -> Result<Self, SourceError> {
         let mut peek = Peek::new(stream);
-        let mut look = || Ok((peek.kind()?, peek.movie()?, peek.tracks()?));
-        let (kind, movie, ()) = look().map_err(|error: io::Error| unreadable(&name, &error))?;
+        let mut look = || Ok((peek.named()?, peek.kind()?, peek.movie()?, peek.tracks()?));
+        let (named, kind, movie, ()) = look().map_err(|error: io::Error| unreadable(&name, &error))?;
+        if let Some(named) = named {
+            return Err(Refusal::Named(named).of(&name));
+        }
         let (first, rest) = peek.into_parts();
         let facts = Facts { unknown: sniff::unknown_codec(&first, &movie), edits: movie.edits };
         let stream = Cursor::new(first).chain(rest);
@@ -188,22 +196,26 @@ impl Decoder {
                 let stream =
                     MediaSourceStream::new(Box::new(ReadOnlySource::new(stream)), Default::default());
                 let format = guarded(|| Ok(Box::new(MpegReader::new(stream)?) as Box<dyn FormatReader>));
-                Self::new(name, format, facts)
+                Self::new(name, format.map_err(Refusal::from), facts)
             }
         }
     }
 
-    fn new(name: String, format: Decoded<Box<dyn FormatReader>>, facts: Facts) -> Result<Self, SourceError> {
+    fn new(
+        name: String,
+        format: Result<Box<dyn FormatReader>, Refusal>,
+        facts: Facts,
+    ) -> Result<Self, SourceError> {
         Self::of(name, format, facts, None)
     }
 
     fn of(
         name: String,
-        format: Decoded<Box<dyn FormatReader>>,
+        format: Result<Box<dyn FormatReader>, Refusal>,
         facts: Facts,
         runs: Option<SharedRuns>,
     ) -> Result<Self, SourceError> {
-        let format = format.map_err(|error| undecodable(&name, &error))?;
+        let format = format.map_err(|refusal| refusal.of(&name))?;
         let track = Selected::new(&*format, &facts).map_err(|refusal| refusal.of(&name))?;
         let mut decoder = Self {
             name,
@@ -342,7 +354,6 @@ impl Decoder {
             let begun = match kind {
                 Kind::Refused(format) => Err(Refusal::Codec(format)),
                 _ => probe(ReadOnlySource::new(adts::Run(runs.clone())), None)
-                    .map_err(Refusal::Format)
                     .and_then(|format| Ok((Selected::new(&*format, &self.facts)?, format))),
             };
             match begun {
@@ -434,8 +445,12 @@ impl Decoder {
                 return false;
             }
         };
-        let (rate, channels, samples) =
+        let (mut rate, channels, samples) =
             (buffer.spec().rate(), buffer.spec().channels().count(), buffer.frames());
+        if track.params.codec == CODEC_ID_FLAC {
+            // Its decoder accepts rates up to 655,350 Hz only, the format 1,048,575 Hz.
+            rate = track.params.sample_rate.unwrap_or(rate);
+        }
         if samples == 0 {
             track.timeline.advance(if self.packets.paged { whole } else { 0 });
             return false;
@@ -479,25 +494,6 @@ impl Drop for Decoder {
             tracing::warn!(source = self.name, packets = self.corrupt, "corrupt packets were skipped");
         }
     }
-}
-
-fn probe(source: impl MediaSource + 'static, extension: Option<&str>) -> Decoded<Box<dyn FormatReader>> {
-    let mut hint = Hint::new();
-    if let Some(extension) = extension {
-        hint.with_extension(extension);
-    }
-    let (source, without_fragments) = Fragments::new(source);
-    let stream = MediaSourceStream::new(Box::new(source), Default::default());
-    let format = guarded(|| {
-        symphonia::default::get_probe().probe(
-            &hint,
-            stream,
-            FormatOptions::default(),
-            MetadataOptions::default(),
-        )
-    })?;
-    without_fragments.store(format.format_info().format != FORMAT_ID_ISOMP4, Ordering::Relaxed);
-    Ok(format)
 }
 
 /// Marks an error that a panic was turned into.

@@ -268,6 +268,13 @@ pub trait Source: Send {
         None
     }
 
+    /// Time spent waiting for audio from outside so far; the time in which it was not read is no part of it.
+    ///
+    /// Zero where audio comes at a pace of its own, as from capture devices.
+    fn waited(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// What keeps sound from coming, in words; absent where nothing is known to.
     fn trouble(&self) -> Option<Arc<str>> {
         None

@@ -3,8 +3,11 @@
 //! Decoders pull, and block while nothing comes. Apart from the reader they may: it gets blocks over a
 //! short queue, and can still say that nothing arrives.
 
+use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
@@ -18,7 +21,7 @@ use crate::thread::{self, Stop};
 const QUEUE: usize = 4;
 
 /// A read says [`Read::Idle`] after this long without a block.
-const PATIENCE: std::time::Duration = std::time::Duration::from_millis(250);
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Audio that is skipped at once, in seconds.
 const SKIPPED: f64 = 0.2;
@@ -45,6 +48,8 @@ pub(super) struct Shared {
     /// Set while what comes is skipped, not decoded.
     skips: AtomicBool,
     corrupt: AtomicU64,
+    /// Nanoseconds spent waiting for input.
+    waited: AtomicU64,
     title: Mutex<Option<Arc<str>>>,
     trouble: Mutex<Option<Arc<str>>>,
 }
@@ -53,6 +58,28 @@ impl Shared {
     /// Whether nobody reads any more.
     pub(super) fn is_abandoned(&self) -> bool {
         self.abandoned.load(Ordering::Relaxed)
+    }
+
+    /// Counts `time` as spent waiting for input, or for the moment at which it is due.
+    pub(super) fn add_wait(&self, time: Duration) {
+        self.waited.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// [`Stop::wait_readable`], which counts as waiting unless `descriptor` is readable at once.
+    pub(super) fn wait_readable(
+        &self,
+        stop: &Stop,
+        descriptor: BorrowedFd<'_>,
+        timeout: Duration,
+    ) -> io::Result<Option<bool>> {
+        let readable = stop.wait_readable(descriptor, Duration::ZERO)?;
+        if readable != Some(false) {
+            return Ok(readable);
+        }
+        let begun = Instant::now();
+        let readable = stop.wait_readable(descriptor, timeout);
+        self.add_wait(begun.elapsed());
+        readable
     }
 
     /// What is being played.
@@ -217,6 +244,10 @@ impl Source for Pulled {
 
     fn corrupt(&self) -> u64 {
         self.shared.corrupt.load(Ordering::Relaxed)
+    }
+
+    fn waited(&self) -> Duration {
+        Duration::from_nanos(self.shared.waited.load(Ordering::Relaxed))
     }
 
     fn title(&self) -> Option<Arc<str>> {

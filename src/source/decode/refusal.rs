@@ -6,6 +6,7 @@ use std::io;
 use symphonia::core::errors::Error;
 
 use super::KNOWN;
+use super::named::Named;
 use crate::source::SourceError;
 
 /// Why no track of a source can be decoded.
@@ -15,6 +16,14 @@ pub(super) enum Refusal {
     Format(Error),
     /// A codec that is not decoded, by name.
     Codec(String),
+    /// Its format is known, and not decoded.
+    Named(Named),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Format(error)
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -22,6 +31,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::Format(error) => error.fmt(formatter),
             Self::Codec(name) => write!(formatter, "{name} is not decoded"),
+            Self::Named(named) => write!(formatter, "{} is not decoded", named.name),
         }
     }
 }
@@ -32,6 +42,7 @@ impl Refusal {
         match self {
             Self::Format(error) => undecodable(name, &error),
             Self::Codec(codec) => undecoded(name, &codec),
+            Self::Named(named) => SourceError::Permanent(format!("`{name}` is {named}")),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 
 use super::edits::{self, Movie};
+use super::named::{self, Named};
 use super::{aac, adts, codec_names};
 
 /// Bytes that are searched for frames of an elementary stream.
@@ -65,6 +66,24 @@ impl<R: Read> Peek<R> {
         self.bytes.truncate(before + *read.as_ref().unwrap_or(&0));
         self.ended = read? == 0;
         Ok(())
+    }
+
+    /// Recognises a format that is not decoded; waits for no more bytes than that takes.
+    pub(super) fn named(&mut self) -> io::Result<Option<Named>> {
+        let mut start = 0;
+        while self.reach(start + 10)? {
+            match named::id3v2_length(&self.bytes[start..start + 10]) {
+                0 => break,
+                length => start += length,
+            }
+            if start > MAX_AHEAD {
+                return Ok(None);
+            }
+        }
+        while !self.ended && !named::is_settled(self.bytes.get(start..).unwrap_or_default()) {
+            self.more()?;
+        }
+        Ok(self.bytes.get(start..).and_then(named::named))
     }
 
     /// Tells what comes.

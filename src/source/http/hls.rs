@@ -85,6 +85,7 @@ fn hold(block: &Block, feed: &Mutex<Feed>, pacer: &mut Pacer, watch: &Watch) {
     let (ahead, target) = lock(feed).ahead();
     let now = Instant::now();
     let due = now + pacer.wait(now, clock::length(block).as_secs_f64(), ahead, target);
+    watch.shared.add_wait(due.saturating_duration_since(now));
     loop {
         let left = due.saturating_duration_since(Instant::now());
         if left.is_zero() || watch.check().is_err() || watch.stop.wait(left.min(LOOK_UP)) {

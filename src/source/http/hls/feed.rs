@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use url::Url;
@@ -129,7 +130,10 @@ impl Feed {
     /// The next of what was fetched; `None` at the end.
     fn receive(&mut self) -> io::Result<Option<Sound>> {
         while self.end.is_none() {
-            match self.items.recv_timeout(LOOK_UP) {
+            let begun = Instant::now();
+            let received = self.items.recv_timeout(LOOK_UP);
+            self.watch.shared.add_wait(begun.elapsed());
+            match received {
                 Ok(Item::Sound(sound)) => {
                     self.corrupt = self.corrupt.saturating_add(sound.corrupt);
                     return Ok(Some(sound));

@@ -1,0 +1,61 @@
+//! Sun and NeXT audio (`.au`, `.snd`), and the little-endian form of DEC.
+
+use symphonia::core::formats::{FORMAT_ID_NULL, FormatInfo, FormatReader};
+use symphonia::core::io::{MediaSourceStream, ReadBytes};
+
+use super::super::named::Named;
+use super::super::start::peek;
+use super::chunks::Dialect;
+use super::layout::{Layout, Order, Values};
+use super::reader::{Body, Coding, Format, demuxer};
+use super::single::Single;
+use super::{Refusal, failed, malformed};
+
+const INFO: FormatInfo = FormatInfo { format: FORMAT_ID_NULL, short_name: "au", long_name: "Sun audio" };
+
+/// There are no chunks, but tags may have been appended.
+const DIALECT: Dialect = Dialect { order: Order::Big, wide: false, padded: false, known: &[] };
+
+/// Least bytes of a header.
+const LEAST_HEAD: u64 = 24;
+
+/// Opens a Sun audio file.
+///
+/// # Errors
+/// It names a codec that is not decoded, or is cut short.
+pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Box<dyn FormatReader>, Refusal> {
+    let head = peek(&mut stream, LEAST_HEAD as usize).map_err(failed)?;
+    if head.len() < LEAST_HEAD as usize {
+        return Err(malformed("its header is cut short"));
+    }
+    let order = if head.starts_with(b"dns.") { Order::Little } else { Order::Big };
+    let [offset, size, encoding, rate, channels] = [4, 8, 12, 16, 20].map(|at| order.u32(&head, at));
+    let channels = u16::try_from(channels).ok().filter(|count| *count > 0);
+    let channels = channels.ok_or(malformed("it states no number of channels that can be"))?;
+    let coding = coding(encoding, order)?;
+    stream.ignore_bytes(u64::from(offset).max(LEAST_HEAD)).map_err(failed)?;
+    let stated = Some(size).filter(|size| *size != u32::MAX).map(u64::from);
+    let body = Body::new(stream, Single::new(DIALECT, stated, None, true));
+    Ok(demuxer(body, Format { coding, rate, channels }, 0, INFO, None)?)
+}
+
+/// Encodings, as Sun's `audio_filehdr.h` and NeXT's `soundstruct.h` number them.
+fn coding(encoding: u32, order: Order) -> Result<Coding, Refusal> {
+    let (values, width) = match encoding {
+        1 => (Values::MuLaw, 1),
+        2 => (Values::Signed, 1),
+        3 => (Values::Signed, 2),
+        4 => (Values::Signed, 3),
+        5 => (Values::Signed, 4),
+        6 => (Values::Float, 4),
+        7 => (Values::Float, 8),
+        27 => (Values::ALaw, 1),
+        23..=26 => return Err(Refusal::Named(Named::audio("ADPCM (G.721 to G.723) in AU"))),
+        _ => return Err(Refusal::Named(Named::audio("AU with a codec that is not known here"))),
+    };
+    let layout = Layout::new(values, order, width);
+    layout.map(Coding::Pcm).ok_or(malformed("its encoding is none of PCM"))
+}
+
+#[cfg(test)]
+mod tests;

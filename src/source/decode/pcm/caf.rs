@@ -1,0 +1,125 @@
+//! Apple's Core Audio Format (Apple, Core Audio Format Specification 1.0).
+
+use std::io::{Seek, SeekFrom};
+
+use symphonia::core::codecs::audio::well_known::CODEC_ID_ADPCM_IMA_QT;
+use symphonia::core::formats::well_known::FORMAT_ID_CAF;
+use symphonia::core::formats::{FormatInfo, FormatReader};
+use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes};
+
+use super::super::named::Named;
+use super::chunks::{Chunk, Dialect};
+use super::layout::{Layout, Order, Values};
+use super::reader::{Blocks, Body, Coding, Format, demuxer};
+use super::single::Single;
+use super::{Refusal, failed, malformed};
+
+const INFO: FormatInfo =
+    FormatInfo { format: FORMAT_ID_CAF, short_name: "caf", long_name: "Core Audio Format" };
+
+const DIALECT: Dialect = Dialect {
+    order: Order::Big,
+    wide: true,
+    padded: false,
+    known: &[
+        b"desc", b"data", b"pakt", b"chan", b"kuki", b"free", b"info", b"strg", b"mark", b"regn", b"inst",
+        b"midi", b"ovvw", b"peak", b"edct", b"umid", b"uuid",
+    ],
+};
+
+/// Bytes in front of the audio in a `data` chunk: the edit count.
+const DATA_HEAD: u64 = 4;
+
+/// Opens a CAF file.
+///
+/// # Errors
+/// It names a codec that is not decoded, or lacks a description or audio.
+pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Box<dyn FormatReader>, Refusal> {
+    stream.ignore_bytes(8).map_err(failed)?;
+    let mut format = None;
+    let mut audio: Option<(u64, Chunk)> = None;
+    while let Some(chunk) = DIALECT.next(&mut stream).map_err(failed)? {
+        match &chunk.id {
+            b"desc" => {
+                let content = DIALECT.read(&mut stream, chunk, 32).map_err(failed)?;
+                format = Some(description(&content)?);
+                if audio.is_some() {
+                    break;
+                }
+            }
+            b"data" if format.is_some() || !stream.is_seekable() => {
+                audio = Some((stream.pos(), chunk));
+                break;
+            }
+            b"data" => {
+                audio = audio.or(Some((stream.pos(), chunk)));
+                DIALECT.skip(&mut stream, chunk.size, false).map_err(failed)?;
+            }
+            _ => DIALECT.skip(&mut stream, chunk.size, false).map_err(failed)?,
+        }
+    }
+    let (at, chunk) = audio.ok_or(malformed("its header is not followed by audio"))?;
+    let format: Format = format.ok_or(malformed("its header does not describe the audio"))?;
+    if stream.pos() != at {
+        stream.seek(SeekFrom::Start(at)).map_err(failed)?;
+    }
+    stream.ignore_bytes(DATA_HEAD).map_err(failed)?;
+    // A size of −1 stands for all that follows.
+    let stated = (chunk.size <= u64::MAX / 2).then(|| chunk.size.saturating_sub(DATA_HEAD));
+    Ok(demuxer(Body::new(stream, Single::new(DIALECT, stated, None, true)), format, 0, INFO, None)?)
+}
+
+/// Reads the content of a `desc` chunk.
+fn description(content: &[u8]) -> Result<Format, Refusal> {
+    const IS_FLOAT: u32 = 1;
+    const IS_LITTLE_ENDIAN: u32 = 2;
+    if content.len() < 32 {
+        return Err(malformed("its `desc` chunk is cut short"));
+    }
+    let rate = f64::from_bits(Order::Big.u64(content, 0));
+    let [flags, packet, samples, channels, bits] = [12, 16, 20, 24, 28].map(|at| Order::Big.u32(content, at));
+    let channels = u16::try_from(channels).ok().filter(|count| *count > 0);
+    let channels = channels.ok_or(malformed("it states no number of channels that can be"))?;
+    let order = if flags & IS_LITTLE_ENDIAN != 0 { Order::Little } else { Order::Big };
+    let values = if flags & IS_FLOAT != 0 { Values::Float } else { Values::Signed };
+    let pcm = |values, width| {
+        Layout::new(values, order, width).map(Coding::Pcm).ok_or(malformed("its sample size is none of PCM"))
+    };
+    let coding = match &content[8..12] {
+        b"lpcm" => {
+            let frame = packet as usize / samples.max(1) as usize;
+            let is_whole = frame > 0 && frame.is_multiple_of(usize::from(channels));
+            let width = if is_whole { frame / usize::from(channels) } else { bits.div_ceil(8) as usize };
+            pcm(values, width)?
+        }
+        b"ulaw" => pcm(Values::MuLaw, 1)?,
+        b"alaw" => pcm(Values::ALaw, 1)?,
+        b"ima4" if channels <= 2 => Coding::Adpcm(Blocks {
+            codec: CODEC_ID_ADPCM_IMA_QT,
+            bytes: 34 * usize::from(channels),
+            samples: 64,
+        }),
+        b".mp1" | b".mp2" | b".mp3" => Coding::Mpeg,
+        kind => return Err(Refusal::Named(named(kind))),
+    };
+    // Rates are whole numbers in practice; what is none, or absurd, is refused with the codec.
+    Ok(Format { coding, rate: rate.round() as u32, channels })
+}
+
+/// Codecs that need the packet table.
+fn named(kind: &[u8]) -> Named {
+    Named::audio(match kind {
+        b"alac" => "ALAC in CAF",
+        b"aac " | b"aach" | b"aacl" | b"aace" | b"aacf" | b"aacp" | b"aacs" => "AAC in CAF",
+        b"opus" => "Opus in CAF",
+        b"flac" => "FLAC in CAF",
+        b"ac-3" => "AC-3 in CAF",
+        b"ilbc" => "iLBC in CAF",
+        b"samr" => "AMR in CAF",
+        b"ima4" => "ADPCM of more than two channels in CAF",
+        _ => "CAF with a codec that is not known here",
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! Uncompressed audio in QuickTime and MP4 files, fragmented or not.
+//!
+//! The sample description decides the byte order (QuickTime File Format Specification, "Sound
+//! Sample Descriptions"; ISO/IEC 23003-5). Each audio frame is a sample of its own there, so whole
+//! chunks are read at once.
+
+mod boxes;
+mod entry;
+mod fragments;
+mod tables;
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Seek, SeekFrom};
+
+use symphonia::core::formats::FormatInfo;
+use symphonia::core::formats::well_known::FORMAT_ID_ISOMP4;
+use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes};
+
+use super::super::start::{peek, rewound};
+use super::reader::{Body, Format, Stretch, Stretches, demuxer};
+use super::{Opened, Refusal, failed};
+use boxes::Head;
+use entry::Entry;
+use fragments::Defaults;
+
+const INFO: FormatInfo =
+    FormatInfo { format: FORMAT_ID_ISOMP4, short_name: "isomp4", long_name: "ISO base media file" };
+
+/// Largest `moov` box that is looked at here.
+const LARGEST_MOOV: u64 = 16 << 20;
+
+/// Most boxes in front of it.
+const MOST_BOXES: usize = 64;
+
+/// Whether a file begins as one of QuickTime or MP4 does.
+pub(super) fn begins(first: &[u8]) -> bool {
+    matches!(first.get(4..8), Some(b"ftyp" | b"moov" | b"mdat" | b"wide" | b"free" | b"skip" | b"pnot"))
+}
+
+/// Opens a file if the first audio track that can be decoded is uncompressed.
+///
+/// # Errors
+/// All its audio is encoded in ways that are not decoded.
+pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Opened, Refusal> {
+    let mut taken = Vec::new();
+    let moov = find_moov(&mut stream, &mut taken).map_err(failed)?;
+    let found = moov.as_deref().map(audio_track).transpose()?.flatten();
+    let Some(Found { track, format, extents, defaults }) = found else {
+        return Ok(Opened::Elsewhere(rewound(stream, taken).map_err(failed)?));
+    };
+    let audio = Audio { extents: extents.into(), defaults, ends: None };
+    Ok(Opened::Here(demuxer(Body::new(stream, audio), format, track, INFO, None)?))
+}
+
+/// Reads up to the `moov` box and returns its content. What was read of a stream is kept in `taken`.
+fn find_moov(stream: &mut MediaSourceStream<'_>, taken: &mut Vec<u8>) -> io::Result<Option<Vec<u8>>> {
+    for _ in 0..MOST_BOXES {
+        let Some(head) = boxes::head(&peek(stream, 16)?) else { return Ok(None) };
+        let content = head.size.map(|size| size.saturating_sub(head.length));
+        if &head.kind == b"moov" {
+            let Some(count) = content.filter(|count| *count <= LARGEST_MOOV) else { return Ok(None) };
+            let mut moov = Vec::new();
+            let whole = count + head.length;
+            stream.by_ref().take(whole).read_to_end(&mut moov)?;
+            if !stream.is_seekable() {
+                taken.extend_from_slice(&moov);
+            }
+            moov.drain(..(head.length as usize).min(moov.len()));
+            return Ok(Some(moov).filter(|moov| moov.len() as u64 == count));
+        }
+        match (head.size, stream.is_seekable()) {
+            (Some(size), true) => {
+                let to = stream.pos().saturating_add(size);
+                if stream.byte_len().is_some_and(|length| to > length) {
+                    return Ok(None);
+                }
+                stream.seek(SeekFrom::Start(to))?;
+            }
+            // Audio in front of its description is lost to a stream.
+            (Some(size), false)
+                if !matches!(&head.kind, b"mdat" | b"moof") && taken.len() as u64 + size <= LARGEST_MOOV =>
+            {
+                stream.by_ref().take(size).read_to_end(taken)?;
+            }
+            _ => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+/// An uncompressed track.
+struct Found {
+    track: u32,
+    format: Format,
+    /// Positions and lengths of its audio.
+    extents: Vec<(u64, u64)>,
+    /// What its fragments need not repeat; absent where there are none.
+    defaults: Option<Defaults>,
+}
+
+/// The first audio track that can be decoded, if it is uncompressed.
+fn audio_track(moov: &[u8]) -> Result<Option<Found>, Refusal> {
+    let mut refused = None;
+    for (_, trak) in boxes::all(moov).filter(|(kind, _)| kind == b"trak") {
+        let Some(media) = boxes::find(trak, &[b"mdia"]) else { continue };
+        let is_audio = boxes::find(media, &[b"hdlr"]).and_then(|hdlr| hdlr.get(8..12)) == Some(b"soun");
+        let table = boxes::find(media, &[b"minf", b"stbl"]);
+        let (true, Some(table)) = (is_audio, table) else { continue };
+        match boxes::find(table, &[b"stsd"]).map(entry::parse) {
+            Some(Entry::Pcm(format, frame)) => {
+                let Some(track) = boxes::track_id(trak) else { continue };
+                let extents = tables::extents(table, frame);
+                let defaults = boxes::find(moov, &[b"mvex"]).map(|mvex| Defaults::of(mvex, track, frame));
+                return Ok(Some(Found { track, format, extents, defaults }));
+            }
+            Some(Entry::Named(named)) => refused = refused.or(Some(named)),
+            Some(Entry::Other) => return Ok(None),
+            None => {}
+        }
+    }
+    refused.map_or(Ok(None), |named| Err(Refusal::Named(named)))
+}
+
+/// The audio of one track.
+struct Audio {
+    /// Positions and lengths that are still to be read.
+    extents: VecDeque<(u64, u64)>,
+    /// Set where fragments follow.
+    defaults: Option<Defaults>,
+    /// Where the box ends that holds them.
+    ends: Option<u64>,
+}
+
+impl Stretches for Audio {
+    fn next(&mut self, stream: &mut MediaSourceStream<'static>) -> io::Result<Option<Stretch>> {
+        loop {
+            if let Some((at, bytes)) = self.extents.pop_front() {
+                return Ok(go_to(stream, at)?.then_some(Stretch { bytes: Some(bytes), joined: true }));
+            }
+            let Some(defaults) = &self.defaults else { return Ok(None) };
+            if let Some(end) = self.ends.take()
+                && !go_to(stream, end)?
+            {
+                return Ok(None);
+            }
+            let begin = stream.pos();
+            let Some(Head { kind, size: Some(size), length }) = boxes::head(&peek(stream, 16)?) else {
+                return Ok(None);
+            };
+            self.ends = Some(begin.saturating_add(size));
+            if &kind == b"moof" {
+                let mut moof = Vec::new();
+                stream.by_ref().take(size.min(LARGEST_MOOV)).read_to_end(&mut moof)?;
+                let content = moof.get(length as usize..).unwrap_or_default();
+                self.extents = defaults.extents(content, begin).into();
+                // They lie in the box behind.
+                if let Some(Head { size, .. }) = boxes::head(&peek(stream, 16)?) {
+                    self.ends = size.map(|size| stream.pos().saturating_add(size));
+                }
+            }
+        }
+    }
+}
+
+/// Positions `stream` at `to`; `false` where it cannot get there.
+fn go_to(stream: &mut MediaSourceStream<'_>, to: u64) -> io::Result<bool> {
+    let at = stream.pos();
+    if stream.byte_len().is_some_and(|length| to > length) {
+        return Ok(false);
+    }
+    if to < at {
+        return Ok(stream.is_seekable() && stream.seek(SeekFrom::Start(to)).is_ok());
+    }
+    match stream.ignore_bytes(to - at) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        done => done.map(|()| true),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+//! Sample descriptions of audio.
+
+use symphonia::core::codecs::audio::well_known::CODEC_ID_ADPCM_IMA_QT;
+
+use super::super::super::named::Named;
+use super::super::layout::{Layout, Order, Values};
+use super::super::reader::{Blocks, Coding, Format};
+use super::boxes::{find, number, word};
+
+/// What a track holds.
+pub(super) enum Entry {
+    /// Audio that is read here, and the bytes of what the file counts as a sample.
+    Pcm(Format, u64),
+    /// Audio that is not decoded.
+    Named(Named),
+    /// Audio that another demuxer reads, or none.
+    Other,
+}
+
+/// Fields of a sample description.
+struct Fields<'a> {
+    kind: [u8; 4],
+    channels: u32,
+    bits: u32,
+    rate: f64,
+    /// Flags of linear PCM (version 2).
+    flags: Option<u32>,
+    /// The boxes behind.
+    boxes: &'a [u8],
+}
+
+/// Reads the first description of an `stsd` box.
+pub(super) fn parse(stsd: &[u8]) -> Entry {
+    let Some(fields) = fields(stsd) else { return Entry::Other };
+    if let Some(named) = named(&fields.kind) {
+        return Entry::Named(named);
+    }
+    let Some(channels) = u16::try_from(fields.channels).ok().filter(|count| *count > 0) else {
+        return Entry::Other;
+    };
+    let (coding, bytes) = match coding(&fields, channels) {
+        Some(coding) => coding,
+        None => return Entry::Other,
+    };
+    Entry::Pcm(Format { coding, rate: fields.rate.round() as u32, channels }, bytes as u64)
+}
+
+fn fields(stsd: &[u8]) -> Option<Fields<'_>> {
+    let size = word(stsd, 8)? as usize;
+    let entry = stsd.get(8..8_usize.checked_add(size)?.min(stsd.len()))?;
+    let kind = *entry.get(4..8)?.first_chunk::<4>()?;
+    let short = |at: usize| number(entry.get(at..at + 2)?).map(|number| number as u32);
+    let mut fields = Fields {
+        kind,
+        channels: short(24)?,
+        bits: short(26)?,
+        rate: f64::from(word(entry, 32)?) / 65_536.0,
+        flags: None,
+        boxes: &[],
+    };
+    let behind = match short(16)? {
+        0 => 36,
+        1 => 52,
+        2 => {
+            fields.rate = f64::from_bits(number(entry.get(40..48)?)?);
+            fields.channels = word(entry, 48)?;
+            fields.bits = word(entry, 56)?;
+            fields.flags = word(entry, 60);
+            72
+        }
+        _ => return None,
+    };
+    fields.boxes = entry.get(behind..).unwrap_or_default();
+    Some(fields)
+}
+
+/// Encoding of uncompressed audio, and bytes of what the file counts as a sample.
+fn coding(fields: &Fields<'_>, channels: u16) -> Option<(Coding, usize)> {
+    let bytes = (fields.bits as usize).div_ceil(8);
+    // `enda` is 1 where the bytes are little-endian.
+    let enda = find(fields.boxes, &[b"wave", b"enda"]).or_else(|| find(fields.boxes, &[b"enda"]));
+    let stated = match enda.and_then(|enda| number(enda.get(..2)?)) {
+        Some(1) => Order::Little,
+        _ => Order::Big,
+    };
+    let (values, order, width) = match &fields.kind {
+        b"twos" => (Values::Signed, Order::Big, bytes),
+        b"sowt" => (Values::Signed, Order::Little, bytes),
+        b"raw " | b"NONE" | [0, 0, 0, 0] if bytes <= 1 => (Values::Unsigned, Order::Big, 1),
+        b"raw " | b"NONE" | [0, 0, 0, 0] => (Values::Signed, Order::Big, bytes),
+        b"in24" => (Values::Signed, stated, 3),
+        b"in32" => (Values::Signed, stated, 4),
+        b"fl32" => (Values::Float, stated, 4),
+        b"fl64" => (Values::Float, stated, 8),
+        b"ulaw" => (Values::MuLaw, Order::Big, 1),
+        b"alaw" => (Values::ALaw, Order::Big, 1),
+        b"lpcm" => linear(fields.flags, bytes),
+        b"ipcm" | b"fpcm" => {
+            // ISO/IEC 23003-5, 5.1: bit 0 of the flags is little-endian.
+            let config = find(fields.boxes, &[b"pcmC"])?;
+            let order = if config.get(4)? & 1 != 0 { Order::Little } else { Order::Big };
+            let values = if &fields.kind == b"fpcm" { Values::Float } else { Values::Signed };
+            (values, order, usize::from(*config.get(5)?).div_ceil(8))
+        }
+        b"ima4" if channels <= 2 => {
+            let bytes = 34 * usize::from(channels);
+            let blocks = Blocks { codec: CODEC_ID_ADPCM_IMA_QT, bytes, samples: 64 };
+            return Some((Coding::Adpcm(blocks), bytes));
+        }
+        _ => return None,
+    };
+    let layout = Layout::new(values, order, width)?;
+    let frame = layout.width * usize::from(channels);
+    Some((Coding::Pcm(layout), frame))
+}
+
+/// Linear PCM by the flags of version 2 (Core Audio, `kAudioFormatFlag…`).
+fn linear(flags: Option<u32>, bytes: usize) -> (Values, Order, usize) {
+    const IS_FLOAT: u32 = 1;
+    const IS_BIG_ENDIAN: u32 = 2;
+    const IS_SIGNED: u32 = 4;
+    let flags = flags.unwrap_or(IS_BIG_ENDIAN | IS_SIGNED);
+    let order = if flags & IS_BIG_ENDIAN != 0 { Order::Big } else { Order::Little };
+    let values = match flags {
+        _ if flags & IS_FLOAT != 0 => Values::Float,
+        _ if flags & IS_SIGNED != 0 => Values::Signed,
+        _ => Values::Unsigned,
+    };
+    (values, order, bytes)
+}
+
+/// Codecs that are not decoded (the registration authority's list, mp4ra.org, and QuickTime's).
+fn named(kind: &[u8; 4]) -> Option<Named> {
+    Some(Named::audio(match kind {
+        b"ac-3" | b"sac3" => "AC-3 in MP4",
+        b"ec-3" => "E-AC-3 in MP4",
+        b"ac-4" => "AC-4 in MP4",
+        b"dtsc" | b"dtse" | b"dtsh" | b"dtsl" | b"dts+" | b"dts-" | b"dtsx" => "DTS in MP4",
+        b"mlpa" => "Dolby TrueHD in MP4",
+        b"samr" | b"sawb" | b"sawp" => "AMR in MP4",
+        b"sqcp" | b"Qclp" => "QCELP in MP4",
+        b"sevc" => "EVRC in MP4",
+        b"mha1" | b"mha2" | b"mhm1" | b"mhm2" => "MPEG-H 3D Audio in MP4",
+        b"MAC3" | b"MAC6" => "MACE in QuickTime",
+        b"QDM2" | b"QDMC" => "QDesign Music in QuickTime",
+        b"agsm" => "GSM 6.10 in QuickTime",
+        b"ms\x00\x02" | b"ms\x00\x11" => "Microsoft ADPCM in QuickTime",
+        b"spex" => "Speex in MP4",
+        _ => return None,
+    }))
+}

@@ -1,0 +1,316 @@
+//! Packets of a container whose audio lies in stretches of bytes.
+
+use std::io::{self, Cursor, Read};
+
+use symphonia::core::audio::Channels;
+use symphonia::core::codecs::CodecParameters;
+use symphonia::core::codecs::audio::well_known::CODEC_ID_ADPCM_IMA_WAV;
+use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters};
+use symphonia::core::errors::{Error, Result as Decoded, SeekErrorKind};
+use symphonia::core::formats::{
+    FormatInfo, FormatOptions, FormatReader, MediaInfo, SeekMode, SeekTo, SeekedTo, Track,
+};
+use symphonia::core::io::{MediaSourceStream, ReadOnlySource};
+use symphonia::core::meta::{Metadata, MetadataLog, MetadataRevision};
+use symphonia::core::packet::Packet;
+use symphonia::core::units::{Duration, Timestamp};
+use symphonia::default::formats::{AdtsReader, MpaReader};
+
+use super::super::mpeg::MpegReader;
+use super::super::sniff::{Kind, Peek};
+use super::layout::Layout;
+
+/// Packets a second of uncompressed audio.
+const PACKETS_A_SECOND: u32 = 50;
+
+/// Samples per channel that a packet of blocks holds at least.
+const PACKET_SAMPLES: u64 = 512;
+
+/// Audio in consecutive bytes of a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stretch {
+    /// Its length; absent where it goes on to the end of the stream.
+    pub(super) bytes: Option<u64>,
+    /// Whether it goes on with the frame that the last one ended in.
+    pub(super) joined: bool,
+}
+
+/// Finds the audio in a container.
+pub(super) trait Stretches: Send + Sync {
+    /// Positions `stream` at the next stretch; `None` at the end of the audio.
+    ///
+    /// # Errors
+    /// What reading or seeking reports.
+    fn next(&mut self, stream: &mut MediaSourceStream<'static>) -> io::Result<Option<Stretch>>;
+}
+
+/// Audio bytes of a container, front to back.
+pub(super) struct Body {
+    stream: MediaSourceStream<'static>,
+    stretches: Box<dyn Stretches>,
+    /// Bytes left of the stretch at hand.
+    left: u64,
+    ended: bool,
+}
+
+/// How [`Body::fill`] ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Filled {
+    Full,
+    /// The next bytes begin a new frame.
+    Break,
+    End,
+}
+
+impl Body {
+    pub(super) fn new(stream: MediaSourceStream<'static>, stretches: impl Stretches + 'static) -> Self {
+        Self { stream, stretches: Box::new(stretches), left: 0, ended: false }
+    }
+
+    /// Appends to `bytes` until they are `target`, or a frame is broken off.
+    fn fill(&mut self, bytes: &mut Vec<u8>, target: usize) -> io::Result<Filled> {
+        while bytes.len() < target {
+            if self.left == 0 && !self.advance(bytes.is_empty())? {
+                return Ok(if self.ended { Filled::End } else { Filled::Break });
+            }
+            let at = bytes.len();
+            let count = usize::try_from(self.left).unwrap_or(usize::MAX).min(target - at);
+            bytes.resize(at + count, 0);
+            let read = self.read_some(&mut bytes[at..]);
+            bytes.truncate(at + *read.as_ref().unwrap_or(&0));
+            if read? == 0 && count > 0 {
+                return Ok(Filled::End);
+            }
+        }
+        Ok(Filled::Full)
+    }
+
+    /// Goes on to the next stretch; `false` at the end, and before one that is not joined unless
+    /// `anywhere` is set.
+    fn advance(&mut self, anywhere: bool) -> io::Result<bool> {
+        if self.ended {
+            return Ok(false);
+        }
+        let Some(next) = self.stretches.next(&mut self.stream)? else {
+            self.ended = true;
+            return Ok(false);
+        };
+        self.left = next.bytes.unwrap_or(u64::MAX);
+        Ok(anywhere || next.joined)
+    }
+
+    /// Reads from the stretch at hand; 0 ends the audio.
+    fn read_some(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.stream.read(buffer)?;
+        self.left -= (count as u64).min(self.left);
+        self.ended |= count == 0 && !buffer.is_empty();
+        if self.ended {
+            self.left = 0;
+        }
+        Ok(count)
+    }
+}
+
+impl Read for Body {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.left == 0 {
+            if self.ended || !self.advance(true)? {
+                return Ok(0);
+            }
+        }
+        let count = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        self.read_some(&mut buffer[..count])
+    }
+}
+
+/// Encoding of the audio in a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Coding {
+    Pcm(Layout),
+    Adpcm(Blocks),
+    /// Frames of MPEG audio of any layer.
+    Mpeg,
+    /// Frames of AAC with ADTS headers.
+    Adts,
+}
+
+/// Compressed blocks of constant size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Blocks {
+    pub(super) codec: AudioCodecId,
+    /// Bytes of one.
+    pub(super) bytes: usize,
+    /// Samples per channel of one.
+    pub(super) samples: u64,
+}
+
+/// Description of the audio in a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Format {
+    pub(super) coding: Coding,
+    /// Hertz, as stated.
+    pub(super) rate: u32,
+    /// Channels, as stated.
+    pub(super) channels: u16,
+}
+
+/// Makes the demuxer of audio that was found.
+///
+/// # Errors
+/// Where MPEG audio or AAC is stated and none is there.
+pub(super) fn demuxer(
+    body: Body,
+    format: Format,
+    track: u32,
+    info: FormatInfo,
+    tags: Option<MetadataRevision>,
+) -> Decoded<Box<dyn FormatReader>> {
+    let nested = |body| MediaSourceStream::new(Box::new(ReadOnlySource::new(body)), Default::default());
+    let (codec, bytes, samples, count) = match &format.coding {
+        Coding::Mpeg => return mpeg(body),
+        Coding::Adts => {
+            return Ok(Box::new(AdtsReader::try_new(nested(body), FormatOptions::default())?));
+        }
+        Coding::Pcm(layout) => {
+            let frame = layout.width * usize::from(format.channels);
+            (layout.codec, frame, 1, u64::from(format.rate / PACKETS_A_SECOND).max(1))
+        }
+        // Blocks with bytes to spare have to begin a packet each.
+        Coding::Adpcm(blocks) if blocks.is_tight(format.channels) => {
+            (blocks.codec, blocks.bytes, blocks.samples, (PACKET_SAMPLES / blocks.samples).max(1))
+        }
+        Coding::Adpcm(blocks) => (blocks.codec, blocks.bytes, blocks.samples, 1),
+    };
+    if format.rate == 0 {
+        return Err(Error::Unsupported("its sample rate is not within 1000 to 768000 Hz"));
+    }
+    if bytes == 0 {
+        return Err(Error::Unsupported("it states no channels"));
+    }
+    // More are refused by whoever opens a codec; until then nothing is allocated for them.
+    let channels = Channels::Discrete(format.channels);
+    let mut params = AudioCodecParameters::new();
+    params
+        .for_codec(codec)
+        .with_sample_rate(format.rate)
+        .with_channels(channels)
+        .with_max_frames_per_packet(count * samples)
+        .with_frames_per_block(samples);
+    let mut described = Track::new(track);
+    described.with_codec_params(CodecParameters::Audio(params));
+    let mut metadata = MetadataLog::default();
+    if let Some(tags) = tags {
+        metadata.push(tags);
+    }
+    Ok(Box::new(Demuxer {
+        body,
+        layout: if let Coding::Pcm(layout) = format.coding { Some(layout) } else { None },
+        unit: Unit { bytes, samples, count },
+        info,
+        media: MediaInfo::from_track(&described),
+        tracks: vec![described],
+        metadata,
+        pending: Vec::new(),
+        position: 0,
+    }))
+}
+
+impl Blocks {
+    /// Whether the samples of a block fill it to the last byte.
+    fn is_tight(&self, channels: u16) -> bool {
+        let channels = usize::from(channels);
+        self.codec != CODEC_ID_ADPCM_IMA_WAV || self.bytes.is_multiple_of(4 * channels.max(1))
+    }
+}
+
+/// Makes the demuxer of frames of MPEG audio.
+fn mpeg(body: Body) -> Decoded<Box<dyn FormatReader>> {
+    let mut peek = Peek::new(body);
+    let kind = peek.kind()?;
+    let (first, body) = peek.into_parts();
+    let whole = ReadOnlySource::new(Cursor::new(first).chain(body));
+    let stream = MediaSourceStream::new(Box::new(whole), Default::default());
+    Ok(match kind {
+        Kind::Mpeg => Box::new(MpegReader::new(stream)?),
+        _ => Box::new(MpaReader::try_new(stream, FormatOptions::default())?),
+    })
+}
+
+/// What packets are made of.
+struct Unit {
+    /// Bytes that can be decoded by themselves: a frame of PCM, or a block.
+    bytes: usize,
+    /// Samples per channel in those.
+    samples: u64,
+    /// Units in a packet.
+    count: u64,
+}
+
+struct Demuxer {
+    body: Body,
+    /// Absent of blocks.
+    layout: Option<Layout>,
+    unit: Unit,
+    info: FormatInfo,
+    media: MediaInfo,
+    tracks: Vec<Track>,
+    metadata: MetadataLog,
+    /// Bytes that are in no packet yet.
+    pending: Vec<u8>,
+    /// Samples per channel so far.
+    position: u64,
+}
+
+impl FormatReader for Demuxer {
+    fn format_info(&self) -> &FormatInfo {
+        &self.info
+    }
+
+    fn media_info(&self) -> &MediaInfo {
+        &self.media
+    }
+
+    fn metadata(&mut self) -> Metadata<'_> {
+        self.metadata.metadata()
+    }
+
+    fn tracks(&self) -> &[Track] {
+        &self.tracks
+    }
+
+    fn seek(&mut self, _: SeekMode, _: SeekTo) -> Decoded<SeekedTo> {
+        Err(Error::SeekError(SeekErrorKind::Unseekable))
+    }
+
+    fn next_packet(&mut self) -> Decoded<Option<Packet>> {
+        let Unit { bytes, samples, count } = self.unit;
+        loop {
+            let filled = self.body.fill(&mut self.pending, bytes * count as usize)?;
+            let units = self.pending.len() / bytes;
+            if units == 0 {
+                // Part of a frame is no sound; part of a block is not worth a codec's while.
+                self.pending.clear();
+                match filled {
+                    Filled::End => return Ok(None),
+                    _ => continue,
+                }
+            }
+            let mut data = std::mem::take(&mut self.pending);
+            data.truncate(units * bytes);
+            if let Some(layout) = &self.layout {
+                layout.reduce(&mut data);
+            }
+            let length = units as u64 * samples;
+            let start = Timestamp::new(i64::try_from(self.position).unwrap_or(i64::MAX));
+            self.position += length;
+            return Ok(Some(Packet::new(self.tracks[0].id, start, Duration::new(length), data)));
+        }
+    }
+
+    fn into_inner<'s>(self: Box<Self>) -> MediaSourceStream<'s>
+    where
+        Self: 's,
+    {
+        self.body.stream
+    }
+}

@@ -1,0 +1,207 @@
+//! WAVE in RIFF, RIFX (big-endian), RF64 (EBU Tech 3306) and BW64 (ITU-R BS.2088).
+
+use std::io::{self, Seek, SeekFrom};
+
+use symphonia::core::formats::well_known::FORMAT_ID_WAVE;
+use symphonia::core::formats::{FormatInfo, FormatReader};
+use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes};
+use symphonia::core::meta::MetadataRevision;
+
+use super::super::start::peek;
+use super::chunks::{Chunk, Dialect, Follows};
+use super::layout::Order;
+use super::reader::{Body, Format, Stretch, Stretches, demuxer};
+use super::{Refusal, bursts, failed, malformed, tags, wave_format};
+
+pub(super) const INFO: FormatInfo =
+    FormatInfo { format: FORMAT_ID_WAVE, short_name: "wave", long_name: "Waveform Audio File Format" };
+
+/// Chunks of WAVE files.
+const KNOWN: &[&[u8; 4]] = &[
+    b"fmt ", b"data", b"fact", b"LIST", b"ds64", b"JUNK", b"junk", b"PAD ", b"FLLR", b"bext", b"iXML",
+    b"axml", b"chna", b"cue ", b"smpl", b"inst", b"plst", b"labl", b"note", b"ltxt", b"PEAK", b"id3 ",
+    b"ID3 ", b"DISP", b"afsp", b"acid", b"strc", b"cart", b"levl", b"link", b"umid", b"_PMX", b"minf",
+    b"elm1", b"regn", b"DGDA", b"LGWV", b"r64m", b"slnt", b"wavl", b"RIFF",
+];
+
+/// Most bytes of a chunk's content that are looked at.
+const LONGEST_CONTENT: usize = 16 * 1024;
+
+/// Sizes that state nothing.
+const UNKNOWN: u64 = u32::MAX as u64;
+
+/// Header of a file, up to its audio.
+struct Header {
+    dialect: Dialect,
+    format: Format,
+    /// Bytes of audio by the header; absent where it states none.
+    data: Option<u64>,
+    /// Where the file ends by the header.
+    end: Option<u64>,
+    tags: Option<MetadataRevision>,
+}
+
+/// Opens a WAVE file.
+///
+/// # Errors
+/// It names a codec that is not decoded, or lacks a description or audio.
+pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Box<dyn FormatReader>, Refusal> {
+    let header = header(&mut stream)?;
+    bursts::refuse(&mut stream, &header.format)?;
+    let format = header.format.clone();
+    let tags = header.tags.clone();
+    let chunks = Chunks { header, begin: 0, first: true };
+    Ok(demuxer(Body::new(stream, chunks), format, 0, INFO, tags)?)
+}
+
+/// Reads chunks up to the audio.
+fn header(stream: &mut MediaSourceStream<'_>) -> Result<Header, Refusal> {
+    let begin = stream.pos();
+    let head = peek(stream, 12).map_err(failed)?;
+    let order = if head.starts_with(b"RIFX") { Order::Big } else { Order::Little };
+    let dialect = Dialect { order, wide: false, padded: true, known: KNOWN };
+    let is_wide = head.starts_with(b"RF64") || head.starts_with(b"BW64");
+    stream.ignore_bytes(12).map_err(failed)?;
+    let mut size = Some(u64::from(order.u32(&head, 4))).filter(|size| (4..UNKNOWN).contains(size));
+    let (mut format, mut wide_data, mut info) = (None, None, None);
+    // Where audio came before its description: its position and size.
+    let mut audio: Option<(u64, Chunk)> = None;
+    while let Some(chunk) = dialect.next(stream).map_err(failed)? {
+        match &chunk.id {
+            b"fmt " => {
+                let content = format_content(&dialect, stream, chunk)?;
+                format = Some(wave_format::parse(&content, order)?);
+                if audio.is_some() {
+                    break;
+                }
+            }
+            b"ds64" if is_wide => {
+                let content = dialect.read(stream, chunk, 28).map_err(failed)?;
+                let stated =
+                    |at| Some(order.u64(&content, at)).filter(|size| (1..u64::MAX / 2).contains(size));
+                (size, wide_data) = (stated(0), stated(8));
+            }
+            b"LIST" => {
+                let content = dialect.read(stream, chunk, LONGEST_CONTENT).map_err(failed)?;
+                info = info.or_else(|| tags::of_info_list(&content, order));
+            }
+            b"data" if format.is_some() || !stream.is_seekable() => {
+                audio = Some((stream.pos(), chunk));
+                break;
+            }
+            b"data" => {
+                audio = audio.or(Some((stream.pos(), chunk)));
+                dialect.skip(stream, chunk.size, chunk.size % 2 == 1).map_err(failed)?;
+            }
+            _ => dialect.skip(stream, chunk.size, chunk.size % 2 == 1).map_err(failed)?,
+        }
+    }
+    let (at, chunk) = audio.ok_or(malformed("its header is not followed by audio"))?;
+    let format = format.ok_or(malformed("its header does not describe the audio"))?;
+    if stream.pos() != at {
+        stream.seek(SeekFrom::Start(at)).map_err(failed)?;
+    }
+    let data = match (chunk.size, is_wide) {
+        (UNKNOWN, true) => wide_data,
+        (UNKNOWN, false) => None,
+        (size, _) => Some(size),
+    };
+    let end = size.map(|size| begin.saturating_add(8).saturating_add(size));
+    Ok(Header { dialect, format, data, end, tags: info })
+}
+
+/// Content of the `fmt ` chunk. A size that takes in the next chunk is corrected.
+fn format_content(
+    dialect: &Dialect,
+    stream: &mut MediaSourceStream<'_>,
+    chunk: Chunk,
+) -> Result<Vec<u8>, Refusal> {
+    let next = peek(stream, 64).map_err(failed)?;
+    let begins =
+        |at: usize| next.get(at..at + 4).is_some_and(|id| KNOWN.iter().any(|known| known[..] == *id));
+    let size = [14, 16, 18, 40].into_iter().find(|at| begins(*at)).map_or(chunk.size, |at| {
+        // Beyond 16 bytes a shorter size is content that looks like a chunk, or is right.
+        chunk.size.min(at as u64).max(14)
+    });
+    dialect.read(stream, Chunk { size, ..chunk }, 64).map_err(failed)
+}
+
+/// The `data` chunks of a file.
+struct Chunks {
+    header: Header,
+    /// Where the stretch at hand begins.
+    begin: u64,
+    first: bool,
+}
+
+impl Chunks {
+    fn stretch(&mut self, stream: &MediaSourceStream<'_>, bytes: Option<u64>) -> Option<Stretch> {
+        self.begin = stream.pos();
+        self.header.data = bytes;
+        Some(Stretch { bytes, joined: false })
+    }
+
+    /// The next `data` chunk, from `chunk` on.
+    fn search(
+        &mut self,
+        stream: &mut MediaSourceStream<'static>,
+        mut chunk: Chunk,
+    ) -> io::Result<Option<Stretch>> {
+        loop {
+            match &chunk.id {
+                b"data" => {
+                    let bytes = Some(chunk.size).filter(|size| *size != UNKNOWN);
+                    return Ok(self.stretch(stream, bytes));
+                }
+                // Programs that record for hours begin again where a size would overflow.
+                b"RIFF" if !stream.is_seekable() => return self.restart(stream),
+                _ => {}
+            }
+            if stream.ignore_bytes(chunk.size.saturating_add(chunk.size % 2)).is_err() {
+                return Ok(None);
+            }
+            match self.header.dialect.next(stream)? {
+                Some(next) => chunk = next,
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// Goes on with another file behind this one, if its audio is alike.
+    fn restart(&mut self, stream: &mut MediaSourceStream<'static>) -> io::Result<Option<Stretch>> {
+        use symphonia::core::io::SeekBuffered;
+        stream.seek_buffered_rel(-8);
+        match header(stream) {
+            Ok(header) if header.format == self.header.format => {
+                let bytes = header.data;
+                self.header = header;
+                Ok(self.stretch(stream, bytes))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+impl Stretches for Chunks {
+    fn next(&mut self, stream: &mut MediaSourceStream<'static>) -> io::Result<Option<Stretch>> {
+        let stated = self.header.data;
+        if std::mem::take(&mut self.first) {
+            return Ok(self.stretch(stream, stated));
+        }
+        let Some(stated) = stated else { return Ok(None) };
+        let end = self.begin.saturating_add(stated);
+        let settled = stated > 0 && self.header.end.is_some_and(|whole| whole.abs_diff(end) <= 1);
+        let odd = stated % 2 == 1;
+        match self.header.dialect.follows(stream, odd, self.header.end, settled)? {
+            Follows::End => Ok(None),
+            Follows::Chunk(chunk) => self.search(stream, chunk),
+            Follows::Audio => {
+                self.header.data = None;
+                Ok(Some(Stretch { bytes: None, joined: true }))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! Sony Wave64: WAVE with sizes of 64 bits and GUIDs for identifiers.
+
+use std::io;
+
+use symphonia::core::formats::FormatReader;
+use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes};
+
+use super::super::start::peek;
+use super::layout::Order;
+use super::reader::{Body, Format, Stretch, Stretches, demuxer};
+use super::riff::INFO;
+use super::{Refusal, bursts, failed, malformed, wave_format};
+
+/// The GUID at the start.
+pub(super) const RIFF: [u8; 16] = *b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00";
+
+/// How the GUIDs of chunks end, after four letters.
+const GUID: [u8; 12] = [0xf3, 0xac, 0xd3, 0x11, 0x8c, 0xd1, 0x00, 0xc0, 0x4f, 0x8e, 0xdb, 0x8a];
+
+/// Bytes of a GUID and a size, which counts them too.
+const HEAD: u64 = 24;
+
+/// Opens a Wave64 file.
+///
+/// # Errors
+/// It names a codec that is not decoded, or lacks a description or audio.
+pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Box<dyn FormatReader>, Refusal> {
+    let lacks = malformed("its header is not followed by audio");
+    stream.ignore_bytes(HEAD + 16).map_err(failed)?;
+    let mut format = None;
+    loop {
+        let head = peek(&mut stream, HEAD as usize).map_err(failed)?;
+        if head.get(4..16) != Some(&GUID[..]) {
+            return Err(lacks);
+        }
+        stream.ignore_bytes(HEAD).map_err(failed)?;
+        let size = Order::Little.u64(&head, 16).saturating_sub(HEAD);
+        match &head[..4] {
+            b"data" => {
+                let format: Format = format.ok_or(malformed("its header does not describe the audio"))?;
+                bursts::refuse(&mut stream, &format)?;
+                let body = Body::new(stream, Audio { stated: size, first: true });
+                return Ok(demuxer(body, format, 0, INFO, None)?);
+            }
+            b"fmt " => {
+                let content = peek(&mut stream, size.min(64) as usize).map_err(failed)?;
+                format = Some(wave_format::parse(&content, Order::Little)?);
+            }
+            _ => {}
+        }
+        let end = size.checked_next_multiple_of(8).unwrap_or(u64::MAX);
+        if stream.byte_len().is_some_and(|length| stream.pos().saturating_add(end) > length) {
+            return Err(lacks);
+        }
+        stream.ignore_bytes(end).map_err(failed)?;
+    }
+}
+
+/// The one `data` chunk.
+struct Audio {
+    stated: u64,
+    first: bool,
+}
+
+impl Stretches for Audio {
+    fn next(&mut self, stream: &mut MediaSourceStream<'static>) -> io::Result<Option<Stretch>> {
+        if std::mem::take(&mut self.first) {
+            return Ok(Some(Stretch { bytes: Some(self.stated), joined: false }));
+        }
+        let padding = (self.stated.wrapping_neg() % 8) as usize;
+        let next = peek(stream, padding + HEAD as usize)?;
+        let is_end = |at: usize| next.get(at + 4..at + 16).is_none_or(|guid| guid == GUID);
+        if std::mem::replace(&mut self.stated, u64::MAX) == u64::MAX || is_end(padding) || is_end(0) {
+            return Ok(None);
+        }
+        Ok(Some(Stretch { bytes: None, joined: true }))
+    }
+}
+
+#[cfg(test)]
+mod tests;
