@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Address, device_hint};
+use super::{Address, device_hint, redact};
 use crate::audio::SampleRate;
 
 /// One source, validated.
@@ -155,11 +155,26 @@ impl Uri {
             _ if scheme.contains(['/', '.']) || std::path::Path::new(text).exists() => {
                 Ok(Self::File(text.into()))
             }
-            _ => Err(UriError(device_hint::of_scheme(scheme, rest).unwrap_or_else(|| format!(
-                "`{text}` has an unknown scheme `{scheme}:`; known are `file:`, `device:`, `stdin:`, `http:`, `https:` and `process:` (write `./{text}` for a file of that name)"
-            )))),
+            _ => Err(UriError(
+                device_hint::of_scheme(scheme, rest).unwrap_or_else(|| unknown_scheme(scheme, text)),
+            )),
         }
     }
+}
+
+fn unknown_scheme(scheme: &str, text: &str) -> String {
+    let shown = redact(text);
+    // What ffmpeg opens and genred does not.
+    if ["rtsp", "rtsps", "rtmp", "rtp", "udp", "srt", "mms", "ftp"]
+        .contains(&scheme.to_ascii_lowercase().as_str())
+    {
+        return format!(
+            "`{shown}` has the scheme `{scheme}:`, which ffmpeg can read; write `uri = \"process:\"` and `command = [\"ffmpeg\", \"-v\", \"error\", \"-i\", \"{shown}\", \"-f\", \"wav\", \"-\"]`"
+        );
+    }
+    format!(
+        "`{shown}` has an unknown scheme `{scheme}:`; known are `file:`, `device:`, `stdin:`, `http:`, `https:` and `process:` (write `./{shown}` for a file of that name)"
+    )
 }
 
 fn parse_device(rest: &str) -> Uri {
@@ -192,6 +207,11 @@ fn parse_pcm(scheme: &str, text: &str, rest: &str) -> Result<Option<PcmFormat>, 
         return Ok(None);
     }
     let query = rest.strip_prefix('?').ok_or_else(|| {
+        if scheme == "process" {
+            return UriError(
+                "a program stands in `command`, not in `uri`; write `uri = \"process:\"` and `command = [\"PROGRAM\", \"ARGUMENT\", …]`".into(),
+            );
+        }
         UriError(format!(
             "`{text}`: parameters start with `?`, as in `{scheme}:?format=s16le&rate=16000&channels=1`"
         ))
@@ -302,6 +322,8 @@ mod tests {
         check("stdin:?codec=x", "unknown parameter `codec`");
         check("gopher:x", "unknown scheme `gopher:`");
         check("process:", "process:");
+        check("process:ffmpeg -i x", "a program stands in `command`");
+        check("rtsp://me:secret@h/x", "`rtsp://h/x` has the scheme `rtsp:`, which ffmpeg can read");
         check("process:?format=s16le&rate=16000&channels=2", "process:?format=s16le&rate=16000&channels=2");
         check("http://a/b", "http://a/b");
         check("HTTPS://me:secret@a:8443/b?token=x&c=d", "https://a:8443/b?token=***&c=d");
