@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Address;
+use super::{Address, process_hint, redact};
 use crate::audio::SampleRate;
 
 /// One source, validated.
@@ -133,6 +133,9 @@ impl Uri {
             return Err(UriError("an empty address; give a file, `-`, `device:default` or `stdin:?format=s16le&rate=16000&channels=1`".into()));
         }
         let Some((scheme, rest)) = text.split_once(':') else { return Ok(Self::File(text.into())) };
+        if let Some(error) = spoken_by_others(text, scheme, rest) {
+            return Err(error);
+        }
         match scheme {
             "device" => Ok(parse_device(rest)),
             "file" => parse_file(text, rest),
@@ -152,6 +155,30 @@ impl Uri {
             ))),
         }
     }
+}
+
+/// Schemes of network streams that ffmpeg opens, and this program does not.
+const STREAMING: [&str; 18] = [
+    "rtsp", "rtsps", "rtmp", "rtmps", "rtmpe", "rtmpt", "rtp", "srtp", "udp", "udplite", "tcp", "srt",
+    "rist", "mms", "mmsh", "mmst", "ftp", "sftp",
+];
+
+/// Schemes that some directories of radios write for `http`.
+const AS_HTTP: [&str; 3] = ["icy", "icyx", "shout"];
+
+/// Advice for addresses of other network protocols.
+fn spoken_by_others(text: &str, scheme: &str, rest: &str) -> Option<UriError> {
+    let is_one_of = |known: &[&str]| known.iter().any(|known| known.eq_ignore_ascii_case(scheme));
+    let address = rest.strip_prefix("//")?;
+    let shown = redact(text);
+    if is_one_of(&AS_HTTP) {
+        let shown = redact(&format!("http://{address}"));
+        return Some(UriError(format!("`{scheme}:` is a name for HTTP; write `{shown}`")));
+    }
+    is_one_of(&STREAMING).then(|| {
+        let hint = process_hint(&shown);
+        UriError(format!("`{shown}` is read by no source of this program; {hint}"))
+    })
 }
 
 fn parse_device(rest: &str) -> Uri {
@@ -292,6 +319,14 @@ mod tests {
         check("stdin:?format=s16le&rate=16000&channels=0", "channels `0` is not");
         check("stdin:?codec=x", "unknown parameter `codec`");
         check("gopher:x", "unknown scheme `gopher:`");
+        check(
+            "rtsp://me:secret@a/b",
+            "`rtsp://a/b` is read by no source of this program; use `uri = \"process:\"`",
+        );
+        check("SRT://a:9000?mode=caller", "\"-i\", \"SRT://a:9000?mode=caller\"");
+        check("mms://a/b", "`command = [\"ffmpeg\"");
+        check("icy://a:8000/b", "write `http://a:8000/b`");
+        check("http://a/b|User-Agent=c", "http://a/b|User-Agent=c");
         check("process:", "process:");
         check("process:?format=s16le&rate=16000&channels=2", "process:?format=s16le&rate=16000&channels=2");
         check("http://a/b", "http://a/b");

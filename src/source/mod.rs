@@ -11,13 +11,18 @@ mod decode;
 #[cfg(feature = "device")]
 mod device;
 mod file;
+pub mod folder;
+mod hint;
 #[cfg(feature = "net")]
 #[doc(hidden)]
 pub mod http;
 mod live;
+pub mod playlist;
 mod process;
 mod pulled;
 mod stdin;
+mod text;
+mod titles;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -26,6 +31,9 @@ use std::sync::Arc;
 pub use address::{Address, redact};
 pub use bookmark::Bookmark;
 pub use config::{Pacing, PcmEncoding, PcmFormat, Process, SourceConfig, Uri, UriError};
+#[cfg(feature = "net")]
+use hint::dash_hint;
+use hint::process_hint;
 pub(crate) use process::NEEDS_COMMAND;
 
 use crate::audio::Block;

@@ -6,6 +6,7 @@
 mod feed;
 mod fetch;
 pub mod fmp4;
+pub mod frames;
 pub mod id3;
 pub mod m3u8;
 mod mpeg;
@@ -22,7 +23,9 @@ use std::time::{Duration, Instant};
 use url::Url;
 
 use self::feed::{Feed, Run};
+use self::frames::Codec;
 use self::pace::Pacer;
+use super::client::Fields;
 use super::wire::Watch;
 use crate::audio::Block;
 use crate::source::decode::Decoder;
@@ -39,27 +42,36 @@ const MAX_LEAP: f64 = 600.0;
 /// How soon the loss of the reader is noticed.
 const LOOK_UP: Duration = Duration::from_millis(250);
 
-/// Follows the stream whose playlist is `text`, from `url`, to its end, which is always one that should not have come.
-pub(super) fn follow(url: &Url, text: String, watch: &Watch, worker: &Worker) -> SourceError {
+/// Follows the stream whose playlist is `text`, from `url`, to its end, which is always one that
+/// should not have come; `fields` are sent with each request.
+pub(super) fn follow(url: &Url, text: String, fields: Fields, watch: &Watch, worker: &Worker) -> SourceError {
     let name = redact(url.as_str());
     tracing::debug!(url = name, "an HLS playlist");
-    let feed = match Feed::start(url.clone(), text, watch) {
+    let feed = match Feed::start(url.clone(), text, fields, watch) {
         Ok(feed) => Arc::new(Mutex::new(feed)),
         Err(error) => return SourceError::Transient(format!("no thread for `{name}`: {error}")),
     };
     let (mut course, mut pacer, mut silent) = (Course::default(), Pacer::default(), 0);
     loop {
-        match lock(&feed).begin() {
+        let codec = match lock(&feed).begin() {
             Ok(begun) => {
-                course.resume(begun.lost.min(MAX_LEAP));
+                match begun.lost {
+                    Some(lost) => course.resume(lost.min(MAX_LEAP)),
+                    None => course.go_on(),
+                }
                 course.add_corrupt(begun.corrupt);
+                begun.codec
             }
             Err(error) => return error,
-        }
+        };
         let mut pace = |block: &Block| hold(block, &feed, &mut pacer, watch);
-        let decoded = Decoder::from_stream(name.clone(), Run(feed.clone()))
-            .map_err(|error| (false, error))
-            .and_then(|decoder| worker.follow_on(decoder, &mut course, &mut pace));
+        let run = Run(feed.clone());
+        let decoded = match codec {
+            Codec::Adts => super::follow_runs(&name, run, worker, &mut course, &mut pace),
+            Codec::Mpeg => Decoder::from_stream(name.clone(), run)
+                .map_err(|error| (false, error))
+                .and_then(|decoder| worker.follow_on(decoder, &mut course, &mut pace)),
+        };
         if watch.check().is_err() {
             return SourceError::Transient(format!("nobody listens to `{name}` any more"));
         }

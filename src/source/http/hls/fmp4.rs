@@ -3,6 +3,7 @@
 //! The demuxer that decodes files keeps what it knows of every fragment for as long as it lives, and wants pictures and
 //! sound in turns; a stream that goes on for weeks needs neither.
 
+use super::frames;
 use crate::source::decode::core_config;
 use crate::source::http::adts;
 
@@ -146,6 +147,14 @@ fn one(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 }
 
 impl Track {
+    /// Codec of its frames.
+    pub fn codec(&self) -> frames::Codec {
+        match self.codec {
+            Codec::Aac { .. } => frames::Codec::Adts,
+            Codec::Mpeg => frames::Codec::Mpeg,
+        }
+    }
+
     /// The sound of a segment, and how many samples of it were not there or not possible.
     ///
     /// # Errors
@@ -221,6 +230,7 @@ impl Track {
             if frame.is_empty() || frame.len() > MAX_FRAME {
                 return false;
             }
+            let channels = heard_channels(frame[0], channels);
             let length = (frame.len() + adts::HEAD) as u32;
             // MPEG-4, no checksum; AAC-LC; one block.
             let head: u64 = 0xfff1 << 40
@@ -233,6 +243,18 @@ impl Track {
         }
         stream.extend_from_slice(frame);
         true
+    }
+}
+
+/// Channels of a frame of AAC that begins with `first`, where the initialisation says `stated`.
+///
+/// The first element of a frame tells mono from stereo (ISO/IEC 14496-3, 4.4.2.1): an encoder that
+/// was restarted may have replaced the initialisation that its older segments belong to.
+fn heard_channels(first: u8, stated: u8) -> u8 {
+    match (stated, first >> 5) {
+        (1 | 2, 0) => 1,
+        (1 | 2, 1) => 2,
+        _ => stated,
     }
 }
 
