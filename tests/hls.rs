@@ -277,7 +277,7 @@ fn nothing_is_missing_at_discontinuities_and_cuts() {
             .current_dir(folder.path())
             .args(["-v", "error", "-ss", "60", "-t", "60", "-i"])
             .arg(song("metal"))
-            .args(["-vn", "-map_metadata", "-1"])
+            .args(["-map", "0:a", "-map_metadata", "-1"])
             .args(arguments)
             .status()
             .unwrap();

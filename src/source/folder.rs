@@ -48,9 +48,9 @@ pub enum Named {
 pub fn named(path: &Path) -> Named {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let is = |known: &&str| known.eq_ignore_ascii_case(extension);
-    if COMPANIONS.iter().any(|known| is(&known)) {
+    if COMPANIONS.iter().any(is) {
         Named::Companion
-    } else if AUDIO.iter().any(|known| is(&known)) {
+    } else if AUDIO.iter().any(is) {
         Named::Audio
     } else {
         Named::Unknown

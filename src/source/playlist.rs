@@ -183,13 +183,9 @@ pub fn kind(content_type: &str, path: &str, first: &[u8]) -> Kind {
     {
         return Kind::Page;
     }
-    if text.starts_with('<') {
-        let after = text[1..].chars().next();
-        return if after.is_some_and(|c| c.is_alphabetic() || "?!".contains(c)) {
-            Kind::Playlist
-        } else {
-            Kind::Audio
-        };
+    if let Some(tag) = text.strip_prefix('<') {
+        let is_tag = tag.starts_with(|c: char| c.is_alphabetic() || "?!".contains(c));
+        return if is_tag { Kind::Playlist } else { Kind::Audio };
     }
     let content_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let is_list = CONTENT_TYPES.iter().any(|known| content_type.contains(known)) || is_name(path);
