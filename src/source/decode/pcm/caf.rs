@@ -7,7 +7,7 @@ use symphonia::core::formats::well_known::FORMAT_ID_CAF;
 use symphonia::core::formats::{FormatInfo, FormatReader};
 use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes};
 
-use super::super::named::Named;
+use super::super::codec_names;
 use super::chunks::{Chunk, Dialect};
 use super::layout::{Layout, Order, Values};
 use super::reader::{Blocks, Body, Coding, Format, demuxer};
@@ -100,25 +100,10 @@ fn description(content: &[u8]) -> Result<Format, Refusal> {
             samples: 64,
         }),
         b".mp1" | b".mp2" | b".mp3" => Coding::Mpeg,
-        kind => return Err(Refusal::Named(named(kind))),
+        kind => return Err(codec_names::of_caf(kind).into()),
     };
     // Rates are whole numbers in practice; what is none, or absurd, is refused with the codec.
     Ok(Format { coding, rate: rate.round() as u32, channels })
-}
-
-/// Codecs that need the packet table.
-fn named(kind: &[u8]) -> Named {
-    Named::audio(match kind {
-        b"alac" => "ALAC in CAF",
-        b"aac " | b"aach" | b"aacl" | b"aace" | b"aacf" | b"aacp" | b"aacs" => "AAC in CAF",
-        b"opus" => "Opus in CAF",
-        b"flac" => "FLAC in CAF",
-        b"ac-3" => "AC-3 in CAF",
-        b"ilbc" => "iLBC in CAF",
-        b"samr" => "AMR in CAF",
-        b"ima4" => "ADPCM of more than two channels in CAF",
-        _ => "CAF with a codec that is not known here",
-    })
 }
 
 #[cfg(test)]
