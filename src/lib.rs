@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Imports only ever point down: [`cli`] ▸ [`study`] ▸ [`engine`] ▸ [`config`] ▸ [`source`], [`sink`], [`model`] ▸ [`dsp`],
-//! [`decision`], [`learn`], `asrun` ▸ [`audio`], [`stats`], [`thread`], [`state`], [`backoff`]. `ARCHITECTURE.md` is the map, and tells the
+//! [`decision`], [`learn`], `asrun` ▸ [`audio`], [`stats`], [`thread`], [`permits`], [`state`], [`backoff`]. `ARCHITECTURE.md` is the map, and tells the
 //! invariants; `tests/tidy.rs` keeps the floors.
 
 #[cfg(feature = "log")]
@@ -26,6 +26,7 @@ pub mod dsp;
 pub mod engine;
 pub mod learn;
 pub mod model;
+pub mod permits;
 pub mod sink;
 pub mod source;
 pub mod state;

@@ -12,6 +12,8 @@ pub struct SourceCounters {
     pub scored: Counter,
     /// Patches dropped: at gaps, and where the engine could not keep up.
     pub dropped: Counter,
+    /// Audio that was skipped without being decoded, beyond the capacity of the machine, in milliseconds.
+    pub skipped_ms: Counter,
     /// Times that the capture ring overflowed.
     pub xruns: Counter,
     /// Times that the source was opened anew.
@@ -28,6 +30,8 @@ pub struct InferenceCounters {
     pub busy_ns: Counter,
     /// Patches scored.
     pub patches: Counter,
+    /// Longest time from the audio that a patch needs to its inference, in nanoseconds, since it was last taken.
+    pub delay_ns: Counter,
 }
 
 /// A count that only grows, or follows another count.
@@ -43,6 +47,16 @@ impl Counter {
     /// Sets it to a total that is counted elsewhere.
     pub fn set(&self, total: u64) {
         self.0.store(total, Relaxed);
+    }
+
+    /// Raises it to `value` if that is more.
+    pub fn raise(&self, value: u64) {
+        self.0.fetch_max(value, Relaxed);
+    }
+
+    /// Returns the count and sets it to 0.
+    pub fn take(&self) -> u64 {
+        self.0.swap(0, Relaxed)
     }
 
     /// The count so far.

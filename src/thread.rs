@@ -2,12 +2,11 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
 use rustix::event::{PollFd, PollFlags, poll};
 
 /// Tells every thread to end. Cloned freely; once set it stays set.
@@ -123,62 +122,9 @@ pub fn step_back() {
     }
 }
 
-/// Leave to compute, given back when it is dropped.
-#[derive(Debug)]
-pub struct Turn(bool);
-
-/// One for each processor.
-static TURNS: LazyLock<(Sender<()>, Receiver<()>)> = LazyLock::new(|| {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let (give, take) = bounded(processors);
-    (0..processors).for_each(|_| {
-        let _ = give.try_send(());
-    });
-    (give, take)
-});
-
-/// Waits for leave to compute, a tenth of a second at most: who keeps it too long delays others, and stops none. Sources by the hundred take it for each piece of their work, so that
-/// no more of them run at once than there are processors: however many are late, the threads that all of them
-/// wait for have little to compete with. It should not be held while waiting for anything.
-pub fn turn() -> Turn {
-    // The channel is never closed: both its ends are here.
-    Turn(TURNS.1.recv_timeout(Duration::from_millis(100)).is_ok())
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        if self.0 {
-            let _ = TURNS.0.try_send(());
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn no_more_compute_at_once_than_there_are_processors() {
-        let processors = std::thread::available_parallelism().unwrap().get();
-        let (running, most) =
-            (std::sync::atomic::AtomicUsize::new(0), std::sync::atomic::AtomicUsize::new(0));
-        std::thread::scope(|scope| {
-            for _ in 0..4 * processors {
-                scope.spawn(|| {
-                    for _ in 0..20 {
-                        let turn = turn();
-                        // Who has waited for too long goes on without leave, and is not counted.
-                        if turn.0 {
-                            most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                            std::thread::yield_now();
-                            running.fetch_sub(1, Ordering::SeqCst);
-                        }
-                    }
-                });
-            }
-        });
-        assert!((1..=processors).contains(&most.into_inner()));
-    }
 
     #[test]
     fn wait_returns_when_set_from_elsewhere() {

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The floor of each module at the top of `src`; imports only ever point down.
-const FLOORS: [(&str, u8); 17] = [
+const FLOORS: [(&str, u8); 18] = [
     ("audio", 0),
     ("backoff", 0),
     ("state", 0),
     ("stats", 0),
     ("thread", 0),
+    ("permits", 0),
     ("dsp", 1),
     ("decision", 1),
     ("learn", 1),

@@ -7,18 +7,23 @@ use super::trace::Level;
 /// Above the threshold by this many LU, silence ends: noise at the threshold must not flap.
 const HYSTERESIS_LU: f32 = 3.0;
 
+/// Longest time between two patches without a hole between them, in seconds: the longest hop, and a little.
+const LONGEST_STEP: f64 = 3.5;
+
 /// Whether it has been too quiet for too long.
 #[derive(Debug)]
 pub struct Silence {
     config: SilenceConfig,
     quiet_since: Option<f64>,
+    /// Time of the last update.
+    last: Option<f64>,
     silent: bool,
 }
 
 impl Silence {
     /// One that has heard nothing yet.
     pub fn new(config: &SilenceConfig) -> Self {
-        Self { config: config.clone(), quiet_since: None, silent: false }
+        Self { config: config.clone(), quiet_since: None, last: None, silent: false }
     }
 
     /// Goes on with another configuration.
@@ -28,6 +33,11 @@ impl Silence {
 
     /// Takes in the loudness at `time` (seconds); whether it is silent now.
     pub fn update(&mut self, time: f64, lufs_s: f32) -> bool {
+        // Audio that was not heard, as in an overload, is not known to be quiet.
+        let passed = self.last.replace(time).map_or(0.0, |last| time - last);
+        if passed > LONGEST_STEP {
+            self.quiet_since = self.quiet_since.map(|since| since + passed);
+        }
         if lufs_s < self.quiet_below() {
             self.quiet_since.get_or_insert(time);
             self.silent |= self.quiet_for(time) >= self.config.after;
@@ -72,6 +82,17 @@ impl Silence {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn silence_counts_only_while_it_is_heard() {
+        let mut silence = Silence::new(&SilenceConfig { threshold_lufs: -60.0, after: 4.0 });
+        for (time, expected) in
+            [(0.0, false), (1.0, false), (2.0, false), (20.0, false), (21.0, false), (22.0, true)]
+        {
+            assert_eq!(silence.update(time, -65.0), expected, "at {time}");
+        }
+        assert_eq!(silence.quiet_for(22.0), 4.0);
+    }
 
     #[test]
     fn it_takes_time_to_begin_and_a_margin_to_end() {

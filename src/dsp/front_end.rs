@@ -70,6 +70,8 @@ pub struct FrontEnd {
     heard: bool,
     /// How far the source has been heard, in its seconds.
     heard_to: f64,
+    /// Skipped audio, less than a hop, whose patch is not counted yet, in seconds.
+    skipped_s: f64,
     segment: Segment,
     /// Model-rate samples of one piece.
     samples: Vec<f32>,
@@ -116,6 +118,7 @@ impl FrontEnd {
             anchor: None,
             heard: false,
             heard_to: 0.0,
+            skipped_s: 0.0,
             segment: Segment::default(),
             samples: Vec::new(),
             opening: Vec::with_capacity(opening_length),
@@ -164,6 +167,15 @@ impl FrontEnd {
             self.absorb(emit);
         }
         Ok(())
+    }
+
+    /// Counts the patches of `seconds` of skipped audio: they are produced, and dropped.
+    pub fn skip(&mut self, seconds: f64) {
+        self.skipped_s += seconds;
+        let patches = (self.skipped_s / self.params.hop_seconds).floor().max(0.0);
+        self.skipped_s -= patches * self.params.hop_seconds;
+        self.counters.produced += patches as u64;
+        self.counters.dropped += patches as u64;
     }
 
     /// Hands out the patches that only wait for frames after them, or for the rest of their group, with what there is.

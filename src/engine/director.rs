@@ -1,12 +1,12 @@
 //! The thread that owns every decision: scores in, messages out.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, select};
 use jiff::Timestamp;
 
+use super::admission::Admission;
 use super::control::{Dials, Refused, Settings};
 use super::fanout::Fanout;
 use super::feature::Note;
@@ -24,6 +24,8 @@ use crate::stats::{InferenceCounters, SourceCounters};
 const STATS_EVERY: Duration = Duration::from_secs(30);
 /// How often `attributes` goes out, at most.
 const ATTRIBUTES_EVERY: Duration = Duration::from_secs(60);
+/// Reason that `stats` gives where audio of a source was skipped.
+const SKIPS: &str = "more sources than this machine can analyse: parts of the audio are skipped, and loudness and dead air are not measured in them";
 /// Labels and tags that `attributes` lists.
 const TOP: usize = 5;
 
@@ -100,6 +102,7 @@ pub struct Director {
     constants: Constants,
     desks: Vec<Desk>,
     inference: Arc<InferenceCounters>,
+    admission: Arc<Admission>,
     inbound: Inbound,
     fanout: Fanout,
     usage: Usage,
@@ -121,6 +124,8 @@ struct Desk {
     health: Health,
     /// Why it is not healthy.
     health_reason: Option<Arc<str>>,
+    /// Audio that had been skipped when `stats` last went out, in milliseconds.
+    skipped_ms: u64,
 }
 
 impl Director {
@@ -129,6 +134,7 @@ impl Director {
         constants: Constants,
         desks: Vec<SourceDesk>,
         inference: Arc<InferenceCounters>,
+        admission: Arc<Admission>,
         inbound: Inbound,
         fanout: Fanout,
     ) -> Self {
@@ -149,9 +155,10 @@ impl Director {
                 arriving: false,
                 health: Health::Starting,
                 health_reason: None,
+                skipped_ms: 0,
             })
             .collect();
-        Self { constants, desks, inference, inbound, fanout, usage: Usage::begin() }
+        Self { constants, desks, inference, admission, inbound, fanout, usage: Usage::begin() }
     }
 
     /// Runs until the infer thread has ended, or it is told to close; returns the sources that failed, with their reasons.
@@ -500,26 +507,11 @@ impl Director {
 
     fn stats(&mut self) -> payload::Stats {
         let (patches, busy_ns) = (self.inference.patches.get(), self.inference.busy_ns.get());
-        let sources: BTreeMap<_, _> = self
-            .desks
-            .iter()
-            .map(|desk| {
-                let counters = &desk.fixed.counters;
-                let stats = payload::SourceStats {
-                    state: desk.fixed.decider.verdict().state.as_str(),
-                    health: desk.health.as_str(),
-                    health_reason: desk.health_reason.clone(),
-                    produced: counters.produced.get(),
-                    scored: counters.scored.get(),
-                    dropped: counters.dropped.get(),
-                    xruns: counters.xruns.get(),
-                    reconnects: counters.reconnects.get(),
-                    latency_ms_p50: counters.latency.quantile_ms(0.5),
-                    latency_ms_p99: counters.latency.quantile_ms(0.99),
-                };
-                (desk.fixed.name.clone(), stats)
-            })
-            .collect();
+        let sources = self.desks.iter_mut().map(|desk| (desk.fixed.name.clone(), desk.stats())).collect();
+        let overload = self
+            .admission
+            .overload()
+            .map(|overload| payload::Overload { sources: overload.sources, sources_fit: overload.fit });
         payload::Stats {
             run: self.constants.run.clone(),
             ts: Timestamp::now(),
@@ -529,7 +521,34 @@ impl Director {
             rss_mb: self.usage.rss_mb(),
             cpu_cores: self.usage.cpu_cores(),
             mqtt: None,
+            overload,
             sources,
+        }
+    }
+}
+
+impl Desk {
+    /// What the source counted, and how it is since the last call.
+    fn stats(&mut self) -> payload::SourceStats {
+        let counters = &self.fixed.counters;
+        let skipped_ms = counters.skipped_ms.get();
+        let skips = std::mem::replace(&mut self.skipped_ms, skipped_ms) < skipped_ms;
+        let (health, health_reason) = match self.health {
+            Health::Healthy if skips => ("overloaded", Some(SKIPS.into())),
+            health => (health.as_str(), self.health_reason.clone()),
+        };
+        payload::SourceStats {
+            state: self.fixed.decider.verdict().state.as_str(),
+            health,
+            health_reason,
+            produced: counters.produced.get(),
+            scored: counters.scored.get(),
+            dropped: counters.dropped.get(),
+            skipped_s: Some(skipped_ms as f64 / 1000.0),
+            xruns: counters.xruns.get(),
+            reconnects: counters.reconnects.get(),
+            latency_ms_p50: counters.latency.quantile_ms(0.5),
+            latency_ms_p99: counters.latency.quantile_ms(0.99),
         }
     }
 }

@@ -7,18 +7,23 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::EngineError;
+use super::admission::Admission;
 use super::batcher::Inlet;
 use super::control::Dials;
 use super::supervisor::{Health, Next, Quiet, Supervisor};
 use crate::audio::{Block, Patch, SourceId, Span};
 use crate::dsp::{FrontEnd, LogMelParams, PatchParams, PatchView};
 use crate::model::{Cutter, Feed, Stretch};
+use crate::permits;
 use crate::source::{self, Bookmark, Pacing, Read, Source, SourceConfig, SourceError, Uri};
 use crate::stats::SourceCounters;
 use crate::thread::{self, Stop};
 
 /// Parcels of one source that may wait for inference.
 pub const IN_FLIGHT: usize = 4;
+
+/// Age at which a live source's patches are dropped, not scored: newer ones wait behind them.
+const MAX_AGE: Duration = Duration::from_millis(1500);
 
 /// The longest reason of a failure, in characters.
 const LONGEST_REASON: usize = 500;
@@ -41,6 +46,8 @@ pub struct Parcel {
     pub patches: Vec<(Patch, Instant)>,
     /// Whether it came back without an answer: what follows must not be built upon it.
     pub failed: bool,
+    /// Time after which scoring it is of no use, for live sources.
+    pub deadline: Option<Instant>,
 }
 
 /// What happened to a source.
@@ -86,6 +93,8 @@ pub struct Feature {
     pub patient: bool,
     /// What it counts.
     pub counters: Arc<SourceCounters>,
+    /// Beyond the capacity of the machine, its turns to be analysed.
+    pub admission: Arc<Admission>,
     /// Where it sends.
     pub work: Inlet,
     /// Parcels come back here; there are [`IN_FLIGHT`] of them.
@@ -111,6 +120,8 @@ struct Course {
     /// Where the last block ended, in seconds of the source's own time, and when it was read.
     heard: Option<(f64, Instant)>,
     openings: u64,
+    /// Whether the last block was skipped.
+    skipping: bool,
     /// The title that was told last.
     title: Option<Arc<str>>,
     bookmark: Bookmark,
@@ -164,6 +175,7 @@ impl Feature {
             paused: false,
             heard: None,
             openings: 0,
+            skipping: false,
             title: None,
             bookmark: Bookmark::default(),
             xruns: 0,
@@ -235,7 +247,9 @@ impl Feature {
         let offset = course.heard.map_or(0.0, |(seconds, at)| seconds + at.elapsed().as_secs_f64());
         let mut first = true;
         loop {
-            let read = match source.read(&mut block) {
+            let admitted = !course.paused && (!self.is_live() || self.admission.admits(self.id));
+            let read = if admitted { source.read(&mut block) } else { source.skip(&mut block) };
+            let read = match read {
                 Ok(read) => read,
                 Err(_) if self.stop.is_set() => return Outcome::Stopped,
                 Err(error) => return Outcome::Failed(error),
@@ -258,11 +272,20 @@ impl Feature {
                     if course.paused {
                         continue;
                     }
+                    if block.interleaved.is_empty() {
+                        self.skip(course, block.rate.seconds(block.span.len()));
+                        self.count(course, source, xruns);
+                        continue;
+                    }
+                    // Also where the source itself knows nothing of it.
+                    block.gap |= std::mem::take(&mut course.skipping);
                     let Course { front_end, packer, .. } = &mut *course;
                     packer.block_end = block.rate.seconds(block.span.end);
                     // A source that may wait for parcels must not hold up the others meanwhile.
-                    let _turn = self.is_live().then(thread::turn);
+                    let _permit = self.is_live().then(permits::acquire);
                     let pushed = front_end.push(&block, &mut |view| self.pack(packer, &view, arrived));
+                    let analysed = Duration::from_secs_f64(block.rate.seconds(block.span.len()));
+                    self.admission.count(analysed, source.lag());
                     if let Err(error) = pushed {
                         return Outcome::Failed(SourceError::Permanent(error.to_string()));
                     }
@@ -348,6 +371,15 @@ impl Feature {
         packer.cutter.lost();
     }
 
+    /// Accounts for `seconds` of skipped audio; patches that only wait for more are scored as they are.
+    fn skip(&self, course: &mut Course, seconds: f64) {
+        if !std::mem::replace(&mut course.skipping, true) {
+            self.flush(course);
+        }
+        course.front_end.skip(seconds);
+        self.counters.skipped_ms.add((seconds * 1000.0).round() as u64);
+    }
+
     /// Sends on what only waits for sound that may not come.
     fn flush(&self, course: &mut Course) {
         let Course { front_end, packer, .. } = course;
@@ -379,6 +411,7 @@ impl Feature {
         let needed_at = arrived.checked_sub(Duration::from_secs_f64(late)).unwrap_or(arrived);
         parcel.patches.push((view.patch, needed_at));
         if packer.cutter.add(view, &mut parcel.stretch) {
+            parcel.deadline = self.is_live().then(|| needed_at + MAX_AGE);
             self.work.send(Work::Parcel(parcel));
         } else {
             packer.parcel = Some(parcel);

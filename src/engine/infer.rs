@@ -72,7 +72,10 @@ impl<C: Classifier> Infer<C> {
             // A note closes the batch: what its source sent before it must be scored before it.
             let note = loop {
                 match next {
-                    Next::Work(Work::Parcel(parcel)) => batch.push(parcel),
+                    Next::Work(Work::Parcel(parcel)) => match self.is_late(&parcel) {
+                        true => self.drop_late(parcel),
+                        false => batch.push(parcel),
+                    },
                     Next::Work(Work::Note(source, what)) => break Some((source, what)),
                     Next::Nothing | Next::Ended => break None,
                 }
@@ -93,6 +96,17 @@ impl<C: Classifier> Infer<C> {
                 let _ = self.judged.send(Judged::Note(source, what));
             }
         }
+    }
+
+    /// Returns true if the time by which `parcel` had to be scored is over.
+    fn is_late(&self, parcel: &Parcel) -> bool {
+        let oldest = parcel.patches.first().map(|(_, needed_at)| needed_at.elapsed());
+        self.inference.delay_ns.raise(oldest.unwrap_or_default().as_nanos() as u64);
+        parcel.deadline.is_some_and(|deadline| Instant::now() > deadline)
+    }
+
+    fn drop_late(&mut self, parcel: Parcel) {
+        self.hand_on(&mut vec![parcel], std::iter::empty());
     }
 
     fn score(

@@ -1,5 +1,6 @@
 //! All wiring. [`run`] is the daemon, [`offline`] the same way for whole files.
 
+mod admission;
 mod batcher;
 mod control;
 mod director;
@@ -33,6 +34,7 @@ use crate::state::StateFolder;
 use crate::stats::{InferenceCounters, SourceCounters};
 use crate::thread::{Stop, join_by, spawn};
 
+use admission::Admission;
 use control::{Dials, Settings};
 use director::{Acknowledged, Constants, Director, Inbound, SourceDesk};
 use feature::{Feature, IN_FLIGHT};
@@ -148,6 +150,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
         })
         .collect();
 
+    let admission = Arc::new(Admission::new(config.sources.len(), config.hop, inference.clone()));
     let mut returns = Vec::new();
     let mut features = Vec::new();
     for (index, (entry, inlet)) in config.sources.iter().zip(inlets).enumerate() {
@@ -164,6 +167,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
             begins_after: spread(index, &config),
             patient: config.sources.len() > 1,
             counters: counters[index].clone(),
+            admission: admission.clone(),
             work: inlet,
             parcels: parcel_rx,
             stop: stop.clone(),
@@ -172,7 +176,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
 
     let (closing, closed) = bounded(0);
     let inbound = Inbound { judged: judged_rx, requests, closed };
-    let mut director = Director::new(constants, desks, inference.clone(), inbound, fanout);
+    let mut director = Director::new(constants, desks, inference.clone(), admission.clone(), inbound, fanout);
     if recall.damaged {
         director.announce_loss();
     }

@@ -53,6 +53,10 @@ fn more_than_fits_is_counted_and_every_source_has_its_turn() {
     let (inlets, work) = batcher::queues(SOURCES, IN_FLIGHT);
     let (judged_tx, judged) = bounded(10_000);
     let counters: Vec<_> = (0..SOURCES).map(|_| Arc::new(SourceCounters::default())).collect();
+    let inference = Arc::new(InferenceCounters::default());
+    // Short turns: the test needs several of them.
+    let turns = admission::Turns { wait_s: 3.0, shortest_s: 2.0, longest_s: 4.0 };
+    let admission = Arc::new(Admission::with_turns(SOURCES, 0.25, inference.clone(), turns));
     let mut returns = Vec::new();
     let mut sources = Vec::new();
     for (index, inlet) in inlets.into_iter().enumerate() {
@@ -71,6 +75,7 @@ fn more_than_fits_is_counted_and_every_source_has_its_turn() {
             begins_after: Duration::ZERO,
             patient: true,
             counters: counters[index].clone(),
+            admission: admission.clone(),
             work: inlet,
             parcels,
             stop: stop.clone(),
@@ -85,7 +90,7 @@ fn more_than_fits_is_counted_and_every_source_has_its_turn() {
         work,
         parcels: returns,
         counters: counters.clone(),
-        inference: Arc::new(InferenceCounters::default()),
+        inference,
         judged: judged_tx,
     };
     let infer = spawn("infer", move || infer.run()).unwrap();

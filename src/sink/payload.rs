@@ -287,8 +287,19 @@ pub struct Stats {
     pub cpu_cores: Option<f64>,
     /// The connection; the MQTT sink fills it in.
     pub mqtt: Option<MqttStats>,
+    /// State of an overload; `null` while all live sources are analysed without a pause.
+    pub overload: Option<Overload>,
     /// By source name.
     pub sources: BTreeMap<Arc<str>, SourceStats>,
+}
+
+/// More live sources than the machine can analyse: they take turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Overload {
+    /// Live sources that bring audio.
+    pub sources: usize,
+    /// Of them, about as many as could be analysed without a pause.
+    pub sources_fit: usize,
 }
 
 /// State of the MQTT connection.
@@ -317,6 +328,9 @@ pub struct SourceStats {
     pub scored: u64,
     /// Patches counted as dropped.
     pub dropped: u64,
+    /// Audio that was skipped because of an overload, in seconds: neither loudness nor dead air is measured in it.
+    #[serde(serialize_with = "to_3_places")]
+    pub skipped_s: Option<f64>,
     /// Times that the capture ring overflowed.
     pub xruns: u64,
     /// Times that the source was opened anew.
@@ -491,7 +505,7 @@ mod tests {
 
     #[test]
     fn stats() {
-        insta::assert_snapshot!(json(&samples::stats()), @r#"{"run":"0f1e2d3c","ts":"2026-11-03T14:03:30.000Z","execution_provider":"cpu","realtime_factor":170.123,"rss_mb":61.25,"cpu_cores":0.012,"mqtt":{"connected":true,"reconnects":2,"outbox":0},"sources":{"fm1":{"state":"music","health":"healthy","health_reason":null,"produced":188,"scored":187,"dropped":1,"xruns":0,"reconnects":0,"latency_ms_p50":7.512,"latency_ms_p99":null}}}"#);
+        insta::assert_snapshot!(json(&samples::stats()), @r#"{"run":"0f1e2d3c","ts":"2026-11-03T14:03:30.000Z","execution_provider":"cpu","realtime_factor":170.123,"rss_mb":61.25,"cpu_cores":0.012,"mqtt":{"connected":true,"reconnects":2,"outbox":0},"overload":null,"sources":{"fm1":{"state":"music","health":"healthy","health_reason":null,"produced":188,"scored":187,"dropped":1,"skipped_s":0.0,"xruns":0,"reconnects":0,"latency_ms_p50":7.512,"latency_ms_p99":null}}}"#);
     }
 
     #[test]

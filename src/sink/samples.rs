@@ -197,6 +197,7 @@ pub fn stats() -> Stats {
         produced: 188,
         scored: 187,
         dropped: 1,
+        skipped_s: Some(0.0),
         xruns: 0,
         reconnects: 0,
         latency_ms_p50: Some(7.512_345),
@@ -210,6 +211,7 @@ pub fn stats() -> Stats {
         rss_mb: Some(61.25),
         cpu_cores: Some(0.012_345),
         mqtt: Some(MqttStats { connected: true, reconnects: 2, outbox: 0 }),
+        overload: None,
         sources: [("fm1".into(), source)].into(),
     }
 }

@@ -17,6 +17,7 @@ mod opus;
 mod pcm;
 mod probe;
 mod refusal;
+mod skip;
 mod sniff;
 mod start;
 mod timeline;
@@ -38,6 +39,7 @@ use symphonia::core::units::Duration;
 
 use super::SourceError;
 use crate::audio::{Block, SampleRate, Span};
+use crate::permits;
 use crate::thread::Stop;
 #[cfg(feature = "net")]
 pub(super) use aac::core_config;
@@ -110,6 +112,10 @@ pub(super) struct Decoder {
     ended: bool,
     /// Whether the container has said anything about itself yet.
     described: bool,
+    /// Packets that may fail after a skip: codecs build upon what came before.
+    pre_roll: u32,
+    /// Whether each packet is decoded with a compute permit.
+    with_permits: bool,
 }
 
 impl Decoder {
@@ -225,6 +231,8 @@ impl Decoder {
             faults: 0,
             ended: false,
             described: false,
+            pre_roll: 0,
+            with_permits: false,
         };
         if !decoder.decode_next()? {
             return Err(SourceError::Permanent(match decoder.corrupt {
@@ -290,13 +298,19 @@ impl Decoder {
     fn decode_next(&mut self) -> Result<bool, SourceError> {
         self.packet.clear();
         self.taken = 0;
+        while let Some(packet) = self.next_packet()? {
+            if self.decode(packet) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The next packet of the track; nothing at the end.
+    fn next_packet(&mut self) -> Result<Option<Packet>, SourceError> {
         while !self.ended {
             match self.packets.next(self.track.id) {
-                Ok(Some(packet)) => {
-                    if self.decode(packet) {
-                        return Ok(true);
-                    }
-                }
+                Ok(Some(packet)) => return Ok(Some(packet)),
                 Ok(None) => self.ended = !self.begin_run(),
                 Err(Error::ResetRequired) => match Selected::new(&*self.packets.format, &self.facts) {
                     Ok(track) => {
@@ -322,7 +336,7 @@ impl Decoder {
                 }
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// Goes on with the next run of an AAC stream that can be decoded; false where there is none.
@@ -403,8 +417,20 @@ impl Decoder {
         {
             track.codec = codec;
         }
-        let buffer = match guarded(|| track.codec.decode(&packet).map(|_| ())) {
+        let decoded = {
+            let _permit = self.with_permits.then(permits::acquire);
+            guarded(|| track.codec.decode(&packet).map(|_| ()))
+        };
+        let pre_rolls = self.pre_roll > 0;
+        self.pre_roll = self.pre_roll.saturating_sub(1);
+        let buffer = match decoded {
             Ok(()) => track.codec.last_decoded(),
+            Err(error) if pre_rolls && !matches!(error, Error::Unsupported(PANICKED)) => {
+                track.timeline.advance(whole);
+                let kept = track.cut(whole, head, tail);
+                self.position += kept.end - kept.start;
+                return false;
+            }
             Err(error) => {
                 tracing::debug!(source = self.name, %error, "a damaged packet is skipped");
                 self.corrupt += 1;

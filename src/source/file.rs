@@ -11,10 +11,17 @@ use super::clock::{self, Clock};
 use super::decode::{self, Decoder};
 use super::{Pacing, Read, Source, SourceConfig, SourceError};
 use crate::audio::Block;
-use crate::thread::{self, Stop};
+use crate::permits;
+use crate::thread::Stop;
 
 /// No call blocks for longer than this.
 const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Audio that is skipped at once, in seconds.
+const SKIPPED: f64 = 0.25;
+
+/// Audio that waits for a late reader in real time, as in the buffer of a device. What is older is lost.
+const BUFFER: Duration = Duration::from_secs(2);
 
 /// What a path leads to.
 pub(super) enum Opened {
@@ -67,6 +74,8 @@ pub(super) struct FileSource {
     /// Decoded, and held back until it is due.
     held: Block,
     waiting: bool,
+    /// Time by which the last block came later than the clock.
+    lag: Duration,
     /// When the first sample would have sounded.
     begun: Option<Instant>,
     /// Where to begin again, of a file that is repeated.
@@ -125,6 +134,7 @@ impl FileSource {
             clock,
             held,
             waiting: false,
+            lag: Duration::ZERO,
             begun: None,
             repeat: None,
             rounds: 0.0,
@@ -135,14 +145,24 @@ impl FileSource {
         })
     }
 
-    /// Decodes into `held` until there is a piece, or what comes next is no part of it; `false` at the end.
-    fn fill(&mut self) -> Result<bool, SourceError> {
-        let _turn = (self.pacing == Pacing::Realtime).then(thread::turn);
-        if !std::mem::take(&mut self.ahead) && !self.decode()? {
+    /// Passes over audio into `held`, which is left without samples; `false` at the end.
+    fn skip_ahead(&mut self, seconds: f64) -> Result<bool, SourceError> {
+        if !std::mem::take(&mut self.ahead) && !self.advance(Some(seconds))? {
             return Ok(false);
         }
         std::mem::swap(&mut self.held, &mut self.spare);
-        while clock::length(&self.held) < self.piece && self.decode()? {
+        self.held.interleaved.clear();
+        Ok(true)
+    }
+
+    /// Decodes into `held` until there is a piece, or what comes next is no part of it; `false` at the end.
+    fn fill(&mut self) -> Result<bool, SourceError> {
+        let _permit = (self.pacing == Pacing::Realtime).then(permits::acquire);
+        if !std::mem::take(&mut self.ahead) && !self.advance(None)? {
+            return Ok(false);
+        }
+        std::mem::swap(&mut self.held, &mut self.spare);
+        while clock::length(&self.held) < self.piece && self.advance(None)? {
             let (held, next) = (&mut self.held, &self.spare);
             let is_part = (next.rate, next.channels) == (held.rate, held.channels)
                 && !next.gap
@@ -157,9 +177,14 @@ impl FileSource {
         Ok(true)
     }
 
-    /// Decodes the next block into `spare`, from the beginning again where the file is repeated; `false` at its end.
-    fn decode(&mut self) -> Result<bool, SourceError> {
-        if self.decoder.next(&mut self.spare)? {
+    /// Decodes the next block into `spare`, or skips so many seconds; from the beginning again where the file is
+    /// repeated. `false` at its end.
+    fn advance(&mut self, skip: Option<f64>) -> Result<bool, SourceError> {
+        let more = match skip {
+            Some(seconds) => self.decoder.skip(seconds, &mut self.spare)?,
+            None => self.decoder.next(&mut self.spare)?,
+        };
+        if more {
             // At the rate of the block, which need not be that of the end of the round before.
             let before = self.spare.rate.samples(self.rounds);
             self.spare.span.start += before;
@@ -174,28 +199,39 @@ impl FileSource {
         let name = path.display().to_string();
         self.decoder = Decoder::from_file(name, file, extension.as_deref(), self.stop.as_ref())?;
         self.rounds = self.end;
-        self.decode()
+        self.advance(skip)
     }
 
-    /// How long to wait until the last sample of the block that is held has sounded.
-    fn wait(&mut self) -> Duration {
+    /// Time until the last sample of the block that is held has sounded, and time since.
+    fn wait(&mut self) -> (Duration, Duration) {
         if self.pacing == Pacing::Fast {
-            return Duration::ZERO;
+            return (Duration::ZERO, Duration::ZERO);
         }
-        let begun = *self.begun.get_or_insert_with(Instant::now);
         // Always from the beginning: what one sleep oversleeps, the next makes up for.
+        let elapsed = self.begun.get_or_insert_with(Instant::now).elapsed();
         let end = Duration::from_secs_f64(self.held.rate.seconds(self.held.span.end));
-        end.saturating_sub(begun.elapsed())
+        (end.saturating_sub(elapsed), elapsed.saturating_sub(end))
     }
-}
 
-impl Source for FileSource {
-    fn read(&mut self, block: &mut Block) -> Result<Read, SourceError> {
+    /// Fills `held` with what comes next; `false` at the end. In real time, what a device would have lost by now is
+    /// skipped.
+    fn next_block(&mut self, skip: bool) -> Result<bool, SourceError> {
+        let behind = match (self.pacing, self.begun) {
+            (Pacing::Realtime, Some(begun)) => begun.elapsed().as_secs_f64() - self.end,
+            _ => 0.0,
+        };
+        match skip || behind > BUFFER.as_secs_f64() {
+            true => self.skip_ahead(behind.max(SKIPPED)),
+            false => self.fill(),
+        }
+    }
+
+    fn next(&mut self, block: &mut Block, skip: bool) -> Result<Read, SourceError> {
         if self.stop.as_ref().is_some_and(Stop::is_set) {
             return Ok(Read::End);
         }
         if !self.waiting {
-            match self.fill() {
+            match self.next_block(skip) {
                 // Reading ends with an error when the token is set; that one is nobody's fault.
                 _ if self.stop.as_ref().is_some_and(Stop::is_set) => return Ok(Read::End),
                 Ok(true) => {}
@@ -204,7 +240,7 @@ impl Source for FileSource {
             }
             self.waiting = true;
         }
-        let wait = self.wait();
+        let (wait, lag) = self.wait();
         if let Some(stop) = self.stop.as_ref().filter(|_| !wait.is_zero()) {
             if stop.wait(wait.min(PATIENCE)) {
                 return Ok(Read::End);
@@ -214,12 +250,62 @@ impl Source for FileSource {
             }
         }
         self.waiting = false;
+        self.lag = lag;
         std::mem::swap(block, &mut self.held);
+        if skip {
+            block.interleaved.clear();
+        }
         self.clock.stamp(block, clock::length(block));
         Ok(Read::Audio)
+    }
+}
+
+impl Source for FileSource {
+    fn read(&mut self, block: &mut Block) -> Result<Read, SourceError> {
+        self.next(block, false)
+    }
+
+    fn skip(&mut self, block: &mut Block) -> Result<Read, SourceError> {
+        self.next(block, true)
+    }
+
+    fn lag(&self) -> Duration {
+        self.lag
     }
 
     fn corrupt(&self) -> u64 {
         self.decoder.corrupt()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_that_is_late_loses_what_a_device_would_have_lost() {
+        let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/loop.mp3"));
+        let config = SourceConfig {
+            display_name: "file".into(),
+            name: "file".into(),
+            uri: crate::source::Uri::File(path.into()),
+            pacing: Pacing::Realtime,
+            start: None,
+            repeat: false,
+            reconnect_max: Duration::from_secs(60),
+            piece: Duration::ZERO,
+        };
+        let stop = Stop::new().unwrap();
+        let mut source = FileSource::new(path, File::open(path).unwrap(), &config, &stop).unwrap();
+        let mut block = Block::with_capacity(decode::ANY_RATE, 1, 0);
+        assert_eq!(source.read(&mut block).unwrap(), Read::Audio);
+        let before = block.span.end;
+        // As if nobody had read for five seconds.
+        source.begun = Instant::now().checked_sub(Duration::from_secs(5));
+        assert_eq!(source.read(&mut block).unwrap(), Read::Audio);
+        assert!(block.interleaved.is_empty() && block.span.start == before);
+        assert!((4.9..5.3).contains(&block.rate.seconds(block.span.end)), "{:?}", block.span);
+        assert_eq!(source.read(&mut block).unwrap(), Read::Audio);
+        assert!(!block.interleaved.is_empty() && block.gap);
     }
 }

@@ -71,10 +71,11 @@ impl<S: Source> Live<S> {
     }
 }
 
-impl<S: Source> Source for Live<S> {
-    fn read(&mut self, block: &mut Block) -> Result<Read, SourceError> {
+impl<S: Source> Live<S> {
+    fn next(&mut self, block: &mut Block, skip: bool) -> Result<Read, SourceError> {
         if !self.waiting {
-            match self.inner.read(&mut self.held)? {
+            let read = if skip { self.inner.skip(&mut self.held) } else { self.inner.read(&mut self.held) };
+            match read? {
                 Read::Audio => self.waiting = true,
                 other => return Ok(other),
             }
@@ -98,7 +99,20 @@ impl<S: Source> Source for Live<S> {
         }
         self.waiting = false;
         std::mem::swap(block, &mut self.held);
+        if skip {
+            block.interleaved.clear();
+        }
         Ok(Read::Audio)
+    }
+}
+
+impl<S: Source> Source for Live<S> {
+    fn read(&mut self, block: &mut Block) -> Result<Read, SourceError> {
+        self.next(block, false)
+    }
+
+    fn skip(&mut self, block: &mut Block) -> Result<Read, SourceError> {
+        self.next(block, true)
     }
 
     fn xruns(&self) -> u64 {

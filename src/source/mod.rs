@@ -10,6 +10,7 @@ mod config;
 mod decode;
 #[cfg(feature = "device")]
 mod device;
+mod device_hint;
 mod file;
 #[cfg(feature = "net")]
 #[doc(hidden)]
@@ -22,6 +23,7 @@ mod stdin;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use address::{Address, redact};
 pub use bookmark::Bookmark;
@@ -146,6 +148,20 @@ pub fn devices() -> Result<Vec<DeviceInfo>, SourceError> {
     found
 }
 
+/// Looks for a capture device as [`open`] would, without opening it.
+///
+/// # Errors
+/// [`SourceError`]: no such sound system or device; without the cargo feature `device`, always.
+pub fn look_for_device(host: Option<&str>, name: &str) -> Result<(), SourceError> {
+    #[cfg(feature = "device")]
+    return device::look(host, name);
+    #[cfg(not(feature = "device"))]
+    {
+        let _ = (host, name);
+        Err(SourceError::Permanent("this build has no capture (cargo feature `device`)".into()))
+    }
+}
+
 /// The parts of the capture path that tests reach into.
 #[cfg(feature = "device")]
 #[doc(hidden)]
@@ -202,7 +218,7 @@ pub fn open_file(path: &Path) -> Result<Box<dyn Source>, SourceError> {
 /// What a call to [`Source::read`] brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Read {
-    /// The block holds at least one sample.
+    /// The block holds at least one sample; or none, where its span was skipped (see [`Source::skip`]).
     Audio,
     /// Nothing arrived for a while (at most a quarter of a second): the caller looks at its own duties and calls again.
     Idle,
@@ -220,6 +236,22 @@ pub trait Source: Send {
     /// # Errors
     /// [`SourceError`], after which the source is dropped; [`SourceError::is_transient`] says whether opening it anew may help.
     fn read(&mut self, block: &mut Block) -> Result<Read, SourceError>;
+
+    /// Passes over what has arrived, without decoding it where the source can do so: `block` is left without samples, and its
+    /// span says which ones they would have been. The next block of [`Source::read`] begins at a gap.
+    ///
+    /// # Errors
+    /// As [`Source::read`].
+    fn skip(&mut self, block: &mut Block) -> Result<Read, SourceError> {
+        let read = self.read(block)?;
+        block.interleaved.clear();
+        Ok(read)
+    }
+
+    /// Time by which the last block came later than its source's clock; zero where the source has no clock of its own.
+    fn lag(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// Times so far that samples were lost because they were not read in time (capture devices).
     fn xruns(&self) -> u64 {

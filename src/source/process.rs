@@ -95,6 +95,23 @@ pub(super) struct ProcessSource {
 }
 
 impl ProcessSource {
+    /// Explains the end of the program's output.
+    fn checked(&self, read: Result<Read, SourceError>) -> Result<Read, SourceError> {
+        match read {
+            Ok(Read::End) if !self.stop.is_set() => {
+                Err(SourceError::Transient(self.ended("closed its standard output")))
+            }
+            Err(error) => {
+                let what = self.ended("writes what cannot be read");
+                Err(match self.group.has_ended() {
+                    true => SourceError::Transient(what),
+                    false => SourceError::Unlikely(format!("{what} ({})", redact(&error.to_string()))),
+                })
+            }
+            read => read,
+        }
+    }
+
     /// Why there is no more sound; `what` is what was noticed of it.
     fn ended(&self, what: &str) -> String {
         // The last line and the status come at about the same time as the end of the sound.
@@ -115,19 +132,13 @@ impl ProcessSource {
 
 impl Source for ProcessSource {
     fn read(&mut self, block: &mut Block) -> Result<Read, SourceError> {
-        match self.inner.read(block) {
-            Ok(Read::End) if !self.stop.is_set() => {
-                Err(SourceError::Transient(self.ended("closed its standard output")))
-            }
-            Err(error) => {
-                let what = self.ended("writes what cannot be read");
-                Err(match self.group.has_ended() {
-                    true => SourceError::Transient(what),
-                    false => SourceError::Unlikely(format!("{what} ({})", redact(&error.to_string()))),
-                })
-            }
-            read => read,
-        }
+        let read = self.inner.read(block);
+        self.checked(read)
+    }
+
+    fn skip(&mut self, block: &mut Block) -> Result<Read, SourceError> {
+        let read = self.inner.skip(block);
+        self.checked(read)
     }
 
     fn corrupt(&self) -> u64 {

@@ -20,6 +20,9 @@ const QUEUE: usize = 4;
 /// A read says [`Read::Idle`] after this long without a block.
 const PATIENCE: std::time::Duration = std::time::Duration::from_millis(250);
 
+/// Audio that is skipped at once, in seconds.
+const SKIPPED: f64 = 0.2;
+
 /// Blocks on their way to the reader; `None` says that the stream has ended.
 type Handed = Result<Option<Block>, SourceError>;
 
@@ -39,6 +42,8 @@ pub(super) struct Pulled {
 pub(super) struct Shared {
     /// The reading end is gone.
     abandoned: AtomicBool,
+    /// Set while what comes is skipped, not decoded.
+    skips: AtomicBool,
     corrupt: AtomicU64,
     title: Mutex<Option<Arc<str>>>,
     trouble: Mutex<Option<Arc<str>>>,
@@ -114,15 +119,20 @@ impl Worker {
     /// As [`Decoder::next`].
     pub(super) fn follow_on(
         &self,
-        mut decoder: Decoder,
+        decoder: Decoder,
         course: &mut Course,
         pace: &mut dyn FnMut(&Block),
     ) -> Result<bool, (bool, SourceError)> {
+        let mut decoder = decoder.with_permits();
         let (mut heard, before) = (false, course.corrupt);
         loop {
             let spare = self.returned.try_recv();
             let mut block = spare.unwrap_or_else(|_| Block::with_capacity(ANY_RATE, 1, 0));
-            let more = decoder.next(&mut block).map_err(|error| (heard, error))?;
+            let more = match self.shared.skips.load(Ordering::Relaxed) {
+                true => decoder.skip(SKIPPED, &mut block),
+                false => decoder.next(&mut block),
+            };
+            let more = more.map_err(|error| (heard, error))?;
             course.corrupt = before.saturating_add(decoder.corrupt());
             self.shared.corrupt.store(course.corrupt, Ordering::Relaxed);
             if let Some(title) = decoder.new_title() {
@@ -160,6 +170,7 @@ impl Pulled {
         let shared = Arc::new(Shared::default());
         let worker = Worker { sender, returned, shared: shared.clone() };
         thread::spawn("decode", move || {
+            thread::step_back();
             let last = body(&worker).map(|()| None);
             // A reader that is gone wants no answer.
             let _ = worker.sender.send(last);
@@ -169,8 +180,8 @@ impl Pulled {
     }
 }
 
-impl Source for Pulled {
-    fn read(&mut self, block: &mut Block) -> Result<Read, SourceError> {
+impl Pulled {
+    fn next(&mut self, block: &mut Block) -> Result<Read, SourceError> {
         let handed = match self.blocks.recv_timeout(PATIENCE) {
             // Reading ends with an error when the token is set; that one is nobody's fault.
             _ if self.stop.is_set() => return Ok(Read::End),
@@ -188,6 +199,20 @@ impl Source for Pulled {
         let _ = self.used.try_send(handed);
         self.clock.stamp(block, clock::length(block));
         Ok(Read::Audio)
+    }
+}
+
+impl Source for Pulled {
+    fn read(&mut self, block: &mut Block) -> Result<Read, SourceError> {
+        self.shared.skips.store(false, Ordering::Relaxed);
+        self.next(block)
+    }
+
+    fn skip(&mut self, block: &mut Block) -> Result<Read, SourceError> {
+        self.shared.skips.store(true, Ordering::Relaxed);
+        let read = self.next(block)?;
+        block.interleaved.clear();
+        Ok(read)
     }
 
     fn corrupt(&self) -> u64 {

@@ -72,6 +72,8 @@ struct Figures {
     produced: u64,
     scored: u64,
     dropped: u64,
+    /// Audio that was skipped because of an overload, in seconds, of all sources together.
+    skipped_s: f64,
     /// Least patches that any source was given an answer to.
     scored_least: u64,
     /// From the last sample that a patch needs to the broker's acknowledgement.
@@ -188,6 +190,7 @@ fn figures(
         produced: counters.iter().map(|counters| counters.produced.get()).sum(),
         scored: counters.iter().map(|counters| counters.scored.get()).sum(),
         dropped: counters.iter().map(|counters| counters.dropped.get()).sum(),
+        skipped_s: counters.iter().map(|counters| counters.skipped_ms.get()).sum::<u64>() as f64 / 1000.0,
         scored_least: counters.iter().map(|counters| counters.scored.get()).min().unwrap_or_default(),
         latency_ms_p50: latency(0.5),
         latency_ms_p99: latency(0.99),
