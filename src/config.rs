@@ -3,10 +3,17 @@
 //! A component's section is the component's own type; this file finds the file, expands
 //! `${VAR}`, puts the sections together and fills in what was left out.
 
+mod document;
+mod encoding;
+mod explain;
+mod fault;
 mod place;
+mod placeholder;
 mod raw;
+mod sources;
+mod syntax;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,9 +25,13 @@ use crate::model::ModelConfig;
 use crate::sink::asrun::LogConfig;
 #[cfg(feature = "mqtt")]
 use crate::sink::mqtt::MqttConfig;
-use crate::sink::topics::{sanitise, valid_name};
-use crate::source::{NEEDS_COMMAND, Pacing, SourceConfig, Uri, redact};
+use crate::sink::slug::topic_name;
+use crate::sink::topics::valid_name;
+use crate::source::SourceConfig;
 
+use document::Document;
+pub use explain::nearest;
+use fault::Fault;
 pub use place::{Place, SYSTEM_RUNTIME_DIR, SYSTEM_STATE_DIR, default_runtime_dir};
 use raw::{RawConfig, RawSource};
 
@@ -36,13 +47,19 @@ pub enum ConfigError {
         error: std::io::Error,
     },
     /// A file that does not say what it should.
-    #[error("{origin}: {what}")]
+    #[error("{origin}: {fault}")]
     Invalid {
         /// The file, or where else it came from.
         origin: String,
-        /// What is wrong.
-        what: String,
+        /// The fault, with its line.
+        fault: String,
     },
+}
+
+impl ConfigError {
+    fn invalid(origin: &str, fault: Fault) -> Self {
+        Self::Invalid { origin: origin.into(), fault: fault.to_string() }
+    }
 }
 
 /// What a run prints on standard output.
@@ -78,6 +95,12 @@ pub struct SourceEntry {
 /// The daemon's configuration, validated.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
+    /// The file that it was read from; `None` for the defaults.
+    pub file: Option<PathBuf>,
+    /// Warning that `node` in topics differs from what was typed.
+    node_warning: Option<String>,
+    /// Line of each key in the file, by its path.
+    lines: HashMap<String, usize>,
     /// Name in topics.
     pub node: String,
     /// Whether it was configured, so that no other may take its place.
@@ -114,7 +137,10 @@ impl Config {
     /// When a named file is missing, or anything in it does not fit.
     pub fn load(named: Option<&Path>, uris: &[String]) -> Result<Self, ConfigError> {
         let Some(path) = config_path(named) else { return Self::from_toml("", "the defaults", uris) };
-        Self::from_toml(&read(&path)?, &path.display().to_string(), uris)
+        let bytes = read(&path)?;
+        let origin = path.display().to_string();
+        let text = encoding::decode(&bytes).map_err(|fault| ConfigError::invalid(&origin, fault))?;
+        Ok(Self { file: Some(path), ..Self::from_toml(text, &origin, uris)? })
     }
 
     /// The configuration that `text` describes; `origin` names it in errors.
@@ -122,8 +148,28 @@ impl Config {
     /// # Errors
     /// When anything in it does not fit.
     pub fn from_toml(text: &str, origin: &str, uris: &[String]) -> Result<Self, ConfigError> {
-        let raw = raw::parse(text).map_err(|what| ConfigError::Invalid { origin: origin.into(), what })?;
-        resolve(raw, uris).map_err(|what| ConfigError::Invalid { origin: origin.into(), what })
+        raw::parse(text)
+            .and_then(|(raw, document)| resolve(raw, &document, uris))
+            .map_err(|fault| ConfigError::invalid(origin, fault))
+    }
+
+    /// Line of a key in the file, such as `model.head` or `source.0.uri`; `None` where it is not
+    /// there.
+    pub fn line(&self, path: &str) -> Option<usize> {
+        self.lines.get(path).copied()
+    }
+
+    /// Settings that work, and may not do what was meant.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings: Vec<String> = self.node_warning.iter().cloned().collect();
+        #[cfg(feature = "mqtt")]
+        {
+            warnings.extend(self.mqtt.warnings());
+            if self.mqtt.enabled && self.mqtt.discovery != crate::sink::mqtt::DiscoveryStyle::Off {
+                warnings.extend(sources::same_entities(&self.sources));
+            }
+        }
+        warnings
     }
 
     /// How often states are repeated.
@@ -141,17 +187,22 @@ fn config_path(named: Option<&Path>) -> Option<PathBuf> {
     named.map(Path::to_path_buf).or(environment).or_else(standard_path)
 }
 
-fn read(path: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })
-}
-
-fn standard_path() -> Option<PathBuf> {
+/// The places where a configuration is looked for, when none is named.
+pub fn standard_paths() -> Vec<PathBuf> {
     let home = std::env::var_os("XDG_CONFIG_HOME")
         .filter(|value| !value.is_empty())
         .map(PathBuf::from)
         .or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".config")));
     let user = home.map(|folder| folder.join("genred/genred.toml"));
-    user.into_iter().chain([PathBuf::from("/etc/genred/genred.toml")]).find(|path| path.exists())
+    user.into_iter().chain([PathBuf::from("/etc/genred/genred.toml")]).collect()
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
+    std::fs::read(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })
+}
+
+fn standard_path() -> Option<PathBuf> {
+    standard_paths().into_iter().find(|path| path.exists())
 }
 
 /// Where the service manager has it, else where users have theirs.
@@ -168,175 +219,72 @@ fn standard_state_dir() -> PathBuf {
         .unwrap_or_else(|| PathBuf::from("/var/lib/genred"))
 }
 
-fn resolve(raw: RawConfig, uris: &[String]) -> Result<Config, String> {
+fn resolve(raw: RawConfig, document: &Document<'_>, uris: &[String]) -> Result<Config, Fault> {
+    // Messages begin with their key, in backticks.
+    let locate = |what: String| Fault::new(document.line_of(first_key(&what)), what);
     let node_is_fixed = raw.node.is_some();
-    let node = node(raw.node)?;
+    let (node, node_warning) = node(raw.node).map_err(locate)?;
     if !(0.25..=3.0).contains(&raw.hop) {
-        return Err(format!("`hop` is {}, not 0.25 to 3 seconds", raw.hop));
+        return Err(locate(format!("`hop` is {}, not 0.25 to 3 seconds", raw.hop)));
     }
-    raw.model.validate()?;
-    raw.decision.validate()?;
+    raw.model.validate().map_err(locate)?;
+    raw.decision.validate().map_err(locate)?;
     #[cfg(feature = "log")]
-    raw.log.validate()?;
+    raw.log.validate().map_err(locate)?;
+    #[cfg(feature = "mqtt")]
+    let mqtt = raw.mqtt.resolve(&node).map_err(|error| locate(error.to_string()))?;
     let typed: Vec<RawSource> = uris.iter().map(|uri| RawSource::from_uri(uri)).collect();
-    let mut raw_sources = if typed.is_empty() { raw.source } else { typed };
+    let lines = document.lines();
+    let (mut raw_sources, document) =
+        if typed.is_empty() { (raw.source, Some(document)) } else { (typed, None) };
     if raw_sources.is_empty() {
         raw_sources.push(RawSource::from_uri("device:default"));
     }
+    let sources = sources::resolve(raw_sources, document)?;
     Ok(Config {
+        file: None,
+        node_warning,
+        lines,
         runtime_dir: raw.runtime_dir.unwrap_or_else(default_runtime_dir),
         hop: raw.hop,
         model: raw.model,
         decision: raw.decision,
         #[cfg(feature = "mqtt")]
-        mqtt: raw.mqtt.resolve(&node).map_err(|error| error.to_string())?,
+        mqtt,
         #[cfg(feature = "log")]
         log: raw.log,
         output: raw.output.unwrap_or_default(),
         output_windows: raw.output_windows,
-        sources: sources(raw_sources)?,
+        sources,
         node,
         node_is_fixed,
         state_dir: raw.state_dir.unwrap_or_else(standard_state_dir),
     })
 }
 
-fn node(configured: Option<String>) -> Result<String, String> {
-    match configured {
-        Some(name) if valid_name(&name) => Ok(name),
-        Some(name) => Err(format!("`node` is `{name}`; use letters, digits, `_` and `-`, without `__`")),
-        None => {
-            let host = sanitise(&gethostname::gethostname().to_string_lossy());
-            Ok(if host.is_empty() { "genred".into() } else { host })
-        }
-    }
+/// The first text in backticks.
+fn first_key(what: &str) -> &str {
+    what.split('`').nth(1).unwrap_or_default()
 }
 
-fn sources(raw: Vec<RawSource>) -> Result<Vec<SourceEntry>, String> {
-    let mut entries: Vec<SourceEntry> = Vec::with_capacity(raw.len());
-    let mut taken = HashSet::new();
-    for source in raw {
-        let named = source.name.is_some();
-        let mut entry = source_entry(source)?;
-        let SourceConfig { name, display_name, .. } = &mut entry.source;
-        if taken.contains(name) {
-            if named {
-                return Err(format!(
-                    "two sources are called `{name}` (of `{display_name}`); names must differ"
-                ));
-            }
-            // Derived from an address: `song`, `song-2`, …
-            let base = name.clone();
-            *name = (2..).map(|n| format!("{base}-{n}")).find(|name| !taken.contains(name)).unwrap_or(base);
-            display_name.clone_from(name);
-        }
-        taken.insert(name.clone());
-        entries.push(entry);
-    }
-    let readers = entries.iter().filter(|entry| matches!(entry.source.uri, Uri::Stdin(_))).count();
-    if readers > 1 {
-        return Err(format!("{readers} sources read standard input; one can"));
-    }
-    Ok(entries)
-}
-
-fn source_entry(raw: RawSource) -> Result<SourceEntry, String> {
-    let uri = Uri::parse(&raw.uri);
-    // An address that is wrong may hold a secret anywhere.
-    let shown = match raw.uri.split_once("://") {
-        Some((scheme, _)) if uri.is_err() => format!("{scheme}://…"),
-        _ => redact(&raw.uri),
+/// The node's name in topics, and a warning where it is not the configured one.
+fn node(configured: Option<String>) -> Result<(String, Option<String>), String> {
+    let Some(name) = configured else {
+        let host = gethostname::gethostname().to_string_lossy().into_owned();
+        let host = if host.is_empty() { "genred".into() } else { topic_name(&host, "genred") };
+        return Ok((host, None));
     };
-    let label = raw.name.clone().unwrap_or(shown);
-    let mut uri = uri.map_err(|error| format!("source `{label}`: {error}"))?;
-    match (&mut uri, raw.command) {
-        (Uri::Process(process), Some(command))
-            if command.first().is_some_and(|program| !program.is_empty()) =>
-        {
-            process.command = command;
-        }
-        (Uri::Process(_), _) => {
-            return Err(format!("source `{label}`: `uri = \"process:\"` {NEEDS_COMMAND}"));
-        }
-        (_, Some(_)) => return Err(format!("source `{label}`: `command` is for `uri = \"process:\"`")),
-        _ => {}
+    if valid_name(&name) {
+        return Ok((name, None));
     }
-    let checked = [raw.silence.validate(), raw.dead_air.validate(), raw.imbalance.validate()];
-    checked.into_iter().collect::<Result<(), _>>().map_err(|what| format!("source `{label}`: {what}"))?;
-    if !(0.5..=86_400.0).contains(&raw.lost_after) {
-        return Err(format!(
-            "source `{label}`: `lost_after` is {}, not 0.5 to 86400 seconds",
-            raw.lost_after
-        ));
+    if name.trim().is_empty() || name.contains("__") || name.contains(['+', '#', '/', '$', '\0']) {
+        return Err(format!("`node` is `{name}`; use letters, digits, `_` and `-`, without `__`"));
     }
-    if !(1.0..=3600.0).contains(&raw.reconnect_max) {
-        return Err(format!(
-            "source `{label}`: `reconnect_max` is {}, not 1 to 3600 seconds",
-            raw.reconnect_max
-        ));
-    }
-    if !(1.0..=86_400.0).contains(&raw.off_format_after) {
-        return Err(format!(
-            "source `{label}`: `off_format_after` is {}, not 1 to 86400 seconds",
-            raw.off_format_after
-        ));
-    }
-    if let Some(share) = raw.talk_limit.filter(|share| !(0.001..=1.0).contains(share)) {
-        return Err(format!(
-            "source `{label}`: `talk_limit` is {share}, not 0.001 to 1 (a share of an hour)"
-        ));
-    }
-    let watch = WatchConfig {
-        format: raw.format,
-        off_format_after: raw.off_format_after,
-        talk_limit: raw.talk_limit,
-        imbalance: raw.imbalance,
-    };
-    let display_name = raw.name.unwrap_or_else(|| derived_name(&uri));
-    let name = sanitise(&display_name);
-    if name.is_empty() || display_name.contains("__") {
-        return Err(format!("source `{label}`: a name needs letters, digits, `_` or `-`, and no `__`"));
-    }
-    let pacing = raw.pacing.unwrap_or(Pacing::Realtime);
-    if raw.repeat && !matches!(uri, Uri::File(_)) {
-        return Err(format!("source `{label}`: `repeat` is for files"));
-    }
-    let source = SourceConfig {
-        display_name,
-        name,
-        uri,
-        pacing,
-        start: raw.start,
-        repeat: raw.repeat,
-        reconnect_max: Duration::from_secs_f64(raw.reconnect_max),
-        piece: Duration::ZERO,
-    };
-    Ok(SourceEntry {
-        source,
-        silence: raw.silence,
-        dead_air: raw.dead_air,
-        true_peak: raw.true_peak,
-        watch,
-        lost_after: Duration::from_secs_f64(raw.lost_after),
-    })
-}
-
-fn derived_name(uri: &Uri) -> String {
-    let name = match uri {
-        Uri::Device { name, .. } => sanitise(name),
-        Uri::File(path) => sanitise(&path.file_stem().unwrap_or_default().to_string_lossy()),
-        Uri::Stdin(_) => "stdin".into(),
-        Uri::Http(address) => sanitise(address.label()),
-        Uri::Process(process) => sanitise(
-            &process
-                .command
-                .first()
-                .and_then(|program| Path::new(program).file_name())
-                .unwrap_or_default()
-                .to_string_lossy(),
-        ),
-    };
-    if name.is_empty() { "source".into() } else { name }
+    let node = topic_name(&name, "node");
+    let warning = format!(
+        "`node` is `{name}`; topics hold `{node}`, because brokers and Home Assistant take only letters, digits, `_` and `-`"
+    );
+    Ok((node, Some(warning)))
 }
 
 #[cfg(test)]

@@ -182,14 +182,22 @@ fn bad_input_is_refused_by_name() {
     };
     check("run -c missing.toml", 1, &["missing.toml: No such file", "leave it out for the defaults"]);
     check("run -c folder", 1, &["folder: Is a directory"]);
-    check("run -c key.toml", 1, &["key.toml: ", "unknown field `hops`", "did you mean `hop`?"]);
-    check("check -c mqtt-key.toml", 1, &["unknown field `usernme`", "did you mean `username`?"]);
-    check("run -c source-key.toml", 1, &["unknown field `pacng`", "did you mean `pacing`?"]);
-    check("run -c type.toml", 1, &["type.toml: ", "hop = 'often'", "expected f64"]);
-    check("run -c hop.toml", 1, &["hop.toml: `hop` is 0.1, not 0.25 to 3 seconds"]);
+    check("run -c key.toml", 1, &["key.toml: ", "line 1: unknown key `hops`", "did you mean `hop`?"]);
+    check(
+        "check -c mqtt-key.toml",
+        1,
+        &["mqtt-key.toml: line 2: unknown key `usernme`", "did you mean `username`?"],
+    );
+    check("run -c source-key.toml", 1, &["line 3: unknown key `pacng`", "did you mean `pacing`?"]);
+    check("run -c type.toml", 1, &["type.toml: line 1: `hop` must be a number, not a string"]);
+    check("run -c hop.toml", 1, &["hop.toml: line 1: `hop` is 0.1, not 0.25 to 3 seconds"]);
     check("run -c syntax.toml", 1, &["syntax.toml: ", "line 1"]);
-    check("run -c twins.toml", 1, &["two sources are called `a`"]);
-    check("run -c variable.toml", 1, &["`mqtt.password`", "`GENRED_TEST_UNSET` is not set"]);
+    check("run -c twins.toml", 1, &["twins.toml: line 5: two sources are called `a`; the first (line 2)"]);
+    check(
+        "run -c variable.toml",
+        1,
+        &["variable.toml: line 4: `mqtt.password`", "`GENRED_TEST_UNSET` is not set"],
+    );
     check(
         "run -c head.toml",
         1,
@@ -349,9 +357,15 @@ fn check_says_what_would_run() {
     fs::write(folder.join("good.toml"), config).unwrap();
     let ended = run(folder, &["check", "-c", "good.toml"]);
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
-    for part in
-        ["n1", "musicnn-msd", "head genres (15 labels)", "cpu", "broker.lan:1883", "tape · file:good.wav"]
-    {
+    for part in [
+        "config    good.toml\n",
+        "n1",
+        "musicnn-msd",
+        "head genres (15 labels)",
+        "cpu",
+        "broker.lan:1883",
+        "tape · file:good.wav",
+    ] {
         assert!(ended.stdout.contains(part), "no `{part}` in\n{}", ended.stdout);
     }
     assert!(!ended.stdout.contains("hunter2"));
@@ -359,6 +373,94 @@ fn check_says_what_would_run() {
     let ended = run(folder, &["check", "-c", "bad.toml"]);
     assert_eq!(ended.code, Some(1));
     assert!(ended.stdout.contains("gone.wav (no such file)"), "{}", ended.stdout);
+    // Everything that is wrong is said, not only the first.
+    let text = "node = 'my.node'\n[mqtt]\nprefix = 'home.lan'\n[model]\nhead = 'species'\n\
+        [[source]]\nname = 'K\u{fc}che S\u{fc}d'\nuri = 'god.wav'\n\
+        [[source]]\nname = 'rtsp'\nuri = 'process:'\ncommand = ['no-such-program-here', '-i', 'x']\n\
+        [[source]]\nname = 'typed'\nuri = 'process:'\ncommand = ['sh -c true']\n";
+    fs::write(folder.join("many.toml"), text).unwrap();
+    let ended = run(folder, &["check", "-c", "many.toml"]);
+    assert_eq!(ended.code, Some(1));
+    for part in [
+        "kuche_sud \"K\u{fc}che S\u{fc}d\" · file:god.wav (no such file; did you mean `good.wav`?) · line 8",
+        "rtsp · process: (no program `no-such-program-here` in PATH; install it, or give its path) · line 12",
+        "write each argument as a string of its own: `command = [\"sh\", \"-c\", \"true\", …]`",
+    ] {
+        assert!(ended.stdout.contains(part), "no `{part}` in\n{}", ended.stdout);
+    }
+    for part in [
+        "many.toml: line 5: head ",
+        "heads/species.toml: there is no such head",
+        "warning: `node` is `my.node`; topics hold `my_node`",
+        "warning: `mqtt.prefix` is `home.lan`, which holds a dot",
+    ] {
+        assert_eq!(ended.stderr.matches(part).count(), 1, "`{part}` in\n{}", ended.stderr);
+    }
+}
+
+/// The example is a configuration as it is shipped, also on a machine without sound.
+#[test]
+fn check_accepts_the_example() {
+    let folder = tempfile::tempdir().unwrap();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("genred.example.toml");
+    let mut command = without_sound(folder.path());
+    let ended = Daemon::start(command.args(["check", "-c"]).arg(&example)).end();
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{}", ended.stdout);
+    assert!(ended.stdout.starts_with(&format!("config    {}\n", example.display())), "{}", ended.stdout);
+    // Without any file the places that were looked at are named.
+    let ended = Daemon::start(without_sound(folder.path()).arg("check").env("HOME", folder.path())).end();
+    assert!(
+        ended.stdout.contains("the defaults (no file at ")
+            && ended.stdout.contains("/etc/genred/genred.toml"),
+        "{}",
+        ended.stdout
+    );
+}
+
+/// Messages of libasound and libjack about absent devices stay off standard error. The
+/// system's own ALSA configuration lists plugins for PulseAudio, JACK and OSS (Debian:
+/// libasound2-plugins), none of which has a server here.
+#[cfg(feature = "device")]
+#[test]
+fn sound_libraries_print_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "[[source]]\nname = 'typo'\nuri = 'device:alsa:hw:CARD=Nonesuch'\n[[source]]\nname = 'mic'\nuri = 'device:default'";
+    fs::write(folder.path().join("device.toml"), config).unwrap();
+    for arguments in [
+        &["devices"][..],
+        &["devices", "--json"],
+        &["check", "-c", "device.toml"],
+        &["run", "--no-mqtt", "device:alsa:hw:CARD=Nonesuch"],
+        &["run", "--no-mqtt", "device:alsa:plughw:77"],
+        &["run", "--no-mqtt", "device:default"],
+    ] {
+        let mut command = genred(folder.path());
+        command
+            .args(arguments)
+            .env("HOME", folder.path())
+            .env("PULSE_SERVER", format!("unix:{}", folder.path().join("nobody").display()));
+        let mut daemon = Daemon::start(&mut command);
+        // On a machine with a microphone the last would go on.
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while daemon.is_running() && std::time::Instant::now() < deadline {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        if daemon.is_running() {
+            daemon.signal(rustix::process::Signal::TERM);
+        }
+        let ended = daemon.end();
+        for noise in ["ALSA lib", "ack server", "Jack", "Cannot connect to server", "PulseAudio:"] {
+            assert!(!ended.stderr.contains(noise), "`genred {}`:\n{}", arguments.join(" "), ended.stderr);
+        }
+        if arguments[0] == "check" {
+            assert_eq!(ended.code, Some(1));
+            assert!(
+                ended.stdout.contains("typo · device:alsa:hw:CARD=Nonesuch (no such capture device"),
+                "{}",
+                ended.stdout
+            );
+        }
+    }
 }
 
 /// Whoever stops reading, as `head` does, has seen enough; that is no failure and no panic.

@@ -466,6 +466,13 @@ fn data_that_teaches_nothing_is_refused() {
     check(&["nothing of `polka` can be used: its 2 files", "unreadable, silent"]);
     cut("metal", HELD_OUT, 6.0, &music.join("polka/three.flac"), &[]);
     check(&["`polka` has too little to hold some out (usable tracks: 1, groups: 1); at least 2"]);
+    fs::rename(music.join("polka"), music.join("Speech")).unwrap();
+    check(&[
+        "the label `Speech`",
+        "is the name of a state",
+        "rename its folder, for example to `speech-music`",
+    ]);
+    fs::rename(music.join("Speech"), music.join("polka")).unwrap();
     for genre in ["polka", "metal", "classical"] {
         fs::remove_dir_all(music.join(genre)).unwrap();
     }

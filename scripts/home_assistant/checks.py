@@ -10,6 +10,7 @@ import time
 import traceback
 from pathlib import Path
 
+import page
 from processes import Daemon, Failure, elapsed, until
 from world import BIRTH, DECK, EVENT_TYPES, NODE, NOTHING, STATES, TUNER, Node, World
 
@@ -293,6 +294,30 @@ def two(world):
     return f"{nodes[0].name} and {nodes[1].name}"
 
 
+def guide(world):
+    """The guide's automations load and run, and its commands remove a node that is gone."""
+    tuner, home = world.node.source(TUNER), world.home
+    for automation in ("automation.lights_for_jazz", "automation.fm_1_is_off_air"):
+        expect(home.state(automation)[0] == "on", f"{automation} is {home.state(automation)[0]}")
+    runs = lambda: home.state("automation.fm_1_is_off_air")[1].get("last_triggered")
+    before = runs()
+    world.sound.silence()
+    until("dead air is on", lambda: home.state(tuner.dead_air)[0] == "on")
+    until("the automation on the event entity runs", lambda: runs() not in (None, before))
+    world.sound.play()
+    # What the daemon had under another name.
+    old = Node("shed", DECK)
+    world.daemon.stop()
+    world.daemon.start(world.configuration(DECK).replace(f'"{NODE}"', f'"{old.name}"'))
+    world.available(old)
+    world.daemon.stop()
+    page.remove(old.name, world.broker.port)
+    until("its entities disappear", lambda: not set(old.enabled) & set(home.states()))
+    left = world.broker.retained(f"{old.topics}/#", *old.discovery())
+    expect(not left, f"still retained: {left}")
+    return "two automations, and nothing left of a node"
+
+
 def rest(world):
     """Where nothing changes, little is sent."""
     world.born()
@@ -335,7 +360,7 @@ def log(world):
     return f"{len(records)} warnings, none because of the daemon"
 
 
-CHECKS = [entities, values, event, lost, kill, remove, restart, forgotten, birth, legacy, two, rest]
+CHECKS = [entities, values, event, lost, kill, remove, restart, forgotten, birth, legacy, two, guide, rest]
 
 
 def main():

@@ -11,6 +11,8 @@ import secrets
 import time
 from pathlib import Path
 
+from page import automations
+
 #: Title of the MQTT integration's entry; templates find its entities by it.
 BROKER_TITLE = "broker"
 
@@ -24,6 +26,10 @@ homeassistant:
 api:
 config:
 mqtt:
+automation: !include automations.yaml
+scene:
+  - name: Evening
+    entities: {}
 logger:
   default: warning
   logs:
@@ -35,6 +41,7 @@ def seed(folder: Path, http_port: int, broker_port: int) -> str:
     """Fills `folder`; returns a token for the REST interface on 127.0.0.1:`http_port`."""
     (folder / ".storage").mkdir(parents=True)
     (folder / "configuration.yaml").write_text(CONFIGURATION)
+    (folder / "automations.yaml").write_text(automations("den_tuner"))
     user, token, key = secrets.token_hex(16), secrets.token_hex(16), secrets.token_hex(64)
     _store(folder, "auth", 1, 1, _auth(user, token, key))
     _store(folder, "http", 3, 1, _http(http_port))

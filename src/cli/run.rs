@@ -46,6 +46,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     signals::stop_on_signal(&stop).context("signals cannot be handled")?;
     let mut config = Config::load(args.config.as_deref(), &args.uris)?;
     apply(&mut config, args);
+    if let Some(file) = &config.file {
+        tracing::info!(file = %file.display(), "configuration read");
+    }
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
     let outcome = engine::run(config, &stop)?;
     for (source, reason) in &outcome.failed {
         super::say(format_args!("source `{source}` failed: {reason}"));

@@ -93,6 +93,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let dataset = Dataset::open(&args.data, &options)?;
     dataset.require_several_labels()?;
+    dataset.require_genres()?;
     if !args.multi_label {
         dataset.require_single()?;
     }

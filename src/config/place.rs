@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{ConfigError, config_path, raw, read};
+use super::document::Document;
+use super::fault::Fault;
+use super::{ConfigError, config_path, encoding, raw, read};
 
 /// The folder of the systemd unit (`RuntimeDirectory=genred`).
 pub const SYSTEM_RUNTIME_DIR: &str = "/run/genred";
@@ -41,17 +43,20 @@ impl Place {
     /// When it cannot be read, is no TOML, or these keys do not fit.
     pub fn load(named: Option<&Path>) -> Result<Self, ConfigError> {
         let Some(path) = config_path(named) else { return Ok(Self::default()) };
-        let text = read(&path)?;
-        let invalid = |what| ConfigError::Invalid { origin: path.display().to_string(), what };
-        Self::from_toml(&text).map_err(invalid)
+        let invalid = |fault| ConfigError::invalid(&path.display().to_string(), fault);
+        Self::from_toml(encoding::decode(&read(&path)?).map_err(invalid)?).map_err(invalid)
     }
 
-    fn from_toml(text: &str) -> Result<Self, String> {
-        let mut table: toml::Table = toml::from_str(text).map_err(|error| raw::explain(&error))?;
-        table.retain(|key, _| KEYS.contains(&key));
-        let mut value = toml::Value::Table(table);
-        raw::expand(&mut value, "", &|name| std::env::var(name).ok())?;
-        value.try_into().map_err(|error| raw::explain(&error))
+    fn from_toml(text: &str) -> Result<Self, Fault> {
+        let mut document = Document::parse(text)?;
+        document.retain(&KEYS);
+        raw::expand(&mut document, &|name| std::env::var(name).ok())?;
+        let mut place: Self = raw::read(&document)?;
+        // The daemon's socket and folder have the name that stands in topics.
+        if let Some(Ok((node, _))) = place.node.take().map(|node| super::node(Some(node))) {
+            place.node = Some(node);
+        }
+        Ok(place)
     }
 
     /// The file of the as-run log, below `root` where no folder is configured, else below the user's.
@@ -63,8 +68,8 @@ impl Place {
         if let Some(path) = &self.log.path {
             return Ok(path.clone());
         }
-        let invalid = |what| ConfigError::Invalid { origin: "the configuration".into(), what };
-        let node = super::node(self.node.clone()).map_err(invalid)?;
+        let invalid = |what: String| ConfigError::invalid("the configuration", Fault::new(None, what));
+        let node = super::node(self.node.clone()).map_err(invalid)?.0;
         let root = self.state_dir.clone().or_else(|| root.map(Path::to_owned));
         Ok(root.unwrap_or_else(super::standard_state_dir).join(node).join(crate::sink::asrun::FILE))
     }
@@ -98,7 +103,7 @@ mod tests {
             assert_eq!(log("node = 'a'\nstate_dir = '/x'"), Path::new("/x/a/asrun.sqlite"));
             assert_eq!(log("log = {path = '/y.sqlite'}"), Path::new("/y.sqlite"));
         }
-        let error = Place::from_toml("runtime_dir = '${NOT_SET_ANYWHERE}/x'").unwrap_err();
+        let error = Place::from_toml("runtime_dir = '${NOT_SET_ANYWHERE}/x'").unwrap_err().to_string();
         assert!(error.contains("`runtime_dir`") && error.contains("NOT_SET_ANYWHERE"), "{error}");
         assert!(Place::from_toml("node = 1").is_err() && Place::from_toml("node = ").is_err());
     }

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use toml::Value;
 
-use super::Output;
+use super::document::Document;
+use super::explain::{check_sections, explain, shown};
+use super::fault::Fault;
+use super::{Output, placeholder};
 use crate::decision::{DeadAirConfig, DecisionConfig, ImbalanceConfig, SilenceConfig};
 use crate::model::ModelConfig;
 #[cfg(feature = "log")]
@@ -58,6 +60,7 @@ impl Default for RawConfig {
 #[serde(deny_unknown_fields)]
 pub struct RawSource {
     pub name: Option<String>,
+    pub display_name: Option<String>,
     pub uri: String,
     pub command: Option<Vec<String>>,
     pub pacing: Option<Pacing>,
@@ -100,6 +103,7 @@ impl RawSource {
     pub fn from_uri(uri: &str) -> Self {
         Self {
             name: None,
+            display_name: None,
             uri: uri.into(),
             command: None,
             pacing: None,
@@ -118,57 +122,37 @@ impl RawSource {
     }
 }
 
-/// Parses the text, then expands `${VAR}` in every string.
-pub fn parse(text: &str) -> Result<RawConfig, String> {
-    // Straight from the text, errors show the line; strings can be expanded in a value only.
-    if !text.contains("${") {
-        return toml::from_str(text).map_err(|error| explain(&error));
-    }
-    let mut value: Value = toml::from_str(text).map_err(|error| explain(&error))?;
-    expand(&mut value, "", &|name| std::env::var(name).ok())?;
-    value.try_into().map_err(|error| explain(&error))
+/// Parses the text and expands `${VAR}` in every string.
+///
+/// # Errors
+/// The first fault, with its line.
+pub fn parse(text: &str) -> Result<(RawConfig, Document<'_>), Fault> {
+    let mut document = Document::parse(text)?;
+    check_sections(&document)?;
+    placeholder::check(&document)?;
+    expand(&mut document, &|name| std::env::var(name).ok())?;
+    let raw = read(&document)?;
+    Ok((raw, document))
 }
 
-/// The parser's message, with the nearest known key where one is unknown.
-pub fn explain(error: &toml::de::Error) -> String {
-    let mut message = error.to_string().trim_end().to_owned();
-    // The message quotes the line that it is about, and that may hold a secret.
-    if message.contains("password") || message.contains("://") {
-        message = error.message().to_owned();
-    }
-    let nearest = error.message().strip_prefix("unknown field ").and_then(|rest| {
-        let mut quoted = rest.split('`').skip(1).step_by(2);
-        let unknown = quoted.next()?;
-        quoted
-            .map(|known| (strsim::damerau_levenshtein(unknown, known), known))
-            .min()
-            .filter(|(distance, known)| *distance <= 3.max(known.len() / 2))
-            .map(|(_, known)| known)
-    });
-    match nearest {
-        Some(known) => format!("{message}\ndid you mean `{known}`?"),
-        None => message,
-    }
+/// The document as a value of type `T`.
+///
+/// # Errors
+/// The first key that is unknown or of another type.
+pub fn read<T: serde::de::DeserializeOwned>(document: &Document<'_>) -> Result<T, Fault> {
+    T::deserialize(toml::Deserializer::from(document.table().clone()))
+        .map_err(|error| explain(document, &error))
 }
 
-/// Replaces `${NAME}` by `lookup(NAME)` in every string below `value`; `$${` stands for `${`.
-pub fn expand(value: &mut Value, key: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<(), String> {
-    let below = |name: &str| if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
-    match value {
-        Value::String(text) if text.contains("${") => *text = expand_text(text, key, lookup)?,
-        Value::Table(table) => {
-            for (name, value) in table.iter_mut() {
-                expand(value, &below(name), lookup)?;
-            }
-        }
-        Value::Array(values) => {
-            for (index, value) in values.iter_mut().enumerate() {
-                expand(value, &below(&index.to_string()), lookup)?;
-            }
-        }
-        _ => {}
-    }
-    Ok(())
+/// Replaces `${NAME}` by `lookup(NAME)` in every string; `$${` stands for `${`.
+///
+/// # Errors
+/// A variable that is not set.
+pub fn expand(document: &mut Document<'_>, lookup: &dyn Fn(&str) -> Option<String>) -> Result<(), Fault> {
+    document.change_strings(&|path, text| match text.contains("${") {
+        true => expand_text(text, &shown(path), lookup).map(Some),
+        false => Ok(None),
+    })
 }
 
 fn expand_text(text: &str, key: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
@@ -220,11 +204,12 @@ mod tests {
 
     #[test]
     fn every_string_of_the_tree_is_expanded() {
-        let mut value: Value = toml::from_str("a = '${X}'\n[[b]]\nc = ['${X}']").unwrap();
-        expand(&mut value, "", &|_| Some("y".into())).unwrap();
+        let mut document = Document::parse("a = '${X}'\n[[b]]\nc = ['${X}']").unwrap();
+        expand(&mut document, &|_| Some("y".into())).unwrap();
+        let value: toml::Table = read(&document).unwrap();
         assert_eq!(value, toml::from_str("a = 'y'\n[[b]]\nc = ['y']").unwrap());
-        let mut value: Value = toml::from_str("[[b]]\nc = '${X}'").unwrap();
-        let error = expand(&mut value, "", &|_| None).unwrap_err();
-        assert!(error.contains("`b.0.c`"), "{error}");
+        let mut document = Document::parse("[[source]]\nuri = 'x'\nname = '${X}'").unwrap();
+        let fault = expand(&mut document, &|_| None).unwrap_err().to_string();
+        assert!(fault.starts_with("line 3: `name`: the environment variable `X`"), "{fault}");
     }
 }

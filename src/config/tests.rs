@@ -24,6 +24,8 @@ fn typed_sources_replace_configured_ones_and_get_names_of_their_own() {
     let config = Config::from_toml("[[source]]\nuri = 'x.wav'", "test.toml", &uris).unwrap();
     let names: Vec<_> = config.sources.iter().map(|entry| entry.source.name.as_str()).collect();
     assert_eq!(names, ["My_Song", "My_Song-2", "stdin"]);
+    let shown: Vec<_> = config.sources.iter().map(|entry| entry.source.display_name.as_str()).collect();
+    assert_eq!(shown, ["My Song", "My Song 2", "stdin"]);
 }
 
 #[test]
@@ -60,7 +62,8 @@ fn errors_hold_no_secret() {
 fn values_out_of_range_name_their_key() {
     check_error("hop = 0.1", "`hop` is 0.1");
     check_error("hop = nan", "`hop` is NaN");
-    check_error("node = 'a b'", "`node` is `a b`");
+    check_error("node = ''", "`node` is ``");
+    check_error("hop = 1.0\nnode = 'a/b'", "line 2: `node` is `a/b`");
     check_error("node = 'a__b'", "`node` is `a__b`");
     check_error("[decision]\nchange_distance = 1.0", "`decision.change_distance` is 1, not 0 to 0.99");
     check_error(
@@ -70,7 +73,7 @@ fn values_out_of_range_name_their_key() {
     check_error("[decision]\nmemory = 2.0", "`decision.memory` is 2, not 10 to 3600 seconds");
     check_error("[decision]\nmemory = nan", "`decision.memory` is NaN");
     check_error("[decision]\nleast = 1.5", "`decision.least` is 1.5, not 0 to 1");
-    check_error("[decision]\nmargin = 0.1", "unknown");
+    check_error("[decision]\nmargin = 0.1", "line 2: unknown key `margin` in `[decision]`");
     check_error("[model]\nthreads = 0", "`model.threads` is 0");
     check_error("[model]\nexecution_providers = []", "`model.execution_providers` is empty");
     check_error("[model]\nexecution_providers = ['tpu']", "unknown variant `tpu`");
@@ -81,11 +84,16 @@ fn values_out_of_range_name_their_key() {
     check_error("[[source]]\nname = 'x'\nuri = 'gopher:x'", "source `x`: `gopher:x` has an unknown scheme");
     check_error(
         "[[source]]\nname = 'a b'\nuri = 'x'\n[[source]]\nname = 'a_b'\nuri = 'y'",
-        "two sources are called `a_b`",
+        "line 5: two sources are called `a_b` in topics: `a b` (line 2) and `a_b`",
     );
-    check_error("[[source]]\nname = '++'\nuri = 'x'", "source `++`: a name needs");
-    check_error("[[source]]\nuri = '-'\n[[source]]\nuri = 'stdin:'", "2 sources read standard input");
-    check_error("[[source]]\nuri = 'x'\nlost_after = 0", "`lost_after` is 0");
+    check_error("[[source]]\nname = ' '\nuri = 'x'", "line 2: source ` `: `name` is empty");
+    check_error("[[source]]\nname = 'a__b'\nuri = 'x'", "line 2: source `a__b`: `name` is `a__b`");
+    check_error("[[source]]\nuri = 'x'\ndisplay_name = ''", "line 3: source ``: `display_name` is empty");
+    check_error(
+        "[[source]]\nuri = '-'\n[[source]]\nuri = 'stdin:'",
+        "line 4: 2 sources read standard input; one can; the first is on line 2",
+    );
+    check_error("[[source]]\nuri = 'x'\nlost_after = 0", "line 3: source `x`: `lost_after` is 0");
     check_error("[[source]]\nuri = 'x'\nreconnect_max = 0.5", "`reconnect_max` is 0.5");
 }
 
@@ -136,9 +144,201 @@ fn the_example_parses_and_shows_the_defaults() {
     assert_eq!(example.sources[0].silence, defaults.sources[0].silence);
     assert_eq!(example.sources[0].lost_after, defaults.sources[0].lost_after);
     assert_eq!(example.sources[0].source.reconnect_max, defaults.sources[0].source.reconnect_max);
+    assert_eq!((example.sources.len(), example.warnings()), (1, vec![]));
     let model = ModelConfig { execution_providers: None, ..example.model };
     assert_eq!(model, defaults.model);
     #[cfg(feature = "mqtt")]
     assert_eq!(MqttConfig { embedded: true, ..example.mqtt }, defaults.mqtt);
-    assert_eq!(example.sources.len(), 2);
+}
+
+/// The example's commented-out settings are valid: with the first value of each key they are a
+/// configuration.
+#[test]
+fn the_comments_of_the_example_are_right() {
+    let text =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("genred.example.toml")).unwrap();
+    let text = &text[..text.find("# Standard input, for at most one source").unwrap()];
+    let mut seen: Vec<String> = Vec::new();
+    let mut lines: Vec<&str> = Vec::new();
+    for line in text.lines().map(|line| line.strip_prefix("# ").unwrap_or(line)) {
+        let key = line.split(" =").next().unwrap_or_default();
+        // These name files, a variable or another library that are not here.
+        let is_elsewhere =
+            ["_file", "client_", "password", "onnxruntime"].iter().any(|part| key.contains(part));
+        let is_key = line.contains(" = ") && key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        if line.starts_with('[') {
+            seen.clear();
+            lines.push(line);
+        } else if is_key && !is_elsewhere && !seen.iter().any(|other| other == key) {
+            seen.push(key.into());
+            lines.push(line);
+        }
+    }
+    let config = load(&lines.join("\n")).unwrap();
+    let names: Vec<_> = config.sources.iter().map(|entry| entry.source.name.as_str()).collect();
+    assert_eq!(names, ["line-in", "recording"]);
+    assert_eq!(config.sources[0].source.display_name, "Line in");
+    assert_eq!(config.sources[1].source.pacing, crate::source::Pacing::Fast);
+}
+
+/// The expected slugs are those of Home Assistant (python-slugify 8.0.4).
+#[test]
+fn names_for_people_and_names_in_topics() {
+    let names = |text: &str| {
+        let source = load(&format!("[[source]]\nuri = 'x'\n{text}")).unwrap().sources.remove(0).source;
+        (source.name, source.display_name)
+    };
+    let pair = |name: &str, shown: &str| (name.to_owned(), shown.to_owned());
+    assert_eq!(names("name = 'K\u{fc}che S\u{fc}d'"), pair("kuche_sud", "K\u{fc}che S\u{fc}d"));
+    assert_eq!(names("name = 'Studio-1'"), pair("Studio-1", "Studio-1"));
+    assert_eq!(names("name = 'fm1'\ndisplay_name = 'FM 1 \u{2013} Jazz'"), pair("fm1", "FM 1 \u{2013} Jazz"));
+    assert_eq!(names("display_name = 'Living Room'"), pair("Living_Room", "Living Room"));
+    assert_eq!(names("display_name = 'a__b'"), pair("a_b", "a__b"));
+    assert_eq!(names("name = '\u{1f3b8}'").1, "\u{1f3b8}");
+    assert!(valid_name(&names("name = '\u{1f3b8}'").0));
+}
+
+#[test]
+fn names_never_collide() {
+    let two = |one: &str, other: &str| load(&format!("[[source]]\n{one}\n[[source]]\n{other}"));
+    let error =
+        two("uri = 'x'\nname = 'K\u{fc}che S\u{fc}d'", "uri = 'y'\nname = 'kuche s\u{fa}d'").unwrap_err();
+    assert!(error.contains("line 6: ") && error.contains("`K\u{fc}che S\u{fc}d` (line 3)"), "{error}");
+    assert!(error.contains("`kuche s\u{fa}d`") && error.contains("`kuche_sud` in topics"), "{error}");
+    let error = two("uri = 'x'\nname = 'a'", "uri = 'y'\nname = 'a'").unwrap_err();
+    assert!(error.contains("line 6: two sources are called `a`; the first (line 3)"), "{error}");
+    // One derived from an address gives way, wherever it stands.
+    let config = two("uri = 'a.wav'", "uri = 'y'\nname = 'a'").unwrap();
+    let names: Vec<_> = config.sources.iter().map(|entry| entry.source.name.as_str()).collect();
+    assert_eq!(names, ["a-2", "a"]);
+    // Topics tell these apart, entity ids do not.
+    let config = two("uri = 'x'\nname = 'FM-1'", "uri = 'y'\nname = 'fm_1'").unwrap();
+    #[cfg(feature = "mqtt")]
+    assert!(config.warnings()[0].contains("`FM-1` and `fm_1`"), "{:?}", config.warnings());
+    assert_eq!(config.sources.len(), 2);
+}
+
+#[test]
+fn a_node_that_topics_cannot_hold_is_changed_with_a_warning() {
+    for (typed, node) in [("studio.1", "studio_1"), ("Studio 1", "Studio_1"), ("K\u{fc}che", "kuche")] {
+        let config = load(&format!("node = '{typed}'")).unwrap();
+        assert_eq!(config.node, node);
+        let warnings = config.warnings();
+        assert!(warnings[0].contains(&format!("`node` is `{typed}`; topics hold `{node}`")), "{warnings:?}");
+    }
+    assert_eq!(load("node = 'Studio-1'").unwrap().warnings(), Vec::<String>::new());
+    for refused in ["a+b", "a#b", "$a", "a/b"] {
+        check_error(&format!("node = '{refused}'"), "line 1: `node` is");
+    }
+}
+
+#[cfg(feature = "mqtt")]
+#[test]
+fn a_prefix_that_some_brokers_cannot_carry_is_warned_of() {
+    let warnings = |text: &str| load(text).unwrap().warnings();
+    assert!(warnings("[mqtt]\nprefix = 'home.lan/genred'")[0].contains("`mqtt.prefix` is `home.lan/genred`"));
+    assert!(warnings("[mqtt]\ndiscovery_prefix = 'my home'")[0].contains("`mqtt.discovery_prefix`"));
+    assert_eq!(warnings("[mqtt]\nenabled = false\nprefix = 'home.lan'"), Vec::<String>::new());
+    check_error("[mqtt]\nprefix = 'a+b'", "line 2: `mqtt.prefix` is `a+b`, which holds a wildcard");
+}
+
+/// In TOML's words (toml.io/en/v1.0.0), with the line of each.
+#[test]
+fn what_is_meant_is_told_in_toml() {
+    for (text, expected) in [
+        (
+            "hop = 1.0\n[source]\nuri = '-'",
+            "line 2: `source` must be an array, not a table; write `[[source]]`",
+        ),
+        (
+            "[[source]]\nuri = '-'\nformat = 'rock'",
+            "line 3: `format` must be an array, not a string; write `format = [\"rock\"]`",
+        ),
+        ("[[source]]\nuri = '-'\nformat = 'rock, pop'", "write `format = [\"rock\", \"pop\"]`"),
+        (
+            "[model]\nexecution_providers = 'cpu'",
+            "line 2: `model.execution_providers` must be an array, not a string; write `execution_providers = [\"cpu\"]`",
+        ),
+        (
+            "[[source]]\nuri = 'process:'\ncommand = 'ffmpeg -i x'",
+            "write `command = [\"ffmpeg\", \"-i\", \"x\"]`",
+        ),
+        ("[[mqtt]]\nenabled = true", "write `[mqtt]`"),
+        ("[[source]]\nuri = '-'\n[[source.silence]]\nafter = 1", "write `[source.silence]`"),
+        ("hop = '1.5'", "line 1: `hop` must be a number, not a string; write `hop = 1.5`"),
+        ("hop = '1,5'", "write `hop = 1.5`"),
+        ("hop = 'often'", "line 1: `hop` must be a number, not a string; write a number"),
+        (
+            "[mqtt]\nenabled = 'yes'",
+            "line 2: `mqtt.enabled` must be a boolean, not a string; write `enabled = true`",
+        ),
+        ("[mqtt]\nenabled = 0", "write `enabled = false`"),
+        ("node = 5", "line 1: `node` must be a string, not an integer; write `node = \"5\"`"),
+        ("[[source]]\nuri = ['x']", "write `uri = \"x\"`"),
+        ("[model]\nthreads = 2.0", "`model.threads` must be an integer, not a float; write `threads = 2`"),
+        ("[mqtt]\nembedded_port = '1883'", "write `embedded_port = 1883`"),
+        (
+            "[mqtt]\npassword = 1234",
+            "line 2: `mqtt.password` must be a string, not an integer; write `password = \"\u{2026}\"`",
+        ),
+        ("[mqtt]\ndiscovery = 'devise'", "line 2: `mqtt.discovery`: unknown variant `devise`"),
+        ("[mqtt]\ndiscovery = 'devise'", "did you mean `device`?"),
+        (
+            "[[sources]]\nuri = '-'",
+            "line 1: unknown key `sources`; did you mean `source`? Write `[[source]]`",
+        ),
+        ("[silence]\nafter = 1", "line 1: unknown key `silence`; it belongs under `[source.silence]`"),
+        ("url = 'mqtt://h'", "line 1: unknown key `url`; it belongs under `[mqtt]`"),
+        ("[MQTT]\nenabled = true", "line 1: unknown key `MQTT`; did you mean `mqtt`?"),
+        ("[[source]]\nname = 'x'", "line 1: a `[[source]]` without `uri`"),
+        (
+            "[[source]]\nuri = 'hw:0,0'",
+            "line 2: source `hw:0,0`: `hw:0,0` is no address of a capture device; write `device:alsa:hw:0,0`, or `device:default`",
+        ),
+        (
+            "[[source]]\nuri = '-'\n\n[source.silence]\nthreshold_lufs = 5",
+            "line 5: source `-`: `silence.threshold_lufs` is 5",
+        ),
+        ("[model]\nbundle = 'x'\nthreads = 0", "line 3: `model.threads` is 0"),
+        ("[log]\nretention_days = 0", "line 2: `log.retention_days` is 0"),
+        ("[[source]]\nuri = '-'\nstart = 2026-11-01T20:00:00Z", "line 3: `start`"),
+        (
+            "node = '${GENRED_TEST_UNSET}'",
+            "line 1: `node`: the environment variable `GENRED_TEST_UNSET` is not set",
+        ),
+        ("node = '${HOME}'\nhopp = 1", "line 2: unknown key `hopp`; did you mean `hop`?"),
+    ] {
+        #[cfg(not(feature = "mqtt"))]
+        if text.contains("mqtt") {
+            continue;
+        }
+        #[cfg(not(feature = "log"))]
+        if text.contains("log") {
+            continue;
+        }
+        check_error(text, expected);
+    }
+    #[cfg(feature = "mqtt")]
+    {
+        check_error(
+            "[mqtt]\nurl = 'mqtt://user:p@ss#1@host'",
+            "line 2: `mqtt.url` has a login that ends too early",
+        );
+        check_error(
+            "[mqtt]\nurl = 'mqtts://h'\nca_file = '/no/such'",
+            "line 3: `mqtt.ca_file` `/no/such` cannot be read",
+        );
+    }
+}
+
+#[test]
+fn line_ends_of_windows_and_a_byte_order_mark_are_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("genred.toml");
+    std::fs::write(&path, b"\xef\xbb\xbfhop = 0.5\r\n[[source]]\r\n\turi = '-'\r\n").unwrap();
+    let config = Config::load(Some(&path), &[]).unwrap();
+    assert_eq!((config.hop, config.file), (0.5, Some(path.clone())));
+    std::fs::write(&path, b"hop = 0.5\r\nnode = 'K\xfcche'\r\n").unwrap();
+    let error = Config::load(Some(&path), &[]).unwrap_err().to_string();
+    assert!(error.contains("genred.toml: line 2: byte 10 (0xfc) is not UTF-8; Latin-1"), "{error}");
 }

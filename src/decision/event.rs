@@ -21,6 +21,16 @@ pub enum State {
 }
 
 impl State {
+    /// All states.
+    pub const ALL: [Self; 6] =
+        [Self::Music, Self::Speech, Self::Noise, Self::Silence, Self::Uncertain, Self::Lost];
+
+    /// The state that `label` names, in any case. No genre may be called like one: subscribers
+    /// could not tell them apart.
+    pub fn named(label: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str().eq_ignore_ascii_case(label.trim()))
+    }
+
     /// The name in payloads.
     pub fn as_str(self) -> &'static str {
         match self {

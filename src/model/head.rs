@@ -13,7 +13,8 @@ use multiversion::multiversion;
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
-use super::ModelError;
+use super::{GATE_HEAD, ModelError};
+use crate::decision::State;
 
 /// Whether labels exclude each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -85,6 +86,15 @@ impl Head {
             return Err(wrong(format!(
                 "it is made for the embedding `{}`, the bundle provides `{embedding_id}`",
                 raw.embedding_id
+            )));
+        }
+        // The gate's labels are states.
+        if raw.name != GATE_HEAD
+            && let Some(label) = raw.labels.iter().find(|label| State::named(label).is_some())
+        {
+            return Err(wrong(format!(
+                "the label `{label}` is the name of a state, which genres share a topic with; rename it in `labels`, for example to `{}-music`, or train again with another folder name",
+                label.trim().to_lowercase()
             )));
         }
         if Path::new(&raw.weights).components().count() != 1 {
@@ -376,6 +386,9 @@ mod tests {
             "unit `c` is mapped to no label",
         );
         check("kind = 'single'\nlabels = ['a', 'b']\nlabel_map = { x = ['a'] }", &rows, "names `x`");
+        for label in ["silence", "lost", "uncertain", "noise", "speech", "music", "Silence", "MUSIC"] {
+            check(&format!("kind = 'single'\nlabels = ['a', '{label}']"), &rows, "is the name of a state");
+        }
         check("kind = 'both'\nlabels = ['a', 'b']", &rows, "unknown variant `both`");
         check("kind = 'multi'\nlabels = ['a', 'b']", &[[f32::NAN, 0.0, 0.0], [0.0; 3]], "not finite");
     }

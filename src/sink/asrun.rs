@@ -8,6 +8,7 @@ mod book;
 mod config;
 mod draft;
 mod read;
+mod schema;
 mod store;
 #[cfg(test)]
 mod tests;

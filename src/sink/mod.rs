@@ -13,6 +13,7 @@ pub mod mqtt;
 pub mod payload;
 #[cfg(test)]
 pub(crate) mod samples;
+pub mod slug;
 pub mod text;
 pub mod topics;
 pub mod trace;

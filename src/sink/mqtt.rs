@@ -15,6 +15,7 @@ pub mod failure;
 mod ledger;
 mod listen;
 pub mod outbox;
+mod prefix;
 mod publication;
 mod server;
 pub mod session;

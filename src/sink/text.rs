@@ -6,8 +6,9 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use unicode_width::UnicodeWidthStr;
 
-use super::payload::{Event, EventKind, Info, Window};
+use super::payload::{Event, EventKind, Info, SourceInfo, Window};
 use super::writer::{self, LineWriter};
 use super::{Message, Sink, SinkFuture};
 
@@ -36,6 +37,8 @@ impl TextOptions {
 pub struct TextSink<W> {
     writer: W,
     options: TextOptions,
+    /// Display name of each source.
+    names: HashMap<Arc<str>, Arc<str>>,
     /// Width of the column of source names; 0 leaves it out.
     source_width: usize,
     genre_width: usize,
@@ -49,7 +52,15 @@ const BAR: usize = 10;
 impl<W: Write + Send + 'static> TextSink<W> {
     /// A sink that writes to `writer`.
     pub fn new(writer: W, options: TextOptions) -> Self {
-        Self { writer, options, source_width: 0, genre_width: 10, heard: HashMap::new(), introduced: false }
+        Self {
+            writer,
+            options,
+            names: HashMap::new(),
+            source_width: 0,
+            genre_width: 10,
+            heard: HashMap::new(),
+            introduced: false,
+        }
     }
 }
 
@@ -91,7 +102,9 @@ impl<W: Write + Send + 'static> LineWriter for TextSink<W> {
 
 impl<W> TextSink<W> {
     fn introduction(&mut self, info: &Info) -> Option<String> {
-        let names = info.sources.iter().map(|source| source.name.chars().count());
+        let named = |source: &SourceInfo| (Arc::clone(&source.name), Arc::clone(&source.source_name));
+        self.names = info.sources.iter().map(named).collect();
+        let names = info.sources.iter().map(|source| source.source_name.width());
         self.source_width = if info.sources.len() > 1 { names.max().unwrap_or(0) } else { 0 };
         self.genre_width =
             info.labels.iter().map(|label| label.chars().count()).chain([10]).max().unwrap_or(10);
@@ -159,7 +172,12 @@ impl<W> TextSink<W> {
         };
         match self.source_width {
             0 => format!("{clock}  "),
-            width => format!("{clock}  {source:width$}  "),
+            width => {
+                let name = self.names.get(source).unwrap_or(source);
+                // Chinese characters are two columns wide.
+                let padding = " ".repeat(width.saturating_sub(name.width()));
+                format!("{clock}  {name}{padding}  ")
+            }
         }
     }
 
@@ -241,8 +259,8 @@ musicnn-msd, head genres, on cpu, a window every 1 s
         }
         insta::assert_snapshot!(lines(false, 2, &messages), @r#"
 musicnn-msd, head genres, on cpu, a window every 1 s
-03:08  kitchen    jazz         83 % ████████▎   -14.2 LUFS
-00:00  fm1      ▶ jazz 0.71 (was rock)
+03:08  Kitchen    jazz         83 % ████████▎   -14.2 LUFS
+00:00  FM 1     ▶ jazz 0.71 (was rock)
 "#);
     }
 

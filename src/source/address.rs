@@ -14,8 +14,18 @@ impl Address {
     /// When it is no such address; the message holds nothing of it.
     pub fn parse(text: &str) -> Result<Self, UriError> {
         let wrong = |what: String| {
-            UriError(format!("{what}; write `http://HOST[:PORT]/PATH` (`%2F` for a `/` in a password)"))
+            let encode = if text.contains('@') {
+                "; in a user name or password, percent-encode `@` (`%40`), `:` (`%3A`), `/` (`%2F`), `?` (`%3F`), `#` (`%23`) and `%` (`%25`)"
+            } else {
+                ""
+            };
+            UriError(format!("{what}; write `http://HOST[:PORT]/PATH`{encode}"))
         };
+        // A `#` of a password ends the authority before the `@` that belongs to it (RFC 3986, 3.2);
+        // no fragment of a stream's address holds an `@`.
+        if text.split_once('#').is_some_and(|(_, fragment)| fragment.contains('@')) {
+            return Err(wrong("the address has a login that ends too early".into()));
+        }
         #[cfg(feature = "net")]
         {
             let url =
@@ -151,11 +161,17 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_not_repeated() {
-        for text in
-            ["http://", "http:", "http://me:hunter2@", "http://me:hunt/er2@host:port/", "http:me:hunter2"]
-        {
+        for text in [
+            "http://",
+            "http:",
+            "http://me:hunter2@",
+            "http://me:hunt/er2@host:port/",
+            "http:me:hunter2",
+            "http://me:80#hunter2@h/",
+        ] {
             let error = Address::parse(text).unwrap_err().to_string();
             assert!(error.contains("write `http://HOST") && !error.contains("hunt"), "{text}: {error}");
+            assert_eq!(error.contains("percent-encode"), text.contains('@'), "{text}: {error}");
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Address;
+use super::{Address, device_hint};
 use crate::audio::SampleRate;
 
 /// One source, validated.
@@ -132,9 +132,17 @@ impl Uri {
         if text.is_empty() {
             return Err(UriError("an empty address; give a file, `-`, `device:default` or `stdin:?format=s16le&rate=16000&channels=1`".into()));
         }
-        let Some((scheme, rest)) = text.split_once(':') else { return Ok(Self::File(text.into())) };
+        let Some((scheme, rest)) = text.split_once(':') else {
+            return match device_hint::of_word(text) {
+                Some(hint) if !std::path::Path::new(text).exists() => Err(UriError(hint)),
+                _ => Ok(Self::File(text.into())),
+            };
+        };
         match scheme {
-            "device" => Ok(parse_device(rest)),
+            "device" => match device_hint::of_device(rest, &HOSTS) {
+                Some(hint) => Err(UriError(hint)),
+                None => Ok(parse_device(rest)),
+            },
             "file" => parse_file(text, rest),
             "stdin" => Ok(Self::Stdin(parse_pcm("stdin", text, rest)?)),
             "process" => {
@@ -147,9 +155,9 @@ impl Uri {
             _ if scheme.contains(['/', '.']) || std::path::Path::new(text).exists() => {
                 Ok(Self::File(text.into()))
             }
-            _ => Err(UriError(format!(
+            _ => Err(UriError(device_hint::of_scheme(scheme, rest).unwrap_or_else(|| format!(
                 "`{text}` has an unknown scheme `{scheme}:`; known are `file:`, `device:`, `stdin:`, `http:`, `https:` and `process:` (write `./{text}` for a file of that name)"
-            ))),
+            )))),
         }
     }
 }
@@ -285,6 +293,7 @@ mod tests {
         check("device:", "device:default");
         check("device:hw:1,0", "device:hw:1,0");
         check("device:ALSA:hw:1,0", "device:alsa:hw:1,0");
+        check("device:PulseAudio:alsa_input.x.y", "device:pulseaudio:alsa_input.x.y");
         check("stdin:?format=s16le&rate=16000&channels=2", "stdin:?format=s16le&rate=16000&channels=2");
         check("stdin:?format=s16le&rate=16000", "needs all of");
         check("stdin:?format=u8&rate=16000&channels=1", "format `u8` is unknown");

@@ -1,6 +1,8 @@
 //! Live capture through `cpal`.
 
 pub mod callback;
+#[cfg(target_os = "linux")]
+mod quiet;
 pub mod ring;
 
 use std::str::FromStr;
@@ -60,6 +62,8 @@ pub(super) fn open(
     stop: &Stop,
     stall: Stall,
 ) -> Result<DeviceSource, SourceError> {
+    #[cfg(target_os = "linux")]
+    let _messages = quiet::AlsaMessages::collect();
     // A host that lost its server stays dead, so that each attempt gets its own.
     let host = match host {
         Some(host) => named_host(host)?,
@@ -85,6 +89,8 @@ pub(super) fn open(
 /// # Errors
 /// Transient, when none can be reached.
 pub(super) fn list() -> Result<Vec<DeviceInfo>, SourceError> {
+    #[cfg(target_os = "linux")]
+    let (_messages, _silence) = (quiet::AlsaMessages::collect(), quiet::SilentStderr::begin());
     let mut found = Vec::new();
     let mut failed = None;
     for id in cpal::available_hosts() {
@@ -97,6 +103,17 @@ pub(super) fn list() -> Result<Vec<DeviceInfo>, SourceError> {
         Some(error) if found.is_empty() => Err(error),
         _ => Ok(found),
     }
+}
+
+/// Looks for a capture device without opening it.
+///
+/// # Errors
+/// As [`open`], where it is not listed.
+pub(super) fn look(host: Option<&str>, name: &str) -> Result<(), SourceError> {
+    #[cfg(target_os = "linux")]
+    let (_messages, _silence) = (quiet::AlsaMessages::collect(), quiet::SilentStderr::begin());
+    let host = host.map_or_else(first_host, named_host)?;
+    find(&host, name).map(|_| ())
 }
 
 fn list_host(host: &cpal::Host) -> Result<Vec<DeviceInfo>, Error> {

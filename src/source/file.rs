@@ -277,3 +277,35 @@ impl Source for FileSource {
         self.decoder.corrupt()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_that_is_late_loses_what_a_device_would_have_lost() {
+        let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/loop.mp3"));
+        let config = SourceConfig {
+            display_name: "file".into(),
+            name: "file".into(),
+            uri: crate::source::Uri::File(path.into()),
+            pacing: Pacing::Realtime,
+            start: None,
+            repeat: false,
+            reconnect_max: Duration::from_secs(60),
+            piece: Duration::ZERO,
+        };
+        let stop = Stop::new().unwrap();
+        let mut source = FileSource::new(path, File::open(path).unwrap(), &config, &stop).unwrap();
+        let mut block = Block::with_capacity(decode::ANY_RATE, 1, 0);
+        assert_eq!(source.read(&mut block).unwrap(), Read::Audio);
+        let before = block.span.end;
+        // As if nobody had read for five seconds.
+        source.begun = Instant::now().checked_sub(Duration::from_secs(5));
+        assert_eq!(source.read(&mut block).unwrap(), Read::Audio);
+        assert!(block.interleaved.is_empty() && block.span.start == before);
+        assert!((4.9..5.3).contains(&block.rate.seconds(block.span.end)), "{:?}", block.span);
+        assert_eq!(source.read(&mut block).unwrap(), Read::Audio);
+        assert!(!block.interleaved.is_empty() && block.gap);
+    }
+}

@@ -10,6 +10,7 @@ mod config;
 mod decode;
 #[cfg(feature = "device")]
 mod device;
+mod device_hint;
 mod file;
 #[cfg(feature = "net")]
 #[doc(hidden)]
@@ -145,6 +146,20 @@ pub fn devices() -> Result<Vec<DeviceInfo>, SourceError> {
     #[cfg(not(feature = "device"))]
     let found = Ok(Vec::new());
     found
+}
+
+/// Looks for a capture device as [`open`] would, without opening it.
+///
+/// # Errors
+/// [`SourceError`]: no such sound system or device; without the cargo feature `device`, always.
+pub fn look_for_device(host: Option<&str>, name: &str) -> Result<(), SourceError> {
+    #[cfg(feature = "device")]
+    return device::look(host, name);
+    #[cfg(not(feature = "device"))]
+    {
+        let _ = (host, name);
+        Err(SourceError::Permanent("this build has no capture (cargo feature `device`)".into()))
+    }
 }
 
 /// The parts of the capture path that tests reach into.

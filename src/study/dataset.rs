@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::decision::State;
+
 /// What goes wrong with data sets, before any file is decoded.
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
@@ -83,6 +85,19 @@ pub enum DatasetError {
         file: PathBuf,
         /// Its labels.
         labels: String,
+    },
+    /// A label that is the name of a state.
+    #[error(
+        "the label `{label}` (of `{}`) is the name of a state, which genres share a topic with; rename {}, for example to `{}-music`, or leave {} out: genred tells states by itself",
+        file.display(), if *is_folder { "its folder" } else { "it" }, label.to_lowercase(), if *is_folder { "the folder" } else { "its rows" }
+    )]
+    StateName {
+        /// The label.
+        label: Arc<str>,
+        /// A file that has it.
+        file: PathBuf,
+        /// True if labels are folders.
+        is_folder: bool,
     },
     /// Nothing to tell apart.
     #[error("`{}` has only the label `{label}`; there must be at least two", path.display())]
@@ -234,6 +249,21 @@ impl Dataset {
             }),
             None => Ok(()),
         }
+    }
+
+    /// Refuses labels that are named like states (`silence`, `Music`).
+    ///
+    /// # Errors
+    /// [`DatasetError::StateName`], for the first such label.
+    pub fn require_genres(&self) -> Result<(), DatasetError> {
+        let is_state = |index: &usize| State::named(&self.labels[*index]).is_some();
+        let Some(index) = (0..self.labels.len()).find(is_state) else { return Ok(()) };
+        let file = self.items.iter().find(|item| item.labels.contains(&index)).map(|item| item.path.clone());
+        Err(DatasetError::StateName {
+            label: self.labels[index].clone(),
+            file: file.unwrap_or_else(|| self.path.clone()),
+            is_folder: self.path.is_dir(),
+        })
     }
 
     /// Refuses a data set in which there is nothing to tell apart.

@@ -155,6 +155,7 @@ pub fn stats() -> Message {
         rss_mb: Some(61.0),
         cpu_cores: Some(0.02),
         mqtt: None,
+        overload: None,
         sources: [].into(),
     };
     Message::Stats(Arc::new(stats))

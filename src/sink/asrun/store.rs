@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params}
 
 use super::book::{Book, Event, Outage, Row};
 use super::draft::Segment;
+use super::schema::MIGRATIONS;
 use crate::asrun::{Cause, Level, Ms};
 use crate::sink::database::{self, StoreError};
 use crate::sink::payload::Info;
@@ -17,38 +18,6 @@ const BITE: usize = 2000;
 const CHECKED: u64 = 32 * 1024 * 1024;
 /// Damaged files that are kept beside the new one.
 const MOST_DAMAGED: usize = 99;
-
-/// What each schema makes of the one before; its number is `user_version`.
-const MIGRATIONS: [&str; 1] = ["
-    CREATE TABLE run (
-        id INTEGER PRIMARY KEY, run TEXT NOT NULL UNIQUE, version TEXT NOT NULL, model TEXT NOT NULL, head TEXT NOT NULL,
-        hop_s REAL NOT NULL, started_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL, ended_ms INTEGER
-    ) STRICT;
-    CREATE TABLE source (
-        run INTEGER NOT NULL, name TEXT NOT NULL, display_name TEXT NOT NULL, uri TEXT NOT NULL, PRIMARY KEY (name, run)
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE segment (
-        id INTEGER PRIMARY KEY, run INTEGER NOT NULL, source TEXT NOT NULL, start_ms INTEGER NOT NULL,
-        end_ms INTEGER NOT NULL, state TEXT NOT NULL, label TEXT NOT NULL, confidence REAL, scored INTEGER NOT NULL,
-        dropped INTEGER NOT NULL, title TEXT, lufs_mean REAL, lufs_min REAL, lufs_max REAL
-    ) STRICT;
-    CREATE INDEX segment_by_end ON segment (source, end_ms);
-    CREATE TABLE outage (
-        id INTEGER PRIMARY KEY, run INTEGER NOT NULL, source TEXT NOT NULL, start_ms INTEGER NOT NULL,
-        end_ms INTEGER NOT NULL, cause TEXT NOT NULL
-    ) STRICT;
-    CREATE INDEX outage_by_end ON outage (source, end_ms);
-    CREATE TABLE event (
-        id INTEGER PRIMARY KEY, run INTEGER NOT NULL, source TEXT NOT NULL, seq INTEGER NOT NULL, ts_ms INTEGER NOT NULL,
-        event_type TEXT NOT NULL, json TEXT NOT NULL
-    ) STRICT;
-    CREATE INDEX event_by_time ON event (source, ts_ms);
-    CREATE TABLE level (
-        source TEXT NOT NULL, start_ms INTEGER NOT NULL, run INTEGER NOT NULL, scored INTEGER NOT NULL,
-        dropped INTEGER NOT NULL, energy REAL NOT NULL, lufs_min REAL NOT NULL, lufs_max REAL NOT NULL,
-        PRIMARY KEY (source, start_ms, run)
-    ) STRICT, WITHOUT ROWID;
-"];
 
 /// The number of the schema that this program writes.
 pub const VERSION: i64 = MIGRATIONS.len() as i64;

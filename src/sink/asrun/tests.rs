@@ -3,6 +3,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use super::book::Row;
+use super::schema::MIGRATIONS;
 use super::store::VERSION;
 use super::*;
 use crate::asrun::Cause;
@@ -212,4 +213,60 @@ fn no_log_is_said() {
     let empty = folder.path().join("empty.sqlite");
     std::fs::write(&empty, "").unwrap();
     assert!(matches!(Reader::open(&empty), Err(LogError::NoLog(_))));
+}
+
+/// Tables of a file, and what a program sees that counts rows by their rowids, as DuckDB's SQLite
+/// scanner does.
+fn rows_by_rowid(path: &std::path::Path) -> Vec<(String, i64)> {
+    let file = Connection::open(path).unwrap();
+    let mut names =
+        file.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").unwrap();
+    let names: Vec<String> =
+        names.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+    let count = |name: String| {
+        let sql = format!("SELECT count(*) FROM {name} WHERE ROWID BETWEEN 0 AND 9223372036854775807");
+        let rows = file.query_row(&sql, [], |row| row.get(0)).unwrap();
+        (name, rows)
+    };
+    names.into_iter().map(count).collect()
+}
+
+/// A file whose tables `source` and `level` are WITHOUT ROWID.
+#[test]
+fn files_of_the_first_schema_are_read_and_migrated() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.sqlite");
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(MIGRATIONS[0]).unwrap();
+    old.execute_batch(&format!(
+        "PRAGMA journal_mode = WAL;
+         PRAGMA user_version = 1;
+         INSERT INTO run VALUES (1, 'z', '0.1.0', 'm', 'h', 1.0, {START}, {START} + 60000, {START} + 60000);
+         INSERT INTO source VALUES (1, 'fm1', 'FM 1', 'stdin:'), (1, 'fm2', 'FM 2', 'file:x');
+         INSERT INTO segment VALUES (7, 1, 'fm1', {START}, {START} + 30000, 'music', 'jazz', 0.8, 28, 2, 'T', -14, -20, -9);
+         INSERT INTO outage VALUES (3, 1, 'fm1', {START} + 30000, {START} + 40000, 'lost');
+         INSERT INTO event VALUES (5, 1, 'fm1', 9, {START} + 1000, 'genre_changed', '{{}}');
+         INSERT INTO level VALUES ('fm1', {START}, 1, 28, 2, 1.5, -20, -9), ('fm2', {START}, 1, 30, 0, 2.5, -30, -3);"
+    ))
+    .unwrap();
+    drop(old);
+    let now = START + 60_000;
+    let record = || {
+        let reader = Reader::open(&path).unwrap();
+        let sources = reader.sources(&[]).unwrap();
+        (sources, reader.record(("fm1", "FM 1"), START, now, now).unwrap())
+    };
+    let before = record();
+    assert_eq!((before.1.segments.len(), before.1.levels.len(), before.1.events.len()), (1, 1, 1));
+    let mut book = Book::default();
+    book.take(&info("new", START + 90_000), START + 90_000);
+    Store::new(path.clone()).write(&mut book, START + 90_000, false).unwrap();
+    let after = record();
+    assert_eq!(before.0, after.0);
+    assert_eq!(before.1.segments, after.1.segments);
+    assert_eq!(before.1.levels, after.1.levels);
+    assert_eq!(before.1.events, after.1.events);
+    // One run and one source more: that of this daemon.
+    let expected = [("event", 1), ("level", 2), ("outage", 2), ("run", 2), ("segment", 1), ("source", 3)];
+    assert_eq!(rows_by_rowid(&path), expected.map(|(name, rows)| (name.to_owned(), rows)));
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::prefix;
 use super::server::{Server, UrlLogin, parse_url};
 use super::tls::TlsFiles;
 use crate::sink::topics::valid_name;
@@ -175,13 +176,13 @@ impl RawMqttConfig {
             None => (Server::local(self.embedded_port), None),
         };
         let login = login(&self, url_login)?;
-        for (key, prefix, example) in [
+        for (key, levels, example) in [
             ("prefix", &self.prefix, "genred"),
             ("discovery_prefix", &self.discovery_prefix, "homeassistant"),
         ] {
-            if let Some(fault) = prefix_fault(prefix) {
+            if let Some(fault) = prefix::fault(levels) {
                 return err(format!(
-                    "`mqtt.{key}` is `{prefix}`, which {fault}; give topic levels such as `{example}`"
+                    "`mqtt.{key}` is `{levels}`, which {fault}; give topic levels such as `{example}`"
                 ));
             }
         }
@@ -228,23 +229,6 @@ fn seconds(key: &str, value: f64, least: f64) -> Result<Duration, MqttConfigErro
         return Ok(Duration::from_secs_f64(value));
     }
     err(format!("`mqtt.{key}` is {value}; give seconds from {least} to 86400"))
-}
-
-/// What is wrong with a topic prefix.
-fn prefix_fault(prefix: &str) -> Option<&'static str> {
-    if prefix.split('/').any(str::is_empty) {
-        Some("has an empty level")
-    } else if prefix.starts_with('$') {
-        Some("starts with `$`, which brokers keep for themselves")
-    } else if prefix.contains(['+', '#']) {
-        Some("holds a wildcard")
-    } else if prefix.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        Some("holds white space")
-    } else if prefix.len() > 256 {
-        Some("is longer than 256 bytes")
-    } else {
-        None
-    }
 }
 
 fn login(raw: &RawMqttConfig, from_url: UrlLogin) -> Result<Option<Login>, MqttConfigError> {
@@ -348,8 +332,8 @@ mod tests {
             ("username = 'a'\npassword_file = '/no/such/file'", "`mqtt.password_file` `/no/such/file`"),
             ("password = 'b'", "add `mqtt.username`"),
             ("username = ''", "`mqtt.username` is empty"),
-            ("prefix = ''", "`mqtt.prefix` is ``, which has an empty level"),
-            ("prefix = '/genred'", "empty level"),
+            ("prefix = ''", "`mqtt.prefix` is ``, which is empty"),
+            ("prefix = \"a\\u0000b\"", "holds a control character"),
             ("prefix = 'a/#'", "holds a wildcard"),
             ("prefix = '$SYS'", "starts with `$`"),
             ("heartbeat = 0", "`mqtt.heartbeat` is 0; give seconds from 1"),

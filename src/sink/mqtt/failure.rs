@@ -163,9 +163,10 @@ impl Failure {
             }
             io::ErrorKind::TimedOut => ("no answer in time", "check the host and the network between"),
             // The standard library gives name resolution no kind of its own.
-            _ if text.contains("lookup address") || text.contains("could not resolve") => {
-                ("the host name cannot be resolved", "check the host in `mqtt.url` and the name server")
-            }
+            _ if text.contains("lookup address") || text.contains("could not resolve") => (
+                "the host name cannot be resolved",
+                "check the host in `mqtt.url` and the name server; a name in `.local` needs multicast DNS on this machine (on Debian: `apt install libnss-mdns`): else give the broker's IP address",
+            ),
             _ => return Self { reason: text, cure: "check `mqtt.url` and the broker's log" },
         };
         Self { reason: reason.to_owned(), cure }

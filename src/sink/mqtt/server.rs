@@ -115,8 +115,13 @@ pub fn parse_url(text: &str) -> Result<(Server, UrlLogin), MqttConfigError> {
     const FORM: &str = "give `mqtt://host:1883`";
     let with_scheme =
         if text.contains("://") { text.trim().to_owned() } else { format!("mqtt://{}", text.trim()) };
-    let url = Url::parse(&with_scheme)
-        .map_err(|error| MqttConfigError(format!("`mqtt.url` is not an address ({error}); {FORM}")))?;
+    if login_is_cut(&with_scheme) {
+        return err(format!("`mqtt.url` has a login that ends too early: {ENCODE}"));
+    }
+    let url = Url::parse(&with_scheme).map_err(|error| {
+        let encode = if text.contains('@') { format!("; {ENCODE}") } else { String::new() };
+        MqttConfigError(format!("`mqtt.url` is not an address ({error}); {FORM}{encode}"))
+    })?;
     let Some(transport) = Transport::of(url.scheme()) else {
         return err(format!(
             "`mqtt.url` starts with `{}://`; {FORM} (or `mqtts`, `ws`, `wss`)",
@@ -153,6 +158,25 @@ pub fn parse_url(text: &str) -> Result<(Server, UrlLogin), MqttConfigError> {
         (user, password) => Some((percent_decode(user)?, password.map(percent_decode).transpose()?)),
     };
     Ok((Server { transport, host: percent_decode(host)?, port, path }, login))
+}
+
+/// Advice about special characters in a login.
+const ENCODE: &str = "in a user name or password, percent-encode `@` (`%40`), `:` (`%3A`), `/` (`%2F`), `?` (`%3F`), `#` (`%23`) and `%` (`%25`), \
+    or leave them out of the address and use `mqtt.username` and `mqtt.password`";
+
+/// Returns true if a `/`, `?` or `#` of a password ends the authority before the `@` that belongs
+/// to it (RFC 3986, 3.2).
+fn login_is_cut(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
+    let Some(end) = rest.find(['/', '?', '#']) else { return false };
+    let after = &rest[end..];
+    match Transport::of(&scheme.to_ascii_lowercase()) {
+        // A path or query of a WebSocket may hold an `@`; what follows `#` is never sent.
+        Some(transport) if transport.is_web() => {
+            after.split_once('#').is_some_and(|(_, after)| after.contains('@'))
+        }
+        _ => after.contains('@'),
+    }
 }
 
 fn err<T>(message: impl Into<String>) -> Result<T, MqttConfigError> {
@@ -200,5 +224,28 @@ mod tests {
             let (server, _) = parse_url(url).unwrap();
             assert_eq!(server.to_string(), expected, "of `{url}`");
         }
+    }
+
+    /// RFC 3986, 3.2: the authority ends at the first `/`, `?` or `#`.
+    #[test]
+    fn raw_special_characters_in_a_login_are_named() {
+        for url in [
+            "mqtt://user:p@ss#1@host",
+            "mqtt://user:pa/ss@host:1883",
+            "mqtt://user:pa?ss@host",
+            "user:hunt#er2@host",
+            "wss://user:pa#ss@host/mqtt",
+            "mqtt://user:p ss:x@host:port",
+        ] {
+            let error = parse_url(url).unwrap_err().to_string();
+            assert!(error.contains("percent-encode") && error.contains("`mqtt.password`"), "{url}: {error}");
+            assert!(!error.contains("er2") && !error.contains("p@ss"), "{error}");
+        }
+        let (server, login) = parse_url("mqtt://user:p%40ss%231@host").unwrap();
+        assert_eq!(
+            (server.to_string(), login),
+            ("host:1883".into(), Some(("user".into(), Some("p@ss#1".into()))))
+        );
+        assert!(parse_url("wss://host/path@x?y=@").is_ok());
     }
 }

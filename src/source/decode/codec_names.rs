@@ -149,11 +149,10 @@ pub(super) fn of_aiff(kind: &[u8; 4]) -> Unsupported {
     })
 }
 
-/// Name for a format of CAF: codecs that need the packet table.
+/// Name for a format of CAF that is not decoded.
 pub(super) fn of_caf(kind: &[u8]) -> Unsupported {
     Unsupported::audio(match kind {
-        b"alac" => "ALAC in CAF",
-        b"aac " | b"aach" | b"aacl" | b"aace" | b"aacf" | b"aacp" | b"aacs" => "AAC in CAF",
+        b"aach" | b"aacl" | b"aace" | b"aacf" | b"aacp" | b"aacs" => "AAC other than AAC-LC in CAF",
         b"opus" => "Opus in CAF",
         b"flac" => "FLAC in CAF",
         b"ac-3" => "AC-3 in CAF",

@@ -182,3 +182,23 @@ fn folders_that_are_no_data_sets_are_refused_by_name() {
     let error = open(&root.path().join("empty"), &["a=b"]).unwrap_err().to_string();
     assert!(error.contains("this is a folder"), "{error}");
 }
+
+#[test]
+fn labels_named_like_states_are_refused_with_a_cure() {
+    let root = tempfile::tempdir().unwrap();
+    touch(root.path(), &["rock/one.mp3", "Silence/two.mp3"]);
+    let error = open(root.path(), &[]).unwrap().require_genres().unwrap_err().to_string();
+    let folder = root.path().join("Silence/two.mp3");
+    assert!(
+        error.contains(&format!("the label `Silence` (of `{}`) is the name of a state", folder.display())),
+        "{error}"
+    );
+    assert!(error.contains("rename its folder, for example to `silence-music`"), "{error}");
+    for state in ["music", "speech", "noise", "silence", "uncertain", "lost", "LOST", "Noise"] {
+        let path = index(root.path(), &format!("path,genre\na.mp3,rock\nb.mp3,{state}"));
+        let error = open(&path, &[]).unwrap().require_genres().unwrap_err().to_string();
+        assert!(error.contains(&format!("`{state}`")) && error.contains("rename it, "), "{error}");
+    }
+    let path = index(root.path(), "path,genre\na.mp3,noise-music\nb.mp3,speech pop");
+    open(&path, &[]).unwrap().require_genres().unwrap();
+}

@@ -1,0 +1,28 @@
+"""The guide `docs/home-assistant.md` as somebody pastes it: its automations and its shell commands."""
+
+import re
+import subprocess
+from pathlib import Path
+
+GUIDE = Path(__file__).parents[2] / "docs/home-assistant.md"
+#: The entities that its examples name.
+EXAMPLE = "den_fm1"
+
+
+def blocks(language):
+    """The guide's code blocks in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def automations(entities):
+    """Its automations, for the entities whose ids begin with `entities`."""
+    found = [block for block in blocks("yaml") if block.startswith("- id:")]
+    assert len(found) == 2, f"{GUIDE} has {len(found)} automations"
+    return "".join(found).replace(EXAMPLE, entities)
+
+
+def remove(node, port):
+    """Runs the commands that remove what a node has left at the broker."""
+    [commands] = [block for block in blocks("sh") if "old=den" in block]
+    commands = re.sub("^login=.*$", f'login="-h 127.0.0.1 -p {port}"', commands, flags=re.MULTILINE)
+    subprocess.run(["sh", "-c", commands.replace("old=den", f"old={node}")], check=False, capture_output=True, timeout=60)

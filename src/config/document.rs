@@ -1,0 +1,183 @@
+//! The configuration as a TOML document whose values know their place in the text.
+
+use std::collections::HashMap;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::fault::Fault;
+use super::syntax;
+
+/// A parsed file.
+#[derive(Debug, Clone)]
+pub struct Document<'a> {
+    text: &'a str,
+    table: Spanned<DeTable<'a>>,
+}
+
+/// A value and the offset of its key in the text.
+type Place<'d, 'a> = (usize, &'d Spanned<DeValue<'a>>);
+
+/// Called with the path, the offset of the key and the value of an entry.
+type Visit<'v, 'd, 'a, E> = dyn FnMut(&str, usize, &'d Spanned<DeValue<'a>>) -> Result<(), E> + 'v;
+
+/// Called with the path and the text of a string; `Some` replaces it.
+type Change<'c> = dyn Fn(&str, &str) -> Result<Option<String>, String> + 'c;
+
+impl<'a> Document<'a> {
+    /// Parses `text`.
+    ///
+    /// # Errors
+    /// Text that is not TOML.
+    pub fn parse(text: &'a str) -> Result<Self, Fault> {
+        match DeTable::parse(text) {
+            Ok(table) => Ok(Self { text, table }),
+            Err(error) => Err(syntax::explain(text, &error)),
+        }
+    }
+
+    /// Its root table.
+    pub fn table(&self) -> &Spanned<DeTable<'a>> {
+        &self.table
+    }
+
+    /// Keeps only the root keys that are in `keys`.
+    pub fn retain(&mut self, keys: &[&str]) {
+        let table = self.table.get_mut();
+        let others: Vec<_> = table.keys().filter(|key| !keys.contains(&&**key.get_ref())).cloned().collect();
+        for key in others {
+            table.remove(&key);
+        }
+    }
+
+    /// Number, from 1, of the line at `offset`.
+    pub fn line_at(&self, offset: usize) -> usize {
+        line_at(self.text, offset)
+    }
+
+    /// Line of the key `path`, as in `source.1.silence.after`, or of the deepest table or array
+    /// above it that is there.
+    pub fn line_of(&self, path: &str) -> Option<usize> {
+        let mut keys = path.split('.');
+        let mut found = entry(self.table.get_ref(), keys.next()?)?;
+        for key in keys {
+            let below = match found.1.get_ref() {
+                DeValue::Table(table) => entry(table, key),
+                DeValue::Array(array) => key.parse().ok().and_then(|index: usize| {
+                    let element = array.get(index)?;
+                    Some((element.span().start, element))
+                }),
+                _ => None,
+            };
+            let Some(below) = below else { break };
+            found = below;
+        }
+        Some(self.line_at(found.0))
+    }
+
+    /// Line of every key, by its path.
+    pub fn lines(&self) -> HashMap<String, usize> {
+        let mut lines = HashMap::new();
+        let _: Result<(), ()> = self.each(&mut |path, offset, _| {
+            lines.insert(path.to_owned(), self.line_at(offset));
+            Ok(())
+        });
+        lines
+    }
+
+    /// Path and value of the innermost key whose name or value is at `offset`.
+    pub fn at(&self, offset: usize) -> Option<(String, &Spanned<DeValue<'a>>)> {
+        let mut found = None;
+        let _: Result<(), ()> = self.each(&mut |path, place, value| {
+            if place == offset || value.span().contains(&offset) {
+                found = Some((path.to_owned(), value));
+            }
+            Ok(())
+        });
+        found
+    }
+
+    /// Calls `visit` with the path, the offset of the key and the value of every entry, outer ones
+    /// first.
+    pub fn each<'d, E>(&'d self, visit: &mut Visit<'_, 'd, 'a, E>) -> Result<(), E> {
+        each_in(self.table.get_ref(), "", visit)
+    }
+
+    /// Replaces every string `s` by `change(path, s)` where that is `Some`.
+    ///
+    /// # Errors
+    /// The first error of `change`, on the string's line.
+    pub fn change_strings(&mut self, change: &Change<'_>) -> Result<(), Fault> {
+        let text = self.text;
+        for (key, value) in self.table.get_mut().iter_mut() {
+            let path = key.get_ref().to_string();
+            change_value(value, &path, change)
+                .map_err(|(offset, what)| Fault::at_line(line_at(text, offset), what))?;
+        }
+        Ok(())
+    }
+}
+
+/// Number, from 1, of the line at `offset` in `text`.
+pub fn line_at(text: &str, offset: usize) -> usize {
+    text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
+}
+
+fn entry<'d, 'a>(table: &'d DeTable<'a>, key: &str) -> Option<Place<'d, 'a>> {
+    let (name, value) = table.iter().find(|(name, _)| **name.get_ref() == *key)?;
+    Some((name.span().start, value))
+}
+
+fn below(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+fn each_in<'d, 'a, E>(table: &'d DeTable<'a>, path: &str, visit: &mut Visit<'_, 'd, 'a, E>) -> Result<(), E> {
+    for (name, value) in table.iter() {
+        each_below(&below(path, name.get_ref()), name.span().start, value, visit)?;
+    }
+    Ok(())
+}
+
+fn each_below<'d, 'a, E>(
+    path: &str,
+    offset: usize,
+    value: &'d Spanned<DeValue<'a>>,
+    visit: &mut Visit<'_, 'd, 'a, E>,
+) -> Result<(), E> {
+    visit(path, offset, value)?;
+    match value.get_ref() {
+        DeValue::Table(table) => each_in(table, path, visit),
+        DeValue::Array(array) => array.iter().enumerate().try_for_each(|(index, element)| {
+            each_below(&below(path, &index.to_string()), element.span().start, element, visit)
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn change_value(
+    value: &mut Spanned<DeValue<'_>>,
+    path: &str,
+    change: &Change<'_>,
+) -> Result<(), (usize, String)> {
+    let offset = value.span().start;
+    match value.get_mut() {
+        DeValue::String(string) => {
+            if let Some(new) = change(path, string).map_err(|what| (offset, what))? {
+                *string = new.into();
+            }
+        }
+        DeValue::Table(table) => {
+            for (name, value) in table.iter_mut() {
+                change_value(value, &below(path, name.get_ref()), change)?;
+            }
+        }
+        DeValue::Array(array) => {
+            for (index, value) in array.iter_mut().enumerate() {
+                change_value(value, &below(path, &index.to_string()), change)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}

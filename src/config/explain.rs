@@ -1,0 +1,283 @@
+//! Values of the wrong type and unknown keys, in TOML's words.
+
+use toml::de::DeValue;
+
+use super::document::Document;
+use super::fault::Fault;
+use super::syntax::may_hold_secret;
+use crate::source::redact;
+
+/// Keys that are often written under another header, with the header they belong to.
+const HOMES: &[(&str, &[&str])] = &[
+    (
+        "[[source]]",
+        &[
+            "name",
+            "display_name",
+            "uri",
+            "command",
+            "pacing",
+            "lost_after",
+            "format",
+            "talk_limit",
+            "true_peak",
+        ],
+    ),
+    ("[source.silence]", &["silence", "threshold_lufs"]),
+    ("[source.dead_air]", &["dead_air", "loop_after", "tone_after"]),
+    ("[source.imbalance]", &["imbalance", "threshold_db"]),
+    (
+        "[mqtt]",
+        &[
+            "url",
+            "broker",
+            "host",
+            "username",
+            "password",
+            "password_file",
+            "prefix",
+            "discovery",
+            "heartbeat",
+        ],
+    ),
+    ("[model]", &["bundle", "head", "execution_providers", "threads", "onnxruntime"]),
+    ("[log]", &["retention_days"]),
+];
+
+/// The fault that serde reports in `error` about `document`.
+pub fn explain(document: &Document<'_>, error: &toml::de::Error) -> Fault {
+    let message = error.message();
+    let Some(span) = error.span() else { return Fault::new(None, message) };
+    let line = document.line_at(span.start);
+    let found = document.at(span.start);
+    let path = found.as_ref().map_or("", |(path, _)| path.as_str());
+    if let Some(rest) = message.strip_prefix("unknown field ") {
+        return Fault::at_line(line, unknown_key(rest, path));
+    }
+    if let Some(rest) = message.strip_prefix("missing field ") {
+        return Fault::at_line(line, missing_key(rest, path));
+    }
+    let what = match (message.strip_prefix("invalid type: "), &found) {
+        (Some(rest), Some((path, value))) => wrong_type(rest, path, value.get_ref()),
+        _ => None,
+    };
+    let what = what.unwrap_or_else(|| match path {
+        "" => message.to_owned(),
+        // The message may quote the value.
+        _ if may_hold_secret(path) => format!("`{}` has a value that cannot be used", shown(path)),
+        _ => format!("`{}`: {}", shown(path), with_nearest(message)),
+    });
+    Fault::at_line(line, what)
+}
+
+/// Refuses `[[mqtt]]` where `[mqtt]` is meant: serde would take the tables of the array for the
+/// section's fields.
+///
+/// # Errors
+/// The first such section.
+pub fn check_sections(document: &Document<'_>) -> Result<(), Fault> {
+    document.each(&mut |path, offset, value| {
+        let header = match path.split('.').collect::<Vec<_>>()[..] {
+            [section @ ("model" | "decision" | "mqtt" | "log")] => section.to_owned(),
+            ["source", _, section @ ("silence" | "dead_air" | "imbalance")] => format!("source.{section}"),
+            _ => return Ok(()),
+        };
+        match value.get_ref() {
+            DeValue::Array(_) => Err(Fault::at_line(
+                document.line_at(offset),
+                format!("`{header}` must be a table, not an array; write `[{header}]`"),
+            )),
+            _ => Ok(()),
+        }
+    })
+}
+
+/// A path as people write it: `source.0.silence.after` is `silence.after` of a source.
+pub fn shown(path: &str) -> String {
+    let mut keys: Vec<&str> = path.split('.').collect();
+    if let ["source", index, _, ..] = keys[..]
+        && index.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        keys.drain(..2);
+    }
+    keys.retain(|key| !key.bytes().all(|byte| byte.is_ascii_digit()));
+    keys.join(".")
+}
+
+fn last(path: &str) -> &str {
+    path.rsplit('.').find(|key| !key.bytes().all(|byte| byte.is_ascii_digit())).unwrap_or(path)
+}
+
+/// Of `names`, the one that `typed` most resembles.
+pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let typed = typed.to_lowercase();
+    names
+        .map(|name| (strsim::damerau_levenshtein(&typed, &name.to_lowercase()), name))
+        .min()
+        .filter(|(distance, name)| {
+            *distance <= 3.max(name.len() / 2) && *distance < typed.chars().count().max(3)
+        })
+        .map(|(_, name)| name)
+}
+
+/// `rest` is "`hops`, expected one of `node`, `hop`".
+fn unknown_key(rest: &str, path: &str) -> String {
+    let mut quoted = rest.split('`').skip(1).step_by(2);
+    let unknown = quoted.next().unwrap_or_default();
+    let section = section_of(path);
+    let known: Vec<&str> = quoted.collect();
+    if known.contains(&"source") && matches!(unknown, "sources" | "Source" | "Sources") {
+        return format!(
+            "unknown key `{unknown}`; did you mean `source`? Write `[[source]]` before each source"
+        );
+    }
+    let home =
+        HOMES.iter().find(|(home, keys)| *home != section && keys.contains(&unknown)).map(|(home, _)| *home);
+    let close = nearest(unknown, known.iter().copied());
+    let cure = match (close, home) {
+        // A key of another section that is spelt as this one.
+        (Some(close), Some(home)) if !close.eq_ignore_ascii_case(unknown) => {
+            format!("; it belongs under `{home}`, or did you mean `{close}`?")
+        }
+        (Some(close), _) => format!("; did you mean `{close}`?"),
+        (None, Some(home)) => format!("; it belongs under `{home}`"),
+        (None, None) => format!("; known are `{}`", known.join("`, `")),
+    };
+    let place = if section.is_empty() { String::new() } else { format!(" in `{section}`") };
+    format!("unknown key `{unknown}`{place}{cure}")
+}
+
+/// The header of the table that holds the key `path`; empty for the root.
+fn section_of(path: &str) -> String {
+    let keys: Vec<&str> = path.split('.').collect();
+    match keys[..] {
+        [] | [_] => String::new(),
+        ["source", _, _] => "[[source]]".into(),
+        ["source", _, section, ..] => format!("[source.{section}]"),
+        [section, ..] => format!("[{section}]"),
+    }
+}
+
+fn missing_key(rest: &str, path: &str) -> String {
+    let key = rest.trim_matches('`');
+    match (path.split('.').next(), key) {
+        (Some("source"), "uri") => {
+            "a `[[source]]` without `uri`; write, for example, `uri = \"device:default\"`".into()
+        }
+        _ => format!("`{key}` is missing in `{}`", shown(path)),
+    }
+}
+
+/// `rest` is "string \"rock\", expected a sequence".
+fn wrong_type(rest: &str, path: &str, value: &DeValue<'_>) -> Option<String> {
+    let (_, expected) = rest.rsplit_once(", expected ")?;
+    let (name, key) = (shown(path), last(path));
+    let found = match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date-time",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
+    };
+    let is_integer = |text: &str| {
+        text.starts_with(['u', 'i']) && text[1..].parse::<u32>().is_ok() || matches!(text, "usize" | "isize")
+    };
+    let (expected, cure) = match expected {
+        "a sequence" => ("an array", array_cure(path, value)),
+        "f32" | "f64" => ("a number", number_cure(value).map(|number| format!("{key} = {number}"))),
+        "a boolean" => ("a boolean", boolean_cure(value).map(|boolean| format!("{key} = {boolean}"))),
+        text if is_integer(text) => {
+            ("an integer", integer_cure(value).map(|number| format!("{key} = {number}")))
+        }
+        text if text.contains("string") => ("a string", string_cure(key, value)),
+        text if text.starts_with("struct") => ("a table", table_cure(path, value)),
+        _ => return None,
+    };
+    let cure = cure.map_or_else(|| format!("write {expected}"), |cure| format!("write `{cure}`"));
+    Some(format!("`{name}` must be {expected}, not {found}; {cure}"))
+}
+
+fn array_cure(path: &str, value: &DeValue<'_>) -> Option<String> {
+    let key = last(path);
+    match value {
+        _ if path == "source" => Some("[[source]]".into()),
+        DeValue::String(_) if may_hold_secret(key) => None,
+        DeValue::String(text) if key == "command" => {
+            // Arguments may hold secrets.
+            let words: Vec<String> =
+                redact(text).split_whitespace().map(|word| format!("{word:?}")).collect();
+            Some(format!("command = [{}]", words.join(", ")))
+        }
+        DeValue::String(text) if text.contains(',') => {
+            let words: Vec<String> = text.split(',').map(|word| format!("{:?}", word.trim())).collect();
+            Some(format!("{key} = [{}]", words.join(", ")))
+        }
+        DeValue::String(text) => Some(format!("{key} = [{:?}]", text)),
+        _ => None,
+    }
+}
+
+fn number_cure(value: &DeValue<'_>) -> Option<String> {
+    let text = value.as_str()?.trim().replace(',', ".");
+    text.parse::<f64>().is_ok().then_some(text)
+}
+
+fn integer_cure(value: &DeValue<'_>) -> Option<String> {
+    let number: f64 = match value {
+        DeValue::String(text) => text.trim().parse().ok()?,
+        DeValue::Float(float) => float.as_str().parse().ok()?,
+        _ => return None,
+    };
+    (number >= 0.0 && number.fract() == 0.0 && number < 1e15).then(|| format!("{number}"))
+}
+
+fn boolean_cure(value: &DeValue<'_>) -> Option<bool> {
+    let text = match value {
+        DeValue::String(text) => text.trim().to_ascii_lowercase(),
+        DeValue::Integer(number) => number.as_str().to_owned(),
+        _ => return None,
+    };
+    match text.as_str() {
+        "true" | "yes" | "on" | "1" => Some(true),
+        "false" | "no" | "off" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+fn string_cure(key: &str, value: &DeValue<'_>) -> Option<String> {
+    let text = match value {
+        _ if may_hold_secret(key) => "…".to_owned(),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.as_str().to_owned(),
+        DeValue::Boolean(boolean) => boolean.to_string(),
+        DeValue::Datetime(time) => time.to_string(),
+        DeValue::Array(array) if array.len() == 1 => redact(array[0].get_ref().as_str()?),
+        _ => return None,
+    };
+    Some(format!("{key} = \"{text}\""))
+}
+
+fn table_cure(path: &str, value: &DeValue<'_>) -> Option<String> {
+    let name = shown(path);
+    match value {
+        _ if name == "source" => Some("[[source]]".into()),
+        _ if path.starts_with("source.") => Some(format!("[source.{name}]")),
+        DeValue::Integer(_) | DeValue::String(_) | DeValue::Boolean(_) if path == name => {
+            Some(format!("[{name}]"))
+        }
+        _ => None,
+    }
+}
+
+/// The message with the nearest of the variants that it lists.
+fn with_nearest(message: &str) -> String {
+    let Some(rest) = message.strip_prefix("unknown variant ") else { return message.to_owned() };
+    let mut quoted = rest.split('`').skip(1).step_by(2);
+    let typed = quoted.next().unwrap_or_default();
+    match nearest(typed, quoted) {
+        Some(close) => format!("{message}; did you mean `{close}`?"),
+        None => message.to_owned(),
+    }
+}

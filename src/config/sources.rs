@@ -1,0 +1,230 @@
+//! `[[source]]`: from what was typed to what will run.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::time::Duration;
+
+use super::document::Document;
+use super::fault::Fault;
+use super::raw::RawSource;
+use super::{SourceEntry, first_key};
+use crate::decision::WatchConfig;
+use crate::sink::slug::topic_name;
+use crate::source::{NEEDS_COMMAND, Pacing, SourceConfig, Uri, redact};
+
+/// A source with its place in the file and its name as it was typed.
+struct Named {
+    entry: SourceEntry,
+    index: usize,
+    /// `None` where the name is derived from the address.
+    typed: Option<String>,
+}
+
+/// Validates sources and names them. `document` is the file that they stand in; `None` for those of
+/// the command line.
+///
+/// # Errors
+/// The first that cannot be used, or whose name is another's, too.
+pub fn resolve(raw: Vec<RawSource>, document: Option<&Document<'_>>) -> Result<Vec<SourceEntry>, Fault> {
+    let line = |index: usize, key: &str| document?.line_of(&format!("source.{index}.{key}"));
+    let mut named = Vec::with_capacity(raw.len());
+    for (index, source) in raw.into_iter().enumerate() {
+        let label = label(&source);
+        let typed = source.name.clone().or_else(|| source.display_name.clone());
+        let entry = entry(source).map_err(|problem| {
+            let Problem { key, what } = problem;
+            Fault::new(line(index, &key), format!("source `{label}`: {what}"))
+        })?;
+        named.push(Named { entry, index, typed });
+    }
+    let mut taken: HashMap<String, usize> = HashMap::new();
+    for at in 0..named.len() {
+        let Some(typed) = &named[at].typed else { continue };
+        let Some(first) = taken.insert(named[at].entry.source.name.clone(), at) else { continue };
+        let key = |of: usize| if named[of].typed.is_some() { "name" } else { "uri" };
+        let other = named[first].typed.as_deref().unwrap_or_default();
+        let place =
+            line(named[first].index, key(first)).map(|line| format!(" (line {line})")).unwrap_or_default();
+        let name = &named[at].entry.source.name;
+        let what = if other == typed {
+            format!(
+                "two sources are called `{typed}`; the first{place} has that name already; names must differ"
+            )
+        } else {
+            format!(
+                "two sources are called `{name}` in topics: `{other}`{place} and `{typed}`; give one of them another `name`, \
+                 and what people should read as `display_name`"
+            )
+        };
+        return Err(Fault::new(line(named[at].index, key(at)), what));
+    }
+    number_derived(&mut named, taken.into_keys().collect());
+    let entries: Vec<SourceEntry> = named.into_iter().map(|named| named.entry).collect();
+    let readers: Vec<usize> =
+        (0..entries.len()).filter(|at| matches!(entries[*at].source.uri, Uri::Stdin(_))).collect();
+    if let [first, second, ..] = readers[..] {
+        let place =
+            line(first, "uri").map(|line| format!("; the first is on line {line}")).unwrap_or_default();
+        let what = format!("{} sources read standard input; one can{place}", readers.len());
+        return Err(Fault::new(line(second, "uri"), what));
+    }
+    Ok(entries)
+}
+
+/// Numbers names that are derived from addresses, where they are taken: `song`, `song-2`, …
+fn number_derived(named: &mut [Named], mut taken: HashSet<String>) {
+    for Named { entry, .. } in named.iter_mut().filter(|named| named.typed.is_none()) {
+        let SourceConfig { name, display_name, .. } = &mut entry.source;
+        if taken.contains(name)
+            && let Some((number, free)) =
+                (2..).map(|n: u32| (n, format!("{name}-{n}"))).find(|(_, name)| !taken.contains(name))
+        {
+            *name = free;
+            *display_name = format!("{display_name} {number}");
+        }
+        taken.insert(name.clone());
+    }
+}
+
+/// Warnings for names that Home Assistant's entity ids do not tell apart: those have lower case and
+/// `_` alone.
+#[cfg(feature = "mqtt")]
+pub fn same_entities(entries: &[SourceEntry]) -> Vec<String> {
+    let mut first: HashMap<String, &str> = HashMap::new();
+    let mut warnings = Vec::new();
+    for entry in entries {
+        let name = &entry.source.name;
+        if let Some(other) = first.insert(name.to_ascii_lowercase().replace('-', "_"), name) {
+            warnings.push(format!(
+                "the sources `{other}` and `{name}` have the same entity ids in Home Assistant, which numbers those of one; give one of them another `name`"
+            ));
+        }
+    }
+    warnings
+}
+
+/// A fault of a source, and the key that has it.
+struct Problem {
+    key: String,
+    what: String,
+}
+
+impl From<String> for Problem {
+    /// A message that begins with its key, in backticks.
+    fn from(what: String) -> Self {
+        Self { key: first_key(&what).to_owned(), what }
+    }
+}
+
+fn problem(key: &str, what: impl Into<String>) -> Problem {
+    Problem { key: key.into(), what: what.into() }
+}
+
+/// The source's name in messages.
+fn label(raw: &RawSource) -> String {
+    let typed = raw.name.as_ref().or(raw.display_name.as_ref());
+    typed.cloned().unwrap_or_else(|| match raw.uri.split_once("://") {
+        // An address that is wrong may hold a secret anywhere.
+        Some((scheme, _)) if Uri::parse(&raw.uri).is_err() => format!("{scheme}://…"),
+        _ => redact(&raw.uri),
+    })
+}
+
+fn entry(raw: RawSource) -> Result<SourceEntry, Problem> {
+    let mut uri = Uri::parse(&raw.uri).map_err(|error| problem("uri", error.to_string()))?;
+    match (&mut uri, raw.command) {
+        (Uri::Process(process), Some(command))
+            if command.first().is_some_and(|program| !program.is_empty()) =>
+        {
+            process.command = command;
+        }
+        (Uri::Process(_), command) => {
+            let key = if command.is_some() { "command" } else { "uri" };
+            return Err(problem(key, format!("`uri = \"process:\"` {NEEDS_COMMAND}")));
+        }
+        (_, Some(_)) => return Err(problem("command", "`command` is for `uri = \"process:\"`")),
+        _ => {}
+    }
+    raw.silence.validate()?;
+    raw.dead_air.validate()?;
+    raw.imbalance.validate()?;
+    for (key, value, least, most) in [
+        ("lost_after", raw.lost_after, 0.5, 86_400.0),
+        ("reconnect_max", raw.reconnect_max, 1.0, 3600.0),
+        ("off_format_after", raw.off_format_after, 1.0, 86_400.0),
+    ] {
+        if !(least..=most).contains(&value) {
+            return Err(problem(key, format!("`{key}` is {value}, not {least} to {most} seconds")));
+        }
+    }
+    if let Some(share) = raw.talk_limit.filter(|share| !(0.001..=1.0).contains(share)) {
+        let what = format!("`talk_limit` is {share}, not 0.001 to 1 (a share of an hour)");
+        return Err(problem("talk_limit", what));
+    }
+    if raw.repeat && !matches!(uri, Uri::File(_)) {
+        return Err(problem("repeat", "`repeat` is for files"));
+    }
+    let (name, display_name) = names(raw.name, raw.display_name, &uri)?;
+    let watch = WatchConfig {
+        format: raw.format,
+        off_format_after: raw.off_format_after,
+        talk_limit: raw.talk_limit,
+        imbalance: raw.imbalance,
+    };
+    let source = SourceConfig {
+        display_name,
+        name,
+        uri,
+        pacing: raw.pacing.unwrap_or(Pacing::Realtime),
+        start: raw.start,
+        repeat: raw.repeat,
+        reconnect_max: Duration::from_secs_f64(raw.reconnect_max),
+        piece: Duration::ZERO,
+    };
+    Ok(SourceEntry {
+        source,
+        silence: raw.silence,
+        dead_air: raw.dead_air,
+        true_peak: raw.true_peak,
+        watch,
+        lost_after: Duration::from_secs_f64(raw.lost_after),
+    })
+}
+
+/// The name in topics and the one for people; either stands in for the other, and the address for
+/// both.
+fn names(name: Option<String>, display: Option<String>, uri: &Uri) -> Result<(String, String), Problem> {
+    for (key, name) in [("name", &name), ("display_name", &display)] {
+        let Some(name) = name else { continue };
+        if name.trim().is_empty() {
+            return Err(problem(key, format!("`{key}` is empty; leave it out, or give the source a name")));
+        }
+        if name.chars().any(char::is_control) {
+            return Err(problem(key, format!("`{key}` holds a control character, such as a line break")));
+        }
+    }
+    if let Some(name) = name.as_ref().filter(|name| name.contains("__")) {
+        let what = format!(
+            "`name` is `{name}`; a name in topics has letters, digits, `_` or `-`, and no `__`, which separates node and source"
+        );
+        return Err(problem("name", what));
+    }
+    let typed = name.clone().or_else(|| display.clone()).unwrap_or_else(|| derived(uri));
+    let display = display.or(name).unwrap_or_else(|| typed.clone());
+    Ok((topic_name(&typed, "source"), display.trim().to_owned()))
+}
+
+/// A name made from the address.
+fn derived(uri: &Uri) -> String {
+    let name = match uri {
+        Uri::Device { name, .. } => name.clone(),
+        Uri::File(path) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        Uri::Stdin(_) => "stdin".into(),
+        Uri::Http(address) => address.label().to_owned(),
+        Uri::Process(process) => {
+            let program = process.command.first().and_then(|program| Path::new(program).file_name());
+            program.unwrap_or_default().to_string_lossy().into_owned()
+        }
+    };
+    if name.trim().is_empty() { "source".into() } else { name.replace(char::is_control, " ") }
+}

@@ -1,0 +1,246 @@
+//! Text that is not TOML: the habit of another format that the line shows, with what TOML writes
+//! instead.
+
+use super::document::line_at;
+use super::fault::Fault;
+
+/// The fault of `text` that the parser reports in `error`.
+pub fn explain(text: &str, error: &toml::de::Error) -> Fault {
+    let message = error.message();
+    let Some(span) = error.span() else { return Fault::new(None, message) };
+    let at = line_at(text, span.start);
+    let line = text.lines().nth(at - 1).unwrap_or_default();
+    // A string that is not closed, or a value on the next line, is reported where the text ends or
+    // a line later.
+    let lines = [at, at.saturating_sub(1)].into_iter().filter(|number| *number > 0);
+    if message.contains("duplicate key") {
+        return duplicate(text, at, span.start, message);
+    }
+    for number in lines {
+        let line = text.lines().nth(number - 1).unwrap_or_default();
+        if let Some(cure) = habit(line) {
+            return Fault::at_line(number, cure);
+        }
+    }
+    let column =
+        text[..span.start.min(text.len())].rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    let shown = if may_hold_secret(line) || line.trim().is_empty() {
+        String::new()
+    } else {
+        format!(" in `{}`", line.trim())
+    };
+    Fault::at_line(at, format!("column {column}: {message}{shown}"))
+}
+
+/// Returns true if a line may hold a secret, so that no message may repeat it.
+pub fn may_hold_secret(line: &str) -> bool {
+    let lower = line.to_ascii_lowercase();
+    lower.contains("pass") || lower.contains("://") || lower.contains("token") || lower.contains("secret")
+}
+
+fn duplicate(text: &str, line: usize, offset: usize, message: &str) -> Fault {
+    let rest = &text[offset.min(text.len())..];
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let name: String = rest.chars().skip_while(|c| *c == '[').take_while(|c| is_name(*c)).collect();
+    if name.is_empty() {
+        return Fault::at_line(line, message);
+    }
+    // The nearest line before it that begins in the same way.
+    let begins = |text: &&str| {
+        let text = text.trim_start().trim_start_matches('[');
+        text.strip_prefix(name.as_str()).is_some_and(|rest| rest.trim_start().starts_with(['=', ']', '.']))
+    };
+    let before: Vec<&str> = text.lines().take(line - 1).collect();
+    let first = before.iter().rposition(begins).map(|index| format!(" (line {} has it, too)", index + 1));
+    Fault::at_line(line, format!("`{name}` is there twice{}; keep one", first.unwrap_or_default()))
+}
+
+/// The cure for a line that follows a known habit of another format.
+fn habit(line: &str) -> Option<String> {
+    let trimmed = line.trim();
+    odd_character(line)
+        .or_else(|| comment(trimmed))
+        .or_else(|| header(trimmed))
+        .or_else(|| other_format(trimmed))
+        .or_else(|| {
+            let (key, value) = trimmed.split_once('=')?;
+            key_with_spaces(key.trim()).or_else(|| bare_value(key.trim(), value.trim()))
+        })
+}
+
+/// A character that looks like another one.
+fn odd_character(line: &str) -> Option<String> {
+    // In comments and strings any character may stand; those lines are fine without it, too.
+    let odd = line.chars().find(|c| {
+        matches!(c, '\u{201c}'..='\u{201f}' | '\u{2018}'..='\u{201b}' | '\u{ab}' | '\u{bb}' | '\u{a0}'
+            | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{3000}' | '\u{ff1d}')
+    })?;
+    Some(match odd {
+        '\u{201c}'..='\u{201f}' | '\u{2018}'..='\u{201b}' | '\u{ab}' | '\u{bb}' => {
+            format!("`{odd}` is a typographic quote; write the straight quote `\"`")
+        }
+        '\u{ff1d}' => format!("`{odd}` is a full-width sign; write `=`"),
+        _ => format!("there is an invisible character (U+{:04X}); write an ordinary space", odd as u32),
+    })
+}
+
+fn comment(line: &str) -> Option<String> {
+    let mark = ["//", ";", "--", "/*"].into_iter().find(|mark| line.starts_with(mark))?;
+    Some(format!("a comment begins with `#` in TOML, not with `{mark}`"))
+}
+
+/// `[[source]`, `[source]]`, `source]`, `<mqtt>`
+fn header(line: &str) -> Option<String> {
+    let line = line.split('#').next().unwrap_or_default().trim();
+    let name = line.trim_matches(['[', ']']);
+    if name == line || name.contains(['[', ']', '=', '"', ',']) || name.trim().is_empty() {
+        return None;
+    }
+    let cure = match name.trim() {
+        "source" => "[[source]]".to_owned(),
+        name => format!("[{name}]"),
+    };
+    (cure != line).then(|| format!("write `{cure}`"))
+}
+
+/// YAML and JSON.
+fn other_format(line: &str) -> Option<String> {
+    if matches!(line, "{" | "}" | "---") {
+        return Some(
+            "this is JSON or YAML; TOML has `key = value` on lines of their own, under `[section]`".into(),
+        );
+    }
+    let listed = line.strip_prefix("- ");
+    let entry = listed.unwrap_or(line).trim_end_matches(',');
+    let (key, value) = match entry.split_once(':') {
+        Some((key, value)) if value.is_empty() || value.starts_with([' ', '\t', '"', '\'']) => {
+            (key, value.trim())
+        }
+        _ => {
+            return listed
+                .map(|_| "`- ` begins a list in YAML; in TOML write `key = [\"one\", \"two\"]`".to_owned());
+        }
+    };
+    let key = key.trim().trim_matches(['"', '\'']);
+    let is_key = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    if !is_key {
+        return None;
+    }
+    Some(match (key, value, listed) {
+        ("source" | "sources", "", _) => "`key:` is YAML; write `[[source]]` before each source".into(),
+        (_, "", None) => format!("`{key}:` is YAML; write `[{key}]`"),
+        _ => format!("`{key}: …` is YAML; write `{key} = …`, with strings in quotes"),
+    })
+}
+
+fn key_with_spaces(key: &str) -> Option<String> {
+    let words: Vec<&str> = key.split_whitespace().collect();
+    let plain = |word: &&str| word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    (words.len() > 1 && words.iter().all(plain))
+        .then(|| format!("a key has no spaces; write `{}`", words.join("_")))
+}
+
+/// A value without quotes, or in the form of another language.
+fn bare_value(key: &str, value: &str) -> Option<String> {
+    let value = value.split(" #").next().unwrap_or_default().trim();
+    let first = value.chars().next()?;
+    let advice = match value {
+        "True" | "TRUE" | "yes" | "Yes" | "on" | "On" => return Some(format!("write `{key} = true`")),
+        "False" | "FALSE" | "no" | "No" | "off" | "Off" => return Some(format!("write `{key} = false`")),
+        "null" | "None" | "nil" | "~" => return Some(format!("TOML has no `{value}`; leave `{key}` out")),
+        _ if first == '"' && value.contains('\\') && !value.contains("\\\\") => {
+            return Some(
+                "`\\` begins an escape in \"…\"; write `\\\\`, or put the text in single quotes: '…'".into(),
+            );
+        }
+        _ => value,
+    };
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = advice.trim_start_matches(['+', '-']);
+    let sign = if advice.starts_with('-') { "-" } else { "" };
+    for mark in [',', '.'] {
+        let Some((whole, fraction)) = number.split_once(mark) else { continue };
+        let (whole_ok, fraction_ok) = (digits(whole), digits(fraction));
+        match (mark, whole_ok, fraction_ok) {
+            (',', true, true) => {
+                return Some(format!("write `{key} = {sign}{whole}.{fraction}`, with a decimal point"));
+            }
+            ('.', false, true) if whole.is_empty() => {
+                return Some(format!("write `{key} = {sign}0.{fraction}`"));
+            }
+            ('.', true, false) if fraction.is_empty() => {
+                return Some(format!("write `{key} = {sign}{whole}.0`"));
+            }
+            _ => {}
+        }
+    }
+    if number.len() > 1 && number.starts_with('0') && digits(number) {
+        return Some(format!(
+            "write `{key} = {sign}{}`, without leading zeros",
+            number.trim_start_matches('0')
+        ));
+    }
+    if first.is_alphabetic() || matches!(first, '/' | '~' | '<' | '.') {
+        return Some(if may_hold_secret(key) || may_hold_secret(value) {
+            format!("the value of `{key}` needs quotes: `{key} = \"…\"`")
+        } else {
+            format!("a string needs quotes; write `{key} = \"{value}\"`")
+        });
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::document::Document;
+
+    /// The specification is TOML 1.0 (toml.io/en/v1.0.0).
+    #[test]
+    fn habits_of_other_formats() {
+        let check = |text: &str, expected: &str| {
+            let fault = Document::parse(text).unwrap_err().to_string();
+            assert!(fault.contains(expected), "{text:?}: {fault}");
+        };
+        check("node: studio1", "line 1: `node: …` is YAML; write `node = …`");
+        check("hop = 1\nmqtt:\n  url: mqtt://h", "line 2: `mqtt:` is YAML; write `[mqtt]`");
+        check("sources:\n  - name: x", "line 1: `key:` is YAML; write `[[source]]`");
+        check("hop = 1.0\n- name: fm1", "line 2: `name: …` is YAML");
+        check("{\n \"node\": \"x\"\n}", "line 1: this is JSON");
+        check("// a comment", "begins with `#` in TOML, not with `//`");
+        check("; a comment", "not with `;`");
+        check("hop = 0,5", "line 1: write `hop = 0.5`");
+        check("hop = .5", "write `hop = 0.5`");
+        check("hop = 1.", "write `hop = 1.0`");
+        check("[mqtt]\nenabled = True", "line 2: write `enabled = true`");
+        check("[mqtt]\nenabled = no", "line 2: write `enabled = false`");
+        check("node = None", "TOML has no `None`; leave `node` out");
+        check("node = studio1", "line 1: a string needs quotes; write `node = \"studio1\"`");
+        check(
+            "[mqtt]\npassword = hunter",
+            "line 2: the value of `password` needs quotes: `password = \"…\"`",
+        );
+        check("node = \u{201c}x\u{201d}", "line 1: `\u{201c}` is a typographic quote");
+        check("node\u{a0}= 'x'", "line 1: there is an invisible character (U+00A0)");
+        check("[[source]\nuri = '-'", "line 1: write `[[source]]`");
+        check("[source]]\nuri = '-'", "line 1: write `[[source]]`");
+        check("[[mqtt]\nurl = 'x'", "line 1: write `[mqtt]`");
+        check("lost after = 5", "a key has no spaces; write `lost_after`");
+        check("state_dir = \"C:\\genred\"", "put the text in single quotes");
+        check("embedded_port = 01883", "write `embedded_port = 1883`");
+        check("hop = ", "line 1: column");
+        check("hop = 1.0\nnode = 'a'\nhop = 2.0", "line 3: `hop` is there twice (line 1 has it, too)");
+        check("[mqtt]\n[log]\n[mqtt]", "line 3: `mqtt` is there twice (line 1 has it, too)");
+    }
+
+    #[test]
+    fn what_toml_allows_is_no_fault() {
+        for text in [
+            "a = 1\r\nb = 'x'\r\n",
+            "\ta\t=\t1 # \u{201c}quoted\u{201d}",
+            "a = '\u{201c}x\u{201d}'",
+            "a = 1 # key: value",
+        ] {
+            Document::parse(text).unwrap();
+        }
+    }
+}
