@@ -8,6 +8,7 @@ mod embed;
 mod eval;
 mod eval_stream;
 mod features;
+mod inputs;
 mod progress;
 #[cfg(feature = "log")]
 mod report;

@@ -301,7 +301,11 @@ impl Feature {
                     Quiet::Stalled(quiet) => {
                         pace.reset();
                         self.flush(course);
-                        let reason = format!("no sound for {:.1} s", quiet.as_secs_f64());
+                        let mut reason = format!("no sound for {:.1} s", quiet.as_secs_f64());
+                        if let Some(trouble) = source.trouble() {
+                            reason.push_str(": ");
+                            reason.push_str(&trouble);
+                        }
                         tracing::warn!(
                             source = self.config.name,
                             health = Health::Stalled.as_str(),

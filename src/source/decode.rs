@@ -4,7 +4,7 @@
 //! decoder that panics ends its stream only, and absurd parameters are refused.
 
 mod aac;
-mod adts;
+pub(super) mod adts;
 mod ahead;
 mod bits;
 mod boxes;
@@ -44,8 +44,6 @@ use crate::permits;
 use crate::thread::Stop;
 #[cfg(feature = "net")]
 pub(super) use aac::core_config;
-#[cfg(feature = "net")]
-pub(super) use adts::HEAD as ADTS_HEAD;
 #[cfg(feature = "net")]
 pub use adts::Runs;
 use ahead::Ahead;

@@ -6,13 +6,16 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::clock::{self, Clock};
 use super::decode::{ANY_RATE, Decoder};
+#[cfg(feature = "net")]
+use super::titles::Comments;
+use super::titles::Titles;
 use super::{Read, Source, SourceError};
 use crate::audio::{Block, Span};
 use crate::thread::{self, Stop};
@@ -50,7 +53,7 @@ pub(super) struct Shared {
     corrupt: AtomicU64,
     /// Nanoseconds spent waiting for input.
     waited: AtomicU64,
-    title: Mutex<Option<Arc<str>>>,
+    titles: Mutex<Titles>,
     trouble: Mutex<Option<Arc<str>>>,
 }
 
@@ -82,9 +85,30 @@ impl Shared {
         readable
     }
 
-    /// What is being played.
+    /// Sets what the server says is being played; `None` where it says that nothing is.
+    #[cfg(feature = "net")]
     pub(super) fn set_title(&self, title: Option<&str>) {
-        *self.title.lock().unwrap_or_else(PoisonError::into_inner) = title.map(Into::into);
+        self.titles().set_by_server(title);
+    }
+
+    /// Keeps a title in bytes that are not UTF-8, which the container will give with replacements.
+    #[cfg(feature = "net")]
+    pub(super) fn repair_title(&self, comments: Comments) {
+        self.titles().repair(comments);
+    }
+
+    /// Sets the title that the container gives.
+    pub(super) fn container_title(&self, title: &str) {
+        self.titles().set_by_container(title);
+    }
+
+    /// The title that is shown now.
+    pub(super) fn shown_title(&self) -> Option<Arc<str>> {
+        self.titles().shown()
+    }
+
+    fn titles(&self) -> MutexGuard<'_, Titles> {
+        self.titles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What keeps sound from coming, in words; `None` where nothing does.
@@ -117,6 +141,11 @@ pub(super) struct Course {
 
 #[cfg(feature = "net")]
 impl Course {
+    /// Another run begins right after the last block; nothing is missing between.
+    pub(super) fn go_on(&mut self) {
+        self.start = self.end;
+    }
+
     /// Another run begins, `lost` seconds after the last block.
     pub(super) fn resume(&mut self, lost: f64) {
         self.gap = self.end > 0.0;
@@ -163,7 +192,7 @@ impl Worker {
             course.corrupt = before.saturating_add(decoder.corrupt());
             self.shared.corrupt.store(course.corrupt, Ordering::Relaxed);
             if let Some(title) = decoder.new_title() {
-                self.shared.set_title(Some(&title));
+                self.shared.container_title(&title);
             }
             if !more {
                 return Ok(heard);
@@ -251,7 +280,7 @@ impl Source for Pulled {
     }
 
     fn title(&self) -> Option<Arc<str>> {
-        self.shared.title.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.shown_title()
     }
 
     fn trouble(&self) -> Option<Arc<str>> {
