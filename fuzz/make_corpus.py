@@ -41,6 +41,7 @@ def sounds():
     sound("s16.au", "-ar", "8000")
     sound("f32.caf", "-ar", "8000", "-c:a", "pcm_f32le")
     sound("ima.caf", "-c:a", "adpcm_ima_qt")
+    sound("alac.caf", "-c:a", "alac")
     sound("s24.mov", "-ar", "8000", "-c:a", "pcm_s24be", "-movflags", "+faststart")
     sound("ima.mov", "-c:a", "adpcm_ima_qt", "-movflags", "+faststart")
     sound("fragmented.mov", "-ar", "8000", "-c:a", "pcm_s16le", "-movflags", "frag_keyframe+empty_moov")

@@ -97,6 +97,7 @@ fn every_codec_decodes_as_ffmpeg_does() {
     check("mu-law.au", &["-c:a", "pcm_mulaw"], 0);
     check("little.caf", &["-c:a", "pcm_f32le"], 0);
     check("big.caf", &["-c:a", "pcm_s24be"], 0);
+    check("alac.caf", &["-c:a", "alac"], 0);
     for codec in
         ["u8", "s8", "s16le", "s16be", "s24le", "s24be", "s32le", "s32be", "f32le", "f32be", "f64le", "mulaw"]
     {
@@ -507,7 +508,7 @@ fn formats_that_are_not_decoded_are_named() {
     check("x.avi", &["-c:a", "mp3"], "AVI");
     check("x.voc", &["-c:a", "pcm_u8"], "Creative Voice (VOC)");
     check("ac3.wav", &["-c:a", "ac3"], "AC-3 in WAV");
-    check("alac.caf", &["-c:a", "alac"], "ALAC in CAF");
+    check("flac.caf", &["-c:a", "flac"], "FLAC in CAF");
     let spdif = encode(folder.path(), "x.spdif", 48_000, 2, &["-c:a", "ac3", "-f", "spdif"]);
     let wav = folder.path().join("spdif.wav");
     write_wav(&wav, 48_000, 2, &[]);

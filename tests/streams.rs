@@ -281,6 +281,10 @@ fn programs_are_run() {
         uri = "process:"
         command = ["sh", "-c", "sleep 1234.5678 & sleep 1234.5678"]
         [[source]]
+        name = "wavpack"
+        uri = "process:"
+        command = ["ffmpeg", "-v", "error", "-i", "song.wav", "-c:a", "wavpack", "-f", "wv", "-"]
+        [[source]]
         name = "missing"
         uri = "process:"
         command = ["no-such-program"]
@@ -291,6 +295,7 @@ fn programs_are_run() {
     }
     daemon.wait_for_log("`sh` ended: no http://h/x?token=*** here");
     daemon.wait_for_log("there is no program `no-such-program`");
+    daemon.wait_for_log("`ffmpeg` is WavPack, which genred does not decode");
     daemon.wait_until("a second run", || {
         fs::read_to_string(folder.path().join("runs")).unwrap().lines().count() > 1
     });

@@ -7,19 +7,20 @@ mod aac;
 pub(super) mod adts;
 mod ahead;
 mod bits;
+mod boxes;
 mod codec_names;
+mod detect;
 mod edits;
 mod flac;
 mod fragments;
+mod moov;
 mod mpeg;
-mod named;
+mod open;
 #[cfg(feature = "opus")]
 mod opus;
 mod pcm;
-mod probe;
 mod refusal;
 mod skip;
-mod sniff;
 mod start;
 mod timeline;
 mod titles;
@@ -27,15 +28,13 @@ mod track;
 mod watched;
 
 use std::fs::File;
-use std::io::{self, Cursor, Read, Seek};
+use std::io::{self, Read, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 
 use symphonia::core::codecs::audio::well_known::CODEC_ID_FLAC;
 use symphonia::core::errors::{Error, Result as Decoded};
-use symphonia::core::formats::FormatReader;
-use symphonia::core::io::{MediaSourceStream, ReadOnlySource};
+use symphonia::core::io::ReadOnlySource;
 use symphonia::core::packet::Packet;
 use symphonia::core::units::Duration;
 
@@ -48,19 +47,11 @@ pub(super) use aac::core_config;
 #[cfg(feature = "net")]
 pub use adts::Runs;
 use ahead::Ahead;
-use mpeg::MpegReader;
-use probe::probe;
-use refusal::{Refusal, undecoded, unreadable};
-use sniff::{Kind, Peek};
+use detect::Kind;
+use open::{Opened, SharedRuns, open};
+use refusal::{KNOWN, Refusal, unreadable};
 use track::{Facts, Selected, make_codec};
 use watched::Watched;
-
-/// What people are told can be read.
-const KNOWN: &str = if cfg!(feature = "opus") {
-    "known are wav, aiff, au, caf, w64, flac, mp1, mp2, mp3, ogg (vorbis, opus, flac), m4a, mov, matroska and aac (LC)"
-} else {
-    "known are wav, aiff, au, caf, w64, flac, mp1, mp2, mp3, ogg (vorbis, flac), m4a, mov, matroska and aac (LC)"
-};
 
 /// Blocks are this long, in seconds: short enough for pacing, long enough to be cheap.
 const BLOCK_SECONDS: f64 = 0.04;
@@ -85,9 +76,6 @@ const MAX_CHANNELS: usize = 64;
 
 /// Stands in until the first packet says the rate.
 pub(super) const ANY_RATE: SampleRate = SampleRate::HZ_48000;
-
-/// An AAC stream that several decoders read one after the other.
-type SharedRuns = Arc<Mutex<adts::Runs<Box<dyn Read + Send>>>>;
 
 /// Decodes the default audio track of one container, front to back.
 pub(super) struct Decoder {
@@ -130,26 +118,13 @@ impl Decoder {
         stop: Option<&Stop>,
     ) -> Result<Self, SourceError> {
         let mut file = Watched::new(file, stop);
-        let fail = |error: io::Error| unreadable(&name, &error);
-        let mut again = file.try_clone().map_err(fail)?;
-        let mut peek = Peek::new(&mut file);
-        if let Some(named) = peek.named().map_err(fail)? {
-            return Err(Refusal::Named(named).of(&name));
-        }
-        let kind = peek.kind().and_then(|kind| peek.tracks().map(|()| kind)).map_err(fail)?;
-        let (first, _) = peek.into_parts();
-        file.rewind().map_err(fail)?;
-        let movie = edits::read(&mut file).unwrap_or_default();
-        file.rewind().map_err(fail)?;
-        let facts = Facts { unknown: sniff::unknown_codec(&first, &movie), edits: movie.edits };
-        if kind != Kind::Other {
-            return Self::elementary(name, kind, file, facts);
-        }
-        Self::new(name.clone(), probe(file, extension), facts.clone()).or_else(|error| {
+        let mut again = file.try_clone().map_err(|error| unreadable(&name, &error))?;
+        file.rewind().map_err(|error| unreadable(&name, &error))?;
+        Self::new(name.clone(), open(file, extension)).or_else(|error| {
             // Containers that look for an index behind the sound give up on a file that was
             // cut short; read front to back they do not look.
             again.rewind().map_err(|error| unreadable(&name, &error))?;
-            Self::new(name, probe(ReadOnlySource::new(again), extension), facts).map_err(|_| error)
+            Self::new(name, open(ReadOnlySource::new(again), extension)).map_err(|_| error)
         })
     }
 
@@ -161,59 +136,11 @@ impl Decoder {
         name: String,
         stream: impl Read + Send + Sync + 'static,
     ) -> Result<Self, SourceError> {
-        let mut peek = Peek::new(stream);
-        let mut look = || Ok((peek.named()?, peek.kind()?, peek.movie()?, peek.tracks()?));
-        let (named, kind, movie, ()) = look().map_err(|error: io::Error| unreadable(&name, &error))?;
-        if let Some(named) = named {
-            return Err(Refusal::Named(named).of(&name));
-        }
-        let (first, rest) = peek.into_parts();
-        let facts = Facts { unknown: sniff::unknown_codec(&first, &movie), edits: movie.edits };
-        let stream = Cursor::new(first).chain(rest);
-        match kind {
-            Kind::Other => Self::new(name, probe(ReadOnlySource::new(stream), None), facts),
-            kind => Self::elementary(name, kind, stream, facts),
-        }
+        Self::new(name, open(ReadOnlySource::new(stream), None))
     }
 
-    /// Decodes a stream of frames without a container.
-    fn elementary(
-        name: String,
-        kind: Kind,
-        stream: impl Read + Send + Sync + 'static,
-        facts: Facts,
-    ) -> Result<Self, SourceError> {
-        match kind {
-            Kind::Refused(format) => Err(undecoded(&name, &format)),
-            Kind::Adts => {
-                let runs: SharedRuns = Arc::new(Mutex::new(adts::Runs::new(Box::new(stream))));
-                let format = probe(ReadOnlySource::new(adts::Run(runs.clone())), None);
-                Self::of(name, format, facts, Some(runs))
-            }
-            Kind::Mpeg | Kind::Other => {
-                let stream =
-                    MediaSourceStream::new(Box::new(ReadOnlySource::new(stream)), Default::default());
-                let format = guarded(|| Ok(Box::new(MpegReader::new(stream)?) as Box<dyn FormatReader>));
-                Self::new(name, format.map_err(Refusal::from), facts)
-            }
-        }
-    }
-
-    fn new(
-        name: String,
-        format: Result<Box<dyn FormatReader>, Refusal>,
-        facts: Facts,
-    ) -> Result<Self, SourceError> {
-        Self::of(name, format, facts, None)
-    }
-
-    fn of(
-        name: String,
-        format: Result<Box<dyn FormatReader>, Refusal>,
-        facts: Facts,
-        runs: Option<SharedRuns>,
-    ) -> Result<Self, SourceError> {
-        let format = format.map_err(|refusal| refusal.of(&name))?;
+    fn new(name: String, opened: Result<Opened, Refusal>) -> Result<Self, SourceError> {
+        let Opened { format, facts, runs } = opened.map_err(|refusal| refusal.of(&name))?;
         let track = Selected::new(&*format, &facts).map_err(|refusal| refusal.of(&name))?;
         let mut decoder = Self {
             name,
@@ -348,11 +275,10 @@ impl Decoder {
             {
                 return false;
             }
-            let kind = adts::lock(&runs).description().map_or(Kind::Adts, sniff::of_adts);
+            let kind = adts::lock(&runs).description().map_or(Kind::Adts, detect::of_adts);
             let begun = match kind {
-                Kind::Refused(format) => Err(Refusal::Codec(format)),
-                _ => probe(ReadOnlySource::new(adts::Run(runs.clone())), None)
-                    .and_then(|format| Ok((Selected::new(&*format, &self.facts)?, format))),
+                Kind::Unsupported(unsupported) => Err(unsupported.into()),
+                _ => open::run(&runs).and_then(|format| Ok((Selected::new(&*format, &self.facts)?, format))),
             };
             match begun {
                 Ok((track, format)) => {

@@ -103,9 +103,12 @@ impl ProcessSource {
             }
             Err(error) => {
                 let what = self.ended("writes what cannot be read");
+                let reason = redact(&error.to_string());
                 Err(match self.group.has_ended() {
-                    true => SourceError::Transient(what),
-                    false => SourceError::Unlikely(format!("{what} ({})", redact(&error.to_string()))),
+                    true if reason.contains(stdin::NOTHING_CAME) => SourceError::Transient(what),
+                    // It may have ended because nobody reads what it writes: the reason counts.
+                    true => SourceError::Transient(format!("{what} ({reason})")),
+                    false => SourceError::Unlikely(format!("{what} ({reason})")),
                 })
             }
             read => read,

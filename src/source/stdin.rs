@@ -44,8 +44,11 @@ pub(super) fn open(
 
 const PIPE_HINT: &str = "pipe sound into it, as in `ffmpeg -i song.mp3 -f wav - | genred run -`";
 
+/// How the message begins where a writer ended without having written.
+pub(super) const NOTHING_CAME: &str = "nothing came in";
+
 fn nothing_came(name: &str) -> SourceError {
-    SourceError::Permanent(format!("nothing came in on `{name}` before it ended; {PIPE_HINT}"))
+    SourceError::Permanent(format!("{NOTHING_CAME} on `{name}` before it ended; {PIPE_HINT}"))
 }
 
 fn unreadable(name: &str, error: &io::Error) -> SourceError {

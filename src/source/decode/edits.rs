@@ -5,10 +5,7 @@
 //! `iTunSMPB`; the demuxer evaluates neither. Reading is best effort: what is odd is taken as
 //! absent.
 
-use std::io::{self, Read, Seek, SeekFrom};
-
-/// The largest `moov` box that is looked at: an index of some ten hours.
-const MAX_MOOV: u64 = 64 << 20;
+use super::boxes::{self, number};
 
 /// What of one track is to be heard, in units of `1 / timescale` seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,42 +44,12 @@ pub(super) struct Movie {
     pub(super) formats: Vec<[u8; 4]>,
 }
 
-/// Reads the index; an empty one where `file` is no MP4 file. Leaves the position anywhere.
-pub(super) fn read(file: &mut (impl Read + Seek)) -> io::Result<Movie> {
-    let mut at = 0;
-    loop {
-        file.seek(SeekFrom::Start(at))?;
-        let mut header = [0; 16];
-        file.read_exact(&mut header[..8])?;
-        let kind = [header[4], header[5], header[6], header[7]];
-        if at == 0 && &kind != b"ftyp" {
-            return Ok(Movie::default());
-        }
-        let mut before = 8;
-        let size = match u32::from_be_bytes([header[0], header[1], header[2], header[3]]) {
-            1 => {
-                file.read_exact(&mut header[8..])?;
-                before = 16;
-                number(&header[8..]).unwrap_or(0)
-            }
-            size => u64::from(size),
-        };
-        if &kind == b"moov" {
-            let mut moov = Vec::new();
-            file.take(size.saturating_sub(before).min(MAX_MOOV)).read_to_end(&mut moov)?;
-            return Ok(movie(&moov));
-        }
-        if size < before {
-            return Ok(Movie::default());
-        }
-        at = at.saturating_add(size);
-    }
-}
-
 /// Reads the content of a `moov` box.
 pub(super) fn movie(moov: &[u8]) -> Movie {
-    let tracks = || boxes(moov).filter(|(kind, _)| kind == b"trak").map(|(_, trak)| trak);
-    let Some(movie_scale) = find(moov, b"mvhd").and_then(timescale) else { return Movie::default() };
+    let tracks = || boxes::all(moov).filter(|(kind, _)| kind == b"trak").map(|(_, trak)| trak);
+    let Some(movie_scale) = boxes::find(moov, &[b"mvhd"]).and_then(timescale) else {
+        return Movie::default();
+    };
     let trimmed = comment(moov).and_then(trimmed);
     Movie {
         edits: tracks().filter_map(|trak| edit(trak, movie_scale, trimmed)).collect(),
@@ -93,12 +60,11 @@ pub(super) fn movie(moov: &[u8]) -> Movie {
 /// The edit of a track by its list; where that cuts nothing off the start, by the comment of iTunes,
 /// whose samples are those of the media's time scale.
 fn edit(trak: &[u8], movie_scale: u32, trimmed: Option<(u64, u64)>) -> Option<Edit> {
-    let tkhd = find(trak, b"tkhd")?;
+    let tkhd = boxes::find(trak, &[b"tkhd"])?;
     let track = number(tkhd.get(if wide(tkhd)? { 20..24 } else { 12..16 })?)? as u32;
-    let timescale = find(find(trak, b"mdia")?, b"mdhd").and_then(timescale)?;
-    let listed = find(trak, b"edts")
-        .and_then(|edts| find(edts, b"elst"))
-        .and_then(|elst| listed(elst, track, timescale, movie_scale));
+    let timescale = boxes::find(trak, &[b"mdia", b"mdhd"]).and_then(timescale)?;
+    let listed =
+        boxes::find(trak, &[b"edts", b"elst"]).and_then(|elst| listed(elst, track, timescale, movie_scale));
     match (listed, trimmed) {
         (Some(listed), None) => Some(listed),
         (Some(listed), Some(_)) if listed.start > 0 => Some(listed),
@@ -125,21 +91,21 @@ fn listed(elst: &[u8], track: u32, timescale: u32, movie_scale: u32) -> Option<E
 
 /// The format of the first sample entry of an audio track.
 fn audio_format(trak: &[u8]) -> Option<[u8; 4]> {
-    let media = find(trak, b"mdia")?;
-    if find(media, b"hdlr")?.get(8..12) != Some(b"soun") {
+    let media = boxes::find(trak, &[b"mdia"])?;
+    if boxes::find(media, &[b"hdlr"])?.get(8..12) != Some(b"soun") {
         return None;
     }
-    let entries = find(find(find(media, b"minf")?, b"stbl")?, b"stsd")?;
+    let entries = boxes::find(media, &[b"minf", b"stbl", b"stsd"])?;
     entries.get(12..16)?.try_into().ok()
 }
 
 /// The comment that iTunes leaves about delay and padding: `moov/udta/meta/ilst/----` of name `iTunSMPB`.
 fn comment(moov: &[u8]) -> Option<&str> {
-    let list = find(find(find(moov, b"udta")?, b"meta")?.get(4..)?, b"ilst")?;
-    let item = boxes(list)
-        .filter(|(kind, _)| kind == b"----")
-        .find(|(_, item)| find(item, b"name").and_then(|name| name.get(4..)) == Some(b"iTunSMPB".as_slice()));
-    str::from_utf8(find(item?.1, b"data")?.get(8..)?).ok()
+    let list = boxes::find(boxes::find(moov, &[b"udta", b"meta"])?.get(4..)?, &[b"ilst"])?;
+    let item = boxes::all(list).filter(|(kind, _)| kind == b"----").find(|(_, item)| {
+        boxes::find(item, &[b"name"]).and_then(|name| name.get(4..)) == Some(b"iTunSMPB".as_slice())
+    });
+    str::from_utf8(boxes::find(item?.1, &[b"data"])?.get(8..)?).ok()
 }
 
 /// Delay and number of samples out of that comment: hexadecimal numbers, of which the second is the
@@ -161,31 +127,6 @@ fn timescale(header: &[u8]) -> Option<u32> {
 /// Whether a full box is of version 1, with 64-bit fields.
 fn wide(full_box: &[u8]) -> Option<bool> {
     full_box.first().map(|version| *version == 1)
-}
-
-/// A big-endian number of 4 or 8 bytes.
-fn number(bytes: &[u8]) -> Option<u64> {
-    match bytes.len() {
-        4 => Some(u64::from(u32::from_be_bytes(bytes.try_into().ok()?))),
-        8 => Some(u64::from_be_bytes(bytes.try_into().ok()?)),
-        _ => None,
-    }
-}
-
-fn find<'a>(data: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
-    boxes(data).find(|(found, _)| found == kind).map(|(_, content)| content)
-}
-
-/// The boxes in `data`, up to the first that is malformed.
-fn boxes(mut data: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
-    std::iter::from_fn(move || {
-        let (header, _) = data.split_first_chunk::<8>()?;
-        let size = u32::from_be_bytes([header[0], header[1], header[2], header[3]]) as usize;
-        let content = data.get(8..size)?;
-        let kind = [header[4], header[5], header[6], header[7]];
-        data = &data[size..];
-        Some((kind, content))
-    })
 }
 
 #[cfg(test)]
@@ -222,14 +163,14 @@ mod tests {
         file_with(elst, &[])
     }
 
-    /// The edits of a file.
-    fn read(file: &mut io::Cursor<impl AsRef<[u8]>>) -> io::Result<Vec<Edit>> {
-        super::read(file).map(|movie| movie.edits)
+    /// What the index of a file tells.
+    fn read(file: &[u8]) -> Movie {
+        boxes::find(file, &[b"moov"]).map(movie).unwrap_or_default()
     }
 
     #[test]
     fn start_and_end_are_scaled_to_the_rate() {
-        let found = read(&mut io::Cursor::new(file(&[0, 2, 40, u32::MAX, 1, 3300, 1024, 1]))).unwrap();
+        let found = read(&file(&[0, 2, 40, u32::MAX, 1, 3300, 1024, 1])).edits;
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].track, 7);
         assert_eq!(found[0].start_at(44_100), 1024);
@@ -239,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_second_edit_leaves_the_end_open() {
-        let found = read(&mut io::Cursor::new(file(&[0, 2, 10, 1024, 1, 10, 5000, 1]))).unwrap();
+        let found = read(&file(&[0, 2, 10, 1024, 1, 10, 5000, 1])).edits;
         assert_eq!(found[0].end_at(44_100), None);
     }
 
@@ -256,7 +197,7 @@ mod tests {
             boxed(b"udta", &boxed(b"meta", &[&[0; 4][..], &list].concat()))
         };
         let text = " 00000000 00000840 000001CA 00000000003F31F6 00000000 00000000";
-        let edit = |elst: &[u32], text| read(&mut io::Cursor::new(file_with(elst, &comment(text)))).unwrap();
+        let edit = |elst: &[u32], text| read(&file_with(elst, &comment(text))).edits;
         // Without a list, and with one that says nothing.
         for list in [&[][..], &[0, 1, 3300, 0, 1]] {
             let found = edit(list, text);
@@ -268,7 +209,7 @@ mod tests {
         for damaged in ["", " 0 0 0", " 00000000 FFFFFFFF 0 1", "x y z w", " 0 0 0 0"] {
             assert_eq!(edit(&[], damaged), [], "{damaged}");
         }
-        let formats = super::read(&mut io::Cursor::new(file(&[]))).unwrap().formats;
+        let formats = read(&file(&[])).formats;
         assert_eq!(formats, [*b"mp4a"]);
     }
 
@@ -276,9 +217,8 @@ mod tests {
     fn nothing_is_found_in_what_is_cut_short_or_no_mp4() {
         let whole = file(&[0, 1, 3300, 1024, 1]);
         for end in 0..whole.len() {
-            let found = read(&mut io::Cursor::new(&whole[..end]));
-            assert!(found.is_err() || found.is_ok_and(|edits| edits.is_empty()), "cut at {end}");
+            assert_eq!(read(&whole[..end]), Movie::default(), "cut at {end}");
         }
-        assert!(read(&mut io::Cursor::new(b"RIFF....WAVE")).unwrap().is_empty());
+        assert_eq!(read(b"RIFF....WAVE"), Movie::default());
     }
 }

@@ -33,6 +33,8 @@ use frame::{Header, MAX_SAMPLES, Parsed, Sequence, Walk};
 use input::Input;
 use metadata::{BlockHeader, STREAM_INFO_LENGTH, StreamInfo};
 
+pub(super) use probe::holds_frame;
+
 const MARKER: &[u8] = b"fLaC";
 
 const FORMAT: FormatInfo =

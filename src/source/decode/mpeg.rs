@@ -4,6 +4,8 @@
 //! the distance to the next header. Such streams are framed and decoded here; what leaves this
 //! demuxer is PCM.
 
+pub(super) mod header;
+
 use std::io::{self, Read as _};
 
 use nanomp3_core::{Decoder, MAX_SAMPLES_PER_FRAME};

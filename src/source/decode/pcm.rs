@@ -11,7 +11,7 @@ mod bursts;
 mod caf;
 mod chunks;
 mod layout;
-mod quicktime;
+pub(super) mod quicktime;
 mod reader;
 mod riff;
 mod single;
@@ -25,51 +25,35 @@ use symphonia::core::errors::Error;
 use symphonia::core::formats::FormatReader;
 use symphonia::core::io::MediaSourceStream;
 
+use super::detect::Kind;
 use super::refusal::Refusal;
-use super::start::Start;
 
-/// What became of a stream whose container was recognised.
-pub(super) enum Opened {
-    /// Its audio is demuxed here.
-    Here(Box<dyn FormatReader>),
-    /// It is for another demuxer, and at its start again.
-    Elsewhere(MediaSourceStream<'static>),
-}
-
-/// Opens `stream`, which begins with `start`, if it is in one of the containers of this module.
+/// Opens `stream` in a container of `kind`, behind `tags` bytes of tags.
 ///
 /// # Errors
-/// It is in one, and its audio is encoded in a way that is not decoded, or its header holds none.
-pub(super) fn open(mut stream: MediaSourceStream<'static>, start: &Start) -> Result<Opened, Refusal> {
-    let form = start.content.get(8..12).unwrap_or_default();
-    let open: fn(MediaSourceStream<'static>) -> Result<Box<dyn FormatReader>, Refusal> = match start
-        .content
-        .first_chunk::<4>()
-    {
-        Some(b"RIFF" | b"RIFX" | b"RF64" | b"BW64") if form == b"WAVE" => riff::open,
-        Some(b"FORM") if form == b"AIFF" || form == b"AIFC" => aiff::open,
-        Some(b".snd" | b"dns.") => au::open,
-        Some(b"caff") => caf::open,
-        Some(_) if start.content.starts_with(&wave64::RIFF) => wave64::open,
-        Some(_) if start.tags == 0 && quicktime::begins(&start.content) => return quicktime::open(stream),
-        _ => return Ok(Opened::Elsewhere(stream)),
-    };
-    skip(&mut stream, start.tags)?;
-    open(stream).map(Opened::Here)
-}
-
-/// Passes over `count` bytes.
-fn skip(stream: &mut MediaSourceStream<'_>, count: u64) -> Result<(), Refusal> {
+/// Its audio is encoded in a way that is not decoded, or its header is damaged.
+pub(super) fn open(
+    kind: &Kind,
+    mut stream: MediaSourceStream<'static>,
+    tags: u64,
+) -> Result<Box<dyn FormatReader>, Refusal> {
     use symphonia::core::io::ReadBytes;
-    stream.ignore_bytes(count).map_err(failed)
+    stream.ignore_bytes(tags).map_err(failed)?;
+    match kind {
+        Kind::Aiff => aiff::open(stream),
+        Kind::Au => au::open(stream),
+        Kind::Caf => caf::open(stream),
+        Kind::Wave64 => wave64::open(stream),
+        _ => riff::open(stream),
+    }
 }
 
 fn failed(error: io::Error) -> Refusal {
-    Refusal::Format(Error::IoError(error))
+    Refusal::Failed(Error::IoError(error))
 }
 
 fn malformed(what: &'static str) -> Refusal {
-    Refusal::Format(Error::DecodeError(what))
+    Refusal::Failed(Error::DecodeError(what))
 }
 
 #[cfg(test)]

@@ -1,61 +1,158 @@
-//! Why a source cannot be decoded, and what to do about it.
+//! Reasons why a source is not decoded, and the messages that say what to do about it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 
 use symphonia::core::errors::Error;
 
-use super::KNOWN;
-use super::named::Named;
 use crate::source::SourceError;
 
-/// Why no track of a source can be decoded.
+/// Formats that are decoded, for messages.
+pub(super) const KNOWN: &str = if cfg!(feature = "opus") {
+    "known are wav, aiff, au, caf, w64, flac, mp1, mp2, mp3, ogg (vorbis, opus, flac), m4a, mov, matroska and aac (LC)"
+} else {
+    "known are wav, aiff, au, caf, w64, flac, mp1, mp2, mp3, ogg (vorbis, flac), m4a, mov, matroska and aac (LC)"
+};
+
+/// Format or codec that is recognised but not decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unsupported {
+    /// Name as it stands in the sentence "`NAME` is …", such as `WavPack` or `a ZIP archive`.
+    pub(super) name: Cow<'static, str>,
+    remedy: Remedy,
+}
+
+/// Advice that goes with a format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Remedy {
+    /// ffmpeg decodes it.
+    Ffmpeg,
+    /// Another program decodes it; the command writes WAV.
+    Program(&'static str),
+    /// Only the decoder of its authors does.
+    Decoder,
+    /// It holds files.
+    Unpack,
+    /// It holds addresses or paths.
+    Follow,
+    /// It holds no audio.
+    Nothing,
+}
+
+impl Unsupported {
+    /// Format that ffmpeg decodes.
+    pub(super) const fn audio(name: &'static str) -> Self {
+        Self { name: Cow::Borrowed(name), remedy: Remedy::Ffmpeg }
+    }
+
+    /// Codec that ffmpeg decodes, in a container.
+    pub(super) fn codec(codec: &str, container: &str) -> Self {
+        Self { name: format!("{codec} in {container}").into(), remedy: Remedy::Ffmpeg }
+    }
+
+    /// Format that a program other than ffmpeg converts to WAV, by `command`.
+    pub(super) const fn converted_by(name: &'static str, command: &'static str) -> Self {
+        Self { name: Cow::Borrowed(name), remedy: Remedy::Program(command) }
+    }
+
+    /// Format that only its own decoder reads.
+    pub(super) const fn proprietary(name: &'static str) -> Self {
+        Self { name: Cow::Borrowed(name), remedy: Remedy::Decoder }
+    }
+
+    pub(super) const fn archive(name: &'static str) -> Self {
+        Self { name: Cow::Borrowed(name), remedy: Remedy::Unpack }
+    }
+
+    pub(super) const fn playlist(name: &'static str) -> Self {
+        Self { name: Cow::Borrowed(name), remedy: Remedy::Follow }
+    }
+
+    pub(super) const fn not_audio(name: &'static str) -> Self {
+        Self { name: Cow::Borrowed(name), remedy: Remedy::Nothing }
+    }
+}
+
+impl From<String> for Unsupported {
+    /// Format that ffmpeg decodes.
+    fn from(name: String) -> Self {
+        Self { name: name.into(), remedy: Remedy::Ffmpeg }
+    }
+}
+
+/// Completes the sentence "`x.wv` is …": name, verdict, and the command that helps.
+impl fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.name;
+        match self.remedy {
+            Remedy::Ffmpeg => write!(
+                f,
+                "{name}, which genred does not decode; use `uri = \"process:\"` with `command = [\"ffmpeg\", \"-v\", \"error\", \"-i\", \"IN\", \"-f\", \"wav\", \"-\"]`, or convert a file first, as in `ffmpeg -i IN OUT.wav`"
+            ),
+            Remedy::Program(command) => write!(
+                f,
+                "{name}, which genred does not decode; convert it to WAV first, as in `{command}`, or run that program as `command` of a source with `uri = \"process:\"`"
+            ),
+            Remedy::Decoder => write!(
+                f,
+                "{name}, which genred does not decode; convert it to WAV first with the decoder of that format"
+            ),
+            Remedy::Unpack => write!(f, "{name}, not audio; unpack it and give a file from it"),
+            Remedy::Follow => write!(f, "{name}, not audio; give an address or a file from it"),
+            Remedy::Nothing => write!(f, "{name}, not audio; give an audio file or stream"),
+        }
+    }
+}
+
+/// Reason why a source, or a track of it, is not decoded.
 #[derive(Debug)]
 pub(super) enum Refusal {
+    /// Its format or codec is recognised, and not decoded.
+    Unsupported(Unsupported),
     /// The demuxer or the codec reports it.
-    Format(Error),
-    /// A codec that is not decoded, by name.
-    Codec(String),
-    /// Its format is known, and not decoded.
-    Named(Named),
+    Failed(Error),
 }
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        Self::Format(error)
+        Self::Failed(error)
     }
 }
 
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(Error::IoError(error))
+    }
+}
+
+impl From<Unsupported> for Refusal {
+    fn from(unsupported: Unsupported) -> Self {
+        Self::Unsupported(unsupported)
+    }
+}
+
+/// The reason alone, for logs.
 impl fmt::Display for Refusal {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Format(error) => error.fmt(formatter),
-            Self::Codec(name) => write!(formatter, "{name} is not decoded"),
-            Self::Named(named) => write!(formatter, "{} is not decoded", named.name),
+            Self::Unsupported(unsupported) => write!(f, "{} is not decoded", unsupported.name),
+            Self::Failed(error) => error.fmt(f),
         }
     }
 }
 
 impl Refusal {
-    /// The error of a source called `name`.
+    /// Error of a source called `name`.
     pub(super) fn of(self, name: &str) -> SourceError {
         match self {
-            Self::Format(error) => undecodable(name, &error),
-            Self::Codec(codec) => undecoded(name, &codec),
-            Self::Named(named) => SourceError::Permanent(format!("`{name}` is {named}")),
+            Self::Unsupported(unsupported) => SourceError::Permanent(format!("`{name}` is {unsupported}")),
+            Self::Failed(error) => undecodable(name, &error),
         }
     }
 }
 
-/// The error of a source that holds a format called `format`, which ffmpeg decodes.
-pub(super) fn undecoded(name: &str, format: &str) -> SourceError {
-    let input = if name == "standard input" { "IN" } else { name };
-    SourceError::Permanent(format!(
-        "`{name}` holds {format}, which is not decoded here; let ffmpeg decode it, as in `ffmpeg -i {input} -f wav - | genred run -`, or as a `process:` source with `command = [\"ffmpeg\", \"-v\", \"error\", \"-i\", \"{input}\", \"-f\", \"wav\", \"-\"]`"
-    ))
-}
-
-pub(super) fn undecodable(name: &str, error: &Error) -> SourceError {
+fn undecodable(name: &str, error: &Error) -> SourceError {
     match error {
         Error::IoError(error) if error.kind() != io::ErrorKind::UnexpectedEof => unreadable(name, error),
         Error::IoError(_) => SourceError::Permanent(format!(
@@ -70,6 +167,23 @@ pub(super) fn undecodable(name: &str, error: &Error) -> SourceError {
     }
 }
 
+/// Error of a source called `name` whose bytes cannot be read.
 pub(super) fn unreadable(name: &str, error: &io::Error) -> SourceError {
     SourceError::Permanent(format!("`{name}` cannot be read: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_say_what_to_do() {
+        let message = |refusal: Refusal| refusal.of("x").to_string();
+        let wavpack = message(Unsupported::audio("WavPack").into());
+        assert!(wavpack.contains("`x` is WavPack, which genred does not decode; use `uri = \"process:\"`"));
+        assert!(wavpack.contains("`ffmpeg -i IN OUT.wav`"), "{wavpack}");
+        let gzip = message(Unsupported::archive("gzip data").into());
+        assert!(gzip.contains("`x` is gzip data, not audio; unpack it"), "{gzip}");
+        assert!(message(Unsupported::codec("AC-3", "Matroska").into()).contains("AC-3 in Matroska, which"));
+    }
 }

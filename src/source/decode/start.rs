@@ -4,22 +4,23 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
 use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource, SeekBuffered};
 
-use super::named::{self, DECISIVE};
+use super::detect::{self, Kind, LONGEST_START};
 
 /// Longest ID3v2 tags that are passed over in a stream that cannot be seeked, in bytes.
 const LONGEST_TAGS: usize = 16 << 20;
 
 /// Start of a file or stream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Start {
     /// Bytes of ID3v2 tags in front.
     pub(super) tags: u64,
     /// First bytes behind the tags; none where those are too long to be passed over.
     pub(super) content: Vec<u8>,
+    pub(super) kind: Kind,
 }
 
 impl Start {
-    /// Reads as many of the first bytes as it takes to recognise a format, and goes back.
+    /// Reads as many of the first bytes as it takes to detect the format, and goes back.
     ///
     /// A slow stream is not waited for once its format is clear.
     ///
@@ -30,7 +31,7 @@ impl Start {
     ) -> io::Result<(Self, MediaSourceStream<'static>)> {
         let (mut tags, mut taken) = (0, Vec::new());
         loop {
-            let length = named::id3v2_length(&peek(&mut stream, 10)?);
+            let length = detect::id3v2_length(&peek(&mut stream, 10)?);
             if length == 0 {
                 break;
             }
@@ -38,20 +39,22 @@ impl Start {
             if stream.is_seekable() {
                 stream.seek(SeekFrom::Start(tags as u64))?;
             } else if tags > LONGEST_TAGS {
-                return Ok((Self::default(), rewound(stream, taken)?));
+                let start = Self { tags: 0, content: Vec::new(), kind: Kind::Other };
+                return Ok((start, rewound(stream, taken)?));
             } else {
                 stream.by_ref().take(length as u64).read_to_end(&mut taken)?;
             }
         }
-        let mut content = Vec::new();
-        for size in [16, 64, 512, DECISIVE] {
-            content = peek(&mut stream, size)?;
-            if content.len() < size || named::is_settled(&content) {
-                break;
+        let mut size = 16;
+        let (content, kind) = loop {
+            let content = peek(&mut stream, size)?;
+            if let Some(kind) = detect::detect(&content, content.len() < size) {
+                break (content, kind);
             }
-        }
+            size = (2 * size).min(LONGEST_START);
+        };
         let stream = if tags > 0 { rewound(stream, taken)? } else { stream };
-        Ok((Self { tags: tags as u64, content }, stream))
+        Ok((Self { tags: tags as u64, content, kind }, stream))
     }
 }
 

@@ -8,13 +8,13 @@ use symphonia::core::codecs::audio::well_known::{
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::codecs::registry::CodecRegistry;
 use symphonia::core::errors::{Error, Result as Decoded};
-use symphonia::core::formats::well_known::FORMAT_ID_ISOMP4;
-use symphonia::core::formats::{FormatReader, Track, TrackType};
+use symphonia::core::formats::well_known::{FORMAT_ID_ISOMP4, FORMAT_ID_MKV, FORMAT_ID_OGG};
+use symphonia::core::formats::{FormatInfo, FormatReader, Track, TrackType};
 use symphonia::core::units::{Duration, TimeBase, Timestamp};
 
 #[cfg(feature = "opus")]
 use super::opus;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, Unsupported};
 use super::timeline::Timeline;
 use super::{MAX_CHANNELS, RATES, aac, codec_names, guarded};
 use crate::audio::Span;
@@ -25,7 +25,7 @@ pub(super) struct Facts {
     /// Edit lists of MP4.
     pub(super) edits: Vec<super::edits::Edit>,
     /// Name of a codec that the demuxer does not know.
-    pub(super) unknown: Option<String>,
+    pub(super) unknown: Option<Unsupported>,
 }
 
 /// Deviation of timestamps that means nothing until a packet was decoded, in samples.
@@ -70,54 +70,54 @@ impl Selected {
     /// # Errors
     /// What keeps the default track from being decoded.
     pub(super) fn new(format: &dyn FormatReader, facts: &Facts) -> Result<Self, Refusal> {
-        let is_mp4 = format.format_info().format == FORMAT_ID_ISOMP4;
+        let info = format.format_info();
         let mut refusal = None;
         let default = format.default_track(TrackType::Audio).into_iter();
         for track in default.chain(format.tracks()) {
-            match Self::of(track, facts, is_mp4) {
+            match Self::of(track, facts, info) {
                 Some(Ok(selected)) => return Ok(selected),
                 Some(Err(error)) => refusal = refusal.or(Some(error)),
                 None => {}
             }
         }
         Err(refusal.unwrap_or_else(|| match &facts.unknown {
-            Some(name) => Refusal::Codec(name.clone()),
-            None => Refusal::Format(Error::Unsupported("there is no audio track in it")),
+            Some(unsupported) => unsupported.clone().into(),
+            None => Refusal::Failed(Error::Unsupported("there is no audio track in it")),
         }))
     }
 
     /// `None` where `track` is not known to be audio.
-    fn of(track: &Track, facts: &Facts, is_mp4: bool) -> Option<Result<Self, Refusal>> {
+    fn of(track: &Track, facts: &Facts, info: &FormatInfo) -> Option<Result<Self, Refusal>> {
         let params = track.codec_params.as_ref()?.audio()?.clone();
-        Some(Self::decoding(track, params, facts, is_mp4))
+        Some(Self::decoding(track, params, facts, info))
     }
 
     fn decoding(
         track: &Track,
         mut params: AudioCodecParameters,
         facts: &Facts,
-        is_mp4: bool,
+        info: &FormatInfo,
     ) -> Result<Self, Refusal> {
         // Codecs make room for as many as are stated, before any is there.
         if params.channels.as_ref().is_some_and(|channels| channels.count() > MAX_CHANNELS) {
-            return Err(Refusal::Format(Error::Unsupported("it has more than 64 channels")));
+            return Err(Refusal::Failed(Error::Unsupported("it has more than 64 channels")));
         }
         let mut skip = 0;
         match (params.codec, params.extra_data.as_deref()) {
             (CODEC_ID_AAC, Some(config)) => {
-                let config = aac::config(config).map_err(Refusal::Codec)?;
+                let config = aac::config(config).map_err(Unsupported::from)?;
                 params.with_extra_data(config.core.into()).with_sample_rate(config.rate).profile = None;
             }
             (CODEC_ID_AAC, None) => {
                 let channels = params.channels.as_ref().map_or(0, |channels| channels.count());
                 if channels > 2 {
-                    return Err(Refusal::Codec(aac::many_channels(channels as u32)));
+                    return Err(Unsupported::from(aac::many_channels(channels as u32)).into());
                 }
             }
             #[cfg(feature = "opus")]
             (CODEC_ID_OPUS, head) => {
                 let channels = params.channels.as_ref().map_or(2, |channels| channels.count());
-                let head = head.and_then(|head| opus::Head::read(head, is_mp4));
+                let head = head.and_then(|head| opus::Head::read(head, info.format == FORMAT_ID_ISOMP4));
                 let head = head.unwrap_or_else(|| opus::Head::plain(channels));
                 // Cut off by the count of samples: it may span several packets (RFC 7845, section 4.2).
                 skip = u64::from(head.pre_skip);
@@ -125,9 +125,8 @@ impl Selected {
             }
             _ => {}
         }
-        let _ = is_mp4;
         if params.sample_rate.is_some_and(|rate| rate > 0 && !RATES.contains(&rate)) {
-            return Err(Refusal::Format(Error::Unsupported(
+            return Err(Refusal::Failed(Error::Unsupported(
                 "its sample rate is not within 1000 to 768000 Hz",
             )));
         }
@@ -142,8 +141,10 @@ impl Selected {
             .then(|| stated_end(track))
             .flatten();
         let codec = make_codec(&params).map_err(|error| match codec_names::of_id(params.codec) {
-            Some(name) if CODECS.get_audio_decoder(params.codec).is_none() => Refusal::Codec(name.into()),
-            _ => Refusal::Format(error),
+            Some(name) if CODECS.get_audio_decoder(params.codec).is_none() => {
+                Unsupported::codec(name, container(info)).into()
+            }
+            _ => Refusal::Failed(error),
         })?;
         Ok(Self {
             id: track.id,
@@ -238,4 +239,14 @@ pub(super) fn make_codec(params: &AudioCodecParameters) -> Decoded<Box<dyn Audio
 /// The timestamp at which an MPEG audio file ends by its header; files put end to end go on after it.
 fn stated_end(track: &Track) -> Option<i64> {
     i64::try_from(track.num_frames?.checked_add(u64::from(track.padding.unwrap_or(0)))?).ok()
+}
+
+/// Name of a container in messages.
+fn container(info: &FormatInfo) -> &'static str {
+    match info.format {
+        FORMAT_ID_ISOMP4 => "MP4",
+        FORMAT_ID_MKV => "Matroska",
+        FORMAT_ID_OGG => "Ogg",
+        _ => info.short_name,
+    }
 }

@@ -68,3 +68,16 @@ impl Scoreable for Reader<'_> {
         }
     }
 }
+
+/// Returns true if a whole frame with both checksums stands in `bytes`.
+pub(in crate::source::decode) fn holds_frame(bytes: &[u8]) -> bool {
+    (0..bytes.len()).any(|at| {
+        let rest = &bytes[at..];
+        match Header::parse(rest) {
+            Parsed::Complete(header @ Header { rate: Some(_), bits: Some(bits), .. }) => {
+                matches!(Walk::new(header, bits).advance(rest), Parsed::Complete(_))
+            }
+            _ => false,
+        }
+    })
+}

@@ -7,7 +7,7 @@ use symphonia::core::formats::well_known::FORMAT_ID_AIFF;
 use symphonia::core::formats::{FormatInfo, FormatReader};
 use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes};
 
-use super::super::named::Named;
+use super::super::codec_names;
 use super::super::start::peek;
 use super::chunks::{Chunk, Dialect};
 use super::layout::{Layout, Order, Values};
@@ -125,23 +125,9 @@ fn coding(kind: &[u8; 4], bits: u16, channels: u16) -> Result<Coding, Refusal> {
             let bytes = 34 * usize::from(channels);
             return Ok(Coding::Adpcm(Blocks { codec: CODEC_ID_ADPCM_IMA_QT, bytes, samples: 64 }));
         }
-        _ => return Err(Refusal::Named(named(kind))),
+        _ => return Err(codec_names::of_aiff(kind).into()),
     };
     Layout::new(values, order, width).map(Coding::Pcm).ok_or(malformed("its sample size is none of PCM"))
-}
-
-fn named(kind: &[u8; 4]) -> Named {
-    Named::audio(match kind {
-        b"MAC3" | b"MAC6" => "MACE in AIFF-C",
-        b"QDM2" | b"QDMC" => "QDesign Music in AIFF-C",
-        b"Qclp" => "QCELP in AIFF-C",
-        b"G722" => "G.722 in AIFF-C",
-        b"GSM " | b"agsm" => "GSM 6.10 in AIFF-C",
-        b"SDX2" => "SDX2 DPCM in AIFF-C",
-        b"ADP4" => "ADPCM (ADP4) in AIFF-C",
-        b"ima4" => "ADPCM of more than two channels in AIFF-C",
-        _ => "AIFF-C with a codec that is not known here",
-    })
 }
 
 /// An 80-bit floating-point number, rounded; 0 where it is none of a rate.

@@ -3,7 +3,7 @@
 use symphonia::core::formats::{FORMAT_ID_NULL, FormatInfo, FormatReader};
 use symphonia::core::io::{MediaSourceStream, ReadBytes};
 
-use super::super::named::Named;
+use super::super::refusal::Unsupported;
 use super::super::start::peek;
 use super::chunks::Dialect;
 use super::layout::{Layout, Order, Values};
@@ -50,8 +50,8 @@ fn coding(encoding: u32, order: Order) -> Result<Coding, Refusal> {
         6 => (Values::Float, 4),
         7 => (Values::Float, 8),
         27 => (Values::ALaw, 1),
-        23..=26 => return Err(Refusal::Named(Named::audio("ADPCM (G.721 to G.723) in AU"))),
-        _ => return Err(Refusal::Named(Named::audio("AU with a codec that is not known here"))),
+        23..=26 => return Err(Unsupported::audio("ADPCM (G.721 to G.723) in AU").into()),
+        _ => return Err(Unsupported::audio("AU with a codec that is not known here").into()),
     };
     let layout = Layout::new(values, order, width);
     layout.map(Coding::Pcm).ok_or(malformed("its encoding is none of PCM"))

@@ -4,7 +4,7 @@
 
 use symphonia::core::io::{MediaSource, MediaSourceStream};
 
-use super::super::named::Named;
+use super::super::refusal::Unsupported;
 use super::super::start::peek;
 use super::reader::{Coding, Format};
 use super::{Refusal, failed};
@@ -14,17 +14,17 @@ use super::{Refusal, failed};
 const SEARCHED: [usize; 3] = [256, 2048, 8192];
 
 /// Sync words in the byte order of WAV, and what they begin.
-const SYNC: &[(&[u8], Named)] = &[
-    (b"\x72\xf8\x1f\x4e", Named::audio("coded audio in S/PDIF bursts (IEC 61937) in WAV")),
-    (b"\xf8\x72\x4e\x1f", Named::audio("coded audio in S/PDIF bursts (IEC 61937) in WAV")),
-    (b"\x00\x72\xf8\x00\x1f\x4e", Named::audio("coded audio in S/PDIF bursts (IEC 61937) in WAV")),
-    (b"\xa5\xf8\x96\xe1\x54\x4e", Named::audio("Dolby E or another code of SMPTE 337 in WAV")),
-    (b"\xfe\x7f\x01\x80", Named::audio("DTS in WAV")),
-    (b"\x7f\xfe\x80\x01", Named::audio("DTS in WAV")),
-    (b"\xff\x1f\x00\xe8", Named::audio("DTS in WAV")),
-    (b"\x1f\xff\xe8\x00", Named::audio("DTS in WAV")),
-    (b"\x77\x0b", Named::audio("AC-3 in WAV")),
-    (b"\x0b\x77", Named::audio("AC-3 in WAV")),
+const SYNC: &[(&[u8], Unsupported)] = &[
+    (b"\x72\xf8\x1f\x4e", Unsupported::audio("coded audio in S/PDIF bursts (IEC 61937) in WAV")),
+    (b"\xf8\x72\x4e\x1f", Unsupported::audio("coded audio in S/PDIF bursts (IEC 61937) in WAV")),
+    (b"\x00\x72\xf8\x00\x1f\x4e", Unsupported::audio("coded audio in S/PDIF bursts (IEC 61937) in WAV")),
+    (b"\xa5\xf8\x96\xe1\x54\x4e", Unsupported::audio("Dolby E or another code of SMPTE 337 in WAV")),
+    (b"\xfe\x7f\x01\x80", Unsupported::audio("DTS in WAV")),
+    (b"\x7f\xfe\x80\x01", Unsupported::audio("DTS in WAV")),
+    (b"\xff\x1f\x00\xe8", Unsupported::audio("DTS in WAV")),
+    (b"\x1f\xff\xe8\x00", Unsupported::audio("DTS in WAV")),
+    (b"\x77\x0b", Unsupported::audio("AC-3 in WAV")),
+    (b"\x0b\x77", Unsupported::audio("AC-3 in WAV")),
 ];
 
 /// Refuses what `stream`, at the first byte of audio, declares to be PCM and is not.
@@ -35,8 +35,8 @@ pub(super) fn refuse(stream: &mut MediaSourceStream<'_>, format: &Format) -> Res
     let Coding::Pcm(_) = format.coding else { return Ok(()) };
     for count in SEARCHED {
         let audio = peek(stream, count).map_err(failed)?;
-        if let Some(named) = find(&audio) {
-            return Err(Refusal::Named(named));
+        if let Some(unsupported) = find(&audio) {
+            return Err(unsupported.into());
         }
         let is_silent = audio.iter().rev().skip(8).all(|byte| *byte == 0);
         if !stream.is_seekable() && !is_silent {
@@ -50,7 +50,7 @@ pub(super) fn refuse(stream: &mut MediaSourceStream<'_>, format: &Format) -> Res
 ///
 /// A sync word has to be the first that is not silence, or come twice. Words of two bytes are
 /// believed only at the very start and with a second one behind.
-fn find(audio: &[u8]) -> Option<Named> {
+fn find(audio: &[u8]) -> Option<Unsupported> {
     let begin = audio.iter().position(|byte| *byte != 0)?;
     // A word may begin with a byte that is zero.
     let heads = begin.saturating_sub(1)..=begin;
@@ -59,27 +59,27 @@ fn find(audio: &[u8]) -> Option<Named> {
         let leads = heads.clone().any(|at| audio[at..].starts_with(sync));
         if sync.len() > 2 { leads || count == 2 } else { audio.starts_with(sync) && count == 2 }
     };
-    SYNC.iter().find(|(sync, _)| is_coded(sync)).map(|(_, named)| *named)
+    SYNC.iter().find(|(sync, _)| is_coded(sync)).map(|(_, format)| format.clone())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn name(audio: &[u8]) -> Option<&'static str> {
-        find(audio).map(|named| named.name)
+    fn name(audio: &[u8]) -> Option<String> {
+        find(audio).map(|format| format.name.into_owned())
     }
 
     #[test]
     fn bursts_are_told_from_samples() {
         // IEC 61937-1, 6.1: Pa F872, Pb 4E1F, Pc 0001 (AC-3); as words of 16 bits, little-endian.
         let burst = [b"\x72\xf8\x1f\x4e\x01\0\0\x30".as_slice(), &[1; 600]].concat();
-        assert_eq!(name(&burst), Some("coded audio in S/PDIF bursts (IEC 61937) in WAV"));
+        assert_eq!(name(&burst).as_deref(), Some("coded audio in S/PDIF bursts (IEC 61937) in WAV"));
         assert_eq!(name(&[&[0; 512], &burst[..]].concat()), name(&burst));
         // Joined within a burst.
         assert_eq!(name(&[&[1; 512], &burst[..], &burst[..]].concat()), name(&burst));
         assert_eq!(name(&[&[1; 512], &burst[..]].concat()), None);
-        assert_eq!(name(b"\xfe\x7f\x01\x80\xfc\x3c"), Some("DTS in WAV"));
+        assert_eq!(name(b"\xfe\x7f\x01\x80\xfc\x3c").as_deref(), Some("DTS in WAV"));
         assert_eq!(name(b"\x77\x0b\x12\x34\x14\x40"), None);
         assert_eq!(name(&[0; 100]), None);
         assert_eq!(name(b""), None);

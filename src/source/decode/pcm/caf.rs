@@ -1,18 +1,22 @@
 //! Apple's Core Audio Format (Apple, Core Audio Format Specification 1.0).
 
-use std::io::{Seek, SeekFrom};
+mod packets;
+
+use std::io::{Read, Seek, SeekFrom};
 
 use symphonia::core::codecs::audio::well_known::CODEC_ID_ADPCM_IMA_QT;
 use symphonia::core::formats::well_known::FORMAT_ID_CAF;
 use symphonia::core::formats::{FormatInfo, FormatReader};
 use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes};
 
-use super::super::named::Named;
+use super::super::codec_names;
+use super::super::refusal::Unsupported;
 use super::chunks::{Chunk, Dialect};
 use super::layout::{Layout, Order, Values};
 use super::reader::{Blocks, Body, Coding, Format, demuxer};
 use super::single::Single;
 use super::{Refusal, failed, malformed};
+use packets::Compressed;
 
 const INFO: FormatInfo =
     FormatInfo { format: FORMAT_ID_CAF, short_name: "caf", long_name: "Core Audio Format" };
@@ -27,6 +31,12 @@ const DIALECT: Dialect = Dialect {
     ],
 };
 
+/// Most bytes of a magic cookie.
+const LONGEST_COOKIE: usize = 1024;
+
+/// Longest packet table that is read, in bytes: some days of audio.
+const LONGEST_TABLE: u64 = 16 << 20;
+
 /// Bytes in front of the audio in a `data` chunk: the edit count.
 const DATA_HEAD: u64 = 4;
 
@@ -36,41 +46,64 @@ const DATA_HEAD: u64 = 4;
 /// It names a codec that is not decoded, or lacks a description or audio.
 pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Box<dyn FormatReader>, Refusal> {
     stream.ignore_bytes(8).map_err(failed)?;
-    let mut format = None;
+    let (mut described, mut table, mut cookie) = (None, None, Vec::new());
     let mut audio: Option<(u64, Chunk)> = None;
     while let Some(chunk) = DIALECT.next(&mut stream).map_err(failed)? {
         match &chunk.id {
             b"desc" => {
                 let content = DIALECT.read(&mut stream, chunk, 32).map_err(failed)?;
-                format = Some(description(&content)?);
-                if audio.is_some() {
-                    break;
-                }
+                described = Some(description(&content)?);
             }
-            b"data" if format.is_some() || !stream.is_seekable() => {
-                audio = Some((stream.pos(), chunk));
-                break;
+            b"kuki" => cookie = DIALECT.read(&mut stream, chunk, LONGEST_COOKIE).map_err(failed)?,
+            b"pakt" if chunk.size <= LONGEST_TABLE => {
+                let mut content = Vec::new();
+                stream.by_ref().take(chunk.size).read_to_end(&mut content).map_err(failed)?;
+                table = Some(content);
             }
             b"data" => {
                 audio = audio.or(Some((stream.pos(), chunk)));
+                let is_enough = match &described {
+                    Some(Description::Plain(_)) => true,
+                    Some(Description::Compressed(_)) => table.is_some(),
+                    None => false,
+                };
+                if is_enough || !stream.is_seekable() {
+                    break;
+                }
                 DIALECT.skip(&mut stream, chunk.size, false).map_err(failed)?;
             }
             _ => DIALECT.skip(&mut stream, chunk.size, false).map_err(failed)?,
         }
     }
     let (at, chunk) = audio.ok_or(malformed("its header is not followed by audio"))?;
-    let format: Format = format.ok_or(malformed("its header does not describe the audio"))?;
+    let described = described.ok_or(malformed("its header does not describe the audio"))?;
     if stream.pos() != at {
         stream.seek(SeekFrom::Start(at)).map_err(failed)?;
     }
     stream.ignore_bytes(DATA_HEAD).map_err(failed)?;
+    let format = match (described, table) {
+        (Description::Plain(format), _) => format,
+        (Description::Compressed(format), Some(table)) => {
+            return Ok(packets::demuxer(stream, format, table, &cookie));
+        }
+        (Description::Compressed(_), None) => {
+            let format = Unsupported::audio("compressed CAF whose packet table does not come first");
+            return Err(format.into());
+        }
+    };
     // A size of −1 stands for all that follows.
     let stated = (chunk.size <= u64::MAX / 2).then(|| chunk.size.saturating_sub(DATA_HEAD));
     Ok(demuxer(Body::new(stream, Single::new(DIALECT, stated, None, true)), format, 0, INFO, None)?)
 }
 
+/// What a file holds.
+enum Description {
+    Plain(Format),
+    Compressed(Compressed),
+}
+
 /// Reads the content of a `desc` chunk.
-fn description(content: &[u8]) -> Result<Format, Refusal> {
+fn description(content: &[u8]) -> Result<Description, Refusal> {
     const IS_FLOAT: u32 = 1;
     const IS_LITTLE_ENDIAN: u32 = 2;
     if content.len() < 32 {
@@ -85,6 +118,12 @@ fn description(content: &[u8]) -> Result<Format, Refusal> {
     let pcm = |values, width| {
         Layout::new(values, order, width).map(Coding::Pcm).ok_or(malformed("its sample size is none of PCM"))
     };
+    // Rates are whole numbers in practice; what is none, or absurd, is refused with the codec.
+    let rate = rate.round() as u32;
+    if let Some(codec) = packets::codec(&content[8..12]) {
+        let format = Compressed { codec, rate, channels, bytes: packet, samples };
+        return Ok(Description::Compressed(format));
+    }
     let coding = match &content[8..12] {
         b"lpcm" => {
             let frame = packet as usize / samples.max(1) as usize;
@@ -100,25 +139,9 @@ fn description(content: &[u8]) -> Result<Format, Refusal> {
             samples: 64,
         }),
         b".mp1" | b".mp2" | b".mp3" => Coding::Mpeg,
-        kind => return Err(Refusal::Named(named(kind))),
+        kind => return Err(codec_names::of_caf(kind).into()),
     };
-    // Rates are whole numbers in practice; what is none, or absurd, is refused with the codec.
-    Ok(Format { coding, rate: rate.round() as u32, channels })
-}
-
-/// Codecs that need the packet table.
-fn named(kind: &[u8]) -> Named {
-    Named::audio(match kind {
-        b"alac" => "ALAC in CAF",
-        b"aac " | b"aach" | b"aacl" | b"aace" | b"aacf" | b"aacp" | b"aacs" => "AAC in CAF",
-        b"opus" => "Opus in CAF",
-        b"flac" => "FLAC in CAF",
-        b"ac-3" => "AC-3 in CAF",
-        b"ilbc" => "iLBC in CAF",
-        b"samr" => "AMR in CAF",
-        b"ima4" => "ADPCM of more than two channels in CAF",
-        _ => "CAF with a codec that is not known here",
-    })
+    Ok(Description::Plain(Format { coding, rate, channels }))
 }
 
 #[cfg(test)]

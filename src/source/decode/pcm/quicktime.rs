@@ -4,7 +4,6 @@
 //! Sample Descriptions"; ISO/IEC 23003-5). Each audio frame is a sample of its own there, so whole
 //! chunks are read at once.
 
-mod boxes;
 mod entry;
 mod fragments;
 mod tables;
@@ -12,80 +11,46 @@ mod tables;
 use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
 
-use symphonia::core::formats::FormatInfo;
 use symphonia::core::formats::well_known::FORMAT_ID_ISOMP4;
+use symphonia::core::formats::{FormatInfo, FormatReader};
 use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes};
 
-use super::super::start::{peek, rewound};
+use super::super::boxes::{self, Head};
+use super::super::refusal::Refusal;
+use super::super::start::peek;
 use super::reader::{Body, Format, Stretch, Stretches, demuxer};
-use super::{Opened, Refusal, failed};
-use boxes::Head;
 use entry::Entry;
 use fragments::Defaults;
 
 const INFO: FormatInfo =
     FormatInfo { format: FORMAT_ID_ISOMP4, short_name: "isomp4", long_name: "ISO base media file" };
 
-/// Largest `moov` box that is looked at here.
-const LARGEST_MOOV: u64 = 16 << 20;
+/// Most bytes of a fragment's index that are looked at.
+const LARGEST_MOOF: u64 = 16 << 20;
 
-/// Most boxes in front of it.
-const MOST_BOXES: usize = 64;
-
-/// Whether a file begins as one of QuickTime or MP4 does.
-pub(super) fn begins(first: &[u8]) -> bool {
-    matches!(first.get(4..8), Some(b"ftyp" | b"moov" | b"mdat" | b"wide" | b"free" | b"skip" | b"pnot"))
+/// Stream of a QuickTime or MP4 file.
+pub(in crate::source::decode) enum Opened {
+    /// Its audio is demuxed here.
+    Here(Box<dyn FormatReader>),
+    /// It is for another demuxer.
+    Elsewhere(MediaSourceStream<'static>),
 }
 
-/// Opens a file if the first audio track that can be decoded is uncompressed.
+/// Opens `stream`, a file at its start, if the first audio track that can be decoded is
+/// uncompressed. `moov` is the content of its index.
 ///
 /// # Errors
 /// All its audio is encoded in ways that are not decoded.
-pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Opened, Refusal> {
-    let mut taken = Vec::new();
-    let moov = find_moov(&mut stream, &mut taken).map_err(failed)?;
-    let found = moov.as_deref().map(audio_track).transpose()?.flatten();
-    let Some(Found { track, format, extents, defaults }) = found else {
-        return Ok(Opened::Elsewhere(rewound(stream, taken).map_err(failed)?));
+pub(in crate::source::decode) fn open(
+    stream: MediaSourceStream<'static>,
+    moov: Option<&[u8]>,
+) -> Result<Opened, Refusal> {
+    let Some(Found { track, format, extents, defaults }) = moov.map(audio_track).transpose()?.flatten()
+    else {
+        return Ok(Opened::Elsewhere(stream));
     };
     let audio = Audio { extents: extents.into(), defaults, ends: None };
     Ok(Opened::Here(demuxer(Body::new(stream, audio), format, track, INFO, None)?))
-}
-
-/// Reads up to the `moov` box and returns its content. What was read of a stream is kept in `taken`.
-fn find_moov(stream: &mut MediaSourceStream<'_>, taken: &mut Vec<u8>) -> io::Result<Option<Vec<u8>>> {
-    for _ in 0..MOST_BOXES {
-        let Some(head) = boxes::head(&peek(stream, 16)?) else { return Ok(None) };
-        let content = head.size.map(|size| size.saturating_sub(head.length));
-        if &head.kind == b"moov" {
-            let Some(count) = content.filter(|count| *count <= LARGEST_MOOV) else { return Ok(None) };
-            let mut moov = Vec::new();
-            let whole = count + head.length;
-            stream.by_ref().take(whole).read_to_end(&mut moov)?;
-            if !stream.is_seekable() {
-                taken.extend_from_slice(&moov);
-            }
-            moov.drain(..(head.length as usize).min(moov.len()));
-            return Ok(Some(moov).filter(|moov| moov.len() as u64 == count));
-        }
-        match (head.size, stream.is_seekable()) {
-            (Some(size), true) => {
-                let to = stream.pos().saturating_add(size);
-                if stream.byte_len().is_some_and(|length| to > length) {
-                    return Ok(None);
-                }
-                stream.seek(SeekFrom::Start(to))?;
-            }
-            // Audio in front of its description is lost to a stream.
-            (Some(size), false)
-                if !matches!(&head.kind, b"mdat" | b"moof") && taken.len() as u64 + size <= LARGEST_MOOV =>
-            {
-                stream.by_ref().take(size).read_to_end(taken)?;
-            }
-            _ => return Ok(None),
-        }
-    }
-    Ok(None)
 }
 
 /// An uncompressed track.
@@ -113,12 +78,12 @@ fn audio_track(moov: &[u8]) -> Result<Option<Found>, Refusal> {
                 let defaults = boxes::find(moov, &[b"mvex"]).map(|mvex| Defaults::of(mvex, track, frame));
                 return Ok(Some(Found { track, format, extents, defaults }));
             }
-            Some(Entry::Named(named)) => refused = refused.or(Some(named)),
+            Some(Entry::Unsupported(unsupported)) => refused = refused.or(Some(unsupported)),
             Some(Entry::Other) => return Ok(None),
             None => {}
         }
     }
-    refused.map_or(Ok(None), |named| Err(Refusal::Named(named)))
+    refused.map_or(Ok(None), |unsupported| Err(unsupported.into()))
 }
 
 /// The audio of one track.
@@ -150,7 +115,7 @@ impl Stretches for Audio {
             self.ends = Some(begin.saturating_add(size));
             if &kind == b"moof" {
                 let mut moof = Vec::new();
-                stream.by_ref().take(size.min(LARGEST_MOOV)).read_to_end(&mut moof)?;
+                stream.by_ref().take(size.min(LARGEST_MOOF)).read_to_end(&mut moof)?;
                 let content = moof.get(length as usize..).unwrap_or_default();
                 self.extents = defaults.extents(content, begin).into();
                 // They lie in the box behind.

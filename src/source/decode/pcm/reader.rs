@@ -1,6 +1,6 @@
 //! Packets of a container whose audio lies in stretches of bytes.
 
-use std::io::{self, Cursor, Read};
+use std::io::{self, Read};
 
 use symphonia::core::audio::Channels;
 use symphonia::core::codecs::CodecParameters;
@@ -16,8 +16,9 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, Timestamp};
 use symphonia::default::formats::{AdtsReader, MpaReader};
 
+use super::super::detect::Kind;
 use super::super::mpeg::MpegReader;
-use super::super::sniff::{Kind, Peek};
+use super::super::start::Start;
 use super::layout::Layout;
 
 /// Packets a second of uncompressed audio.
@@ -167,7 +168,7 @@ pub(super) fn demuxer(
 ) -> Decoded<Box<dyn FormatReader>> {
     let nested = |body| MediaSourceStream::new(Box::new(ReadOnlySource::new(body)), Default::default());
     let (codec, bytes, samples, count) = match &format.coding {
-        Coding::Mpeg => return mpeg(body),
+        Coding::Mpeg => return mpeg(nested(body)),
         Coding::Adts => {
             return Ok(Box::new(AdtsReader::try_new(nested(body), FormatOptions::default())?));
         }
@@ -224,13 +225,9 @@ impl Blocks {
 }
 
 /// Makes the demuxer of frames of MPEG audio.
-fn mpeg(body: Body) -> Decoded<Box<dyn FormatReader>> {
-    let mut peek = Peek::new(body);
-    let kind = peek.kind()?;
-    let (first, body) = peek.into_parts();
-    let whole = ReadOnlySource::new(Cursor::new(first).chain(body));
-    let stream = MediaSourceStream::new(Box::new(whole), Default::default());
-    Ok(match kind {
+fn mpeg(stream: MediaSourceStream<'static>) -> Decoded<Box<dyn FormatReader>> {
+    let (start, stream) = Start::of(stream)?;
+    Ok(match start.kind {
         Kind::Mpeg => Box::new(MpegReader::new(stream)?),
         _ => Box::new(MpaReader::try_new(stream, FormatOptions::default())?),
     })

@@ -11,9 +11,6 @@ use super::reader::{Body, Format, Stretch, Stretches, demuxer};
 use super::riff::INFO;
 use super::{Refusal, bursts, failed, malformed, wave_format};
 
-/// The GUID at the start.
-pub(super) const RIFF: [u8; 16] = *b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00";
-
 /// How the GUIDs of chunks end, after four letters.
 const GUID: [u8; 12] = [0xf3, 0xac, 0xd3, 0x11, 0x8c, 0xd1, 0x00, 0xc0, 0x4f, 0x8e, 0xdb, 0x8a];
 

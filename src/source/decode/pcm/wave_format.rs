@@ -4,8 +4,8 @@ use symphonia::core::codecs::audio::AudioCodecId;
 use symphonia::core::codecs::audio::well_known::{CODEC_ID_ADPCM_IMA_WAV, CODEC_ID_ADPCM_MS};
 use symphonia::core::errors::Error;
 
-use super::super::named::Named;
-use super::Refusal;
+use super::super::codec_names;
+use super::super::refusal::{Refusal, Unsupported};
 use super::layout::{Layout, Order, Values};
 use super::reader::{Blocks, Coding, Format};
 
@@ -18,48 +18,6 @@ const SUBTYPE: [u8; 14] =
 /// `SUBTYPE_AMBISONIC_B_FORMAT_*` after the format tag.
 const AMBISONIC: [u8; 14] =
     [0x00, 0x00, 0x21, 0x07, 0xd3, 0x11, 0x86, 0x44, 0xc8, 0xc1, 0xca, 0x00, 0x00, 0x00];
-
-/// Codecs that are named, by format tag (RFC 2361 and Microsoft's `mmreg.h`).
-const NAMED: &[(u16, Named)] = &[
-    (0x0005, Named::audio("IBM CVSD in WAV")),
-    (0x0008, Named::audio("DTS in WAV")),
-    (0x0010, Named::audio("OKI ADPCM in WAV")),
-    (0x0017, Named::audio("Dialogic OKI ADPCM in WAV")),
-    (0x0020, Named::audio("Yamaha ADPCM in WAV")),
-    (0x0022, Named::audio("TrueSpeech in WAV")),
-    (0x0031, Named::audio("GSM 6.10 in WAV")),
-    (0x0042, Named::audio("G.723.1 in WAV")),
-    (0x0045, Named::audio("G.726 ADPCM in WAV")),
-    (0x0057, Named::audio("AMR in WAV")),
-    (0x0064, Named::audio("G.726 ADPCM in WAV")),
-    (0x0065, Named::audio("G.722 in WAV")),
-    (0x0083, Named::audio("G.729 in WAV")),
-    (0x0092, Named::audio("AC-3 in WAV")),
-    (0x00ff, Named::audio("AAC without ADTS headers in WAV")),
-    (0x0111, Named::audio("G.723.1 in WAV")),
-    (0x0160, Named::audio("Windows Media Audio in WAV")),
-    (0x0161, Named::audio("Windows Media Audio in WAV")),
-    (0x0162, Named::audio("Windows Media Audio Professional in WAV")),
-    (0x0163, Named::audio("Windows Media Audio Lossless in WAV")),
-    (0x0200, Named::audio("Creative ADPCM in WAV")),
-    (0x0270, Named::audio("ATRAC3 in WAV")),
-    (0x028f, Named::audio("G.722 in WAV")),
-    (0x1601, Named::audio("AAC in LATM/LOAS in WAV")),
-    (0x1602, Named::audio("AAC in LATM/LOAS in WAV")),
-    (0x2000, Named::audio("AC-3 in WAV")),
-    (0x2001, Named::audio("DTS in WAV")),
-    (0x566f, Named::audio("Vorbis in WAV")),
-    (0x674f, Named::audio("Vorbis in WAV")),
-    (0x6750, Named::audio("Vorbis in WAV")),
-    (0x6751, Named::audio("Vorbis in WAV")),
-    (0x676f, Named::audio("Vorbis in WAV")),
-    (0x6770, Named::audio("Vorbis in WAV")),
-    (0x6771, Named::audio("Vorbis in WAV")),
-    (0x704f, Named::audio("Opus in WAV")),
-    (0xa106, Named::audio("AAC without ADTS headers in WAV")),
-    (0xa109, Named::audio("Speex in WAV")),
-    (0xf1ac, Named::audio("FLAC in WAV")),
-];
 
 /// Reads the content of a `fmt ` chunk.
 ///
@@ -85,12 +43,7 @@ pub(super) fn parse(content: &[u8], order: Order) -> Result<Format, Refusal> {
         0x11 => Coding::Adpcm(blocks(CODEC_ID_ADPCM_IMA_WAV, 4, 1, align, channels)?),
         0x50 | 0x55 => Coding::Mpeg,
         0x1600 => Coding::Adts,
-        tag => {
-            let named = NAMED.iter().find(|(known, _)| *known == tag).map(|(_, named)| *named);
-            return Err(Refusal::Named(
-                named.unwrap_or(Named::audio("WAV with a codec that is not known here")),
-            ));
-        }
+        tag => return Err(codec_names::of_wave(tag).into()),
     };
     Ok(Format { coding, rate, channels })
 }
@@ -100,7 +53,7 @@ fn codec_tag(content: &[u8], order: Order) -> Result<u16, Refusal> {
     match order.u16(content, 0) {
         EXTENSIBLE => match content.get(24..40) {
             Some(guid) if guid[2..] == SUBTYPE || guid[2..] == AMBISONIC => Ok(order.u16(guid, 0)),
-            Some(_) => Err(Refusal::Named(Named::audio("WAV with a sub-format that is not known here"))),
+            Some(_) => Err(Unsupported::audio("WAV with a sub-format that is not known here").into()),
             // A header that was cut short: most hold integers.
             None => Ok(1),
         },
@@ -129,7 +82,7 @@ fn floats(bits: usize, align: usize, channels: u16, order: Order) -> Result<Layo
         (_, 8) => 8,
         _ => 4,
     };
-    Layout::new(Values::Float, order, width).ok_or(Refusal::Named(Named::audio("WAV with floats of 16 bits")))
+    Layout::new(Values::Float, order, width).ok_or(Unsupported::audio("WAV with floats of 16 bits").into())
 }
 
 fn logarithmic(values: Values, order: Order) -> Result<Layout, Refusal> {
@@ -147,7 +100,7 @@ fn blocks(
 ) -> Result<Blocks, Refusal> {
     let channels = usize::from(channels);
     if channels > 2 {
-        return Err(Refusal::Named(Named::audio("ADPCM of more than two channels in WAV")));
+        return Err(Unsupported::audio("ADPCM of more than two channels in WAV").into());
     }
     let codes = align.checked_sub(head * channels).filter(|bytes| bytes / channels > 0);
     let codes = codes.ok_or(Error::DecodeError("its blocks are too short"))?;

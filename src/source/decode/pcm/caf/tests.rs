@@ -33,7 +33,8 @@ fn core_audio() {
     check("f32", &one(b"lpcm", 1, 4, &0.25_f32.to_be_bytes()), &[0.25]);
     check("f64, little-endian", &one(b"lpcm", 3, 8, &0.25_f64.to_le_bytes()), &[0.25]);
     check("alaw", &one(b"alaw", 0, 1, &[0xd5]), &[8.0 / 32_768.0]);
-    check_refused("ALAC", &one(b"alac", 0, 0, &[1; 100]), "ALAC in CAF");
+    check_refused("ALAC", &one(b"alac", 0, 0, &[1; 100]), "packet table");
+    check_refused("FLAC", &one(b"flac", 0, 0, &[1; 100]), "FLAC in CAF");
     check_refused("no channels", &file(described(b"lpcm", 0, 0, 0, 16), 9, &data), "channels");
     check_refused(
         "a rate of 1e300",

@@ -2,17 +2,18 @@
 
 use symphonia::core::codecs::audio::well_known::CODEC_ID_ADPCM_IMA_QT;
 
-use super::super::super::named::Named;
+use super::super::super::boxes::{find, number, word};
+use super::super::super::codec_names;
+use super::super::super::refusal::Unsupported;
 use super::super::layout::{Layout, Order, Values};
 use super::super::reader::{Blocks, Coding, Format};
-use super::boxes::{find, number, word};
 
 /// What a track holds.
 pub(super) enum Entry {
     /// Audio that is read here, and the bytes of what the file counts as a sample.
     Pcm(Format, u64),
     /// Audio that is not decoded.
-    Named(Named),
+    Unsupported(Unsupported),
     /// Audio that another demuxer reads, or none.
     Other,
 }
@@ -32,15 +33,11 @@ struct Fields<'a> {
 /// Reads the first description of an `stsd` box.
 pub(super) fn parse(stsd: &[u8]) -> Entry {
     let Some(fields) = fields(stsd) else { return Entry::Other };
-    if let Some(named) = named(&fields.kind) {
-        return Entry::Named(named);
-    }
-    let Some(channels) = u16::try_from(fields.channels).ok().filter(|count| *count > 0) else {
-        return Entry::Other;
-    };
+    let channels = u16::try_from(fields.channels).unwrap_or(0);
     let (coding, bytes) = match coding(&fields, channels) {
+        Some(_) if channels == 0 => return Entry::Other,
         Some(coding) => coding,
-        None => return Entry::Other,
+        None => return codec_names::of_sample_entry(fields.kind).map_or(Entry::Other, Entry::Unsupported),
     };
     Entry::Pcm(Format { coding, rate: fields.rate.round() as u32, channels }, bytes as u64)
 }
@@ -127,25 +124,4 @@ fn linear(flags: Option<u32>, bytes: usize) -> (Values, Order, usize) {
         _ => Values::Unsigned,
     };
     (values, order, bytes)
-}
-
-/// Codecs that are not decoded (the registration authority's list, mp4ra.org, and QuickTime's).
-fn named(kind: &[u8; 4]) -> Option<Named> {
-    Some(Named::audio(match kind {
-        b"ac-3" | b"sac3" => "AC-3 in MP4",
-        b"ec-3" => "E-AC-3 in MP4",
-        b"ac-4" => "AC-4 in MP4",
-        b"dtsc" | b"dtse" | b"dtsh" | b"dtsl" | b"dts+" | b"dts-" | b"dtsx" => "DTS in MP4",
-        b"mlpa" => "Dolby TrueHD in MP4",
-        b"samr" | b"sawb" | b"sawp" => "AMR in MP4",
-        b"sqcp" | b"Qclp" => "QCELP in MP4",
-        b"sevc" => "EVRC in MP4",
-        b"mha1" | b"mha2" | b"mhm1" | b"mhm2" => "MPEG-H 3D Audio in MP4",
-        b"MAC3" | b"MAC6" => "MACE in QuickTime",
-        b"QDM2" | b"QDMC" => "QDesign Music in QuickTime",
-        b"agsm" => "GSM 6.10 in QuickTime",
-        b"ms\x00\x02" | b"ms\x00\x11" => "Microsoft ADPCM in QuickTime",
-        b"spex" => "Speex in MP4",
-        _ => return None,
-    }))
 }

@@ -1,6 +1,6 @@
 //! Where the audio of a movie fragment lies (ISO/IEC 14496-12, 8.8).
 
-use super::boxes::{all, find, number, word};
+use super::super::super::boxes::{all, find, number, word};
 use super::tables::push;
 
 const BASE_OFFSET: u32 = 0x1;

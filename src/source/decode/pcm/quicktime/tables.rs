@@ -1,6 +1,6 @@
 //! Where the audio of a track lies (ISO/IEC 14496-12, 8.7).
 
-use super::boxes::{find, number, word};
+use super::super::super::boxes::{find, number, word};
 
 /// Positions and lengths of the chunks of a track, adjacent ones as one; `frame` is the number of
 /// bytes of an audio frame.

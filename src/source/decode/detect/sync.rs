@@ -1,26 +1,35 @@
-//! Streams of frames or packets, recognised by sync words at the right distances.
+//! Sync words of frames and packets, which recur at the distances that their headers state.
 //!
 //! A stream that is joined in the middle begins anywhere, so the first sync word may lie further in.
 
-use super::Named;
+use crate::source::decode::adts;
 
-/// Recognises a stream by a chain of sync words.
-pub(super) fn kind(first: &[u8]) -> Option<Named> {
-    if is_transport_stream(first) {
-        return Some(Named::audio("an MPEG transport stream (MPEG-TS)"));
+/// Description that a frame gives of itself, and its length, where three in a row give the same.
+///
+/// Two are enough where the source ends behind them.
+pub(super) fn chain<T: PartialEq>(
+    bytes: &[u8],
+    ended: bool,
+    header: impl Fn(&[u8]) -> Option<(T, usize)>,
+) -> Option<(T, usize)> {
+    let (description, length) = header(bytes)?;
+    let mut at = length;
+    for number in 1..3 {
+        let Some(rest) = bytes.get(at..) else {
+            return (ended && number > 1).then_some((description, length));
+        };
+        match header(rest) {
+            Some((next, length)) if next == description => at += length,
+            None if ended && number > 1 && rest.len() < adts::HEAD => break,
+            _ => return None,
+        }
     }
-    if chains(first, loas_frame) {
-        return Some(Named::audio("AAC in LATM/LOAS"));
-    }
-    if chains(first, ac3_frame) {
-        return Some(Named::audio("AC-3 (Dolby Digital)"));
-    }
-    None
+    Some((description, length))
 }
 
-/// Whether sync bytes recur every 188, 192 or 204 bytes (ISO/IEC 13818-1, 2.4.3.2; with a time
+/// Returns true where sync bytes recur every 188, 192 or 204 bytes (ISO/IEC 13818-1, 2.4.3.2; with a time
 /// stamp in front of each packet, or parity behind it).
-fn is_transport_stream(first: &[u8]) -> bool {
+pub(super) fn is_transport_stream(first: &[u8]) -> bool {
     const SYNC: u8 = 0x47;
     [188, 192, 204].into_iter().any(|period| {
         (0..period.min(first.len())).any(|start| {
@@ -34,30 +43,15 @@ fn is_transport_stream(first: &[u8]) -> bool {
     })
 }
 
-/// Whether frames follow each other: two from the first byte on, or three from further in.
-fn chains(first: &[u8], frame: fn(&[u8]) -> Option<usize>) -> bool {
-    (0..first.len()).any(|start| {
-        let (mut at, mut count) = (start, 0);
-        while let Some(length) = first.get(at..).and_then(frame) {
-            at += length;
-            count += 1;
-            if count == 3 || (count == 2 && start == 0) {
-                return true;
-            }
-        }
-        false
-    })
-}
-
 /// Length of an `AudioSyncStream` frame of LOAS (ISO/IEC 14496-3, 1.7.2).
-fn loas_frame(bytes: &[u8]) -> Option<usize> {
+pub(super) fn loas_frame(bytes: &[u8]) -> Option<((), usize)> {
     let &[a, b, c] = bytes.first_chunk::<3>()?;
     let length = usize::from(b & 0x1f) << 8 | usize::from(c);
-    (a == 0x56 && b & 0xe0 == 0xe0 && length > 0).then_some(3 + length)
+    (a == 0x56 && b & 0xe0 == 0xe0 && length > 0).then_some(((), 3 + length))
 }
 
 /// Length of a sync frame of AC-3 or E-AC-3 (ETSI TS 102 366, 5.3.1, 5.4.1 and E.1.3.1).
-fn ac3_frame(bytes: &[u8]) -> Option<usize> {
+pub(super) fn ac3_frame(bytes: &[u8]) -> Option<((), usize)> {
     /// Bit rates by half the frame size code, in kbit/s.
     const RATES: [usize; 19] =
         [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640];
@@ -75,9 +69,9 @@ fn ac3_frame(bytes: &[u8]) -> Option<usize> {
                 2 => 3 * rate,
                 _ => return None,
             };
-            Some(2 * words)
+            Some(((), 2 * words))
         }
-        11..=16 => Some(2 * (usize::from(head[2] & 7) << 8 | usize::from(head[3])) + 2),
+        11..=16 => Some(((), 2 * (usize::from(head[2] & 7) << 8 | usize::from(head[3])) + 2)),
         _ => None,
     }
 }

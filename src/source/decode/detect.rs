@@ -1,0 +1,154 @@
+//! Detection of a format by its first bytes.
+//!
+//! The first bytes decide what a source is; its name and the content type of a server do not. A
+//! search for a header or for sync words further in finds them in files of other kinds: lossless
+//! codecs store the WAV header of their source, and transport streams carry frames of MPEG audio.
+//! So signatures at the start come first, then text, and sync words last.
+
+mod elementary;
+mod signatures;
+mod sync;
+mod text;
+
+use super::refusal::Unsupported;
+use super::{codec_names, flac};
+
+pub(super) use elementary::of_adts;
+
+/// Most bytes that are looked at.
+pub(super) const LONGEST_START: usize = 16 << 10;
+
+/// Least bytes of a signature: enough for the form of a RIFF file and the brand of an MP4 file.
+const SIGNATURE: usize = 16;
+
+/// Least bytes of Ogg: the header of a page and the name of the codec on it.
+const OGG_PAGE: usize = 64;
+
+/// Least bytes of a stream without a signature: five packets of a transport stream that are cut
+/// anywhere. Fewer may be frames within a packet.
+const SYNCHRONISED: usize = 1280;
+
+/// Signature of Matroska (RFC 8794, section 11.2.1).
+const EBML: &[u8] = b"\x1a\x45\xdf\xa3";
+
+/// Demuxer that a source is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A format that is not decoded.
+    Unsupported(Unsupported),
+    Wave,
+    Aiff,
+    Au,
+    Caf,
+    Wave64,
+    /// QuickTime and MP4.
+    Mp4,
+    Ogg,
+    Matroska,
+    Flac,
+    /// AAC in ADTS, whose description may change.
+    Adts,
+    /// MPEG audio that symphonia's demuxer refuses.
+    Mpeg,
+    /// MPEG audio of the usual bit rates, and what no signature tells.
+    Other,
+}
+
+/// Detects the format of a source that begins with `content`, which `is_whole` says is all of it.
+///
+/// `None` asks for more bytes; with [`LONGEST_START`] of them there is an answer. ID3v2 tags have
+/// to be left out.
+pub(super) fn detect(content: &[u8], is_whole: bool) -> Option<Kind> {
+    let is_whole = is_whole || content.len() >= LONGEST_START;
+    if content.len() < SIGNATURE && !is_whole {
+        return None;
+    }
+    if let Some(unsupported) = signatures::unsupported(content) {
+        return Some(Kind::Unsupported(unsupported));
+    }
+    if let Some(kind) = signatures::container(content) {
+        return match kind {
+            Kind::Ogg if content.len() < OGG_PAGE && !is_whole => None,
+            Kind::Ogg => {
+                Some(first_packet(content).and_then(codec_names::of_ogg).map_or(kind, Kind::Unsupported))
+            }
+            // The list of tracks, for messages.
+            Kind::Matroska if !is_whole && !has_cluster(content) => None,
+            kind => Some(kind),
+        };
+    }
+    if let Some(unsupported) = text::unsupported(content, is_whole) {
+        return Some(Kind::Unsupported(unsupported));
+    }
+    // Frames of digital silence are short, and their checksums leave no doubt.
+    if flac::holds_frame(content) {
+        return Some(Kind::Flac);
+    }
+    if content.len() < SYNCHRONISED && !is_whole {
+        return None;
+    }
+    if sync::is_transport_stream(content) {
+        return Some(Kind::Unsupported(Unsupported::audio("an MPEG transport stream (MPEG-TS)")));
+    }
+    elementary::kind(content, is_whole).or(is_whole.then_some(Kind::Other))
+}
+
+/// Length of the ID3v2 tag at the start of `first`; 0 without one (id3.org, ID3v2.4.0, 3.1).
+pub(super) fn id3v2_length(first: &[u8]) -> usize {
+    match first.first_chunk::<10>() {
+        Some(&[b'I', b'D', b'3', major, _, flags, a, b, c, d])
+            if major != 0xff && (a | b | c | d) & 0x80 == 0 =>
+        {
+            let size = [a, b, c, d].iter().fold(0, |size, byte| size << 7 | usize::from(*byte));
+            let footer = if flags & 0x10 != 0 { 10 } else { 0 };
+            10 + size + footer
+        }
+        _ => 0,
+    }
+}
+
+/// Codec of the first audio track of a source that begins with `content`, if no demuxer knows it.
+///
+/// `formats` are the sample entries of an MP4 file.
+pub(super) fn unknown_codec(content: &[u8], formats: &[[u8; 4]]) -> Option<Unsupported> {
+    if let Some(format) = formats.first() {
+        let name = codec_names::of_sample_entry(*format);
+        return Some(name.unwrap_or_else(|| format!("`{}` in MP4", format.escape_ascii()).into()));
+    }
+    if first_packet(content).is_some_and(|packet| packet.starts_with(b"OpusHead")) {
+        return Some(Unsupported::audio(match cfg!(feature = "opus") {
+            true => "Opus of a channel mapping that is not supported",
+            false => "Opus",
+        }));
+    }
+    matroska_codec(content)
+}
+
+/// Codec of the first audio track of a Matroska file that begins with `content`.
+fn matroska_codec(content: &[u8]) -> Option<Unsupported> {
+    if !content.starts_with(EBML) {
+        return None;
+    }
+    // The element CodecID (RFC 9559, section 5.1.4.1.21) of an audio track.
+    let is_codec_id = |window: &[u8]| window[0] == 0x86 && window[1] & 0xc0 == 0x80 && &window[2..] == b"A_";
+    let at = content.windows(4).position(is_codec_id)?;
+    let length = usize::from(content[at + 1] & 0x3f);
+    let id = str::from_utf8(content.get(at + 2..at + 2 + length)?).ok()?;
+    Some(codec_names::of_matroska(id.trim_end_matches('\0')))
+}
+
+/// First packet of the first logical stream of Ogg (RFC 3533, section 6).
+fn first_packet(content: &[u8]) -> Option<&[u8]> {
+    /// Bytes of the header of a page before its table of segments.
+    const PAGE: usize = 27;
+    let packet = PAGE + usize::from(*content.get(PAGE - 1)?);
+    content.starts_with(b"OggS").then_some(content.get(packet..)?)
+}
+
+/// Returns true once the first cluster of Matroska begins (RFC 9559, section 5.1.3).
+fn has_cluster(content: &[u8]) -> bool {
+    content.windows(4).any(|window| window == b"\x1f\x43\xb6\x75")
+}
+
+#[cfg(test)]
+mod tests;

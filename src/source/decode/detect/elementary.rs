@@ -1,0 +1,46 @@
+//! Elementary streams: frames without a container.
+
+use super::Kind;
+use super::sync::{ac3_frame, chain, loas_frame};
+use crate::source::decode::mpeg::header;
+use crate::source::decode::refusal::Unsupported;
+use crate::source::decode::{aac, adts};
+
+/// Searches for frames of an elementary stream; `None` where there are none so far.
+///
+/// Three headers that agree make a stream; where all of it is there (`ended`), two do.
+pub(super) fn kind(bytes: &[u8], ended: bool) -> Option<Kind> {
+    for at in 0..bytes.len() {
+        let rest = &bytes[at..];
+        let &[first, second, ..] = rest else { break };
+        if first == 0xff && second & 0xf6 == 0xf0 {
+            if let Some((description, _)) = chain(rest, ended, adts::header) {
+                return Some(of_adts(description));
+            }
+        } else if first == 0xff && second & 0xe0 == 0xe0 && second & 0x06 != 0 {
+            if chain(rest, ended, header::frame).is_some() {
+                return Some(if header::is_refused(rest) { Kind::Mpeg } else { Kind::Other });
+            }
+            if header::is_free(rest) {
+                return Some(Kind::Mpeg);
+            }
+        } else if first == 0x56 && second & 0xe0 == 0xe0 && chain(rest, ended, loas_frame).is_some() {
+            return Some(Kind::Unsupported(Unsupported::audio("AAC in LATM/LOAS")));
+        } else if first == 0x0b && second == 0x77 && chain(rest, ended, ac3_frame).is_some() {
+            return Some(Kind::Unsupported(Unsupported::audio("AC-3 (Dolby Digital)")));
+        }
+    }
+    None
+}
+
+/// ADTS of a profile and a number of channels that are decoded; the name of others.
+pub(in crate::source::decode) fn of_adts([third, fourth]: adts::Description) -> Kind {
+    if let Some(name) = aac::refused_profile(third >> 6) {
+        return Kind::Unsupported(Unsupported::audio(name));
+    }
+    match (third & 1) << 2 | fourth >> 6 {
+        channels @ 3..=6 => Kind::Unsupported(aac::many_channels(u32::from(channels)).into()),
+        7 => Kind::Unsupported(aac::many_channels(8).into()),
+        _ => Kind::Adts,
+    }
+}

@@ -1,0 +1,123 @@
+//! Choice of the demuxer of a source.
+
+use std::io::Read;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, LazyLock, Mutex};
+
+use symphonia::core::common::Tier;
+use symphonia::core::errors::Result as Decoded;
+use symphonia::core::formats::probe::{Hint, Probe};
+use symphonia::core::formats::well_known::FORMAT_ID_ISOMP4;
+use symphonia::core::formats::{FormatOptions, FormatReader};
+use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource};
+use symphonia::core::meta::MetadataOptions;
+use symphonia::default::{formats, meta};
+
+use super::detect::{self, Kind};
+use super::fragments::Fragments;
+use super::mpeg::MpegReader;
+use super::pcm::{self, quicktime};
+use super::refusal::Refusal;
+use super::start::Start;
+use super::track::Facts;
+use super::{adts, edits, flac, guarded, moov};
+
+/// Demuxers of symphonia, found by searching for the start of their formats. WAVE and AIFF are not
+/// among them: their headers are stored in files of other formats.
+static PROBE: LazyLock<Probe> = LazyLock::new(|| {
+    let mut probe = Probe::default();
+    // Its sync code may be one of ADTS, which its score tells apart.
+    probe.register_format_at_tier::<flac::Reader<'_>>(Tier::Preferred);
+    probe.register_format::<formats::AdtsReader<'_>>();
+    probe.register_format::<formats::IsoMp4Reader<'_>>();
+    probe.register_format::<formats::MpaReader<'_>>();
+    probe.register_format::<formats::OggReader<'_>>();
+    probe.register_format::<formats::MkvReader<'_>>();
+    probe.register_metadata::<meta::ApeReader<'_>>();
+    probe.register_metadata::<meta::Id3v1Reader<'_>>();
+    probe.register_metadata::<meta::Id3v2Reader<'_>>();
+    probe
+});
+
+/// AAC stream that several demuxers read one after the other.
+pub(super) type SharedRuns = Arc<Mutex<adts::Runs<Box<dyn Read + Send>>>>;
+
+/// Demuxer of a source, and what is known beside it.
+pub(super) struct Opened {
+    pub(super) format: Box<dyn FormatReader>,
+    pub(super) facts: Facts,
+    /// The rest of an AAC stream, whose frames may change.
+    pub(super) runs: Option<SharedRuns>,
+}
+
+impl From<Box<dyn FormatReader>> for Opened {
+    fn from(format: Box<dyn FormatReader>) -> Self {
+        Self { format, facts: Facts::default(), runs: None }
+    }
+}
+
+/// Opens `source`, a file or a stream at its start; `extension` is a hint.
+///
+/// # Errors
+/// Its format is not decoded, or not recognised, or its header is damaged.
+pub(super) fn open(source: impl MediaSource + 'static, extension: Option<&str>) -> Result<Opened, Refusal> {
+    let (source, without_fragments) = Fragments::new(source);
+    let stream = MediaSourceStream::new(Box::new(source), Default::default());
+    let (start, stream) = Start::of(stream)?;
+    let is_mp4 = matches!(start.kind, Kind::Mp4 | Kind::Other);
+    without_fragments.store(!is_mp4, Ordering::Relaxed);
+    let probed = |stream, facts| -> Result<Opened, Refusal> {
+        let format = probe(stream, extension)?;
+        let is_mp4 = format.format_info().format == FORMAT_ID_ISOMP4;
+        without_fragments.store(!is_mp4, Ordering::Relaxed);
+        Ok(Opened { format, facts, runs: None })
+    };
+    match start.kind {
+        Kind::Unsupported(unsupported) => Err(unsupported.into()),
+        kind @ (Kind::Wave | Kind::Aiff | Kind::Au | Kind::Caf | Kind::Wave64) => {
+            Ok(guarded(|| Ok(pcm::open(&kind, stream, start.tags)))??.into())
+        }
+        Kind::Mp4 if start.tags == 0 => {
+            let (moov, stream) = moov::find(stream)?;
+            let movie = moov.as_deref().map(edits::movie).unwrap_or_default();
+            let facts = Facts { unknown: detect::unknown_codec(&[], &movie.formats), edits: movie.edits };
+            match guarded(|| Ok(quicktime::open(stream, moov.as_deref())))?? {
+                quicktime::Opened::Here(format) => {
+                    // This demuxer counts no samples of a fragment.
+                    without_fragments.store(true, Ordering::Relaxed);
+                    Ok(Opened { format, facts, runs: None })
+                }
+                quicktime::Opened::Elsewhere(stream) => probed(stream, facts),
+            }
+        }
+        Kind::Adts => {
+            let runs: SharedRuns = Arc::new(Mutex::new(adts::Runs::new(Box::new(stream))));
+            Ok(Opened { format: run(&runs)?, facts: Facts::default(), runs: Some(runs) })
+        }
+        Kind::Mpeg => {
+            let format = guarded(|| Ok(Box::new(MpegReader::new(stream)?) as Box<dyn FormatReader>))?;
+            Ok(format.into())
+        }
+        Kind::Mp4 | Kind::Ogg | Kind::Matroska | Kind::Flac | Kind::Other => {
+            let unknown = detect::unknown_codec(&start.content, &[]);
+            probed(stream, Facts { unknown, ..Facts::default() })
+        }
+    }
+}
+
+/// Opens the current run of an AAC stream.
+///
+/// # Errors
+/// It holds no frame, or reading fails.
+pub(super) fn run(runs: &SharedRuns) -> Result<Box<dyn FormatReader>, Refusal> {
+    let source = ReadOnlySource::new(adts::Run(runs.clone()));
+    Ok(probe(MediaSourceStream::new(Box::new(source), Default::default()), None)?)
+}
+
+fn probe(stream: MediaSourceStream<'static>, extension: Option<&str>) -> Decoded<Box<dyn FormatReader>> {
+    let mut hint = Hint::new();
+    if let Some(extension) = extension {
+        hint.with_extension(extension);
+    }
+    guarded(|| PROBE.probe(&hint, stream, FormatOptions::default(), MetadataOptions::default()))
+}
