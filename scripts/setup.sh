@@ -64,6 +64,33 @@ link_onnxruntime() {
     ln -sf "${ORT_DYLIB_PATH:-$PWD/.cache/onnxruntime/libonnxruntime.so.$ORT_VERSION}" "$1/lib/libonnxruntime.so"
 }
 
+# --- brokers that Debian does not have ---------------------------------------------------------------
+# aedes (npm) and amqtt (PyPI), for tests/brokers.rs; in .cache/, of pinned versions.
+AMQTT_VERSION=0.12.1
+
+fetch_brokers() {
+    local folder=.cache/aedes lock=tests/support/aedes/package-lock.json
+    command -v npm >/dev/null || install_packages nodejs npm
+    if ! cmp -s "$lock" "$folder/package-lock.json"; then
+        say "fetching aedes"
+        mkdir -p "$folder"
+        cp tests/support/aedes/package.json "$folder/"
+        cp "$lock" "$folder/new-lock.json"
+        # Under its final name only once the packages are there.
+        (cd "$folder" && cp new-lock.json package-lock.json &&
+            npm ci --silent --no-audit --no-fund --omit=dev >&2) || { rm -f "$folder/package-lock.json"; die "aedes could not be installed"; }
+        rm -f "$folder/new-lock.json"
+    fi
+    folder=.cache/amqtt
+    if [ "$(cat "$folder/version" 2>/dev/null)" != "$AMQTT_VERSION" ]; then
+        say "fetching amqtt $AMQTT_VERSION"
+        rm -rf "$folder"
+        python3 -m venv "$folder"
+        "$folder/bin/python" -m pip install -q "amqtt==$AMQTT_VERSION" >&2
+        echo "$AMQTT_VERSION" >"$folder/version"
+    fi
+}
+
 # --- Rust -----------------------------------------------------------------------------------------
 command -v cargo >/dev/null || [ ! -f "$HOME/.cargo/env" ] || . "$HOME/.cargo/env"
 command -v cargo >/dev/null || die "cargo is missing; install Rust with rustup (https://rustup.rs), then run this again"
@@ -80,6 +107,7 @@ case "${1:-}" in
     --tests)
         install_packages "${build_packages[@]}" "${demo_packages[@]}" "${test_packages[@]}"
         fetch_onnxruntime
+        fetch_brokers
         mkdir -p target/debug
         link_onnxruntime target/debug
         ;;

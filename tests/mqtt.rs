@@ -3,61 +3,20 @@
 
 mod support;
 
-use std::cell::RefCell;
-use std::io;
-use std::sync::{Arc, Mutex, Once};
 use std::time::{Duration, Instant};
 
 use genred::sink::Sink;
 use genred::sink::mqtt::{MqttSink, RawMqttConfig, broker};
 use support::broker::{Mosquitto, Subscriber, free_port, until};
 use support::flaky;
+use support::log::Log;
 use support::messages::{
     FM1, RUN, Running, attributes, availability, event, info, sequence, state, stats, topic, window,
 };
 use tokio::sync::mpsc;
 
-/// What is logged on this thread from its making on.
-///
-/// The subscriber is the process's: one that is set for a thread misses what another thread,
-/// which has none, logged first.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-thread_local! {
-    static LOG: RefCell<Log> = RefCell::default();
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn start() -> Self {
-        static SUBSCRIBER: Once = Once::new();
-        SUBSCRIBER.call_once(|| {
-            tracing_subscriber::fmt()
-                .with_ansi(false)
-                .with_env_filter("info,rumqttc=off,rumqttd=off")
-                .with_writer(|| LOG.with_borrow(Log::clone))
-                .init();
-        });
-        let log = Self::default();
-        LOG.set(log.clone());
-        log
-    }
-
-    fn lines(&self) -> Vec<String> {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap().lines().map(str::to_owned).collect()
-    }
-}
+const V5: &str = "protocol = '5'";
+const V311: &str = "protocol = '3.1.1'";
 
 #[tokio::test]
 async fn topics_have_the_promised_qos_and_retain_flags() {
@@ -118,8 +77,8 @@ async fn windows_are_published_only_when_asked_for() {
 }
 
 /// Both brokers must do the same for late subscribers, last wills and clean stops.
-async fn late_subscribers_wills_and_stops(port: u16) {
-    let sink = Running::start(port, "");
+async fn late_subscribers_wills_and_stops(port: u16, protocol: &str) {
+    let sink = Running::start(port, protocol);
     let live = Subscriber::start(port, "genred/#", &[]).await;
     // Larger than a packet may be by default in client and broker.
     for message in
@@ -140,15 +99,14 @@ async fn late_subscribers_wills_and_stops(port: u16) {
         ("fm1/attributes", 0, r#""top":"#),
     ] {
         let message = late.wait_for(&topic(leaf), |payload| payload.contains(holds)).await;
-        // rumqttd sends retained messages at the subscription's quality of service.
-        assert!(message.retain && message.qos >= qos, "{message:?}");
+        assert!(message.retain && message.qos == qos, "{message:?}");
     }
     assert_eq!(late.newest(&topic("fm1/event")), None, "events are not retained");
 
     sink.vanish().await;
     late.wait_for(&topic("status"), |payload| payload == "offline").await;
 
-    let sink = Running::start(port, "");
+    let sink = Running::start(port, protocol);
     until("status is online again", || late.newest(&topic("status")).is_some_and(|m| m.payload == "online"))
         .await;
     sink.send(availability(FM1, true)).await;
@@ -168,7 +126,7 @@ async fn late_subscribers_wills_and_stops(port: u16) {
 #[tokio::test]
 async fn mosquitto_late_subscribers_wills_and_stops() {
     let broker = Mosquitto::start();
-    late_subscribers_wills_and_stops(broker.port()).await;
+    late_subscribers_wills_and_stops(broker.port(), V5).await;
     let log = broker.log();
     assert!(
         log.contains("Client studio1-0f1e2d3c disconnected."),
@@ -180,14 +138,30 @@ async fn mosquitto_late_subscribers_wills_and_stops() {
 async fn embedded_late_subscribers_wills_and_stops() {
     let address = broker::start(0).unwrap();
     assert!(address.ip().is_loopback());
-    late_subscribers_wills_and_stops(address.port()).await;
+    late_subscribers_wills_and_stops(address.port(), V5).await;
+}
+
+#[tokio::test]
+async fn late_subscribers_wills_and_stops_in_3_1_1() {
+    late_subscribers_wills_and_stops(broker::start(0).unwrap().port(), V311).await;
+    let broker = Mosquitto::start();
+    late_subscribers_wills_and_stops(broker.port(), V311).await;
 }
 
 #[tokio::test]
 async fn an_outage_loses_and_reorders_nothing() {
+    outage(V5).await;
+}
+
+#[tokio::test]
+async fn an_outage_loses_and_reorders_nothing_in_3_1_1() {
+    outage(V311).await;
+}
+
+async fn outage(protocol: &str) {
     let mut broker = Mosquitto::persistent();
     let subscriber = Subscriber::start(broker.port(), "genred/#", &["-c", "-i", "observer"]).await;
-    let sink = Running::start(broker.port(), "");
+    let sink = Running::start(broker.port(), protocol);
     subscriber.wait_for(&topic("status"), |payload| payload == "online").await;
     sink.send(availability(FM1, true)).await;
     let mut seq = 0;
@@ -264,11 +238,20 @@ async fn a_frozen_broker_delays_and_holds_up_nothing() {
 /// Acknowledgements that never came, came late or in another order must not be taken for those of other messages.
 #[tokio::test]
 async fn a_broker_that_hangs_up_gets_every_event_in_order() {
+    hang_ups(V5).await;
+}
+
+#[tokio::test]
+async fn a_broker_that_hangs_up_gets_every_event_in_order_in_3_1_1() {
+    hang_ups(V311).await;
+}
+
+async fn hang_ups(protocol: &str) {
     const EVENTS: u64 = 300;
     const HANG_UPS: usize = 25;
     const SOURCES: [&str; 3] = ["fm1", "fm2", "fm3"];
     let (port, record) = flaky::start(HANG_UPS);
-    let sink = Running::start(port, "reconnect_max = 0.1");
+    let sink = Running::start(port, &format!("reconnect_max = 0.1\n{protocol}"));
     let payload = |seq: u64| {
         format!(
             r#"{{"run":"{RUN}","seq":{seq},"ts":"2026-11-03T14:03:07.500Z","event_type":"genre_changed","from":"rock","to":"jazz","confidence":0.83}}"#

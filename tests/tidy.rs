@@ -34,7 +34,7 @@ const SOLE_IMPORTERS: [(&str, &[&str]); 8] = [
     ("symphonia", &["source/decode.rs", "source/decode/"]),
     ("cpal", &["source/device.rs", "source/device/"]),
     ("rumqttc", &["sink/mqtt.rs", "sink/mqtt/"]),
-    ("rumqttd", &["sink/mqtt/broker.rs"]),
+    ("mqtt5", &["sink/mqtt/broker.rs", "sink/mqtt/broker/"]),
     ("httparse", &["source/http/"]),
     ("base64", &["source/http/"]),
     (

@@ -360,7 +360,17 @@ def log(world):
     return f"{len(records)} warnings, none because of the daemon"
 
 
+def alone(world):
+    """The daemon with a broker of its own: Home Assistant connects to it with MQTT 5 and has all entities."""
+    world.only(world.node)
+    said = world.daemon.tail(1000)
+    expect("protocol=5" in said, f"the daemon is not connected with MQTT 5: {said}")
+    return f"{len(world.node.registered)} entities"
+
+
 CHECKS = [entities, values, event, lost, kill, remove, restart, forgotten, birth, legacy, two, guide, rest]
+#: Those against the embedded broker, which ends with the daemon.
+EMBEDDED = [alone, values, event, restart]
 
 
 def main():
@@ -368,16 +378,19 @@ def main():
     parser.add_argument("--bin", required=True, type=Path, help="the program")
     parser.add_argument("--root", required=True, type=Path, help="folder that holds Home Assistant")
     parser.add_argument("--songs", required=True, type=Path, help="folder of the recordings")
-    parser.add_argument("--only", action="append", choices=[check.__name__ for check in CHECKS], help="this check alone")
+    parser.add_argument("--only", action="append", choices=[check.__name__ for check in [*CHECKS, alone]], help="this check alone")
+    parser.add_argument("--broker", choices=["mosquitto", "embedded"], default="mosquitto", help="which broker")
     arguments = parser.parse_args()
     # However this ends, it cleans up.
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="genred-ha-") as work:
         environment = {name: os.environ[name] for name in ("GENRED_MODELS",) if name in os.environ}
-        world = World(Path(work), arguments.root, arguments.bin, arguments.songs, environment)
+        embedded = arguments.broker == "embedded"
+        world = World(Path(work), arguments.root, arguments.bin, arguments.songs, environment, embedded)
+        checks = EMBEDDED if embedded else CHECKS
         try:
-            return run(world, [check for check in CHECKS if not arguments.only or check.__name__ in arguments.only])
+            return run(world, [check for check in checks if not arguments.only or check.__name__ in arguments.only])
         finally:
             world.close()
 

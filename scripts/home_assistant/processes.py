@@ -151,6 +151,29 @@ class Mosquitto(Process):
         return {message["topic"]: message["payload"] for message in messages}
 
 
+class Embedded(Mosquitto):
+    """The broker that the daemon starts where none is configured; it lives and ends with the daemon."""
+
+    name = "the embedded broker"
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.port = free_port()
+
+    def start(self):
+        """The daemon does it."""
+        until("the embedded broker listens", self._answers)
+
+    def running(self):
+        return self._answers()
+
+    def stop(self):
+        raise Failure("the embedded broker ends with the daemon alone")
+
+    def kill(self):
+        """As `stop`, at the end of all."""
+
+
 class Listener(Process):
     """`mosquitto_sub` on everything; it comes back by itself when the broker does."""
 

@@ -5,7 +5,7 @@ import subprocess
 import time
 
 from home_assistant import HomeAssistant
-from processes import PATIENCE, Daemon, Failure, Listener, Mosquitto, Sound, elapsed, until
+from processes import PATIENCE, Daemon, Embedded, Failure, Listener, Mosquitto, Sound, elapsed, until
 
 NODE = "den"
 #: Where Home Assistant says that it has started.
@@ -74,10 +74,12 @@ class Node:
 class World:
     """All programs. `ready` brings the usual state about, from whatever a check left."""
 
-    def __init__(self, work, root, program, songs, environment):
+    def __init__(self, work, root, program, songs, environment, embedded=False):
         self.work, self.program = work, program
-        self.broker = Mosquitto(work)
-        self.broker.start()
+        self.embedded = embedded
+        self.broker = Embedded(work) if embedded else Mosquitto(work)
+        if not embedded:
+            self.broker.start()
         self.listener = Listener(work)
         self.home = HomeAssistant(root, work, self.broker.port)
         # Twenty-seven minutes, more than the test takes.
@@ -100,7 +102,8 @@ class World:
     def configuration(self, *names, discovery="device"):
         """Of the daemon `den` with the sources `names`, all of them unless some are named."""
         uris = {TUNER: "device:pulseaudio:ci.monitor", DECK: f"file:{self.deck}"}
-        lines = [f'node = "{NODE}"', "[mqtt]", f'url = "mqtt://127.0.0.1:{self.broker.port}"']
+        where = f"embedded_port = {self.broker.port}" if self.embedded else f'url = "mqtt://127.0.0.1:{self.broker.port}"'
+        lines = [f'node = "{NODE}"', "[mqtt]", where]
         if discovery != "device":
             lines.append(f'discovery = "{discovery}"')
         for name in names or uris:
@@ -109,7 +112,10 @@ class World:
         return "\n".join(lines) + "\n"
 
     def services(self):
-        """Everything but the daemon runs."""
+        """Everything but the daemon runs, and the daemon, too, where it is the broker."""
+        if self.embedded and not self.daemon.running():
+            self.sound.ready()
+            self.daemon.start(self.configuration())
         if not self.broker.running():
             self.broker.start()
         if not self.listener.running():

@@ -133,10 +133,11 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
 
 /// Logs go to standard error; `GENRED_LOG` takes tracing's filter directives.
 fn start_logging(level: &str) {
-    // What these report, our own messages say in the user's terms. To rumqttd each client that leaves is an error, and
-    // so is to `pulseaudio` (of cpal) each connection that is closed as intended.
-    let default =
-        format!("warn,genred={level},ort=error,rumqttc=off,rumqttd=off,symphonia=off,pulseaudio=off");
+    // What these report, our own messages say in the user's terms. To `pulseaudio` (of cpal) each connection that is
+    // closed as intended is an error.
+    let default = format!(
+        "warn,genred={level},ort=error,rumqttc=off,mqtt5=off,mqtt5_protocol=off,symphonia=off,pulseaudio=off"
+    );
     let filter = EnvFilter::try_from_env("GENRED_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let color =
         std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();

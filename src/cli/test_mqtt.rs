@@ -8,7 +8,11 @@ use anyhow::{Context, bail};
 use serde_json::json;
 
 use crate::config::Config;
-use crate::sink::mqtt::check::{Step, check};
+use crate::model::Model;
+use crate::sink::mqtt::check::{Contents, Step, check};
+
+/// Labels of a genre head, where it cannot be read.
+const USUAL_LABELS: usize = 50;
 
 /// Connect to the configured MQTT broker step by step, and say which step fails and what helps.
 #[derive(Debug, clap::Args)]
@@ -27,7 +31,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         bail!("MQTT is off: `mqtt.enabled` is false");
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let id = format!("{}-test-{:08x}", config.node, fastrand::u32(..));
+    let run = format!("{:08x}", fastrand::u32(..));
+    let sources = config.sources.iter().map(crate::engine::source_info).collect();
+    // A model that cannot be read is another command's business.
+    let labels = Model::labels(&config.model).unwrap_or_else(|_| vec!["label".into(); USUAL_LABELS]);
+    let contents = Contents { labels, sources };
     let mut stdout = std::io::stdout().lock();
     let mut written = Ok(());
     let mut say = |step: &Step| {
@@ -35,7 +43,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             written = write_step(&mut stdout, step, args.json);
         }
     };
-    let went_well = runtime.block_on(check(&config.mqtt, &config.node, &id, &mut say));
+    let went_well = runtime.block_on(check(&config.mqtt, &config.node, &run, contents, &mut say));
     written.context("standard output")?;
     if !went_well && config.mqtt.embedded {
         super::say("no broker is configured: `genred run` starts one on this address while it runs");

@@ -346,11 +346,6 @@ fn info(
     instance: Option<&str>,
     started: Timestamp,
 ) -> payload::Info {
-    let source = |entry: &SourceEntry| payload::SourceInfo {
-        name: entry.source.name.as_str().into(),
-        source_name: entry.source.display_name.as_str().into(),
-        uri: entry.source.uri.to_string().into(),
-    };
     payload::Info {
         run: run_id.clone(),
         instance: instance.map(Arc::from),
@@ -364,7 +359,16 @@ fn info(
         execution_provider_reason: model.provider_reason().into(),
         lookahead_ms: model.lookahead_ms(),
         hop_s: config.hop,
-        sources: config.sources.iter().map(source).collect(),
+        sources: config.sources.iter().map(source_info).collect(),
+    }
+}
+
+/// What `info` says of a source.
+pub fn source_info(entry: &SourceEntry) -> payload::SourceInfo {
+    payload::SourceInfo {
+        name: entry.source.name.as_str().into(),
+        source_name: entry.source.display_name.as_str().into(),
+        uri: entry.source.uri.to_string().into(),
     }
 }
 

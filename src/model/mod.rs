@@ -125,6 +125,14 @@ pub struct Model {
 }
 
 impl Model {
+    /// Labels of the configured head, without loading the network.
+    ///
+    /// # Errors
+    /// When bundle or head cannot be read.
+    pub fn labels(config: &ModelConfig) -> Result<Vec<Arc<str>>, ModelError> {
+        Ok(open_head(&Bundle::open(&config.bundle)?, &config.head)?.labels().to_vec())
+    }
+
     /// Opens the bundle, starts the first execution provider that works, and compares its answers
     /// to the bundle's golden patches.
     ///

@@ -1,46 +1,58 @@
-//! The MQTT sink: MQTT 3.1.1 through `rumqttc`, on the contract of `docs/mqtt.md`.
+//! The MQTT sink: MQTT 5 or 3.1.1 through `rumqttc`, on the contract of `docs/mqtt.md`.
 //!
 //! What is published, and in which order, is the pure [`session`]'s business, events are the
 //! [`outbox`]'s and on disk the [`ledger`]'s. This file moves bytes: it connects, hands over what the session wants to
 //! publish, reports what left and what was acknowledged, and connects again.
 
+mod audit;
 #[cfg(feature = "broker")]
 pub mod broker;
 pub mod check;
 mod claim;
 pub mod config;
-mod connect;
+mod connection;
 mod discovery;
 pub mod failure;
+mod flight;
 mod ledger;
 mod listen;
+mod negotiation;
 pub mod outbox;
 mod prefix;
 mod publication;
+mod reason;
+mod reporter;
 mod server;
 pub mod session;
 mod slot;
 pub mod store;
 mod tls;
+mod upkeep;
+mod wire;
+mod withheld;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use rumqttc::{AsyncClient, Event, EventLoop, Outgoing, Packet, QoS};
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
-use self::claim::{Found, Other, leave, look};
-pub use self::config::{DiscoveryStyle, Login, MqttConfig, MqttConfigError, RawMqttConfig, Secret};
+use self::claim::{Found, Other, Question, leave, look};
+pub use self::config::{DiscoveryStyle, Login, MqttConfig, MqttConfigError, Protocol, RawMqttConfig, Secret};
+use self::connection::{GOOD_BYE, GoodBye, Line};
 use self::discovery::Discovery;
-use self::failure::{Failure, Reporter};
+use self::failure::{Failure, Kind};
 use self::ledger::Ledger;
 use self::listen::{Heard, Listener};
+use self::negotiation::{Negotiation, client_id};
 use self::outbox::Outbox;
+use self::reporter::Reporter;
 pub use self::server::{Server, Transport};
-use self::session::{IN_FLIGHT, Session};
+use self::session::Session;
 use self::store::{Left, Store};
+use self::wire::{Events, Hello, Limits, Signal, Version};
+use self::withheld::Ending;
 use super::topics::Topics;
 use super::{Message, Refusing, Request, Sink, SinkFuture};
 use crate::backoff::{Backoff, HEALTHY};
@@ -51,23 +63,20 @@ use crate::thread::Stop;
 /// A broker that is silent for twice as long is taken to be gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// The client gives a sign of life at every keep-alive; without one for this long it hangs in a write.
-const STALLED: Duration = KEEP_ALIVE.saturating_mul(3);
+/// The client gives a sign of life at every keep-alive; without one for so many of them it hangs in a write.
+const STALLED: u32 = 3;
 
 /// A broker notices by one and a half keep-alives that a client is gone, and a live daemon publishes `stats` each 30 s.
 const GHOST: Duration = Duration::from_secs(35);
-
-/// At a stop, events that wait have this long,
-const FLUSH: Duration = Duration::from_millis(450);
-
-/// and the good-bye is over after this long in total.
-const GOOD_BYE: Duration = Duration::from_millis(800);
 
 /// When the sources have ended by themselves there is time: to connect first, and for all that waits.
 const LINGER: Duration = Duration::from_secs(10);
 
 /// What is published comes back within this long, where publishing is allowed.
 const ECHO: Duration = Duration::from_secs(10);
+
+/// Events that the broker refused are offered again after this long.
+const RETRY: Duration = Duration::from_secs(60);
 
 /// Home Assistant's start is answered after a random pause up to this, so that not all daemons answer at once.
 const BIRTH: Duration = Duration::from_secs(2);
@@ -91,6 +100,11 @@ pub struct MqttSink {
     discovery: Discovery,
     session: Session,
     ledger: Ledger,
+    negotiation: Negotiation,
+    /// The last CONNECT.
+    hello: Hello,
+    /// Whether it has been looked at, once, what the broker made of what it took.
+    audited: bool,
     backoff: Backoff,
     reporter: Reporter,
     /// Where requests go to.
@@ -114,15 +128,14 @@ enum End {
 impl MqttSink {
     /// A sink that connects once it runs. `node` is the name in topics, `run` this start's random id.
     pub fn new(config: MqttConfig, node: Arc<str>, run: Arc<str>) -> Self {
-        let discovery = Discovery {
-            style: config.discovery,
-            prefix: Arc::clone(&config.discovery_prefix),
-            control: config.control,
-            expire_after: (3.0 * config.heartbeat.as_secs_f64()).ceil() as u64,
-        };
+        let discovery = Discovery::of(&config);
         let topics = Topics::new(Arc::clone(&config.prefix), Arc::clone(&node));
         let outbox = Outbox::new(config.outbox_max);
+        let negotiation = Negotiation::new(config.protocol);
         Self {
+            hello: negotiation.hello("", None),
+            negotiation,
+            audited: false,
             session: Session::new(topics, config.window_qos, discovery.clone(), outbox),
             backoff: Backoff::new(config.reconnect_max),
             reporter: Reporter::new(config.server.clone()),
@@ -216,6 +229,17 @@ impl MqttSink {
                 Ok(()) => self.connect(inbox, &mut connected_at).await,
                 Err(end) => end,
             };
+            let mut told = false;
+            if let End::Failed(failure) = &end {
+                let ending = match failure.kind {
+                    Kind::Closed => Ending::Closed,
+                    Kind::Message(reason) => Ending::Refused(reason),
+                    _ => Ending::Other,
+                };
+                if let Some(refused) = self.session.interrupted(ending) {
+                    told = self.reporter.refused(&refused);
+                }
+            }
             self.session.disconnected();
             let failure = match end {
                 End::Closed => return,
@@ -232,6 +256,7 @@ impl MqttSink {
                     self.number += 1;
                     continue;
                 }
+                End::Failed(failure) if self.negotiation.failed(&self.hello, &failure) => continue,
                 End::Failed(failure) => failure,
             };
             let lasted = connected_at.map_or(Duration::ZERO, |at: Instant| at.elapsed());
@@ -239,7 +264,11 @@ impl MqttSink {
                 self.reporter.healthy();
             }
             let pause = self.backoff.pause(lasted);
-            self.reporter.failed(&failure, Instant::now(), pause, self.session.waiting_events());
+            let now = Instant::now();
+            match told {
+                true => self.reporter.interrupted(now),
+                false => self.reporter.failed(&failure, now, pause, self.session.waiting_events()),
+            }
             if self.meanwhile(inbox, tokio::time::sleep(pause)).await.is_none() {
                 return;
             }
@@ -275,14 +304,18 @@ impl MqttSink {
     async fn claim(&mut self, inbox: &mut mpsc::Receiver<Message>) -> Result<(), End> {
         while !self.claimed {
             let topics = self.session.topics().with_node(&numbered(&self.node, self.number));
-            let id = format!("{}-{}-asks", topics.node(), self.run);
             // Without a last will: it would speak for whoever has the name.
-            let options = connect::options(&self.config, &id).map_err(End::Failed)?;
+            self.hello = self.negotiation.hello(&client_id(topics.node(), &self.run), None);
+            let (config, hello) = (self.config.clone(), self.hello.clone());
             let (instance, discovery) = (self.instance.clone(), self.discovery.clone());
             // A name that was not chosen is given up rather than waited for.
             let patience = if self.fixed { GHOST } else { Duration::ZERO };
-            let look = look(options, &topics, &discovery, instance.as_deref(), patience);
-            let found = self.meanwhile(inbox, look).await.ok_or(End::Closed)?.map_err(End::Failed)?;
+            let question =
+                Question { topics: &topics, discovery: &discovery, instance: instance.as_deref(), patience };
+            let look = look(&config, &hello, question);
+            let found = self.meanwhile(inbox, look).await.ok_or(End::Closed)?;
+            let (found, limits) = found.map_err(End::Failed)?;
+            self.accepted(&limits);
             let taken = if self.fixed { Found::is_taken } else { Found::seems_taken };
             if taken(&found, instance.as_deref()) {
                 tracing::warn!(node = topics.node(), "another genred publishes under this node's name");
@@ -318,16 +351,15 @@ impl MqttSink {
         connected_at: &mut Option<Instant>,
     ) -> End {
         let topics = self.session.topics().clone();
-        let options = match connect::options(&self.config, &format!("{}-{}", topics.node(), self.run)) {
-            Ok(options) => connect::with_will(options, topics.status()),
-            Err(failure) => return End::Failed(failure),
-        };
+        self.hello = self.negotiation.hello(&client_id(topics.node(), &self.run), Some(topics.status()));
         // A client for each connection: what is left in one (requests, packet ids, unread
         // acknowledgements) would else be mistaken for the next connection's.
-        let (client, mut events) = AsyncClient::new(options, IN_FLIGHT + 4);
-        events.network_options.set_tcp_nodelay(true);
+        let (client, mut events) = match wire::open(&self.config, &self.hello) {
+            Ok(connection) => connection,
+            Err(failure) => return End::Failed(failure),
+        };
         let listener = Listener::new(&topics, &self.run, &self.discovery, self.requests.is_some());
-        let mut line = Line { client, listener, good_bye: None, echo_by: None, birth_at: None };
+        let mut line = Line::new(client, listener);
         let end = self.talk(inbox, &mut line, &mut events, connected_at).await;
         if matches!(end, End::Yields) {
             leave(&line.client, &mut events).await;
@@ -339,14 +371,15 @@ impl MqttSink {
         &mut self,
         inbox: &mut mpsc::Receiver<Message>,
         line: &mut Line,
-        events: &mut EventLoop,
+        events: &mut Events,
         connected_at: &mut Option<Instant>,
     ) -> End {
         loop {
             // `poll` may lose a packet when it is dropped half-way, so each one is awaited to its end.
             let poll = events.poll();
             tokio::pin!(poll);
-            let stalled = tokio::time::Instant::now() + STALLED;
+            let stalled =
+                tokio::time::Instant::now() + self.session.limits().keep_alive.max(KEEP_ALIVE) * STALLED;
             let outcome = loop {
                 let deadline = line.good_bye.as_ref().map_or(stalled, GoodBye::deadline);
                 let deadline =
@@ -383,42 +416,70 @@ impl MqttSink {
                 self.go_on(line);
             };
             match outcome {
-                Ok(Event::Incoming(Packet::ConnAck(_))) => {
+                Ok(Signal::Connected(limits)) => {
                     *connected_at = Some(Instant::now());
-                    self.reporter.connected(Instant::now(), self.session.waiting_events());
+                    self.accepted(&limits);
+                    let limits = self.negotiation.restricted(limits);
+                    self.reporter.connected(Instant::now(), self.session.waiting_events(), &limits);
+                    self.reporter.restricted(&limits);
+                    // What is not kept cannot be asked for.
+                    self.audited |= !limits.retain;
                     // The queue of a new client is empty.
-                    let _ = line.client.try_subscribe_many(line.listener.filters());
-                    self.session.connected();
+                    line.client.subscribe(line.listener.filters());
+                    self.session.connected(limits);
                     if self.give_up.is_some() {
                         line.good_bye = Some(GoodBye::begin(self.linger()));
                     }
                 }
-                Ok(Event::Incoming(Packet::SubAck(ack))) => {
-                    let refused = line.listener.refused(&ack.return_codes);
-                    // Without the right to listen to it, its coming back proves nothing.
-                    if !refused.iter().any(|(topic, _)| topic.ends_with("/info")) && self.session.has_info() {
-                        line.echo_by = Some(tokio::time::Instant::now() + ECHO);
+                Ok(Signal::Subscribed(refusals)) => match &mut line.audit {
+                    Some((audit, until)) if !audit.subscribed => {
+                        audit.answered(refusals.iter().map(Option::is_some));
+                        *until = tokio::time::Instant::now() + ECHO;
                     }
-                    self.reporter.not_subscribed(&refused);
-                }
-                Ok(Event::Incoming(Packet::Publish(message))) => {
+                    _ => {
+                        let refused = line.listener.refused(&refusals);
+                        // Without the right to listen to it, its coming back proves nothing.
+                        line.hears_itself = !refused.iter().any(|(topic, _)| topic.ends_with("/info"));
+                        if line.hears_itself && self.audited && self.session.has_info() {
+                            line.echo_by = Some(tokio::time::Instant::now() + ECHO);
+                        }
+                        self.reporter.not_subscribed(&refused);
+                    }
+                },
+                Ok(Signal::Message(message)) => {
+                    if let Some((audit, _)) = &mut line.audit {
+                        audit.saw(&message.topic);
+                    }
                     let heard = line.listener.hear(&message);
                     if let Some(end) = self.hear(heard, line) {
                         return end;
                     }
                 }
-                Ok(Event::Incoming(Packet::PubAck(ack))) => self.session.acknowledged(ack.pkid),
-                Ok(Event::Outgoing(Outgoing::Publish(packet_id))) => self.session.sent(packet_id),
-                Ok(Event::Outgoing(Outgoing::Disconnect)) => return End::Closed,
-                Ok(_) => {}
-                Err(error) if self.has_time(line.good_bye.as_ref()) => {
-                    return End::Failed(Failure::of(&error));
+                Ok(Signal::Acknowledged(packet_id, reason)) => {
+                    if let Some(refused) = self.session.acknowledged(packet_id, reason) {
+                        self.reporter.refused(&refused);
+                        if self.session.has_refused_events() {
+                            line.retry_at.get_or_insert_with(|| tokio::time::Instant::now() + RETRY);
+                        }
+                    }
                 }
+                Ok(Signal::Sent(packet_id)) => self.session.sent(packet_id),
+                Ok(Signal::Left) => return End::Closed,
+                Ok(Signal::Other) => {}
+                Err(failure) if self.has_time(line.good_bye.as_ref()) => return End::Failed(failure),
                 Err(_) if line.good_bye.is_some() => return End::Closed,
-                Err(error) => return End::Failed(Failure::of(&error)),
+                Err(failure) => return End::Failed(failure),
             }
             self.go_on(line);
         }
+    }
+
+    /// The broker took a connection.
+    fn accepted(&mut self, limits: &Limits) {
+        if self.config.protocol == Protocol::Auto && limits.version == Version::V311 {
+            self.reporter.fell_back();
+        }
+        self.negotiation.accepted(&self.hello, limits);
     }
 
     /// Whether there is time to connect again for what waits, although the end has begun.
@@ -482,82 +543,6 @@ impl MqttSink {
         }
         self.session.overwritten_by(other.sources);
         None
-    }
-
-    /// Does what its time has come for.
-    fn remember(&mut self, line: &mut Line) {
-        let now = tokio::time::Instant::now();
-        if line.birth_at.take_if(|at| *at <= now).is_some() {
-            self.session.announce_again();
-        }
-        if line.echo_by.take_if(|at| *at <= now).is_some() {
-            self.reporter.unheard(&self.session.topics().of_node("info"));
-        }
-    }
-
-    /// Hands the client what may go now, and takes the next step of a good-bye whose last one is done.
-    fn go_on(&mut self, line: &mut Line) {
-        self.ledger.settle(self.session.outbox());
-        if self.session.is_idle() {
-            match &line.good_bye {
-                None => {}
-                Some(GoodBye::Flushing { until }) => {
-                    self.session.close();
-                    line.good_bye = Some(GoodBye::Leaving { until: *until });
-                }
-                Some(GoodBye::Leaving { .. }) => {
-                    // Refused only by a full queue, and an idle session's is empty.
-                    let _ = line.client.try_disconnect();
-                }
-            }
-        }
-        while let Some(publication) = self.session.take() {
-            let qos = if publication.qos == 0 { QoS::AtMostOnce } else { QoS::AtLeastOnce };
-            let taken =
-                line.client.try_publish(publication.topic, qos, publication.retain, publication.payload);
-            if taken.is_err() {
-                self.session.refused();
-                return;
-            }
-        }
-    }
-}
-
-/// What belongs to one connection.
-struct Line {
-    client: AsyncClient,
-    listener: Listener,
-    good_bye: Option<GoodBye>,
-    /// By when our own `info` should have come back.
-    echo_by: Option<tokio::time::Instant>,
-    /// When Home Assistant's start is to be answered.
-    birth_at: Option<tokio::time::Instant>,
-}
-
-impl Line {
-    fn soon(&self) -> Option<tokio::time::Instant> {
-        self.echo_by.into_iter().chain(self.birth_at).min()
-    }
-}
-
-/// The steps of a clean stop. `until` is when all of it has to be over.
-enum GoodBye {
-    /// What waits is published.
-    Flushing { until: tokio::time::Instant },
-    /// The sources and the node are said to be offline, then the client disconnects.
-    Leaving { until: tokio::time::Instant },
-}
-
-impl GoodBye {
-    fn begin(linger: Option<Duration>) -> Self {
-        Self::Flushing { until: tokio::time::Instant::now() + linger.unwrap_or(GOOD_BYE) }
-    }
-
-    fn deadline(&self) -> tokio::time::Instant {
-        match self {
-            Self::Flushing { until } => *until - (GOOD_BYE - FLUSH),
-            Self::Leaving { until } => *until,
-        }
     }
 }
 

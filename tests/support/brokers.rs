@@ -78,6 +78,75 @@ impl Nats {
     }
 }
 
+/// A file that `scripts/setup.sh --tests` fetches.
+fn fetched(path: &str) -> std::path::PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache").join(path);
+    assert!(path.exists(), "`{}` is missing: scripts/setup.sh --tests", path.display());
+    path
+}
+
+/// An aedes, which takes client ids of 23 bytes at most, and MQTT 3.1.1 alone.
+pub struct Aedes {
+    pub port: u16,
+    _process: Process,
+    _folder: tempfile::TempDir,
+}
+
+impl Aedes {
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for _ in 0..5 {
+            let port = free_port();
+            let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/aedes/broker.cjs");
+            let mut command = tool("node", "nodejs");
+            command
+                .env("NODE_PATH", fetched("aedes/node_modules"))
+                .arg(script)
+                .args([&port.to_string(), "23"]);
+            let mut child = spawn(&mut command, &folder.path().join("log"));
+            if listens(port, &mut child) {
+                return Self { port, _process: Process(child), _folder: folder };
+            }
+            drop(Process(child));
+        }
+        panic!(
+            "aedes does not start:\n{}",
+            fs::read_to_string(folder.path().join("log")).unwrap_or_default()
+        );
+    }
+}
+
+/// An amqtt. It leaves a CONNECT of MQTT 5 without an answer.
+pub struct Amqtt {
+    pub port: u16,
+    _process: Process,
+    _folder: tempfile::TempDir,
+}
+
+impl Amqtt {
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for _ in 0..5 {
+            let port = free_port();
+            let config = format!(
+                "listeners:\n  default:\n    type: tcp\n    bind: 127.0.0.1:{port}\nplugins:\n  amqtt.plugins.authentication.AnonymousAuthPlugin:\n    allow_anonymous: true\n"
+            );
+            fs::write(folder.path().join("amqtt.yaml"), config).unwrap();
+            let mut command = Command::new(fetched("amqtt/bin/python"));
+            command.arg(fetched("amqtt/bin/amqtt")).arg("-c").arg(folder.path().join("amqtt.yaml"));
+            let mut child = spawn(&mut command, &folder.path().join("log"));
+            if listens(port, &mut child) {
+                return Self { port, _process: Process(child), _folder: folder };
+            }
+            drop(Process(child));
+        }
+        panic!(
+            "amqtt does not start:\n{}",
+            fs::read_to_string(folder.path().join("log")).unwrap_or_default()
+        );
+    }
+}
+
 /// A RabbitMQ with its MQTT plugin.
 pub struct RabbitMq {
     pub port: u16,

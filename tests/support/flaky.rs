@@ -43,26 +43,33 @@ pub fn start(hang_ups: usize) -> (u16, Arc<Mutex<Record>>) {
 
 fn serve(mut stream: TcpStream, mut patience: u64, batch: usize, record: &Mutex<Record>) -> io::Result<()> {
     let mut waiting: Vec<(u16, String, String)> = Vec::new();
+    // In MQTT 5 an empty list of properties, which is one byte, stands in most packets.
+    let mut properties = 0;
     loop {
         let (kind, body) = packet(&mut stream)?;
         match kind >> 4 {
-            1 => stream.write_all(&[0x20, 2, 0, 0])?,
+            1 => {
+                // The level follows "MQTT" and its length.
+                properties = usize::from(body[6] == 5);
+                stream.write_all(&[&[0x20, 2 + properties as u8, 0, 0][..], &[0][..properties]].concat())?;
+            }
             // One return code a filter; filters follow the packet id.
             8 => {
                 let mut codes = Vec::new();
-                let mut at = 2;
+                let mut at = 2 + properties;
                 while at + 2 <= body.len() {
                     at += 3 + usize::from(u16::from_be_bytes([body[at], body[at + 1]]));
                     codes.push(1);
                 }
-                stream.write_all(&[0x90, 2 + codes.len() as u8, body[0], body[1]])?;
-                stream.write_all(&codes)?;
+                let length = 2 + properties + codes.len();
+                let head = [0x90, length as u8, body[0], body[1]];
+                stream.write_all(&[&head, &[0][..properties], &codes].concat())?;
             }
             3 => {
                 let topic_end = 2 + usize::from(u16::from_be_bytes([body[0], body[1]]));
                 let topic = String::from_utf8_lossy(&body[2..topic_end]).into_owned();
                 let confirmed = kind & 0b110 != 0;
-                let start = topic_end + if confirmed { 2 } else { 0 };
+                let start = topic_end + if confirmed { 2 } else { 0 } + properties;
                 let payload = String::from_utf8_lossy(&body[start..]).into_owned();
                 if topic.ends_with("/event") {
                     let mut record = record.lock().unwrap();

@@ -11,7 +11,9 @@ pub mod daemon;
 pub mod faults;
 pub mod files;
 pub mod flaky;
+pub mod gate;
 pub mod icecast;
+pub mod log;
 #[cfg(feature = "mqtt")]
 pub mod messages;
 pub mod music;

@@ -1,17 +1,44 @@
-//! The embedded broker: `rumqttd` on the loopback interface, so that a bare machine needs nothing else.
+//! The embedded broker: `mqtt5` on the loopback interface, so that a bare machine needs nothing else.
+//!
+//! One port serves MQTT 3.1.1 and MQTT 5. The listener is this module's own: it looks at the first
+//! bytes of a connection, answers MQTT 3.1, which the library drops without a word, and names what
+//! is no MQTT at all.
 
-use std::collections::HashMap;
+mod connect_header;
+
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
 
-use rumqttd::{Broker, Config, ConnectionSettings, RouterConfig, ServerSettings};
+use mqtt5::broker::client_handler::ClientHandler;
+use mqtt5::broker::config::{BrokerConfig, StorageBackend, StorageConfig};
+use mqtt5::broker::server::MqttBroker;
+use mqtt5::broker::transport::BrokerTransport;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::broadcast;
+use tokio::time::timeout;
 
+use self::connect_header::{Header, LONGEST, Refusal, read};
 use super::publication::MAX_PAYLOAD;
 
-/// How long the broker may take to listen.
+/// Longest time for the broker to start.
 const START: Duration = Duration::from_secs(5);
+
+/// Longest time for a client to send the first bytes of its CONNECT. The library allows as much for the rest.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// Pause before more of an incomplete header is looked for: bytes that were peeked at do not wake a reader.
+const AGAIN: Duration = Duration::from_millis(20);
+
+/// Longest time that a refused client is listened to.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Most clients at once, those that have not sent a CONNECT included.
+const MAX_CLIENTS: usize = 256;
 
 /// Why there is no embedded broker.
 #[derive(Debug, thiserror::Error)]
@@ -43,88 +70,219 @@ pub enum BrokerError {
 
 /// Starts the broker on `port` of 127.0.0.1 (0 picks a free one) and returns its address once it listens.
 ///
-/// It speaks MQTT 3.1.1, lets every local client in, keeps nothing on disk, and lives until the process ends: it has no way to stop.
+/// It speaks MQTT 3.1.1 and 5, lets every local client in, keeps nothing on disk, and lives until the process ends: it
+/// has no way to stop.
 ///
 /// # Errors
 /// When the port is taken or the broker does not come up.
 pub fn start(port: u16) -> Result<SocketAddr, BrokerError> {
-    let address = free_address(port)?;
-    let (failed, failure) = std::sync::mpsc::channel();
-    crate::thread::spawn("mqtt-broker", move || {
-        // Returns only when the listener has died.
-        let reason = match Broker::new(config(address)).start() {
-            Ok(()) => "it stopped listening".to_owned(),
-            Err(error) => error.to_string(),
-        };
-        tracing::error!(%address, reason, "the embedded MQTT broker has ended");
-        let _ = failed.send(reason);
-    })
-    .map_err(|error| BrokerError::Start(error.to_string()))?;
-    let deadline = Instant::now() + START;
-    while TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_err() {
-        if let Ok(reason) = failure.try_recv() {
-            return Err(BrokerError::Start(reason));
-        }
-        if Instant::now() > deadline {
-            return Err(BrokerError::Start("no answer in time".to_owned()));
-        }
-        sleep(Duration::from_millis(10));
-    }
-    Ok(address)
-}
-
-/// rumqttd only logs that its port is taken: find out first.
-fn free_address(port: u16) -> Result<SocketAddr, BrokerError> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| match error.kind() {
+    let listen = |error: io::Error| match error.kind() {
         io::ErrorKind::AddrInUse => BrokerError::InUse { port },
         _ => BrokerError::Listen { port, error },
-    })?;
-    listener.local_addr().map_err(|error| BrokerError::Listen { port, error })
+    };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(listen)?;
+    let address = listener.local_addr().map_err(listen)?;
+    listener.set_nonblocking(true).map_err(listen)?;
+    let (ready, started) = mpsc::channel();
+    crate::thread::spawn("mqtt-broker", move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let reason = match runtime {
+            Ok(runtime) => runtime.block_on(serve(listener, ready.clone())),
+            Err(error) => error.to_string(),
+        };
+        if ready.send(Err(reason.clone())).is_err() {
+            tracing::error!(%address, reason, "the embedded MQTT broker has ended");
+        }
+    })
+    .map_err(|error| BrokerError::Start(error.to_string()))?;
+    match started.recv_timeout(START) {
+        Ok(Ok(())) => Ok(address),
+        Ok(Err(reason)) => Err(BrokerError::Start(reason)),
+        Err(_) => Err(BrokerError::Start("no answer in time".to_owned())),
+    }
 }
 
-/// No console, no metrics, no second protocol: one listener.
-fn config(address: SocketAddr) -> Config {
-    let server = ServerSettings {
-        // Also the name of its thread.
-        name: "mqtt-listener".to_owned(),
-        listen: address,
-        tls: None,
-        next_connection_delay_ms: 1,
-        connections: ConnectionSettings {
-            connection_timeout_ms: 10_000,
-            max_payload_size: MAX_PAYLOAD + 4096,
-            max_inflight_count: 100,
-            auth: None,
-            external_auth: None,
-            // Topics without a subscriber would else be logged in memory, too.
-            dynamic_filters: false,
-        },
+/// Serves clients until something fails; returns what failed. `ready` is told of the start.
+async fn serve(listener: TcpListener, ready: mpsc::Sender<Result<(), String>>) -> String {
+    let listener = match tokio::net::TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return error.to_string(),
     };
-    Config {
-        router: RouterConfig {
-            max_connections: 256,
-            // Also how many retained messages a subscriber of quality of service 0 is sent.
-            max_outgoing_packet_count: 2000,
-            // The backlog of a subscription is at most 8 MiB: what is older is lost to a slow subscriber.
-            max_segment_size: 1024 * 1024,
-            max_segment_count: 8,
-            ..RouterConfig::default()
-        },
-        v4: Some(HashMap::from([("1".to_owned(), server)])),
-        ..Config::default()
+    let mut broker = match MqttBroker::with_config(config()).await {
+        Ok(broker) => broker,
+        Err(error) => return error.to_string(),
+    };
+    let clients = Arc::new(Clients::new(&broker));
+    let mut running = broker.ready_receiver();
+    let accept = async move {
+        if running.wait_for(|ready| *ready).await.is_err() {
+            return "it ended at its start".to_owned();
+        }
+        let _ = ready.send(Ok(()));
+        drop(ready);
+        accept(&listener, &clients).await
+    };
+    tokio::select! {
+        reason = accept => reason,
+        ended = broker.run() => ended.map_or_else(|error| error.to_string(), |()| "it stopped".to_owned()),
     }
+}
+
+async fn accept(listener: &tokio::net::TcpListener, clients: &Arc<Clients>) -> String {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                if let Some(place) = Place::take(clients) {
+                    tokio::spawn(async move { place.0.admit(stream, peer).await });
+                }
+            }
+            // Out of descriptors, most likely: clients that go will free some.
+            Err(error) => {
+                tracing::debug!(%error, "the embedded MQTT broker cannot take a connection");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
+    }
+}
+
+/// What every client's handler shares.
+struct Clients {
+    config: Arc<BrokerConfig>,
+    router: Arc<mqtt5::broker::router::MessageRouter>,
+    auth: Arc<dyn mqtt5::broker::AuthProvider>,
+    storage: Option<Arc<mqtt5::broker::DynamicStorage>>,
+    stats: Arc<mqtt5::broker::sys_topics::BrokerStats>,
+    resources: Arc<mqtt5::broker::ResourceMonitor>,
+    /// Never used: the broker does not stop before the process does.
+    shutdown: broadcast::Sender<()>,
+    connected: AtomicUsize,
+    /// Kinds of refused connections that have been logged.
+    logged: std::sync::Mutex<Vec<Refusal>>,
+}
+
+impl Clients {
+    fn new(broker: &MqttBroker) -> Self {
+        Self {
+            config: Arc::new(config()),
+            router: broker.router(),
+            auth: broker.auth_provider(),
+            storage: broker.storage(),
+            stats: broker.stats(),
+            resources: broker.resource_monitor(),
+            shutdown: broadcast::channel(1).0,
+            connected: AtomicUsize::new(0),
+            logged: std::sync::Mutex::default(),
+        }
+    }
+
+    /// Looks at the first bytes of a connection and hands it to the library, or refuses it.
+    async fn admit(&self, mut stream: TcpStream, peer: SocketAddr) {
+        let _ = stream.set_nodelay(true);
+        let refusal = match timeout(CONNECT, peek(&stream)).await {
+            Ok(Ok(None)) => return self.handle(stream, peer).await,
+            Ok(Ok(Some(refusal))) => refusal,
+            // Gone without a word.
+            Ok(Err(_)) => return,
+            Err(_) => Refusal::Silent,
+        };
+        let is_news = self.logged.lock().is_ok_and(|mut logged| {
+            let is_news = !logged.contains(&refusal);
+            logged.extend(is_news.then_some(refusal));
+            is_news
+        });
+        // Once for each kind: whatever scans ports, or retries, would fill the log.
+        if is_news {
+            tracing::info!(%peer, "the embedded MQTT broker refused a connection: {refusal}");
+        }
+        if let Some(answer) = refusal.answer() {
+            let _ = timeout(CONNECT, stream.write_all(answer)).await;
+        }
+        let _ = stream.shutdown().await;
+        // Closed with unread bytes, the connection is reset, and the answer may be lost on its way.
+        let _ = timeout(FAREWELL, drain(&mut stream)).await;
+    }
+
+    async fn handle(&self, stream: TcpStream, peer: SocketAddr) {
+        let handler = ClientHandler::new(
+            BrokerTransport::tcp(stream),
+            peer,
+            Arc::clone(&self.config),
+            Arc::clone(&self.router),
+            Arc::clone(&self.auth),
+            self.storage.clone(),
+            Arc::clone(&self.stats),
+            Arc::clone(&self.resources),
+            self.shutdown.subscribe(),
+        );
+        if let Err(error) = handler.run().await {
+            tracing::debug!(%peer, %error, "a client of the embedded MQTT broker has gone");
+        }
+    }
+}
+
+/// A client's place among `MAX_CLIENTS`.
+struct Place(Arc<Clients>);
+
+impl Place {
+    fn take(clients: &Arc<Clients>) -> Option<Self> {
+        let more = |connected| (connected < MAX_CLIENTS).then_some(connected + 1);
+        clients.connected.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        Some(Self(Arc::clone(clients)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.connected.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Waits for the header of a CONNECT without taking it from the stream; `None` is one that the library serves.
+async fn peek(stream: &TcpStream) -> io::Result<Option<Refusal>> {
+    let mut bytes = [0; LONGEST];
+    loop {
+        let length = stream.peek(&mut bytes).await?;
+        if length == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        match read(&bytes[..length]) {
+            Header::Incomplete => tokio::time::sleep(AGAIN).await,
+            Header::Served => return Ok(None),
+            Header::Refused(refusal) => return Ok(Some(refusal)),
+        }
+    }
+}
+
+/// Reads and forgets until the client closes, 64 KiB at most.
+async fn drain(stream: &mut TcpStream) {
+    let mut bytes = [0; 1024];
+    for _ in 0..64 {
+        if !matches!(stream.read(&mut bytes).await, Ok(1..)) {
+            return;
+        }
+    }
+}
+
+/// No `$SYS`, nothing on disk, bounded queues.
+fn config() -> BrokerConfig {
+    let mut storage = StorageConfig::new()
+        // Of sessions, in memory.
+        .with_persistence(true)
+        .with_backend(StorageBackend::Memory)
+        .with_max_queued_messages_per_client(1000)
+        .with_max_queued_bytes_per_client(8 * 1024 * 1024);
+    storage.cleanup_interval = Duration::from_secs(600);
+    BrokerConfig::new()
+        // The library wants a listener of its own; a free port of the loopback interface does no harm.
+        .with_bind_address((Ipv4Addr::LOCALHOST, 0))
+        .with_max_clients(2 * MAX_CLIENTS)
+        .with_session_expiry(Duration::from_secs(3600))
+        .with_max_packet_size(MAX_PAYLOAD + 4096)
+        .with_max_retained_messages(20_000)
+        .with_client_channel_capacity(2000)
+        .with_storage(storage)
+        .with_sys_topics_enabled(false)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_taken_port_is_named_with_the_way_out() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let error = start(port).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("port {port} of 127.0.0.1 is in use")), "{error}");
-        assert!(error.contains(&format!("`url = \"mqtt://127.0.0.1:{port}\"` under `[mqtt]`")), "{error}");
-    }
-}
+mod tests;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Outgoing, Packet, QoS, SubscribeFilter};
 use serde_json::Value;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::config::MqttConfig;
 use super::discovery::{Discovery, Predecessor};
 use super::failure::Failure;
+use super::wire::{Client, Events, Hello, Limits, Signal, open};
 use crate::sink::topics::Topics;
 
 /// Connecting and asking together take no longer.
@@ -86,21 +87,32 @@ impl Found {
     }
 }
 
-/// Asks what there is under `topics`. Where another daemon than `instance` seems to live there, waits `patience` for a sign of
-/// life, or of its end: every daemon publishes `stats` each 30 seconds, and a broker keeps `online` of one that it has
-/// forgotten how to bury.
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// Where the daemon would publish.
+    pub topics: &'a Topics,
+    /// How it would announce itself.
+    pub discovery: &'a Discovery,
+    /// Its id over restarts.
+    pub instance: Option<&'a str>,
+    /// How long a sign of life is waited for.
+    pub patience: Duration,
+}
+
+/// Asks what there is under the topics of `question`. Where another daemon than `instance` seems to live there, waits
+/// `patience` for a sign of life, or of its end: every daemon publishes `stats` each 30 seconds, and a broker keeps
+/// `online` of one that it has forgotten how to bury. Also returns what the broker grants.
 ///
 /// # Errors
 /// When there is no connection, or no answer.
 pub async fn look(
-    options: MqttOptions,
-    topics: &Topics,
-    discovery: &Discovery,
-    instance: Option<&str>,
-    patience: Duration,
-) -> Result<Found, Failure> {
-    let (client, mut events) = AsyncClient::new(options, 8);
-    let found = timeout(ASKING + patience, ask(&client, &mut events, topics, discovery, instance, patience))
+    config: &MqttConfig,
+    hello: &Hello,
+    question: Question<'_>,
+) -> Result<(Found, Limits), Failure> {
+    let (client, mut events) = open(config, hello)?;
+    let found = timeout(ASKING + question.patience, ask(&client, &mut events, question))
         .await
         .unwrap_or_else(|_| Err(Failure::stalled()))?;
     leave(&client, &mut events).await;
@@ -108,45 +120,44 @@ pub async fn look(
 }
 
 async fn ask(
-    client: &AsyncClient,
-    events: &mut EventLoop,
-    topics: &Topics,
-    discovery: &Discovery,
-    instance: Option<&str>,
-    patience: Duration,
-) -> Result<Found, Failure> {
+    client: &Client,
+    events: &mut Events,
+    question: Question<'_>,
+) -> Result<(Found, Limits), Failure> {
+    let Question { topics, discovery, instance, patience } = question;
     let (status, info, stats) = (topics.status(), topics.of_node("info"), topics.of_node("stats"));
     let [device, legacy] = discovery.marks(topics);
     let mut found = Found::default();
+    let mut granted: Option<Limits> = None;
     let mut until: Option<Instant> = None;
     let mut patience_ends: Option<Instant> = None;
     loop {
-        let event = match until {
-            None => events.poll().await,
-            Some(until) => match timeout_at(until, events.poll()).await {
-                Ok(event) => event,
-                Err(_) => return Ok(found),
+        let signal = match (until, &granted) {
+            (Some(until), Some(granted)) => match timeout_at(until, events.poll()).await {
+                Ok(signal) => signal,
+                Err(_) => return Ok((found, granted.clone())),
             },
+            _ => events.poll().await,
         };
-        match event.map_err(|error| Failure::of(&error))? {
-            Event::Incoming(Packet::ConnAck(_)) => {
+        match signal? {
+            Signal::Connected(limits) => {
+                granted = Some(limits);
                 let filters = [&status, &info, &stats, &device, &legacy];
-                let filters = filters.map(|topic| SubscribeFilter::new(topic.clone(), QoS::AtLeastOnce));
                 // The queue of a new client is empty.
-                let _ = client.try_subscribe_many(filters);
+                client.subscribe(filters.map(Clone::clone));
             }
-            Event::Incoming(Packet::SubAck(_)) => until = Some(Instant::now() + QUIET),
-            Event::Incoming(Packet::Publish(publish)) => {
-                let topic = &publish.topic;
-                found.alive |= !publish.retain && (*topic == info || *topic == stats);
+            Signal::Subscribed(_) => until = Some(Instant::now() + QUIET),
+            Signal::Message(message) => {
+                let topic = &message.topic;
+                found.alive |= !message.retain && (*topic == info || *topic == stats);
                 if *topic == status {
-                    found.online = &*publish.payload == b"online";
+                    found.online = message.payload == b"online";
                 } else if *topic == info {
-                    found.other = Other::parse(&publish.payload);
+                    found.other = Other::parse(&message.payload);
                 } else if *topic == device {
-                    found.device = !publish.payload.is_empty();
+                    found.device = !message.payload.is_empty();
                 } else if *topic == legacy {
-                    found.legacy = !publish.payload.is_empty();
+                    found.legacy = !message.payload.is_empty();
                 }
             }
             _ => {}
@@ -154,16 +165,15 @@ async fn ask(
         if until.is_some() && found.seems_taken(instance) && !found.alive {
             let ends = *patience_ends.get_or_insert_with(|| Instant::now() + patience);
             until = until.max(Some(ends));
-        } else if patience_ends.is_some() {
-            return Ok(found);
+        } else if let (Some(_), Some(granted)) = (patience_ends, &granted) {
+            return Ok((found, granted.clone()));
         }
     }
 }
 
 /// Disconnects in a way that fires no last will.
-pub async fn leave(client: &AsyncClient, events: &mut EventLoop) {
-    let _ = client.try_disconnect();
-    let left =
-        async { while !matches!(events.poll().await, Ok(Event::Outgoing(Outgoing::Disconnect)) | Err(_)) {} };
+pub async fn leave(client: &Client, events: &mut Events) {
+    client.disconnect();
+    let left = async { while !matches!(events.poll().await, Ok(Signal::Left) | Err(_)) {} };
     let _ = timeout(Duration::from_millis(500), left).await;
 }

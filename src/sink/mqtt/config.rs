@@ -50,6 +50,8 @@ pub struct RawMqttConfig {
     pub client_cert: Option<PathBuf>,
     /// File of its key (PEM).
     pub client_key: Option<PathBuf>,
+    /// Version of MQTT.
+    pub protocol: Protocol,
     /// User name.
     pub username: Option<String>,
     /// Password.
@@ -91,11 +93,27 @@ pub enum DiscoveryStyle {
     Off,
 }
 
+/// Version of MQTT that is spoken to the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum Protocol {
+    /// 5, and 3.1.1 where the broker does not take that.
+    #[default]
+    #[serde(rename = "auto")]
+    Auto,
+    /// 5 alone.
+    #[serde(rename = "5")]
+    V5,
+    /// 3.1.1 alone.
+    #[serde(rename = "3.1.1")]
+    V311,
+}
+
 impl Default for RawMqttConfig {
     fn default() -> Self {
         Self {
             enabled: true,
             url: None,
+            protocol: Protocol::default(),
             ca_file: None,
             client_cert: None,
             client_key: None,
@@ -125,6 +143,8 @@ pub struct MqttConfig {
     pub embedded: bool,
     /// Where the broker is.
     pub server: Server,
+    /// Version of MQTT.
+    pub protocol: Protocol,
     /// Who connects; `None` is anonymous.
     pub login: Option<Login>,
     /// First level, or levels, of every topic.
@@ -206,6 +226,7 @@ impl RawMqttConfig {
             enabled: self.enabled,
             embedded,
             server,
+            protocol: self.protocol,
             login,
             heartbeat: seconds("heartbeat", self.heartbeat, 1.0)?,
             reconnect_max: seconds("reconnect_max", self.reconnect_max, 0.1)?,
@@ -291,6 +312,11 @@ mod tests {
         assert_eq!(resolve("embedded_port = 0").unwrap().server.port, 0);
         assert_eq!((config.discovery, config.control), (DiscoveryStyle::Device, false));
         assert!(!resolve("enabled = false").unwrap().enabled);
+        let protocol = |toml: &str| resolve(toml).unwrap().protocol;
+        assert_eq!(protocol(""), Protocol::Auto);
+        assert_eq!(protocol("protocol = 'auto'"), Protocol::Auto);
+        assert_eq!(protocol("protocol = '5'"), Protocol::V5);
+        assert_eq!(protocol("protocol = '3.1.1'"), Protocol::V311);
     }
 
     #[test]
@@ -321,6 +347,7 @@ mod tests {
             ("url = 'mqtts://h/topic'", "`mqtt.url` goes on after the port"),
             ("discovery_prefix = 'a/+'", "`mqtt.discovery_prefix` is `a/+`, which holds a wildcard"),
             ("discovery = 'yes'", "unknown variant `yes`, expected one of `device`, `legacy`, `off`"),
+            ("protocol = '4'", "unknown variant `4`, expected one of `auto`, `5`, `3.1.1`"),
             ("outbox_max = 0", "`mqtt.outbox_max` is 0; give 1 to"),
             ("url = 'mqtt://'", "`mqtt.url` names no host"),
             ("url = ''", "`mqtt.url` names no host"),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::config::DiscoveryStyle;
+use super::config::{DiscoveryStyle, MqttConfig};
 use super::publication::{Publication, encode};
 use crate::sink::payload::{EVENT_TYPES, Info, STATES, SourceInfo, State};
 use crate::sink::topics::Topics;
@@ -71,6 +71,16 @@ type TopicsOf = fn(&Discovery, &Topics, Option<&str>) -> Vec<String>;
 const KEPT: [&str; 4] = ["availability", "state", "attributes", "settings"];
 
 impl Discovery {
+    /// As it is configured.
+    pub fn of(config: &MqttConfig) -> Self {
+        Self {
+            style: config.discovery,
+            prefix: Arc::clone(&config.discovery_prefix),
+            control: config.control,
+            expire_after: (3.0 * config.heartbeat.as_secs_f64()).ceil() as u64,
+        }
+    }
+
     /// What is to be published, given what was there before.
     pub fn plan(&self, topics: &Topics, info: &Info, before: &Predecessor) -> Plan {
         let names: Vec<&str> = info.sources.iter().map(|source| &*source.name).collect();

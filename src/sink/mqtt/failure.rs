@@ -1,15 +1,12 @@
-//! Why a connection failed, in words that help, said once.
+//! Why a connection failed, in words that help.
 
 use std::io;
-use std::time::{Duration, Instant};
 
+use rumqttc::v5;
 use rumqttc::{ConnectReturnCode, ConnectionError, StateError};
 
 use super::config::MqttConfigError;
-use super::server::Server;
-
-/// A failure that goes on is said again after this long.
-const REMINDER: Duration = Duration::from_secs(600);
+use super::reason::Reason;
 
 /// What to call a failure, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,11 +15,52 @@ pub struct Failure {
     pub reason: String,
     /// What the user can do.
     pub cure: &'static str,
+    /// What the sink can do.
+    pub kind: Kind,
+    /// Whether it came before the broker had taken the connection.
+    pub early: bool,
+}
+
+/// Failures after which another way to connect, or another message, may work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The other side closed the connection.
+    Closed,
+    /// There was no answer.
+    Silent,
+    /// What came is not of this version of MQTT.
+    Garbled,
+    /// The broker does not speak this version of MQTT.
+    Version,
+    /// The broker does not take a retained last will.
+    WillRetain,
+    /// The broker does not take a last will of this quality of service.
+    WillQos,
+    /// The broker does not take the client id.
+    ClientId,
+    /// The broker refuses the client for another reason: it speaks this version.
+    Refused,
+    /// The broker refuses the oldest message that it has not acknowledged.
+    Message(Reason),
+    /// Nothing of these.
+    Other,
 }
 
 /// What a port may be for.
 const CLOSED_CURE: &str =
     "see the broker's log; a port for TLS (`mqtts://`) or WebSockets (`ws://`) closes other connections";
+
+const BAD_LOGIN: (&str, &str) =
+    ("wrong user name or password", "check `mqtt.username` and `mqtt.password` (or `mqtt.password_file`)");
+
+// Mosquitto says this of a wrong password, too.
+const NOT_AUTHORISED: (&str, &str) = (
+    "not authorised",
+    "check `mqtt.username` and `mqtt.password` (or `mqtt.password_file`), and whether the broker lets this user in",
+);
+
+const BAD_CLIENT_ID: (&str, &str) =
+    ("the broker does not accept the client id", "choose a shorter `node`, of letters and digits");
 
 /// Where TLS fails, and what then helps.
 const TLS_CURE: &str = "check the broker's certificate, and `mqtt.ca_file`";
@@ -30,42 +68,111 @@ const TLS_CURE: &str = "check the broker's certificate, and `mqtt.ca_file`";
 impl Failure {
     /// Puts a client error into words.
     pub fn of(error: &ConnectionError) -> Self {
-        let (reason, cure) = match error {
-            ConnectionError::Io(error) => return Self::of_io(error),
-            ConnectionError::MqttState(StateError::Io(error)) => return Self::of_io(error),
+        match error {
+            ConnectionError::Io(error) => Self::of_io(error),
+            ConnectionError::MqttState(StateError::Io(error)) => Self::of_io(error),
             ConnectionError::MqttState(StateError::Deserialization(rumqttc::mqttbytes::Error::Io(error))) => {
-                return Self::of_io(error);
+                Self::of_io(error)
             }
-            ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout => {
-                ("no answer in time".to_owned(), "check the host and the network between")
-            }
-            ConnectionError::MqttState(StateError::AwaitPingResp) => {
-                ("the broker stopped answering".to_owned(), "check the broker and the network between")
-            }
-            ConnectionError::MqttState(StateError::ConnectionAborted) => (
-                "the broker closed the connection".to_owned(),
-                "see the broker's log; another client with the same id, wrong credentials or a size limit are the usual causes",
-            ),
-            ConnectionError::ConnectionRefused(code) => return Self::of_code(*code),
-            ConnectionError::Tls(rumqttc::TlsError::Io(error)) => return Self::of_handshake(error),
-            ConnectionError::Tls(rumqttc::TlsError::TLS(error)) => return Self::of_tls(error),
-            ConnectionError::Tls(error) => (format!("TLS failed ({error})"), TLS_CURE),
+            ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout => Self::silent(),
+            ConnectionError::MqttState(StateError::AwaitPingResp) => Self::mute(),
+            ConnectionError::MqttState(StateError::ConnectionAborted) => Self::aborted(),
+            ConnectionError::ConnectionRefused(code) => Self::of_code(*code),
+            ConnectionError::Tls(error) => Self::of_tls_setup(error),
             ConnectionError::Websocket(_)
             | ConnectionError::WsConnect(_)
             | ConnectionError::InvalidUrl(_)
-            | ConnectionError::ResponseValidation(_) => return Self::of_web(error),
-            ConnectionError::NotConnAck(_) | ConnectionError::MqttState(_) => (
-                format!("the broker breaks the protocol ({error})"),
-                "check that `mqtt.url` names an MQTT broker, without TLS",
-            ),
-            other => (other.to_string(), "check `mqtt.url` and the broker's log"),
-        };
-        Self { reason, cure }
+            | ConnectionError::ResponseValidation(_) => Self::of_web(error),
+            ConnectionError::NotConnAck(_) | ConnectionError::MqttState(_) => Self::garbled(error),
+            other => Self::new(Kind::Other, other.to_string(), "check `mqtt.url` and the broker's log"),
+        }
+    }
+
+    /// The same for the client of MQTT 5.
+    pub fn of_v5(error: &v5::ConnectionError) -> Self {
+        use v5::ConnectionError as Error;
+        use v5::StateError as State;
+        use v5::mqttbytes::Error as Bytes;
+        match error {
+            Error::Io(error)
+            | Error::MqttState(State::Io(error) | State::Deserialization(Bytes::Io(error))) => {
+                Self::of_io(error)
+            }
+            Error::Timeout(_) => Self::silent(),
+            Error::MqttState(State::AwaitPingResp) => Self::mute(),
+            Error::MqttState(State::ConnectionAborted) => Self::aborted(),
+            Error::MqttState(State::ServerDisconnect { reason_code, .. }) => {
+                let reason = Reason(*reason_code as u8);
+                let kind = match reason {
+                    Reason::PACKET_TOO_LARGE => Kind::Message(reason),
+                    _ => Kind::Closed,
+                };
+                let reason = format!("the broker closed the connection: {reason}");
+                Self::new(kind, reason, "see the broker's log")
+            }
+            // A PUBACK whose code is not among those of the specification: mosquitto 2.0 sends 0x95. The library
+            // gives all packets the error of CONNACK.
+            Error::MqttState(State::Deserialization(
+                Bytes::InvalidConnectReturnCode(code) | Bytes::InvalidReason(code),
+            )) => {
+                let reason = Reason(*code);
+                Self::new(
+                    Kind::Message(reason),
+                    format!("the broker refuses a message: {reason}"),
+                    reason.cure(),
+                )
+            }
+            Error::ConnectionRefused(code) => Self::of_code_v5(*code),
+            Error::Tls(error) => Self::of_tls_setup(error),
+            Error::Websocket(_)
+            | Error::WsConnect(_)
+            | Error::InvalidUrl(_)
+            | Error::ResponseValidation(_) => Self::of_web(error),
+            Error::NotConnAck(_) | Error::MqttState(_) => Self::garbled(error),
+            other => Self::new(Kind::Other, other.to_string(), "check `mqtt.url` and the broker's log"),
+        }
+    }
+
+    /// A failure of an established connection, or one that says nothing of it.
+    pub fn new(kind: Kind, reason: impl Into<String>, cure: &'static str) -> Self {
+        Self { reason: reason.into(), cure, kind, early: false }
+    }
+
+    fn silent() -> Self {
+        Self::new(Kind::Silent, "no answer in time", "check the host and the network between")
+    }
+
+    fn mute() -> Self {
+        Self::new(Kind::Other, "the broker stopped answering", "check the broker and the network between")
+    }
+
+    fn aborted() -> Self {
+        Self::new(
+            Kind::Closed,
+            "the broker closed the connection",
+            "see the broker's log; another client with the same id, wrong credentials or a size limit are the usual causes",
+        )
+    }
+
+    fn garbled(error: &dyn std::fmt::Display) -> Self {
+        Self::new(
+            Kind::Garbled,
+            format!("the broker breaks the protocol ({error})"),
+            "check that `mqtt.url` names an MQTT broker, without TLS",
+        )
+    }
+
+    fn of_tls_setup(error: &rumqttc::TlsError) -> Self {
+        match error {
+            rumqttc::TlsError::Io(error) => Self::of_handshake(error),
+            rumqttc::TlsError::TLS(error) => Self::of_tls(error),
+            error => Self::new(Kind::Other, format!("TLS failed ({error})"), TLS_CURE),
+        }
     }
 
     /// A file that is named in the configuration cannot be used (any more).
     pub fn of_files(error: &MqttConfigError) -> Self {
-        Self { reason: error.to_string(), cure: "mend the file; it is read again at the next attempt" }
+        Self::new(Kind::Other, error.to_string(), "mend the file; it is read again at the next attempt")
     }
 
     fn of_tls(error: &rustls::Error) -> Self {
@@ -102,9 +209,9 @@ impl Failure {
                 "the broker shows the certificate of an authority as its own",
                 "issue the broker a certificate of its own (`CA:FALSE`), signed by that authority",
             ),
-            other => return Self { reason: format!("TLS failed ({other})"), cure: TLS_CURE },
+            other => return Self::new(Kind::Other, format!("TLS failed ({other})"), TLS_CURE),
         };
-        Self { reason: reason.to_owned(), cure }
+        Self::new(Kind::Other, reason, cure)
     }
 
     /// A failure while TLS is begun.
@@ -115,33 +222,32 @@ impl Failure {
     }
 
     fn no_tls() -> Self {
-        Self {
-            reason: "the broker does not speak TLS on this port".to_owned(),
-            cure: "check the port in `mqtt.url`, or begin it with `mqtt://` or `ws://` (without TLS)",
-        }
+        Self::new(
+            Kind::Other,
+            "the broker does not speak TLS on this port",
+            "check the port in `mqtt.url`, or begin it with `mqtt://` or `ws://` (without TLS)",
+        )
     }
 
-    fn of_web(error: &ConnectionError) -> Self {
+    fn of_web(error: &dyn std::error::Error) -> Self {
         // TLS and the network below it have reasons of their own.
-        let mut cause = std::error::Error::source(error);
+        let mut cause = error.source();
         while let Some(inner) = cause {
             if let Some(io) = inner.downcast_ref::<io::Error>() {
                 return Self::of_io(io);
             }
             cause = inner.source();
         }
-        Self {
-            reason: format!("the server does not take a WebSocket for MQTT ({error})"),
-            cure: "check port and path in `mqtt.url` (`/mqtt` is the usual path, RabbitMQ has `/ws`)",
-        }
+        Self::new(
+            Kind::Other,
+            format!("the server does not take a WebSocket for MQTT ({error})"),
+            "check port and path in `mqtt.url` (`/mqtt` is the usual path, RabbitMQ has `/ws`)",
+        )
     }
 
     /// The client neither sent nor received anything for too long.
     pub fn stalled() -> Self {
-        Self {
-            reason: "the connection stands still".to_owned(),
-            cure: "check the broker and the network between",
-        }
+        Self::new(Kind::Silent, "the connection stands still", "check the broker and the network between")
     }
 
     /// Puts a failure of the network, or of TLS on it, into words.
@@ -155,242 +261,106 @@ impl Failure {
                 "connection refused",
                 "is the broker running, and does it listen on this address? (mosquitto takes only local clients until its `listener` is configured)",
             ),
-            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
-                ("the broker closed the connection", CLOSED_CURE)
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::UnexpectedEof => {
+                return Self::new(Kind::Closed, "the broker closed the connection", CLOSED_CURE);
             }
             io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
                 ("no route to the broker", "check the network and the host in `mqtt.url`")
             }
-            io::ErrorKind::TimedOut => ("no answer in time", "check the host and the network between"),
+            io::ErrorKind::TimedOut => return Self::silent(),
             // The standard library gives name resolution no kind of its own.
             _ if text.contains("lookup address") || text.contains("could not resolve") => (
                 "the host name cannot be resolved",
                 "check the host in `mqtt.url` and the name server; a name in `.local` needs multicast DNS on this machine (on Debian: `apt install libnss-mdns`): else give the broker's IP address",
             ),
-            _ => return Self { reason: text, cure: "check `mqtt.url` and the broker's log" },
+            _ => return Self::new(Kind::Other, text, "check `mqtt.url` and the broker's log"),
         };
-        Self { reason: reason.to_owned(), cure }
+        Self::new(Kind::Other, reason, cure)
     }
 
     fn of_code(code: ConnectReturnCode) -> Self {
+        let mut kind = Kind::Refused;
         let (reason, cure) = match code {
-            ConnectReturnCode::BadUserNamePassword => (
-                "wrong user name or password",
-                "check `mqtt.username` and `mqtt.password` (or `mqtt.password_file`)",
-            ),
-            // Mosquitto says this of a wrong password, too.
-            ConnectReturnCode::NotAuthorized => (
-                "not authorised",
-                "check `mqtt.username` and `mqtt.password` (or `mqtt.password_file`), and whether the broker lets this user in",
-            ),
+            ConnectReturnCode::BadUserNamePassword => BAD_LOGIN,
+            ConnectReturnCode::NotAuthorized => NOT_AUTHORISED,
             ConnectReturnCode::BadClientId => {
-                ("the broker does not accept the client id", "choose a shorter `node`")
+                kind = Kind::ClientId;
+                BAD_CLIENT_ID
             }
             ConnectReturnCode::ServiceUnavailable => ("the broker is not available", "see the broker's log"),
-            _ => ("the broker does not speak MQTT 3.1.1", "enable protocol version 3.1.1 in the broker"),
+            _ => {
+                kind = Kind::Version;
+                (
+                    "the broker does not speak MQTT 3.1.1",
+                    "set `mqtt.protocol = \"5\"`, or enable 3.1.1 in the broker",
+                )
+            }
         };
-        Self { reason: reason.to_owned(), cure }
-    }
-}
-
-/// Says each failure once, and when it is over.
-#[derive(Debug)]
-pub struct Reporter {
-    server: Server,
-    since: Option<Instant>,
-    attempts: u32,
-    said: Vec<(String, Instant)>,
-    ever: bool,
-    /// What was last said of messages that were dropped, and when.
-    losses: (u64, u64, Option<Instant>),
-}
-
-impl Reporter {
-    /// For the broker at `server`.
-    pub fn new(server: Server) -> Self {
-        Self { server, since: None, attempts: 0, said: Vec::new(), ever: false, losses: (0, 0, None) }
+        Self::new(kind, reason, cure)
     }
 
-    /// A connection, or an attempt, ended.
-    pub fn failed(&mut self, failure: &Failure, now: Instant, retry_in: Duration, waiting_events: usize) {
-        let since = *self.since.get_or_insert(now);
-        self.attempts += 1;
-        let retry_in_s = format!("{:.1}", retry_in.as_secs_f64());
-        let reason = failure.reason.as_str();
-        match self.said.iter_mut().find(|(said, _)| said == reason) {
-            Some((_, at)) if now.duration_since(*at) < REMINDER => {
-                tracing::debug!(broker = %self.server, reason, retry_in_s, "no connection to the MQTT broker");
+    fn of_code_v5(code: v5::mqttbytes::v5::ConnectReturnCode) -> Self {
+        use v5::mqttbytes::v5::ConnectReturnCode as Code;
+        let mut kind = Kind::Refused;
+        let (reason, cure) = match code {
+            Code::BadUserNamePassword => BAD_LOGIN,
+            Code::NotAuthorized => NOT_AUTHORISED,
+            Code::ClientIdentifierNotValid | Code::BadClientId => {
+                kind = Kind::ClientId;
+                BAD_CLIENT_ID
             }
-            Some((_, at)) => {
-                *at = now;
-                let down_s = now.duration_since(since).as_secs();
-                tracing::warn!(broker = %self.server, reason, cure = failure.cure, down_s, waiting_events, "still no connection to the MQTT broker");
+            Code::RetainNotSupported => {
+                kind = Kind::WillRetain;
+                (
+                    "the broker takes no retained messages",
+                    "allow them in the broker (mosquitto: `retain_available true`)",
+                )
             }
-            None => {
-                self.said.push((reason.to_owned(), now));
-                tracing::warn!(broker = %self.server, reason, cure = failure.cure, retry_in_s, "no connection to the MQTT broker, going on without it");
+            Code::QoSNotSupported => {
+                kind = Kind::WillQos;
+                (
+                    "the broker offers quality of service 0 alone",
+                    "allow 1 in the broker (mosquitto: `max_qos 1`)",
+                )
             }
-        }
-    }
-
-    /// A connection was made.
-    pub fn connected(&mut self, now: Instant, waiting_events: usize) {
-        match self.since.take() {
-            Some(since) => {
-                let down_s = format!("{:.1}", now.duration_since(since).as_secs_f64());
-                let attempts = self.attempts;
-                let again = if self.ever {
-                    "connected to the MQTT broker again"
-                } else {
-                    "connected to the MQTT broker"
-                };
-                tracing::info!(broker = %self.server, down_s, attempts, waiting_events, "{again}");
+            Code::UnsupportedProtocolVersion
+            | Code::RefusedProtocolVersion
+            | Code::MalformedPacket
+            | Code::ProtocolError => {
+                kind = Kind::Version;
+                ("the broker does not speak MQTT 5", "leave `mqtt.protocol` out, or set it to \"3.1.1\"")
             }
-            None => tracing::info!(broker = %self.server, "connected to the MQTT broker"),
-        }
-        self.ever = true;
-        self.attempts = 0;
-    }
-
-    /// Totals of what was dropped so far.
-    pub fn dropped(&mut self, events: u64, windows: u64, now: Instant) {
-        let (said_events, said_windows, at) = self.losses;
-        let quiet = at.is_some_and(|at| now.duration_since(at) < REMINDER);
-        // The first lost event is always news.
-        if (events, windows) == (said_events, said_windows) || (quiet && (said_events > 0 || events == 0)) {
-            return;
-        }
-        self.losses = (events, windows, Some(now));
-        tracing::warn!(
-            broker = %self.server, events, windows,
-            "messages dropped: the MQTT broker is away for too long, or slower than they come"
-        );
-    }
-
-    /// The daemon ends, and never got through. `kept`: what waits is there at the next start.
-    pub fn abandoned(&self, waiting_events: usize, kept: bool) {
-        let fate = if kept { "what waits is kept for the next start" } else { "what waits is lost" };
-        tracing::warn!(broker = %self.server, waiting_events, "ending without a connection to the MQTT broker; {fate}");
-    }
-
-    /// The broker refused subscriptions: topics, and what is lost by it.
-    pub fn not_subscribed(&mut self, refused: &[(String, &'static str)]) {
-        for (topic, lost) in refused {
-            if self.is_news(topic) {
-                tracing::warn!(broker = %self.server, topic, "the MQTT broker refuses a subscription: {lost}; allow this user to read the topic");
+            Code::ServerUnavailable | Code::ServiceUnavailable | Code::ServerBusy => {
+                ("the broker is not available", "see the broker's log")
             }
-        }
-    }
-
-    /// What was published on `topic` did not come back.
-    pub fn unheard(&mut self, topic: &str) {
-        if self.is_news("unheard") {
-            tracing::warn!(broker = %self.server, topic, "the MQTT broker takes messages and passes none on: is this user allowed to publish? `genred test-mqtt` tells");
-        }
-    }
-
-    /// Whether this has not been said for a while.
-    fn is_news(&mut self, what: &str) -> bool {
-        let now = Instant::now();
-        match self.said.iter_mut().find(|(said, _)| said == what) {
-            Some((_, at)) if now.duration_since(*at) < REMINDER => return false,
-            Some((_, at)) => *at = now,
-            None => self.said.push((what.to_owned(), now)),
-        }
-        true
-    }
-
-    /// The connection has lasted: what is said next is news.
-    pub fn healthy(&mut self) {
-        self.said.clear();
+            Code::Banned => ("the broker has banned this client", "see the broker's log"),
+            Code::BadAuthenticationMethod => (
+                "the broker wants another way to authenticate",
+                "allow a user name and a password in the broker",
+            ),
+            Code::TopicNameInvalid => (
+                "the broker does not take the topic of the last will",
+                "choose another `mqtt.prefix` or `node`",
+            ),
+            Code::PacketTooLarge => ("the broker finds the CONNECT too large", "raise the broker's limit"),
+            Code::QuotaExceeded | Code::ConnectionRateExceeded => {
+                ("the broker limits this client", "raise the broker's quota for it")
+            }
+            Code::UseAnotherServer | Code::ServerMoved => {
+                ("the broker sends its clients to another server", "name that one in `mqtt.url`")
+            }
+            _ => ("the broker refuses the connection", "see the broker's log"),
+        };
+        Self::new(kind, reason, cure)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::{Arc, Mutex};
-
-    /// The messages and levels that `said` logs.
-    fn logged(say: impl FnOnce(&mut Reporter)) -> Vec<String> {
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let shared = Arc::clone(&log);
-        let writer = move || Shared(Arc::clone(&shared));
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .without_time()
-            .with_target(false)
-            .with_writer(writer)
-            .finish();
-        tracing::subscriber::with_default(subscriber, || {
-            say(&mut Reporter::new(Server { host: "h".to_owned(), ..Server::local(1883) }));
-        });
-        let bytes = log.lock().unwrap().clone();
-        String::from_utf8(bytes).unwrap().lines().map(|line| line.trim().to_owned()).collect()
-    }
-
-    struct Shared(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Shared {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn refused() -> Failure {
-        Failure::of(&ConnectionError::Io(io::ErrorKind::ConnectionRefused.into()))
-    }
-
-    #[test]
-    fn each_reason_is_said_once_and_the_end_with_its_length() {
-        let start = Instant::now();
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let second = Duration::from_secs(1);
-        let lines = logged(|reporter| {
-            for seconds in 0..20 {
-                reporter.failed(&refused(), at(seconds), second, 0);
-            }
-            reporter.failed(&Failure::stalled(), at(20), second, 3);
-            reporter.failed(&refused(), at(700), second, 3);
-            reporter.connected(at(701), 3);
-            // A connection that flaps is not news either.
-            reporter.failed(&refused(), at(702), second, 0);
-            reporter.healthy();
-            reporter.failed(&refused(), at(800), second, 0);
-        });
-        let starts = [
-            "WARN no connection to the MQTT broker, going on without it broker=h:1883 reason=\"connection refused\"",
-            "WARN no connection to the MQTT broker, going on without it broker=h:1883 reason=\"the connection stands still\"",
-            "WARN still no connection to the MQTT broker broker=h:1883 reason=\"connection refused\"",
-            "INFO connected to the MQTT broker broker=h:1883 down_s=\"701.0\" attempts=22 waiting_events=3",
-            "WARN no connection to the MQTT broker, going on without it broker=h:1883 reason=\"connection refused\"",
-        ];
-        assert_eq!(lines.len(), starts.len(), "{lines:#?}");
-        for (line, start) in lines.iter().zip(starts) {
-            assert!(line.starts_with(start), "{line}");
-        }
-    }
-
-    #[test]
-    fn losses_are_said_at_once_and_then_seldom() {
-        let start = Instant::now();
-        let lines = logged(|reporter| {
-            reporter.dropped(0, 0, start);
-            reporter.dropped(0, 1, start);
-            reporter.dropped(0, 50, start + Duration::from_secs(1));
-            for events in 1..100 {
-                reporter.dropped(events, 50, start + Duration::from_secs(1 + events));
-            }
-            reporter.dropped(5000, 50, start + REMINDER * 2);
-        });
-        let figures: Vec<&str> = lines.iter().filter_map(|line| line.split("h:1883 ").nth(1)).collect();
-        assert_eq!(figures, ["events=0 windows=1", "events=1 windows=50", "events=5000 windows=50"]);
-    }
 
     #[test]
     fn every_failure_has_a_cure() {
@@ -438,6 +408,35 @@ mod tests {
             let failure = Failure::of(&error);
             assert_eq!(failure.reason, reason);
             assert!(failure.cure.contains(cure), "{}", failure.cure);
+        }
+    }
+
+    /// Codes of MQTT 5 (§2.4), in words.
+    #[test]
+    fn the_codes_of_mqtt_5_have_words() {
+        use v5::ConnectionError as Error;
+        use v5::StateError as State;
+        use v5::mqttbytes::v5::{ConnectReturnCode as Code, DisconnectReasonCode};
+        let taken_over = State::ServerDisconnect {
+            reason_code: DisconnectReasonCode::SessionTakenOver,
+            reason_string: None,
+        };
+        let too_large = State::Deserialization(v5::mqttbytes::Error::InvalidConnectReturnCode(0x95));
+        let cases = [
+            (Error::ConnectionRefused(Code::NotAuthorized), Kind::Refused, "not authorised"),
+            (Error::ConnectionRefused(Code::BadUserNamePassword), Kind::Refused, "wrong user name"),
+            (Error::ConnectionRefused(Code::UnsupportedProtocolVersion), Kind::Version, "MQTT 5"),
+            (Error::ConnectionRefused(Code::ClientIdentifierNotValid), Kind::ClientId, "client id"),
+            (Error::ConnectionRefused(Code::RetainNotSupported), Kind::WillRetain, "retained"),
+            (Error::ConnectionRefused(Code::QoSNotSupported), Kind::WillQos, "quality of service 0"),
+            (Error::MqttState(taken_over), Kind::Closed, "session taken over"),
+            (Error::MqttState(too_large), Kind::Message(Reason::PACKET_TOO_LARGE), "too large (0x95)"),
+            (Error::MqttState(State::ConnectionAborted), Kind::Closed, "closed the connection"),
+        ];
+        for (error, kind, words) in cases {
+            let failure = Failure::of_v5(&error);
+            assert_eq!(failure.kind, kind, "{error}");
+            assert!(failure.reason.contains(words) && !failure.cure.is_empty(), "{failure:?}");
         }
     }
 }

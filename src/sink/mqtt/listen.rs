@@ -1,10 +1,9 @@
 //! What comes in: Home Assistant's birth, commands, and who else publishes under this node's name. Pure.
 
-use rumqttc::QoS;
-use rumqttc::{Publish, SubscribeFilter, SubscribeReasonCode};
-
 use super::claim::Other;
 use super::discovery::Discovery;
+use super::reason::Reason;
+use super::wire::Inbound;
 use crate::sink::topics::Topics;
 use crate::sink::{Ask, Request};
 
@@ -61,27 +60,26 @@ impl Listener {
         list
     }
 
-    /// The same for the client.
-    pub fn filters(&self) -> Vec<SubscribeFilter> {
-        let filter = |(topic, _)| SubscribeFilter::new(topic, QoS::AtLeastOnce);
-        self.subscriptions().into_iter().map(filter).collect()
+    /// The topics alone.
+    pub fn filters(&self) -> Vec<String> {
+        self.subscriptions().into_iter().map(|(topic, _)| topic).collect()
     }
 
     /// Subscriptions that the broker refused, with what is lost by it.
-    pub fn refused(&self, codes: &[SubscribeReasonCode]) -> Vec<(String, &'static str)> {
-        let refused = |(_, code): &(_, &SubscribeReasonCode)| **code == SubscribeReasonCode::Failure;
-        self.subscriptions().into_iter().zip(codes).filter(refused).map(|(topic, _)| topic).collect()
+    pub fn refused(&self, refusals: &[Option<Reason>]) -> Vec<(String, &'static str)> {
+        let refused = |(_, refusal): &(_, &Option<Reason>)| refusal.is_some();
+        self.subscriptions().into_iter().zip(refusals).filter(refused).map(|(topic, _)| topic).collect()
     }
 
     /// What `message` means.
-    pub fn hear(&self, message: &Publish) -> Heard {
-        let Publish { topic, payload, retain, .. } = message;
+    pub fn hear(&self, message: &Inbound) -> Heard {
+        let Inbound { topic, payload, retain } = message;
         if self.birth.as_deref() == Some(topic) {
             // Home Assistant does not retain it; whoever does says nothing new.
-            return if **payload == *b"online" && !retain { Heard::Birth } else { Heard::Nothing };
+            return if payload == b"online" && !retain { Heard::Birth } else { Heard::Nothing };
         }
         if *topic == self.topics.status() {
-            return if **payload != *b"online" && !retain { Heard::Buried } else { Heard::Nothing };
+            return if payload != b"online" && !retain { Heard::Buried } else { Heard::Nothing };
         }
         if *topic == self.topics.of_node("info") {
             // What the broker has kept says nothing of who is there now.
@@ -124,9 +122,8 @@ mod tests {
             |style| Discovery { style, prefix: "homeassistant".into(), control: true, expire_after: 30 };
         let listener = Listener::new(&topics, "r1", &discovery(DiscoveryStyle::Device), true);
         let hear = |topic: &str, payload: &str, retain: bool| {
-            let mut message = Publish::new(topic, QoS::AtLeastOnce, payload);
-            message.retain = retain;
-            listener.hear(&message)
+            let (topic, payload) = (topic.to_owned(), payload.as_bytes().to_vec());
+            listener.hear(&Inbound { topic, payload, retain })
         };
         let set = |source: &str, ask| Heard::Request(Request { source: source.into(), ask });
         assert_eq!(hear("homeassistant/status", "online", false), Heard::Birth);
@@ -156,8 +153,6 @@ mod tests {
         assert_eq!(hear("genred/den/a/b/set", "{}", false), Heard::Nothing);
         assert_eq!(hear("genred/attic/fm1/set", "{}", false), Heard::Nothing);
 
-        let filters =
-            |listener: &Listener| listener.filters().into_iter().map(|f| f.path).collect::<Vec<_>>();
         let all = [
             "genred/den/info",
             "genred/den/status",
@@ -165,11 +160,10 @@ mod tests {
             "genred/den/+/set",
             "genred/den/+/get",
         ];
-        assert_eq!(filters(&listener), all);
+        assert_eq!(listener.filters(), all);
         let quiet = Listener::new(&topics, "r1", &discovery(DiscoveryStyle::Off), false);
-        assert_eq!(filters(&quiet), all[..2]);
-        let granted = SubscribeReasonCode::Success(QoS::AtLeastOnce);
-        let refused = listener.refused(&[granted, granted, SubscribeReasonCode::Failure, granted, granted]);
+        assert_eq!(quiet.filters(), all[..2]);
+        let refused = listener.refused(&[None, None, Some(Reason::NOT_AUTHORIZED), None, None]);
         assert_eq!(refused.len(), 1);
         assert_eq!(refused[0].0, "homeassistant/status");
     }

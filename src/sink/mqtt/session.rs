@@ -1,12 +1,16 @@
 //! What is to be published, in which order, and what of it has arrived. A state machine: no I/O, no clock.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::discovery::{Discovery, Predecessor};
+use super::flight::{Flight, Flights};
 use super::outbox::Outbox;
-use super::publication::{MAX_PAYLOAD, Publication, encode};
+use super::publication::{Publication, encode};
+use super::reason::Reason;
 use super::slot::{Slot, Value};
+use super::wire::{Limits, Version};
+use super::withheld::{Ending, Refused, Sized, Withheld};
 use crate::sink::payload::{Info, MqttStats, Window};
 use crate::sink::topics::Topics;
 use crate::sink::{Cause, Message};
@@ -33,6 +37,16 @@ enum Token {
     Reply,
 }
 
+impl Token {
+    /// Whether the daemon is of use without this message. Status, states and events are what it is there for.
+    fn is_dispensable(&self) -> bool {
+        match self {
+            Self::Slot(Slot::Status | Slot::Availability(_) | Slot::State(_)) | Self::Event(..) => false,
+            Self::Slot(_) | Self::Window(_) | Self::Reply => true,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Content {
     value: Value,
@@ -46,8 +60,8 @@ struct Content {
 ///
 /// Whoever owns the client calls [`connected`](Self::connected) on every ConnAck, hands over what
 /// [`take`](Self::take) gives, reports every publication that left ([`sent`](Self::sent), in that order) and
-/// every PUBACK ([`acknowledged`](Self::acknowledged)), and [`disconnected`](Self::disconnected) at the end of a
-/// connection. Packet ids are those of one connection.
+/// every PUBACK ([`acknowledged`](Self::acknowledged)), and [`interrupted`](Self::interrupted) and
+/// [`disconnected`](Self::disconnected) at the end of a connection. Packet ids are those of one connection.
 #[derive(Debug)]
 pub struct Session {
     topics: Topics,
@@ -64,9 +78,18 @@ pub struct Session {
     /// What events in the outbox came of, by their ids there.
     causes: HashMap<u64, Cause>,
     /// With the client, not yet sent: oldest first.
-    handed: VecDeque<Token>,
+    handed: VecDeque<(Token, Sized)>,
     /// Sent, by packet id.
     unacknowledged: HashMap<u16, Token>,
+    flights: Flights,
+    limits: Limits,
+    withheld: Withheld,
+    /// One message at a time, so that it is known which one the broker closes the connection on.
+    careful: bool,
+    /// Sources whose first event was refused, and may be taken later; with its id.
+    refused_events: HashMap<Arc<str>, u64>,
+    /// What was left out because of its size, until it is asked for.
+    too_large: Vec<Sized>,
     connected: bool,
     closing: bool,
     connections: u64,
@@ -93,6 +116,12 @@ impl Session {
             causes: HashMap::new(),
             handed: VecDeque::new(),
             unacknowledged: HashMap::new(),
+            flights: Flights::default(),
+            limits: Limits::none(Version::V311),
+            withheld: Withheld::default(),
+            careful: false,
+            refused_events: HashMap::new(),
+            too_large: Vec::new(),
             connected: false,
             closing: false,
             connections: 0,
@@ -215,9 +244,10 @@ impl Session {
         }
     }
 
-    /// The broker took the connection: everything retained is published anew, then the outbox.
-    pub fn connected(&mut self) {
+    /// The broker took the connection, and grants `limits`: everything retained is published again, then the outbox.
+    pub fn connected(&mut self, limits: Limits) {
         self.disconnected();
+        self.limits = limits;
         self.connected = true;
         self.connections += 1;
         self.slots.remove(&Slot::Stats);
@@ -233,9 +263,113 @@ impl Session {
         self.connected = false;
         self.handed.clear();
         self.unacknowledged.clear();
+        self.flights.clear();
+        self.refused_events.clear();
         self.windows.clear();
         self.replies.clear();
         self.outbox.reset();
+    }
+
+    /// The connection has ended; call this before [`disconnected`](Self::disconnected). Says which message it ended on,
+    /// where that is known.
+    pub fn interrupted(&mut self, ending: Ending) -> Option<Refused> {
+        if !self.connected {
+            return None;
+        }
+        let first = self.flights.oldest();
+        let was_careful = std::mem::replace(&mut self.careful, false);
+        match (ending, first) {
+            (Ending::Refused(reason), Some(Flight { packet_id, message, dispensable })) => {
+                // It would be refused for ever.
+                if let Some(token @ Token::Event(..)) = self.unacknowledged.remove(&packet_id) {
+                    self.done(token);
+                }
+                if dispensable {
+                    self.withheld.refused(&message);
+                }
+                Some(Refused { message, reason: Some(reason), withheld: true })
+            }
+            (Ending::Closed, Some(Flight { message, dispensable, .. })) => {
+                self.careful = true;
+                // Of several that are out, the answers to the first may have been lost with the connection.
+                if !was_careful {
+                    return None;
+                }
+                let again = self.withheld.closed_on(message.clone(), dispensable);
+                again.then_some(Refused { message, reason: None, withheld: dispensable })
+            }
+            (Ending::Closed | Ending::Refused(_) | Ending::Other, _) => {
+                self.withheld.acquit();
+                None
+            }
+        }
+    }
+
+    /// Events that were refused are tried again.
+    pub fn retry_refused(&mut self) {
+        for (source, id) in std::mem::take(&mut self.refused_events) {
+            self.outbox.put_back(id, &source);
+        }
+    }
+
+    /// Whether there are such events.
+    pub fn has_refused_events(&self) -> bool {
+        !self.refused_events.is_empty()
+    }
+
+    /// Messages that were left out because the broker takes none of their size, since the last call.
+    pub fn too_large(&mut self) -> Vec<Sized> {
+        std::mem::take(&mut self.too_large)
+    }
+
+    /// Limits of this connection.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Whether everything that is published on a new connection has been taken by the broker.
+    pub fn is_complete(&self) -> bool {
+        self.connected && self.info.is_some() && self.queue.is_empty() && self.in_flight() == 0
+    }
+
+    /// Messages that the broker keeps if all is well: every announcement, `info`, and the largest of each other kind.
+    pub fn kept(&self) -> Vec<Sized> {
+        let mut kept = Vec::new();
+        let mut largest: BTreeMap<&str, Sized> = BTreeMap::new();
+        for (slot, content) in &self.slots {
+            let kind = match slot {
+                Slot::Announcement(_) | Slot::Info => "",
+                Slot::State(_) => "state",
+                Slot::Attributes(_) => "attributes",
+                _ => continue,
+            };
+            let publication = slot.publication(&content.value, &self.topics, self.mqtt_stats());
+            let fits = self.limits.fits(&publication);
+            let message = Sized { topic: publication.topic, bytes: publication.payload.len() };
+            let withheld = self.withheld.holds(&message.topic, message.bytes);
+            if !fits || withheld || self.withheld.is_known(&message.topic) {
+                continue;
+            }
+            if kind.is_empty() {
+                kept.push(message);
+            } else if largest.get(kind).is_none_or(|other| other.bytes < message.bytes) {
+                largest.insert(kind, message);
+            }
+        }
+        kept.extend(largest.into_values());
+        kept
+    }
+
+    /// Of the messages of [`kept`](Self::kept), the broker has `there` and lacks `missing`. Whether those are withheld
+    /// from now on, because all of them are larger than any that is there.
+    pub fn audited(&mut self, there: &[Sized], missing: &[Sized]) -> bool {
+        let largest = there.iter().map(|message| message.bytes).max();
+        let smallest = missing.iter().map(|message| message.bytes).min();
+        let is_size = matches!((largest, smallest), (Some(taken), Some(refused)) if refused > taken);
+        for message in missing.iter().filter(|_| is_size) {
+            self.withheld.refused(message);
+        }
+        is_size
     }
 
     /// The next message for the client; it counts as handed over.
@@ -243,20 +377,30 @@ impl Session {
         if !self.connected {
             return None;
         }
-        while self.in_flight() < IN_FLIGHT {
-            let (token, publication) = self.choose()?;
-            if publication.payload.len() > MAX_PAYLOAD {
-                tracing::error!(
-                    topic = publication.topic,
-                    bytes = publication.payload.len(),
-                    "message is too large for MQTT, left out"
-                );
+        if self.careful && self.queue.is_empty() && self.outbox.is_empty() && self.in_flight() == 0 {
+            self.careful = false;
+        }
+        let room = if self.careful { 1 } else { self.limits.in_flight };
+        while self.in_flight() < room
+            && !(self.careful && (!self.handed.is_empty() || !self.flights.is_empty()))
+        {
+            let (token, mut publication) = self.choose(room)?;
+            publication.retain &= self.limits.retain;
+            // An answer is needed to each message.
+            let least = u8::from(self.careful);
+            publication.qos = publication.qos.max(least).min(self.limits.max_qos);
+            let message = Sized { topic: publication.topic.clone(), bytes: publication.payload.len() };
+            if !self.limits.fits(&publication) {
+                self.too_large.push(message);
                 if let Token::Event(id, source) = token {
                     self.outbox.acknowledged(id, &source);
                 }
                 continue;
             }
-            self.handed.push_back(token);
+            if token.is_dispensable() && self.withheld.holds(&message.topic, message.bytes) {
+                continue;
+            }
+            self.handed.push_back((token, message));
             return Some(publication);
         }
         None
@@ -265,7 +409,7 @@ impl Session {
     /// The client did not take what [`take`](Self::take) gave last; it will come again.
     pub fn refused(&mut self) {
         match self.handed.pop_back() {
-            Some(Token::Slot(slot)) => {
+            Some((Token::Slot(slot), _)) => {
                 if let Some(content) = self.slots.get_mut(&slot)
                     && !content.queued
                 {
@@ -273,33 +417,65 @@ impl Session {
                     self.queue.push_front(slot);
                 }
             }
-            Some(Token::Event(id, source)) => self.outbox.put_back(id, &source),
-            Some(Token::Window(_) | Token::Reply) | None => {}
+            Some((Token::Event(id, source), _)) => self.outbox.put_back(id, &source),
+            Some((Token::Window(_) | Token::Reply, _)) | None => {}
         }
     }
 
     /// The client sent the oldest message that it holds; `packet_id` is 0 for quality of service 0.
     pub fn sent(&mut self, packet_id: u16) {
-        if let Some(token) = self.handed.pop_front()
-            && packet_id != 0
-        {
+        let Some((token, message)) = self.handed.pop_front() else { return };
+        if self.limits.max_qos > 0 {
+            self.flights.push(Flight { packet_id, message, dispensable: token.is_dispensable() });
+        }
+        if packet_id != 0 {
             self.unacknowledged.insert(packet_id, token);
+        } else if self.limits.max_qos == 0 {
+            // There is no other answer.
+            self.done(token);
         }
     }
 
-    /// The broker acknowledged a message.
-    pub fn acknowledged(&mut self, packet_id: u16) {
-        let cause = match self.unacknowledged.remove(&packet_id) {
-            Some(Token::Event(id, source)) => {
+    /// The broker answered a message: it took it, or refused it for `reason`. Says what was refused.
+    pub fn acknowledged(&mut self, packet_id: u16, reason: Option<Reason>) -> Option<Refused> {
+        let message = self.flights.answered(packet_id);
+        let token = self.unacknowledged.remove(&packet_id)?;
+        let message = message?;
+        let Some(reason) = reason else {
+            self.withheld.taken(&message.topic, message.bytes);
+            self.done(token);
+            return None;
+        };
+        let withheld = reason.is_lasting();
+        match token {
+            Token::Event(id, source) if !withheld => {
+                self.refused_events.insert(source, id);
+            }
+            token => {
+                if withheld && token.is_dispensable() {
+                    self.withheld.refused(&message);
+                } else {
+                    self.withheld.known(&message.topic);
+                }
+                // Its next value goes out as if it had been taken.
+                self.done(token);
+            }
+        }
+        Some(Refused { message, reason: Some(reason), withheld })
+    }
+
+    fn done(&mut self, token: Token) {
+        let cause = match token {
+            Token::Event(id, source) => {
                 self.outbox.acknowledged(id, &source);
                 self.causes.remove(&id)
             }
-            Some(Token::Window(cause)) => cause,
-            Some(Token::Slot(slot)) if slot.is_once() => {
+            Token::Window(cause) => cause,
+            Token::Slot(slot) if slot.is_once() => {
                 self.slots.remove(&slot);
                 None
             }
-            Some(Token::Slot(_) | Token::Reply) | None => None,
+            Token::Slot(_) | Token::Reply => None,
         };
         if let Some(cause) = cause {
             cause.end();
@@ -314,7 +490,7 @@ impl Session {
         for content in self.slots.values_mut() {
             content.queued = false;
         }
-        let sources: std::collections::BTreeSet<Arc<str>> =
+        let sources: BTreeSet<Arc<str>> =
             self.slots.keys().filter_map(Slot::source).map(Arc::clone).collect();
         for source in sources {
             self.set(Slot::Availability(source), Value::Online(false), 0);
@@ -374,18 +550,23 @@ impl Session {
         }
     }
 
-    fn choose(&mut self) -> Option<(Token, Publication)> {
-        let Self { queue, slots, outbox, .. } = self;
+    fn mqtt_stats(&self) -> MqttStats {
+        MqttStats {
+            connected: self.connected,
+            reconnects: self.connections.saturating_sub(1),
+            outbox: self.outbox.len(),
+        }
+    }
+
+    fn choose(&mut self, room: usize) -> Option<(Token, Publication)> {
+        let Self { queue, slots, outbox, refused_events, .. } = self;
         let due = queue.iter().position(|slot| {
             let after = slots.get(slot).map_or(0, |content| content.after);
-            after == 0 || slot.source().is_none_or(|source| !outbox.waits(source, after))
+            let waits = |source| outbox.waits(source, after) && !refused_events.contains_key(source);
+            after == 0 || slot.source().is_none_or(|source| !waits(source))
         });
         if let Some(slot) = due.and_then(|at| queue.remove(at)) {
-            let mqtt = MqttStats {
-                connected: self.connected,
-                reconnects: self.connections.saturating_sub(1),
-                outbox: self.outbox.len(),
-            };
+            let mqtt = self.mqtt_stats();
             let content = self.slots.get_mut(&slot)?;
             content.queued = false;
             let publication = slot.publication(&content.value, &self.topics, mqtt);
@@ -401,7 +582,7 @@ impl Session {
         if let Some(reply) = self.replies.pop_front() {
             return Some((Token::Reply, reply));
         }
-        if self.in_flight() >= WINDOWS_IN_FLIGHT {
+        if self.in_flight() >= WINDOWS_IN_FLIGHT.min((2 * room / 3).max(1)) {
             return None;
         }
         let (source, window, cause) = self.windows.pop_front()?;
@@ -411,5 +592,7 @@ impl Session {
     }
 }
 
+#[cfg(test)]
+mod limit_tests;
 #[cfg(test)]
 mod tests;

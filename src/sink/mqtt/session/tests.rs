@@ -1,25 +1,26 @@
 use super::*;
 use crate::sink::mqtt::config::DiscoveryStyle;
+use crate::sink::mqtt::publication::MAX_PAYLOAD;
 use crate::sink::payload::{Event, EventKind, State};
 use crate::sink::samples;
 
-fn session(window_qos: Option<u8>) -> Session {
+pub(super) fn session(window_qos: Option<u8>) -> Session {
     let discovery =
         Discovery { style: DiscoveryStyle::Device, prefix: "ha".into(), control: true, expire_after: 30 };
     Session::new(Topics::new("genred".into(), "n".into()), window_qos, discovery, Outbox::new(100))
 }
 
-fn state(source: &str, patch: u64) -> Message {
+pub(super) fn state(source: &str, patch: u64) -> Message {
     let payload = State { patch, ..samples::state() };
     Message::State { source: source.into(), payload: Arc::new(payload) }
 }
 
-fn event(source: &str, seq: u64) -> Message {
+pub(super) fn event(source: &str, seq: u64) -> Message {
     let payload: Event = samples::event(seq, EventKind::SourceLost { reason: None });
     Message::Event { source: source.into(), payload: Arc::new(payload), cause: None }
 }
 
-fn availability(source: &str, online: bool) -> Message {
+pub(super) fn availability(source: &str, online: bool) -> Message {
     Message::Availability { source: source.into(), online }
 }
 
@@ -28,7 +29,7 @@ fn window(patch: u64) -> Message {
 }
 
 /// Topics, without the node, of everything that may go now.
-fn take(session: &mut Session) -> Vec<String> {
+pub(super) fn take(session: &mut Session) -> Vec<String> {
     std::iter::from_fn(|| session.take()).map(|p| p.topic.replacen("genred/n/", "", 1)).collect()
 }
 
@@ -38,7 +39,7 @@ fn deliver(session: &mut Session) {
     while !session.handed.is_empty() {
         id += 1;
         session.sent(id);
-        session.acknowledged(id);
+        session.acknowledged(id, None);
     }
 }
 
@@ -49,7 +50,7 @@ fn nothing_goes_without_a_connection() {
         session.accept(message);
     }
     assert_eq!(take(&mut session), [""; 0]);
-    session.connected();
+    session.connected(Limits::none(Version::V311));
     assert_eq!(
         take(&mut session),
         ["status", "a/state", "a/event"],
@@ -76,20 +77,20 @@ fn a_new_connection_starts_with_everything_retained() {
         "a/attributes",
         "a/event",
     ];
-    session.connected();
+    session.connected(Limits::none(Version::V311));
     assert_eq!(take(&mut session), expected);
     deliver(&mut session);
     assert!(session.is_idle());
     session.disconnected();
     session.accept(event("a", 2));
-    session.connected();
+    session.connected(Limits::none(Version::V311));
     assert_eq!(take(&mut session), expected, "once more on every connection");
 }
 
 #[test]
 fn only_the_latest_value_of_a_topic_counts() {
     let mut session = session(None);
-    session.connected();
+    session.connected(Limits::none(Version::V311));
     take(&mut session);
     // The broker does not answer, so the client gets no more than it may hold,
     for patch in 0..500 {
@@ -107,7 +108,7 @@ fn only_the_latest_value_of_a_topic_counts() {
 #[test]
 fn events_follow_each_other_and_states_do_not_wait_for_them() {
     let mut session = session(None);
-    session.connected();
+    session.connected(Limits::none(Version::V311));
     take(&mut session);
     deliver(&mut session);
     for message in [event("a", 1), event("a", 2), state("a", 1), event("b", 1)] {
@@ -116,9 +117,9 @@ fn events_follow_each_other_and_states_do_not_wait_for_them() {
     assert_eq!(take(&mut session), ["a/state", "a/event", "b/event"]);
     session.sent(7);
     session.sent(8);
-    session.acknowledged(7);
+    session.acknowledged(7, None);
     assert_eq!(take(&mut session), [""; 0], "7 was the state");
-    session.acknowledged(8);
+    session.acknowledged(8, None);
     assert_eq!(take(&mut session), ["a/event"]);
     assert_eq!(session.waiting_events(), 2);
 }
@@ -126,7 +127,7 @@ fn events_follow_each_other_and_states_do_not_wait_for_them() {
 #[test]
 fn packet_ids_of_an_old_connection_mean_nothing() {
     let mut session = session(None);
-    session.connected();
+    session.connected(Limits::none(Version::V311));
     take(&mut session);
     deliver(&mut session);
     session.accept(event("a", 1));
@@ -134,17 +135,17 @@ fn packet_ids_of_an_old_connection_mean_nothing() {
     session.sent(5);
     session.disconnected();
     assert_eq!(session.in_flight(), 0);
-    session.acknowledged(5);
-    session.connected();
+    session.acknowledged(5, None);
+    session.connected(Limits::none(Version::V311));
     assert_eq!(take(&mut session), ["status", "a/event"]);
-    session.acknowledged(5);
+    session.acknowledged(5, None);
     assert_eq!(session.waiting_events(), 1, "5 was the last connection's");
 }
 
 #[test]
 fn a_source_goes_offline_after_its_events() {
     let mut session = session(None);
-    session.connected();
+    session.connected(Limits::none(Version::V311));
     take(&mut session);
     deliver(&mut session);
     session.accept(event("a", 1));
@@ -165,7 +166,7 @@ fn a_source_goes_offline_after_its_events() {
 #[test]
 fn what_the_client_refuses_comes_again() {
     let mut session = session(Some(0));
-    session.connected();
+    session.connected(Limits::none(Version::V311));
     session.accept(event("a", 1));
     for expected in ["genred/n/status", "genred/n/status", "genred/n/status"] {
         assert_eq!(session.take().unwrap().topic, expected);
@@ -181,7 +182,7 @@ fn what_the_client_refuses_comes_again() {
 #[test]
 fn windows_give_way() {
     let mut session = session(Some(1));
-    session.connected();
+    session.connected(Limits::none(Version::V311));
     for patch in 0..2000 {
         session.accept(window(patch));
     }
@@ -198,7 +199,7 @@ fn windows_give_way() {
 #[test]
 fn unconfirmed_messages_leave_no_trace() {
     let mut session = session(Some(0));
-    session.connected();
+    session.connected(Limits::none(Version::V311));
     take(&mut session);
     deliver(&mut session);
     session.accept(window(1));
@@ -211,7 +212,7 @@ fn unconfirmed_messages_leave_no_trace() {
 #[test]
 fn a_message_that_is_too_large_is_left_out() {
     let mut session = session(None);
-    session.connected();
+    session.connected(Limits::none(Version::V311));
     take(&mut session);
     let mut huge = samples::info(1);
     huge.execution_provider_reason = "x".repeat(MAX_PAYLOAD).into();
@@ -223,7 +224,7 @@ fn a_message_that_is_too_large_is_left_out() {
 #[test]
 fn the_good_bye_is_sources_first() {
     let mut session = session(None);
-    session.connected();
+    session.connected(Limits::none(Version::V311));
     for message in [availability("b", true), state("a", 1), event("a", 1)] {
         session.accept(message);
     }
@@ -245,8 +246,8 @@ fn the_good_bye_is_sources_first() {
 #[test]
 fn statistics_tell_of_the_connection() {
     let mut session = session(None);
-    session.connected();
-    session.connected();
+    session.connected(Limits::none(Version::V311));
+    session.connected(Limits::none(Version::V311));
     take(&mut session);
     session.accept(event("a", 1));
     session.accept(Message::Stats(Arc::new(samples::stats())));
@@ -264,7 +265,7 @@ fn what_is_announced_comes_before_what_it_announces() {
     }
     let left = Predecessor { sources: vec!["old".into()], labels: Vec::new(), device: true, legacy: true };
     session.claimed(Topics::new("genred".into(), "n-2".into()), left);
-    session.connected();
+    session.connected(Limits::none(Version::V311));
     let topics: Vec<String> = std::iter::from_fn(|| session.take()).map(|p| p.topic).collect();
     let at = |topic: &str| {
         topics.iter().position(|found| found == topic).unwrap_or_else(|| panic!("{topic}: {topics:?}"))
@@ -284,7 +285,7 @@ fn what_is_announced_comes_before_what_it_announces() {
     assert!(order.is_sorted() && order[1] != order[2], "{topics:?}");
     deliver(&mut session);
     // What is done once is done; a birth is answered with what Home Assistant wants to know.
-    session.connected();
+    session.connected(Limits::none(Version::V311));
     let again = take(&mut session);
     assert!(!again.iter().any(|topic| topic.contains("old") || topic == legacy), "{again:?}");
     deliver(&mut session);
@@ -299,7 +300,7 @@ fn what_another_daemon_left_under_the_name_is_put_right() {
     let mut session = session(None);
     session.claimed(Topics::new("genred".into(), "n".into()), Predecessor::default());
     session.accept(Message::Info(Arc::new(samples::info(1))));
-    session.connected();
+    session.connected(Limits::none(Version::V311));
     take(&mut session);
     deliver(&mut session);
     session.overwritten_by(vec!["fm1".into(), "theirs".into()]);
@@ -319,7 +320,7 @@ fn refusals_are_answers_to_whoever_listens_now() {
     };
     let message = Message::Refusal { source: "a".into(), payload: Arc::new(refusal) };
     session.accept(message.clone());
-    session.connected();
+    session.connected(Limits::none(Version::V311));
     take(&mut session);
     session.accept(message);
     let reply = session.take().unwrap();

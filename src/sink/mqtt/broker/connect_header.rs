@@ -1,0 +1,166 @@
+//! The first bytes of a connection: the fixed header of a CONNECT and its protocol name and level
+//! (MQTT 3.1.1 and MQTT 5, §3.1.1 to §3.1.2.2). Pure, for bytes from anybody.
+
+use std::fmt;
+
+/// Packet type and flags of a CONNECT.
+const CONNECT: u8 = 0x10;
+
+/// No header is longer: type, four bytes of remaining length, a name of six bytes with its length, level.
+pub const LONGEST: usize = 1 + 4 + 2 + 6 + 1;
+
+/// Return code 1, "unacceptable protocol level" (MQTT 3.1.1 §3.2.2.3), which MQTT 3.1 has, too.
+const CONNACK_3: [u8; 4] = [0x20, 2, 0, 1];
+
+/// What the bytes are so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Header {
+    /// More bytes have to come.
+    Incomplete,
+    /// The library serves it, or refuses it with the code that the specification wants.
+    Served,
+    /// It is refused here.
+    Refused(Refusal),
+}
+
+/// Why a connection is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// MQTT 3.1: name `MQIsdp`.
+    Old,
+    /// The first bytes of TLS.
+    Tls,
+    /// A request of HTTP, such as that for a WebSocket.
+    Http,
+    /// Something else.
+    Garbage,
+    /// Nothing, or not enough, in time.
+    Silent,
+}
+
+impl Refusal {
+    /// The CONNACK that the client is sent, if it may understand one.
+    pub fn answer(self) -> Option<&'static [u8]> {
+        (self == Self::Old).then_some(&CONNACK_3)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Old => "the client speaks MQTT 3.1; set it to 3.1.1 or 5",
+            Self::Tls => "the client begins with TLS, which this broker does not speak; use `mqtt://`",
+            Self::Http => "the client speaks HTTP or WebSockets, which this broker does not; use `mqtt://`",
+            Self::Garbage => "the client does not speak MQTT",
+            Self::Silent => "the client did not send its CONNECT in time",
+        })
+    }
+}
+
+/// Reads what has arrived. Looks at no more than [`LONGEST`] bytes.
+pub fn read(bytes: &[u8]) -> Header {
+    let Some((&first, rest)) = bytes.split_first() else { return Header::Incomplete };
+    if first != CONNECT {
+        return Header::Refused(match first {
+            // A handshake record (RFC 8446 §5.1).
+            0x16 => Refusal::Tls,
+            b'A'..=b'Z' => Refusal::Http,
+            _ => Refusal::Garbage,
+        });
+    }
+    // The last byte of the remaining length, at most the fourth, has its highest bit clear.
+    let length = match rest.iter().take(4).position(|byte| byte & 0x80 == 0) {
+        Some(last) => last + 1,
+        None if rest.len() < 4 => return Header::Incomplete,
+        None => return Header::Refused(Refusal::Garbage),
+    };
+    let name = &rest[length..];
+    for (known, verdict) in
+        [(&b"\0\x04MQTT"[..], Header::Served), (b"\0\x06MQIsdp", Header::Refused(Refusal::Old))]
+    {
+        if name.starts_with(known) {
+            // The level follows; without it the library would wait for it.
+            return if name.len() > known.len() { verdict } else { Header::Incomplete };
+        }
+        if known.starts_with(name) {
+            return Header::Incomplete;
+        }
+    }
+    Header::Refused(Refusal::Garbage)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A CONNECT with `remaining` as its remaining length.
+    fn connect(remaining: &[u8], name: &[u8], level: u8) -> Vec<u8> {
+        let mut bytes = vec![CONNECT];
+        bytes.extend_from_slice(remaining);
+        bytes.extend_from_slice(&(name.len() as u16).to_be_bytes());
+        bytes.extend_from_slice(name);
+        bytes.extend_from_slice(&[level, 2, 0, 60, 0, 4, b'a', b'b', b'c', b'd']);
+        bytes
+    }
+
+    /// Lengths of one to four bytes, the names and levels of MQTT 3.1, 3.1.1 and 5, and every cut of each.
+    #[test]
+    fn every_cut_of_every_header() {
+        let lengths: [&[u8]; 4] = [&[16], &[0x80, 1], &[0x80, 0x80, 1], &[0xff, 0xff, 0xff, 0x7f]];
+        for remaining in lengths {
+            for (name, level, verdict) in [
+                (&b"MQTT"[..], 4, Header::Served),
+                (b"MQTT", 5, Header::Served),
+                // The library answers these by itself.
+                (b"MQTT", 6, Header::Served),
+                (b"MQIsdp", 3, Header::Refused(Refusal::Old)),
+            ] {
+                let bytes = connect(remaining, name, level);
+                let header = 1 + remaining.len() + 2 + name.len() + 1;
+                assert!(header <= LONGEST);
+                for cut in 0..bytes.len() {
+                    let expected = if cut < header { Header::Incomplete } else { verdict };
+                    assert_eq!(read(&bytes[..cut]), expected, "{cut} bytes of {bytes:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_mqtt_is_named() {
+        let cases: [(&[u8], Refusal); 7] = [
+            (b"\x16\x03\x01\x02\x00", Refusal::Tls),
+            (b"GET /mqtt HTTP/1.1\r\n", Refusal::Http),
+            (b"\x30\x05\x00\x01a12", Refusal::Garbage),
+            // More than four bytes of length.
+            (b"\x10\xff\xff\xff\xff\x7f", Refusal::Garbage),
+            (b"\x10\x10\x00\x04MQTX\x04", Refusal::Garbage),
+            (b"\x10\x10\x00\x05MQTT", Refusal::Garbage),
+            (b"\x1f\x10\x00\x04MQTT\x04", Refusal::Garbage),
+        ];
+        for (bytes, refusal) in cases {
+            assert_eq!(read(bytes), Header::Refused(refusal), "{bytes:?}");
+        }
+    }
+
+    proptest! {
+        /// A verdict stands whatever follows, and `LONGEST` bytes always give one.
+        #[test]
+        fn verdicts_are_final(bytes in proptest::collection::vec(any::<u8>(), 0..40), start in 0..3_usize) {
+            let heads: [&[u8]; 3] = [b"", b"\x10", b"\x10\x10\x00\x04MQ"];
+            let bytes = [heads[start], &bytes].concat();
+            let mut verdict = Header::Incomplete;
+            for cut in 0..=bytes.len() {
+                let found = read(&bytes[..cut]);
+                if verdict != Header::Incomplete {
+                    prop_assert_eq!(found, verdict);
+                }
+                verdict = found;
+            }
+            if bytes.len() >= LONGEST {
+                prop_assert_ne!(read(&bytes[..LONGEST]), Header::Incomplete);
+            }
+        }
+    }
+}

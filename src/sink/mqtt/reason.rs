@@ -1,0 +1,78 @@
+//! Reason codes of MQTT 5 (§2.4), in words.
+
+use std::fmt;
+
+/// A reason code of 0x80 or above: something was refused. MQTT 3.1.1 knows 0x80 alone, of subscriptions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Reason(pub u8);
+
+impl Reason {
+    /// No further reason.
+    pub const UNSPECIFIED: Self = Self(0x80);
+    /// The user lacks the right.
+    pub const NOT_AUTHORIZED: Self = Self(0x87);
+    /// Larger than the broker takes.
+    pub const PACKET_TOO_LARGE: Self = Self(0x95);
+
+    /// Whether the same message would be refused at any time.
+    pub fn is_lasting(self) -> bool {
+        // Topic name, packet size, payload format.
+        matches!(self.0, 0x90 | 0x95 | 0x99)
+    }
+
+    fn words(self) -> &'static str {
+        match self.0 {
+            0x80 => "no reason given",
+            0x81 => "malformed packet",
+            0x82 => "protocol error",
+            0x83 => "implementation limit",
+            0x84 => "unsupported protocol version",
+            0x85 => "client id not valid",
+            0x86 => "wrong user name or password",
+            0x87 => "not authorised",
+            0x88 => "server unavailable",
+            0x89 => "server busy",
+            0x8a => "banned",
+            0x8b => "server shutting down",
+            0x8c => "bad authentication method",
+            0x8d => "keep-alive timeout",
+            0x8e => "session taken over by another client with the same id",
+            0x8f => "topic filter not valid",
+            0x90 => "topic name not valid",
+            0x91 => "packet id in use",
+            0x93 => "receive maximum exceeded",
+            0x94 => "topic alias not valid",
+            0x95 => "packet too large",
+            0x96 => "message rate too high",
+            0x97 => "quota exceeded",
+            0x98 => "administrative action",
+            0x99 => "payload format not valid",
+            0x9a => "retained messages not supported",
+            0x9b => "quality of service not supported",
+            0x9c => "use another server",
+            0x9d => "server moved",
+            0x9e => "shared subscriptions not supported",
+            0x9f => "connection rate exceeded",
+            0xa0 => "maximum connect time exceeded",
+            0xa1 => "subscription ids not supported",
+            0xa2 => "wildcard subscriptions not supported",
+            _ => "unknown reason",
+        }
+    }
+
+    /// What helps where a message is refused for it.
+    pub fn cure(self) -> &'static str {
+        match self.0 {
+            0x80 | 0x87 => "allow this user to publish on the topic, in the broker's access list",
+            0x95 => "raise the broker's limit (mosquitto: `message_size_limit`, `max_packet_size`)",
+            0x96 | 0x97 => "raise the broker's quota for this client",
+            _ => "see the broker's log",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (0x{:02x})", self.words(), self.0)
+    }
+}
