@@ -244,12 +244,18 @@ fn closing_a_connection_to_pulseaudio_is_no_error() {
     if !isolated("closing_a_connection_to_pulseaudio_is_no_error") {
         return;
     }
-    let _server = Server::start();
+    let server = Server::start();
+    let _player = play(&server);
     let folder = tempfile::tempdir().unwrap();
     let uri = "device:pulseaudio:ci.monitor";
     let arguments = ["run", "--no-mqtt", "--output", "jsonl", uri];
-    let daemon = Daemon::start(genred(folder.path()).args(arguments));
-    daemon.wait_until("silence", || daemon.text().contains(r#""genre":"silence""#));
+    let mut command = genred(folder.path());
+    // The server's cookie is in the home of this process.
+    for name in ["HOME", "XDG_CONFIG_HOME"] {
+        command.env(name, std::env::var_os(name).unwrap());
+    }
+    let daemon = Daemon::start(command.args(arguments));
+    daemon.wait_until("audio", || daemon.text().contains(r#""kind":"state""#));
     daemon.signal(Signal::TERM);
     let ended = daemon.end();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);

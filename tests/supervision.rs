@@ -79,52 +79,56 @@ async fn each_source_says_how_it_is_and_why() {
 }
 
 /// Servers that send 128 kbit/s of MP3 at their rate, at half, and at a tenth of it; and programs that write as slowly.
-#[test]
-fn streams_slower_than_real_time_are_told_with_their_rate() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streams_slower_than_real_time_are_told_with_their_rate() {
     let folder = tempfile::tempdir().unwrap();
+    let broker = Mosquitto::start();
+    let heard = Subscriber::start(broker.port(), "genred/#", &[]).await;
     let song = encode(folder.path(), "song.mp3", 44_100, 2, &["-b:a", "128k", "-write_xing", "0"]);
     let sound = fs::read(song).unwrap();
     let rates = [("steady", 1.0), ("half", 0.5), ("tenth", 0.1)];
     let servers = rates.map(|(_, rate)| Faults::start(sound.clone(), (16_000.0 * rate) as usize));
-    let mut config = String::new();
+    let mut config = format!("node = 'studio1'\n[mqtt]\nurl = 'mqtt://127.0.0.1:{}'\n", broker.port());
     for ((name, rate), server) in rates.iter().zip(&servers) {
         let (url, tone) = (server.url(Fault::None), "sine=r=16000,volume=0.1");
         config += &format!(
             "[[source]]\nname = '{name}'\nuri = '{url}'\n\
-             [[source]]\nname = '{name} process'\nuri = 'process:'\ncommand = ['ffmpeg', '-v', 'error', '-readrate', \
+             [[source]]\nname = '{name}_process'\nuri = 'process:'\ncommand = ['ffmpeg', '-v', 'error', '-readrate', \
              '{rate}', '-f', 'lavfi', '-i', '{tone}', '-c:a', 'flac', '-flush_packets', '1', '-f', 'flac', '-']\n"
         );
     }
     fs::write(folder.path().join("genred.toml"), config).unwrap();
     let mut command = genred(folder.path());
-    let arguments = ["run", "-c", "genred.toml", "--no-mqtt", "--output", "jsonl"];
-    let daemon = Daemon::start(command.env("no_proxy", "127.0.0.1").args(arguments));
-    let slow = || -> Vec<Value> {
-        let lines = daemon.json().into_iter();
-        lines.filter(|line| line["event_type"] == "stream_slow_started").collect()
+    let daemon = Daemon::start(command.env("no_proxy", "127.0.0.1").args(["run", "-c", "genred.toml"]));
+    let sources =
+        rates.iter().flat_map(|(name, rate)| [(name.to_string(), *rate), (format!("{name}_process"), *rate)]);
+    let slow = |source: &str| -> Vec<f64> {
+        let topic = format!("genred/studio1/{source}/event");
+        let events = heard.received().into_iter().filter(|message| message.topic == topic);
+        let events = events.map(|message| serde_json::from_str::<Value>(&message.payload).unwrap());
+        let started = events.filter(|event| event["event_type"] == "stream_slow_started");
+        started.map(|event| event["rate"].as_f64().unwrap()).collect()
     };
-    daemon.wait_until("four sources are slow", || slow().len() >= 4);
-    // As long again, for those that must not be.
-    std::thread::sleep(Duration::from_secs(10));
+    daemon.wait_until("four sources are slow", || {
+        sources.clone().all(|(source, rate)| rate == 1.0 || !slow(&source).is_empty())
+    });
     daemon.signal(Signal::TERM);
+    // The last one, of the stop.
+    let last = heard.wait_for("genred/studio1/stats", |text| text.matches("\"slow\"").count() == 4).await;
+    let stats: Value = serde_json::from_str(&last.payload).unwrap();
     let ended = daemon.end();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    let last = ended.lines("stats", None).pop().unwrap();
-    for (name, rate) in rates {
-        for source in [name.to_owned(), format!("{name}_process")] {
-            let health = &last["sources"][&source];
-            let events = ended.lines("event", Some(&source));
-            let rates = events.iter().filter(|event| event["event_type"] == "stream_slow_started");
-            let rates: Vec<f64> = rates.map(|event| event["rate"].as_f64().unwrap()).collect();
-            if rate == 1.0 {
-                assert_eq!((&health["health"], rates), (&"healthy".into(), vec![]), "{source}: {health}");
-                continue;
-            }
-            assert_eq!(health["health"], "slow", "{source}: {health}");
-            assert!(health["health_reason"].as_str().unwrap().contains("times real time"), "{health}");
-            assert!(rates.len() == 1 && (rates[0] - rate).abs() < 0.1, "{source}: {rates:?}");
-            assert!(ended.stderr.contains(&format!("{:.2} times real time", rates[0])), "{}", ended.stderr);
+    for (source, rate) in sources {
+        let (stats, rates) = (&stats["sources"][&source], slow(&source));
+        if rate == 1.0 {
+            assert_eq!((&stats["health"], rates), (&"healthy".into(), vec![]), "{source}: {stats}");
+            continue;
         }
+        assert_eq!(stats["health"], "slow", "{source}: {stats}");
+        assert!(rates.len() == 1 && (rates[0] - rate).abs() < 0.1, "{source}: {rates:?}");
+        let reason = format!("audio arrives at {:.2} times real time", rates[0]);
+        assert_eq!(stats["health_reason"], reason.as_str(), "{source}: {stats}");
+        assert!(ended.stderr.contains(&reason), "{}", ended.stderr);
     }
 }
 
