@@ -46,7 +46,7 @@ def sounds():
     sound("ima.mov", "-c:a", "adpcm_ima_qt", "-movflags", "+faststart")
     sound("fragmented.mov", "-ar", "8000", "-c:a", "pcm_s16le", "-movflags", "frag_keyframe+empty_moov")
     sound("ts.ts", "-c:a", "aac", "-b:a", "32k")
-    sound("flac.flac", "-ac", "2")
+    flac_streams(sound("flac.flac", "-ac", "2"))
     sound("flac.oga", "-c:a", "flac", "-f", "ogg")
     mp3 = sound("mp3.mp3", "-b:a", "32k")
     sound("adts.aac", "-c:a", "aac", "-b:a", "32k", "-f", "adts")
@@ -58,6 +58,27 @@ def sounds():
     sound("fragmented.mp4", "-c:a", "aac", "-b:a", "32k", "-movflags", "frag_keyframe+empty_moov+default_base_moof")
     sound("opus.webm", "-c:a", "libopus", "-b:a", "16k", "-ar", "48000")
     put("decode", "damaged.mp3", mp3[:500] + b"\xff\xfb\x00garbage" * 8 + mp3[500:])
+
+
+def flac_streams(flac):
+    """Native FLAC that was joined in the middle, damaged, tagged, and begun again with other parameters."""
+    start = 4
+    while True:
+        last, length = flac[start] & 0x80, int.from_bytes(flac[start + 1 : start + 4], "big")
+        start += 4 + length
+        if last:
+            break
+    # Two frames are enough.
+    second = flac.index(b"\xff\xf8", start + 2)
+    end = flac.index(b"\xff\xf8", second + 2)
+    frames = flac[start:end]
+    cue_sheet = bytes(136) + b"\x80" + bytes(258) + b"\x01"
+    picture = b"\x06\0\1\0" + b"\xff" * 100
+    put("decode", "joined-flac", frames[40:])
+    put("decode", "blocks-flac", flac[:42] + b"\x05\0\1\x8c" + cue_sheet + picture + frames + b"TAG" + bytes(125))
+    put("decode", "damaged-flac", flac[:42] + frames[:1000] + b"fLaC\xff\xf8" + frames[1000:])
+    silence = bytes.fromhex("fff8c91800") + b"\xc2" + bytes(6)
+    put("decode", "chain-flac", b"fLaC\x80" + flac[5:42] + frames + b"fLaC\x80" + flac[5:42] + frames + silence)
 
 
 def cuts(*sizes):
@@ -78,6 +99,8 @@ def icy_streams():
     put("icy", "latin-1", head + cuts(9) + cuts() + audio + text(b"StreamTitle='Gr\xfcn';") + audio)
     put("icy", "quotes", head + cuts() + cuts(1) + audio + text("StreamTitle='It's over'; he said';") + audio)
     put("icy", "longest", head + cuts(255) + cuts() + audio + text(b"StreamTitle='" + b"x" * 4060 + b"';") + audio)
+    ad = "StreamTitle='A &#322; B';adw_ad='true';durationMilliseconds='30000';"
+    put("icy", "advertising", head + cuts() + cuts() + audio + text(ad) + audio + text('StreamTitle=\'A - text="B" x="M"\';'))
     put("icy", "cut-off", head + cuts() + cuts() + audio + b"\x05StreamTitle='A")
 
 
@@ -94,6 +117,16 @@ def playlists():
     put("playlist", "moved", pages((m3u, "https://other/dir/x.m3u", "//h:8000/1\n1\n"), ("text/html", "", "<html>")))
     put("playlist", "tree", pages(*[(m3u, "", "".join(f"/{n}\n" for n in range(1, 9)))] * 8))
     put("playlist", "hls", pages((m3u, "", "#EXTM3U\n#EXT-X-TARGETDURATION:10\n1.aac\n")))
+    put("playlist", "kodi", pages((m3u, "", "#EXTVLCOPT:http-user-agent=x\nhttp://a/1|User-Agent=B%20C&Referer=d\n"), stream))
+    asx = "<ASX><Entry><REF HREF='1'/><ref href=http://a/2?b&c=d></ENTRY><entryref href='mms://a/1'/></asx>"
+    put("playlist", "asx", pages(("video/x-ms-asf", "", asx), stream))
+    xspf = "<?xml version='1.0'?><playlist><trackList><track><location>&#49;</location></track></trackList></playlist>"
+    put("playlist", "xspf", pages(("application/xspf+xml", "http://b/x/", xspf), stream))
+    put("playlist", "smil", pages(("", "", "<?wpl?><smil><meta base='/1/'/><media src='1'/><media src=\"file:///a\"/></smil>")))
+    put("playlist", "reference", pages(("text/plain", "", "[Reference]\rRef1=http://a/1\rRef2=rtsp://u:hunter2@a/\r"), stream))
+    put("playlist", "manifest", pages(("", "", "<?xml version='1.0'?><!-- x --><MPD><BaseURL>1</BaseURL></MPD>")))
+    put("playlist", "feed", pages(("text/xml", "", "<rss><item><enclosure url='http://a/1.mp3'/></item></rss>")))
+    put("playlist", "utf-16", pages((m3u, "", "")).encode() + "\ufeff#EXTM3U\r\n/1\r\n".encode("utf-16-le") + b"\n----\n" + pages(stream).encode())
     put("playlist", "page", pages(("audio/mpeg", "", "\r\n <!DOCTYPE html>")))
 
 
@@ -151,6 +184,11 @@ def segments():
     tag = b"TIT2\0\0\0\x06\0\0\x03A - B"
     id3 = b"ID3\x04\0\0\0\0\0" + bytes([len(tag)]) + tag
     put("segments", "packed", pack(length(id3 + adts, False)))
+    # Cut within frames and packets; lengths that are multiples of four are followed by no reset.
+    mp3 = made("e.mp3", "-c:a", "libmp3lame", "-write_xing", "0", "-id3v2_version", "0")
+    halves = [id3 + mp3[:400], id3 + mp3[400:]]
+    put("segments", "cut-frames", pack(*[half + bytes(-len(half) % 4) for half in halves]))
+    put("segments", "cut-packets", pack(transport[:1000], transport[1000 : len(transport) // 4 * 4]))
 
 
 def heads():

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Sets up what the tests need and runs all of them: formatting, lints, the Rust tests (real brokers, a real
-# sound server, real music among them), the training code's tests, the demo, five rounds of chaos, and a real Home Assistant, which needs root.
+# sound server, real music among them), the training code's tests, the demo, five rounds of chaos,
+# real players, and a real Home Assistant, which needs root.
 # Arguments go to `cargo test`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -33,6 +34,9 @@ scripts/demo.sh --check --bin target/debug/genred --seconds 16
 
 step "chaos"
 scripts/test_slow.sh --rounds 5 --bin target/debug/genred
+
+step "players"
+scripts/test_players.sh --bin target/debug/genred
 
 step "Home Assistant"
 scripts/test_home_assistant.sh --bin target/debug/genred

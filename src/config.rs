@@ -281,9 +281,7 @@ fn node(configured: Option<String>) -> Result<(String, Option<String>), String> 
         return Err(format!("`node` is `{name}`; use letters, digits, `_` and `-`, without `__`"));
     }
     let node = topic_name(&name, "node");
-    let warning = format!(
-        "`node` is `{name}`; topics hold `{node}`, because brokers and Home Assistant take only letters, digits, `_` and `-`"
-    );
+    let warning = format!("`node` is `{name}`; topics hold `{node}`: letters, digits, `_` and `-` alone");
     Ok((node, Some(warning)))
 }
 

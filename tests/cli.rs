@@ -83,7 +83,7 @@ fn classify_answers_every_file_in_order() {
         ("good.wav", Ok(2)),
         ("missing.wav", Err("`missing.wav` does not exist; check the path")),
         ("tenth.wav", Ok(1)),
-        ("folder", Err("`folder` is a directory; name a sound file in it")),
+        ("folder", Err("`folder` holds no audio file")),
         ("mono.wav", Ok(2)),
         ("empty.wav", Err("`empty.wav` is empty (0 bytes)")),
         ("eight.wav", Ok(2)),
@@ -131,6 +131,62 @@ fn classify_answers_every_file_in_order() {
     assert_eq!(of("tenth.wav")["duration_s"], 0.1);
     assert_eq!(of("silence.wav")["duration_s"], 6.0);
     assert_eq!(lines[0], lines[12], "the same file twice gives two answers");
+}
+
+/// Folders are searched to their leaves, in order; what is no audio is counted, and what is broken is
+/// reported. Playlists stand for the files that they name.
+#[test]
+fn classify_takes_folders_and_playlists() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let album = folder.join("album");
+    fs::create_dir_all(album.join("cd 2")).unwrap();
+    let sound = signal(16_000, 1, 3.0);
+    for name in ["02.wav", "01.wav", "cd 2/03.wav", "noname"] {
+        write_wav(&album.join(name), 16_000, 1, &sound);
+    }
+    for name in ["Cover.JPG", "album.cue", "info.nfo", ".DS_Store", "._01.wav", "unknown", "list.m3u"] {
+        fs::write(album.join(name), "no audio").unwrap();
+    }
+    std::os::unix::fs::symlink(&album, album.join("cd 2/loop")).unwrap();
+    let files = |arguments: &[&str]| {
+        let ended = run(folder, &[&["classify", "--json"], arguments].concat());
+        let lines: Vec<String> = ended
+            .json()
+            .iter()
+            .map(|line| {
+                let error = line["error"].as_str().map_or("", |_| "!");
+                format!("{}{error}", line["file"].as_str().unwrap())
+            })
+            .collect();
+        (ended.code, lines, ended.stderr)
+    };
+    let (code, lines, stderr) = files(&["album"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert_eq!(lines, ["album/01.wav", "album/02.wav", "album/cd 2/03.wav", "album/noname"]);
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(stderr.starts_with("genred: skipped 7 files that are not audio ("), "{stderr}");
+    // A broken recording is one, and so is whatever is named itself.
+    fs::write(album.join("broken.flac"), "fLaC").unwrap();
+    let (code, lines, _) = files(&["album", "album/Cover.JPG"]);
+    assert_eq!(code, Some(1));
+    assert_eq!(lines[2..4], ["album/broken.flac!", "album/cd 2/03.wav"]);
+    assert_eq!(lines.last().unwrap(), "album/Cover.JPG!");
+    fs::write(
+        folder.join("list.m3u8"),
+        "\u{feff}#EXTM3U\r\n#EXTINF:3,A\r\nalbum\\cd 2\\03.wav\r\nhttp://h/x.mp3\r\ngone.wav\r\n",
+    )
+    .unwrap();
+    let xspf =
+        "<playlist><trackList><track><location>album/cd%202/03.wav</location></track></trackList></playlist>";
+    fs::write(folder.join("list.xspf"), xspf).unwrap();
+    let (code, lines, stderr) = files(&["list.m3u8", "list.xspf"]);
+    assert_eq!(code, Some(1));
+    assert_eq!(lines, ["album/cd 2/03.wav", "gone.wav!", "album/cd 2/03.wav"]);
+    assert!(stderr.contains("skipped 1 address in playlists"), "{stderr}");
+    let ended = run(folder, &["run", "--no-mqtt", "list.m3u8"]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("`list.m3u8` is a playlist, and a source is one file"), "{}", ended.stderr);
 }
 
 /// Without `--json`: a line for people on standard output, what is wrong on standard error.

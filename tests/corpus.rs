@@ -100,7 +100,7 @@ fn the_seeds_of_runs_change() {
 #[test]
 fn the_seeds_of_segments_hold_sound() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/segments");
-    for name in ["transport", "changes", "lost", "mp4", "packed", "described"] {
+    for name in ["transport", "changes", "lost", "mp4", "packed", "described", "cut-frames", "cut-packets"] {
         let found = targets::segments::unpack(&std::fs::read(folder.join(name)).unwrap());
         assert!(found.iter().all(Result::is_ok), "{name}: {found:?}");
         assert!(found.iter().flatten().any(|sound| !sound.is_empty()), "{name}");

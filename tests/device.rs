@@ -13,7 +13,9 @@ use genred::audio::{Block, SampleRate};
 use genred::source::capture::{Callback, Shared, ring, set_guard};
 use genred::source::{self, Pacing, Read, Source, SourceConfig, SourceError, Uri};
 use genred::thread::Stop;
+use rustix::process::Signal;
 use support::audio::{sine, write_wav};
+use support::daemon::{Daemon, genred};
 use support::pulse::{Player, Server, isolated};
 
 #[global_allocator]
@@ -235,6 +237,23 @@ fn survives_the_server(uri: &str) {
     let mut source = open(uri, &stop).unwrap_or_else(|error| panic!("{error}"));
     let (heard, rate) = listen(&mut *source, 0.5);
     assert!((frequency(&heard, rate) - HERTZ).abs() < 5.0);
+}
+
+#[test]
+fn closing_a_connection_to_pulseaudio_is_no_error() {
+    if !isolated("closing_a_connection_to_pulseaudio_is_no_error") {
+        return;
+    }
+    let _server = Server::start();
+    let folder = tempfile::tempdir().unwrap();
+    let uri = "device:pulseaudio:ci.monitor";
+    let arguments = ["run", "--no-mqtt", "--output", "jsonl", uri];
+    let daemon = Daemon::start(genred(folder.path()).args(arguments));
+    daemon.wait_until("silence", || daemon.text().contains(r#""genre":"silence""#));
+    daemon.signal(Signal::TERM);
+    let ended = daemon.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("ERROR"), "{}", ended.stderr);
 }
 
 #[test]

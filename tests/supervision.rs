@@ -6,12 +6,14 @@ mod support;
 use std::fs;
 use std::io::Write;
 use std::process::Stdio;
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
-use support::audio::{signal, write_wav};
+use support::audio::{encode, signal, write_wav};
 use support::broker::{Mosquitto, Subscriber, free_port};
 use support::daemon::{Daemon, genred};
+use support::faults::{Fault, Faults};
 
 /// One that plays, one that falls quiet, one whose server is away, one that cannot help being wrong: each has its own fate.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -74,4 +76,105 @@ async fn each_source_says_how_it_is_and_why() {
     for text in [&told, &ended.stdout, &ended.stderr] {
         assert!(!text.contains("hunter2"), "a password is shown: {text}");
     }
+}
+
+/// Servers that send 128 kbit/s of MP3 at their rate, at half, and at a tenth of it; and programs that write as slowly.
+#[test]
+fn streams_slower_than_real_time_are_told_with_their_rate() {
+    let folder = tempfile::tempdir().unwrap();
+    let song = encode(folder.path(), "song.mp3", 44_100, 2, &["-b:a", "128k", "-write_xing", "0"]);
+    let sound = fs::read(song).unwrap();
+    let rates = [("steady", 1.0), ("half", 0.5), ("tenth", 0.1)];
+    let servers = rates.map(|(_, rate)| Faults::start(sound.clone(), (16_000.0 * rate) as usize));
+    let mut config = String::new();
+    for ((name, rate), server) in rates.iter().zip(&servers) {
+        let (url, tone) = (server.url(Fault::None), "sine=r=16000,volume=0.1");
+        config += &format!(
+            "[[source]]\nname = '{name}'\nuri = '{url}'\n\
+             [[source]]\nname = '{name} process'\nuri = 'process:'\ncommand = ['ffmpeg', '-v', 'error', '-readrate', \
+             '{rate}', '-f', 'lavfi', '-i', '{tone}', '-c:a', 'flac', '-flush_packets', '1', '-f', 'flac', '-']\n"
+        );
+    }
+    fs::write(folder.path().join("genred.toml"), config).unwrap();
+    let mut command = genred(folder.path());
+    let arguments = ["run", "-c", "genred.toml", "--no-mqtt", "--output", "jsonl"];
+    let daemon = Daemon::start(command.env("no_proxy", "127.0.0.1").args(arguments));
+    let slow = || -> Vec<Value> {
+        let lines = daemon.json().into_iter();
+        lines.filter(|line| line["event_type"] == "stream_slow_started").collect()
+    };
+    daemon.wait_until("four sources are slow", || slow().len() >= 4);
+    // As long again, for those that must not be.
+    std::thread::sleep(Duration::from_secs(10));
+    daemon.signal(Signal::TERM);
+    let ended = daemon.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let last = ended.lines("stats", None).pop().unwrap();
+    for (name, rate) in rates {
+        for source in [name.to_owned(), format!("{name}_process")] {
+            let health = &last["sources"][&source];
+            let events = ended.lines("event", Some(&source));
+            let rates = events.iter().filter(|event| event["event_type"] == "stream_slow_started");
+            let rates: Vec<f64> = rates.map(|event| event["rate"].as_f64().unwrap()).collect();
+            if rate == 1.0 {
+                assert_eq!((&health["health"], rates), (&"healthy".into(), vec![]), "{source}: {health}");
+                continue;
+            }
+            assert_eq!(health["health"], "slow", "{source}: {health}");
+            assert!(health["health_reason"].as_str().unwrap().contains("times real time"), "{health}");
+            assert!(rates.len() == 1 && (rates[0] - rate).abs() < 0.1, "{source}: {rates:?}");
+            assert!(ended.stderr.contains(&format!("{:.2} times real time", rates[0])), "{}", ended.stderr);
+        }
+    }
+}
+
+/// Digital silence takes a hundred bytes per second, and is as good as any other audio.
+#[test]
+fn digital_silence_is_dead_air_in_every_codec() {
+    let folder = tempfile::tempdir().unwrap();
+    let codecs = [
+        ("flac", "flac", "flac"),
+        ("ogg-flac", "flac", "ogg"),
+        ("vorbis", "libvorbis", "ogg"),
+        ("opus", "libopus", "ogg"),
+        ("mp3", "libmp3lame", "mp3"),
+        ("wav", "pcm_s16le", "wav"),
+        ("adts", "aac", "adts"),
+        ("webm", "libopus", "webm"),
+        ("matroska-flac", "flac", "matroska"),
+    ];
+    let mut config = String::new();
+    for (name, codec, format) in codecs {
+        let noise = "anoisesrc=d=4:c=pink:a=0.3:r=48000,apad=pad_dur=60";
+        let soon = match format {
+            "ogg" => "'-page_duration', '200000', ",
+            "webm" | "matroska" => "'-cluster_time_limit', '200', ",
+            _ => "",
+        };
+        config += &format!(
+            "[[source]]\nname = '{name}'\nuri = 'process:'\ncommand = ['ffmpeg', '-v', 'error', '-re', '-f', 'lavfi', \
+             '-i', '{noise}', '-ac', '2', '-c:a', '{codec}', '-flush_packets', '1', {soon}'-f', '{format}', '-']\n"
+        );
+    }
+    fs::write(folder.path().join("genred.toml"), config).unwrap();
+    let arguments = ["run", "-c", "genred.toml", "--no-mqtt", "--output", "jsonl"];
+    let daemon = Daemon::start(genred(folder.path()).args(arguments));
+    let kinds = |source: &str| -> Vec<String> {
+        let events =
+            daemon.json().into_iter().filter(|line| line["kind"] == "event" && line["source"] == source);
+        events.map(|event| event["event_type"].as_str().unwrap().to_owned()).collect()
+    };
+    for (name, ..) in codecs {
+        let told = || kinds(name).iter().any(|kind| kind == "dead_air_started");
+        daemon.wait_until(&format!("dead air in {name}"), told);
+    }
+    // Longer than a source without audio waits until it is lost.
+    std::thread::sleep(Duration::from_secs(7));
+    for (name, ..) in codecs {
+        let last = kinds(name).into_iter().rfind(|kind| kind != "genre_changed");
+        assert_eq!(last.as_deref(), Some("dead_air_started"), "{name}: {:?}", kinds(name));
+    }
+    daemon.signal(Signal::TERM);
+    let ended = daemon.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
 }

@@ -5,7 +5,8 @@
 
 use genred::source::SourceError;
 use genred::source::http::doors;
-use genred::source::http::playlist::{Kind, entries, kind};
+use genred::source::http::playlist::entries;
+use genred::source::playlist::{Kind, kind};
 use url::Url;
 
 use super::cuts::split;

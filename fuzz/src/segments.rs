@@ -31,8 +31,10 @@ pub fn unpack(mut data: &[u8]) -> Vec<Result<Vec<u8>, Trouble>> {
             }
             bytes
         }));
-        if length % 4 == 2 {
-            unpacker.reset();
+        match length % 8 {
+            2 | 6 => unpacker.reset(),
+            4 => unpacker.announce_change(),
+            _ => {}
         }
     }
     all

@@ -17,7 +17,8 @@ DECK = "Tape Deck"
 
 STATES = ["speech", "silence", "noise", "uncertain", "lost"]
 EVENT_TYPES = """genre_changed dead_air_started dead_air_ended source_lost source_recovered off_format_started
-    off_format_ended talk_limit_started talk_limit_ended imbalance_started imbalance_ended events_dropped""".split()
+    off_format_ended talk_limit_started talk_limit_ended imbalance_started imbalance_ended stream_slow_started
+    stream_slow_ended events_dropped""".split()
 #: States of an entity that has no value.
 NOTHING = (None, "unavailable", "unknown")
 

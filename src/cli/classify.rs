@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
+use super::inputs::{Input, Inputs};
 use super::progress::Progress;
 use super::{HopArgs, ModelArgs};
 use crate::decision::{SilenceConfig, Verdict};
@@ -16,7 +17,8 @@ use crate::engine::offline::{self, FileVerdict};
 /// Classify whole files: one verdict a file, without smoothing.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Sound files
+    /// Audio files, folders of them (searched to their leaves; other files are skipped), and
+    /// playlists of them (M3U, PLS, XSPF, ASX)
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// One JSON object a file, with all windows and scores
@@ -36,12 +38,19 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let labels = model.head().labels().to_vec();
     let (model_name, head_name) = (model.bundle().manifest.name.clone(), model.head().name().clone());
     let silence = SilenceConfig::default();
-    let progress = Progress::new(args.files.len());
+    let inputs = Inputs::new(&args.files);
+    let progress = Progress::new(inputs.list.len());
     let mut stdout = std::io::stdout().lock();
     let mut failed = false;
-    for file in &args.files {
+    for input in &inputs.list {
+        let (Input::File(file) | Input::Failed(file, _)) = input;
         progress.begin(file);
-        let result = offline::classify(file, &mut model, args.hop.hop, &silence);
+        let result = match input {
+            Input::File(file) => {
+                offline::classify(file, &mut model, args.hop.hop, &silence).map_err(|error| error.to_string())
+            }
+            Input::Failed(_, what) => Err(what.clone()),
+        };
         failed |= result.is_err();
         progress.done(|| -> anyhow::Result<()> {
             match (&result, args.json) {
@@ -68,7 +77,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
                     )?;
                 }
                 (Err(error), true) => {
-                    let line = json!({ "file": file.display().to_string(), "error": error.to_string() });
+                    let line = json!({ "file": file.display().to_string(), "error": error });
                     writeln!(stdout, "{line}")?;
                 }
                 (Err(error), false) => super::say(error),
@@ -76,6 +85,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             Ok(())
         })?;
     }
+    drop(progress);
+    inputs.say_skipped();
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

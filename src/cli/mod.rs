@@ -8,6 +8,7 @@ mod embed;
 mod eval;
 mod eval_stream;
 mod features;
+mod inputs;
 mod progress;
 #[cfg(feature = "log")]
 mod report;
@@ -132,8 +133,10 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
 
 /// Logs go to standard error; `GENRED_LOG` takes tracing's filter directives.
 fn start_logging(level: &str) {
-    // What these report, our own messages say in the user's terms; rumqttd calls every client that goes away an error.
-    let default = format!("warn,genred={level},ort=error,rumqttc=off,rumqttd=off,symphonia=off");
+    // What these report, our own messages say in the user's terms. To rumqttd each client that leaves is an error, and
+    // so is to `pulseaudio` (of cpal) each connection that is closed as intended.
+    let default =
+        format!("warn,genred={level},ort=error,rumqttc=off,rumqttd=off,symphonia=off,pulseaudio=off");
     let filter = EnvFilter::try_from_env("GENRED_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let color =
         std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();

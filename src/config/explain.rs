@@ -44,6 +44,20 @@ const HOMES: &[(&str, &[&str])] = &[
     ("[log]", &["retention_days"]),
 ];
 
+/// Keys of other programs, with their names here.
+const ALIASES: &[(&[&str], &str)] = &[
+    (&["host", "port", "broker", "server", "address", "hostname"], "url"),
+    (&["user", "login"], "username"),
+    (&["pass", "pw"], "password"),
+    (&["topic", "base_topic", "topic_prefix"], "prefix"),
+    (&["url", "file", "path", "input", "device", "stream", "address"], "uri"),
+    (&["title", "label", "friendly_name"], "display_name"),
+    (&["id", "slug"], "name"),
+    (&["cmd", "exec", "program", "args"], "command"),
+    (&["genres", "genre"], "format"),
+    (&["client_id", "name", "id"], "node"),
+];
+
 /// The fault that serde reports in `error` about `document`.
 pub fn explain(document: &Document<'_>, error: &toml::de::Error) -> Fault {
     let message = error.message();
@@ -59,7 +73,7 @@ pub fn explain(document: &Document<'_>, error: &toml::de::Error) -> Fault {
     }
     let what = match (message.strip_prefix("invalid type: "), &found) {
         (Some(rest), Some((path, value))) => wrong_type(rest, path, value.get_ref()),
-        _ => None,
+        _ => message.strip_prefix("invalid value: ").and_then(|rest| out_of_range(rest, path)),
     };
     let what = what.unwrap_or_else(|| match path {
         "" => message.to_owned(),
@@ -70,13 +84,22 @@ pub fn explain(document: &Document<'_>, error: &toml::de::Error) -> Fault {
     Fault::at_line(line, what)
 }
 
-/// Refuses `[[mqtt]]` where `[mqtt]` is meant: serde would take the tables of the array for the
+/// Refuses `[source]` where `[[source]]` is meant, and `[[mqtt]]` where `[mqtt]` is: serde would take the tables of the array for the
 /// section's fields.
 ///
 /// # Errors
 /// The first such section.
 pub fn check_sections(document: &Document<'_>) -> Result<(), Fault> {
     document.each(&mut |path, offset, value| {
+        if path == "source" && !matches!(value.get_ref(), DeValue::Array(_)) {
+            return Err(Fault::at_line(
+                document.line_at(offset),
+                format!(
+                    "`source` must be an array of tables, not {}; write `[[source]]`, with two brackets, before each source",
+                    type_name(value.get_ref())
+                ),
+            ));
+        }
         let header = match path.split('.').collect::<Vec<_>>()[..] {
             [section @ ("model" | "decision" | "mqtt" | "log")] => section.to_owned(),
             ["source", _, section @ ("silence" | "dead_air" | "imbalance")] => format!("source.{section}"),
@@ -115,7 +138,7 @@ pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<
         .map(|name| (strsim::damerau_levenshtein(&typed, &name.to_lowercase()), name))
         .min()
         .filter(|(distance, name)| {
-            *distance <= 3.max(name.len() / 2) && *distance < typed.chars().count().max(3)
+            *distance <= 1 + typed.chars().count() / 4 || name.to_lowercase().starts_with(&typed)
         })
         .map(|(_, name)| name)
 }
@@ -133,7 +156,8 @@ fn unknown_key(rest: &str, path: &str) -> String {
     }
     let home =
         HOMES.iter().find(|(home, keys)| *home != section && keys.contains(&unknown)).map(|(home, _)| *home);
-    let close = nearest(unknown, known.iter().copied());
+    let alias = ALIASES.iter().find(|(names, key)| names.contains(&unknown) && known.contains(key));
+    let close = alias.map(|(_, key)| *key).or_else(|| nearest(unknown, known.iter().copied()));
     let cure = match (close, home) {
         // A key of another section that is spelt as this one.
         (Some(close), Some(home)) if !close.eq_ignore_ascii_case(unknown) => {
@@ -172,15 +196,7 @@ fn missing_key(rest: &str, path: &str) -> String {
 fn wrong_type(rest: &str, path: &str, value: &DeValue<'_>) -> Option<String> {
     let (_, expected) = rest.rsplit_once(", expected ")?;
     let (name, key) = (shown(path), last(path));
-    let found = match value {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) => "an integer",
-        DeValue::Float(_) => "a float",
-        DeValue::Boolean(_) => "a boolean",
-        DeValue::Datetime(_) => "a date-time",
-        DeValue::Array(_) => "an array",
-        DeValue::Table(_) => "a table",
-    };
+    let found = type_name(value);
     let is_integer = |text: &str| {
         text.starts_with(['u', 'i']) && text[1..].parse::<u32>().is_ok() || matches!(text, "usize" | "isize")
     };
@@ -197,6 +213,31 @@ fn wrong_type(rest: &str, path: &str, value: &DeValue<'_>) -> Option<String> {
     };
     let cure = cure.map_or_else(|| format!("write {expected}"), |cure| format!("write `{cure}`"));
     Some(format!("`{name}` must be {expected}, not {found}; {cure}"))
+}
+
+fn type_name(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date-time",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// `rest` is "integer `70000`, expected u16".
+fn out_of_range(rest: &str, path: &str) -> Option<String> {
+    let (value, expected) = rest.strip_prefix("integer `")?.split_once("`, expected ")?;
+    let most = match expected {
+        "u8" => u8::MAX.into(),
+        "u16" => u16::MAX.into(),
+        "u32" => u32::MAX.into(),
+        "usize" | "u64" => u64::MAX,
+        _ => return None,
+    };
+    Some(format!("`{}` is {value}, not 0 to {most}", shown(path)))
 }
 
 fn array_cure(path: &str, value: &DeValue<'_>) -> Option<String> {
@@ -221,7 +262,9 @@ fn array_cure(path: &str, value: &DeValue<'_>) -> Option<String> {
 
 fn number_cure(value: &DeValue<'_>) -> Option<String> {
     let text = value.as_str()?.trim().replace(',', ".");
-    text.parse::<f64>().is_ok().then_some(text)
+    // `5s`, `-60 LUFS`
+    let number = text.trim_end_matches(|c: char| c.is_alphabetic() || c == '%').trim_end();
+    number.parse::<f64>().is_ok().then(|| number.to_owned())
 }
 
 fn integer_cure(value: &DeValue<'_>) -> Option<String> {

@@ -13,6 +13,12 @@ pub fn explain(text: &str, error: &toml::de::Error) -> Fault {
     // A string that is not closed, or a value on the next line, is reported where the text ends or
     // a line later.
     let lines = [at, at.saturating_sub(1)].into_iter().filter(|number| *number > 0);
+    if message.contains("carriage return") {
+        return Fault::at_line(
+            at,
+            "a line ends with a carriage return alone; save the file with the line ends LF or CRLF",
+        );
+    }
     if message.contains("duplicate key") {
         return duplicate(text, at, span.start, message);
     }
@@ -62,6 +68,7 @@ fn habit(line: &str) -> Option<String> {
         .or_else(|| comment(trimmed))
         .or_else(|| header(trimmed))
         .or_else(|| other_format(trimmed))
+        .or_else(|| no_equals_sign(trimmed))
         .or_else(|| {
             let (key, value) = trimmed.split_once('=')?;
             key_with_spaces(key.trim()).or_else(|| bare_value(key.trim(), value.trim()))
@@ -85,7 +92,7 @@ fn odd_character(line: &str) -> Option<String> {
 }
 
 fn comment(line: &str) -> Option<String> {
-    let mark = ["//", ";", "--", "/*"].into_iter().find(|mark| line.starts_with(mark))?;
+    let mark = ["//", ";", "--", "/*"].into_iter().find(|mark| line.starts_with(mark) && line != "---")?;
     Some(format!("a comment begins with `#` in TOML, not with `{mark}`"))
 }
 
@@ -105,7 +112,7 @@ fn header(line: &str) -> Option<String> {
 
 /// YAML and JSON.
 fn other_format(line: &str) -> Option<String> {
-    if matches!(line, "{" | "}" | "---") {
+    if line.starts_with(['{', '}']) || line == "---" {
         return Some(
             "this is JSON or YAML; TOML has `key = value` on lines of their own, under `[section]`".into(),
         );
@@ -133,6 +140,22 @@ fn other_format(line: &str) -> Option<String> {
     })
 }
 
+/// `hop 1.0`, `hop := 1.0`
+fn no_equals_sign(line: &str) -> Option<String> {
+    let (key, value) = line.split_once([' ', '\t', ':'])?;
+    let value = value.trim().trim_start_matches([':', '=']).trim();
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let is_value = value.starts_with(['"', '\'', '['])
+        || value.parse::<f64>().is_ok()
+        || matches!(value, "true" | "false");
+    let is_assigned = line.contains('=') && !line.contains(":=") && !line.contains("==");
+    let is_fault = key.chars().all(plain) && !key.is_empty() && is_value && !is_assigned;
+    is_fault.then(|| match may_hold_secret(line) {
+        true => format!("write `{key} = …`"),
+        false => format!("write `{key} = {value}`"),
+    })
+}
+
 fn key_with_spaces(key: &str) -> Option<String> {
     let words: Vec<&str> = key.split_whitespace().collect();
     let plain = |word: &&str| word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
@@ -155,6 +178,16 @@ fn bare_value(key: &str, value: &str) -> Option<String> {
         }
         _ => value,
     };
+    if let Some(cure) = array_of_words(key, value) {
+        return Some(cure);
+    }
+    // `5s`, `1.0 seconds`, `30%`
+    let unit = advice.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+'));
+    let number = advice[..advice.len() - unit.len()].trim();
+    let is_unit = |c: char| c.is_alphabetic() || matches!(c, '%' | ' ' | ',');
+    if number.parse::<f64>().is_ok() && !unit.trim().is_empty() && unit.chars().all(is_unit) {
+        return Some(format!("write the number alone: `{key} = {number}`"));
+    }
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = advice.trim_start_matches(['+', '-']);
     let sign = if advice.starts_with('-') { "-" } else { "" };
@@ -188,6 +221,20 @@ fn bare_value(key: &str, value: &str) -> Option<String> {
         });
     }
     None
+}
+
+/// `[rock, pop]`, `("rock")`
+fn array_of_words(key: &str, value: &str) -> Option<String> {
+    let inside = value.strip_prefix(['[', '('])?.strip_suffix([']', ')'])?;
+    let words: Vec<String> = inside
+        .split(',')
+        .map(|word| word.trim().trim_matches(['"', '\'']))
+        .filter(|word| !word.is_empty())
+        .map(|word| format!("{word:?}"))
+        .collect();
+    let is_plain =
+        inside.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | ',' | '"' | '\'' | '_' | '-'));
+    (is_plain && !words.is_empty()).then(|| format!("write `{key} = [{}]`", words.join(", ")))
 }
 
 #[cfg(test)]
@@ -227,6 +274,17 @@ mod tests {
         check("lost after = 5", "a key has no spaces; write `lost_after`");
         check("state_dir = \"C:\\genred\"", "put the text in single quotes");
         check("embedded_port = 01883", "write `embedded_port = 1883`");
+        check("[[source]]\nformat = [rock, pop]", "line 2: write `format = [\"rock\", \"pop\"]`");
+        check("[[source]]\nformat = ('rock')", "line 2: write `format = [\"rock\"]`");
+        check("lost_after = 5s", "write the number alone: `lost_after = 5`");
+        check("hop = 1.0 seconds", "write the number alone: `hop = 1.0`");
+        check("hop = 1.0,", "write the number alone: `hop = 1.0`");
+        check("hop 1.0", "line 1: write `hop = 1.0`");
+        check("hop := 1.0", "line 1: write `hop = 1.0`");
+        check("hop == 1", "line 1: ");
+        check("---\nnode: x", "line 1: this is JSON or YAML");
+        check("{\"node\": \"x\"}", "line 1: this is JSON or YAML");
+        check("node = 'x'\rhop = 1.0\r", "save the file with the line ends LF or CRLF");
         check("hop = ", "line 1: column");
         check("hop = 1.0\nnode = 'a'\nhop = 2.0", "line 3: `hop` is there twice (line 1 has it, too)");
         check("[mqtt]\n[log]\n[mqtt]", "line 3: `mqtt` is there twice (line 1 has it, too)");

@@ -248,12 +248,19 @@ fn what_is_meant_is_told_in_toml() {
     for (text, expected) in [
         (
             "hop = 1.0\n[source]\nuri = '-'",
-            "line 2: `source` must be an array, not a table; write `[[source]]`",
+            "line 2: `source` must be an array of tables, not a table; write `[[source]]`",
         ),
         (
             "[[source]]\nuri = '-'\nformat = 'rock'",
             "line 3: `format` must be an array, not a string; write `format = [\"rock\"]`",
         ),
+        (
+            "[source.silence]\nafter = 1",
+            "line 1: `source` must be an array of tables, not a table; write `[[source]]`",
+        ),
+        ("[mqtt]\nembedded_port = 70000", "line 2: `mqtt.embedded_port` is 70000, not 0 to 65535"),
+        ("[mqtt]\nhost = 'x'", "line 2: unknown key `host` in `[mqtt]`; did you mean `url`?"),
+        ("[[source]]\nuri = '-'\nlost_after = '5s'", "write `lost_after = 5`"),
         ("[[source]]\nuri = '-'\nformat = 'rock, pop'", "write `format = [\"rock\", \"pop\"]`"),
         (
             "[model]\nexecution_providers = 'cpu'",

@@ -169,6 +169,13 @@ pub enum Change {
     },
     /// Both are there again, or neither is.
     ImbalanceEnded,
+    /// Audio arrives slower than real time.
+    SlowStarted {
+        /// Seconds of audio per second.
+        rate: f32,
+    },
+    /// It arrives in real time again, or not at all.
+    SlowEnded,
 }
 
 impl fmt::Display for Change {
@@ -188,6 +195,8 @@ impl fmt::Display for Change {
                 write!(f, "the {} channel is missing ({balance_db:+.0} dB)", quiet.as_str())
             }
             Self::ImbalanceEnded => f.write_str("both channels are alike again"),
+            Self::SlowStarted { rate } => write!(f, "slow stream: {rate:.2} times real time"),
+            Self::SlowEnded => f.write_str("slow stream ended"),
         }
     }
 }

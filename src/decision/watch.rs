@@ -52,6 +52,8 @@ pub struct Watch {
     talk: VecDeque<(f64, f64)>,
     too_much: bool,
     balance: Balance,
+    /// Whether audio arrives slower than real time.
+    slow: bool,
 }
 
 impl Watch {
@@ -81,6 +83,7 @@ impl Watch {
             talk: VecDeque::new(),
             too_much: false,
             balance: Balance::new(&config.imbalance),
+            slow: false,
         })
     }
 
@@ -95,6 +98,15 @@ impl Watch {
         changes
     }
 
+    /// Takes note of the rate of a stream that is slower than real time; `None` for one that is not.
+    pub fn set_slow(&mut self, rate: Option<f32>) -> Option<Change> {
+        match (std::mem::replace(&mut self.slow, rate.is_some()), rate) {
+            (false, Some(rate)) => Some(Change::SlowStarted { rate }),
+            (true, None) => Some(Change::SlowEnded),
+            _ => None,
+        }
+    }
+
     /// Nothing is heard any more: what was raised ends.
     pub fn lose(&mut self) -> Vec<Change> {
         self.last = None;
@@ -104,6 +116,7 @@ impl Watch {
             std::mem::take(&mut self.off).then_some(Change::OffFormatEnded),
             std::mem::take(&mut self.too_much).then_some(Change::TalkLimitEnded),
             self.balance.lose(),
+            self.set_slow(None),
         ];
         ends.into_iter().flatten().collect()
     }

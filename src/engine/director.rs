@@ -11,6 +11,7 @@ use super::control::{Dials, Refused, Settings};
 use super::fanout::Fanout;
 use super::feature::Note;
 use super::infer::Judged;
+use super::pace::Pace;
 use super::supervisor::Health;
 use super::trace;
 use super::usage::Usage;
@@ -305,6 +306,16 @@ impl Director {
                 self.publish_changes(index, changes, now, None);
                 self.fanout.send(Message::Availability { source: name, online: false });
             }
+            Note::Pace(_) if self.desks[index].fixed.settings.paused => {}
+            Note::Pace(pace) => {
+                let (desk, slow) = (&mut self.desks[index], pace.slow());
+                (desk.health, desk.health_reason) = match slow {
+                    Some(rate) => (Health::Slow, Some(Pace::reason(rate).into())),
+                    None => (Health::Healthy, None),
+                };
+                let changes = desk.fixed.watch.set_slow(slow).into_iter().collect();
+                self.publish_changes(index, changes, now, None);
+            }
             Note::Title(title) => {
                 if let Some(title) = &title {
                     tracing::info!(source = &*name, "title: {title}");
@@ -568,6 +579,8 @@ fn event_kind(change: Change) -> payload::EventKind {
             payload::EventKind::ImbalanceStarted { quiet: quiet.as_str(), balance_db }
         }
         Change::ImbalanceEnded => payload::EventKind::ImbalanceEnded,
+        Change::SlowStarted { rate } => payload::EventKind::StreamSlowStarted { rate },
+        Change::SlowEnded => payload::EventKind::StreamSlowEnded,
     }
 }
 

@@ -10,6 +10,7 @@ use super::EngineError;
 use super::admission::Admission;
 use super::batcher::Inlet;
 use super::control::Dials;
+use super::pace::{Pace, PaceMonitor};
 use super::supervisor::{Health, Next, Quiet, Supervisor};
 use crate::audio::{Block, Patch, SourceId, Span};
 use crate::dsp::{FrontEnd, LogMelParams, PatchParams, PatchView};
@@ -51,7 +52,7 @@ pub struct Parcel {
 }
 
 /// What happened to a source.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Note {
     /// Audio arrives: for the first time, or again.
     Arriving,
@@ -62,6 +63,8 @@ pub enum Note {
         /// Why, for people.
         reason: Arc<str>,
     },
+    /// Audio arrives slower than real time, or no longer so.
+    Pace(Pace),
     /// What is being played, as the stream says; nothing, where it says nothing any more.
     Title(Option<Arc<str>>),
     /// It was finite, and has ended.
@@ -246,6 +249,7 @@ impl Feature {
         // A source that is opened anew counts from 0 again; its own time goes on, by the clock.
         let offset = course.heard.map_or(0.0, |(seconds, at)| seconds + at.elapsed().as_secs_f64());
         let mut first = true;
+        let mut pace = PaceMonitor::default();
         loop {
             let admitted = !course.paused && (!self.is_live() || self.admission.admits(self.id));
             let read = if admitted { source.read(&mut block) } else { source.skip(&mut block) };
@@ -270,8 +274,10 @@ impl Feature {
                     course.heard = Some((block.rate.seconds(block.span.end), arrived));
                     block.gap |= self.look_at_dials(course);
                     if course.paused {
+                        pace.reset();
                         continue;
                     }
+                    self.watch_pace(&mut pace, &block, source.waited(), arrived);
                     if block.interleaved.is_empty() {
                         self.skip(course, block.rate.seconds(block.span.len()));
                         self.count(course, source, xruns);
@@ -293,8 +299,13 @@ impl Feature {
                 Read::Idle => match supervisor.waits(arrived) {
                     Quiet::Waits => {}
                     Quiet::Stalled(quiet) => {
+                        pace.reset();
                         self.flush(course);
-                        let reason = format!("no sound for {:.1} s", quiet.as_secs_f64());
+                        let mut reason = format!("no sound for {:.1} s", quiet.as_secs_f64());
+                        if let Some(trouble) = source.trouble() {
+                            reason.push_str(": ");
+                            reason.push_str(&trouble);
+                        }
                         tracing::warn!(
                             source = self.config.name,
                             health = Health::Stalled.as_str(),
@@ -331,6 +342,22 @@ impl Feature {
             }
             self.count(course, source, xruns);
         }
+    }
+
+    /// Reports a live source that becomes slower than real time, or is no longer.
+    fn watch_pace(&self, pace: &mut PaceMonitor, block: &Block, waited: Duration, now: Instant) {
+        if self.config.start.is_some() {
+            return;
+        }
+        let Some(change) = pace.hears(now, block.rate.seconds(block.span.len()), waited) else { return };
+        let source = &self.config.name;
+        match change {
+            Pace::Slow { rate } => {
+                tracing::warn!(source, health = Health::Slow.as_str(), "{}", Pace::reason(rate));
+            }
+            Pace::Steady => tracing::info!(source, "audio arrives in real time again"),
+        }
+        self.note(Note::Pace(change));
     }
 
     /// Tells of another title than the one told last.

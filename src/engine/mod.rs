@@ -11,6 +11,7 @@ mod keep;
 mod notify;
 pub mod offline;
 #[cfg(feature = "mqtt")]
+mod pace;
 mod publish;
 mod sinks;
 mod supervisor;

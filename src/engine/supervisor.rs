@@ -27,6 +27,8 @@ pub enum Health {
     Starting,
     /// Sound arrives.
     Healthy,
+    /// Sound arrives slower than real time.
+    Slow,
     /// No sound arrives, and it is waited for.
     Stalled,
     /// It will be opened anew, after a pause.
@@ -41,6 +43,7 @@ impl Health {
         match self {
             Self::Starting => "starting",
             Self::Healthy => "healthy",
+            Self::Slow => "slow",
             Self::Stalled => "stalled",
             Self::Recovering => "recovering",
             Self::Failed => "failed",

@@ -17,7 +17,7 @@ use crate::decision::{DecisionConfig, SilenceConfig};
 pub const STATES: [&str; 5] = ["speech", "silence", "noise", "uncertain", "lost"];
 
 /// Every `event_type`; Home Assistant wants to know them beforehand.
-pub const EVENT_TYPES: [&str; 12] = [
+pub const EVENT_TYPES: [&str; 14] = [
     "genre_changed",
     "dead_air_started",
     "dead_air_ended",
@@ -29,6 +29,8 @@ pub const EVENT_TYPES: [&str; 12] = [
     "talk_limit_ended",
     "imbalance_started",
     "imbalance_ended",
+    "stream_slow_started",
+    "stream_slow_ended",
     "events_dropped",
 ];
 
@@ -152,6 +154,14 @@ pub enum EventKind {
     },
     /// It is there again.
     ImbalanceEnded,
+    /// Audio arrives slower than real time: players stutter.
+    StreamSlowStarted {
+        /// Seconds of audio per second.
+        #[serde(serialize_with = "to_2_places")]
+        rate: f32,
+    },
+    /// It arrives in real time again, or not at all.
+    StreamSlowEnded,
     /// Events were lost: too many waited, or what they were kept in was damaged.
     EventsDropped {
         /// How many; `null` where nobody knows.
@@ -318,7 +328,7 @@ pub struct MqttStats {
 pub struct SourceStats {
     /// Published state.
     pub state: &'static str,
-    /// `starting`, `healthy`, `stalled`, `recovering` or `failed`.
+    /// `starting`, `healthy`, `slow`, `stalled`, `recovering` or `failed`.
     pub health: &'static str,
     /// Why, for people; `null` where it is healthy.
     pub health_reason: Option<Arc<str>>,
@@ -463,6 +473,8 @@ mod tests {
             EventKind::TalkLimitEnded,
             EventKind::ImbalanceStarted { quiet: "right", balance_db: 31.259 },
             EventKind::ImbalanceEnded,
+            EventKind::StreamSlowStarted { rate: 0.4961 },
+            EventKind::StreamSlowEnded,
             EventKind::EventsDropped { count: Some(17) },
         ];
         let sent = |name: &&str| {
@@ -484,6 +496,8 @@ mod tests {
 {"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"talk_limit_ended"}
 {"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"imbalance_started","quiet":"right","balance_db":31.26}
 {"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"imbalance_ended"}
+{"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"stream_slow_started","rate":0.5}
+{"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"stream_slow_ended"}
 {"run":"0f1e2d3c","seq":2,"ts":"2026-11-03T14:01:59.000Z","event_type":"events_dropped","count":17}
 "#);
     }

@@ -151,6 +151,10 @@ impl<W> TextSink<W> {
                 ("33", '!', format!("{quiet} channel missing ({balance_db:+.0} dB)"))
             }
             EventKind::ImbalanceEnded => ("32", '✓', "both channels again".to_owned()),
+            EventKind::StreamSlowStarted { rate } => {
+                ("1;33", '!', format!("stream is slow ({rate:.2} times real time)"))
+            }
+            EventKind::StreamSlowEnded => ("32", '✓', "stream is no longer slow".to_owned()),
             EventKind::EventsDropped { count } => {
                 let count = count.map_or("some".to_owned(), |count| count.to_string());
                 ("1;31", '!', format!("{count} changes dropped"))

@@ -51,7 +51,8 @@ impl Address {
     pub fn label(&self) -> &str {
         let rest = self.0.split_once("://").map_or(&*self.0, |(_, rest)| rest);
         let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-        let path = &path[..path.find(['?', '#']).unwrap_or(path.len())];
+        // What follows a bar are request fields, as Kodi writes them.
+        let path = &path[..path.find(['?', '#', '|']).unwrap_or(path.len())];
         let last = path.rsplit('/').find(|part| !part.is_empty()).unwrap_or_default();
         let stem = last.rsplit_once('.').map_or(last, |(stem, _)| stem);
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
@@ -179,6 +180,7 @@ mod tests {
     fn labels_come_from_path_or_host() {
         let check = |text: &str, label: &str| assert_eq!(Address::parse(text).unwrap().label(), label);
         check("http://me:pw@radio.example/a/jazz.mp3?token=x", "jazz");
+        check("http://radio.example/jazz.mp3|User-Agent=Player/1.0", "jazz");
         check("http://radio.example", "radio.example");
         check("http://me:pw@radio.example:8000/;?x=y", "radio.example:8000");
     }

@@ -7,13 +7,19 @@ use crate::audio::Block;
 /// Live sources take the time anew after this long: sound cards drift by seconds a day.
 const RENEW: Duration = Duration::from_secs(60);
 
+/// By how much the time of a live source may be ahead of the clock, as it is where a backlog arrives at once.
+const AHEAD: Duration = Duration::from_millis(250);
+
+/// By how much it may be behind, as it is where audio arrives slower than real time.
+const BEHIND: Duration = Duration::from_secs(2);
+
 /// Gives blocks their anchors.
 #[derive(Debug)]
 pub(super) enum Clock {
     /// The recording began at this time; later anchors follow from the sample count.
     Recorded { start: jiff::Timestamp, begun: bool },
-    /// Sound that happens now; when the time was last taken.
-    Live { taken: Option<Instant> },
+    /// Sound that happens now: when the time was last taken, and when sample 0 sounded by it.
+    Live { taken: Option<(Instant, Option<Instant>)> },
 }
 
 impl Clock {
@@ -42,9 +48,18 @@ impl Clock {
                 due.then(|| shifted(*start, block.rate.seconds(block.span.start)))
             }
             Self::Live { taken } => {
-                let due = block.gap || taken.is_none_or(|taken| taken.elapsed() >= RENEW);
+                let (now, end) =
+                    (Instant::now(), Duration::from_secs_f64(block.rate.seconds(block.span.end)));
+                // When the end of the block would have sounded, were it just taken, and as the last one says.
+                let passed = age.saturating_sub(length(block));
+                let is_off = |zero: Option<Instant>| {
+                    let sounded = zero.map(|zero| zero + end + passed);
+                    sounded.is_some_and(|at| at > now + AHEAD || at + BEHIND < now)
+                };
+                let due = block.gap
+                    || taken.is_none_or(|(at, zero)| now.duration_since(at) >= RENEW || is_off(zero));
                 due.then(|| {
-                    *taken = Some(Instant::now());
+                    *taken = Some((now, now.checked_sub(end + passed)));
                     shifted(jiff::Timestamp::now(), -age.as_secs_f64())
                 })
             }
@@ -102,5 +117,10 @@ mod tests {
         assert!(anchor(&mut clock, block(30, true)).is_some());
         clock.renew();
         assert!(anchor(&mut clock, block(40, false)).is_some());
+        // A backlog arrives at once; audio arrives late.
+        assert_eq!(anchor(&mut clock, block(200, false)), None);
+        assert!(anchor(&mut clock, block(400, false)).is_some());
+        std::thread::sleep(Duration::from_millis(2050));
+        assert!(anchor(&mut clock, block(410, false)).is_some());
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Address, device_hint};
+use super::{Address, device_hint, process_hint, redact};
 use crate::audio::SampleRate;
 
 /// One source, validated.
@@ -138,6 +138,9 @@ impl Uri {
                 _ => Ok(Self::File(text.into())),
             };
         };
+        if let Some(error) = spoken_by_others(text, scheme, rest) {
+            return Err(error);
+        }
         match scheme {
             "device" => match device_hint::of_device(rest, &HOSTS) {
                 Some(hint) => Err(UriError(hint)),
@@ -155,11 +158,42 @@ impl Uri {
             _ if scheme.contains(['/', '.']) || std::path::Path::new(text).exists() => {
                 Ok(Self::File(text.into()))
             }
-            _ => Err(UriError(device_hint::of_scheme(scheme, rest).unwrap_or_else(|| format!(
-                "`{text}` has an unknown scheme `{scheme}:`; known are `file:`, `device:`, `stdin:`, `http:`, `https:` and `process:` (write `./{text}` for a file of that name)"
-            )))),
+            _ => Err(UriError(
+                device_hint::of_scheme(scheme, rest).unwrap_or_else(|| unknown_scheme(scheme, text)),
+            )),
         }
     }
+}
+
+fn unknown_scheme(scheme: &str, text: &str) -> String {
+    let shown = redact(text);
+    format!(
+        "`{shown}` has an unknown scheme `{scheme}:`; known are `file:`, `device:`, `stdin:`, `http:`, `https:` and `process:` (write `./{shown}` for a file of that name)"
+    )
+}
+
+/// Schemes of network streams that ffmpeg opens, and this program does not.
+const STREAMING: [&str; 18] = [
+    "rtsp", "rtsps", "rtmp", "rtmps", "rtmpe", "rtmpt", "rtp", "srtp", "udp", "udplite", "tcp", "srt",
+    "rist", "mms", "mmsh", "mmst", "ftp", "sftp",
+];
+
+/// Schemes that some directories of radios write for `http`.
+const AS_HTTP: [&str; 3] = ["icy", "icyx", "shout"];
+
+/// Advice for addresses of other network protocols.
+fn spoken_by_others(text: &str, scheme: &str, rest: &str) -> Option<UriError> {
+    let is_one_of = |known: &[&str]| known.iter().any(|known| known.eq_ignore_ascii_case(scheme));
+    let address = rest.strip_prefix("//")?;
+    let shown = redact(text);
+    if is_one_of(&AS_HTTP) {
+        let shown = redact(&format!("http://{address}"));
+        return Some(UriError(format!("`{scheme}:` is a name for HTTP; write `{shown}`")));
+    }
+    is_one_of(&STREAMING).then(|| {
+        let hint = process_hint(&shown);
+        UriError(format!("`{shown}` is read by no source of this program; {hint}"))
+    })
 }
 
 fn parse_device(rest: &str) -> Uri {
@@ -192,6 +226,11 @@ fn parse_pcm(scheme: &str, text: &str, rest: &str) -> Result<Option<PcmFormat>, 
         return Ok(None);
     }
     let query = rest.strip_prefix('?').ok_or_else(|| {
+        if scheme == "process" {
+            return UriError(
+                "a program stands in `command`, not in `uri`; write `uri = \"process:\"` and `command = [\"PROGRAM\", \"ARGUMENT\", …]`".into(),
+            );
+        }
         UriError(format!(
             "`{text}`: parameters start with `?`, as in `{scheme}:?format=s16le&rate=16000&channels=1`"
         ))
@@ -301,7 +340,17 @@ mod tests {
         check("stdin:?format=s16le&rate=16000&channels=0", "channels `0` is not");
         check("stdin:?codec=x", "unknown parameter `codec`");
         check("gopher:x", "unknown scheme `gopher:`");
+        check(
+            "rtsp://me:secret@a/b",
+            "`rtsp://a/b` is read by no source of this program; use `uri = \"process:\"`",
+        );
+        check("SRT://a:9000?mode=caller", "\"-i\", \"SRT://a:9000?mode=caller\"");
+        check("mms://a/b", "`command = [\"ffmpeg\"");
+        check("icy://a:8000/b", "write `http://a:8000/b`");
+        check("http://a/b|User-Agent=c", "http://a/b|User-Agent=c");
         check("process:", "process:");
+        check("process:ffmpeg -i x", "a program stands in `command`");
+        check("rtsp://me:secret@h/x", "`rtsp://h/x` has the scheme `rtsp:`, which ffmpeg can read");
         check("process:?format=s16le&rate=16000&channels=2", "process:?format=s16le&rate=16000&channels=2");
         check("http://a/b", "http://a/b");
         check("HTTPS://me:secret@a:8443/b?token=x&c=d", "https://a:8443/b?token=***&c=d");

@@ -4,11 +4,12 @@
 //! decoder that panics ends its stream only, and absurd parameters are refused.
 
 mod aac;
-mod adts;
+pub(super) mod adts;
 mod ahead;
 mod bits;
 mod codec_names;
 mod edits;
+mod flac;
 mod fragments;
 mod mpeg;
 mod named;
@@ -31,6 +32,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use symphonia::core::codecs::audio::well_known::CODEC_ID_FLAC;
 use symphonia::core::errors::{Error, Result as Decoded};
 use symphonia::core::formats::FormatReader;
 use symphonia::core::io::{MediaSourceStream, ReadOnlySource};
@@ -44,8 +46,6 @@ use crate::thread::Stop;
 #[cfg(feature = "net")]
 pub(super) use aac::core_config;
 #[cfg(feature = "net")]
-pub(super) use adts::HEAD as ADTS_HEAD;
-#[cfg(feature = "net")]
 pub use adts::Runs;
 use ahead::Ahead;
 use mpeg::MpegReader;
@@ -57,9 +57,9 @@ use watched::Watched;
 
 /// What people are told can be read.
 const KNOWN: &str = if cfg!(feature = "opus") {
-    "known are wav, flac, mp1, mp2, mp3, ogg (vorbis, opus, flac), m4a, matroska and aac (LC), aiff, au, caf, w64"
+    "known are wav, aiff, au, caf, w64, flac, mp1, mp2, mp3, ogg (vorbis, opus, flac), m4a, mov, matroska and aac (LC)"
 } else {
-    "known are wav, flac, mp1, mp2, mp3, ogg (vorbis, flac), m4a, matroska and aac (LC), aiff, au, caf, w64"
+    "known are wav, aiff, au, caf, w64, flac, mp1, mp2, mp3, ogg (vorbis, flac), m4a, mov, matroska and aac (LC)"
 };
 
 /// Blocks are this long, in seconds: short enough for pacing, long enough to be cheap.
@@ -194,7 +194,7 @@ impl Decoder {
                 let stream =
                     MediaSourceStream::new(Box::new(ReadOnlySource::new(stream)), Default::default());
                 let format = guarded(|| Ok(Box::new(MpegReader::new(stream)?) as Box<dyn FormatReader>));
-                Self::new(name, format.map_err(Refusal::Format), facts)
+                Self::new(name, format.map_err(Refusal::from), facts)
             }
         }
     }
@@ -443,8 +443,12 @@ impl Decoder {
                 return false;
             }
         };
-        let (rate, channels, samples) =
+        let (mut rate, channels, samples) =
             (buffer.spec().rate(), buffer.spec().channels().count(), buffer.frames());
+        if track.params.codec == CODEC_ID_FLAC {
+            // Its decoder accepts rates up to 655,350 Hz only, the format 1,048,575 Hz.
+            rate = track.params.sample_rate.unwrap_or(rate);
+        }
         if samples == 0 {
             track.timeline.advance(if self.packets.paged { whole } else { 0 });
             return false;

@@ -21,7 +21,9 @@ const WORDS: [&str; 16] = [
 ];
 
 /// Sound systems and PCM names of ALSA, with what they are written as behind `device:`.
-const SCHEMES: [(&str, &str); 17] = [
+const SCHEMES: [(&str, &str); 19] = [
+    ("dev", ""),
+    ("device", ""),
     ("alsa", "alsa:"),
     ("pulse", "pulseaudio:"),
     ("pulseaudio", "pulseaudio:"),
@@ -118,6 +120,8 @@ mod tests {
         check("device:asla:hw:1,0", "device:alsa:hw:1,0");
         check("device:pulse:x", "device:pulseaudio:x");
         check("devices:default", "device:default");
+        check("dev:default", "device:default");
+        check("Device:default", "device:default");
         check("mic:0", "device:default");
         for text in ["device:hw:1,0", "device:default", "device:", "device:front:CARD=PCH,DEV=0", "song.mp3"]
         {

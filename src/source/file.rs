@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::clock::{self, Clock};
 use super::decode::{self, Decoder};
+use super::playlist::local::is_playlist;
 use super::{Pacing, Read, Source, SourceConfig, SourceError};
 use crate::audio::Block;
 use crate::permits;
@@ -47,7 +48,9 @@ pub(super) fn open_path(path: &Path) -> Result<Opened, SourceError> {
     let metadata = std::fs::metadata(path).map_err(kind_of)?;
     let kind = metadata.file_type();
     if kind.is_dir() {
-        return Err(fail("is a directory; name a sound file in it".into()));
+        return Err(fail(
+            "is a directory; name an audio file in it (`genred classify` takes folders)".into(),
+        ));
     }
     if kind.is_fifo() {
         // Without the flag, opening would wait for a writer and know no stop token.
@@ -60,6 +63,13 @@ pub(super) fn open_path(path: &Path) -> Result<Opened, SourceError> {
     }
     if metadata.len() == 0 {
         return Err(fail("is empty (0 bytes)".into()));
+    }
+    if is_playlist(path) {
+        return Err(fail(
+            "is a playlist, and a source is one file or stream; give each entry a source, or name an \
+             address in it as `uri` (`genred classify` takes playlists of files)"
+                .into(),
+        ));
     }
     File::open(path).map(Opened::Regular).map_err(kind_of)
 }

@@ -123,6 +123,10 @@ impl<S: Source> Source for Live<S> {
         self.inner.corrupt()
     }
 
+    fn waited(&self) -> Duration {
+        self.inner.waited()
+    }
+
     fn title(&self) -> Option<Arc<str>> {
         self.inner.title()
     }

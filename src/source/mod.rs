@@ -12,13 +12,18 @@ mod decode;
 mod device;
 mod device_hint;
 mod file;
+pub mod folder;
+mod hint;
 #[cfg(feature = "net")]
 #[doc(hidden)]
 pub mod http;
 mod live;
+pub mod playlist;
 mod process;
 mod pulled;
 mod stdin;
+mod text;
+mod titles;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -28,6 +33,9 @@ use std::time::Duration;
 pub use address::{Address, redact};
 pub use bookmark::Bookmark;
 pub use config::{Pacing, PcmEncoding, PcmFormat, Process, SourceConfig, Uri, UriError};
+#[cfg(feature = "net")]
+use hint::dash_hint;
+use hint::process_hint;
 pub(crate) use process::NEEDS_COMMAND;
 
 use crate::audio::Block;
@@ -266,6 +274,13 @@ pub trait Source: Send {
     /// What the stream says is being played; absent while it says nothing.
     fn title(&self) -> Option<Arc<str>> {
         None
+    }
+
+    /// Time spent waiting for audio from outside so far; the time in which it was not read is no part of it.
+    ///
+    /// Zero where audio comes at a pace of its own, as from capture devices.
+    fn waited(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// What keeps sound from coming, in words; absent where nothing is known to.

@@ -148,6 +148,10 @@ impl Source for ProcessSource {
         self.inner.corrupt()
     }
 
+    fn waited(&self) -> Duration {
+        self.inner.waited()
+    }
+
     fn title(&self) -> Option<Arc<str>> {
         self.inner.title()
     }

@@ -3,13 +3,19 @@
 //! Decoders pull, and block while nothing comes. Apart from the reader they may: it gets blocks over a
 //! short queue, and can still say that nothing arrives.
 
+use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::clock::{self, Clock};
 use super::decode::{ANY_RATE, Decoder};
+#[cfg(feature = "net")]
+use super::titles::Comments;
+use super::titles::Titles;
 use super::{Read, Source, SourceError};
 use crate::audio::{Block, Span};
 use crate::thread::{self, Stop};
@@ -18,7 +24,7 @@ use crate::thread::{self, Stop};
 const QUEUE: usize = 4;
 
 /// A read says [`Read::Idle`] after this long without a block.
-const PATIENCE: std::time::Duration = std::time::Duration::from_millis(250);
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Audio that is skipped at once, in seconds.
 const SKIPPED: f64 = 0.2;
@@ -45,7 +51,9 @@ pub(super) struct Shared {
     /// Set while what comes is skipped, not decoded.
     skips: AtomicBool,
     corrupt: AtomicU64,
-    title: Mutex<Option<Arc<str>>>,
+    /// Nanoseconds spent waiting for input.
+    waited: AtomicU64,
+    titles: Mutex<Titles>,
     trouble: Mutex<Option<Arc<str>>>,
 }
 
@@ -55,9 +63,52 @@ impl Shared {
         self.abandoned.load(Ordering::Relaxed)
     }
 
-    /// What is being played.
+    /// Counts `time` as spent waiting for input, or for the moment at which it is due.
+    pub(super) fn add_wait(&self, time: Duration) {
+        self.waited.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// [`Stop::wait_readable`], which counts as waiting unless `descriptor` is readable at once.
+    pub(super) fn wait_readable(
+        &self,
+        stop: &Stop,
+        descriptor: BorrowedFd<'_>,
+        timeout: Duration,
+    ) -> io::Result<Option<bool>> {
+        let readable = stop.wait_readable(descriptor, Duration::ZERO)?;
+        if readable != Some(false) {
+            return Ok(readable);
+        }
+        let begun = Instant::now();
+        let readable = stop.wait_readable(descriptor, timeout);
+        self.add_wait(begun.elapsed());
+        readable
+    }
+
+    /// Sets what the server says is being played; `None` where it says that nothing is.
+    #[cfg(feature = "net")]
     pub(super) fn set_title(&self, title: Option<&str>) {
-        *self.title.lock().unwrap_or_else(PoisonError::into_inner) = title.map(Into::into);
+        self.titles().set_by_server(title);
+    }
+
+    /// Keeps a title in bytes that are not UTF-8, which the container will give with replacements.
+    #[cfg(feature = "net")]
+    pub(super) fn repair_title(&self, comments: Comments) {
+        self.titles().repair(comments);
+    }
+
+    /// Sets the title that the container gives.
+    pub(super) fn container_title(&self, title: &str) {
+        self.titles().set_by_container(title);
+    }
+
+    /// The title that is shown now.
+    pub(super) fn shown_title(&self) -> Option<Arc<str>> {
+        self.titles().shown()
+    }
+
+    fn titles(&self) -> MutexGuard<'_, Titles> {
+        self.titles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What keeps sound from coming, in words; `None` where nothing does.
@@ -90,6 +141,11 @@ pub(super) struct Course {
 
 #[cfg(feature = "net")]
 impl Course {
+    /// Another run begins right after the last block; nothing is missing between.
+    pub(super) fn go_on(&mut self) {
+        self.start = self.end;
+    }
+
     /// Another run begins, `lost` seconds after the last block.
     pub(super) fn resume(&mut self, lost: f64) {
         self.gap = self.end > 0.0;
@@ -136,7 +192,7 @@ impl Worker {
             course.corrupt = before.saturating_add(decoder.corrupt());
             self.shared.corrupt.store(course.corrupt, Ordering::Relaxed);
             if let Some(title) = decoder.new_title() {
-                self.shared.set_title(Some(&title));
+                self.shared.container_title(&title);
             }
             if !more {
                 return Ok(heard);
@@ -219,8 +275,12 @@ impl Source for Pulled {
         self.shared.corrupt.load(Ordering::Relaxed)
     }
 
+    fn waited(&self) -> Duration {
+        Duration::from_nanos(self.shared.waited.load(Ordering::Relaxed))
+    }
+
     fn title(&self) -> Option<Arc<str>> {
-        self.shared.title.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.shown_title()
     }
 
     fn trouble(&self) -> Option<Arc<str>> {

@@ -66,6 +66,7 @@ struct PcmSource {
     filled: usize,
     position: u64,
     clock: Clock,
+    waited: Duration,
 }
 
 impl PcmSource {
@@ -81,6 +82,7 @@ impl PcmSource {
             filled: 0,
             position: 0,
             clock,
+            waited: Duration::ZERO,
         }
     }
 
@@ -89,7 +91,13 @@ impl PcmSource {
         let deadline = Instant::now() + PATIENCE;
         while self.filled < self.bytes.len() {
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.stop.wait_readable(self.descriptor.as_fd(), left)? {
+            let mut readable = self.stop.wait_readable(self.descriptor.as_fd(), Duration::ZERO)?;
+            if readable == Some(false) {
+                let begun = Instant::now();
+                readable = self.stop.wait_readable(self.descriptor.as_fd(), left)?;
+                self.waited += begun.elapsed();
+            }
+            match readable {
                 None => return Ok(Fill::Stopped),
                 Some(false) => return Ok(Fill::Late),
                 Some(true) => match read(&self.descriptor, &mut self.bytes[self.filled..])? {
@@ -137,6 +145,10 @@ impl Source for PcmSource {
         self.position = block.span.end;
         self.clock.stamp(block, clock::length(block));
         Ok(Read::Audio)
+    }
+
+    fn waited(&self) -> Duration {
+        self.waited
     }
 }
 

@@ -27,7 +27,7 @@ pub struct Runs<R> {
 }
 
 /// Profile, rate and channels: the bits of a header that do not change from frame to frame.
-pub(super) type Description = [u8; 2];
+pub(in crate::source) type Description = [u8; 2];
 
 impl<R: Read> Runs<R> {
     /// Cuts `inner`.
@@ -112,7 +112,7 @@ impl<R: Read> Read for Runs<R> {
 }
 
 /// What a frame says of itself, and its length with the header (ISO/IEC 13818-7, 6.2); `None` where there is no header.
-pub(super) fn header(bytes: &[u8]) -> Option<(Description, usize)> {
+pub(in crate::source) fn header(bytes: &[u8]) -> Option<(Description, usize)> {
     let &[0xff, second, third, fourth, fifth, sixth, _, ..] = bytes else { return None };
     // Layer 0; a rate that is known.
     if second & 0xf6 != 0xf0 || third >> 2 & 15 > 12 {

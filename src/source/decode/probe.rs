@@ -11,6 +11,7 @@ use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::MetadataOptions;
 use symphonia::default::{formats, meta};
 
+use super::flac;
 use super::fragments::Fragments;
 use super::guarded;
 use super::pcm;
@@ -22,7 +23,7 @@ use super::start::Start;
 static PROBE: LazyLock<Probe> = LazyLock::new(|| {
     let mut probe = Probe::default();
     probe.register_format::<formats::AdtsReader<'_>>();
-    probe.register_format::<formats::FlacReader<'_>>();
+    probe.register_format::<flac::Reader<'_>>();
     probe.register_format::<formats::IsoMp4Reader<'_>>();
     probe.register_format::<formats::MpaReader<'_>>();
     probe.register_format::<formats::OggReader<'_>>();

@@ -16,7 +16,7 @@ pub(super) enum Refusal {
     Format(Error),
     /// A codec that is not decoded, by name.
     Codec(String),
-    /// A format that is recognised and not decoded.
+    /// Its format is known, and not decoded.
     Named(Named),
 }
 
@@ -31,7 +31,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::Format(error) => error.fmt(formatter),
             Self::Codec(name) => write!(formatter, "{name} is not decoded"),
-            Self::Named(named) => write!(formatter, "it is {named}"),
+            Self::Named(named) => write!(formatter, "{} is not decoded", named.name),
         }
     }
 }

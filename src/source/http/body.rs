@@ -3,6 +3,8 @@
 use std::io::{self, Read};
 use std::time::Instant;
 
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+
 use super::wire::Wire;
 
 /// The longest line before a chunk, in bytes.
@@ -44,30 +46,78 @@ impl<R: Read> Read for Lead<R> {
 
 /// A body, which may be looked into before it is read.
 pub(super) struct Body<R = Wire> {
-    lead: Lead<R>,
-    framing: Framing,
-    /// Bytes left of the chunk, or of all.
-    left: u64,
-    /// Whether a chunk was begun, whose end has to be read first.
-    begun: bool,
-    ended: bool,
+    coded: Coded<R>,
     /// How reading failed: it does so again.
     failed: Option<(io::ErrorKind, String)>,
     /// Read already, and to be read again.
     seen: Vec<u8>,
 }
 
+/// Bytes of a body that were looked into, then the others.
+type Begun<R> = io::Chain<io::Cursor<Vec<u8>>, Framed<R>>;
+
+/// Content coding (RFC 9110, 8.4.1).
+enum Coded<R> {
+    Identity(Begun<R>),
+    Gzip(Box<MultiGzDecoder<Begun<R>>>),
+    Zlib(Box<ZlibDecoder<Begun<R>>>),
+    Deflate(Box<DeflateDecoder<Begun<R>>>),
+}
+
 impl Body {
     /// When reads end; never, where there is none.
     pub(super) fn set_deadline(&mut self, deadline: Option<Instant>) {
-        self.lead.rest.set_deadline(deadline);
+        let begun = match &mut self.coded {
+            Coded::Identity(begun) => begun,
+            Coded::Gzip(decoder) => decoder.get_mut(),
+            Coded::Zlib(decoder) => decoder.get_mut(),
+            Coded::Deflate(decoder) => decoder.get_mut(),
+        };
+        begun.get_mut().1.lead.rest.set_deadline(deadline);
     }
 }
 
 impl<R: Read> Body<R> {
     pub(super) fn new(lead: Lead<R>, framing: Framing) -> Self {
-        let left = if let Framing::Length(length) = framing { length } else { 0 };
-        Self { lead, framing, left, begun: false, ended: false, failed: None, seen: Vec::new() }
+        let framed = io::Cursor::new(Vec::new()).chain(Framed::new(lead, framing));
+        Self { coded: Coded::Identity(framed), failed: None, seen: Vec::new() }
+    }
+
+    /// Decodes what is encoded although nobody asked for that: gzip and deflate, by the field
+    /// `Content-Encoding` and by the first bytes.
+    ///
+    /// # Errors
+    /// In words, for other encodings; what reading reports.
+    pub(super) fn decoded(mut self, stated: Option<&str>) -> io::Result<Self> {
+        /// Encodings that are known, and not decoded.
+        const FOREIGN: [&str; 5] = ["br", "zstd", "compress", "x-compress", "dcb"];
+        let stated = stated.unwrap_or_default().to_ascii_lowercase();
+        let mut codings = stated.split(',').map(str::trim);
+        if let Some(coding) = codings.clone().find(|coding| FOREIGN.contains(coding)) {
+            return Err(io::Error::other(format!(
+                "comes with `Content-Encoding: {coding}`, which was not asked for and is not decoded \
+                 here; turn it off on the server for audio"
+            )));
+        }
+        let is_deflated = codings.any(|coding| coding == "deflate");
+        // Servers that state an encoding may not apply it, and those that apply one not state it.
+        let first = self.peek(3)?;
+        let is_gzip = first == [0x1f, 0x8b, 8];
+        let is_zlib = matches!(first, &[head, flags, ..] if head & 0x0f == 8
+            && (u16::from(head) << 8 | u16::from(flags)).is_multiple_of(31));
+        let is_sound = matches!(first, [0xff, ..] | b"ID3" | b"Ogg" | b"fLa" | b"RIF");
+        if !is_gzip && (!is_deflated || is_sound) {
+            return Ok(self);
+        }
+        let Coded::Identity(begun) = self.coded else { return Ok(self) };
+        let (_, framed) = begun.into_inner();
+        let begun = io::Cursor::new(self.seen).chain(framed);
+        let coded = match is_gzip {
+            true => Coded::Gzip(Box::new(MultiGzDecoder::new(begun))),
+            false if is_zlib => Coded::Zlib(Box::new(ZlibDecoder::new(begun))),
+            false => Coded::Deflate(Box::new(DeflateDecoder::new(begun))),
+        };
+        Ok(Self { coded, failed: self.failed, seen: Vec::new() })
     }
 
     /// The first `count` bytes, fewer where it ends before; they are read again.
@@ -90,11 +140,34 @@ impl<R: Read> Body<R> {
         if let Some((kind, what)) = &self.failed {
             return Err(io::Error::new(*kind, what.clone()));
         }
-        let read = self.read_framed(buffer);
+        let read = match &mut self.coded {
+            Coded::Identity(begun) => begun.read(buffer),
+            Coded::Gzip(decoder) => decoder.read(buffer),
+            Coded::Zlib(decoder) => decoder.read(buffer),
+            Coded::Deflate(decoder) => decoder.read(buffer),
+        };
         if let Err(error) = &read {
             self.failed = Some((error.kind(), error.to_string()));
         }
         read
+    }
+}
+
+/// A body as it is delimited.
+struct Framed<R> {
+    lead: Lead<R>,
+    framing: Framing,
+    /// Bytes left of the chunk, or of all.
+    left: u64,
+    /// True once a chunk was begun, whose end has to be read first.
+    begun: bool,
+    ended: bool,
+}
+
+impl<R: Read> Framed<R> {
+    fn new(lead: Lead<R>, framing: Framing) -> Self {
+        let left = if let Framing::Length(length) = framing { length } else { 0 };
+        Self { lead, framing, left, begun: false, ended: false }
     }
 
     fn read_framed(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -150,6 +223,12 @@ impl<R: Read> Body<R> {
     }
 }
 
+impl<R: Read> Read for Framed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.read_framed(buffer)
+    }
+}
+
 fn cut_off() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed in the middle")
 }
@@ -200,6 +279,43 @@ mod tests {
         read.dedup();
         assert_eq!(read.len(), 1, "{read:?}");
         read.pop().unwrap()
+    }
+
+    fn encoded(bytes: &[u8], stated: Option<&str>) -> Result<String, String> {
+        let lead = Lead { first: Vec::new(), at: 0, rest: Slow(bytes) };
+        let mut body = Body::new(lead, Framing::Length(bytes.len() as u64))
+            .decoded(stated)
+            .map_err(|error| error.to_string())?;
+        let first = body.peek(2).map_err(|error| error.to_string())?.to_vec();
+        let mut text = String::new();
+        body.read_to_string(&mut text).map_err(|error| error.to_string())?;
+        assert!(text.as_bytes().starts_with(&first));
+        Ok(text)
+    }
+
+    /// Output of Python's `zlib` and `gzip` for "sound sound sound".
+    #[test]
+    fn encodings_that_were_not_asked_for() {
+        const TEXT: &str = "sound sound sound";
+        const GZIP: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\x02\x03+\xce/\xcdKQ(F\x90\0\x0c]\x0c\x93\x11\0\0\0";
+        const ZLIB: &[u8] = b"x\x9c+\xce/\xcdKQ(F\x90\0=\x01\x06\xbc";
+        const DEFLATE: &[u8] = b"+\xce/\xcdKQ(F\x90\0";
+        assert_eq!(encoded(GZIP, Some("gzip")).as_deref(), Ok(TEXT));
+        assert_eq!(encoded(GZIP, Some("x-gzip, identity")).as_deref(), Ok(TEXT));
+        assert_eq!(encoded(GZIP, None).as_deref(), Ok(TEXT));
+        // Members follow each other (RFC 1952, 2.2).
+        assert_eq!(encoded(&[GZIP, GZIP].concat(), Some("gzip")), Ok(TEXT.repeat(2)));
+        assert_eq!(encoded(ZLIB, Some("deflate")).as_deref(), Ok(TEXT));
+        assert_eq!(encoded(DEFLATE, Some("Deflate")).as_deref(), Ok(TEXT));
+        for stated in ["gzip", "", "identity", "UTF-8"] {
+            assert_eq!(encoded(TEXT.as_bytes(), Some(stated)).as_deref(), Ok(TEXT), "stated, not applied");
+        }
+        assert!(
+            encoded(TEXT.as_bytes(), Some("gzip, br"))
+                .is_err_and(|what| what.contains("`Content-Encoding: br`"))
+        );
+        assert!(encoded(&GZIP[..20], Some("gzip")).is_err());
+        assert_eq!(encoded(b"", Some("gzip")).as_deref(), Ok(""));
     }
 
     #[test]

@@ -49,6 +49,25 @@ impl Headers {
     }
 }
 
+/// Request fields that a playlist or an address may set, each a clean value.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Fields {
+    /// `User-Agent`
+    pub(super) user_agent: Option<String>,
+    /// `Referer`
+    pub(super) referrer: Option<String>,
+}
+
+impl Fields {
+    /// These, and of `others` those that are not set.
+    pub(super) fn or(self, others: &Self) -> Self {
+        Self {
+            user_agent: self.user_agent.or_else(|| others.user_agent.clone()),
+            referrer: self.referrer.or_else(|| others.referrer.clone()),
+        }
+    }
+}
+
 /// The head of an answer.
 #[derive(Debug)]
 pub(super) struct Head {
@@ -74,23 +93,32 @@ impl Failed {
 ///
 /// # Errors
 /// Transient ones, that say what happened: no such host, no answer, another status.
-pub(super) fn get(url: &Url, watch: &Watch) -> Result<Response, SourceError> {
-    get_part(url, None, watch).map_err(|failed| failed.error)
+pub(super) fn get(url: &Url, fields: &Fields, watch: &Watch) -> Result<Response, SourceError> {
+    get_part(url, fields, None, watch).map_err(|failed| failed.error)
 }
 
 /// The same for a `range`, the first byte and how many; the server may answer with all.
 ///
 /// # Errors
 /// As [`get`].
-pub(super) fn get_part(url: &Url, range: Option<(u64, u64)>, watch: &Watch) -> Result<Response, Failed> {
+pub(super) fn get_part(
+    url: &Url,
+    fields: &Fields,
+    range: Option<(u64, u64)>,
+    watch: &Watch,
+) -> Result<Response, Failed> {
     let mut url = url.clone();
     let mut seen = vec![url.clone()];
     loop {
         let shown = redact(url.as_str());
-        let (head, body) = ask(&url, range, watch)
+        let (head, body) = ask(&url, fields, range, watch)
             .map_err(|error| Failed { answered: false, error: unreachable(&shown, &error) })?;
         let location = match head.status {
             200 | 203 | 206 => {
+                let body = body.decoded(head.headers.get("content-encoding")).map_err(|error| {
+                    let what = format!("`{shown}` {}", redact(&error.to_string()));
+                    Failed { answered: true, error: SourceError::Unlikely(what) }
+                })?;
                 return Ok(Response { url, is_part: head.status == 206, headers: head.headers, body });
             }
             301 | 302 | 303 | 307 | 308 => head.headers.get("location"),
@@ -153,12 +181,12 @@ fn refused(shown: &str, head: &Head) -> SourceError {
     SourceError::Transient(format!("`{shown}` answers {} {}{hint}", head.status, head.reason))
 }
 
-fn ask(url: &Url, range: Option<(u64, u64)>, watch: &Watch) -> io::Result<(Head, Body)> {
+fn ask(url: &Url, fields: &Fields, range: Option<(u64, u64)>, watch: &Watch) -> io::Result<(Head, Body)> {
     let deadline = Instant::now() + PATIENCE;
     let proxy = proxy_for(url, &|name| std::env::var(name).ok()).map_err(io::Error::other)?;
     let mut wire =
         Wire::connect(url, proxy.as_ref(), watch, deadline, |wire| tunnel(wire, url, proxy.as_ref()))?;
-    wire.write_all(request(url, range, proxy.as_ref()).as_bytes())?;
+    wire.write_all(request(url, fields, range, proxy.as_ref()).as_bytes())?;
     wire.flush()?;
     let (head, first) = read_head(&mut wire)?;
     let framing = framing(&head.headers);
@@ -175,7 +203,9 @@ pub(super) fn framing(headers: &Headers) -> Framing {
     length.filter(|length| *length > 0).map_or(Framing::Close, Framing::Length)
 }
 
-fn request(url: &Url, range: Option<(u64, u64)>, proxy: Option<&Url>) -> String {
+fn request(url: &Url, fields: &Fields, range: Option<(u64, u64)>, proxy: Option<&Url>) -> String {
+    let agent = fields.user_agent.as_deref().unwrap_or(AGENT);
+    let referrer = fields.referrer.as_ref().map_or(String::new(), |value| format!("Referer: {value}\r\n"));
     let range = range.map_or(String::new(), |(start, length)| {
         format!("Range: bytes={start}-{}\r\n", start.saturating_add(length.saturating_sub(1)))
     });
@@ -186,8 +216,8 @@ fn request(url: &Url, range: Option<(u64, u64)>, proxy: Option<&Url>) -> String 
         authorization.push_str(&basic("Proxy-Authorization", proxy));
     }
     format!(
-        "GET {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: {AGENT}\r\nAccept: */*\r\nAccept-Encoding: identity\r\n\
-         Icy-MetaData: 1\r\n{range}{authorization}Connection: close\r\n\r\n",
+        "GET {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: {agent}\r\nAccept: */*\r\nAccept-Encoding: identity\r\n\
+         Icy-MetaData: 1\r\n{referrer}{range}{authorization}Connection: close\r\n\r\n",
         authority(url)
     )
 }
@@ -355,12 +385,15 @@ mod tests {
     #[test]
     fn requests_carry_the_secret_and_nothing_else_does() {
         let url = Url::parse("http://me:h%40nter@h:8000/a?b=c#d").unwrap();
-        let sent = request(&url, None, None);
+        let sent = request(&url, &Fields::default(), None, None);
         assert!(!sent.contains("Range"), "{sent}");
         assert!(sent.starts_with("GET /a?b=c HTTP/1.1\r\nHost: h:8000\r\nUser-Agent: genred/"), "{sent}");
         assert!(sent.contains("\r\nAuthorization: Basic bWU6aEBudGVy\r\n"), "{sent}");
         let proxy = Url::parse("http://p:q@proxy:3128").unwrap();
-        let sent = request(&url, Some((100, 50)), Some(&proxy));
+        let fields = Fields { user_agent: Some("Player/1".into()), referrer: Some("http://r/".into()) };
+        let sent = request(&url, &fields, Some((100, 50)), Some(&proxy));
+        assert!(sent.contains("\r\nUser-Agent: Player/1\r\n") && !sent.contains("genred"), "{sent}");
+        assert!(sent.contains("\r\nReferer: http://r/\r\n"), "{sent}");
         assert!(sent.contains("\r\nRange: bytes=100-149\r\n"), "{sent}");
         assert!(sent.starts_with("GET http://h:8000/a?b=c HTTP/1.1\r\n"), "{sent}");
         assert!(sent.contains("\r\nProxy-Authorization: Basic cDpx\r\n"), "{sent}");

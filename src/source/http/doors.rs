@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use url::Url;
 
 use super::body::{Body, Framing, Lead};
-use super::client::{self, Headers, Response};
+use super::client::{self, Fields, Headers, Response};
 use super::playlist::{self, Found};
 use crate::source::SourceError;
 pub use crate::source::decode::Runs;
@@ -53,15 +53,15 @@ pub fn resolve(
     url: &Url,
     fetch: &mut dyn FnMut(&Url) -> Result<Page, SourceError>,
 ) -> Result<(Url, Vec<u8>), SourceError> {
-    let mut get = |url: &Url| {
+    let mut get = |url: &Url, _: &Fields| {
         let (url, content_type, body) = fetch(url)?;
         let headers = Headers(vec![("content-type".into(), content_type)]);
         let body = Body::new(Lead { first: Vec::new(), at: 0, rest: io::Cursor::new(body) }, Framing::Close);
         Ok(Response { url, is_part: false, headers, body })
     };
-    let mut found = match playlist::resolve(url, &mut get)? {
+    let mut found = match playlist::resolve(url, &Fields::default(), &mut get)? {
         Found::Stream(found) => *found,
-        Found::Hls(url, text) => return Ok((url, text.into_bytes())),
+        Found::Hls(url, text, _) => return Ok((url, text.into_bytes())),
     };
     let mut body = Vec::new();
     found.body.read_to_end(&mut body).map_err(|error| SourceError::Transient(error.to_string()))?;

@@ -6,6 +6,7 @@
 mod feed;
 mod fetch;
 pub mod fmp4;
+pub mod frames;
 pub mod id3;
 pub mod m3u8;
 mod mpeg;
@@ -23,9 +24,9 @@ use url::Url;
 
 use self::feed::{Feed, Run};
 use self::pace::Pacer;
+use super::client::Fields;
 use super::wire::Watch;
 use crate::audio::Block;
-use crate::source::decode::Decoder;
 use crate::source::pulled::{Course, Worker};
 use crate::source::{SourceError, clock, redact};
 use crate::thread;
@@ -39,11 +40,12 @@ const MAX_LEAP: f64 = 600.0;
 /// How soon the loss of the reader is noticed.
 const LOOK_UP: Duration = Duration::from_millis(250);
 
-/// Follows the stream whose playlist is `text`, from `url`, to its end, which is always one that should not have come.
-pub(super) fn follow(url: &Url, text: String, watch: &Watch, worker: &Worker) -> SourceError {
+/// Follows the stream whose playlist is `text`, from `url`, to its end, which is always one that
+/// should not have come; `fields` are sent with each request.
+pub(super) fn follow(url: &Url, text: String, fields: Fields, watch: &Watch, worker: &Worker) -> SourceError {
     let name = redact(url.as_str());
     tracing::debug!(url = name, "an HLS playlist");
-    let feed = match Feed::start(url.clone(), text, watch) {
+    let feed = match Feed::start(url.clone(), text, fields, watch) {
         Ok(feed) => Arc::new(Mutex::new(feed)),
         Err(error) => return SourceError::Transient(format!("no thread for `{name}`: {error}")),
     };
@@ -51,15 +53,16 @@ pub(super) fn follow(url: &Url, text: String, watch: &Watch, worker: &Worker) ->
     loop {
         match lock(&feed).begin() {
             Ok(begun) => {
-                course.resume(begun.lost.min(MAX_LEAP));
+                match begun.lost {
+                    Some(lost) => course.resume(lost.min(MAX_LEAP)),
+                    None => course.go_on(),
+                }
                 course.add_corrupt(begun.corrupt);
             }
             Err(error) => return error,
         }
         let mut pace = |block: &Block| hold(block, &feed, &mut pacer, watch);
-        let decoded = Decoder::from_stream(name.clone(), Run(feed.clone()))
-            .map_err(|error| (false, error))
-            .and_then(|decoder| worker.follow_on(decoder, &mut course, &mut pace));
+        let decoded = super::follow_one(&name, Run(feed.clone()), worker, &mut course, &mut pace);
         if watch.check().is_err() {
             return SourceError::Transient(format!("nobody listens to `{name}` any more"));
         }
@@ -85,6 +88,7 @@ fn hold(block: &Block, feed: &Mutex<Feed>, pacer: &mut Pacer, watch: &Watch) {
     let (ahead, target) = lock(feed).ahead();
     let now = Instant::now();
     let due = now + pacer.wait(now, clock::length(block).as_secs_f64(), ahead, target);
+    watch.shared.add_wait(due.saturating_duration_since(now));
     loop {
         let left = due.saturating_duration_since(Instant::now());
         if left.is_zero() || watch.check().is_err() || watch.stop.wait(left.min(LOOK_UP)) {

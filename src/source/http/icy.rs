@@ -2,6 +2,8 @@
 
 use std::io::{self, Read};
 
+use crate::source::text;
+
 /// The longest title that is passed on, in characters.
 const LONGEST: usize = 300;
 
@@ -17,6 +19,7 @@ pub fn interval(header: &str) -> Option<u32> {
 pub struct IcyReader<R, F> {
     inner: R,
     interval: Option<u32>,
+    charset: Option<String>,
     state: State,
     /// What was read of the metadata, 4080 bytes at most.
     text: Vec<u8>,
@@ -35,7 +38,12 @@ impl<R: Read, F: FnMut(Option<&str>)> IcyReader<R, F> {
     /// Without an `interval` all is audio. `told` hears of every title that is stated; `None` is an empty one.
     pub fn new(inner: R, interval: Option<u32>, told: F) -> Self {
         let state = State::Audio(interval.unwrap_or(0));
-        Self { inner, interval, state, text: Vec::new(), told }
+        Self { inner, interval, charset: None, state, text: Vec::new(), told }
+    }
+
+    /// Takes titles that are not UTF-8 for text in `charset`, where that is stated and known.
+    pub fn with_charset(self, charset: Option<&str>) -> Self {
+        Self { charset: charset.map(str::to_owned), ..self }
     }
 }
 
@@ -63,7 +71,7 @@ impl<R: Read, F: FnMut(Option<&str>)> Read for IcyReader<R, F> {
                 }
                 State::Text(0) => {
                     self.state = State::Audio(interval);
-                    if let Some(title) = title(&self.text) {
+                    if let Some(title) = title_in(&self.text, self.charset.as_deref()) {
                         (self.told)(Some(title.as_str()).filter(|title| !title.is_empty()));
                     }
                 }
@@ -82,16 +90,20 @@ impl<R: Read, F: FnMut(Option<&str>)> Read for IcyReader<R, F> {
     }
 }
 
-/// The title in a piece of metadata, such as `StreamTitle='Artist - Title';StreamUrl='';` with zeros behind it.
-/// `None` where it states none.
-///
-/// Quotes are not escaped: it ends before the next key, or at the last `';`. UTF-8 is tried first, then Latin-1.
+/// The title in a piece of metadata, such as `StreamTitle='Artist - Title';StreamUrl='';` with zeros
+/// behind it. `None` where it states none.
 pub fn title(metadata: &[u8]) -> Option<String> {
+    title_in(metadata, None)
+}
+
+/// The same, where the server states a `charset`.
+///
+/// Quotes are not escaped: a value ends before the next key, or at the last `';`. UTF-8 is tried
+/// first, then `charset`, then Windows-1252; character references are resolved, which Icecast makes
+/// of what Latin-1 does not have.
+pub fn title_in(metadata: &[u8], charset: Option<&str>) -> Option<String> {
     let end = metadata.iter().position(|byte| *byte == 0).unwrap_or(metadata.len());
-    let text = match std::str::from_utf8(&metadata[..end]) {
-        Ok(text) => text.to_owned(),
-        Err(_) => metadata[..end].iter().map(|byte| char::from(*byte)).collect(),
-    };
+    let text = text::decode(&metadata[..end], charset);
     let at = text.to_ascii_lowercase().find("streamtitle='")?;
     let rest = &text[at + "streamtitle='".len()..];
     let next_key = rest.match_indices("';").map(|(at, _)| at).find(|at| begins_key(&rest[at + 2..]));
@@ -99,15 +111,45 @@ pub fn title(metadata: &[u8]) -> Option<String> {
         Some(end) => &rest[..end],
         None => rest.trim_end_matches(['\'', ';']),
     };
-    let clean: String = stated.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+    let stated = text::undo_double_encoding(stated);
+    // Twice: some programs escape what was escaped.
+    let stated = text::resolve_references(&stated).into_owned();
+    let stated = text::resolve_references(&stated);
+    let stated = without_attributes(&stated);
+    let clean: String =
+        stated.chars().filter(|c| !c.is_control() && *c != '\u{feff}').take(LONGEST).collect();
     Some(clean.trim().to_owned())
 }
 
-/// Whether `text` begins with a key and an equals sign and a quote.
+/// The longest key, in bytes.
+const LONGEST_KEY: usize = 64;
+
+/// Returns true if `text` begins with a key, an equals sign and a value: one in quotes, or a word
+/// up to a semicolon.
 fn begins_key(text: &str) -> bool {
-    text.split_once("='").is_some_and(|(key, _)| {
-        !key.is_empty() && key.len() <= 32 && key.bytes().all(|byte| byte.is_ascii_alphanumeric())
-    })
+    let Some((key, value)) = text.trim_start().split_once('=') else { return false };
+    let is_key = key.starts_with(|c: char| c.is_ascii_alphabetic())
+        && key.len() <= LONGEST_KEY
+        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_bare = || value.split_once(';').is_some_and(|(word, _)| is_word(word));
+    is_key && (value.starts_with(['\'', '"']) || is_bare())
+}
+
+/// A title without the attributes that some advertising systems put into its value:
+/// `Artist - text="Title" song_spot="M" spotInstanceId="-1"`.
+fn without_attributes(title: &str) -> std::borrow::Cow<'_, str> {
+    let Some((before, rest)) = title.split_once("text=\"") else { return title.into() };
+    let Some((text, after)) = rest.split_once('"') else { return title.into() };
+    if !(after.trim().is_empty() || begins_key(after)) {
+        return title.into();
+    }
+    let artist = before.trim().trim_end_matches('-').trim();
+    match (artist.is_empty(), text.trim().is_empty()) {
+        (true, _) => text.trim().to_owned().into(),
+        (false, true) => artist.to_owned().into(),
+        (false, false) => format!("{artist} - {}", text.trim()).into(),
+    }
 }
 
 #[cfg(test)]
@@ -130,12 +172,43 @@ mod tests {
         check("StreamTitle='Gr\u{fc}n';".as_bytes(), Some("Gr\u{fc}n"));
         check(b"StreamTitle='Gr\xfcn';", Some("Gr\u{fc}n"));
         check(b"StreamTitle='';", Some(""));
+        check(b"StreamTitle='';StreamUrl='http://x/';", Some(""));
+        // Keys of advertising systems (Triton, AdsWizz and others).
+        check(b"StreamTitle='A - B';adw_ad='true';durationMilliseconds='30000';", Some("A - B"));
+        check(b"StreamTitle='A';adId2=\"7\";", Some("A"));
+        check(b"StreamTitle='A'; insertion_type='preroll';", Some("A"));
+        check(b"StreamTitle='A';durationMilliseconds=30000;", Some("A"));
+        check(b"StreamTitle='Rock'; E = mc'2';", Some("Rock'; E = mc'2"));
+        check(
+            b"StreamTitle='A - text=\"B\" song_spot=\"M\" spotInstanceId=\"-1\"';StreamUrl='';",
+            Some("A - B"),
+        );
+        check(b"StreamTitle='text=\"Spot Block\" song_spot=\"T\"';", Some("Spot Block"));
+        check(b"StreamTitle='the text=\"B\" in quotes';", Some("the text=\"B\" in quotes"));
+        // What Icecast makes of characters that Latin-1 does not have.
+        check(b"StreamTitle='Micha&#322; &#x2013; B';", Some("Micha\u{142} \u{2013} B"));
+        check(b"StreamTitle='Simon &amp; Garfunkel';", Some("Simon & Garfunkel"));
+        check(b"StreamTitle='M&amp;#252;ller';", Some("M\u{fc}ller"));
+        check("StreamTitle='Gr\u{c3}\u{bc}n';".as_bytes(), Some("Gr\u{fc}n"));
+        check(b"StreamTitle='it\x92s';", Some("it\u{2019}s"));
+        check("\u{feff}StreamTitle='\u{feff}A';".as_bytes(), Some("A"));
         check(b"streamtitle='cut off", Some("cut off"));
         check(b"StreamTitle='line\r\nbreak\x1b[31m ';", Some("linebreak[31m"));
         check(b"StreamUrl='http://x/';", None);
         check(b"", None);
         check(b"\xff\xfe\x01", None);
         assert_eq!(title(&[b"StreamTitle='".as_slice(), &[b'x'; 4000]].concat()).unwrap().len(), LONGEST);
+    }
+
+    #[test]
+    fn charsets() {
+        let check = |metadata: &[u8], charset, expected: &str| {
+            assert_eq!(title_in(metadata, Some(charset)).as_deref(), Some(expected), "{charset}");
+        };
+        check(b"StreamTitle='\xcf\xee\xeb\xeb\xe8';", "windows-1251", "\u{41f}\u{43e}\u{43b}\u{43b}\u{438}");
+        check("StreamTitle='Gr\u{fc}n';".as_bytes(), "windows-1251", "Gr\u{fc}n");
+        check(b"StreamTitle='Gr\xfcn';", "utf-8", "Gr\u{fc}n");
+        check(b"StreamTitle='Gr\xfcn';", "nonsense", "Gr\u{fc}n");
     }
 
     #[test]

@@ -1,15 +1,13 @@
-//! Playlists: `.m3u` and `.pls` lead to a stream; what they lead to may be another one, or one of HLS.
+//! Playlists on servers: what they lead to may be a stream, another playlist, or one of HLS.
 
 use std::io::Read;
 
 use url::Url;
 
-use super::client::{self, Response};
+use super::client::{self, Fields, MAX_ADDRESS, Response};
 use super::hls::m3u8;
-use crate::source::{SourceError, redact};
-
-/// The longest playlist, in bytes.
-const MAX_LENGTH: usize = 64 * 1024;
+use crate::source::playlist::{Entry, Format, Kind, Listing, MAX_LENGTH, kind, parse};
+use crate::source::{SourceError, dash_hint, process_hint, redact, text};
 
 /// Playlists that may lead to each other.
 const MAX_DEPTH: usize = 4;
@@ -17,81 +15,83 @@ const MAX_DEPTH: usize = 4;
 /// Addresses that are tried in all.
 const MAX_TRIED: usize = 16;
 
-/// Bytes that tell what a body is.
+/// Bytes that tell what a body is; of most audio the first few do.
 const TELLING: usize = 512;
+const TELLING_OF_AUDIO: usize = 16;
 
-/// What a body is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// As far as can be told.
-    Audio,
-    /// A list of addresses.
-    Playlist,
-    /// A page for people.
-    Page,
-}
+/// Schemes of addresses that servers of the same name answer over HTTP, too.
+const SPOKEN_AS_HTTP: [&str; 6] = ["mms", "mmsh", "mmst", "icy", "icyx", "shout"];
+
+/// The longest address that a message shows, in characters.
+const MAX_SHOWN: usize = 200;
 
 /// What playlists lead to.
 pub(super) enum Found<R> {
     /// Sound, as far as can be told.
     Stream(Box<Response<R>>),
-    /// The playlist of an HLS stream, and its address.
-    Hls(Url, String),
+    /// The playlist of an HLS stream, its address, and what is sent with requests for its parts.
+    Hls(Url, String, Fields),
 }
+
+/// Asks for an address.
+pub(super) type Get<'a, R> = dyn FnMut(&Url, &Fields) -> Result<Response<R>, SourceError> + 'a;
 
 /// Follows playlists from `url` to the first address that answers with something else.
 ///
 /// # Errors
-/// As `get`; unlikely ones for pages, empty lists, and such as lead back to themselves.
+/// As `get`; unlikely ones for pages, manifests, empty lists, and such as lead back to themselves.
 pub(super) fn resolve<R: Read>(
     url: &Url,
-    get: &mut dyn FnMut(&Url) -> Result<Response<R>, SourceError>,
+    fields: &Fields,
+    get: &mut Get<'_, R>,
 ) -> Result<Found<R>, SourceError> {
-    resolve_below(url, get, &mut Vec::new(), &mut 0)
+    resolve_below(url, fields, get, &mut Vec::new(), &mut 0)
 }
 
 fn resolve_below<R: Read>(
     url: &Url,
-    get: &mut dyn FnMut(&Url) -> Result<Response<R>, SourceError>,
+    fields: &Fields,
+    get: &mut Get<'_, R>,
     above: &mut Vec<Url>,
     tried: &mut usize,
 ) -> Result<Found<R>, SourceError> {
     *tried += 1;
-    let mut response = get(url)?;
+    let mut response = get(url, fields)?;
     let shown = redact(response.url.as_str());
     let unlikely = |what: &str| SourceError::Unlikely(format!("`{shown}` {what}"));
     let content_type = response.headers.get("content-type").unwrap_or_default().to_owned();
     let path = response.url.path().to_owned();
     let broken = |error: std::io::Error| SourceError::Transient(format!("`{shown}` broke off: {error}"));
-    let first = response.body.peek(16).map_err(broken)?;
-    let kind = if first.iter().any(|byte| !byte.is_ascii()) {
-        Kind::Audio
-    } else {
-        kind(&content_type, &path, response.body.peek(TELLING).map_err(broken)?)
+    let kind = match is_audio(response.body.peek(TELLING_OF_AUDIO).map_err(broken)?) {
+        true => Kind::Audio,
+        false => kind(&content_type, &path, response.body.peek(TELLING).map_err(broken)?),
     };
     match kind {
         Kind::Audio => return Ok(Found::Stream(Box::new(response))),
-        Kind::Page => {
-            return Err(unlikely(&format!("is a page, not a stream (content type `{content_type}`)")));
-        }
+        Kind::Page => return Err(unlikely(&page(&content_type))),
         Kind::Playlist => {}
     }
-    let text = response.body.peek(MAX_LENGTH + 1).map_err(broken)?;
-    if String::from_utf8_lossy(text).contains("#EXT-X-") {
-        let text = response.body.peek(m3u8::MAX_LENGTH + 1).map_err(broken)?;
-        if text.len() > m3u8::MAX_LENGTH {
+    let bytes = response.body.peek(MAX_LENGTH + 1).map_err(broken)?;
+    if text::decode(bytes, None).contains("#EXT-X-") {
+        let bytes = response.body.peek(m3u8::MAX_LENGTH + 1).map_err(broken)?;
+        if bytes.len() > m3u8::MAX_LENGTH {
             return Err(unlikely("is an HLS playlist of more than 1 MiB"));
         }
-        return Ok(Found::Hls(response.url, String::from_utf8_lossy(text).into_owned()));
+        let text = text::decode(bytes, None);
+        return Ok(Found::Hls(response.url, text, fields.clone()));
     }
-    if text.len() > MAX_LENGTH {
+    let listing = parse(bytes, charset(&content_type));
+    let is_too_long = bytes.len() > MAX_LENGTH;
+    if let Some(what) = refusal(&listing, &shown, &content_type) {
+        return Err(unlikely(&what));
+    }
+    if is_too_long {
         return Err(unlikely("is a playlist of more than 64 KiB"));
     }
-    let text = String::from_utf8_lossy(text).into_owned();
     above.push(url.clone());
     above.push(response.url.clone());
-    let mut last = unlikely("is a playlist without an address of a stream");
-    for mut entry in entries(&text, &response.url) {
+    let mut last = unlikely(&nothing_to_follow(&listing));
+    for (mut entry, stated) in followed(&listing, &response.url) {
         client::keep_credentials(&response.url, &mut entry);
         if above.contains(&entry) {
             last = unlikely("is a playlist that leads back to itself");
@@ -104,7 +104,7 @@ fn resolve_below<R: Read>(
         if *tried >= MAX_TRIED {
             break;
         }
-        match resolve_below(&entry, get, above, tried) {
+        match resolve_below(&entry, &stated.or(fields), get, above, tried) {
             Ok(found) => return Ok(found),
             Err(error) => last = error,
         }
@@ -113,86 +113,98 @@ fn resolve_below<R: Read>(
     Err(last)
 }
 
-/// What the beginning of a body is, with the help of its content type and the path that it came from.
-pub fn kind(content_type: &str, path: &str, first: &[u8]) -> Kind {
-    let first = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first);
-    let text = first.trim_ascii_start();
-    let begins =
-        |with: &str| text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with.as_bytes()));
-    if ["<!doctype", "<html", "<head", "<body", "<?xml"].iter().any(|tag| begins(tag)) {
-        return Kind::Page;
-    }
-    if ["[playlist]", "#extm3u", "http://", "https://"].iter().any(|start| begins(start)) {
-        return Kind::Playlist;
-    }
-    let content_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let path = path.to_ascii_lowercase();
-    let is_list = content_type.contains("mpegurl")
-        || content_type.contains("scpls")
-        || [".m3u", ".m3u8", ".pls"].iter().any(|extension| path.ends_with(extension));
-    let is_text = !first.iter().any(|byte| *byte < b' ' && !byte.is_ascii_whitespace());
-    match is_list && is_text {
-        true => Kind::Playlist,
-        false => Kind::Audio,
+/// Returns true if the first bytes cannot begin a text: then no more are waited for.
+fn is_audio(first: &[u8]) -> bool {
+    let has_mark =
+        [&b"\xef\xbb\xbf"[..], b"\xff\xfe", b"\xfe\xff"].iter().any(|mark| first.starts_with(mark));
+    let is_control = |byte: &u8| *byte < b' ' && *byte != 0 && !byte.is_ascii_whitespace();
+    let is_high = first.first().is_some_and(|byte| *byte >= 0x80);
+    !has_mark && (is_high || first.iter().any(is_control))
+}
+
+/// The charset that a content type states.
+pub(super) fn charset(content_type: &str) -> Option<&str> {
+    content_type.split(';').skip(1).find_map(|parameter| {
+        let (key, value) = parameter.split_once('=')?;
+        key.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
+    })
+}
+
+fn page(content_type: &str) -> String {
+    format!("is a page, not a stream (content type `{content_type}`)")
+}
+
+/// Reason for not following a document at all; `None` for playlists.
+fn refusal(listing: &Listing, shown: &str, content_type: &str) -> Option<String> {
+    let what = listing.format.described();
+    let first = || listing.entries.first().map(|entry| shortened(&entry.location));
+    Some(match &listing.format {
+        Format::Page => page(content_type),
+        Format::Dash => format!("is {what}, which is not read here; {}", dash_hint(shown)),
+        Format::SmoothStreaming => {
+            format!("is {what}, which is not read here; ask for an address of MP3, AAC or HLS")
+        }
+        Format::Feed | Format::Opml => match first() {
+            Some(address) => format!("is {what}, not a stream; its first address is `{address}`"),
+            None => format!("is {what}, not a stream"),
+        },
+        Format::Unknown(_) => format!("is {what}, not a stream"),
+        _ => return None,
+    })
+}
+
+/// Message for a playlist of which no address can be followed.
+fn nothing_to_follow(listing: &Listing) -> String {
+    let what = listing.format.described();
+    match listing.entries.first() {
+        None => format!("is {what} without an address of a stream"),
+        Some(entry) => {
+            let address = shortened(&entry.location);
+            let hint = match address.contains("://") && !address.starts_with("file:") {
+                true => format!("; {}", process_hint(&address)),
+                false => String::new(),
+            };
+            format!("is {what} whose address `{address}` cannot be followed{hint}")
+        }
     }
 }
 
-/// The addresses that a playlist holds, in order; those of other schemes, and relative ones that make none, are left out.
-pub fn entries(text: &str, base: &Url) -> Vec<Url> {
-    let text = text.trim_start_matches('\u{feff}');
-    let is_pls = text.lines().any(|line| line.trim().eq_ignore_ascii_case("[playlist]"));
-    let of_line = |line: &'_ str| -> Option<String> {
-        let line = line.trim();
-        if !is_pls {
-            return (!line.is_empty() && !line.starts_with('#')).then(|| line.to_owned());
-        }
-        let (key, value) = line.split_once('=')?;
-        let number = key.trim().to_ascii_lowercase().strip_prefix("file")?.parse::<u32>();
-        number.is_ok().then(|| value.trim().to_owned())
+/// An address for messages.
+fn shortened(address: &str) -> String {
+    redact(address).chars().filter(|c| !c.is_control() && *c != '`').take(MAX_SHOWN).collect()
+}
+
+/// The addresses that a listing holds, in order, with what is to be sent with each request; those
+/// of other schemes, and relative ones that make none, are left out.
+pub(super) fn followed(listing: &Listing, base: &Url) -> Vec<(Url, Fields)> {
+    let of_entry = |entry: &Entry| {
+        let fields = Fields { user_agent: entry.user_agent.clone(), referrer: entry.referrer.clone() };
+        Some((address(entry, base)?, fields))
     };
-    text.lines()
-        .filter_map(of_line)
-        .filter_map(|entry| base.join(&entry).ok())
-        .filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host())
-        .take(MAX_TRIED)
-        .collect()
+    listing.entries.iter().filter_map(of_entry).take(MAX_TRIED).collect()
+}
+
+/// The addresses of a playlist's text.
+pub fn entries(text: &str, base: &Url) -> Vec<Url> {
+    followed(&parse(text.as_bytes(), None), base).into_iter().map(|(url, _)| url).collect()
+}
+
+fn address(entry: &Entry, base: &Url) -> Option<Url> {
+    let base = match &entry.base {
+        Some(stated) => base.join(stated).ok()?,
+        None => base.clone(),
+    };
+    let location = match entry.location.split_once("://") {
+        Some((scheme, rest)) if SPOKEN_AS_HTTP.iter().any(|known| known.eq_ignore_ascii_case(scheme)) => {
+            base.join(&format!("http://{rest}"))
+        }
+        _ => base.join(&entry.location),
+    };
+    let can_be_asked = |url: &Url| {
+        ["http", "https"].contains(&url.scheme()) && url.has_host() && url.as_str().len() <= MAX_ADDRESS
+    };
+    location.ok().filter(can_be_asked)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn listed(text: &str) -> Vec<String> {
-        entries(text, &Url::parse("http://h/dir/list.m3u").unwrap()).into_iter().map(Into::into).collect()
-    }
-
-    #[test]
-    fn lists() {
-        assert_eq!(
-            listed(
-                "\u{feff}#EXTM3U\r\n#EXTINF:-1,Title\r\nhttp://a/x\r\n\r\nlive.mp3\n/root\nfile:///etc/passwd\n"
-            ),
-            ["http://a/x", "http://h/dir/live.mp3", "http://h/root"]
-        );
-        let pls = "[Playlist]\nNumberOfEntries=2\nfile1 = http://a/x?b=c\nTitle1=http://no/\nFile2=https://b/\nFilex=http://no/";
-        assert_eq!(listed(pls), ["http://a/x?b=c", "https://b/"]);
-        assert_eq!(listed(""), [""; 0]);
-        assert_eq!(listed(&"http://a/x\n".repeat(1000)).len(), MAX_TRIED);
-    }
-
-    #[test]
-    fn kinds() {
-        let check = |content_type, path, first: &[u8], expected| {
-            assert_eq!(kind(content_type, path, first), expected, "{content_type} {path}");
-        };
-        check("audio/mpeg", "/live", b"ID3\x04", Kind::Audio);
-        check("text/html", "/live", b"ID3\x04", Kind::Audio);
-        check("audio/x-mpegurl", "/live", b"ID3\x04", Kind::Audio);
-        check("audio/x-mpegurl", "/live", b"live.mp3\n", Kind::Playlist);
-        check("text/plain", "/a.M3U", b"live.mp3\n", Kind::Playlist);
-        check("text/plain", "/a", b"\xef\xbb\xbf#EXTM3U", Kind::Playlist);
-        check("audio/mpeg", "/a", b"[playlist]\n", Kind::Playlist);
-        check("audio/mpeg", "/a", b"\r\n <!DOCTYPE html>", Kind::Page);
-        check("", "/a", b"", Kind::Audio);
-    }
-}
+mod tests;

@@ -79,7 +79,13 @@ impl Read for Socket {
             if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Err(late());
             }
-            if self.watch.stop.wait_readable(self.stream.as_fd(), LOOK_UP)? == Some(true) {
+            let (stop, socket) = (&self.watch.stop, self.stream.as_fd());
+            // Segments and playlists, which have a deadline, are fetched beside what is heard.
+            let readable = match self.deadline {
+                None => self.watch.shared.wait_readable(stop, socket, LOOK_UP)?,
+                Some(_) => stop.wait_readable(socket, LOOK_UP)?,
+            };
+            if readable == Some(true) {
                 return self.stream.read(buffer);
             }
         }

@@ -64,7 +64,7 @@ impl io::Read for Pipe {
         /// How soon the loss of the reader is noticed.
         const LOOK_UP: Duration = Duration::from_millis(500);
         while !self.shared.is_abandoned() {
-            match self.stop.wait_readable(self.descriptor.as_fd(), LOOK_UP)? {
+            match self.shared.wait_readable(&self.stop, self.descriptor.as_fd(), LOOK_UP)? {
                 None => break,
                 Some(false) => continue,
                 Some(true) => {

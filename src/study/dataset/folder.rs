@@ -1,51 +1,45 @@
-//! A folder a label.
+//! A folder a label, or a playlist a label.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use walkdir::{DirEntry, WalkDir};
-
 use super::{DatasetError, Entry, without_extension};
-
-/// What lies beside recordings and is none. Everything else is tried, and said if it cannot be decoded.
-const COMPANIONS: [&str; 27] = [
-    "jpg", "jpeg", "png", "gif", "bmp", "webp", "tif", "tiff", "svg", "pdf", "txt", "md", "nfo", "log",
-    "cue", "m3u", "m3u8", "pls", "lrc", "csv", "json", "xml", "html", "htm", "ini", "db", "npy",
-];
+use crate::source::folder::{Found, Named, named, walk};
+use crate::source::playlist::local;
 
 /// The recordings under `root`, sorted by path, and the files that were passed over.
+///
+/// Names of playlists are the labels where there is no class folder.
 pub(super) fn read(root: &Path) -> Result<(Vec<Entry>, Vec<PathBuf>), DatasetError> {
     let (mut entries, mut ignored) = (Vec::new(), Vec::new());
     let mut classes: BTreeMap<PathBuf, usize> = BTreeMap::new();
-    let walk = WalkDir::new(root).follow_links(true).sort_by_file_name().min_depth(1);
-    for found in walk.into_iter().filter_entry(|entry| !is_hidden(entry)) {
-        let found = found.map_err(|error| DatasetError::Unreadable {
-            path: error.path().unwrap_or(root).into(),
-            what: error.into_io_error().map_or("it contains itself".into(), |error| error.to_string()),
-        })?;
-        let relative = found.path().strip_prefix(root).unwrap_or(found.path());
-        let mut parts = relative.components();
-        let class = parts.next().map(|part| part.as_os_str().to_owned()).unwrap_or_default();
-        let is_in_class = parts.next().is_some();
-        if found.file_type().is_dir() {
-            if !is_in_class {
-                classes.insert(class.into(), 0);
+    for found in walk(root) {
+        let path = match found {
+            // Hidden files were never counted, nor what lies in hidden folders.
+            Found::Hidden(_) => continue,
+            Found::Unreadable(path, what) => return Err(DatasetError::Unreadable { path, what }),
+            Found::Folder(path) => {
+                let class = relative(&path, root);
+                if class.components().count() == 1 {
+                    classes.insert(class.into(), 0);
+                }
+                continue;
             }
-        } else if !is_in_class || is_companion(found.path()) {
-            ignored.push(found.into_path());
-        } else {
-            *classes.entry(PathBuf::from(&class)).or_default() += 1;
-            entries.push(Entry {
-                labels: vec![class.to_string_lossy().into_owned()],
-                track: without_extension(relative),
-                group: None,
-                columns: BTreeMap::new(),
-                path: found.into_path(),
-            });
+            Found::File(path) => path,
+        };
+        let name = relative(&path, root);
+        let class: PathBuf = name.components().take(1).collect();
+        // Whatever is not known to be none is tried, and said if it cannot be decoded.
+        if name.components().count() < 2 || named(&path) == Named::Companion {
+            ignored.push(path);
+            continue;
         }
+        *classes.entry(class.clone()).or_default() += 1;
+        entries.push(entry(class.to_string_lossy().into_owned(), without_extension(name), path.clone()));
     }
     if classes.is_empty() {
-        return Err(DatasetError::NoClasses { path: root.into() });
+        return lists(root, ignored);
     }
     match classes.iter().find(|(_, files)| **files == 0) {
         Some((class, _)) => Err(DatasetError::EmptyClass { path: root.join(class) }),
@@ -53,12 +47,33 @@ pub(super) fn read(root: &Path) -> Result<(Vec<Entry>, Vec<PathBuf>), DatasetErr
     }
 }
 
-fn is_hidden(entry: &DirEntry) -> bool {
-    entry.depth() > 0 && entry.file_name().as_encoded_bytes().starts_with(b".")
+/// The recordings that the playlists among `files` name; their names are the labels.
+fn lists(root: &Path, files: Vec<PathBuf>) -> Result<(Vec<Entry>, Vec<PathBuf>), DatasetError> {
+    let (mut entries, mut ignored) = (Vec::new(), Vec::new());
+    for list in files {
+        let found = local::files(&list)
+            .map_err(|error| DatasetError::Index { path: list.clone(), what: error.to_string() })?;
+        let Some(found) = found else {
+            ignored.push(list);
+            continue;
+        };
+        let label = list.file_stem().map(OsStr::to_string_lossy).unwrap_or_default().into_owned();
+        let mut seen = BTreeSet::new();
+        for path in found.paths.into_iter().filter(|path| seen.insert(path.clone())) {
+            let track = without_extension(relative(&path, root));
+            entries.push(entry(label.clone(), track, path));
+        }
+    }
+    match entries.is_empty() {
+        true => Err(DatasetError::NoClasses { path: root.into() }),
+        false => Ok((entries, ignored)),
+    }
 }
 
-fn is_companion(path: &Path) -> bool {
-    path.extension()
-        .and_then(|extension| extension.to_str())
-        .is_some_and(|extension| COMPANIONS.iter().any(|known| known.eq_ignore_ascii_case(extension)))
+fn relative<'a>(path: &'a Path, root: &Path) -> &'a Path {
+    path.strip_prefix(root).unwrap_or(path)
+}
+
+fn entry(label: String, track: String, path: PathBuf) -> Entry {
+    Entry { labels: vec![label], track, group: None, columns: BTreeMap::new(), path }
 }

@@ -2,30 +2,49 @@
 
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use url::Url;
 
 use super::{LOOK_UP, fetch, lock, spawn};
 use crate::source::SourceError;
+use crate::source::http::client::Fields;
 use crate::source::http::wire::Watch;
 
 /// Segments that wait between fetching and decoding.
 const QUEUE: usize = 1;
 
+/// Relation of a stretch to the one before.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) enum Join {
+    /// The stream of bytes goes on.
+    #[default]
+    Continues,
+    /// Another codec or format begins; nothing is missing.
+    Changes,
+    /// So many seconds are missing; 0 where it is not known how many.
+    Lost(f64),
+}
+
 /// A stretch of frames.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Sound {
     pub(super) bytes: Vec<u8>,
     /// How long it is, in seconds, as the playlist says.
     pub(super) seconds: f64,
     /// Where it ends, in seconds of the programme.
     pub(super) end: f64,
-    /// Seconds that are missing before it; 0 where it merely does not go on.
-    pub(super) broken: Option<f64>,
+    pub(super) join: Join,
     pub(super) title: Option<String>,
     /// What was missing or damaged since the stretch before.
     pub(super) corrupt: u64,
+}
+
+impl Default for Sound {
+    fn default() -> Self {
+        Self { bytes: Vec::new(), seconds: 0.0, end: 0.0, join: Join::Continues, title: None, corrupt: 0 }
+    }
 }
 
 /// What the fetching thread sends.
@@ -60,8 +79,8 @@ pub(super) struct Feed {
 
 /// What went before a stretch.
 pub(super) struct Begun {
-    /// Seconds that are missing.
-    pub(super) lost: f64,
+    /// Seconds that are missing; `None` where nothing is, 0 where it is not known how many.
+    pub(super) lost: Option<f64>,
     /// Segments and packets that are.
     pub(super) corrupt: u64,
 }
@@ -71,12 +90,12 @@ impl Feed {
     ///
     /// # Errors
     /// When the system refuses a thread.
-    pub(super) fn start(url: Url, text: String, watch: &Watch) -> io::Result<Self> {
+    pub(super) fn start(url: Url, text: String, fields: Fields, watch: &Watch) -> io::Result<Self> {
         let (sender, items) = bounded(QUEUE);
         let progress: Arc<Mutex<Progress>> = Arc::default();
         let (shared, watched) = (progress.clone(), watch.clone());
         spawn(move || {
-            let end = fetch::run(&url, &text, &watched, &sender, &shared);
+            let end = fetch::run(&url, &text, &fields, &watched, &sender, &shared);
             // A receiver that is gone wants no reason.
             let _ = sender.send(Item::End(end));
         })?;
@@ -114,7 +133,10 @@ impl Feed {
             }
         }
         let sound = self.next.take().unwrap_or_default();
-        let lost = left + sound.broken.unwrap_or(0.0);
+        let lost = match sound.join {
+            Join::Lost(seconds) => Some(left + seconds),
+            Join::Continues | Join::Changes => Some(left).filter(|left| *left > 0.0),
+        };
         self.take(sound);
         Ok(Begun { lost, corrupt: std::mem::take(&mut self.corrupt) })
     }
@@ -129,7 +151,10 @@ impl Feed {
     /// The next of what was fetched; `None` at the end.
     fn receive(&mut self) -> io::Result<Option<Sound>> {
         while self.end.is_none() {
-            match self.items.recv_timeout(LOOK_UP) {
+            let begun = Instant::now();
+            let received = self.items.recv_timeout(LOOK_UP);
+            self.watch.shared.add_wait(begun.elapsed());
+            match received {
                 Ok(Item::Sound(sound)) => {
                     self.corrupt = self.corrupt.saturating_add(sound.corrupt);
                     return Ok(Some(sound));
@@ -165,7 +190,7 @@ impl Read for Run {
             }
             match feed.receive()? {
                 None => return Ok(0),
-                Some(sound) if sound.broken.is_some() => feed.next = Some(sound),
+                Some(sound) if sound.join != Join::Continues => feed.next = Some(sound),
                 Some(sound) => feed.take(sound),
             }
         }

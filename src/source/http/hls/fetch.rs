@@ -8,14 +8,14 @@ use crossbeam_channel::{SendTimeoutError, Sender};
 use url::Url;
 
 use super::LOOK_UP;
-use super::feed::{Item, Progress, Sound};
+use super::feed::{Item, Join, Progress, Sound};
 use super::m3u8::{self, Media, Part, Playlist};
 use super::segment::{Trouble, Unpacker};
 use super::variant;
 use super::window::{Planned, Window};
-use crate::source::http::client::{self, Failed};
+use crate::source::http::client::{self, Failed, Fields};
 use crate::source::http::wire::Watch;
-use crate::source::{SourceError, redact};
+use crate::source::{SourceError, process_hint, redact, text};
 
 /// The largest segment, in bytes.
 const MAX_SEGMENT: usize = 16 * 1024 * 1024;
@@ -62,15 +62,16 @@ impl From<SourceError> for Left {
 pub(super) fn run(
     url: &Url,
     text: &str,
+    fields: &Fields,
     watch: &Watch,
     sender: &Sender<Item>,
     progress: &Mutex<Progress>,
 ) -> SourceError {
+    let fetcher = |url| Fetcher::new(url, fields, watch, sender, progress);
     let shown = redact(url.as_str());
     let master = match m3u8::parse(text, url) {
         Ok(Playlist::Media(list)) => {
-            let (Left::Refused(error) | Left::Ended(error)) =
-                Fetcher::new(url.clone(), watch, sender, progress).follow(list);
+            let (Left::Refused(error) | Left::Ended(error)) = fetcher(url.clone()).follow(list);
             return error;
         }
         Ok(Playlist::Master(master)) => master,
@@ -88,7 +89,7 @@ pub(super) fn run(
             last = SourceError::Unlikely(format!("`{shown}` is a playlist that leads back to itself"));
             continue;
         }
-        let (found, list) = match playlist(&variant, watch) {
+        let (found, list) = match playlist(&variant, fields, watch) {
             Ok(found) => found,
             Err(failed) => {
                 last = failed.error;
@@ -96,7 +97,7 @@ pub(super) fn run(
             }
         };
         tracing::debug!(url = redact(found.as_str()), "a variant is followed");
-        match Fetcher::new(found, watch, sender, progress).follow(list) {
+        match fetcher(found).follow(list) {
             Left::Refused(error) => last = error,
             Left::Ended(error) => return error,
         }
@@ -106,18 +107,15 @@ pub(super) fn run(
 
 /// What cannot be followed, and what to do about it.
 fn refusal(shown: &str, what: &str) -> SourceError {
-    SourceError::Unlikely(format!(
-        "`{shown}` {what}; use `uri = \"process:\"` with \
-         `command = [\"ffmpeg\", \"-v\", \"error\", \"-i\", \"{shown}\", \"-f\", \"wav\", \"-\"]`"
-    ))
+    SourceError::Unlikely(format!("`{shown}` {what}; {}", process_hint(shown)))
 }
 
 /// Asks for a media playlist: its address in the end, and what it says.
-fn playlist(url: &Url, watch: &Watch) -> Result<(Url, Media), Failed> {
+fn playlist(url: &Url, fields: &Fields, watch: &Watch) -> Result<(Url, Media), Failed> {
     let whole = Part { url: url.clone(), range: None };
-    let (url, bytes) = load(&whole, m3u8::MAX_LENGTH, PATIENCE, watch)?;
+    let (url, bytes) = load(&whole, fields, m3u8::MAX_LENGTH, PATIENCE, watch)?;
     let shown = || redact(url.as_str());
-    match m3u8::parse(&String::from_utf8_lossy(&bytes), &url) {
+    match m3u8::parse(&text::decode(&bytes, None), &url) {
         Ok(Playlist::Media(list)) => Ok((url, list)),
         Ok(Playlist::Master(_)) => Err(Failed {
             answered: true,
@@ -130,9 +128,15 @@ fn playlist(url: &Url, watch: &Watch) -> Result<(Url, Media), Failed> {
 }
 
 /// Asks for a resource, or a part of one, of `most` bytes.
-fn load(part: &Part, most: usize, patience: Duration, watch: &Watch) -> Result<(Url, Vec<u8>), Failed> {
+fn load(
+    part: &Part,
+    fields: &Fields,
+    most: usize,
+    patience: Duration,
+    watch: &Watch,
+) -> Result<(Url, Vec<u8>), Failed> {
     let shown = redact(part.url.as_str());
-    let response = client::get_part(&part.url, part.range, watch)?;
+    let response = client::get_part(&part.url, fields, part.range, watch)?;
     let mut body = response.body;
     body.set_deadline(Some(Instant::now() + patience));
     let broken = |error: std::io::Error| {
@@ -163,6 +167,7 @@ fn load(part: &Part, most: usize, patience: Duration, watch: &Watch) -> Result<(
 struct Fetcher<'a> {
     url: Url,
     shown: String,
+    fields: &'a Fields,
     watch: &'a Watch,
     sender: &'a Sender<Item>,
     progress: &'a Mutex<Progress>,
@@ -170,6 +175,8 @@ struct Fetcher<'a> {
     unpacker: Unpacker,
     /// What is read before the segments, once it was fetched.
     init: Option<(Arc<Part>, Vec<u8>)>,
+    /// Number of the segment with a discontinuity that it was fetched again for.
+    renewed_for: Option<u64>,
     /// Whether the unpacker knows it.
     begun: bool,
     target: f64,
@@ -193,17 +200,25 @@ struct Fetcher<'a> {
 }
 
 impl<'a> Fetcher<'a> {
-    fn new(url: Url, watch: &'a Watch, sender: &'a Sender<Item>, progress: &'a Mutex<Progress>) -> Self {
+    fn new(
+        url: Url,
+        fields: &'a Fields,
+        watch: &'a Watch,
+        sender: &'a Sender<Item>,
+        progress: &'a Mutex<Progress>,
+    ) -> Self {
         let now = Instant::now();
         Self {
             shown: redact(url.as_str()),
             url,
+            fields,
             watch,
             sender,
             progress,
             window: Window::from(watch.bookmark.next()),
             unpacker: Unpacker::default(),
             init: None,
+            renewed_for: None,
             begun: false,
             target: 0.0,
             ready: Vec::new(),
@@ -275,7 +290,7 @@ impl<'a> Fetcher<'a> {
     }
 
     fn reload(&mut self, now: Instant) -> Result<(), Left> {
-        match playlist(&self.url, self.watch) {
+        match playlist(&self.url, self.fields, self.watch) {
             Ok((_, list)) => {
                 self.take_in(list, now);
                 let standstill = self.advanced.elapsed();
@@ -332,6 +347,9 @@ impl<'a> Fetcher<'a> {
                 if planned.broken.is_some() {
                     self.unpacker.reset();
                     self.begun = false;
+                } else if planned.segment.discontinuity {
+                    self.unpacker.announce_change();
+                    self.begun = false;
                 }
                 self.begin().and_then(|()| self.unpacker.unpack(&bytes))
             }
@@ -353,15 +371,19 @@ impl<'a> Fetcher<'a> {
                 let (mut corrupt, mut title) = (found.damaged, found.title.or(planned.segment.title));
                 corrupt = corrupt.saturating_add(self.window.missed() - self.told);
                 self.told = self.window.missed();
-                let (mut begins, mut broken) = (planned.end - planned.segment.seconds, planned.broken);
+                let mut begins = planned.end - planned.segment.seconds;
+                let changes = if found.changed { Join::Changes } else { Join::Continues };
+                let mut join = Some(planned.broken.map_or(changes, Join::Lost));
                 for piece in found.pieces {
+                    let within = if piece.broken { Join::Lost(0.0) } else { Join::Continues };
+                    let join = join.take().filter(|join| *join != Join::Continues).unwrap_or(within);
                     let seconds = planned.segment.seconds * piece.bytes.len() as f64 / total.max(1) as f64;
                     begins += seconds;
                     self.ready.push(Sound {
                         bytes: piece.bytes,
                         seconds,
                         end: begins,
-                        broken: broken.take().or(piece.broken.then_some(0.0)),
+                        join,
                         title: title.take(),
                         corrupt: std::mem::take(&mut corrupt),
                     });
@@ -405,7 +427,18 @@ impl<'a> Fetcher<'a> {
                 Some(part) => Some((part.clone(), self.load_part(part, MAX_INIT)?)),
                 None => None,
             };
+        } else if let Some(part) = planned
+            .segment
+            .init
+            .as_ref()
+            .filter(|_| planned.segment.discontinuity && self.renewed_for != Some(planned.sequence))
+        {
+            // Encoders that are restarted put another one under the same address.
+            if let Ok(bytes) = self.load_part(part, MAX_INIT) {
+                (self.init, self.begun) = (Some((part.clone(), bytes)), false);
+            }
         }
+        self.renewed_for = Some(planned.sequence);
         match &planned.segment.part {
             Some(part) => self.load_part(part, MAX_SEGMENT),
             None => Ok(Vec::new()),
@@ -416,7 +449,7 @@ impl<'a> Fetcher<'a> {
         let mut part = part.clone();
         client::keep_credentials(&self.url, &mut part.url);
         let patience = PATIENCE.max(Duration::from_secs_f64(self.target));
-        load(&part, most, patience, self.watch).map(|(_, bytes)| bytes)
+        load(&part, self.fields, most, patience, self.watch).map(|(_, bytes)| bytes)
     }
 
     /// Says what keeps sound from coming. A playlist that goes on is no help where its segments do not come.

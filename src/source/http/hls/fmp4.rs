@@ -3,10 +3,11 @@
 //! The demuxer that decodes files keeps what it knows of every fragment for as long as it lives, and wants pictures and
 //! sound in turns; a stream that goes on for weeks needs neither.
 
-use crate::source::decode::{ADTS_HEAD, core_config};
+use super::frames;
+use crate::source::decode::{adts, core_config};
 
 /// The largest frame that ADTS can carry, in bytes.
-const MAX_FRAME: usize = 8191 - ADTS_HEAD;
+const MAX_FRAME: usize = 8191 - adts::HEAD;
 
 /// The most samples of one segment that are believed.
 const MAX_SAMPLES: u32 = 100_000;
@@ -145,6 +146,14 @@ fn one(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 }
 
 impl Track {
+    /// Codec of its frames.
+    pub fn codec(&self) -> frames::Codec {
+        match self.codec {
+            Codec::Aac { .. } => frames::Codec::Adts,
+            Codec::Mpeg => frames::Codec::Mpeg,
+        }
+    }
+
     /// The sound of a segment, and how many samples of it were not there or not possible.
     ///
     /// # Errors
@@ -220,7 +229,8 @@ impl Track {
             if frame.is_empty() || frame.len() > MAX_FRAME {
                 return false;
             }
-            let length = (frame.len() + ADTS_HEAD) as u32;
+            let channels = heard_channels(frame[0], channels);
+            let length = (frame.len() + adts::HEAD) as u32;
             // MPEG-4, no checksum; AAC-LC; one block.
             let head: u64 = 0xfff1 << 40
                 | 1 << 38
@@ -232,6 +242,18 @@ impl Track {
         }
         stream.extend_from_slice(frame);
         true
+    }
+}
+
+/// Channels of a frame of AAC that begins with `first`, where the initialisation says `stated`.
+///
+/// The first element of a frame tells mono from stereo (ISO/IEC 14496-3, 4.4.2.1): an encoder that
+/// was restarted may have replaced the initialisation that its older segments belong to.
+fn heard_channels(first: u8, stated: u8) -> u8 {
+    match (stated, first >> 5) {
+        (1 | 2, 0) => 1,
+        (1 | 2, 1) => 2,
+        _ => stated,
     }
 }
 

@@ -1,38 +1,69 @@
-//! MPEG audio in segments that were made as files.
+//! MPEG audio (ISO/IEC 11172-3, 13818-3) as far as streams of it have to be cut and joined.
 
-/// Takes off the frame that describes a file of layer III (`Xing`, `Info`, `VBRI`): no sound is in it, and what it says of the file does
-/// not hold for the stream that segments make.
-pub fn without_description(bytes: &[u8]) -> &[u8] {
-    let Some((length, at)) = first_frame(bytes) else { return bytes };
-    let tag = |at: usize| bytes.get(at..at + 4);
-    let describes = matches!(tag(at), Some(b"Xing" | b"Info")) || tag(VBRI_AT) == Some(b"VBRI");
-    if describes { bytes.get(length..).unwrap_or_default() } else { bytes }
-}
+const LAYER_3: u8 = 1;
 
 /// Where `VBRI` stands in a frame.
 const VBRI_AT: usize = 36;
 
-/// The length of the first frame, and where what is specific to it ends (there `Xing` and `Info` stand).
-fn first_frame(bytes: &[u8]) -> Option<(usize, usize)> {
-    const LAYER_3: u8 = 1;
-    // Kilobits a second; hertz.
-    const RATES_1: [usize; 15] = [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320];
-    const RATES_2: [usize; 15] = [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160];
-    const SAMPLE_RATES: [usize; 3] = [44_100, 48_000, 32_000];
+/// Kilobits a second by index: of MPEG-1 by layer, from III on; of MPEG-2 layers III and II, and I.
+const RATES_1: [[u32; 15]; 3] = [
+    [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320],
+    [0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384],
+    [0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448],
+];
+const RATES_2: [[u32; 15]; 2] = [
+    [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160],
+    [0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256],
+];
+
+/// Parameters of a frame that may not change within a stream, and its length in bytes;
+/// `None` where there is no header, or one without a bit rate (free format).
+pub(super) fn header(bytes: &[u8]) -> Option<(u32, usize)> {
     let &[0xff, second, third, fourth, ..] = bytes else { return None };
-    let (version, layer, is_mono) = (second >> 3 & 3, second >> 1 & 3, fourth >> 6 == 3);
-    if second & 0xe0 != 0xe0 || layer != LAYER_3 {
+    let (version, layer) = (second >> 3 & 3, second >> 1 & 3);
+    if second & 0xe0 != 0xe0 || layer == 0 || version == 1 {
         return None;
     }
-    // MPEG-1; MPEG-2 at half its sample rates; MPEG-2.5 at a quarter.
-    let (rates, words, divisor, side) = match version {
-        3 => (RATES_1, 144, 1, if is_mono { 17 } else { 32 }),
-        2 => (RATES_2, 72, 2, if is_mono { 9 } else { 17 }),
-        0 => (RATES_2, 72, 4, if is_mono { 9 } else { 17 }),
-        _ => return None,
+    let (is_first, at) = (version == 3, usize::from(third >> 4));
+    let rates = match is_first {
+        true => RATES_1[usize::from(layer - 1)],
+        false => RATES_2[usize::from(layer == 3)],
     };
-    let rate = *rates.get(usize::from(third >> 4)).filter(|rate| **rate > 0)?;
-    let sample_rate = SAMPLE_RATES.get(usize::from(third >> 2 & 3))? / divisor;
-    let length = words * rate * 1000 / sample_rate + usize::from(third >> 1 & 1);
-    Some((length, 4 + side))
+    let bits = 1000 * *rates.get(at).filter(|rate| **rate > 0)?;
+    let hertz = [44_100, 48_000, 32_000].get(usize::from(third >> 2 & 3))?;
+    let divisor = [4, 1, 2, 1][usize::from(version)];
+    let (hertz, padding) = (hertz / divisor, u32::from(third >> 1 & 1));
+    let length = match layer {
+        // Slots of four bytes.
+        3 => (12 * bits / hertz + padding) * 4,
+        LAYER_3 if !is_first => 72 * bits / hertz + padding,
+        _ => 144 * bits / hertz + padding,
+    };
+    let is_mono = fourth >> 6 == 3;
+    let what = u32::from(second & 0x1e) << 16 | u32::from(third & 0x0c) << 8 | u32::from(is_mono);
+    Some((what, length as usize))
+}
+
+/// Parameters of a stream that begins with a frame; `None` where it does not.
+pub(super) fn description(bytes: &[u8]) -> Option<u32> {
+    header(bytes).map(|(what, _)| what)
+}
+
+/// Takes off the frame that describes a file of layer III (`Xing`, `Info`, `VBRI`): no sound is in
+/// it, and what it says of the file does not hold for the stream that segments make.
+pub fn without_description(bytes: &[u8]) -> &[u8] {
+    let Some((_, length)) = header(bytes) else { return bytes };
+    let (second, fourth) = (bytes[1], bytes[3]);
+    if second >> 1 & 3 != LAYER_3 {
+        return bytes;
+    }
+    // What is specific to layer III ends there, and the description begins.
+    let side = match (second >> 3 & 3 == 3, fourth >> 6 == 3) {
+        (true, false) => 32,
+        (true, true) | (false, false) => 17,
+        (false, true) => 9,
+    };
+    let tag = |at: usize| bytes.get(at..at + 4);
+    let describes = matches!(tag(4 + side), Some(b"Xing" | b"Info")) || tag(VBRI_AT) == Some(b"VBRI");
+    if describes { bytes.get(length..).unwrap_or_default() } else { bytes }
 }

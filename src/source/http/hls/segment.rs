@@ -1,9 +1,12 @@
 //! What is in a segment: a stream of ADTS or MPEG audio, however it is wrapped.
+//!
+//! Frames without a wrapping may be cut anywhere between segments: the stream of bytes goes on.
 
 use super::fmp4::{self, Track};
+use super::frames::{self, Codec};
 use super::id3;
 use super::mpeg;
-use super::ts::{Demuxer, PACKET, Piece};
+use super::ts::{self, Demuxer, Piece};
 
 /// Why a segment brings no sound.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,10 +18,15 @@ pub enum Trouble {
 }
 
 /// What a segment held.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Unpacked {
     /// In order; at least one that is not empty.
     pub pieces: Vec<Piece>,
+    /// Codec of all of them.
+    pub codec: Codec,
+    /// True if they are of another codec or format than the audio before, so that another decoder
+    /// has to read them.
+    pub changed: bool,
     /// What it says is played.
     pub title: Option<String>,
     /// Pieces of it that were missing or damaged.
@@ -29,8 +37,12 @@ pub struct Unpacked {
 #[derive(Debug, Default)]
 pub struct Unpacker {
     wrapping: Wrapping,
-    /// Whether the next sound is of another kind than the last.
-    changed: bool,
+    /// Codec of the audio before.
+    codec: Option<Codec>,
+    /// Parameters of MPEG audio at the start of a segment.
+    described: Option<u32>,
+    /// True if the next segment does not continue a frame.
+    is_apart: bool,
 }
 
 #[derive(Debug, Default)]
@@ -41,20 +53,32 @@ enum Wrapping {
     /// What the initialisation segment says.
     Mp4(Track),
     /// None: frames one after another.
-    Packed(Packed),
+    Packed(Codec),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Packed {
-    Adts,
-    Mpeg,
+/// The sound of one segment, as far as its wrapping tells.
+struct Found {
+    pieces: Vec<Piece>,
+    codec: Codec,
+    title: Option<String>,
+    damaged: u64,
 }
 
 impl Unpacker {
-    /// What follows does not go on where the last segment ended.
+    /// Prepares for a segment that does not continue the last one: something is missing between.
     pub fn reset(&mut self) {
-        if let Wrapping::Transport(_) = self.wrapping {
-            self.wrapping = Wrapping::Unknown;
+        self.is_apart = true;
+        if let Wrapping::Transport(demuxer) = &mut self.wrapping {
+            demuxer.renew();
+            demuxer.drop_partial();
+        }
+    }
+
+    /// Prepares for a change of format, as `EXT-X-DISCONTINUITY` announces it (RFC 8216, 4.3.2.3);
+    /// nothing is missing.
+    pub fn announce_change(&mut self) {
+        if let Wrapping::Transport(demuxer) = &mut self.wrapping {
+            demuxer.renew();
         }
     }
 
@@ -63,18 +87,16 @@ impl Unpacker {
     /// # Errors
     /// When it announces nothing that can be decoded.
     pub fn begin(&mut self, init: &[u8]) -> Result<(), Trouble> {
-        if is_transport(init) {
+        if ts::is_transport(init) {
             let mut demuxer = Box::<Demuxer>::default();
             demuxer.segment(init);
-            self.turn(|now| matches!(now, Wrapping::Transport(_)), || Wrapping::Unknown);
             self.wrapping = Wrapping::Transport(demuxer);
             return Ok(());
         }
         if !is_mp4(init) {
             return Err(Trouble::Damaged(format!("an initialisation segment that is none: {}", seems(init))));
         }
-        let track = fmp4::track(init).map_err(Trouble::Refused)?;
-        self.turn(|now| matches!(now, Wrapping::Mp4(now) if *now == track), || Wrapping::Mp4(track.clone()));
+        self.wrapping = Wrapping::Mp4(fmp4::track(init).map_err(Trouble::Refused)?);
         Ok(())
     }
 
@@ -83,17 +105,43 @@ impl Unpacker {
     /// # Errors
     /// When there is no sound in it that can be decoded.
     pub fn unpack(&mut self, bytes: &[u8]) -> Result<Unpacked, Trouble> {
+        let mut found = self.find(bytes)?;
+        found.pieces.retain(|piece| !piece.bytes.is_empty());
+        let Some(first) = found.pieces.first() else {
+            return Err(Trouble::Damaged("no sound in it".into()));
+        };
+        let mut changed = self.codec.is_some_and(|codec| codec != found.codec);
+        // ADTS is cut by what its frames say wherever that changes.
+        let described = mpeg::description(&first.bytes).filter(|_| found.codec == Codec::Mpeg);
+        changed |= described.is_some_and(|now| self.described.is_some_and(|before| before != now));
+        (self.codec, self.is_apart) = (Some(found.codec), false);
+        self.described = match found.codec {
+            Codec::Mpeg => described.or(self.described),
+            Codec::Adts => None,
+        };
+        let Found { pieces, codec, title, damaged } = found;
+        Ok(Unpacked { pieces, codec, changed, title, damaged })
+    }
+
+    fn find(&mut self, bytes: &[u8]) -> Result<Found, Trouble> {
         let nothing = |what: &str| Err(Trouble::Damaged(what.to_owned()));
-        let mut found = Unpacked::default();
-        if is_transport(bytes) {
-            self.turn(|now| matches!(now, Wrapping::Transport(_)), || Wrapping::Transport(Box::default()));
+        let is_inside = match &self.wrapping {
+            Wrapping::Transport(demuxer) => demuxer.continues_in(bytes) || ts::is_transport_within(bytes),
+            _ => false,
+        };
+        if ts::is_transport(bytes) || is_inside {
+            if !matches!(self.wrapping, Wrapping::Transport(_)) {
+                self.wrapping = Wrapping::Transport(Box::default());
+            }
             let Wrapping::Transport(demuxer) = &mut self.wrapping else { return nothing("no sound") };
             let demuxed = demuxer.segment(bytes);
             if let Some(what) = demuxer.refusal() {
                 return Err(Trouble::Refused(what.to_owned()));
             }
-            found = Unpacked { pieces: demuxed.pieces, title: demuxed.title, damaged: demuxed.lost };
-        } else if is_mp4(bytes) {
+            let codec = demuxer.codec().unwrap_or(Codec::Adts);
+            return Ok(Found { pieces: demuxed.pieces, codec, title: demuxed.title, damaged: demuxed.lost });
+        }
+        if is_mp4(bytes) {
             if fmp4::has_movie(bytes) {
                 // A segment that brings its own initialisation.
                 self.begin(bytes)?;
@@ -101,62 +149,58 @@ impl Unpacker {
             let Wrapping::Mp4(track) = &self.wrapping else {
                 return nothing("MP4 without an initialisation segment");
             };
+            let codec = track.codec();
             let (bytes, damaged) = track.frames(bytes).map_err(|what| Trouble::Damaged(what.to_owned()))?;
-            found.damaged = damaged;
-            found.pieces.push(Piece { bytes, broken: false });
-        } else {
-            let (stream, title) = id3::split(bytes);
-            let Some(packed) = packed(stream) else {
-                return match stream {
-                    [0x0b, 0x77, ..] => Err(Trouble::Refused("AC-3".into())),
-                    _ => nothing(&format!("no sound in it: {}", seems(stream))),
-                };
+            let pieces = vec![Piece { bytes, broken: false }];
+            return Ok(Found { pieces, codec, title: None, damaged });
+        }
+        let (stream, title) = id3::split(bytes);
+        let Some((at, codec)) = self.packed(stream) else {
+            return match stream {
+                [0x0b, 0x77, ..] => Err(Trouble::Refused("AC-3".into())),
+                _ if !matches!(self.wrapping, Wrapping::Transport(_)) && ts::is_transport_within(stream) => {
+                    // One that is cut within a packet.
+                    self.wrapping = Wrapping::Transport(Box::default());
+                    self.find(stream)
+                }
+                _ => nothing(&format!("no sound in it: {}", seems(stream))),
             };
-            let is_same = |now: &Wrapping| matches!(now, Wrapping::Packed(now) if *now == packed);
-            self.turn(is_same, || Wrapping::Packed(packed));
-            found.title = title;
-            let stream = mpeg::without_description(stream);
-            found.pieces.push(Piece { bytes: stream.to_vec(), broken: false });
-        }
-        found.pieces.retain(|piece| !piece.bytes.is_empty());
-        let Some(first) = found.pieces.first_mut() else { return nothing("no sound in it") };
-        first.broken |= std::mem::take(&mut self.changed);
-        Ok(found)
+        };
+        self.wrapping = Wrapping::Packed(codec);
+        let stream = match codec {
+            Codec::Mpeg => mpeg::without_description(&stream[at..]),
+            Codec::Adts => &stream[at..],
+        };
+        let pieces = vec![Piece { bytes: stream.to_vec(), broken: false }];
+        Ok(Found { pieces, codec, title, damaged: 0 })
     }
 
-    /// Turns to another wrapping where it is not that `already`.
-    fn turn(&mut self, already: impl Fn(&Wrapping) -> bool, other: impl FnOnce() -> Wrapping) {
-        if !already(&self.wrapping) {
-            let before = std::mem::replace(&mut self.wrapping, other());
-            self.changed |= !matches!(before, Wrapping::Unknown);
+    /// The codec of frames without a wrapping, and where in `stream` what is heard of them begins.
+    fn packed(&self, stream: &[u8]) -> Option<(usize, Codec)> {
+        /// Length below which a segment may hold no whole frame, and yet the middle of one.
+        const SHORT: usize = 4096;
+        if let Some(codec) = frames::at_start(stream) {
+            return Some((0, codec));
         }
-    }
-}
-
-/// Whether packets follow each other; one in four may be damaged.
-fn is_transport(bytes: &[u8]) -> bool {
-    bytes.len() >= PACKET && {
-        let first = bytes.chunks_exact(PACKET).take(8);
-        let (count, right) =
-            first.fold((0, 0), |(count, right), packet| (count + 1, right + i32::from(packet[0] == 0x47)));
-        right * 4 >= count * 3
+        let known = match self.wrapping {
+            Wrapping::Packed(codec) => Some(codec),
+            _ => None,
+        };
+        match known {
+            // The middle of a frame whose beginning was in the segment before.
+            Some(codec) if !self.is_apart => {
+                let is_text = stream.iter().all(|byte| byte.is_ascii());
+                let goes_on = frames::first(stream, known).is_some() || (stream.len() < SHORT && !is_text);
+                goes_on.then_some((0, codec))
+            }
+            _ => frames::first(stream, None),
+        }
     }
 }
 
 fn is_mp4(bytes: &[u8]) -> bool {
     const KINDS: [&[u8; 4]; 8] = [b"ftyp", b"styp", b"moov", b"moof", b"sidx", b"emsg", b"prft", b"free"];
     bytes.get(4..8).is_some_and(|kind| KINDS.iter().any(|known| kind == *known))
-}
-
-/// What frames without a wrapping are.
-fn packed(bytes: &[u8]) -> Option<Packed> {
-    match bytes {
-        [0xff, second, ..] if second & 0xf6 == 0xf0 => Some(Packed::Adts),
-        [0xff, second, third, ..] if second & 0xe0 == 0xe0 && second & 0x06 != 0 && third >> 4 != 15 => {
-            Some(Packed::Mpeg)
-        }
-        _ => None,
-    }
 }
 
 /// What people may recognise it by.
@@ -171,6 +215,7 @@ fn seems(bytes: &[u8]) -> String {
 mod tests {
     use proptest::prelude::*;
 
+    use super::ts::PACKET;
     use super::*;
 
     const ADTS: [u8; 8] = [0xff, 0xf1, 0x50, 0x80, 0x01, 0x1f, 0xfc, 0];
@@ -183,12 +228,42 @@ mod tests {
         let mut unpack = |bytes: &[u8]| {
             let found = unpacker.unpack(bytes).unwrap();
             assert_eq!(found.pieces.len(), 1);
-            (found.pieces[0].bytes.clone(), found.pieces[0].broken, found.title)
+            (found.pieces[0].bytes.clone(), found.changed, found.title)
         };
         assert_eq!(unpack(&[TAG, &ADTS].concat()), (ADTS.to_vec(), false, Some("Song".into())));
         assert_eq!(unpack(&ADTS), (ADTS.to_vec(), false, None));
         assert_eq!(unpack(&MP3), (MP3.to_vec(), true, None));
         assert_eq!(unpack(&MP3), (MP3.to_vec(), false, None));
+    }
+
+    /// Frames of 40 bytes, cut within them, with a tag before each segment or without.
+    #[test]
+    fn frames_go_on_from_segment_to_segment() {
+        let stream: Vec<u8> = (1..8)
+            .flat_map(|fill| [&[0xff, 0xf1, 0x50, 0x80, 0x05, 0x1f, 0xfc][..], &[fill; 33]].concat())
+            .collect();
+        let parts = [&stream[..100], &stream[100..170], &stream[170..]];
+        for tag in [TAG, &[]] {
+            let mut unpacker = Unpacker::default();
+            let mut all = Vec::new();
+            for part in parts {
+                let found = unpacker.unpack(&[tag, part].concat()).unwrap();
+                assert!(!found.changed && found.codec == Codec::Adts);
+                all.extend_from_slice(&found.pieces[0].bytes);
+            }
+            assert_eq!(all, stream);
+            // A page in between is none of it; after a loss it goes on with the next whole frame.
+            let page = "<html>".repeat(100);
+            assert!(matches!(unpacker.unpack(page.as_bytes()), Err(Trouble::Damaged(_))));
+            unpacker.reset();
+            assert_eq!(
+                unpacker.unpack(&[tag, &stream[90..]].concat()).unwrap().pieces[0].bytes,
+                stream[120..]
+            );
+        }
+        let mut late = Unpacker::default();
+        assert_eq!(late.unpack(parts[1]).unwrap().pieces[0].bytes, stream[120..170]);
+        assert_eq!(late.unpack(parts[2]).unwrap().pieces[0].bytes, stream[170..]);
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Sound out of an MPEG transport stream (ISO/IEC 13818-1): the elementary stream of the first track that can be decoded.
 
+use std::borrow::Cow;
+
+use super::frames::Codec;
 use super::id3;
 use super::psi::{self, Sections, Stream};
 
@@ -57,20 +60,40 @@ pub struct Demuxer {
     tag: Vec<u8>,
     /// Whether the next sound does not go on where the last ended.
     broken: bool,
+    /// True until the next association table, which replaces all maps.
+    renews: bool,
+    renewed: bool,
+    /// The beginning of a packet that the bytes before ended with.
+    partial: Vec<u8>,
 }
 
 impl Demuxer {
-    /// Reads a whole segment; what went before it is remembered.
+    /// Reads a segment, which may begin and end within a packet; what went before it is remembered.
     pub fn segment(&mut self, bytes: &[u8]) -> Demuxed {
         let mut found = Demuxed::default();
-        // Many servers count anew in every segment.
+        // Many servers begin to count with every segment.
         self.frames.counter = None;
         self.metadata.counter = None;
-        let mut rest = bytes;
+        if !self.partial.is_empty() && is_transport(bytes) {
+            self.partial.clear();
+            found.lost += 1;
+        }
+        self.push(bytes, &mut found);
+        self.take_tag(&mut found);
+        found
+    }
+
+    /// Reads on in a stream, whose bytes may be cut anywhere.
+    pub fn push(&mut self, bytes: &[u8], found: &mut Demuxed) {
+        let joined = match self.partial.is_empty() {
+            true => Cow::Borrowed(bytes),
+            false => Cow::Owned([&std::mem::take(&mut self.partial), bytes].concat()),
+        };
+        let mut rest = &*joined;
         while rest.len() >= PACKET {
             // A sync byte by chance is not followed by another.
             if rest[0] == SYNC && rest.get(PACKET).is_none_or(|byte| *byte == SYNC) {
-                self.packet(&rest[..PACKET], &mut found);
+                self.packet(&rest[..PACKET], found);
                 rest = &rest[PACKET..];
                 continue;
             }
@@ -80,9 +103,30 @@ impl Demuxer {
             found.lost += 1;
             rest = &rest[at..];
         }
-        found.lost += u64::from(!rest.is_empty());
-        self.take_tag(&mut found);
-        found
+        self.partial = rest.to_vec();
+    }
+
+    /// Returns true if `bytes` begin with the rest of the packet that the bytes before ended in.
+    pub fn continues_in(&self, bytes: &[u8]) -> bool {
+        let next = PACKET - self.partial.len();
+        !self.partial.is_empty() && bytes.get(next).is_none_or(|byte| *byte == SYNC)
+    }
+
+    /// Has the tables that follow replace those that are known.
+    pub fn renew(&mut self) {
+        (self.renews, self.renewed) = (true, false);
+    }
+
+    /// Forgets what was begun and does not go on.
+    pub fn drop_partial(&mut self) {
+        self.partial.clear();
+        self.frames = Packets::default();
+        self.metadata = Packets::default();
+    }
+
+    /// The codec of the sound, once it is known.
+    pub fn codec(&self) -> Option<Codec> {
+        self.sound.map(|sound| if sound.kind == 0x0f { Codec::Adts } else { Codec::Mpeg })
     }
 
     /// Why there is no sound, in words; `None` where there is some, or it may yet come.
@@ -146,6 +190,10 @@ impl Demuxer {
     fn set_maps(&mut self, pids: Option<Vec<u16>>) {
         let Some(mut pids) = pids.filter(|pids| !pids.is_empty()) else { return };
         pids.truncate(MAX_MAPS);
+        if std::mem::take(&mut self.renews) {
+            self.renewed = true;
+            self.maps.clear();
+        }
         if !self.maps.iter().map(|(pid, _)| pid).eq(&pids) {
             self.maps = pids.into_iter().map(|pid| (pid, Sections::default())).collect();
         }
@@ -154,15 +202,23 @@ impl Demuxer {
     /// Chooses the sound of a programme; of several programmes, that of the first that has some.
     fn choose(&mut self, streams: &[Stream], map: u16) {
         let decodable = |stream: &&Stream| [0x03, 0x04, 0x0f].contains(&stream.kind);
-        if self.sound.is_some_and(|sound| self.map != map || streams.contains(&sound)) {
+        let goes_on = self.sound.is_some_and(|sound| self.map != map || streams.contains(&sound));
+        // Of several programmes the one that was heard is waited for.
+        let is_other = self.map != map && self.maps.iter().any(|(pid, _)| *pid == self.map);
+        if goes_on && (!self.renewed || is_other) {
             return;
         }
         let Some(sound) = streams.iter().find(decodable) else {
             self.foreign = self.foreign.or_else(|| streams.iter().find_map(foreign)).or(Some("no sound"));
             return;
         };
-        self.broken |= self.sound.is_some();
-        (self.sound, self.map, self.frames) = (Some(*sound), map, Packets::default());
+        // A change that was announced is no break.
+        self.broken |= self.sound.is_some() && !self.renewed;
+        self.renewed = false;
+        if self.sound != Some(*sound) {
+            self.frames = Packets::default();
+        }
+        (self.sound, self.map) = (Some(*sound), map);
         let metadata_pid = streams.iter().find(|stream| stream.kind == 0x15).map(|stream| stream.pid);
         (self.metadata_pid, self.metadata) = (metadata_pid, Packets::default());
     }
@@ -173,6 +229,22 @@ impl Demuxer {
         }
         self.tag.clear();
     }
+}
+
+/// Returns true if packets follow each other from the first byte on; one in four may be damaged.
+pub fn is_transport(bytes: &[u8]) -> bool {
+    bytes.len() >= PACKET && {
+        let first = bytes.chunks_exact(PACKET).take(8);
+        let (count, right) =
+            first.fold((0, 0), |(count, right), packet| (count + 1, right + i32::from(packet[0] == SYNC)));
+        right * 4 >= count * 3
+    }
+}
+
+/// The same from another of the first bytes on.
+pub fn is_transport_within(bytes: &[u8]) -> bool {
+    let follow = |rest: &[u8]| (0..4).all(|index| rest.get(index * PACKET) == Some(&SYNC));
+    (0..PACKET).any(|at| bytes.get(at..).is_some_and(follow))
 }
 
 fn add(bytes: &[u8], broken: bool, pieces: &mut Vec<Piece>) {

@@ -28,7 +28,7 @@ pub struct Window {
     had: Option<u64>,
     /// Seconds of the programme up to the first of `upcoming`.
     position: f64,
-    /// Seconds that are missing before it; 0 where it merely does not go on.
+    /// Seconds that are missing before it; 0 where it is not known how many.
     broken: Option<f64>,
     /// Segments that were missing.
     missed: u64,
@@ -45,7 +45,7 @@ pub struct Planned {
     pub segment: Segment,
     /// Its number.
     pub sequence: u64,
-    /// Seconds that are missing before it; 0 where it merely does not go on.
+    /// Seconds that are missing before it; 0 where it is not known how many.
     pub broken: Option<f64>,
     /// Where it ends, in seconds of the programme.
     pub end: f64,
@@ -126,9 +126,9 @@ impl Window {
         loop {
             let segment = self.upcoming.front()?;
             if segment.part.is_some() {
-                let broken = self.broken.or_else(|| segment.discontinuity.then_some(0.0));
                 let end = self.position + segment.seconds;
-                return Some(Planned { segment: segment.clone(), sequence: self.next, broken, end });
+                let (segment, broken) = (segment.clone(), self.broken);
+                return Some(Planned { segment, sequence: self.next, broken, end });
             }
             self.skip();
         }
@@ -202,12 +202,15 @@ mod tests {
         }
     }
 
-    /// What is heard now, with what is missing before it in brackets.
+    /// Segments heard now; seconds missing before one in brackets, a bar before a discontinuity.
     fn heard(window: &mut Window) -> String {
         let mut heard = String::new();
         while let Some(planned) = window.due() {
             if let Some(lost) = planned.broken {
                 heard.push_str(&format!("[{lost}]"));
+            }
+            if planned.segment.discontinuity {
+                heard.push('/');
             }
             heard.push_str(&planned.segment.part.unwrap().url.path()[1..]);
             window.pass();
@@ -227,7 +230,7 @@ mod tests {
         assert_eq!(heard(&mut window), "f");
         // Two were missed, the first of the window and the second of it are new.
         assert!(window.update(list(18, "ijK-m", false)));
-        assert_eq!(heard(&mut window), "[8]ij[0]K[4]m");
+        assert_eq!(heard(&mut window), "[8]ij/K[4]m");
         assert_eq!(window.missed(), 3);
         assert!(!window.is_last());
         assert!(!window.update(list(18, "ijK-m", true)));

@@ -39,12 +39,25 @@ fn init(entry: &[u8]) -> Vec<u8> {
     [boxed(b"ftyp", b"iso5"), boxed(b"moov", &moov)].concat()
 }
 
+/// Bytes of frames, each of which begins with a channel pair.
+fn byte(index: u32) -> u8 {
+    0x20 | index as u8 & 0x1f
+}
+
+/// The first element of a frame says more than an initialisation that was replaced.
+#[test]
+fn mono_and_stereo_are_told_by_the_frames() {
+    for (stated, first, expected) in [(2, 0x01, 1), (1, 0x21, 2), (2, 0x21, 2), (1, 0xc0, 1), (6, 0x01, 6)] {
+        assert_eq!(heard_channels(first, stated), expected, "{first:#x} in {stated}");
+    }
+}
+
 /// AAC-LC, 44.1 kHz, stereo.
 const LC: [u8; 2] = [0x12, 0x10];
 
 /// A fragment: pictures of 20 bytes, then sound of the given sizes (or of the usual one), counted from the `moof` or not.
 fn segment(sizes: &[u32], from_moof: bool, stated: bool) -> Vec<u8> {
-    let sound: Vec<u8> = (0..sizes.iter().sum::<u32>()).map(|index| index as u8).collect();
+    let sound: Vec<u8> = (0..sizes.iter().sum::<u32>()).map(byte).collect();
     let made = |offset: u32| {
         let base = if from_moof { 0x2_0000 } else { 0 };
         let pictures =
@@ -78,7 +91,7 @@ fn unwrapped(mut stream: &[u8]) -> Vec<Vec<u8>> {
         let length =
             usize::from(stream[3] & 3) << 11 | usize::from(stream[4]) << 3 | usize::from(stream[5] >> 5);
         assert_eq!(stream[3] >> 6, 2, "stereo");
-        frames.push(stream[ADTS_HEAD..length].to_vec());
+        frames.push(stream[adts::HEAD..length].to_vec());
         stream = &stream[length..];
     }
     frames
@@ -91,7 +104,7 @@ fn sound_is_taken_out_of_fragments() {
         let mut at = 0;
         let frame = |size: &u32| {
             at += size;
-            (at - size..at).map(|index| index as u8).collect::<Vec<u8>>()
+            (at - size..at).map(byte).collect::<Vec<u8>>()
         };
         sizes.iter().map(frame).collect::<Vec<_>>()
     };

@@ -1,0 +1,79 @@
+//! Input of a demuxer that delivers what has arrived.
+
+use std::io::{self, Read};
+
+use symphonia::core::io::{MediaSourceStream, ReadBytes, SeekBuffered};
+
+/// Buffers above this size in bytes are given back once they are empty.
+const KEPT_BUFFER: usize = 1 << 18;
+
+/// Unread bytes of a stream, of which no more are awaited than needed.
+pub(super) struct Input<'s> {
+    mss: MediaSourceStream<'s>,
+    bytes: Vec<u8>,
+    /// Number of `bytes` that have been consumed.
+    start: usize,
+    /// Bytes consumed since the stream was opened.
+    pub(super) consumed: u64,
+    ended: bool,
+}
+
+impl<'s> Input<'s> {
+    pub(super) fn new(mss: MediaSourceStream<'s>) -> Self {
+        Self { mss, bytes: Vec::new(), start: 0, consumed: 0, ended: false }
+    }
+
+    pub(super) fn into_inner(self) -> MediaSourceStream<'s> {
+        self.mss
+    }
+
+    pub(super) fn data(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+
+    pub(super) fn consume(&mut self, count: usize) {
+        self.start = self.bytes.len().min(self.start + count);
+        self.consumed += count as u64;
+    }
+
+    /// Waits until `count` bytes are there; false where the stream ends before.
+    pub(super) fn holds(&mut self, count: usize) -> io::Result<bool> {
+        while self.data().len() < count {
+            if !self.fill()? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Waits for a byte, and takes what has arrived with it; false at the end.
+    pub(super) fn fill(&mut self) -> io::Result<bool> {
+        if self.ended {
+            return Ok(false);
+        }
+        if self.start >= self.bytes.len() / 2 {
+            self.bytes.drain(..self.start);
+            self.start = 0;
+            if self.bytes.capacity() > KEPT_BUFFER && self.bytes.len() < KEPT_BUFFER / 2 {
+                self.bytes.shrink_to(KEPT_BUFFER);
+            }
+        }
+        let first = loop {
+            match self.mss.read_byte() {
+                Ok(byte) => break byte,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    self.ended = true;
+                    return Ok(false);
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        self.bytes.push(first);
+        let (end, more) = (self.bytes.len(), self.mss.unread_buffer_len());
+        self.bytes.resize(end + more, 0);
+        let count = self.mss.read(&mut self.bytes[end..])?;
+        self.bytes.truncate(end + count);
+        Ok(true)
+    }
+}

@@ -1,0 +1,62 @@
+//! Frame synchronisation for ADTS and MPEG audio in a stream that is cut anywhere.
+
+use super::mpeg;
+use crate::source::decode::adts;
+
+/// Bytes in which the beginning of a frame is looked for.
+const MAX_SEARCHED: usize = 64 * 1024;
+
+/// Codecs whose frames follow each other without a wrapping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Codec {
+    /// AAC in ADTS.
+    Adts,
+    /// MPEG audio of any layer.
+    Mpeg,
+}
+
+/// The codec of `bytes`, which begin with a frame.
+pub fn at_start(bytes: &[u8]) -> Option<Codec> {
+    [Codec::Adts, Codec::Mpeg].into_iter().find(|codec| begins(bytes, *codec))
+}
+
+/// Finds the first frame of `bytes`: its offset and its codec, which is `wanted` where that is known.
+///
+/// Two frames must follow each other there, so that nothing else is taken for one.
+pub fn first(bytes: &[u8], wanted: Option<Codec>) -> Option<(usize, Codec)> {
+    let codecs = [Codec::Adts, Codec::Mpeg];
+    let candidates = || codecs.into_iter().filter(|codec| wanted.is_none_or(|wanted| wanted == *codec));
+    let most = bytes.len().min(MAX_SEARCHED);
+    (0..most).find_map(|at| {
+        let rest = &bytes[at..];
+        (rest[0] == 0xff).then(|| candidates().find(|codec| follow(rest, *codec)))?.map(|codec| (at, codec))
+    })
+}
+
+/// Returns true if `bytes` begin with a frame that another follows, or that ends with them or behind
+/// them.
+fn begins(bytes: &[u8], codec: Codec) -> bool {
+    header(bytes, codec)
+        .is_some_and(|(what, length)| next(bytes, codec, length).is_none_or(|next| next == Some(what)))
+}
+
+/// Returns true if `bytes` begin with two frames of the same parameters.
+fn follow(bytes: &[u8], codec: Codec) -> bool {
+    header(bytes, codec).is_some_and(|(what, length)| next(bytes, codec, length) == Some(Some(what)))
+}
+
+/// The header behind a frame of `length`; `None` where the bytes end before it.
+fn next(bytes: &[u8], codec: Codec, length: usize) -> Option<Option<u32>> {
+    const LONGEST: usize = adts::HEAD;
+    let rest = bytes.get(length..).filter(|rest| rest.len() >= LONGEST)?;
+    Some(header(rest, codec).map(|(what, _)| what))
+}
+
+/// Parameters and length of the frame at the start of `bytes`.
+fn header(bytes: &[u8], codec: Codec) -> Option<(u32, usize)> {
+    match codec {
+        Codec::Adts => adts::header(bytes)
+            .map(|([third, fourth], length)| (u32::from(third) << 8 | u32::from(fourth), length)),
+        Codec::Mpeg => mpeg::header(bytes),
+    }
+}

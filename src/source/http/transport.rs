@@ -1,0 +1,105 @@
+//! MPEG transport streams without a playlist, as IPTV boxes and encoders send them over HTTP.
+
+use std::io::{self, Read};
+
+use super::hls::frames::Codec;
+use super::hls::ts::{Demuxed, Demuxer, PACKET, is_transport_within};
+
+/// Bytes that tell a transport stream, however it is cut: four packets and the rest of one.
+pub(super) const TELLING: usize = 5 * PACKET;
+
+/// Bytes that are read at once.
+const PIECE: usize = 4096;
+
+/// Bytes in which the tables that announce the sound must come.
+const MAX_SEARCHED: usize = 2 * 1024 * 1024;
+
+/// Bytes in which another programme may yet announce sound, after one without.
+const MAX_OTHERS: usize = 128 * 1024;
+
+/// Returns true if a body that begins with `first` is a transport stream.
+pub(super) fn is_transport(first: &[u8]) -> bool {
+    is_transport_within(first)
+}
+
+/// The sound of a transport stream, as frames without a wrapping.
+pub(super) struct Transport<R, F> {
+    inner: R,
+    demuxer: Demuxer,
+    /// Demultiplexed frames, and the number of their bytes that were read.
+    ready: Vec<u8>,
+    at: usize,
+    told: F,
+}
+
+impl<R: Read, F: FnMut(&str)> Transport<R, F> {
+    /// Reads up to the first sound; `told` hears of titles.
+    ///
+    /// # Errors
+    /// [`NotOpened`]: reading failed, or the audio is of a codec that is not decoded.
+    pub(super) fn open(inner: R, told: F) -> Result<(Self, Codec), NotOpened> {
+        let mut transport = Self { inner, demuxer: Demuxer::default(), ready: Vec::new(), at: 0, told };
+        let (mut read, mut foreign) = (0, None);
+        loop {
+            match transport.fill() {
+                Ok(0) => return Err(NotOpened::Ended),
+                Ok(count) => read += count,
+                Err(error) => return Err(NotOpened::Failed(error)),
+            }
+            match (transport.demuxer.codec(), transport.demuxer.refusal()) {
+                (Some(codec), _) if !transport.ready.is_empty() => return Ok((transport, codec)),
+                (_, Some(what)) if read - *foreign.get_or_insert(read) >= MAX_OTHERS => {
+                    return Err(NotOpened::Foreign(what));
+                }
+                _ if read >= MAX_SEARCHED => return Err(NotOpened::Foreign("no sound")),
+                _ => {}
+            }
+        }
+    }
+
+    /// Reads on into `ready`: how many bytes.
+    fn fill(&mut self) -> io::Result<usize> {
+        let mut piece = [0; PIECE];
+        let count = self.inner.read(&mut piece)?;
+        let mut found = Demuxed::default();
+        self.demuxer.push(&piece[..count], &mut found);
+        if self.at == self.ready.len() {
+            (self.ready, self.at) = (Vec::new(), 0);
+        }
+        self.ready.extend(found.pieces.into_iter().flat_map(|piece| piece.bytes));
+        if let Some(title) = &found.title {
+            (self.told)(title);
+        }
+        Ok(count)
+    }
+}
+
+/// Reasons for not decoding a transport stream.
+#[derive(Debug)]
+pub(super) enum NotOpened {
+    /// It ended before any sound.
+    Ended,
+    /// It cannot be read.
+    Failed(io::Error),
+    /// It carries something that is not decoded.
+    Foreign(&'static str),
+}
+
+impl<R: Read, F: FnMut(&str)> Read for Transport<R, F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let codec = self.demuxer.codec();
+        while self.at == self.ready.len() {
+            if self.fill()? == 0 {
+                return Ok(0);
+            }
+            if self.demuxer.codec() != codec {
+                return Err(io::Error::other("the programme goes on in another codec"));
+            }
+        }
+        let left = &self.ready[self.at..];
+        let count = left.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&left[..count]);
+        self.at += count;
+        Ok(count)
+    }
+}

@@ -1,0 +1,137 @@
+//! Playlists of lines: M3U, PLS and their relatives.
+
+use percent_encoding::percent_decode_str;
+
+use super::{Entry, Format, Listing};
+
+/// The longest request field that a playlist may set, in characters.
+const MAX_FIELD: usize = 512;
+
+/// Parses a playlist of lines; lines end with CR, LF or both.
+pub(super) fn parse(text: &str) -> Listing {
+    let lines = || text.split(['\r', '\n']).map(str::trim).filter(|line| !line.is_empty());
+    let has = |what: &str| lines().any(|line| line.eq_ignore_ascii_case(what));
+    let has_key = |key: &str| lines().any(|line| value(line, key).is_some());
+    // A line of M3U may well hold `=`, but not begin with a numbered key.
+    let (format, key) = match () {
+        () if has("[playlist]") => (Format::Pls, "file"),
+        () if has("[reference]") => (Format::Reference, "ref"),
+        () if has("#extm3u") => (Format::M3u, ""),
+        () if has_key("file") => (Format::Pls, "file"),
+        () if has_key("ref") => (Format::Reference, "ref"),
+        () => (Format::M3u, ""),
+    };
+    let entries = match format {
+        Format::M3u => m3u(lines()),
+        _ => lines().filter_map(|line| value(line, key)).map(entry).collect(),
+    };
+    Listing { format, entries: entries.into_iter().filter(|entry| !entry.location.is_empty()).collect() }
+}
+
+/// The value of a line `KEY1=VALUE`, whose key ends with a number.
+fn value<'a>(line: &'a str, key: &str) -> Option<&'a str> {
+    let (found, value) = line.split_once('=')?;
+    let number = found.trim().to_ascii_lowercase().strip_prefix(key)?.parse::<u32>();
+    number.is_ok().then(|| value.trim())
+}
+
+fn m3u<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Entry> {
+    let (mut entries, mut stated) = (Vec::new(), Entry::default());
+    for line in lines {
+        if let Some(comment) = line.strip_prefix('#') {
+            option(comment, &mut stated);
+            continue;
+        }
+        // Lists of RealAudio may be closed by `--stop--`.
+        if line.eq_ignore_ascii_case("--stop--") {
+            break;
+        }
+        let stated = std::mem::take(&mut stated);
+        let mut entry = entry(line);
+        entry.user_agent = entry.user_agent.or(stated.user_agent);
+        entry.referrer = entry.referrer.or(stated.referrer);
+        entries.push(entry);
+        if entries.len() >= super::MAX_ENTRIES {
+            break;
+        }
+    }
+    entries
+}
+
+/// Takes in an option of VLC for the next entry, such as `EXTVLCOPT:http-user-agent=…`.
+fn option(comment: &str, stated: &mut Entry) {
+    let Some((tag, option)) = comment.split_once(':') else { return };
+    if !tag.trim().eq_ignore_ascii_case("EXTVLCOPT") {
+        return;
+    }
+    let Some((key, value)) = option.split_once('=') else { return };
+    match key.trim().to_ascii_lowercase().as_str() {
+        "http-user-agent" => stated.user_agent = field(value),
+        "http-referrer" | "http-referer" => stated.referrer = field(value),
+        _ => {}
+    }
+}
+
+/// An entry of an address, with the request fields that Kodi has behind a bar:
+/// `URL|User-Agent=…&Referer=…`.
+pub(super) fn entry(line: &str) -> Entry {
+    let line = line.strip_prefix('"').and_then(|line| line.strip_suffix('"')).unwrap_or(line).trim();
+    let line = match line.get(..8) {
+        // A list of addresses from before ASX was XML.
+        Some(start) if start.eq_ignore_ascii_case("ASF http") => line[4..].trim_start(),
+        _ => line,
+    };
+    let (location, fields) = split_fields(line);
+    let mut entry = Entry { location: location.to_owned(), ..Entry::default() };
+    for (key, value) in fields {
+        match key.to_ascii_lowercase().as_str() {
+            "user-agent" => entry.user_agent = field(&value),
+            "referer" | "referrer" => entry.referrer = field(&value),
+            _ => {}
+        }
+    }
+    entry
+}
+
+/// Names of request fields, and options of Kodi that stand beside them, in lower case.
+const FIELDS: [&str; 14] = [
+    "user-agent",
+    "referer",
+    "referrer",
+    "cookie",
+    "origin",
+    "authorization",
+    "accept",
+    "accept-language",
+    "icy-metadata",
+    "range",
+    "host",
+    "connection",
+    "verifypeer",
+    "seekable",
+];
+
+/// An address without the request fields behind its bar, and these fields, percent-decoded. What
+/// holds none of the known ones is a part of the address.
+fn split_fields(address: &str) -> (&str, Vec<(&str, String)>) {
+    let whole = (address, Vec::new());
+    let Some((location, fields)) = address.split_once('|') else { return whole };
+    let pairs: Option<Vec<_>> = fields.split('&').map(|pair| pair.split_once('=')).collect();
+    let is_known = |key: &str| {
+        let key = key.trim_start_matches('!').to_ascii_lowercase();
+        key.starts_with("x-") || FIELDS.contains(&key.as_str())
+    };
+    let Some(pairs) = pairs.filter(|pairs| pairs.iter().any(|(key, _)| is_known(key))) else { return whole };
+    if !location.contains("://") {
+        return whole;
+    }
+    let decoded = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
+    (location.trim_end(), pairs.into_iter().map(|(key, value)| (key, decoded(value))).collect())
+}
+
+/// A value that may stand in the head of a request.
+fn field(value: &str) -> Option<String> {
+    let value = value.trim();
+    let is_clean = value.chars().all(|c| (' '..='~').contains(&c)) && value.len() <= MAX_FIELD;
+    (is_clean && !value.is_empty()).then(|| value.to_owned())
+}

@@ -1,0 +1,174 @@
+//! Playlists and manifests of XML: ASX, XSPF, SMIL and their relatives.
+//!
+//! Much of it is not well-formed: tags in capitals, tags that end as others, bare `&`, attributes
+//! without quotes. What the parser cannot go over ends the playlist there.
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+
+use super::{Entry, Format, Listing};
+use crate::source::text::resolve_references;
+
+/// The most elements that are looked at.
+const MAX_ELEMENTS: usize = 100_000;
+
+/// The encoding that an XML declaration states, in the first bytes of a document.
+pub(super) fn encoding(bytes: &[u8]) -> Option<String> {
+    let first = bytes.get(..bytes.len().min(200)).filter(|first| first.starts_with(b"<?xml"))?;
+    let text = String::from_utf8_lossy(first);
+    let declaration = text.split("?>").next()?;
+    let (_, rest) = declaration.split_once("encoding")?;
+    let value = rest.trim_start().strip_prefix('=')?.trim_start();
+    let quote = value.chars().next().filter(|c| "\"'".contains(*c))?;
+    value[1..].split(quote).next().map(str::to_owned)
+}
+
+/// Parses a document.
+pub(super) fn parse(text: &str) -> Listing {
+    let mut reader = Reader::from_str(text);
+    let config = reader.config_mut();
+    config.check_end_names = false;
+    config.allow_unmatched_ends = true;
+    config.allow_dangling_amp = true;
+    let mut found = Collected::default();
+    for _ in 0..MAX_ELEMENTS {
+        match reader.read_event() {
+            Ok(Event::Start(tag)) => found.open(&tag, false),
+            Ok(Event::Empty(tag)) => found.open(&tag, true),
+            Ok(Event::End(tag)) => found.close(&name_of(tag.local_name().as_ref())),
+            Ok(Event::Text(text)) => found.text(&text),
+            Ok(Event::CData(text)) => found.text(&text),
+            Ok(Event::GeneralRef(name)) => found.text(&resolve_references(&format!("&{};", &*name))),
+            Ok(Event::PI(instruction)) if instruction.target().eq_ignore_ascii_case("quicktime") => {
+                found.format = found.format.or(Some(Format::QuickTime));
+            }
+            Ok(Event::Eof) | Err(_) => break,
+            Ok(_) => {}
+        }
+        if found.is_decided() || found.entries.len() >= super::MAX_ENTRIES {
+            break;
+        }
+    }
+    Listing { format: found.format.unwrap_or(Format::Unknown(String::new())), entries: found.entries }
+}
+
+/// Entries of a document so far.
+#[derive(Default)]
+struct Collected {
+    format: Option<Format>,
+    entries: Vec<Entry>,
+    /// Elements of the document have begun.
+    begun: bool,
+    /// The address that relative ones belong to.
+    base: Option<String>,
+    /// Within a track of XSPF; its own `<location>` is no entry.
+    in_track: bool,
+    /// The text of a `<location>`, while it is open.
+    location: Option<String>,
+}
+
+impl Collected {
+    /// Manifests and pages are not read to their end.
+    fn is_decided(&self) -> bool {
+        matches!(
+            self.format,
+            Some(Format::Dash | Format::SmoothStreaming | Format::Page | Format::Unknown(_))
+        )
+    }
+
+    fn open(&mut self, tag: &BytesStart<'_>, is_empty: bool) {
+        let name = name_of(tag.local_name().as_ref());
+        if !std::mem::replace(&mut self.begun, true) && self.format.is_none() {
+            self.format = Some(format_of(&name));
+        }
+        let value = |wanted: &[&str]| attribute(tag, wanted);
+        if let Some(base) = value(&["xml:base"]) {
+            self.base = Some(base);
+        }
+        let location = match (&self.format, name.as_str()) {
+            (Some(Format::Asx), "ref" | "entryref") => value(&["href"]),
+            (Some(Format::Asx), "base") => {
+                self.base = value(&["href"]).or(self.base.take());
+                None
+            }
+            (Some(Format::Xspf), "track") => {
+                self.in_track = !is_empty;
+                None
+            }
+            (Some(Format::Xspf), "location") if self.in_track && !is_empty => {
+                self.location = Some(String::new());
+                None
+            }
+            // `<playlist><entry Playstring="…">` is what is within `<WinampXML>`.
+            (Some(Format::Xspf | Format::B4s), "entry") => value(&["playstring"]),
+            (Some(Format::Smil), "meta") => {
+                let content =
+                    || value(&["content"]).filter(|_| value(&["name"]).is_some_and(|name| name == "base"));
+                self.base = value(&["base"]).or_else(content).or(self.base.take());
+                None
+            }
+            (Some(Format::Smil), "media" | "audio" | "video" | "ref") => value(&["src"]),
+            (Some(Format::QuickTime), "embed") => value(&["qtsrc"]).or_else(|| value(&["src"])),
+            (Some(Format::Opml), "outline") => {
+                value(&["url", "xmlurl"]).filter(|_| value(&["type"]).is_none_or(|kind| kind != "text"))
+            }
+            (Some(Format::Feed), "enclosure") => value(&["url"]),
+            (Some(Format::Feed), "link") => value(&["href"])
+                .filter(|_| value(&["rel"]).is_some_and(|rel| rel.eq_ignore_ascii_case("enclosure"))),
+            _ => None,
+        };
+        self.add(location);
+    }
+
+    fn text(&mut self, text: &str) {
+        if let Some(location) = &mut self.location {
+            location.push_str(text);
+        }
+    }
+
+    fn close(&mut self, name: &str) {
+        // Any end: it may be that of another tag by mistake.
+        let location = self.location.take();
+        self.add(location);
+        self.in_track &= name != "track";
+    }
+
+    fn add(&mut self, location: Option<String>) {
+        let location =
+            location.map(|location| location.trim().to_owned()).filter(|location| !location.is_empty());
+        if let Some(location) = location {
+            self.entries.push(Entry { location, base: self.base.clone(), ..Entry::default() });
+        }
+    }
+}
+
+fn format_of(root: &str) -> Format {
+    match root {
+        "asx" => Format::Asx,
+        "playlist" => Format::Xspf,
+        "smil" => Format::Smil,
+        "winampxml" => Format::B4s,
+        "embed" => Format::QuickTime,
+        "opml" => Format::Opml,
+        "rss" | "feed" | "rdf" => Format::Feed,
+        "mpd" => Format::Dash,
+        "smoothstreamingmedia" => Format::SmoothStreaming,
+        "html" | "head" | "body" => Format::Page,
+        root => Format::Unknown(root.chars().filter(|c| c.is_alphanumeric()).take(40).collect()),
+    }
+}
+
+/// A name in lower case: tags of ASX are written as people like.
+fn name_of(name: &str) -> String {
+    name.to_ascii_lowercase()
+}
+
+/// The value of the first attribute with one of the `wanted` names, whatever its case and quotes.
+fn attribute(tag: &BytesStart<'_>, wanted: &[&str]) -> Option<String> {
+    let mut attributes = tag.html_attributes();
+    attributes.with_checks(false);
+    attributes
+        .filter_map(Result::ok)
+        .find(|attribute| wanted.iter().any(|name| name.eq_ignore_ascii_case(attribute.key.as_ref())))
+        .map(|attribute| resolve_references(&attribute.value).into_owned())
+}
