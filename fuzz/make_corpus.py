@@ -45,7 +45,7 @@ def sounds():
     sound("s24.mov", "-ar", "8000", "-c:a", "pcm_s24be", "-movflags", "+faststart")
     sound("ima.mov", "-c:a", "adpcm_ima_qt", "-movflags", "+faststart")
     sound("fragmented.mov", "-ar", "8000", "-c:a", "pcm_s16le", "-movflags", "frag_keyframe+empty_moov")
-    sound("ts.ts", "-c:a", "aac", "-b:a", "32k")
+    sound("transport-stream", "-c:a", "aac", "-b:a", "32k", "-f", "mpegts")
     flac_streams(sound("flac.flac", "-ac", "2"))
     sound("flac.oga", "-c:a", "flac", "-f", "ogg")
     mp3 = sound("mp3.mp3", "-b:a", "32k")
