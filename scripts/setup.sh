@@ -18,7 +18,7 @@ die() { say "$*"; exit 1; }
 # --- system packages -------------------------------------------------------------------------
 build_packages=(build-essential pkg-config libasound2-dev cmake python3 python3-pip python3-venv unzip ca-certificates)
 demo_packages=(ffmpeg mosquitto-clients)
-test_packages=(systemd mosquitto nats-server rabbitmq-server pulseaudio pulseaudio-utils libasound2-plugins alsa-utils sox icecast2)
+test_packages=(systemd mosquitto nats-server rabbitmq-server pulseaudio pulseaudio-utils libasound2-plugins alsa-utils sox icecast2 mkvtoolnix)
 
 install_packages() {
     command -v dpkg-query >/dev/null || { say "not a Debian system: make sure that these are there: $*"; return; }

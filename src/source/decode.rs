@@ -10,7 +10,9 @@ mod bits;
 mod codec_names;
 mod edits;
 mod fragments;
+mod matroska;
 mod mpeg;
+mod ogg_opus;
 #[cfg(feature = "opus")]
 mod opus;
 mod refusal;
@@ -42,11 +44,12 @@ use crate::thread::Stop;
 #[cfg(feature = "net")]
 pub(super) use aac::core_config;
 #[cfg(feature = "net")]
-pub use adts::Runs;
-#[cfg(feature = "net")]
 pub(super) use adts::HEAD as ADTS_HEAD;
+#[cfg(feature = "net")]
+pub use adts::Runs;
 use ahead::Ahead;
 use fragments::Fragments;
+use matroska::{Paddings, Scanned};
 use mpeg::MpegReader;
 use refusal::{Refusal, undecodable, undecoded, unreadable};
 use sniff::{Kind, Peek};
@@ -55,9 +58,9 @@ use watched::Watched;
 
 /// What people are told can be read.
 const KNOWN: &str = if cfg!(feature = "opus") {
-    "known are wav, flac, mp1, mp2, mp3, ogg (vorbis, opus, flac), m4a, matroska and aac (LC), aiff"
+    "known are wav, flac, mp3, mp2, mp1, ogg (vorbis, opus, flac), m4a and aac (LC), matroska (webm), aiff"
 } else {
-    "known are wav, flac, mp1, mp2, mp3, ogg (vorbis, flac), m4a, matroska and aac (LC), aiff"
+    "known are wav, flac, mp3, mp2, mp1, ogg (vorbis, flac), m4a and aac (LC), matroska (webm), aiff"
 };
 
 /// Blocks are this long, in seconds: short enough for pacing, long enough to be cheap.
@@ -128,13 +131,18 @@ impl Decoder {
         let mut again = file.try_clone().map_err(fail)?;
         let mut peek = Peek::new(&mut file);
         let kind = peek.kind().and_then(|kind| peek.tracks().map(|()| kind)).map_err(fail)?;
-        let (first, _) = peek.into_parts();
+        let (mut first, _) = peek.into_parts();
         file.rewind().map_err(fail)?;
         let movie = edits::read(&mut file).unwrap_or_default();
         file.rewind().map_err(fail)?;
-        let facts = Facts { unknown: sniff::unknown_codec(&first, &movie), edits: movie.edits };
+        let facts = Facts { unknown: sniff::unknown_codec(&first, &movie), movie };
         if kind != Kind::Other {
             return Self::elementary(name, kind, file, facts);
+        }
+        if ogg_opus::rewrite(&mut first) {
+            file.seek(io::SeekFrom::Start(first.len() as u64)).map_err(fail)?;
+            let stream = ReadOnlySource::new(Cursor::new(first).chain(file));
+            return Self::new(name, probe(stream, None), facts);
         }
         Self::new(name.clone(), probe(file, extension), facts.clone()).or_else(|error| {
             // Containers that look for an index behind the sound give up on a file that was
@@ -155,8 +163,9 @@ impl Decoder {
         let mut peek = Peek::new(stream);
         let mut look = || Ok((peek.kind()?, peek.movie()?, peek.tracks()?));
         let (kind, movie, ()) = look().map_err(|error: io::Error| unreadable(&name, &error))?;
-        let (first, rest) = peek.into_parts();
-        let facts = Facts { unknown: sniff::unknown_codec(&first, &movie), edits: movie.edits };
+        let (mut first, rest) = peek.into_parts();
+        ogg_opus::rewrite(&mut first);
+        let facts = Facts { unknown: sniff::unknown_codec(&first, &movie), movie };
         let stream = Cursor::new(first).chain(rest);
         match kind {
             Kind::Other => Self::new(name, probe(ReadOnlySource::new(stream), None), facts),
@@ -168,7 +177,7 @@ impl Decoder {
     fn elementary(
         name: String,
         kind: Kind,
-        stream: impl Read + Send + Sync + 'static,
+        mut stream: impl Read + Send + Sync + 'static,
         facts: Facts,
     ) -> Result<Self, SourceError> {
         match kind {
@@ -178,33 +187,36 @@ impl Decoder {
                 let format = probe(ReadOnlySource::new(adts::Run(runs.clone())), None);
                 Self::of(name, format, facts, Some(runs))
             }
-            Kind::Mpeg | Kind::Other => {
-                let stream = MediaSourceStream::new(Box::new(ReadOnlySource::new(stream)), Default::default());
+            Kind::Mpeg { .. } | Kind::Other => {
+                let start = if let Kind::Mpeg { start } = kind { start as u64 } else { 0 };
+                io::copy(&mut stream.by_ref().take(start), &mut io::sink())
+                    .map_err(|error| unreadable(&name, &error))?;
+                let stream =
+                    MediaSourceStream::new(Box::new(ReadOnlySource::new(stream)), Default::default());
                 let format = guarded(|| Ok(Box::new(MpegReader::new(stream)?) as Box<dyn FormatReader>));
-                Self::new(name, format, facts)
+                Self::new(name, format.map(|format| (format, Paddings::default())), facts)
             }
         }
     }
 
-    fn new(
-        name: String,
-        format: Decoded<Box<dyn FormatReader>>,
-        facts: Facts,
-    ) -> Result<Self, SourceError> {
+    fn new(name: String, format: Decoded<Probed>, facts: Facts) -> Result<Self, SourceError> {
         Self::of(name, format, facts, None)
     }
 
     fn of(
         name: String,
-        format: Decoded<Box<dyn FormatReader>>,
+        format: Decoded<Probed>,
         facts: Facts,
         runs: Option<SharedRuns>,
     ) -> Result<Self, SourceError> {
-        let format = format.map_err(|error| undecodable(&name, &error))?;
+        let (format, paddings) = format.map_err(|error| match &facts.unknown {
+            Some(codec) => undecoded(&name, codec),
+            None => undecodable(&name, &error),
+        })?;
         let track = Selected::new(&*format, &facts).map_err(|refusal| refusal.of(&name))?;
         let mut decoder = Self {
             name,
-            packets: Ahead::new(format),
+            packets: Ahead::new(format, paddings),
             facts,
             track,
             runs,
@@ -323,7 +335,8 @@ impl Decoder {
         let Some(runs) = self.runs.clone() else { return false };
         loop {
             // What is left of a run that was given up.
-            if io::copy(&mut adts::Run(runs.clone()), &mut io::sink()).is_err() || !adts::lock(&runs).begin() {
+            if io::copy(&mut adts::Run(runs.clone()), &mut io::sink()).is_err() || !adts::lock(&runs).begin()
+            {
                 return false;
             }
             let kind = adts::lock(&runs).description().map_or(Kind::Adts, sniff::of_adts);
@@ -331,12 +344,12 @@ impl Decoder {
                 Kind::Refused(format) => Err(Refusal::Codec(format)),
                 _ => probe(ReadOnlySource::new(adts::Run(runs.clone())), None)
                     .map_err(Refusal::Format)
-                    .and_then(|format| Ok((Selected::new(&*format, &self.facts)?, format))),
+                    .and_then(|(format, _)| Ok((Selected::new(&*format, &self.facts)?, format))),
             };
             match begun {
                 Ok((track, format)) => {
                     tracing::debug!(source = self.name, "the stream goes on with other frames");
-                    (self.track, self.packets) = (track, Ahead::new(format));
+                    (self.track, self.packets) = (track, Ahead::new(format, Paddings::default()));
                     self.gap = self.position > 0;
                     return true;
                 }
@@ -381,6 +394,8 @@ impl Decoder {
             // A damaged timestamp is no reason to leap by hours.
             (lost > track.two_ticks()).then(|| if lost < limit { lost.unsigned_abs() } else { 0 })
         } else {
+            let padding = u128::from(self.packets.padding(track.id)) * u128::from(track.rate());
+            tail = tail.max(u64::try_from(padding / 1_000_000_000).unwrap_or(0));
             track.timeline.missing(stamp, at, track.tolerance(), limit)
         };
         if let Some(missing) = missing {
@@ -396,6 +411,7 @@ impl Decoder {
         {
             track.codec = codec;
         }
+        track.follow_layer(&packet.data);
         let buffer = match guarded(|| track.codec.decode(&packet).map(|_| ())) {
             Ok(()) => track.codec.last_decoded(),
             Err(error) => {
@@ -457,12 +473,16 @@ impl Drop for Decoder {
     }
 }
 
-fn probe(source: impl MediaSource + 'static, extension: Option<&str>) -> Decoded<Box<dyn FormatReader>> {
+/// A demuxer, and what it passes over.
+type Probed = (Box<dyn FormatReader>, Paddings);
+
+fn probe(source: impl MediaSource + 'static, extension: Option<&str>) -> Decoded<Probed> {
     let mut hint = Hint::new();
     if let Some(extension) = extension {
         hint.with_extension(extension);
     }
     let (source, without_fragments) = Fragments::new(source);
+    let (source, paddings) = Scanned::new(source);
     let stream = MediaSourceStream::new(Box::new(source), Default::default());
     let format = guarded(|| {
         symphonia::default::get_probe().probe(
@@ -473,7 +493,7 @@ fn probe(source: impl MediaSource + 'static, extension: Option<&str>) -> Decoded
         )
     })?;
     without_fragments.store(format.format_info().format != FORMAT_ID_ISOMP4, Ordering::Relaxed);
-    Ok(format)
+    Ok((format, paddings))
 }
 
 /// Marks an error that a panic was turned into.

@@ -48,9 +48,17 @@ pub(super) fn of_matroska(codec_id: &str) -> String {
     found.map_or_else(|| format!("`{codec_id}`"), |(_, name)| (*name).into())
 }
 
-/// Name for the format of a sample entry (ISO/IEC 14496-12, 8.5.2; QuickTime File Format; mp4ra.org).
-pub(super) fn of_sample_entry(format: [u8; 4]) -> String {
-    match &format {
+/// Name for the format of a sample entry (ISO/IEC 14496-12, 8.5.2; QuickTime File Format; mp4ra.org);
+/// `None` where the demuxer knows it.
+pub(super) fn of_sample_entry(format: [u8; 4]) -> Option<String> {
+    const KNOWN: [&[u8; 4]; 16] = [
+        b"mp4a", b"alac", b"fLaC", b"Opus", b".mp3", b"lpcm", b"raw ", b"sowt", b"twos", b"in24", b"in32",
+        b"fl32", b"fl64", b"ulaw", b"alaw", b"wave",
+    ];
+    if KNOWN.contains(&&format) {
+        return None;
+    }
+    Some(match &format {
         b"ac-3" | b"sac3" => "AC-3".into(),
         b"ec-3" => "E-AC-3".into(),
         b"ac-4" => "AC-4".into(),
@@ -68,7 +76,7 @@ pub(super) fn of_sample_entry(format: [u8; 4]) -> String {
         b"ms\0\x02" => "Microsoft ADPCM".into(),
         [b'm', b's', high, low] => format!("audio of Windows format tag 0x{high:02X}{low:02X}"),
         format => format!("`{}`", format.escape_ascii()),
-    }
+    })
 }
 
 /// Name of the logical stream that begins with `packet`, for the codecs that Ogg carries; `None` where it is decoded or no audio.
@@ -78,10 +86,8 @@ pub(super) fn of_ogg(packet: &[u8]) -> Option<&'static str> {
         Some("Speex")
     } else if begins(b"PCM     ") {
         Some("OggPCM")
-    } else if begins(b"BBCD\0") || begins(b"\x80theora") {
-        None
-    } else if begins(b"OpusHead") {
-        Some(if cfg!(feature = "opus") { "Opus of a channel mapping that is not supported" } else { "Opus" })
+    } else if begins(b"OpusHead") && packet.get(18).is_some_and(|family| *family > 1) {
+        Some("Opus of a channel mapping that is not supported")
     } else if begins(b"CELT    ") {
         Some("CELT")
     } else {
@@ -100,9 +106,10 @@ mod tests {
         assert_eq!(of_matroska("A_AC3/BSID9"), "AC-3");
         assert_eq!(of_matroska("A_DTS/LOSSLESS"), "DTS");
         assert_eq!(of_matroska("A_NEW"), "`A_NEW`");
-        assert_eq!(of_sample_entry(*b"samr"), "AMR");
-        assert_eq!(of_sample_entry(*b"ms\x00\x11"), "audio of Windows format tag 0x0011");
-        assert_eq!(of_sample_entry(*b"a\nb "), "`a\\nb `");
+        assert_eq!(of_sample_entry(*b"samr").as_deref(), Some("AMR"));
+        assert_eq!(of_sample_entry(*b"ms\x00\x11").as_deref(), Some("audio of Windows format tag 0x0011"));
+        assert_eq!(of_sample_entry(*b"a\nb ").as_deref(), Some("`a\\nb `"));
+        assert_eq!(of_sample_entry(*b"mp4a"), None);
         assert_eq!(of_ogg(b"Speex   1.2"), Some("Speex"));
         assert_eq!(of_ogg(b"\x01vorbis"), None);
     }

@@ -45,6 +45,8 @@ pub(super) struct Movie {
     pub(super) edits: Vec<Edit>,
     /// Sample entry formats of the audio tracks.
     pub(super) formats: Vec<[u8; 4]>,
+    /// Tracks of ALAC whose configuration is where QuickTime puts it: in a `wave` box.
+    pub(super) cookies: Vec<(u32, Vec<u8>)>,
 }
 
 /// Reads the index; an empty one where `file` is no MP4 file. Leaves the position anywhere.
@@ -87,14 +89,30 @@ pub(super) fn movie(moov: &[u8]) -> Movie {
     Movie {
         edits: tracks().filter_map(|trak| edit(trak, movie_scale, trimmed)).collect(),
         formats: tracks().filter_map(audio_format).collect(),
+        cookies: tracks().filter_map(cookie).collect(),
     }
+}
+
+fn track_id(trak: &[u8]) -> Option<u32> {
+    let tkhd = find(trak, b"tkhd")?;
+    number(tkhd.get(if wide(tkhd)? { 20..24 } else { 12..16 })?).map(|id| id as u32)
+}
+
+/// The configuration of an ALAC track of QuickTime (Apple Lossless Format, "magic cookie"): 24 bytes.
+fn cookie(trak: &[u8]) -> Option<(u32, Vec<u8>)> {
+    let entry = sample_entries(trak)?.get(16..)?;
+    if audio_format(trak)? != *b"alac" {
+        return None;
+    }
+    let wave = entry.windows(4).position(|window| window == b"wave")?;
+    let boxed = find(entry.get(wave + 4..)?, b"alac")?;
+    Some((track_id(trak)?, boxed.get(4..28)?.to_vec()))
 }
 
 /// The edit of a track by its list; where that cuts nothing off the start, by the comment of iTunes,
 /// whose samples are those of the media's time scale.
 fn edit(trak: &[u8], movie_scale: u32, trimmed: Option<(u64, u64)>) -> Option<Edit> {
-    let tkhd = find(trak, b"tkhd")?;
-    let track = number(tkhd.get(if wide(tkhd)? { 20..24 } else { 12..16 })?)? as u32;
+    let track = track_id(trak)?;
     let timescale = find(find(trak, b"mdia")?, b"mdhd").and_then(timescale)?;
     let listed = find(trak, b"edts")
         .and_then(|edts| find(edts, b"elst"))
@@ -129,16 +147,20 @@ fn audio_format(trak: &[u8]) -> Option<[u8; 4]> {
     if find(media, b"hdlr")?.get(8..12) != Some(b"soun") {
         return None;
     }
-    let entries = find(find(find(media, b"minf")?, b"stbl")?, b"stsd")?;
-    entries.get(12..16)?.try_into().ok()
+    sample_entries(trak)?.get(12..16)?.try_into().ok()
+}
+
+/// Content of the `stsd` box.
+fn sample_entries(trak: &[u8]) -> Option<&[u8]> {
+    find(find(find(find(trak, b"mdia")?, b"minf")?, b"stbl")?, b"stsd")
 }
 
 /// The comment that iTunes leaves about delay and padding: `moov/udta/meta/ilst/----` of name `iTunSMPB`.
 fn comment(moov: &[u8]) -> Option<&str> {
     let list = find(find(find(moov, b"udta")?, b"meta")?.get(4..)?, b"ilst")?;
-    let item = boxes(list).filter(|(kind, _)| kind == b"----").find(|(_, item)| {
-        find(item, b"name").and_then(|name| name.get(4..)) == Some(b"iTunSMPB".as_slice())
-    });
+    let item = boxes(list)
+        .filter(|(kind, _)| kind == b"----")
+        .find(|(_, item)| find(item, b"name").and_then(|name| name.get(4..)) == Some(b"iTunSMPB".as_slice()));
     str::from_utf8(find(item?.1, b"data")?.get(8..)?).ok()
 }
 

@@ -62,7 +62,8 @@ impl Head {
     /// Reads a header with its magic; `big_endian` tells that it comes from MP4.
     pub(super) fn read(bytes: &[u8], big_endian: bool) -> Option<Self> {
         let fields = bytes.strip_prefix(b"OpusHead")?;
-        let &[_, channels, skip_0, skip_1, _, _, _, _, gain_0, gain_1, family, ref table @ ..] = fields else {
+        let &[_, channels, skip_0, skip_1, _, _, _, _, gain_0, gain_1, family, ref table @ ..] = fields
+        else {
             return None;
         };
         let number = |bytes| if big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) };

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use super::edits::{self, Movie};
-use super::{aac, adts, codec_names};
+use super::{aac, adts, codec_names, matroska};
 
 /// Bytes that are searched for frames of an elementary stream.
 const SEARCHED: usize = 16 << 10;
@@ -19,8 +19,8 @@ const PIECE: usize = 4096;
 pub(super) enum Kind {
     /// AAC in ADTS, whose description may change.
     Adts,
-    /// MPEG audio that the usual demuxer refuses.
-    Mpeg,
+    /// MPEG audio that the usual demuxer refuses, from this byte on.
+    Mpeg { start: usize },
     /// A format that is not decoded, by name.
     Refused(String),
     /// By its own signature.
@@ -86,7 +86,10 @@ impl<R: Read> Peek<R> {
         loop {
             let enough = self.ended || self.bytes.len() >= start + SEARCHED;
             if let Some(kind) = elementary(&self.bytes[start..], enough) {
-                return Ok(kind);
+                return Ok(match kind {
+                    Kind::Mpeg { start: junk } => Kind::Mpeg { start: start + junk },
+                    kind => kind,
+                });
             }
             if enough {
                 return Ok(Kind::Other);
@@ -107,17 +110,29 @@ impl<R: Read> Peek<R> {
             }
             if kind == b"moov" {
                 let whole = self.reach(at + size)?;
-                return Ok(if whole { edits::movie(&self.bytes[at + 8..at + size]) } else { Movie::default() });
+                return Ok(if whole {
+                    edits::movie(&self.bytes[at + 8..at + size])
+                } else {
+                    Movie::default()
+                });
             }
             at += size;
         }
         Ok(Movie::default())
     }
 
-    /// Reads as far as the tracks of a Matroska file, within [`SEARCHED`] bytes, for messages.
+    /// Reads as far as the tracks of a Matroska file, within [`SEARCHED`] bytes, and the first page of
+    /// an Ogg file.
     pub(super) fn tracks(&mut self) -> io::Result<()> {
         const CLUSTER: [u8; 4] = [0x1f, 0x43, 0xb6, 0x75];
-        if self.reach(4)? && self.bytes.starts_with(&[0x1a, 0x45, 0xdf, 0xa3]) {
+        /// Bytes of the header of a page, and of an identification header of Opus with all its channels.
+        const FIRST_PAGE: usize = 28 + 21 + 8;
+        if !self.reach(4)? {
+            return Ok(());
+        }
+        if self.bytes.starts_with(b"OggS") {
+            self.reach(FIRST_PAGE)?;
+        } else if self.bytes.starts_with(&matroska::SIGNATURE) {
             while !self.ended
                 && self.bytes.len() < SEARCHED
                 && !self.bytes.windows(4).any(|window| window == CLUSTER)
@@ -134,17 +149,19 @@ pub(super) fn unknown_codec(bytes: &[u8], movie: &Movie) -> Option<String> {
     /// Bytes of the header of an Ogg page before its table of segments (RFC 3533, section 6).
     const PAGE: usize = 27;
     if let Some(format) = movie.formats.first() {
-        return Some(codec_names::of_sample_entry(*format));
+        return codec_names::of_sample_entry(*format);
     }
     if bytes.starts_with(b"OggS") {
         let packet = PAGE + usize::from(*bytes.get(PAGE - 1)?);
         return codec_names::of_ogg(bytes.get(packet..)?).map(Into::into);
     }
-    if !bytes.starts_with(&[0x1a, 0x45, 0xdf, 0xa3]) {
+    if !bytes.starts_with(&matroska::SIGNATURE) {
         return None;
     }
     // The element CodecID (RFC 9559, section 5.1.4.1.21) of an audio track.
-    let at = bytes.windows(4).position(|window| window[0] == 0x86 && window[1] & 0xc0 == 0x80 && &window[2..] == b"A_")?;
+    let at = bytes
+        .windows(4)
+        .position(|window| window[0] == 0x86 && window[1] & 0xc0 == 0x80 && &window[2..] == b"A_")?;
     let length = usize::from(bytes[at + 1] & 0x3f);
     let id = str::from_utf8(bytes.get(at + 2..at + 2 + length)?).ok()?;
     Some(codec_names::of_matroska(id.trim_end_matches('\0')))
@@ -153,8 +170,22 @@ pub(super) fn unknown_codec(bytes: &[u8], movie: &Movie) -> Option<String> {
 /// Whether `bytes` begin with the signature of a container, in which frames mean nothing.
 fn is_container(bytes: &[u8]) -> bool {
     const SIGNATURES: [&[u8]; 16] = [
-        b"RIFF", b"RIFX", b"RF64", b"BW64", b"riff", b"FORM", b"OggS", b"fLaC", b"caff", b".snd", b"\x1a\x45\xdf\xa3",
-        b"MAC ", b"wvpk", b"TTA1", b"MPCK", b"\x30\x26\xb2\x75",
+        b"RIFF",
+        b"RIFX",
+        b"RF64",
+        b"BW64",
+        b"riff",
+        b"FORM",
+        b"OggS",
+        b"fLaC",
+        b"caff",
+        b".snd",
+        b"\x1a\x45\xdf\xa3",
+        b"MAC ",
+        b"wvpk",
+        b"TTA1",
+        b"MPCK",
+        b"\x30\x26\xb2\x75",
     ];
     SIGNATURES.iter().any(|signature| bytes.starts_with(signature)) || bytes.get(4..8) == Some(b"ftyp")
 }
@@ -168,14 +199,18 @@ fn elementary(bytes: &[u8], ended: bool) -> Option<Kind> {
         let &[first, second, ..] = rest else { break };
         if first == 0xff && second & 0xf6 == 0xf0 {
             if let Some((description, _)) = chain(rest, ended, adts::header) {
-                return Some(of_adts(description));
+                // Of several blocks in a frame only the first would be heard.
+                return Some(match rest.get(6).is_some_and(|seventh| seventh & 3 != 0) {
+                    true => Kind::Refused("AAC with several blocks in each ADTS frame".into()),
+                    false => of_adts(description),
+                });
             }
         } else if first == 0xff && second & 0xe0 == 0xe0 && second & 0x06 != 0 {
             if chain(rest, ended, mpeg_frame).is_some() {
-                return Some(if is_refused(rest) { Kind::Mpeg } else { Kind::Other });
+                return Some(if is_refused(rest) { Kind::Mpeg { start: at } } else { Kind::Other });
             }
             if is_free(rest) {
-                return Some(Kind::Mpeg);
+                return Some(Kind::Mpeg { start: at });
             }
         } else if first == 0x56 && second & 0xe0 == 0xe0 && chain(rest, ended, loas_frame).is_some() {
             return Some(Kind::Refused("AAC in LATM/LOAS".into()));
@@ -193,7 +228,9 @@ fn chain<T: PartialEq>(
     let (description, length) = header(bytes)?;
     let mut at = length;
     for number in 1..3 {
-        let Some(rest) = bytes.get(at..) else { return (ended && number > 1).then_some((description, length)) };
+        let Some(rest) = bytes.get(at..) else {
+            return (ended && number > 1).then_some((description, length));
+        };
         match header(rest) {
             Some((next, length)) if next == description => at += length,
             None if ended && number > 1 && rest.len() < adts::HEAD => break,
@@ -310,7 +347,10 @@ fn is_free(bytes: &[u8]) -> bool {
     let is_same = |at: usize| {
         let header = bytes.get(at..).and_then(|rest| Some((rest, MpegHeader::read(rest)?)));
         header.is_some_and(|(rest, header)| {
-            header.bit_rate == 0 && rest[1] == bytes[1] && rest[2] & 0xfc == bytes[2] & 0xfc && rest[3] >> 6 == bytes[3] >> 6
+            header.bit_rate == 0
+                && rest[1] == bytes[1]
+                && rest[2] & 0xfc == bytes[2] & 0xfc
+                && rest[3] >> 6 == bytes[3] >> 6
         })
     };
     let near = |at: usize| (at.saturating_sub(4)..=at + 4).any(is_same);
@@ -344,11 +384,14 @@ mod tests {
         assert_eq!(kind(&[&[0, 1, 2, 3, 0xff][..], &aac(0x50, 0x80)].concat()), Kind::Adts);
         let tag = [&b"ID3\x04\0\0\0\0\x02\x01"[..], &[0xff; 257]].concat();
         assert_eq!(kind(&[tag, aac(0x50, 0x80)].concat()), Kind::Adts);
+        let several = frames(&[0xff, 0xf1, 0x50, 0x80, 100 >> 3, (100 << 5) as u8 | 0x1f, 0xfd], 100, 5);
+        assert!(matches!(kind(&several), Kind::Refused(what) if what.contains("several blocks")));
         assert_eq!(kind(&aac(0x10, 0x80)), Kind::Refused("AAC Main".into()));
         assert_eq!(kind(&aac(0xd0, 0x80)), Kind::Refused("AAC LTP".into()));
         assert_eq!(kind(&aac(0x51, 0x80)), Kind::Refused("AAC of 6 channels (5.1)".into()));
         assert_eq!(kind(&[&b"RIFF\0\0\0\0WAVE"[..], &aac(0x50, 0x80)].concat()), Kind::Other);
-        assert_eq!(kind(&aac(0x50, 0x80)[..150]), Kind::Other);
+        assert_eq!(kind(&aac(0x50, 0x80)[..150]), Kind::Adts, "two headers, and no more");
+        assert_eq!(kind(&aac(0x50, 0x80)[..99]), Kind::Other);
     }
 
     // Header fields: ISO/IEC 11172-3, 2.4.2.3. 128 kbit/s at 44.1 kHz are 417 bytes; 32 kbit/s of
@@ -356,12 +399,12 @@ mod tests {
     #[test]
     fn mpeg_audio_is_found() {
         assert_eq!(kind(&frames(&[0xff, 0xfb, 0x90, 0x40], 417, 4)), Kind::Other);
-        assert_eq!(kind(&frames(&[0xff, 0xf5, 0x44, 0x00], 192, 4)), Kind::Mpeg);
+        assert_eq!(kind(&frames(&[0xff, 0xf5, 0x44, 0x00], 192, 4)), Kind::Mpeg { start: 0 });
         assert_eq!(kind(&frames(&[0xff, 0xf5, 0x44, 0xc0], 192, 4)), Kind::Other);
         for length in [300, 1567, 2089] {
             let free = frames(&[0xff, 0xfb, 0x00, 0x40], length, 5);
-            assert_eq!(kind(&free), Kind::Mpeg, "{length}");
-            assert_eq!(kind(&[vec![7; 1000], free].concat()), Kind::Mpeg, "{length}");
+            assert_eq!(kind(&free), Kind::Mpeg { start: 0 }, "{length}");
+            assert_eq!(kind(&[vec![7; 1000], free].concat()), Kind::Mpeg { start: 1000 }, "{length}");
         }
     }
 
