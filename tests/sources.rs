@@ -2,6 +2,9 @@
 
 mod support;
 
+#[path = "sources/containers.rs"]
+mod containers;
+
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::path::Path;

@@ -155,6 +155,9 @@ fn undecodable(name: &str, error: &Error) -> SourceError {
         Error::IoError(_) => SourceError::Permanent(format!(
             "`{name}` ends before any sound was found in it: it is cut short, or not audio; {KNOWN}"
         )),
+        Error::Unsupported("isomp4: missing moov atom") => SourceError::Permanent(format!(
+            "`{name}` cannot be decoded: it is MP4 whose index (`moov`) does not come before its sound, and a stream cannot be sought in; name the file, or move the index, as in `ffmpeg -i IN -c copy -movflags +faststart OUT.m4a`"
+        )),
         Error::Unsupported(what) if what.starts_with("core (probe)") => SourceError::Permanent(format!(
             "`{name}` is not in a sound format that is known here; {KNOWN}; convert others first, as in `ffmpeg -i IN OUT.wav`"
         )),
