@@ -45,7 +45,7 @@ def sounds():
     sound("s24.mov", "-ar", "8000", "-c:a", "pcm_s24be", "-movflags", "+faststart")
     sound("ima.mov", "-c:a", "adpcm_ima_qt", "-movflags", "+faststart")
     sound("fragmented.mov", "-ar", "8000", "-c:a", "pcm_s16le", "-movflags", "frag_keyframe+empty_moov")
-    sound("ts.ts", "-c:a", "aac", "-b:a", "32k")
+    sound("transport-stream", "-c:a", "aac", "-b:a", "32k", "-f", "mpegts")
     flac_streams(sound("flac.flac", "-ac", "2"))
     sound("flac.oga", "-c:a", "flac", "-f", "ogg")
     mp3 = sound("mp3.mp3", "-b:a", "32k")
@@ -57,6 +57,22 @@ def sounds():
     sound("alac.m4a", "-c:a", "alac", "-movflags", "+faststart")
     sound("fragmented.mp4", "-c:a", "aac", "-b:a", "32k", "-movflags", "frag_keyframe+empty_moov+default_base_moof")
     sound("opus.webm", "-c:a", "libopus", "-b:a", "16k", "-ar", "48000")
+    sound("opus.mp4", "-c:a", "libopus", "-b:a", "16k", "-ar", "48000", "-movflags", "+faststart")
+    sound("surround.ogg", "-c:a", "libopus", "-b:a", "64k", "-ar", "48000", "-af", "aformat=channel_layouts=5.1")
+    sound("discrete.ogg", "-c:a", "libopus", "-b:a", "64k", "-ar", "48000", "-ac", "4", "-mapping_family", "255")
+    sound("alac.mov", "-c:a", "alac", "-movflags", "+faststart")
+    sound("layer.mp2", "-ar", "24000", "-ac", "2", "-c:a", "mp2", "-b:a", "32k")
+    mono = sound("mono.aac", "-c:a", "aac", "-b:a", "32k", "-f", "adts")
+    stereo = sound("stereo.aac", "-ac", "2", "-c:a", "aac", "-b:a", "32k", "-f", "adts")
+    for name in ["mono.aac", "stereo.aac"]:
+        (HERE / "decode" / name).unlink()
+    put("decode", "changes.aac", mono + stereo)
+    # Free format: the frames of a constant bit rate, which is no longer stated.
+    frames = sound("free.mp3", "-ar", "48000", "-b:a", "64k", "-write_xing", "0", "-id3v2_version", "0")
+    put("decode", "free.mp3", b"".join(bytes([*frames[at : at + 2], frames[at + 2] & 15]) + frames[at + 3 : at + 192] for at in range(0, len(frames), 192)))
+    laced = HERE / "decode" / "laced.mka"
+    merge = ["mkvmerge", "-q", "-o", laced, HERE / "decode" / "adts.aac"]
+    subprocess.run(merge, check=True)
     put("decode", "damaged.mp3", mp3[:500] + b"\xff\xfb\x00garbage" * 8 + mp3[500:])
 
 

@@ -486,7 +486,7 @@ fn what_cannot_be_followed_is_said() {
     says("itself", "leads back to itself");
     says("circle", "is a master playlist below another");
     says("segment", "no sound in it: it begins with `#EXTM3U");
-    says("dolby", "carries ec-3, which is not decoded here; use `uri = \"process:\"`");
+    says("dolby", "carries ec-3, which genred does not decode; use `uri = \"process:\"`");
     says("pictures", "holds pictures for seeking");
     says("long", "is an HLS playlist of more than 1 MiB");
     says("over", "has ended");

@@ -2,6 +2,9 @@
 
 mod support;
 
+#[path = "sources/containers.rs"]
+mod containers;
+
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -226,9 +229,9 @@ fn what_is_no_sound_is_refused_by_name() {
     };
     check("missing.wav", None, "does not exist");
     check("empty.wav", Some(b""), "is empty (0 bytes)");
-    check("one.wav", Some(b"R"), "known are wav, flac, mp3");
-    check("text.mp3", Some("no sound here, only words\n".repeat(500).as_bytes()), "known are wav, flac, mp3");
-    check("zeros.flac", Some(&[0; 70_000]), "known are wav, flac, mp3");
+    check("one.wav", Some(b"R"), "known are wav, aiff, au");
+    check("text.mp3", Some("no sound here, only words\n".repeat(500).as_bytes()), "known are wav, aiff, au");
+    check("zeros.flac", Some(&[0; 70_000]), "known are wav, aiff, au");
     std::fs::create_dir(folder.path().join("album.flac")).unwrap();
     check("album.flac", None, "is a directory");
     std::os::unix::fs::symlink("/dev/zero", folder.path().join("zero.wav")).unwrap();

@@ -13,8 +13,10 @@ mod detect;
 mod edits;
 mod flac;
 mod fragments;
+mod matroska;
 mod moov;
 mod mpeg;
+mod ogg_opus;
 mod open;
 #[cfg(feature = "opus")]
 mod opus;
@@ -48,6 +50,7 @@ pub(super) use aac::core_config;
 pub use adts::Runs;
 use ahead::Ahead;
 use detect::Kind;
+use matroska::Paddings;
 use open::{Opened, SharedRuns, open};
 use refusal::{KNOWN, Refusal, unreadable};
 use track::{Facts, Selected, make_codec};
@@ -140,11 +143,11 @@ impl Decoder {
     }
 
     fn new(name: String, opened: Result<Opened, Refusal>) -> Result<Self, SourceError> {
-        let Opened { format, facts, runs } = opened.map_err(|refusal| refusal.of(&name))?;
+        let Opened { format, facts, paddings, runs } = opened.map_err(|refusal| refusal.of(&name))?;
         let track = Selected::new(&*format, &facts).map_err(|refusal| refusal.of(&name))?;
         let mut decoder = Self {
             name,
-            packets: Ahead::new(format),
+            packets: Ahead::new(format, paddings),
             facts,
             track,
             runs,
@@ -283,7 +286,7 @@ impl Decoder {
             match begun {
                 Ok((track, format)) => {
                     tracing::debug!(source = self.name, "the stream goes on with other frames");
-                    (self.track, self.packets) = (track, Ahead::new(format));
+                    (self.track, self.packets) = (track, Ahead::new(format, Paddings::default()));
                     self.gap = self.position > 0;
                     return true;
                 }
@@ -328,6 +331,8 @@ impl Decoder {
             // A damaged timestamp is no reason to leap by hours.
             (lost > track.two_ticks()).then(|| if lost < limit { lost.unsigned_abs() } else { 0 })
         } else {
+            let padding = u128::from(self.packets.padding(track.id)) * u128::from(track.rate());
+            tail = tail.max(u64::try_from(padding / 1_000_000_000).unwrap_or(0));
             track.timeline.missing(stamp, at, track.tolerance(), limit)
         };
         if let Some(missing) = missing {
@@ -343,6 +348,7 @@ impl Decoder {
         {
             track.codec = codec;
         }
+        track.follow_layer(&packet.data);
         let decoded = {
             let _permit = self.with_permits.then(permits::acquire);
             guarded(|| track.codec.decode(&packet).map(|_| ()))

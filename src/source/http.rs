@@ -131,7 +131,7 @@ fn wrapping(content_type: &str, body: &mut Body) -> io::Result<Wrapping> {
     if transport::is_transport(first) {
         return Ok(Wrapping::Transport);
     }
-    if let Some(name) = kinds::foreign(content_type, first) {
+    if let Some(name) = kinds::by_type(content_type) {
         return Ok(Wrapping::Foreign(name));
     }
     Ok(Wrapping::Any)
@@ -177,7 +177,7 @@ fn decode(
 
 /// Error for a format that is not decoded.
 fn foreign(name: &str, what: &str) -> SourceError {
-    SourceError::Unlikely(format!("`{name}` is {what}, which is not decoded here; {}", process_hint(name)))
+    SourceError::Unlikely(format!("`{name}` is {what}, which genred does not decode; {}", process_hint(name)))
 }
 
 /// Decodes one container or stream of frames to its end; whether there was a block.

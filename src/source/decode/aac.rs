@@ -70,13 +70,14 @@ pub(super) fn config(bytes: &[u8]) -> Result<Config, String> {
     Ok(Config { core, rate })
 }
 
-/// Rewrites an `AudioSpecificConfig` to describe the AAC-LC core alone: it, and the core's rate in hertz.
+/// Rewrites an `AudioSpecificConfig` to describe the AAC-LC core alone, in the two bytes whose fields ADTS has.
 ///
-/// `None` where it is of another kind, or its rate is not one that ADTS can state.
+/// # Errors
+/// Name of the format, where it is not decoded or its rate is not one that ADTS can state.
 #[cfg(feature = "net")]
-pub(in crate::source) fn core_config(bytes: &[u8]) -> Option<([u8; 2], u32)> {
-    let config = config(bytes).ok()?;
-    Some((config.core.try_into().ok()?, config.rate))
+pub(in crate::source) fn core_config(bytes: &[u8]) -> Result<[u8; 2], String> {
+    let config = config(bytes)?;
+    config.core.try_into().map_err(|_| format!("AAC of {} Hz", config.rate))
 }
 
 /// Name of an ADTS profile (ISO/IEC 13818-7, table 31) that the decoder does not support.
@@ -206,17 +207,21 @@ mod tests {
     #[test]
     fn only_the_core_is_left() {
         // AAC-LC, 22 050 Hz, stereo: as it is, and without the announcement of SBR behind it.
-        assert_eq!(core_config(&[0x13, 0x90]), Some(([0x13, 0x90], 22_050)));
-        assert_eq!(core_config(&[0x13, 0x90, 0x56, 0xe5, 0xa0]), Some(([0x13, 0x90], 22_050)));
+        assert_eq!(core_config(&[0x13, 0x90]), Ok([0x13, 0x90]));
+        assert_eq!(core_config(&[0x13, 0x90, 0x56, 0xe5, 0xa0]), Ok([0x13, 0x90]));
         // The same within an SBR description, and with a rate that is spelled out.
-        assert_eq!(core_config(&[0x2b, 0x92, 0x08, 0x00]), Some(([0x13, 0x90], 22_050)));
-        assert_eq!(core_config(&[0x2b, 0x97, 0x80, 0x56, 0x22, 0x08, 0x00]), Some(([0x13, 0x90], 22_050)));
+        assert_eq!(core_config(&[0x2b, 0x92, 0x08, 0x00]), Ok([0x13, 0x90]));
+        assert_eq!(core_config(&[0x2b, 0x97, 0x80, 0x56, 0x22, 0x08, 0x00]), Ok([0x13, 0x90]));
         // PS: a mono core.
-        assert_eq!(core_config(&[0xeb, 0x8a, 0x08, 0x00]), Some(([0x13, 0x88], 22_050)));
+        assert_eq!(core_config(&[0xeb, 0x8a, 0x08, 0x00]), Ok([0x13, 0x88]));
         // AAC Main, and what is cut short.
-        assert_eq!(core_config(&[0x0b, 0x90]), None);
-        assert_eq!(core_config(&[0x2b, 0x92]), None);
-        assert_eq!(core_config(&[]), None);
+        assert_eq!(core_config(&[0x0b, 0x90]), Err("AAC Main".into()));
+        assert!(core_config(&[0x2b, 0x92]).is_err());
+        assert!(core_config(&[]).is_err());
+        assert_eq!(
+            core_config(&bytes("00010 1111 000000001001001110101000 0010 000")),
+            Err("AAC of 37800 Hz".into())
+        );
     }
 
     /// A bit string such as `00010 0011`, zeros behind it.

@@ -14,6 +14,7 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, Timestamp};
 
 use super::guarded;
+use super::matroska::Paddings;
 
 /// Packets that are held back at most: as many as can end on one page.
 const MAX_HELD: usize = 255;
@@ -29,12 +30,15 @@ pub(super) struct Ahead {
     after: Option<Decoded<Option<Packet>>>,
     /// Where the stream ends, once it is known.
     end: Option<Timestamp>,
+    /// Padding that Matroska states, and packets of the track so far.
+    paddings: Paddings,
+    count: u64,
 }
 
 impl Ahead {
-    pub(super) fn new(format: Box<dyn FormatReader>) -> Self {
+    pub(super) fn new(format: Box<dyn FormatReader>, paddings: Paddings) -> Self {
         let paged = format.format_info().format == FORMAT_ID_OGG;
-        Self { format, paged, held: VecDeque::new(), after: None, end: None }
+        Self { format, paged, held: VecDeque::new(), after: None, end: None, paddings, count: 0 }
     }
 
     /// The next packet of track `id`.
@@ -57,7 +61,10 @@ impl Ahead {
             match guarded(|| self.format.next_packet()) {
                 Ok(Some(packet)) if packet.track_id != id => {}
                 Ok(Some(packet)) if self.paged => self.held.push_back(packet),
-                Ok(Some(packet)) => return Ok(Some(packet)),
+                Ok(Some(packet)) => {
+                    self.count += 1;
+                    return Ok(Some(packet));
+                }
                 after => {
                     // A link of a chain ends like a stream. One that was cut short has no last page.
                     if matches!(after, Ok(None) | Err(Error::ResetRequired)) {
@@ -75,6 +82,11 @@ impl Ahead {
     /// Where the paged stream that the latest packet is of ends, when that is known.
     pub(super) fn end(&self) -> Option<Timestamp> {
         self.end
+    }
+
+    /// Nanoseconds of padding at the end of the latest packet, which is of track `id`.
+    pub(super) fn padding(&self, id: u32) -> u64 {
+        self.count.checked_sub(1).map_or(0, |number| self.paddings.after(id, number))
     }
 
     /// Whether it is settled what becomes of the packet that is held longest.

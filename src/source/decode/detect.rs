@@ -11,7 +11,7 @@ mod sync;
 mod text;
 
 use super::refusal::Unsupported;
-use super::{codec_names, flac};
+use super::{codec_names, flac, matroska};
 
 pub(super) use elementary::of_adts;
 
@@ -27,9 +27,6 @@ const OGG_PAGE: usize = 64;
 /// Least bytes of a stream without a signature: five packets of a transport stream that are cut
 /// anywhere. Fewer may be frames within a packet.
 const SYNCHRONISED: usize = 1280;
-
-/// Signature of Matroska (RFC 8794, section 11.2.1).
-const EBML: &[u8] = b"\x1a\x45\xdf\xa3";
 
 /// Demuxer that a source is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +45,10 @@ pub(super) enum Kind {
     Flac,
     /// AAC in ADTS, whose description may change.
     Adts,
-    /// MPEG audio that symphonia's demuxer refuses.
-    Mpeg,
+    /// MPEG audio that symphonia's demuxer refuses, from this byte on.
+    Mpeg {
+        start: usize,
+    },
     /// MPEG audio of the usual bit rates, and what no signature tells.
     Other,
 }
@@ -111,22 +110,28 @@ pub(super) fn id3v2_length(first: &[u8]) -> usize {
 ///
 /// `formats` are the sample entries of an MP4 file.
 pub(super) fn unknown_codec(content: &[u8], formats: &[[u8; 4]]) -> Option<Unsupported> {
+    /// Sample entries that the demuxers know.
+    const KNOWN: [&[u8; 4]; 18] = [
+        b"mp4a", b"alac", b"fLaC", b"Opus", b".mp3", b"lpcm", b"ipcm", b"fpcm", b"raw ", b"sowt", b"twos",
+        b"in24", b"in32", b"fl32", b"fl64", b"ulaw", b"alaw", b"wave",
+    ];
     if let Some(format) = formats.first() {
+        let unknown = || format!("`{}` in MP4", format.escape_ascii()).into();
         let name = codec_names::of_sample_entry(*format);
-        return Some(name.unwrap_or_else(|| format!("`{}` in MP4", format.escape_ascii()).into()));
+        return name.or_else(|| (!KNOWN.contains(&format)).then(unknown));
     }
-    if first_packet(content).is_some_and(|packet| packet.starts_with(b"OpusHead")) {
-        return Some(Unsupported::audio(match cfg!(feature = "opus") {
-            true => "Opus of a channel mapping that is not supported",
-            false => "Opus",
-        }));
+    if let Some(packet) = first_packet(content)
+        && packet.starts_with(b"OpusHead")
+        && packet.get(18).is_some_and(|family| *family > 1)
+    {
+        return Some(Unsupported::audio("Opus of a channel mapping that is not supported"));
     }
     matroska_codec(content)
 }
 
 /// Codec of the first audio track of a Matroska file that begins with `content`.
 fn matroska_codec(content: &[u8]) -> Option<Unsupported> {
-    if !content.starts_with(EBML) {
+    if !content.starts_with(&matroska::SIGNATURE) {
         return None;
     }
     // The element CodecID (RFC 9559, section 5.1.4.1.21) of an audio track.

@@ -42,6 +42,8 @@ pub(super) struct Movie {
     pub(super) edits: Vec<Edit>,
     /// Sample entry formats of the audio tracks.
     pub(super) formats: Vec<[u8; 4]>,
+    /// Tracks of ALAC whose configuration is where QuickTime puts it: in a `wave` box.
+    pub(super) cookies: Vec<(u32, Vec<u8>)>,
 }
 
 /// Reads the content of a `moov` box.
@@ -54,14 +56,25 @@ pub(super) fn movie(moov: &[u8]) -> Movie {
     Movie {
         edits: tracks().filter_map(|trak| edit(trak, movie_scale, trimmed)).collect(),
         formats: tracks().filter_map(audio_format).collect(),
+        cookies: tracks().filter_map(cookie).collect(),
     }
+}
+
+/// The configuration of an ALAC track of QuickTime (Apple Lossless Format, "magic cookie"): 24 bytes.
+fn cookie(trak: &[u8]) -> Option<(u32, Vec<u8>)> {
+    let entry = sample_entries(trak)?.get(16..)?;
+    if audio_format(trak)? != *b"alac" {
+        return None;
+    }
+    let wave = entry.windows(4).position(|window| window == b"wave")?;
+    let boxed = boxes::find(entry.get(wave + 4..)?, &[b"alac"])?;
+    Some((boxes::track_id(trak)?, boxed.get(4..28)?.to_vec()))
 }
 
 /// The edit of a track by its list; where that cuts nothing off the start, by the comment of iTunes,
 /// whose samples are those of the media's time scale.
 fn edit(trak: &[u8], movie_scale: u32, trimmed: Option<(u64, u64)>) -> Option<Edit> {
-    let tkhd = boxes::find(trak, &[b"tkhd"])?;
-    let track = number(tkhd.get(if wide(tkhd)? { 20..24 } else { 12..16 })?)? as u32;
+    let track = boxes::track_id(trak)?;
     let timescale = boxes::find(trak, &[b"mdia", b"mdhd"]).and_then(timescale)?;
     let listed =
         boxes::find(trak, &[b"edts", b"elst"]).and_then(|elst| listed(elst, track, timescale, movie_scale));
@@ -95,8 +108,12 @@ fn audio_format(trak: &[u8]) -> Option<[u8; 4]> {
     if boxes::find(media, &[b"hdlr"])?.get(8..12) != Some(b"soun") {
         return None;
     }
-    let entries = boxes::find(media, &[b"minf", b"stbl", b"stsd"])?;
-    entries.get(12..16)?.try_into().ok()
+    sample_entries(trak)?.get(12..16)?.try_into().ok()
+}
+
+/// Content of the `stsd` box.
+fn sample_entries(trak: &[u8]) -> Option<&[u8]> {
+    boxes::find(trak, &[b"mdia", b"minf", b"stbl", b"stsd"])
 }
 
 /// The comment that iTunes leaves about delay and padding: `moov/udta/meta/ilst/----` of name `iTunSMPB`.

@@ -44,6 +44,9 @@ pub(super) struct MpegReader {
     /// The packet after a change of rate or channels.
     pending: Option<Packet>,
     position: i64,
+    /// Samples to be cut off at the start, and those that are left to be heard.
+    skip: usize,
+    left: Option<usize>,
 }
 
 impl MpegReader {
@@ -65,6 +68,8 @@ impl MpegReader {
             metadata: MetadataLog::default(),
             pending: None,
             position: 0,
+            skip: 0,
+            left: None,
         };
         match reader.next_packet() {
             Err(Error::ResetRequired) => Ok(reader),
@@ -89,6 +94,35 @@ impl MpegReader {
         }
         Ok(())
     }
+}
+
+/// What LAME writes into the first frame of a file.
+struct Tag {
+    /// Frames of the file, without this one.
+    frames: usize,
+    /// Samples before the first that is heard, the decoder's own delay included.
+    delay: usize,
+    /// Samples that are not heard, at both ends.
+    trimmed: usize,
+}
+
+/// The tag in a frame (LAME, "Mp3 Info Tag rev 1"), where it states a number of frames and a delay.
+fn tag(frame: &[u8]) -> Option<Tag> {
+    /// Delay of a decoder of layer III, in samples.
+    const DECODER: usize = 529;
+    let at = [13, 21, 36, 38]
+        .into_iter()
+        .find(|at| frame.get(*at..at + 4).is_some_and(|magic| magic == b"Info" || magic == b"Xing"))?;
+    let word = |at: usize| Some(u32::from_be_bytes(frame.get(at..at + 4)?.try_into().ok()?) as usize);
+    let flags = word(at + 4)?;
+    let frames = word(at + 8).filter(|_| flags & 1 != 0)?;
+    let sizes = [(1, 4), (2, 4), (4, 100), (8, 4)];
+    let optional: usize = sizes.iter().filter(|(flag, _)| flags & flag != 0).map(|(_, size)| size).sum();
+    let trims = frame.get(at + 8 + optional + 21..)?;
+    let &[first, second, third, ..] = trims else { return None };
+    let delay = usize::from(first) << 4 | usize::from(second) >> 4;
+    let padding = usize::from(second & 15) << 8 | usize::from(third);
+    Some(Tag { frames, delay: delay + DECODER, trimmed: delay + padding })
 }
 
 /// A track of PCM.
@@ -139,10 +173,26 @@ impl FormatReader for MpegReader {
                 return Ok(None);
             }
             let (count, decoded) = self.decoder.decode(bytes, &mut self.samples);
-            self.taken += count.clamp(1, bytes.len());
+            let count = count.clamp(1, bytes.len());
+            let tag = tag(&bytes[..count]).filter(|_| self.shape.is_none());
+            self.taken += count;
             let Ok(frame) = decoded else { continue };
+            if let Some(tag) = tag {
+                // The frame that holds it is silent.
+                self.skip = tag.delay;
+                let all = tag.frames.checked_mul(frame.samples_produced);
+                self.left = all.and_then(|all| all.checked_sub(tag.trimmed)).filter(|left| *left > 0);
+                continue;
+            }
             let channels = frame.channels.num();
-            let samples = &self.samples[..frame.samples_produced * usize::from(channels)];
+            let skipped = self.skip.min(frame.samples_produced);
+            self.skip -= skipped;
+            let mut end = frame.samples_produced;
+            if let Some(left) = &mut self.left {
+                end = end.min(skipped + *left);
+                *left -= end - skipped;
+            }
+            let samples = &self.samples[skipped * usize::from(channels)..end * usize::from(channels)];
             if samples.is_empty() {
                 continue;
             }
@@ -152,9 +202,9 @@ impl FormatReader for MpegReader {
             if changed {
                 self.position = 0;
             }
-            let duration = Duration::new(frame.samples_produced as u64);
-            let packet = Packet::new(0, Timestamp::new(self.position), duration, data);
-            self.position += frame.samples_produced as i64;
+            let count = (end - skipped) as u64;
+            let packet = Packet::new(0, Timestamp::new(self.position), Duration::new(count), data);
+            self.position = self.position.saturating_add_unsigned(count);
             if changed {
                 self.tracks = vec![track(frame.sample_rate, channels)];
                 self.pending = Some(packet);

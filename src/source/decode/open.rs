@@ -1,6 +1,6 @@
 //! Choice of the demuxer of a source.
 
-use std::io::Read;
+use std::io::{self, Cursor, Read};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock, Mutex};
 
@@ -9,18 +9,19 @@ use symphonia::core::errors::Result as Decoded;
 use symphonia::core::formats::probe::{Hint, Probe};
 use symphonia::core::formats::well_known::FORMAT_ID_ISOMP4;
 use symphonia::core::formats::{FormatOptions, FormatReader};
-use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource};
+use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes, ReadOnlySource};
 use symphonia::core::meta::MetadataOptions;
 use symphonia::default::{formats, meta};
 
 use super::detect::{self, Kind};
 use super::fragments::Fragments;
+use super::matroska::{Paddings, Scanned};
 use super::mpeg::MpegReader;
 use super::pcm::{self, quicktime};
 use super::refusal::Refusal;
 use super::start::Start;
 use super::track::Facts;
-use super::{adts, edits, flac, guarded, moov};
+use super::{adts, edits, flac, guarded, moov, ogg_opus};
 
 /// Demuxers of symphonia, found by searching for the start of their formats. WAVE and AIFF are not
 /// among them: their headers are stored in files of other formats.
@@ -46,13 +47,15 @@ pub(super) type SharedRuns = Arc<Mutex<adts::Runs<Box<dyn Read + Send>>>>;
 pub(super) struct Opened {
     pub(super) format: Box<dyn FormatReader>,
     pub(super) facts: Facts,
+    /// Padding that Matroska states.
+    pub(super) paddings: Paddings,
     /// The rest of an AAC stream, whose frames may change.
     pub(super) runs: Option<SharedRuns>,
 }
 
 impl From<Box<dyn FormatReader>> for Opened {
     fn from(format: Box<dyn FormatReader>) -> Self {
-        Self { format, facts: Facts::default(), runs: None }
+        Self { format, facts: Facts::default(), paddings: Paddings::default(), runs: None }
     }
 }
 
@@ -62,15 +65,19 @@ impl From<Box<dyn FormatReader>> for Opened {
 /// Its format is not decoded, or not recognised, or its header is damaged.
 pub(super) fn open(source: impl MediaSource + 'static, extension: Option<&str>) -> Result<Opened, Refusal> {
     let (source, without_fragments) = Fragments::new(source);
+    let (source, paddings) = Scanned::new(source);
     let stream = MediaSourceStream::new(Box::new(source), Default::default());
     let (start, stream) = Start::of(stream)?;
     let is_mp4 = matches!(start.kind, Kind::Mp4 | Kind::Other);
     without_fragments.store(!is_mp4, Ordering::Relaxed);
-    let probed = |stream, facts| -> Result<Opened, Refusal> {
-        let format = probe(stream, extension)?;
+    let probed = |stream, facts: Facts| -> Result<Opened, Refusal> {
+        let format = probe(stream, extension).map_err(|error| match &facts.unknown {
+            Some(unsupported) => unsupported.clone().into(),
+            None => Refusal::from(error),
+        })?;
         let is_mp4 = format.format_info().format == FORMAT_ID_ISOMP4;
         without_fragments.store(!is_mp4, Ordering::Relaxed);
-        Ok(Opened { format, facts, runs: None })
+        Ok(Opened { format, facts, paddings: paddings.clone(), runs: None })
     };
     match start.kind {
         Kind::Unsupported(unsupported) => Err(unsupported.into()),
@@ -80,29 +87,46 @@ pub(super) fn open(source: impl MediaSource + 'static, extension: Option<&str>) 
         Kind::Mp4 if start.tags == 0 => {
             let (moov, stream) = moov::find(stream)?;
             let movie = moov.as_deref().map(edits::movie).unwrap_or_default();
-            let facts = Facts { unknown: detect::unknown_codec(&[], &movie.formats), edits: movie.edits };
+            let facts = Facts { unknown: detect::unknown_codec(&[], &movie.formats), movie };
             match guarded(|| Ok(quicktime::open(stream, moov.as_deref())))?? {
                 quicktime::Opened::Here(format) => {
                     // This demuxer counts no samples of a fragment.
                     without_fragments.store(true, Ordering::Relaxed);
-                    Ok(Opened { format, facts, runs: None })
+                    Ok(Opened { facts, ..format.into() })
                 }
                 quicktime::Opened::Elsewhere(stream) => probed(stream, facts),
             }
         }
         Kind::Adts => {
             let runs: SharedRuns = Arc::new(Mutex::new(adts::Runs::new(Box::new(stream))));
-            Ok(Opened { format: run(&runs)?, facts: Facts::default(), runs: Some(runs) })
+            Ok(Opened { runs: Some(runs.clone()), ..run(&runs)?.into() })
         }
-        Kind::Mpeg => {
+        Kind::Mpeg { start: junk } => {
+            let mut stream = stream;
+            stream.ignore_bytes(start.tags + junk as u64)?;
             let format = guarded(|| Ok(Box::new(MpegReader::new(stream)?) as Box<dyn FormatReader>))?;
             Ok(format.into())
         }
         Kind::Mp4 | Kind::Ogg | Kind::Matroska | Kind::Flac | Kind::Other => {
             let unknown = detect::unknown_codec(&start.content, &[]);
+            let stream = with_stated_channels(stream, start)?;
             probed(stream, Facts { unknown, ..Facts::default() })
         }
     }
+}
+
+/// Presents Ogg Opus whose channels have no stated order as one that the demuxer knows.
+fn with_stated_channels(
+    mut stream: MediaSourceStream<'static>,
+    start: Start,
+) -> io::Result<MediaSourceStream<'static>> {
+    let mut content = start.content;
+    if start.tags > 0 || !ogg_opus::rewrite(&mut content) {
+        return Ok(stream);
+    }
+    stream.ignore_bytes(content.len() as u64)?;
+    let rewritten = ReadOnlySource::new(Cursor::new(content).chain(stream));
+    Ok(MediaSourceStream::new(Box::new(rewritten), Default::default()))
 }
 
 /// Opens the current run of an AAC stream.

@@ -6,7 +6,7 @@ use std::io;
 
 use symphonia::core::errors::Error;
 
-use crate::source::SourceError;
+use crate::source::{SourceError, process_hint};
 
 /// Formats that are decoded, for messages.
 pub(super) const KNOWN: &str = if cfg!(feature = "opus") {
@@ -72,36 +72,33 @@ impl Unsupported {
     pub(super) const fn not_audio(name: &'static str) -> Self {
         Self { name: Cow::Borrowed(name), remedy: Remedy::Nothing }
     }
+
+    /// Error of a source called `source`: name, verdict, and the command that helps.
+    fn of(&self, source: &str) -> SourceError {
+        let name = &self.name;
+        let advice = match self.remedy {
+            Remedy::Ffmpeg => format!(
+                "which genred does not decode; {}, or convert a file first, as in `ffmpeg -i IN OUT.wav`",
+                process_hint(if source.contains("://") { source } else { "IN" })
+            ),
+            Remedy::Program(command) => format!(
+                "which genred does not decode; convert it to WAV first, as in `{command}`, or run that program as `command` of a source with `uri = \"process:\"`"
+            ),
+            Remedy::Decoder => {
+                "which genred does not decode; convert it to WAV first with the decoder of that format".into()
+            }
+            Remedy::Unpack => "not audio; unpack it and give a file from it".into(),
+            Remedy::Follow => "not audio; give an address or a file from it".into(),
+            Remedy::Nothing => "not audio; give an audio file or stream".into(),
+        };
+        SourceError::Permanent(format!("`{source}` is {name}, {advice}"))
+    }
 }
 
 impl From<String> for Unsupported {
     /// Format that ffmpeg decodes.
     fn from(name: String) -> Self {
         Self { name: name.into(), remedy: Remedy::Ffmpeg }
-    }
-}
-
-/// Completes the sentence "`x.wv` is …": name, verdict, and the command that helps.
-impl fmt::Display for Unsupported {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = &self.name;
-        match self.remedy {
-            Remedy::Ffmpeg => write!(
-                f,
-                "{name}, which genred does not decode; use `uri = \"process:\"` with `command = [\"ffmpeg\", \"-v\", \"error\", \"-i\", \"IN\", \"-f\", \"wav\", \"-\"]`, or convert a file first, as in `ffmpeg -i IN OUT.wav`"
-            ),
-            Remedy::Program(command) => write!(
-                f,
-                "{name}, which genred does not decode; convert it to WAV first, as in `{command}`, or run that program as `command` of a source with `uri = \"process:\"`"
-            ),
-            Remedy::Decoder => write!(
-                f,
-                "{name}, which genred does not decode; convert it to WAV first with the decoder of that format"
-            ),
-            Remedy::Unpack => write!(f, "{name}, not audio; unpack it and give a file from it"),
-            Remedy::Follow => write!(f, "{name}, not audio; give an address or a file from it"),
-            Remedy::Nothing => write!(f, "{name}, not audio; give an audio file or stream"),
-        }
     }
 }
 
@@ -146,7 +143,7 @@ impl Refusal {
     /// Error of a source called `name`.
     pub(super) fn of(self, name: &str) -> SourceError {
         match self {
-            Self::Unsupported(unsupported) => SourceError::Permanent(format!("`{name}` is {unsupported}")),
+            Self::Unsupported(unsupported) => unsupported.of(name),
             Self::Failed(error) => undecodable(name, &error),
         }
     }
@@ -157,6 +154,9 @@ fn undecodable(name: &str, error: &Error) -> SourceError {
         Error::IoError(error) if error.kind() != io::ErrorKind::UnexpectedEof => unreadable(name, error),
         Error::IoError(_) => SourceError::Permanent(format!(
             "`{name}` ends before any sound was found in it: it is cut short, or not audio; {KNOWN}"
+        )),
+        Error::Unsupported("isomp4: missing moov atom") => SourceError::Permanent(format!(
+            "`{name}` cannot be decoded: it is MP4 whose index (`moov`) does not come before its sound, and a stream cannot be sought in; name the file, or move the index, as in `ffmpeg -i IN -c copy -movflags +faststart OUT.m4a`"
         )),
         Error::Unsupported(what) if what.starts_with("core (probe)") => SourceError::Permanent(format!(
             "`{name}` is not in a sound format that is known here; {KNOWN}; convert others first, as in `ffmpeg -i IN OUT.wav`"

@@ -2,8 +2,11 @@
 
 use std::sync::LazyLock;
 
+use symphonia::core::codecs::audio::well_known::profiles::{
+    CODEC_PROFILE_AAC_LTP, CODEC_PROFILE_AAC_MAIN, CODEC_PROFILE_AAC_SSR,
+};
 use symphonia::core::codecs::audio::well_known::{
-    CODEC_ID_AAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_OPUS, CODEC_ID_VORBIS,
+    CODEC_ID_AAC, CODEC_ID_ALAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_OPUS, CODEC_ID_VORBIS,
 };
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::codecs::registry::CodecRegistry;
@@ -12,6 +15,7 @@ use symphonia::core::formats::well_known::{FORMAT_ID_ISOMP4, FORMAT_ID_MKV, FORM
 use symphonia::core::formats::{FormatInfo, FormatReader, Track, TrackType};
 use symphonia::core::units::{Duration, TimeBase, Timestamp};
 
+use super::edits::Movie;
 #[cfg(feature = "opus")]
 use super::opus;
 use super::refusal::{Refusal, Unsupported};
@@ -22,8 +26,8 @@ use crate::audio::Span;
 /// What is known of a source beside its demuxer.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Facts {
-    /// Edit lists of MP4.
-    pub(super) edits: Vec<super::edits::Edit>,
+    /// The index of MP4.
+    pub(super) movie: Movie,
     /// Name of a codec that the demuxer does not know.
     pub(super) unknown: Option<Unsupported>,
 }
@@ -102,18 +106,18 @@ impl Selected {
         if params.channels.as_ref().is_some_and(|channels| channels.count() > MAX_CHANNELS) {
             return Err(Refusal::Failed(Error::Unsupported("it has more than 64 channels")));
         }
+        if let Some((_, cookie)) = facts.movie.cookies.iter().find(|(id, _)| *id == track.id)
+            && params.codec != CODEC_ID_ALAC
+        {
+            params.for_codec(CODEC_ID_ALAC).with_extra_data(cookie.as_slice().into());
+        }
         let mut skip = 0;
         match (params.codec, params.extra_data.as_deref()) {
             (CODEC_ID_AAC, Some(config)) => {
                 let config = aac::config(config).map_err(Unsupported::from)?;
                 params.with_extra_data(config.core.into()).with_sample_rate(config.rate).profile = None;
             }
-            (CODEC_ID_AAC, None) => {
-                let channels = params.channels.as_ref().map_or(0, |channels| channels.count());
-                if channels > 2 {
-                    return Err(Unsupported::from(aac::many_channels(channels as u32)).into());
-                }
-            }
+            (CODEC_ID_AAC, None) => aac_without_configuration(&params).map_err(Unsupported::from)?,
             #[cfg(feature = "opus")]
             (CODEC_ID_OPUS, head) => {
                 let channels = params.channels.as_ref().map_or(2, |channels| channels.count());
@@ -132,7 +136,7 @@ impl Selected {
         }
         let mut end = None;
         if let (Some(edit), Some(rate)) =
-            (facts.edits.iter().find(|edit| edit.track == track.id), params.sample_rate)
+            (facts.movie.edits.iter().find(|edit| edit.track == track.id), params.sample_rate)
         {
             skip = skip.max(edit.start_at(rate));
             end = edit.end_at(rate);
@@ -181,6 +185,11 @@ impl Selected {
         i64::try_from(2 * samples / ticks).unwrap_or(i64::MAX)
     }
 
+    /// The sample rate in hertz, 0 while it is not known.
+    pub(super) fn rate(&self) -> u32 {
+        self.rate.unwrap_or(0)
+    }
+
     /// Whether a tick of the container's clock is a sample.
     pub(super) fn counts_samples(&self) -> bool {
         let (samples, ticks) = self.samples_of_tick();
@@ -208,13 +217,33 @@ impl Selected {
         }
     }
 
+    /// Follows the layer of MPEG audio that the first packet is of: MP4 does not tell it (ISO/IEC
+    /// 14496-1, table 5: one object type for all layers).
+    pub(super) fn follow_layer(&mut self, packet: &[u8]) {
+        let (&[0xff, second, ..], true) = (packet, self.longest == 0) else { return };
+        let layer = match second >> 1 & 3 {
+            1 => CODEC_ID_MP3,
+            2 => CODEC_ID_MP2,
+            3 => CODEC_ID_MP1,
+            _ => return,
+        };
+        let is_mpeg = matches!(self.params.codec, CODEC_ID_MP1 | CODEC_ID_MP2 | CODEC_ID_MP3);
+        if is_mpeg && layer != self.params.codec {
+            self.params.for_codec(layer);
+            if let Ok(codec) = make_codec(&self.params) {
+                self.codec = codec;
+            }
+        }
+    }
+
     /// Notes that a packet with timestamp `stamp` decoded to `samples` at `rate` hertz.
     pub(super) fn decoded(&mut self, stamp: Timestamp, samples: u64, rate: u32) {
-        (self.usual, self.longest) = (samples, self.longest.max(samples));
-        if self.rate != Some(rate) {
+        // Later changes are of the stream, not of the container's clock.
+        if self.longest == 0 && self.rate != Some(rate) {
             self.rate = Some(rate);
             self.timeline.restart(self.timestamp(stamp));
         }
+        (self.usual, self.longest) = (samples, self.longest.max(samples));
     }
 
     /// The part of the next `count` decoded samples that is to be heard, when the packet itself states `head` and `tail` to be cut off.
@@ -225,6 +254,21 @@ impl Selected {
         self.raw += count;
         let start = head.max(skipped).min(count);
         Span { start, end: count.saturating_sub(tail.max(late)).max(start) }
+    }
+}
+
+/// Checks AAC that is described by the container alone.
+fn aac_without_configuration(params: &AudioCodecParameters) -> Result<(), String> {
+    match params.profile {
+        Some(CODEC_PROFILE_AAC_MAIN) => return Err("AAC Main".into()),
+        Some(CODEC_PROFILE_AAC_SSR) => return Err("AAC SSR".into()),
+        Some(CODEC_PROFILE_AAC_LTP) => return Err("AAC LTP".into()),
+        _ => {}
+    }
+    match params.channels.as_ref().map_or(0, |channels| channels.count()) {
+        0 => Err("AAC whose channels are listed in the stream (a program config element)".into()),
+        1 | 2 => Ok(()),
+        channels => Err(aac::many_channels(channels as u32)),
     }
 }
 

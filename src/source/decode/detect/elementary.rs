@@ -15,14 +15,20 @@ pub(super) fn kind(bytes: &[u8], ended: bool) -> Option<Kind> {
         let &[first, second, ..] = rest else { break };
         if first == 0xff && second & 0xf6 == 0xf0 {
             if let Some((description, _)) = chain(rest, ended, adts::header) {
-                return Some(of_adts(description));
+                // Of several blocks in a frame only the first would be decoded.
+                return Some(match rest.get(6).is_some_and(|seventh| seventh & 3 != 0) {
+                    true => {
+                        Kind::Unsupported(Unsupported::audio("AAC with several blocks in each ADTS frame"))
+                    }
+                    false => of_adts(description),
+                });
             }
         } else if first == 0xff && second & 0xe0 == 0xe0 && second & 0x06 != 0 {
             if chain(rest, ended, header::frame).is_some() {
-                return Some(if header::is_refused(rest) { Kind::Mpeg } else { Kind::Other });
+                return Some(if header::is_refused(rest) { Kind::Mpeg { start: at } } else { Kind::Other });
             }
             if header::is_free(rest) {
-                return Some(Kind::Mpeg);
+                return Some(Kind::Mpeg { start: at });
             }
         } else if first == 0x56 && second & 0xe0 == 0xe0 && chain(rest, ended, loas_frame).is_some() {
             return Some(Kind::Unsupported(Unsupported::audio("AAC in LATM/LOAS")));

@@ -1,6 +1,7 @@
 //! Signatures: magic numbers at a fixed offset, and the forms and brands behind them.
 
-use super::{EBML, Kind};
+use super::Kind;
+use crate::source::decode::matroska;
 use crate::source::decode::refusal::Unsupported;
 
 /// GUID that Wave64 begins with.
@@ -22,7 +23,7 @@ pub(super) fn container(first: &[u8]) -> Option<Kind> {
         b"OggS" => Kind::Ogg,
         b"fLaC" => Kind::Flac,
         _ if first.starts_with(WAVE64) => Kind::Wave64,
-        _ if first.starts_with(EBML) => Kind::Matroska,
+        _ if first.starts_with(&matroska::SIGNATURE) => Kind::Matroska,
         _ => match first.get(4..8)? {
             b"ftyp" | b"moov" | b"mdat" | b"wide" | b"free" | b"skip" | b"pnot" => Kind::Mp4,
             _ => return None,

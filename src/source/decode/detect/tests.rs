@@ -175,6 +175,8 @@ fn adts_is_found_and_named() {
     assert_eq!(kind(&aac(0xd0, 0x80)), unsupported("AAC LTP"));
     assert_eq!(kind(&aac(0x51, 0x80)), unsupported("AAC of 6 channels (5.1)"));
     assert_eq!(kind(&[&b"RIFF\0\0\0\0WAVE"[..], &aac(0x50, 0x80)].concat()), Kind::Wave);
+    let several = frames(&[0xff, 0xf1, 0x50, 0x80, 100 >> 3, (100 << 5) as u8 | 0x1f, 0xfd], 100, 5);
+    assert_eq!(kind(&several), unsupported("AAC with several blocks in each ADTS frame"));
     // Two headers are enough where the source ends, and one is not.
     assert_eq!(kind(&aac(0x50, 0x80)[..150]), Kind::Adts);
     assert_eq!(kind(&aac(0x50, 0x80)[..90]), Kind::Other);
@@ -185,12 +187,12 @@ fn adts_is_found_and_named() {
 #[test]
 fn mpeg_audio_is_found() {
     assert_eq!(kind(&frames(&[0xff, 0xfb, 0x90, 0x40], 417, 4)), Kind::Other);
-    assert_eq!(kind(&frames(&[0xff, 0xf5, 0x44, 0x00], 192, 4)), Kind::Mpeg);
+    assert_eq!(kind(&frames(&[0xff, 0xf5, 0x44, 0x00], 192, 4)), Kind::Mpeg { start: 0 });
     assert_eq!(kind(&frames(&[0xff, 0xf5, 0x44, 0xc0], 192, 4)), Kind::Other);
     for length in [300, 1567, 2089] {
         let free = frames(&[0xff, 0xfb, 0x00, 0x40], length, 5);
-        assert_eq!(kind(&free), Kind::Mpeg, "{length}");
-        assert_eq!(kind(&[vec![7; 1000], free].concat()), Kind::Mpeg, "{length}");
+        assert_eq!(kind(&free), Kind::Mpeg { start: 0 }, "{length}");
+        assert_eq!(kind(&[vec![7; 1000], free].concat()), Kind::Mpeg { start: 1000 }, "{length}");
     }
 }
 

@@ -10,7 +10,7 @@ use symphonia::core::errors::{Error, Result as Decoded, SeekErrorKind};
 use symphonia::core::formats::{
     FormatInfo, FormatOptions, FormatReader, MediaInfo, SeekMode, SeekTo, SeekedTo, Track,
 };
-use symphonia::core::io::{MediaSourceStream, ReadOnlySource};
+use symphonia::core::io::{MediaSourceStream, ReadBytes, ReadOnlySource};
 use symphonia::core::meta::{Metadata, MetadataLog, MetadataRevision};
 use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, Timestamp};
@@ -226,9 +226,12 @@ impl Blocks {
 
 /// Makes the demuxer of frames of MPEG audio.
 fn mpeg(stream: MediaSourceStream<'static>) -> Decoded<Box<dyn FormatReader>> {
-    let (start, stream) = Start::of(stream)?;
+    let (start, mut stream) = Start::of(stream)?;
     Ok(match start.kind {
-        Kind::Mpeg => Box::new(MpegReader::new(stream)?),
+        Kind::Mpeg { start: junk } => {
+            stream.ignore_bytes(start.tags + junk as u64)?;
+            Box::new(MpegReader::new(stream)?)
+        }
         _ => Box::new(MpaReader::try_new(stream, FormatOptions::default())?),
     })
 }

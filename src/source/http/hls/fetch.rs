@@ -79,7 +79,7 @@ pub(super) fn run(
     };
     let mut urls = match variant::choose(&master) {
         Ok(urls) => urls,
-        Err(codecs) => return refusal(&shown, &format!("carries {codecs}, which is not decoded here")),
+        Err(codecs) => return refusal(&shown, &format!("carries {codecs}, which genred does not decode")),
     };
     urls.truncate(MAX_TRIED);
     let mut last = SourceError::Unlikely(format!("`{shown}` is a master playlist without a variant"));
@@ -396,7 +396,7 @@ impl<'a> Fetcher<'a> {
                 Ok(())
             }
             Err(Trouble::Refused(what)) => {
-                let refused = refusal(&self.shown, &format!("carries {what}, which is not decoded here"));
+                let refused = refusal(&self.shown, &format!("carries {what}, which genred does not decode"));
                 Err(self.leave(refused))
             }
             Err(Trouble::Damaged(what)) => {

@@ -93,14 +93,9 @@ fn sound(trak: &[u8]) -> Result<(u32, Codec), String> {
     match object {
         0x69 | 0x6b => Ok((id, Codec::Mpeg)),
         0x40 | 0x67 => {
-            let (core, _) = core_config(config).ok_or("AAC of a kind that is not AAC-LC or HE-AAC")?;
-            // Five bits of kind, four of rate, four of channels, one for short frames.
-            let bits = u16::from_be_bytes(core);
-            let (rate, channels) = ((bits >> 7 & 15) as u8, (bits >> 3 & 15) as u8);
-            match bits >> 2 & 1 == 0 && (1..=7).contains(&channels) {
-                true => Ok((id, Codec::Aac { rate, channels })),
-                false => Err("AAC of an uncommon layout".into()),
-            }
+            // Five bits of kind, four of rate, four of channels.
+            let bits = u16::from_be_bytes(core_config(config)?);
+            Ok((id, Codec::Aac { rate: (bits >> 7 & 15) as u8, channels: (bits >> 3 & 15) as u8 }))
         }
         other => Err(format!("sound of MPEG-4 object type {other:#04x}")),
     }

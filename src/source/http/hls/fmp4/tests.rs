@@ -145,8 +145,8 @@ fn what_is_not_decoded_is_named() {
     check(&init(&boxed(b"ac-3", &[0; 40])), "AC-3");
     check(&init(&boxed(b"enca", &[0; 40])), "encrypted");
     check(&init(&boxed(b"Opus", &[0; 40])), "`Opus`");
-    check(&init(&mp4a(0x40, &[0xf9, 0x50])), "not AAC-LC");
-    check(&init(&mp4a(0x40, &[0x12, 0x14])), "not AAC-LC");
+    check(&init(&mp4a(0x40, &[0xf9, 0x50])), "xHE-AAC");
+    check(&init(&mp4a(0x40, &[0x12, 0x14])), "960 samples");
     check(&init(&mp4a(0xa5, &LC)), "0xa5");
     check(&init(&boxed(b"mp4a", &[0; 28])), "malformed");
     check(&boxed(b"ftyp", b"iso5"), "without `moov`");
