@@ -410,3 +410,40 @@ fn of_outgoing(outgoing: &Outgoing) -> Signal {
         _ => Signal::Other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// CONNACK of a mosquitto 2.0 with `max_packet_size 600`, `max_qos 0`, `retain_available false`, `max_keepalive 20`.
+    #[test]
+    fn limits_are_read_from_the_connack() {
+        let bytes = [
+            0x20, 0x15, 0, 0, 0x12, 0x13, 0, 20, 0x21, 0, 20, 0x22, 0, 10, 0x27, 0, 0, 2, 88, 0x24, 0, 0x25,
+            0,
+        ];
+        let mut stream = (&bytes[..]).into();
+        let Ok(packet5::Packet::ConnAck(ack)) = packet5::Packet::read(&mut stream, None) else { panic!() };
+        let limits = Limits::of(&ack);
+        assert_eq!((limits.max_packet, limits.max_qos, limits.retain), (600, 0, false));
+        assert_eq!((limits.in_flight, limits.keep_alive), (19, Duration::from_secs(20)));
+        let plain = packet5::ConnAck { properties: None, ..ack };
+        assert_eq!(Limits::of(&plain), Limits::none(Version::V5));
+    }
+
+    #[test]
+    fn refusals_are_read_from_acknowledgements() {
+        let signal = |bytes: &[u8]| {
+            let packet = packet5::Packet::read(&mut bytes.into(), None).unwrap();
+            of_v5(v5::Event::Incoming(packet))
+        };
+        assert_eq!(signal(&[0x40, 2, 0, 7]), Signal::Acknowledged(7, None));
+        // No matching subscribers.
+        assert_eq!(signal(&[0x40, 3, 0, 7, 0x10]), Signal::Acknowledged(7, None));
+        assert_eq!(signal(&[0x40, 3, 0, 7, 0x87]), Signal::Acknowledged(7, Some(Reason::NOT_AUTHORIZED)));
+        assert_eq!(
+            signal(&[0x90, 5, 0, 7, 0, 1, 0x87]),
+            Signal::Subscribed(vec![None, Some(Reason::NOT_AUTHORIZED)])
+        );
+    }
+}
