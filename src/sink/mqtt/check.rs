@@ -146,7 +146,18 @@ impl<'a> Probe<'a> {
         let reads = published.as_ref().is_ok_and(|back| *back);
         let refusal = published.as_ref().err().map(|failure| failure.kind);
         // A refusal in MQTT 5 says what silence says in MQTT 3.1.1.
-        let published = tell("publish", published.map(|_| test.clone()));
+        let published = published.map(|_| test.clone()).map_err(|failure| Failure {
+            reason: format!(
+                "a message on {test} is not accepted ({}): nobody would see anything of genred",
+                failure.reason
+            ),
+            cure: match failure.kind {
+                Kind::Closed => "allow this user to publish under `mqtt.prefix`, in the broker's access list",
+                _ => failure.cure,
+            },
+            ..failure
+        });
+        let published = tell("publish", published);
         if published {
             let reads_back = reads.then(|| test.clone()).ok_or_else(|| {
                 Failure::new(
@@ -163,9 +174,7 @@ impl<'a> Probe<'a> {
             tell("retain", self.retain(&test).await);
             tell("message size", self.size(&test).await);
         }
-        if self.config.discovery != DiscoveryStyle::Off
-            && !matches!(refusal, Some(Kind::Closed | Kind::Silent))
-        {
+        if self.config.discovery != DiscoveryStyle::Off && refusal != Some(Kind::Silent) {
             tell("discovery", self.discovery().await);
         }
         self.leave().await;
