@@ -1,4 +1,4 @@
-//! What `genred test-mqtt` does: one step after the other to the broker, so that the one that fails is known.
+//! Steps of `genred test-mqtt`: one after the other to the broker, so that the one that fails is known.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -36,11 +36,11 @@ pub struct Step {
     /// `resolve`, `connect`, `tls`, `authenticate`, `last will`, `subscribe`, `publish`, `read back`, `retain`,
     /// `message size`, `discovery`.
     pub stage: &'static str,
-    /// What was found, or why it failed.
+    /// Finding, or the reason for the failure.
     pub outcome: Result<String, Failure>,
 }
 
-/// What the daemon would publish.
+/// Content that the daemon would publish.
 #[derive(Debug, Clone)]
 pub struct Contents {
     /// The head's labels.
@@ -342,7 +342,7 @@ impl<'a> Probe<'a> {
         outcome
     }
 
-    /// A retained message must reach whoever subscribes later.
+    /// A retained message must reach a later subscriber.
     async fn retain(&mut self, topic: &str) -> Result<String, Failure> {
         const CURE: &str = "allow retained messages (mosquitto: `retain_available true`)";
         let lost = "late subscribers, and a restarted Home Assistant, see nothing until the next message";

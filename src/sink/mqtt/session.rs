@@ -40,7 +40,7 @@ enum Token {
 }
 
 impl Token {
-    /// Whether the daemon is of use without this message. Status, states and events are what it is there for.
+    /// Returns true if the daemon is of use without this message: not status, states and events.
     fn is_dispensable(&self) -> bool {
         match self {
             Self::Slot(Slot::Status | Slot::Availability(_) | Slot::State(_)) | Self::Event(..) => false,
@@ -90,7 +90,7 @@ pub struct Session {
     careful: bool,
     /// Sources whose first event was refused, and may be taken later; with its id.
     refused_events: HashMap<Arc<str>, u64>,
-    /// What was left out because of its size, until it is asked for.
+    /// Messages that were left out because of their size, until [`too_large`](Session::too_large) takes them.
     too_large: Vec<Sized>,
     connected: bool,
     closing: bool,
@@ -314,7 +314,7 @@ impl Session {
         }
     }
 
-    /// Whether there are such events.
+    /// Returns true if there are such events.
     pub fn has_refused_events(&self) -> bool {
         !self.refused_events.is_empty()
     }
@@ -329,7 +329,7 @@ impl Session {
         &self.limits
     }
 
-    /// Whether everything that is published on a new connection has been taken by the broker.
+    /// Returns true once the broker has taken everything that is published on a new connection.
     pub fn is_complete(&self) -> bool {
         self.connected && self.info.is_some() && self.queue.is_empty() && self.in_flight() == 0
     }

@@ -1,4 +1,4 @@
-//! What the sink does between two signals of the broker.
+//! Work of the sink between two signals of the broker.
 
 use tokio::time::Instant;
 

@@ -41,7 +41,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// What CONNECT says.
+/// Content of a CONNECT.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hello {
     /// Version of the protocol.
@@ -59,18 +59,18 @@ pub struct Will {
     pub topic: String,
     /// Quality of service.
     pub qos: u8,
-    /// Whether the broker keeps it.
+    /// Retain flag.
     pub retain: bool,
 }
 
-/// What the broker grants, as its CONNACK says in MQTT 5. MQTT 3.1.1 says nothing, which counts as no limit.
+/// Limits of the broker, from its CONNACK in MQTT 5. MQTT 3.1.1 states none, which counts as no limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Version of the protocol.
     pub version: Version,
     /// Largest packet, in bytes.
     pub max_packet: usize,
-    /// Whether messages can be retained.
+    /// Retained messages are available.
     pub retain: bool,
     /// Highest quality of service.
     pub max_qos: u8,
@@ -115,7 +115,7 @@ impl Limits {
         limits
     }
 
-    /// Whether `publication` is small enough.
+    /// Returns true if `publication` is small enough.
     pub fn fits(&self, publication: &Publication) -> bool {
         let Publication { topic, qos, payload, .. } = publication;
         let packet_id = if (*qos).min(self.max_qos) > 0 { 2 } else { 0 };
@@ -136,13 +136,13 @@ impl Limits {
 pub struct Inbound {
     /// Topic.
     pub topic: String,
-    /// Whether the broker had kept it.
+    /// Retain flag: the broker had kept it.
     pub retain: bool,
     /// Content.
     pub payload: Vec<u8>,
 }
 
-/// What happened on a connection.
+/// Event of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Signal {
     /// The broker took the connection (CONNACK).
@@ -173,7 +173,7 @@ pub enum Client {
 pub struct Events {
     inner: Inner,
     connected: bool,
-    /// Why the connection ended, once it has.
+    /// Reason for the end of the connection, after it.
     failure: Option<Failure>,
 }
 
@@ -185,7 +185,7 @@ enum Inner {
 /// A connection that is made once its events are polled.
 ///
 /// # Errors
-/// When what secures it cannot be read (any more).
+/// Fails if a TLS file cannot be read.
 pub fn open(config: &MqttConfig, hello: &Hello) -> Result<(Client, Events), Failure> {
     let server = &config.server;
     let tls = || -> Result<TlsConfiguration, Failure> {
@@ -298,7 +298,7 @@ impl Events {
     /// Waits for what happens next. May lose a packet when it is dropped half-way.
     ///
     /// # Errors
-    /// When the connection has ended, or does not come about.
+    /// Fails if the connection has ended, or cannot be made.
     pub async fn poll(&mut self) -> Result<Signal, Failure> {
         if self.failure.is_none() {
             let early = !self.connected;

@@ -1,4 +1,4 @@
-//! What a broker should have once everything has been published, and what it lacks.
+//! Messages that a broker should have once everything has been published.
 
 use std::collections::BTreeMap;
 
