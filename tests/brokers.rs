@@ -274,7 +274,7 @@ async fn a_version_that_was_chosen_and_is_refused_is_named() {
     }
 }
 
-/// What a broker refuses is said once, and everything else goes on. `settings` are mosquitto's; each of `said` stands in
+/// A refusal is logged once, and everything else goes on. `settings` are mosquitto's; each of `said` stands in
 /// one warning, and there is no other.
 async fn goes_on(settings: &str, protocol: &str, said: &[&str]) {
     let log = Log::start();

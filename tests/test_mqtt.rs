@@ -197,7 +197,7 @@ fn a_login_that_is_wrong_and_rights_that_are_missing() {
     }
 }
 
-/// What each broker lets through, and what it does not: the stage that fails, and words of its reason and cure.
+/// Limits of mosquitto, the stages that fail, and words of reason and cure.
 #[test]
 fn limits_of_brokers_are_diagnosed() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-"""As much of MQTT 3.1.1 as a recording proxy and a subscriber need."""
+"""As much of MQTT 3.1.1 and 5 as a recording proxy needs, and of 3.1.1 as a subscriber does."""
 
 import struct
 
@@ -33,18 +33,31 @@ class Packets:
         return None
 
 
-def publication(flags, body):
-    """`(topic, QoS, packet id or None, duplicate, retained, payload)` of a PUBLISH."""
+def publication(flags, body, level=4):
+    """`(topic, QoS, packet id or None, duplicate, retained, payload)` of a PUBLISH, at a protocol level."""
     qos = flags >> 1 & 3
     end = 2 + struct.unpack_from(">H", body)[0]
     packet_id = struct.unpack_from(">H", body, end)[0] if qos else None
     payload = body[end + (2 if qos else 0) :]
+    if level == 5:
+        # Properties come first, with their length in front, which is below 128 in what the daemon sends.
+        payload = payload[1 + payload[0] :]
     return body[2:end].decode(), qos, packet_id, bool(flags & 8), bool(flags & 1), payload
+
+
+def level(body):
+    """Protocol level of a CONNECT: 4 is MQTT 3.1.1, 5 is MQTT 5."""
+    return body[struct.unpack_from(">H", body)[0] + 2]
 
 
 def has_will(body):
     """Whether a CONNECT leaves a last will."""
     return bool(body[struct.unpack_from(">H", body)[0] + 3] & 4)
+
+
+def refuses(body):
+    """Whether a PUBACK carries a reason code of MQTT 5 that is an error."""
+    return len(body) > 2 and body[2] >= 0x80
 
 
 def packet_id(body):

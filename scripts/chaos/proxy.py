@@ -24,6 +24,8 @@ class Connection:
     def __init__(self, number, daemon, broker):
         self.number, self.daemon, self.broker = number, daemon, broker
         self.established = False
+        self.level = 4
+        """Protocol level of its CONNECT."""
         self.publishes = False
         """It leaves a last will; before it the daemon has one without, to ask what the broker keeps."""
         self.deaf = False
@@ -154,8 +156,9 @@ class Proxy:
         event = None
         if kind == packets.CONNECT:
             connection.publishes = packets.has_will(body)
+            connection.level = packets.level(body)
         if kind == packets.PUBLISH:
-            topic, qos, packet_id, _, retained, payload = packets.publication(flags, body)
+            topic, qos, packet_id, _, retained, payload = packets.publication(flags, body, connection.level)
             event = parse_event(topic, payload)
         if event:
             source, run, seq, event_type = event
@@ -180,7 +183,7 @@ class Proxy:
                 connection.established = True
                 self.established += connection.publishes
                 self._write("connected", connection)
-            if kind == packets.PUBACK:
+            if kind == packets.PUBACK and not packets.refuses(body):
                 packet_id = packets.packet_id(body)
                 event = self.ledger.acknowledge(connection.number, packet_id)
                 if event:

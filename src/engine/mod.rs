@@ -363,7 +363,7 @@ fn info(
     }
 }
 
-/// What `info` says of a source.
+/// A source's entry in `info`.
 pub fn source_info(entry: &SourceEntry) -> payload::SourceInfo {
     payload::SourceInfo {
         name: entry.source.name.as_str().into(),

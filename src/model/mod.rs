@@ -128,7 +128,7 @@ impl Model {
     /// Labels of the configured head, without loading the network.
     ///
     /// # Errors
-    /// When bundle or head cannot be read.
+    /// Fails if bundle or head cannot be read.
     pub fn labels(config: &ModelConfig) -> Result<Vec<Arc<str>>, ModelError> {
         Ok(open_head(&Bundle::open(&config.bundle)?, &config.head)?.labels().to_vec())
     }

@@ -103,7 +103,7 @@ pub struct MqttSink {
     negotiation: Negotiation,
     /// The last CONNECT.
     hello: Hello,
-    /// Whether it has been looked at, once, what the broker made of what it took.
+    /// The audit of the broker's retained messages has begun, which happens once.
     audited: bool,
     backoff: Backoff,
     reporter: Reporter,

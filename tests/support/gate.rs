@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// What becomes of a CONNECT of the other version.
+/// Answer to a CONNECT of the other version.
 #[derive(Debug, Clone, Copy)]
 pub enum Refusal {
     /// CONNACK with return code 1, as a broker of MQTT 3.1.1 writes it (3.1.1 §3.2.2.3).

@@ -1,10 +1,10 @@
-//! What the library logs, as a test sees it.
+//! Log messages of the library, as a test sees them.
 
 use std::cell::RefCell;
 use std::io;
 use std::sync::{Arc, Mutex, Once};
 
-/// What is logged on this thread from its making on.
+/// Lines that are logged on this thread from its making on.
 ///
 /// The subscriber is the process's: one that is set for a thread misses what another thread,
 /// which has none, logged first.

@@ -1,4 +1,4 @@
-//! Whether the broker has what it took. MQTT 3.1.1 lets it drop a message without a word, so the
+//! Check that the broker has what it took. MQTT 3.1.1 lets it drop a message without a word, so the
 //! first time that everything is published, the retained messages are subscribed to. Pure.
 
 use super::withheld::Sized;
@@ -10,7 +10,7 @@ pub struct Audit {
     messages: Vec<Sized>,
     there: Vec<bool>,
     refused: Vec<bool>,
-    /// Whether the broker has taken the subscriptions.
+    /// The broker has answered the subscriptions.
     pub subscribed: bool,
 }
 
@@ -42,7 +42,7 @@ impl Audit {
         }
     }
 
-    /// Whether nothing is missing any more.
+    /// Returns true once nothing is missing.
     pub fn is_over(&self) -> bool {
         self.subscribed && self.missing().next().is_none()
     }
@@ -56,7 +56,7 @@ impl Audit {
             .map(|(m, _)| m)
     }
 
-    /// What the broker has, and what it lacks.
+    /// Messages that the broker has, and those that it lacks.
     pub fn verdict(&self) -> (Vec<Sized>, Vec<Sized>) {
         let there = self.messages.iter().zip(&self.there).filter(|(_, there)| **there);
         (there.map(|(message, _)| message.clone()).collect(), self.missing().cloned().collect())

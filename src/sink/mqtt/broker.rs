@@ -40,7 +40,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Most clients at once, those that have not sent a CONNECT included.
 const MAX_CLIENTS: usize = 256;
 
-/// Why there is no embedded broker.
+/// Reason that there is no embedded broker.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
     /// Something else listens there.
@@ -58,7 +58,7 @@ pub enum BrokerError {
     Listen {
         /// The port that was asked for.
         port: u16,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
     /// It ended, or does not answer.
@@ -74,7 +74,7 @@ pub enum BrokerError {
 /// has no way to stop.
 ///
 /// # Errors
-/// When the port is taken or the broker does not come up.
+/// Fails if the port is taken or the broker does not come up.
 pub fn start(port: u16) -> Result<SocketAddr, BrokerError> {
     let listen = |error: io::Error| match error.kind() {
         io::ErrorKind::AddrInUse => BrokerError::InUse { port },
@@ -145,7 +145,7 @@ async fn accept(listener: &tokio::net::TcpListener, clients: &Arc<Clients>) -> S
     }
 }
 
-/// What every client's handler shares.
+/// State that the handlers of all clients share.
 struct Clients {
     config: Arc<BrokerConfig>,
     router: Arc<mqtt5::broker::router::MessageRouter>,

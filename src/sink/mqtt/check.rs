@@ -1,4 +1,4 @@
-//! What `genred test-mqtt` does: one step after the other to the broker, so that the one that fails is known.
+//! Steps of `genred test-mqtt`: one after the other to the broker, so that the one that fails is known.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -36,11 +36,11 @@ pub struct Step {
     /// `resolve`, `connect`, `tls`, `authenticate`, `last will`, `subscribe`, `publish`, `read back`, `retain`,
     /// `message size`, `discovery`.
     pub stage: &'static str,
-    /// What was found, or why it failed.
+    /// Finding, or the reason for the failure.
     pub outcome: Result<String, Failure>,
 }
 
-/// What the daemon would publish.
+/// Content that the daemon would publish.
 #[derive(Debug, Clone)]
 pub struct Contents {
     /// The head's labels.
@@ -146,7 +146,18 @@ impl<'a> Probe<'a> {
         let reads = published.as_ref().is_ok_and(|back| *back);
         let refusal = published.as_ref().err().map(|failure| failure.kind);
         // A refusal in MQTT 5 says what silence says in MQTT 3.1.1.
-        let published = tell("publish", published.map(|_| test.clone()));
+        let published = published.map(|_| test.clone()).map_err(|failure| Failure {
+            reason: format!(
+                "a message on {test} is not accepted ({}): nobody would see anything of genred",
+                failure.reason
+            ),
+            cure: match failure.kind {
+                Kind::Closed => "allow this user to publish under `mqtt.prefix`, in the broker's access list",
+                _ => failure.cure,
+            },
+            ..failure
+        });
+        let published = tell("publish", published);
         if published {
             let reads_back = reads.then(|| test.clone()).ok_or_else(|| {
                 Failure::new(
@@ -163,9 +174,7 @@ impl<'a> Probe<'a> {
             tell("retain", self.retain(&test).await);
             tell("message size", self.size(&test).await);
         }
-        if self.config.discovery != DiscoveryStyle::Off
-            && !matches!(refusal, Some(Kind::Closed | Kind::Silent))
-        {
+        if self.config.discovery != DiscoveryStyle::Off && refusal != Some(Kind::Silent) {
             tell("discovery", self.discovery().await);
         }
         self.leave().await;
@@ -333,7 +342,7 @@ impl<'a> Probe<'a> {
         outcome
     }
 
-    /// A retained message must reach whoever subscribes later.
+    /// A retained message must reach a later subscriber.
     async fn retain(&mut self, topic: &str) -> Result<String, Failure> {
         const CURE: &str = "allow retained messages (mosquitto: `retain_available true`)";
         let lost = "late subscribers, and a restarted Home Assistant, see nothing until the next message";

@@ -87,16 +87,16 @@ impl Found {
     }
 }
 
-/// What is asked.
+/// Parameters of [`look`].
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
-    /// Where the daemon would publish.
+    /// Topics that the daemon would publish on.
     pub topics: &'a Topics,
-    /// How it would announce itself.
+    /// Form of its announcements.
     pub discovery: &'a Discovery,
     /// Its id over restarts.
     pub instance: Option<&'a str>,
-    /// How long a sign of life is waited for.
+    /// Longest wait for a sign of life.
     pub patience: Duration,
 }
 

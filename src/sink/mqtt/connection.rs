@@ -1,4 +1,4 @@
-//! What belongs to one connection, and the steps of its orderly end.
+//! State of one connection, and the steps of its orderly end.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const FLUSH: Duration = Duration::from_millis(450);
 /// Time that a stop takes in total.
 pub const GOOD_BYE: Duration = Duration::from_millis(800);
 
-/// What belongs to one connection.
+/// State of one connection.
 pub struct Line {
     /// Takes requests.
     pub client: Client,
@@ -22,15 +22,15 @@ pub struct Line {
     pub listener: Listener,
     /// Once the end has begun.
     pub good_bye: Option<GoodBye>,
-    /// Whether the broker lets our own `info` come back.
+    /// The broker lets our own `info` come back.
     pub hears_itself: bool,
     /// The look at what the broker has, and when it ends.
     pub audit: Option<(Audit, Instant)>,
-    /// When refused events are offered again.
+    /// Time of the next attempt with refused events.
     pub retry_at: Option<Instant>,
     /// By when our own `info` should have come back.
     pub echo_by: Option<Instant>,
-    /// When Home Assistant's start is to be answered.
+    /// Time at which Home Assistant's start is answered.
     pub birth_at: Option<Instant>,
 }
 
@@ -49,7 +49,7 @@ impl Line {
         }
     }
 
-    /// When the next thing of these is due.
+    /// Earliest of these times.
     pub fn soon(&self) -> Option<Instant> {
         let audit = self.audit.as_ref().map(|(_, until)| *until);
         self.echo_by.into_iter().chain(self.birth_at).chain(self.retry_at).chain(audit).min()
@@ -58,7 +58,7 @@ impl Line {
 
 /// The steps of a clean stop. `until` is when all of it has to be over.
 pub enum GoodBye {
-    /// What waits is published.
+    /// Waiting messages are published.
     Flushing { until: Instant },
     /// The sources and the node are said to be offline, then the client disconnects.
     Leaving { until: Instant },
@@ -70,7 +70,7 @@ impl GoodBye {
         Self::Flushing { until: Instant::now() + linger.unwrap_or(GOOD_BYE) }
     }
 
-    /// When this step is over.
+    /// End of this step.
     pub fn deadline(&self) -> Instant {
         match self {
             Self::Flushing { until } => *until - (GOOD_BYE - FLUSH),

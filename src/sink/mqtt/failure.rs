@@ -1,4 +1,4 @@
-//! Why a connection failed, in words that help.
+//! Reasons for failed connections, in words that help.
 
 use std::io;
 
@@ -8,16 +8,16 @@ use rumqttc::{ConnectReturnCode, ConnectionError, StateError};
 use super::config::MqttConfigError;
 use super::reason::Reason;
 
-/// What to call a failure, and what to do about it.
+/// Failure of a connection, and its remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// Same for every repetition.
     pub reason: String,
-    /// What the user can do.
+    /// Remedy for the user.
     pub cure: &'static str,
-    /// What the sink can do.
+    /// Class, for the sink's own remedy.
     pub kind: Kind,
-    /// Whether it came before the broker had taken the connection.
+    /// It came before the CONNACK.
     pub early: bool,
 }
 
@@ -28,7 +28,7 @@ pub enum Kind {
     Closed,
     /// There was no answer.
     Silent,
-    /// What came is not of this version of MQTT.
+    /// The answer is not of this version of MQTT.
     Garbled,
     /// The broker does not speak this version of MQTT.
     Version,

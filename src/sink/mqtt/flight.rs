@@ -9,9 +9,9 @@ use super::withheld::Sized;
 pub struct Flight {
     /// 0 for quality of service 0, which is never answered.
     pub packet_id: u16,
-    /// Which.
+    /// The message.
     pub message: Sized,
-    /// Whether the daemon is of use without it.
+    /// The daemon is of use without it.
     pub dispensable: bool,
 }
 
@@ -43,7 +43,7 @@ impl Flights {
         self.0.pop_front()
     }
 
-    /// Whether all are answered.
+    /// Returns true if all are answered.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

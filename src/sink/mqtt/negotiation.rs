@@ -1,4 +1,4 @@
-//! How to connect so that the broker accepts: version of the protocol, client id, last will. Learnt
+//! Negotiation of the connection: version of the protocol, client id, last will. It is learnt
 //! from its refusals, and kept for the life of the process. Pure.
 
 use super::config::Protocol;
@@ -29,20 +29,20 @@ pub fn client_id(node: &str, run: &str) -> String {
     format!("{}-{run}", node.get(..room).unwrap_or(node))
 }
 
-/// What is known of the broker so far.
+/// Knowledge of the broker so far.
 #[derive(Debug, Clone)]
 pub struct Negotiation {
-    /// Whether the version may be chosen here.
+    /// The version may be chosen here.
     free: bool,
     version: Version,
-    /// Whether the broker has answered in that version.
+    /// The broker has answered in that version.
     settled: bool,
     own_id: bool,
     retain: bool,
     max_qos: u8,
-    /// Whether a connection without a last will was taken.
+    /// A connection without a last will was accepted.
     bare_accepted: bool,
-    /// Whether one with a last will was.
+    /// A connection with a last will was accepted.
     will_accepted: bool,
     closed_wills: u32,
     closed_connects: u32,
@@ -71,7 +71,7 @@ impl Negotiation {
         Hello { version: self.version, id: if self.own_id { id.to_owned() } else { String::new() }, will }
     }
 
-    /// Whether retained messages are taken, as far as is known.
+    /// Returns false if the broker is known to refuse retained messages.
     pub fn retain(&self) -> bool {
         self.retain
     }
@@ -125,7 +125,7 @@ impl Negotiation {
         tried == Version::V5
     }
 
-    /// Whether the last will may be what the connection was closed for.
+    /// Returns true if the last will may be the reason for a closed connection.
     fn suspects_will(&self, hello: &Hello) -> bool {
         hello.version == Version::V311 && hello.will.is_some() && self.bare_accepted && !self.will_accepted
     }
@@ -158,7 +158,7 @@ impl Negotiation {
         self.max_qos = self.max_qos.min(max_qos);
     }
 
-    /// What the session may do on a connection that was granted `limits`.
+    /// Limits of the session on a connection that was granted `limits`.
     pub fn restricted(&self, limits: Limits) -> Limits {
         Limits { retain: limits.retain && self.retain, max_qos: limits.max_qos.min(self.max_qos), ..limits }
     }

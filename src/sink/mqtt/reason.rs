@@ -14,7 +14,7 @@ impl Reason {
     /// Larger than the broker takes.
     pub const PACKET_TOO_LARGE: Self = Self(0x95);
 
-    /// Whether the same message would be refused at any time.
+    /// Returns true if the same message would be refused at any time.
     pub fn is_lasting(self) -> bool {
         // Topic name, packet size, payload format.
         matches!(self.0, 0x90 | 0x95 | 0x99)
@@ -60,7 +60,7 @@ impl Reason {
         }
     }
 
-    /// What helps where a message is refused for it.
+    /// Remedy for a message that was refused for this reason.
     pub fn cure(self) -> &'static str {
         match self.0 {
             0x80 | 0x87 => "allow this user to publish on the topic, in the broker's access list",

@@ -1,4 +1,4 @@
-//! What the log says of the broker: each failure once, and when it is over.
+//! Log messages about the broker: each failure once, and its end.
 
 use std::time::{Duration, Instant};
 
@@ -17,10 +17,10 @@ pub struct Reporter {
     since: Option<Instant>,
     attempts: u32,
     said: Vec<(String, Instant)>,
-    /// What is said once and never again.
+    /// Messages that are logged once in the life of the process.
     for_good: Vec<String>,
     ever: bool,
-    /// Whether a failure was logged after the last connection was.
+    /// A failure was logged after the last connection was.
     complained: bool,
     /// What was last said of messages that were dropped, and when.
     losses: (u64, u64, Option<Instant>),
@@ -107,7 +107,7 @@ impl Reporter {
         }
     }
 
-    /// What the session does without.
+    /// Logs what the broker does not offer.
     pub fn restricted(&mut self, limits: &Limits) {
         if !limits.retain && self.said_once("retain") {
             tracing::warn!(broker = %self.server, "the MQTT broker takes no retained messages: late subscribers see nothing until the next message, and a restarted Home Assistant no entities until its birth message; allow them (mosquitto: `retain_available true`)");
@@ -196,7 +196,7 @@ impl Reporter {
         }
     }
 
-    /// Whether this has not been said in the life of the process.
+    /// Returns true the first time in the life of the process.
     fn said_once(&mut self, what: &str) -> bool {
         let news = !self.for_good.iter().any(|said| said == what);
         self.for_good.extend(news.then(|| what.to_owned()));
@@ -220,7 +220,7 @@ impl Reporter {
     }
 }
 
-/// What a subscriber misses without messages on a topic.
+/// Consequence of missing messages on a topic.
 fn lost_without(topic: &str) -> &'static str {
     match topic.rsplit('/').next().unwrap_or_default() {
         "config" => "Home Assistant does not learn of these entities",

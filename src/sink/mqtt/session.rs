@@ -1,5 +1,7 @@
 //! What is to be published, in which order, and what of it has arrived. A state machine: no I/O, no clock.
 
+mod kept;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -38,7 +40,7 @@ enum Token {
 }
 
 impl Token {
-    /// Whether the daemon is of use without this message. Status, states and events are what it is there for.
+    /// Returns true if the daemon is of use without this message: not status, states and events.
     fn is_dispensable(&self) -> bool {
         match self {
             Self::Slot(Slot::Status | Slot::Availability(_) | Slot::State(_)) | Self::Event(..) => false,
@@ -88,7 +90,7 @@ pub struct Session {
     careful: bool,
     /// Sources whose first event was refused, and may be taken later; with its id.
     refused_events: HashMap<Arc<str>, u64>,
-    /// What was left out because of its size, until it is asked for.
+    /// Messages that were left out because of their size, until [`too_large`](Session::too_large) takes them.
     too_large: Vec<Sized>,
     connected: bool,
     closing: bool,
@@ -312,7 +314,7 @@ impl Session {
         }
     }
 
-    /// Whether there are such events.
+    /// Returns true if there are such events.
     pub fn has_refused_events(&self) -> bool {
         !self.refused_events.is_empty()
     }
@@ -327,49 +329,9 @@ impl Session {
         &self.limits
     }
 
-    /// Whether everything that is published on a new connection has been taken by the broker.
+    /// Returns true once the broker has taken everything that is published on a new connection.
     pub fn is_complete(&self) -> bool {
         self.connected && self.info.is_some() && self.queue.is_empty() && self.in_flight() == 0
-    }
-
-    /// Messages that the broker keeps if all is well: every announcement, `info`, and the largest of each other kind.
-    pub fn kept(&self) -> Vec<Sized> {
-        let mut kept = Vec::new();
-        let mut largest: BTreeMap<&str, Sized> = BTreeMap::new();
-        for (slot, content) in &self.slots {
-            let kind = match slot {
-                Slot::Announcement(_) | Slot::Info => "",
-                Slot::State(_) => "state",
-                Slot::Attributes(_) => "attributes",
-                _ => continue,
-            };
-            let publication = slot.publication(&content.value, &self.topics, self.mqtt_stats());
-            let fits = self.limits.fits(&publication);
-            let message = Sized { topic: publication.topic, bytes: publication.payload.len() };
-            let withheld = self.withheld.holds(&message.topic, message.bytes);
-            if !fits || withheld || self.withheld.is_known(&message.topic) {
-                continue;
-            }
-            if kind.is_empty() {
-                kept.push(message);
-            } else if largest.get(kind).is_none_or(|other| other.bytes < message.bytes) {
-                largest.insert(kind, message);
-            }
-        }
-        kept.extend(largest.into_values());
-        kept
-    }
-
-    /// Of the messages of [`kept`](Self::kept), the broker has `there` and lacks `missing`. Whether those are withheld
-    /// from now on, because all of them are larger than any that is there.
-    pub fn audited(&mut self, there: &[Sized], missing: &[Sized]) -> bool {
-        let largest = there.iter().map(|message| message.bytes).max();
-        let smallest = missing.iter().map(|message| message.bytes).min();
-        let is_size = matches!((largest, smallest), (Some(taken), Some(refused)) if refused > taken);
-        for message in missing.iter().filter(|_| is_size) {
-            self.withheld.refused(message);
-        }
-        is_size
     }
 
     /// The next message for the client; it counts as handed over.

@@ -1,4 +1,4 @@
-//! What the sink does between two signals of the broker.
+//! Work of the sink between two signals of the broker.
 
 use tokio::time::Instant;
 
@@ -28,6 +28,8 @@ impl MqttSink {
         match &line.audit {
             None if self.audited || !line.hears_itself || line.good_bye.is_some() => {}
             None if self.session.is_complete() => {
+                // Once, whatever comes of it: the broker may close the connection on so long a subscription.
+                self.audited = true;
                 let audit = Audit::new(self.session.kept());
                 if line.client.subscribe(audit.topics().cloned()) {
                     line.audit = Some((audit, now + ECHO));
@@ -51,7 +53,6 @@ impl MqttSink {
                     }
                 }
                 line.audit = None;
-                self.audited = true;
             }
             _ => {}
         }

@@ -41,7 +41,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// What CONNECT says.
+/// Content of a CONNECT.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hello {
     /// Version of the protocol.
@@ -59,18 +59,18 @@ pub struct Will {
     pub topic: String,
     /// Quality of service.
     pub qos: u8,
-    /// Whether the broker keeps it.
+    /// Retain flag.
     pub retain: bool,
 }
 
-/// What the broker grants, as its CONNACK says in MQTT 5. MQTT 3.1.1 says nothing, which counts as no limit.
+/// Limits of the broker, from its CONNACK in MQTT 5. MQTT 3.1.1 states none, which counts as no limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Version of the protocol.
     pub version: Version,
     /// Largest packet, in bytes.
     pub max_packet: usize,
-    /// Whether messages can be retained.
+    /// Retained messages are available.
     pub retain: bool,
     /// Highest quality of service.
     pub max_qos: u8,
@@ -115,7 +115,7 @@ impl Limits {
         limits
     }
 
-    /// Whether `publication` is small enough.
+    /// Returns true if `publication` is small enough.
     pub fn fits(&self, publication: &Publication) -> bool {
         let Publication { topic, qos, payload, .. } = publication;
         let packet_id = if (*qos).min(self.max_qos) > 0 { 2 } else { 0 };
@@ -136,13 +136,13 @@ impl Limits {
 pub struct Inbound {
     /// Topic.
     pub topic: String,
-    /// Whether the broker had kept it.
+    /// Retain flag: the broker had kept it.
     pub retain: bool,
     /// Content.
     pub payload: Vec<u8>,
 }
 
-/// What happened on a connection.
+/// Event of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Signal {
     /// The broker took the connection (CONNACK).
@@ -173,7 +173,7 @@ pub enum Client {
 pub struct Events {
     inner: Inner,
     connected: bool,
-    /// Why the connection ended, once it has.
+    /// Reason for the end of the connection, after it.
     failure: Option<Failure>,
 }
 
@@ -185,7 +185,7 @@ enum Inner {
 /// A connection that is made once its events are polled.
 ///
 /// # Errors
-/// When what secures it cannot be read (any more).
+/// Fails if a TLS file cannot be read.
 pub fn open(config: &MqttConfig, hello: &Hello) -> Result<(Client, Events), Failure> {
     let server = &config.server;
     let tls = || -> Result<TlsConfiguration, Failure> {
@@ -298,7 +298,7 @@ impl Events {
     /// Waits for what happens next. May lose a packet when it is dropped half-way.
     ///
     /// # Errors
-    /// When the connection has ended, or does not come about.
+    /// Fails if the connection has ended, or cannot be made.
     pub async fn poll(&mut self) -> Result<Signal, Failure> {
         if self.failure.is_none() {
             let early = !self.connected;
@@ -408,5 +408,42 @@ fn of_outgoing(outgoing: &Outgoing) -> Signal {
         Outgoing::Publish(packet_id) => Signal::Sent(*packet_id),
         Outgoing::Disconnect => Signal::Left,
         _ => Signal::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// CONNACK of a mosquitto 2.0 with `max_packet_size 600`, `max_qos 0`, `retain_available false`, `max_keepalive 20`.
+    #[test]
+    fn limits_are_read_from_the_connack() {
+        let bytes = [
+            0x20, 0x15, 0, 0, 0x12, 0x13, 0, 20, 0x21, 0, 20, 0x22, 0, 10, 0x27, 0, 0, 2, 88, 0x24, 0, 0x25,
+            0,
+        ];
+        let mut stream = (&bytes[..]).into();
+        let Ok(packet5::Packet::ConnAck(ack)) = packet5::Packet::read(&mut stream, None) else { panic!() };
+        let limits = Limits::of(&ack);
+        assert_eq!((limits.max_packet, limits.max_qos, limits.retain), (600, 0, false));
+        assert_eq!((limits.in_flight, limits.keep_alive), (19, Duration::from_secs(20)));
+        let plain = packet5::ConnAck { properties: None, ..ack };
+        assert_eq!(Limits::of(&plain), Limits::none(Version::V5));
+    }
+
+    #[test]
+    fn refusals_are_read_from_acknowledgements() {
+        let signal = |bytes: &[u8]| {
+            let packet = packet5::Packet::read(&mut bytes.into(), None).unwrap();
+            of_v5(v5::Event::Incoming(packet))
+        };
+        assert_eq!(signal(&[0x40, 2, 0, 7]), Signal::Acknowledged(7, None));
+        // No matching subscribers.
+        assert_eq!(signal(&[0x40, 3, 0, 7, 0x10]), Signal::Acknowledged(7, None));
+        assert_eq!(signal(&[0x40, 3, 0, 7, 0x87]), Signal::Acknowledged(7, Some(Reason::NOT_AUTHORIZED)));
+        assert_eq!(
+            signal(&[0x90, 5, 0, 7, 0, 1, 0x87]),
+            Signal::Subscribed(vec![None, Some(Reason::NOT_AUTHORIZED)])
+        );
     }
 }

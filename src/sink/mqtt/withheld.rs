@@ -20,15 +20,15 @@ pub struct Sized {
 /// A message that the broker refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// Which.
+    /// The message.
     pub message: Sized,
-    /// Why; `None` where it closed the connection.
+    /// Reason code; `None` if the broker closed the connection.
     pub reason: Option<Reason>,
-    /// Whether it is not sent again.
+    /// It is not sent again.
     pub withheld: bool,
 }
 
-/// How a connection ended.
+/// End of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// The broker closed it.
@@ -39,7 +39,7 @@ pub enum Ending {
     Other,
 }
 
-/// What is known of messages that are refused.
+/// Knowledge of refused messages.
 #[derive(Debug, Default)]
 pub struct Withheld {
     topics: HashSet<String>,
@@ -65,7 +65,7 @@ impl Default for Sizes {
 }
 
 impl Withheld {
-    /// Whether this message is not to be sent.
+    /// Returns true if this message must not be sent.
     pub fn holds(&self, topic: &str, bytes: usize) -> bool {
         if self.topics.contains(topic) {
             return true;
@@ -78,7 +78,7 @@ impl Withheld {
         self.known.insert(topic.to_owned());
     }
 
-    /// Whether it has.
+    /// Returns true if the broker refused this topic for a reason that may pass.
     pub fn is_known(&self, topic: &str) -> bool {
         self.known.contains(topic)
     }

@@ -12,7 +12,7 @@ pub const LONGEST: usize = 1 + 4 + 2 + 6 + 1;
 /// Return code 1, "unacceptable protocol level" (MQTT 3.1.1 §3.2.2.3), which MQTT 3.1 has, too.
 const CONNACK_3: [u8; 4] = [0x20, 2, 0, 1];
 
-/// What the bytes are so far.
+/// Verdict on the bytes so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Header {
     /// More bytes have to come.
@@ -23,7 +23,7 @@ pub enum Header {
     Refused(Refusal),
 }
 
-/// Why a connection is refused.
+/// Reason for a refused connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// MQTT 3.1: name `MQIsdp`.

@@ -13,7 +13,7 @@ fn a_taken_port_is_named_with_the_way_out() {
     assert!(error.contains(&format!("`url = \"mqtt://127.0.0.1:{port}\"` under `[mqtt]`")), "{error}");
 }
 
-/// What the broker answers to `bytes`; nothing where it just closes.
+/// The broker's answer to `bytes`; empty if it closes the connection.
 fn answer(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();

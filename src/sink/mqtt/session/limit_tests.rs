@@ -1,4 +1,4 @@
-//! What a broker limits or refuses.
+//! Limits and refusals of brokers.
 
 use super::tests::{availability, event, session, state, take};
 use super::*;
