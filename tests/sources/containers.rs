@@ -133,7 +133,13 @@ fn layer_two_of_every_rate_is_decoded() {
         as_ffmpeg(&path, 0);
     }
     // MP4 does not tell the layer.
-    let path = encode(folder.path(), "x.mp4", 44_100, 2, &["-c:a", "mp2", "-b:a", "192k"]);
+    let path = encode(
+        folder.path(),
+        "x.mp4",
+        44_100,
+        2,
+        &["-c:a", "mp2", "-b:a", "192k", "-movflags", "+faststart"],
+    );
     as_ffmpeg(&path, 1152);
 }
 

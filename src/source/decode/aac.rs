@@ -137,6 +137,10 @@ impl Fields {
     fn read(bytes: &[u8]) -> Option<Self> {
         let mut bits = Bits::new(bytes);
         let mut kind = audio_object_type(&mut bits)?;
+        if !matches!(kind, LC | SBR | PS) {
+            // The name is all that is needed of it.
+            return Some(Self { kind, rate: None, channels: None, short_frames: false });
+        }
         let rate = frequency(&mut bits)?;
         let layout = bits.take(4)?;
         if kind == SBR || kind == PS {

@@ -19,9 +19,12 @@ const MAX_HEADER: usize = 12 + 12;
 /// The signature of Matroska and WebM.
 pub(super) const SIGNATURE: [u8; 4] = [0x1a, 0x45, 0xdf, 0xa3];
 
-/// What was found, shared with the reader of packets.
+/// Numbers of packets, each with the nanoseconds at its end that are padding.
+type Padded = VecDeque<(u64, u64)>;
+
+/// What was found of each track, shared with the reader of packets.
 #[derive(Clone, Default)]
-pub(super) struct Paddings(Arc<Mutex<HashMap<u32, VecDeque<(u64, u64)>>>>);
+pub(super) struct Paddings(Arc<Mutex<HashMap<u32, Padded>>>);
 
 impl Paddings {
     /// Nanoseconds at the end of packet `number` of `track` that are padding.
@@ -31,7 +34,10 @@ impl Paddings {
         while found.front().is_some_and(|(at, _)| *at < number) {
             found.pop_front();
         }
-        found.pop_front_if(|(at, _)| *at == number).map_or(0, |(_, padding)| padding)
+        match found.front() {
+            Some((at, padding)) if *at == number => *padding,
+            _ => 0,
+        }
     }
 
     fn add(&self, track: u32, number: u64, padding: u64) {
