@@ -552,8 +552,9 @@ fn raw_pcm_comes_through_a_pipe() {
         let worst = heard.interleaved.iter().zip(&reference.interleaved);
         let worst = worst.map(|(one, other)| (one - other).abs()).fold(0.0, f32::max);
         assert!(worst <= tolerance, "{format}: {worst}");
-        // After a pause of the writer there is another.
-        assert!((1..=1 + heard.idle).contains(&heard.anchors.len()), "{:?}", heard.anchors);
+        // ffmpeg writes faster than real time: the clock is read often enough that no time lies ahead of it.
+        assert!(heard.anchors.is_sorted_by(|one, other| one.0 < other.0 && one.1 <= other.1));
+        assert!(heard.anchors.len() > 1 && heard.anchors[0].0 == 0, "{:?}", heard.anchors);
     }
 }
 
