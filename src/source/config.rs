@@ -350,6 +350,7 @@ mod tests {
         check("http://a/b|User-Agent=c", "http://a/b|User-Agent=c");
         check("process:", "process:");
         check("process:ffmpeg -i x", "a program stands in `command`");
+        check("rtsp://me:secret@h/x", "`rtsp://h/x` is read by no source of this program");
         check("process:?format=s16le&rate=16000&channels=2", "process:?format=s16le&rate=16000&channels=2");
         check("http://a/b", "http://a/b");
         check("HTTPS://me:secret@a:8443/b?token=x&c=d", "https://a:8443/b?token=***&c=d");

@@ -1,6 +1,9 @@
 //! A simulated machine: the controller knows nothing of it but its measurements.
 
-use super::*;
+use std::time::Duration;
+
+use super::controller::{Controller, LATE, Load, MARGIN, Overload, Turns};
+use super::reporter::Reporter;
 
 /// Core-milliseconds per second of audio for decoding and analysis, and per patch for inference.
 const ANALYSIS_MS: f64 = 1.9;

@@ -1,0 +1,45 @@
+//! Messages about an overload.
+
+use std::time::Duration;
+
+use super::controller::Overload;
+
+/// Time for which an overload lasts before it is reported: its size is known by then.
+const TELL_AFTER: Duration = Duration::from_secs(10);
+
+/// Time between two reports of an overload that goes on.
+const TELL_EVERY: Duration = Duration::from_secs(600);
+
+/// Decides when people are told of an overload: once it has lasted, then seldom, and when it is over.
+#[derive(Debug, Default)]
+pub(super) struct Reporter {
+    /// Start of the present overload.
+    since: Option<Duration>,
+    /// Time of the last message about an overload that is not over.
+    told: Option<Duration>,
+}
+
+impl Reporter {
+    /// Message for the state at `now`, where there is something new to tell.
+    pub(super) fn message(&mut self, overload: Option<Overload>, now: Duration) -> Option<String> {
+        let Some(Overload { sources, fit }) = overload else {
+            self.since = None;
+            return self
+                .told
+                .take()
+                .map(|_| "all live sources are analysed without a pause again".to_owned());
+        };
+        let since = *self.since.get_or_insert(now);
+        let due = match self.told {
+            None => now.saturating_sub(since) >= TELL_AFTER,
+            Some(told) => now.saturating_sub(told) >= TELL_EVERY,
+        };
+        due.then(|| {
+            self.told = Some(now);
+            format!(
+                "beyond capacity: of {sources} live sources about {fit} fit; they take turns, and loudness and dead \
+                 air are measured only in their turns; use fewer sources, a longer `hop` or another machine"
+            )
+        })
+    }
+}
