@@ -15,6 +15,8 @@ step() { printf '\n== %s\n' "$*" >&2; }
 step "formatting and lints"
 if cargo fmt --version >/dev/null 2>&1; then cargo fmt --check; fi
 if cargo clippy --version >/dev/null 2>&1; then cargo clippy --locked --lib --bins -- -D warnings; fi
+# Features are optional: as few as can be, and those of the fuzz targets.
+for features in "" net,opus; do cargo check --locked --lib --no-default-features --features "$features"; done
 
 step "tests"
 cargo test --locked --no-fail-fast "$@"

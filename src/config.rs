@@ -161,13 +161,19 @@ impl Config {
 
     /// Settings that work, and may not do what was meant.
     pub fn warnings(&self) -> Vec<String> {
-        let mut warnings: Vec<String> = self.node_warning.iter().cloned().collect();
-        #[cfg(feature = "mqtt")]
-        {
-            warnings.extend(self.mqtt.warnings());
-            if self.mqtt.enabled && self.mqtt.discovery != crate::sink::mqtt::DiscoveryStyle::Off {
-                warnings.extend(sources::same_entities(&self.sources));
-            }
+        self.node_warning.iter().cloned().chain(self.mqtt_warnings()).collect()
+    }
+
+    #[cfg(not(feature = "mqtt"))]
+    fn mqtt_warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    #[cfg(feature = "mqtt")]
+    fn mqtt_warnings(&self) -> Vec<String> {
+        let mut warnings = self.mqtt.warnings();
+        if self.mqtt.enabled && self.mqtt.discovery != crate::sink::mqtt::DiscoveryStyle::Off {
+            warnings.extend(sources::same_entities(&self.sources));
         }
         warnings
     }

@@ -10,8 +10,8 @@ mod infer;
 mod keep;
 mod notify;
 pub mod offline;
-#[cfg(feature = "mqtt")]
 mod pace;
+#[cfg(feature = "mqtt")]
 mod publish;
 mod sinks;
 mod supervisor;

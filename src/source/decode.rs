@@ -6,6 +6,7 @@
 mod aac;
 pub(super) mod adts;
 mod ahead;
+mod arrived;
 mod bits;
 mod boxes;
 mod codec_names;

@@ -74,6 +74,7 @@ fn reference(name: &str) -> Option<Cow<'static, str>> {
 /// Undoes UTF-8 that was taken for Windows-1252 and encoded a second time, as in `GrÃ¼n`.
 ///
 /// Text is changed only where all of it can have come about like that.
+#[cfg(any(feature = "net", test))]
 pub fn undo_double_encoding(text: &str) -> Cow<'_, str> {
     let is_candidate = text.chars().any(|c| matches!(c, '\u{c2}'..='\u{f4}'));
     let bytes: Option<Vec<u8>> = is_candidate.then(|| text.chars().map(byte_of).collect()).flatten();
@@ -84,6 +85,7 @@ pub fn undo_double_encoding(text: &str) -> Cow<'_, str> {
 }
 
 /// The byte that `character` stands for in Windows-1252, or in Latin-1 where that has none.
+#[cfg(any(feature = "net", test))]
 fn byte_of(character: char) -> Option<u8> {
     if let Ok(byte) = u8::try_from(character) {
         return Some(byte);

@@ -13,6 +13,7 @@ use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes, ReadOnlySou
 use symphonia::core::meta::MetadataOptions;
 use symphonia::default::{formats, meta};
 
+use super::arrived::Arrived;
 use super::detect::{self, Kind};
 use super::fragments::Fragments;
 use super::matroska::{Paddings, Scanned};
@@ -98,7 +99,7 @@ pub(super) fn open(source: impl MediaSource + 'static, extension: Option<&str>) 
             }
         }
         Kind::Adts => {
-            let runs: SharedRuns = Arc::new(Mutex::new(adts::Runs::new(Box::new(stream))));
+            let runs: SharedRuns = Arc::new(Mutex::new(adts::Runs::new(Box::new(Arrived(stream)))));
             Ok(Opened { runs: Some(runs.clone()), ..run(&runs)?.into() })
         }
         Kind::Mpeg { start: junk } => {
@@ -125,7 +126,7 @@ fn with_stated_channels(
         return Ok(stream);
     }
     stream.ignore_bytes(content.len() as u64)?;
-    let rewritten = ReadOnlySource::new(Cursor::new(content).chain(stream));
+    let rewritten = ReadOnlySource::new(Cursor::new(content).chain(Arrived(stream)));
     Ok(MediaSourceStream::new(Box::new(rewritten), Default::default()))
 }
 

@@ -4,6 +4,7 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
 use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource, SeekBuffered};
 
+use super::arrived::Arrived;
 use super::detect::{self, Kind, LONGEST_START};
 
 /// Longest ID3v2 tags that are passed over in a stream that cannot be seeked, in bytes.
@@ -69,7 +70,7 @@ pub(super) fn rewound(
     if stream.is_seekable() {
         stream.seek(SeekFrom::Start(0))?;
     } else if !taken.is_empty() {
-        let whole = ReadOnlySource::new(Cursor::new(taken).chain(stream));
+        let whole = ReadOnlySource::new(Cursor::new(taken).chain(Arrived(stream)));
         return Ok(MediaSourceStream::new(Box::new(whole), Default::default()));
     }
     Ok(stream)

@@ -6,7 +6,7 @@ use symphonia::core::codecs::audio::well_known::profiles::{
     CODEC_PROFILE_AAC_LTP, CODEC_PROFILE_AAC_MAIN, CODEC_PROFILE_AAC_SSR,
 };
 use symphonia::core::codecs::audio::well_known::{
-    CODEC_ID_AAC, CODEC_ID_ALAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_OPUS, CODEC_ID_VORBIS,
+    CODEC_ID_AAC, CODEC_ID_ALAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_VORBIS,
 };
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::codecs::registry::CodecRegistry;
@@ -16,12 +16,12 @@ use symphonia::core::formats::{FormatInfo, FormatReader, Track, TrackType};
 use symphonia::core::units::{Duration, TimeBase, Timestamp};
 
 use super::edits::Movie;
-#[cfg(feature = "opus")]
-use super::opus;
 use super::refusal::{Refusal, Unsupported};
 use super::timeline::Timeline;
 use super::{MAX_CHANNELS, RATES, aac, codec_names, guarded};
 use crate::audio::Span;
+#[cfg(feature = "opus")]
+use {super::opus, symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS};
 
 /// What is known of a source beside its demuxer.
 #[derive(Debug, Clone, Default)]

@@ -1,8 +1,13 @@
 //! Input of a demuxer that delivers what has arrived.
 
-use std::io::{self, Read};
+use std::io;
 
-use symphonia::core::io::{MediaSourceStream, ReadBytes, SeekBuffered};
+use symphonia::core::io::MediaSourceStream;
+
+use super::super::arrived;
+
+/// Bytes that are asked for at once.
+const BLOCK: usize = 4096;
 
 /// Buffers above this size in bytes are given back once they are empty.
 const KEPT_BUFFER: usize = 1 << 18;
@@ -58,22 +63,15 @@ impl<'s> Input<'s> {
                 self.bytes.shrink_to(KEPT_BUFFER);
             }
         }
-        let first = loop {
-            match self.mss.read_byte() {
-                Ok(byte) => break byte,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    self.ended = true;
-                    return Ok(false);
-                }
-                Err(error) => return Err(error),
-            }
-        };
-        self.bytes.push(first);
-        let (end, more) = (self.bytes.len(), self.mss.unread_buffer_len());
-        self.bytes.resize(end + more, 0);
-        let count = self.mss.read(&mut self.bytes[end..])?;
-        self.bytes.truncate(end + count);
+        // As much as a read of the stream below brings.
+        let end = self.bytes.len();
+        self.bytes.resize(end + BLOCK, 0);
+        let read = arrived::read(&mut self.mss, &mut self.bytes[end..]);
+        self.bytes.truncate(end + *read.as_ref().unwrap_or(&0));
+        self.ended = read? == 0;
+        if self.ended {
+            return Ok(false);
+        }
         Ok(true)
     }
 }

@@ -16,6 +16,7 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, Timestamp};
 use symphonia::default::formats::{AdtsReader, MpaReader};
 
+use super::super::arrived;
 use super::super::detect::Kind;
 use super::super::mpeg::MpegReader;
 use super::super::start::Start;
@@ -102,7 +103,7 @@ impl Body {
 
     /// Reads from the stretch at hand; 0 ends the audio.
     fn read_some(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.stream.read(buffer)?;
+        let count = arrived::read(&mut self.stream, buffer)?;
         self.left -= (count as u64).min(self.left);
         self.ended |= count == 0 && !buffer.is_empty();
         if self.ended {

@@ -1,0 +1,71 @@
+//! Reads that return what has arrived.
+//!
+//! [`MediaSourceStream`] fills the whole buffer of a reader, however long that takes. Where one stream is read through
+//! another, which asks for blocks of up to 32 KiB, a slow stream would be heard in bursts of many seconds: digital
+//! silence of AAC takes 400 bytes per second.
+
+use std::io::{self, Read};
+
+use symphonia::core::io::{MediaSourceStream, ReadBytes, SeekBuffered};
+
+/// A stream whose reads wait for one byte at most.
+pub(super) struct Arrived<'s>(pub(super) MediaSourceStream<'s>);
+
+impl Read for Arrived<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        read(&mut self.0, buffer)
+    }
+}
+
+/// Waits for a byte and takes what has arrived with it; 0 at the end.
+///
+/// # Errors
+/// What reading the stream reports.
+pub(super) fn read(stream: &mut MediaSourceStream<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    let Some((first, rest)) = buffer.split_first_mut() else { return Ok(0) };
+    *first = loop {
+        match stream.read_byte() {
+            Ok(byte) => break byte,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
+            Err(error) => return Err(error),
+        }
+    };
+    let more = stream.unread_buffer_len().min(rest.len());
+    Ok(1 + stream.read(&mut rest[..more])?)
+}
+
+#[cfg(test)]
+mod tests {
+    use symphonia::core::io::ReadOnlySource;
+
+    use super::*;
+
+    /// Gives five bytes per read, and fails the third time: a reader that waits for more than it was given would see it.
+    struct Slow(u8);
+
+    impl Read for Slow {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.0 += 1;
+            match self.0 {
+                3 => Err(io::Error::other("read too far")),
+                turn => {
+                    buffer[..5].fill(turn);
+                    Ok(5)
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_more_is_waited_for_than_has_arrived() {
+        let slow = MediaSourceStream::new(Box::new(ReadOnlySource::new(Slow(0))), Default::default());
+        let mut arrived = Arrived(slow);
+        let mut buffer = [0; 4096];
+        assert_eq!(arrived.read(&mut buffer[..3]).unwrap(), 3);
+        assert_eq!(arrived.read(&mut buffer).unwrap(), 2);
+        assert_eq!(arrived.read(&mut buffer).unwrap(), 5);
+        assert_eq!(buffer[..6], [2, 2, 2, 2, 2, 0]);
+        assert!(arrived.read(&mut buffer).is_err());
+    }
+}
