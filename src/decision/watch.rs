@@ -52,7 +52,7 @@ pub struct Watch {
     talk: VecDeque<(f64, f64)>,
     too_much: bool,
     balance: Balance,
-    /// Whether audio arrives slower than real time.
+    /// True if audio arrives slower than real time.
     slow: bool,
 }
 

@@ -123,7 +123,7 @@ struct Course {
     /// Where the last block ended, in seconds of the source's own time, and when it was read.
     heard: Option<(f64, Instant)>,
     openings: u64,
-    /// Whether the last block was skipped.
+    /// True if the last block was skipped.
     skipping: bool,
     /// The title that was told last.
     title: Option<Arc<str>>,

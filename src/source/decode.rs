@@ -106,7 +106,7 @@ pub(super) struct Decoder {
     described: bool,
     /// Packets that may fail after a skip: codecs build upon what came before.
     pre_roll: u32,
-    /// Whether each packet is decoded with a compute permit.
+    /// True if each packet is decoded with a compute permit.
     with_permits: bool,
 }
 

@@ -203,7 +203,7 @@ impl Reporter {
         news
     }
 
-    /// Whether this has not been said for a while.
+    /// True if this has not been said for a while.
     fn is_news(&mut self, what: &str) -> bool {
         let now = Instant::now();
         match self.said.iter_mut().find(|(said, _)| said == what) {

@@ -128,7 +128,7 @@ struct Fields {
     rate: Option<u32>,
     /// Number of channels; `None` where the configuration is reserved.
     channels: Option<u32>,
-    /// Whether a frame holds 960 samples instead of 1024.
+    /// True if a frame holds 960 samples instead of 1024.
     short_frames: bool,
 }
 

@@ -141,7 +141,7 @@ fn timescale(header: &[u8]) -> Option<u32> {
     number(header.get(if wide(header)? { 20..24 } else { 12..16 })?).map(|scale| scale as u32)
 }
 
-/// Whether a full box is of version 1, with 64-bit fields.
+/// True if a full box is of version 1, with 64-bit fields.
 fn wide(full_box: &[u8]) -> Option<bool> {
     full_box.first().map(|version| *version == 1)
 }

@@ -57,13 +57,13 @@ pub(super) struct Reader<'s> {
     stated: Option<StreamInfo>,
     /// Parameters of the current track.
     current: Option<StreamInfo>,
-    /// Whether a new stream header was read since the last frame.
+    /// True if a new stream header was read since the last frame.
     restarted: bool,
     /// Header of the last frame.
     last: Option<Header>,
     /// Timestamp of the next frame, in samples.
     position: i64,
-    /// Whether bytes were skipped since the last frame.
+    /// True if bytes were skipped since the last frame.
     skipped: bool,
     /// A packet that is delivered by the next call.
     ready: Option<Packet>,

@@ -99,7 +99,7 @@ struct Scanner {
     next: u64,
     /// Bytes of it that were read.
     header: Vec<u8>,
-    /// Whether the file is Matroska; `None` before the first element.
+    /// True if the file is Matroska; `None` before the first element.
     is_matroska: Option<bool>,
     /// Frames of each track so far.
     frames: HashMap<u32, u64>,

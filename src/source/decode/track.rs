@@ -60,7 +60,7 @@ pub(super) struct Selected {
     pub(super) timeline: Timeline,
     /// From this timestamp on, the length that the header states no longer holds: more was appended.
     pub(super) stated_end: Option<i64>,
-    /// Whether that point was passed.
+    /// True if that point was passed.
     pub(super) appended: bool,
     /// Samples in the last packet that decoded.
     pub(super) usual: u64,
@@ -190,7 +190,7 @@ impl Selected {
         self.rate.unwrap_or(0)
     }
 
-    /// Whether a tick of the container's clock is a sample.
+    /// True if a tick of the container's clock is a sample.
     pub(super) fn counts_samples(&self) -> bool {
         let (samples, ticks) = self.samples_of_tick();
         samples == ticks

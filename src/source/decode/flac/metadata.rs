@@ -31,7 +31,7 @@ impl BlockHeader {
         Some(Self { is_last: first & 0x80 != 0, kind: first & 0x7f, length })
     }
 
-    /// Whether RFC 9639 defines the block's type. Whatever else stands there is likely no block.
+    /// True if RFC 9639 defines the block's type. Whatever else stands there is likely no block.
     pub(super) fn is_known(self) -> bool {
         self.kind <= 6
     }

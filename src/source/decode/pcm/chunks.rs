@@ -39,9 +39,9 @@ pub(super) struct Chunk {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Dialect {
     pub(super) order: Order,
-    /// Whether sizes have eight bytes.
+    /// True if sizes have eight bytes.
     pub(super) wide: bool,
-    /// Whether chunks of odd size are padded with a byte.
+    /// True if chunks of odd size are padded with a byte.
     pub(super) padded: bool,
     /// Identifiers that are believed wherever they stand.
     pub(super) known: &'static [&'static [u8; 4]],
@@ -106,7 +106,7 @@ impl Dialect {
         Ok(None)
     }
 
-    /// Whether the content of a chunk whose header is next may be as long as stated.
+    /// True if the content of a chunk whose header is next may be as long as stated.
     fn fits(&self, stream: &MediaSourceStream<'_>, chunk: Chunk) -> bool {
         let end = stream.pos().saturating_add(self.length() as u64).saturating_add(chunk.size);
         match stream.byte_len() {
@@ -194,7 +194,7 @@ impl Dialect {
         Ok(Follows::Audio)
     }
 
-    /// Whether a chunk begins `padding` bytes on.
+    /// True if a chunk begins `padding` bytes on.
     fn is_chunk(
         &self,
         stream: &mut MediaSourceStream<'_>,
@@ -248,7 +248,7 @@ fn is_printable(id: &[u8; 4]) -> bool {
     id.iter().all(|byte| (b' '..=b'~').contains(byte))
 }
 
-/// Whether `next`, more than 128 bytes or all that are left, is a tag that was appended to the file.
+/// True if `next`, more than 128 bytes or all that are left, is a tag that was appended to the file.
 fn is_tag(next: &[u8]) -> bool {
     (next.starts_with(b"TAG") && next.len() == 128)
         || next.starts_with(b"APETAGEX")

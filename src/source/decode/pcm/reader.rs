@@ -33,7 +33,7 @@ const PACKET_SAMPLES: u64 = 512;
 pub(super) struct Stretch {
     /// Its length; absent where it goes on to the end of the stream.
     pub(super) bytes: Option<u64>,
-    /// Whether it goes on with the frame that the last one ended in.
+    /// True if it goes on with the frame that the last one ended in.
     pub(super) joined: bool,
 }
 
@@ -218,7 +218,7 @@ pub(super) fn demuxer(
 }
 
 impl Blocks {
-    /// Whether the samples of a block fill it to the last byte.
+    /// True if the samples of a block fill it to the last byte.
     fn is_tight(&self, channels: u16) -> bool {
         let channels = usize::from(channels);
         self.codec != CODEC_ID_ADPCM_IMA_WAV || self.bytes.is_multiple_of(4 * channels.max(1))

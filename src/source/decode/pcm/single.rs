@@ -14,7 +14,7 @@ pub(super) struct Single {
     stated: Option<u64>,
     /// Where the file ends by the header.
     end: Option<u64>,
-    /// Whether what the header states is consistent.
+    /// True if what the header states is consistent.
     settled: bool,
     turn: u8,
 }
