@@ -485,7 +485,7 @@ fn headers_without_a_length_come_through_a_pipe() {
     }
 }
 
-/// What is recognised and not decoded is named, with the command that helps, from a file and from a pipe.
+/// Formats that are recognised and not decoded are named, with the command that helps, from a file and from a pipe.
 #[test]
 fn formats_that_are_not_decoded_are_named() {
     let folder = tempfile::tempdir().unwrap();

@@ -539,7 +539,7 @@ impl Director {
 }
 
 impl Desk {
-    /// What the source counted, and how it is since the last call.
+    /// Counts of the source, and its health since the last call.
     fn stats(&mut self) -> payload::SourceStats {
         let counters = &self.fixed.counters;
         let skipped_ms = counters.skipped_ms.get();

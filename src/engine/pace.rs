@@ -74,7 +74,7 @@ pub struct PaceMonitor {
     slow: bool,
     /// Audio so far, in seconds.
     audio: f64,
-    /// When the level began to fall, and `audio` then.
+    /// Time at which the level began to fall, and `audio` then.
     peak: Option<(Instant, f64)>,
     /// The same of the last block.
     last: Option<(Instant, f64)>,

@@ -44,7 +44,7 @@ pub(super) fn open(
 
 const PIPE_HINT: &str = "pipe sound into it, as in `ffmpeg -i song.mp3 -f wav - | genred run -`";
 
-/// How the message begins where a writer ended without having written.
+/// Start of the message about a writer that ended without having written.
 pub(super) const NOTHING_CAME: &str = "nothing came in";
 
 fn nothing_came(name: &str) -> SourceError {

@@ -204,7 +204,7 @@ fn adts_may_change() {
     }
 }
 
-/// What ffmpeg makes of `path` with libopus: its own decoder differs in quiet channels.
+/// Decode of `path` by ffmpeg with libopus: its own decoder differs in quiet channels.
 #[cfg(feature = "opus")]
 fn decode_with_libopus(path: &Path) -> Vec<f32> {
     let arguments = ["-f", "f32le", "-c:a", "pcm_f32le", "-"];
@@ -298,7 +298,7 @@ fn aac_is_decoded_by_its_configuration() {
     }
 }
 
-/// What is not decoded is named, with a command that decodes it.
+/// Codecs that are not decoded are named, with a command that decodes it.
 #[test]
 fn undecoded_codecs_are_named() {
     let folder = tempfile::tempdir().unwrap();

@@ -22,7 +22,7 @@ pub struct Reporter {
     ever: bool,
     /// A failure was logged after the last connection was.
     complained: bool,
-    /// What was last said of messages that were dropped, and when.
+    /// Last report of dropped messages, and its time.
     losses: (u64, u64, Option<Instant>),
 }
 
@@ -189,7 +189,7 @@ impl Reporter {
         }
     }
 
-    /// What was published on `topic` did not come back.
+    /// Reports that a message on `topic` did not come back.
     pub fn unheard(&mut self, topic: &str) {
         if self.is_news("unheard") {
             tracing::warn!(broker = %self.server, topic, "the MQTT broker takes messages and passes none on: is this user allowed to publish? `genred test-mqtt` tells");

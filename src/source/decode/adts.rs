@@ -49,7 +49,7 @@ impl<R: Read> Runs<R> {
         std::mem::take(&mut self.changed)
     }
 
-    /// What the frames of the run that was begun say of themselves.
+    /// Description that the frames of the present run share.
     pub(super) fn description(&self) -> Option<Description> {
         self.run.or_else(|| header(self.buffer.get(self.cleared..)?).map(|(description, _)| description))
     }

@@ -35,7 +35,7 @@ fn scale(ticks: u64, rate: u32, timescale: u32) -> u64 {
     u64::try_from(samples).unwrap_or(u64::MAX)
 }
 
-/// What the index of an MP4 file tells.
+/// Facts in the index of an MP4 file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Movie {
     /// The edits of all tracks that have some.
@@ -180,7 +180,7 @@ mod tests {
         file_with(elst, &[])
     }
 
-    /// What the index of a file tells.
+    /// Facts in the index of a file.
     fn read(file: &[u8]) -> Movie {
         boxes::find(file, &[b"moov"]).map(movie).unwrap_or_default()
     }

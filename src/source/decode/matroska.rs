@@ -1,4 +1,4 @@
-//! What Matroska tells about the end of a track, which the demuxer passes over.
+//! End of a track as Matroska states it, which the demuxer passes over.
 //!
 //! `DiscardPadding` (RFC 9559, section 5.1.3.5.7) says how much of a block is padding. The bytes
 //! that the demuxer reads are looked through for it.
@@ -22,7 +22,7 @@ pub(super) const SIGNATURE: [u8; 4] = [0x1a, 0x45, 0xdf, 0xa3];
 /// Numbers of packets, each with the nanoseconds at its end that are padding.
 type Padded = VecDeque<(u64, u64)>;
 
-/// What was found of each track, shared with the reader of packets.
+/// Padding found for each track, shared with the reader of packets.
 #[derive(Clone, Default)]
 pub(super) struct Paddings(Arc<Mutex<HashMap<u32, Padded>>>);
 
@@ -108,7 +108,7 @@ struct Scanner {
     found: Paddings,
 }
 
-/// What follows an element's header.
+/// Content behind an element's header.
 enum Content {
     /// More bytes of it are needed.
     Cut,

@@ -96,7 +96,7 @@ impl MpegReader {
     }
 }
 
-/// What LAME writes into the first frame of a file.
+/// Tag that LAME writes into the first frame of a file.
 struct Tag {
     /// Frames of the file, without this one.
     frames: usize,

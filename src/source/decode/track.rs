@@ -23,7 +23,7 @@ use crate::audio::Span;
 #[cfg(feature = "opus")]
 use {super::opus, symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS};
 
-/// What is known of a source beside its demuxer.
+/// Facts about a source that its demuxer does not give.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Facts {
     /// The index of MP4.
@@ -55,7 +55,7 @@ pub(super) struct Selected {
     raw: u64,
     /// Samples still to be cut off at the start (encoder delay).
     skip: u64,
-    /// Where what is to be heard ends, as a count of decoded samples.
+    /// End of the audible part, as a count of decoded samples.
     end: Option<u64>,
     pub(super) timeline: Timeline,
     /// From this timestamp on, the length that the header states no longer holds: more was appended.

@@ -20,7 +20,7 @@ pub(super) enum Parsed<T> {
     Invalid,
 }
 
-/// Why parsing stopped.
+/// Reason for which parsing stopped.
 pub(super) enum Stop {
     Incomplete,
     Invalid,

@@ -45,7 +45,7 @@ fn run_flac(pcm: Vec<u8>, options: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-/// What symphonia decodes of a stream, interleaved.
+/// Samples that symphonia decodes from a stream, interleaved.
 fn decoded(bytes: Vec<u8>) -> Vec<i32> {
     let mut reader = open(bytes).unwrap();
     let mut samples = Vec::new();
@@ -60,7 +60,7 @@ fn decoded(bytes: Vec<u8>) -> Vec<i32> {
     samples
 }
 
-/// What a demuxer says of a stream.
+/// Description of a stream by a demuxer.
 #[derive(Debug, Default, PartialEq)]
 struct Heard {
     /// Samples in frames.
@@ -100,7 +100,7 @@ fn whole(samples: u64) -> Heard {
     Heard { samples, end: samples, resets: 0, damage: 0, rate: 44_100 }
 }
 
-/// Where the metadata of a file of `flac` ends.
+/// End of the metadata of a file of `flac`.
 fn first_frame(bytes: &[u8]) -> usize {
     let mut at = 4;
     loop {

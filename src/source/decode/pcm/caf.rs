@@ -96,7 +96,7 @@ pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Box<dyn For
     Ok(demuxer(Body::new(stream, Single::new(DIALECT, stated, None, true)), format, 0, INFO, None)?)
 }
 
-/// What a file holds.
+/// Content of a file.
 enum Description {
     Plain(Format),
     Compressed(Compressed),

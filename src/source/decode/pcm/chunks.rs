@@ -35,7 +35,7 @@ pub(super) struct Chunk {
     pub(super) size: u64,
 }
 
-/// How a container writes its chunks.
+/// Layout of the chunks of a container.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Dialect {
     pub(super) order: Order,
@@ -47,7 +47,7 @@ pub(super) struct Dialect {
     pub(super) known: &'static [&'static [u8; 4]],
 }
 
-/// What follows where audio ends by the header.
+/// Content behind the end of the audio by the header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Follows {
     /// The end, or nothing that matters.

@@ -1,4 +1,4 @@
-//! How values are stored: integers, floats and logarithmic codes of either byte order.
+//! Storage of values: integers, floats and logarithmic codes of either byte order.
 
 use std::ops::Range;
 

@@ -59,7 +59,7 @@ struct Found {
     format: Format,
     /// Positions and lengths of its audio.
     extents: Vec<(u64, u64)>,
-    /// What its fragments need not repeat; absent where there are none.
+    /// Defaults of its fragments; absent where there are none.
     defaults: Option<Defaults>,
 }
 
@@ -92,7 +92,7 @@ struct Audio {
     extents: VecDeque<(u64, u64)>,
     /// Set where fragments follow.
     defaults: Option<Defaults>,
-    /// Where the box ends that holds them.
+    /// End of the box that holds them.
     ends: Option<u64>,
 }
 

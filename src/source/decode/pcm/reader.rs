@@ -55,7 +55,7 @@ pub(super) struct Body {
     ended: bool,
 }
 
-/// How [`Body::fill`] ended.
+/// Result of [`Body::fill`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Filled {
     Full,
@@ -189,7 +189,7 @@ pub(super) fn demuxer(
     if bytes == 0 {
         return Err(Error::Unsupported("it states no channels"));
     }
-    // More are refused by whoever opens a codec; until then nothing is allocated for them.
+    // More are refused when the codec is opened; nothing is allocated for them before.
     let channels = Channels::Discrete(format.channels);
     let mut params = AudioCodecParameters::new();
     params
@@ -237,7 +237,7 @@ fn mpeg(stream: MediaSourceStream<'static>) -> Decoded<Box<dyn FormatReader>> {
     })
 }
 
-/// What packets are made of.
+/// Unit of which packets are made.
 struct Unit {
     /// Bytes that can be decoded by themselves: a frame of PCM, or a block.
     bytes: usize,

@@ -36,7 +36,7 @@ struct Header {
     format: Format,
     /// Bytes of audio by the header; absent where it states none.
     data: Option<u64>,
-    /// Where the file ends by the header.
+    /// End of the file by the header.
     end: Option<u64>,
     tags: Option<MetadataRevision>,
 }
@@ -129,7 +129,7 @@ fn format_content(
 /// The `data` chunks of a file.
 struct Chunks {
     header: Header,
-    /// Where the stretch at hand begins.
+    /// Start of the present stretch.
     begin: u64,
     first: bool,
 }

@@ -12,7 +12,7 @@ pub(super) struct Single {
     dialect: Dialect,
     /// Bytes of audio by the header; absent where it states none.
     stated: Option<u64>,
-    /// Where the file ends by the header.
+    /// End of the file by the header.
     end: Option<u64>,
     /// True if what the header states is consistent.
     settled: bool,

@@ -1,4 +1,4 @@
-//! What the tests of the containers share.
+//! Helpers that the tests of the containers share.
 //!
 //! They hold headers as tools write them, and as the specification named at each test describes
 //! them. `tests/sources.rs` compares files of real tools with ffmpeg's decode.

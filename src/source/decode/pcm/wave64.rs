@@ -11,7 +11,7 @@ use super::reader::{Body, Format, Stretch, Stretches, demuxer};
 use super::riff::INFO;
 use super::{Refusal, bursts, failed, malformed, wave_format};
 
-/// How the GUIDs of chunks end, after four letters.
+/// End of the GUIDs of chunks, after four letters.
 const GUID: [u8; 12] = [0xf3, 0xac, 0xd3, 0x11, 0x8c, 0xd1, 0x00, 0xc0, 0x4f, 0x8e, 0xdb, 0x8a];
 
 /// Bytes of a GUID and a size, which counts them too.

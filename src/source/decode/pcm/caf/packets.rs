@@ -69,7 +69,7 @@ pub(super) fn demuxer(
     })
 }
 
-/// What a codec is configured with, by the magic cookie.
+/// Configuration of a codec, by the magic cookie.
 fn configuration(codec: AudioCodecId, cookie: &[u8]) -> Option<Vec<u8>> {
     match codec {
         // Bare, or in boxes as QuickTime has them: `frma`, then `alac` with a version.

@@ -8,7 +8,7 @@ use super::super::super::refusal::Unsupported;
 use super::super::layout::{Layout, Order, Values};
 use super::super::reader::{Blocks, Coding, Format};
 
-/// What a track holds.
+/// Content of a track.
 pub(super) enum Entry {
     /// Audio that is read here, and the bytes of what the file counts as a sample.
     Pcm(Format, u64),

@@ -1,4 +1,4 @@
-//! Where the audio of a movie fragment lies (ISO/IEC 14496-12, 8.8).
+//! Place of the audio of a movie fragment (ISO/IEC 14496-12, 8.8).
 
 use super::super::super::boxes::{all, find, number, word};
 use super::tables::push;
@@ -13,7 +13,7 @@ const RUN_SIZES: u32 = 0x200;
 /// Durations, sizes, flags and composition offsets of each sample.
 const RUN_FIELDS: [u32; 4] = [0x100, RUN_SIZES, 0x400, 0x800];
 
-/// What the fragments of a track need not repeat.
+/// Defaults of the fragments of a track.
 pub(super) struct Defaults {
     track: u32,
     /// Bytes of a sample.

@@ -1,4 +1,4 @@
-//! Where the audio of a track lies (ISO/IEC 14496-12, 8.7).
+//! Place of the audio of a track (ISO/IEC 14496-12, 8.7).
 
 use super::super::super::boxes::{find, number, word};
 
