@@ -16,7 +16,7 @@ pub struct Turns {
 
 impl Default for Turns {
     fn default() -> Self {
-        Self { wait_s: 12.0, shortest_s: 12.0, longest_s: 30.0 }
+        Self { wait_s: 12.0, shortest_s: 18.0, longest_s: 30.0 }
     }
 }
 
@@ -30,8 +30,11 @@ impl Turns {
 /// A source that has not asked for this long is gone, or brings no audio.
 const ABSENT_AFTER: Duration = Duration::from_secs(3);
 
-/// Delay before inference, or lag of a source behind the clock, that counts as overload.
-pub(super) const LATE: Duration = Duration::from_millis(800);
+/// Delay before inference, or lag of a source behind the clock, that counts as overload if it lasts.
+pub(super) const LATE: Duration = Duration::from_millis(600);
+
+/// Late periods in a row after which there is an overload: one alone is a burst, as when all sources start.
+const LATE_PERIODS: u32 = 2;
 
 /// Delay and lag below which there is room for more.
 const PROMPT: Duration = Duration::from_millis(300);
@@ -42,14 +45,25 @@ const SATURATED: f64 = 0.985;
 /// Saturated periods in a row after which there is an overload even though nothing is known to be late.
 const SATURATED_PERIODS: u32 = 5;
 
-/// Share of the time with waiting workers below which there is room for more.
-const ROOM: f64 = 0.90;
-
 /// Share of the measured throughput that is admitted after an overload.
 pub(super) const MARGIN: f64 = 0.97;
 
-/// Growth of the limit per period where there is little room, and where there is much.
-const GROWTH: (f64, f64) = (0.02, 0.08);
+/// Growth of the limit per period, as a share of the time without waiting workers: that time is capacity left over.
+const GROWTH: f64 = 0.4;
+
+/// Periods of whose work the most counts as the capacity: while inference catches up, less is analysed, and while turns
+/// begin, less is scored.
+const RECENT_PERIODS: usize = 5;
+
+/// Largest growth of the limit per period.
+const MAX_GROWTH: f64 = 0.08;
+
+/// Share of the time with waiting workers below which lateness comes from inference alone.
+const INFERENCE_BOUND: f64 = 0.5;
+
+/// Cost of analysing a second of audio, as a share of the cost of analysing and scoring it. With the streamed trunk
+/// on CPUs, a profile at capacity gives the source workers two thirds of the time and inference one third.
+const ANALYSIS_SHARE: f64 = 2.0 / 3.0;
 
 /// Periods after a reduction in which it takes effect, and no further one follows.
 const SETTLING: u32 = 3;
@@ -76,7 +90,7 @@ pub struct Load {
 pub struct Overload {
     /// Live sources that bring audio.
     pub sources: usize,
-    /// Of them, those that could be analysed without a pause, by the patches scored.
+    /// Of them, those that could be analysed without a pause, by the audio analysed.
     pub fit: usize,
 }
 
@@ -115,12 +129,14 @@ pub struct Controller {
     now: Duration,
     /// Periods in a row that were saturated.
     saturated: u32,
+    /// Periods in a row in which something was late.
+    late: u32,
     /// Periods since the last reduction.
     since_reduction: u32,
     /// Smoothed audio that is analysed, in seconds per second.
     analysed: f64,
-    /// Smoothed patches that are scored, in seconds of their hop per second.
-    throughput: f64,
+    /// Work of the last periods, in sources analysed and scored completely.
+    recent: VecDeque<f64>,
 }
 
 impl Controller {
@@ -136,9 +152,10 @@ impl Controller {
             changes: 0.0,
             now: Duration::ZERO,
             saturated: 0,
+            late: 0,
             since_reduction: SETTLING + 1,
             analysed: 0.0,
-            throughput: 0.0,
+            recent: VecDeque::with_capacity(RECENT_PERIODS + 1),
         }
     }
 
@@ -158,27 +175,34 @@ impl Controller {
     /// Adjusts the limit to the measurements of the last period.
     pub fn adjust(&mut self, load: &Load, now: Duration) {
         self.forget_absent(now);
-        let scored = load.scored_s / load.seconds;
-        self.throughput = if self.throughput == 0.0 { scored } else { 0.7 * self.throughput + 0.3 * scored };
-        self.saturated = if load.contended >= SATURATED { self.saturated + 1 } else { 0 };
+        let (analysed, scored) = (load.analysed_s / load.seconds, load.scored_s / load.seconds);
+        self.analysed = if self.analysed == 0.0 { analysed } else { 0.7 * self.analysed + 0.3 * analysed };
+        self.recent.push_back(ANALYSIS_SHARE * analysed + (1.0 - ANALYSIS_SHARE) * scored);
+        if self.recent.len() > RECENT_PERIODS {
+            self.recent.pop_front();
+        }
+        // Where the lag of sources is known, saturation alone is full use and no overload.
+        let is_saturated = load.contended >= SATURATED && load.lag.is_zero();
+        self.saturated = if is_saturated { self.saturated + 1 } else { 0 };
         self.since_reduction = self.since_reduction.saturating_add(1);
-        let analysed = load.analysed_s / load.seconds;
-        self.analysed = if self.analysed == 0.0 { analysed } else { 0.5 * (self.analysed + analysed) };
-        let late = load.delay >= LATE || load.lag >= LATE || self.saturated >= SATURATED_PERIODS;
-        if late && self.since_reduction > SETTLING {
-            // What inference cannot take is not worth analysing.
-            let processed =
-                if load.delay >= LATE && scored > 0.0 { self.analysed.min(scored) } else { self.analysed };
+        let is_late = load.delay >= LATE || load.lag >= LATE;
+        self.late = if is_late { self.late + 1 } else { 0 };
+        let is_overloaded = self.late >= LATE_PERIODS || self.saturated >= SATURATED_PERIODS;
+        if is_overloaded && self.since_reduction > SETTLING {
+            // Where the workers do not wait for cores, inference is the bottleneck.
+            let processed = match load.contended < INFERENCE_BOUND {
+                true => scored,
+                false => self.recent.iter().copied().fold(0.0, f64::max),
+            };
             let limit = self.limit.unwrap_or(f64::INFINITY).min(self.active.len() as f64);
             self.limit = Some((limit.min(processed) * MARGIN).max(1.0));
-            (self.since_reduction, self.saturated) = (0, 0);
+            (self.since_reduction, self.saturated, self.late) = (0, 0, 0);
             self.shrink(now);
             return;
         }
-        let has_room = load.contended < ROOM && load.delay < PROMPT && load.lag < PROMPT;
+        let has_room = load.contended < SATURATED && load.delay < PROMPT && load.lag < PROMPT;
         if let Some(limit) = self.limit.as_mut().filter(|_| has_room) {
-            let growth = if load.contended < ROOM / 2.0 { GROWTH.1 } else { GROWTH.0 };
-            *limit += (*limit * growth).max(1.0);
+            *limit += (*limit * (GROWTH * (1.0 - load.contended)).min(MAX_GROWTH)).max(1.0);
             if *limit >= (self.active.len() + self.waiting.len()) as f64 {
                 self.limit = None;
             }
@@ -190,7 +214,7 @@ impl Controller {
     pub fn overload(&self) -> Option<Overload> {
         let limit = self.limit?;
         let sources = self.active.len() + self.waiting.len();
-        let fit = if self.throughput > 0.0 { self.throughput.round() } else { limit };
+        let fit = if self.analysed > 0.0 { self.analysed.round().min(limit) } else { limit };
         (!self.waiting.is_empty()).then_some(Overload { sources, fit: (fit as usize).min(sources) })
     }
 

@@ -91,7 +91,7 @@ fn beyond_capacity_the_work_done_stays_near_the_best_and_every_source_has_its_sh
         machine.scored.fill(0);
         let seconds = 120.0;
         let scored = machine.run(seconds, sources) as f64 / seconds;
-        assert!(scored > 0.75 * best, "{sources} sources: {scored} patches per second, {best} at best");
+        assert!(scored > 0.8 * best, "{sources} sources: {scored} patches per second, {best} at best");
         let (mean, least) = (scored * seconds / sources as f64, *machine.scored.iter().min().unwrap() as f64);
         assert!(least > 0.5 * mean, "{sources} sources: least {least}, mean {mean}");
         assert!(machine.backlog < 0.8 * machine.capacity, "{sources} sources: {}", machine.backlog);
@@ -139,7 +139,9 @@ fn slow_inference_is_an_overload_of_its_own() {
         lag: Duration::ZERO,
     };
     controller.adjust(&load, at);
-    assert_eq!(controller.overload(), Some(Overload { sources: 100, fit: 40 }));
+    assert_eq!(controller.overload(), None, "one late period is a burst");
+    controller.adjust(&load, at);
+    assert_eq!(controller.overload(), Some(Overload { sources: 100, fit: (40.0 * MARGIN) as usize }));
     let active = (0..100).filter(|source| controller.admits(*source, at)).count();
     assert_eq!(active, (40.0 * MARGIN) as usize);
 }
@@ -162,7 +164,7 @@ fn a_source_that_is_gone_keeps_no_place() {
     let at = |seconds| Duration::from_secs_f64(seconds);
     (0..3).for_each(|source| assert!(controller.admits(source, at(0.0))));
     let load = Load { seconds: 1.0, contended: 1.0, analysed_s: 1.0, lag: LATE, ..Load::default() };
-    controller.adjust(&load, at(1.0));
+    (0..2).for_each(|_| controller.adjust(&load, at(1.0)));
     assert!(controller.admits(0, at(1.0)));
     assert!(!controller.admits(1, at(1.0)) && !controller.admits(2, at(1.0)));
     // Only the second one is left.
