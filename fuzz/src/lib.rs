@@ -8,4 +8,5 @@ pub mod icy;
 pub mod m3u8;
 pub mod playlist;
 pub mod runs;
+pub mod secret;
 pub mod segments;

@@ -8,9 +8,9 @@ use genred::source::http::hls::window::Window;
 use url::Url;
 
 use super::cuts::split;
+use super::secret::{SECRET, spells_it};
 
-/// A password, and where it belongs.
-const SECRET: &str = "hunter2";
+/// Where the password belongs.
 const BASE: &str = "http://me:hunter2@h:8000/dir/list.m3u8?a=b";
 
 /// Playlists that are read.
@@ -19,7 +19,7 @@ const MOST: usize = 16;
 /// Fails where something is out of bounds.
 pub fn run(data: &[u8]) {
     let base = Url::parse(BASE).expect("an address");
-    let says_it = data.windows(SECRET.len()).any(|bytes| bytes == SECRET.as_bytes());
+    let says_it = spells_it(data);
     let check = |url: &Url| {
         assert!(["http", "https"].contains(&url.scheme()) && url.has_host(), "{url}");
         let home = url.origin() == base.origin();

@@ -10,9 +10,9 @@ use genred::source::playlist::{Kind, kind};
 use url::Url;
 
 use super::cuts::split;
+use super::secret::{SECRET, spells_it};
 
-/// A password, and where it belongs.
-const SECRET: &str = "hunter2";
+/// Where the password belongs.
 const START: &str = "http://me:hunter2@h:8000/list.m3u?a=b";
 
 /// More addresses than these are not asked.
@@ -33,10 +33,7 @@ pub fn run(data: &[u8]) {
         assert!(kind != Kind::Playlist || !page.body.starts_with(b"ID3\x04"));
     }
     let mut asked = 0;
-    // In any case of letters, as messages name tags in lower case, and with any bytes between, as UTF-16 is decoded and
-    // control characters are removed.
-    let letters: Vec<u8> = data.iter().copied().filter(u8::is_ascii_alphanumeric).collect();
-    let says_it = letters.windows(SECRET.len()).any(|bytes| bytes.eq_ignore_ascii_case(SECRET.as_bytes()));
+    let says_it = spells_it(data);
     let found = doors::resolve(&start, &mut |url: &Url| {
         asked += 1;
         assert!(asked <= MOST, "more than {MOST} addresses are asked");
