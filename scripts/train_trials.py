@@ -202,13 +202,17 @@ def few(options, tracks, more):
             with ThreadPoolExecutor(options.jobs) as pool:
                 table += pool.map(trial, range(options.draws))
     table = np.array(table)
-    print(f"\n{len(table)} draws of {FEW} genres with {TRACKS} tracks each, judged on {table[:, 0].mean():.0f} tracks")
+    print(
+        f"\n{len(table)} draws of {FEW} genres with {TRACKS} tracks each, judged on {table[:, 0].mean():.0f} tracks"
+    )
     print(f"{'':28}{'by track':>10}{'mean recall':>13}")
     for at, name in ((1, "without the prior"), (3, "with it"), (5, "the head started from")):
         print(f"{name:28}{table[:, at].mean():>10.1f}{table[:, at + 1].mean():>13.1f}")
     for at, name in ((0, "by track"), (1, "mean recall")):
         gain = table[:, 3 + at] - table[:, 1 + at]
-        print(f"gain {name}: {gain.mean():+.1f} points, standard error {gain.std(ddof=1) / len(gain) ** 0.5:.1f}")
+        print(
+            f"gain {name}: {gain.mean():+.1f} points, standard error {gain.std(ddof=1) / len(gain) ** 0.5:.1f}"
+        )
 
 
 def wrong(options, tracks, more):
@@ -234,14 +238,18 @@ def wrong(options, tracks, more):
     for at, name in ((0, "by track"), (1, "mean recall")):
         cost = table[:, at] - table[:, 2 + at]
         error = cost.std(ddof=1) / len(cost) ** 0.5
-        print(f"{name}: {table[:, at].mean():.1f} to {table[:, 2 + at].mean():.1f}, cost {cost.mean():.1f} ± {error:.1f}")
+        print(
+            f"{name}: {table[:, at].mean():.1f} to {table[:, 2 + at].mean():.1f}, cost {cost.mean():.1f} ± {error:.1f}"
+        )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("trial", choices=("few", "wrong"))
     parser.add_argument("--index", type=Path, required=True)
-    parser.add_argument("--more", type=Path, help="index of music that heads are fitted to as well (path, genre)")
+    parser.add_argument(
+        "--more", type=Path, help="index of music that heads are fitted to as well (path, genre)"
+    )
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--genred", type=Path, default=Path("target/release/genred"))
     parser.add_argument("--model", default="musicnn-msd", help="the bundle whose trunk and tags are used")

@@ -589,5 +589,5 @@ fn an_index_weighs_its_rows() {
     assert_eq!(report["dominated"][0]["artist"], "metal 0");
     assert!(ended.stderr.contains("`metal` is dominated by one artist: 91 %"), "{}", ended.stderr);
     let ended = trained("rumour=1");
-    assert!(ended.stderr.contains("no row has the label source `rumour`"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("no row has the `label_source` rumour"), "{}", ended.stderr);
 }

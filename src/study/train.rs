@@ -18,7 +18,7 @@ use super::material::Material;
 use super::report::{PatchPrediction, Predictions, TrackPredictions};
 use crate::learn::{
     Balance, Fit, FitError, FoldError, HiddenLayer, Labelling, Prior, Sample, Stop, Strength,
-    balanced_weights, fit_temperature, posteriors, smooth_targets, stratified_group_folds,
+    balanced_weights, bias_for_share, fit_temperature, posteriors, smooth_targets, stratified_group_folds,
 };
 use crate::model::HeadKind;
 
@@ -43,10 +43,23 @@ pub struct TrainOptions {
     pub label_noise: f64,
     /// A hidden layer, where a linear head is too little; a prior says nothing about such a head.
     pub hidden: Option<HiddenLayer>,
+    /// How often labels may be answered as others.
+    pub limits: Vec<Limit>,
     /// What is known of the head before.
     pub prior: Prior,
     /// Threads, at least 1. Results do not depend on it.
     pub jobs: usize,
+}
+
+/// How often a label may be answered as another: the other's bias is set so that held-out patches are so as often.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limit {
+    /// The true label, as an index into [`Material::labels`].
+    pub truth: usize,
+    /// What it is answered as.
+    pub answer: usize,
+    /// Share of its patches, by weight.
+    pub share: f64,
 }
 
 /// A head, and what held-out tracks say of it.
@@ -162,7 +175,7 @@ pub fn train(material: &Material, options: &TrainOptions) -> Result<Trained, Tra
         }
     }
     let fold_strengths = fits.iter().map(|fitted| fitted.strength).collect();
-    let Fitted { strength, temperature, fit } = last;
+    let Fitted { strength, temperature, fit, .. } = last;
     Ok(Trained { kind: kind(options.labelling), fit, strength, temperature, folds, fold_strengths, held_out })
 }
 
@@ -170,6 +183,8 @@ pub fn train(material: &Material, options: &TrainOptions) -> Result<Trained, Tra
 struct Fitted {
     strength: Strength,
     temperature: f64,
+    /// Added to the biases for [`TrainOptions::limits`].
+    shifts: Vec<f64>,
     fit: Fit,
 }
 
@@ -265,16 +280,32 @@ impl<'a> Set<'a> {
     fn fit(&self, tracks: &[usize], folds: usize) -> Result<Fitted, FitError> {
         let chosen =
             self.split(tracks, folds).ok().and_then(|(folds, fold_of)| self.choose(folds, &fold_of).ok());
-        let (strength, temperature, start) = match chosen {
-            Some(Fitted { strength, temperature, fit }) => (strength, temperature, Some(fit)),
-            None => (search::unchosen(&self.options.prior), 1.0, None),
+        let none = vec![0.0; self.targets.ncols()];
+        let (strength, temperature, shifts, start) = match chosen {
+            Some(Fitted { strength, temperature, shifts, fit }) => (strength, temperature, shifts, Some(fit)),
+            None => (search::unchosen(&self.options.prior), 1.0, none, None),
         };
         let mut seen = vec![false; self.material.tracks.len()];
         tracks.iter().for_each(|track| seen[*track] = true);
         let sample = self.sample(&self.rows(|track| seen[track]), &self.weights)?;
         let fit = sample.fit(strength, start.as_ref(), FINE)?;
         tracing::debug!("{strength:?}: {} steps, gradient {:.1e}", fit.steps, fit.gradient);
-        Ok(Fitted { strength, temperature, fit })
+        let fit = shifts.iter().enumerate().fold(fit, |fit, (unit, by)| fit.shifted(unit, *by));
+        Ok(Fitted { strength, temperature, shifts, fit })
+    }
+
+    /// Applies the limits to held-out logits, and returns what was added to each label's.
+    fn limit(&self, rows: &[usize], logits: &mut Array2<f64>) -> Vec<f64> {
+        let mut shifts = vec![0.0; self.targets.ncols()];
+        for Limit { truth, answer, share } in &self.options.limits {
+            let of: Vec<usize> =
+                (0..rows.len()).filter(|at| self.material.targets[[rows[*at], *truth]] > 0.5).collect();
+            let weights: Vec<f64> = of.iter().map(|at| self.search_weights[rows[*at]]).collect();
+            let shift = bias_for_share(logits.select(Axis(0), &of).view(), &weights, *answer, *share);
+            logits.column_mut(*answer).mapv_inplace(|logit| logit + shift);
+            shifts[*answer] += shift;
+        }
+        shifts
     }
 
     /// Fitted to the held-out logits of the rows that strengths are compared by. Patches of a track are alike:

@@ -115,9 +115,10 @@ impl Set<'_> {
             rows.extend(part.held);
             last = Some(fit);
         }
+        let shifts = self.limit(&rows, &mut logits);
         let temperature = self.temperature(&rows, &logits);
         tracing::debug!("{strength:?}: log loss {least:.4}, temperature {temperature:.3}");
-        last.map(|fit| Fitted { strength, temperature, fit }).ok_or(FitError::Empty)
+        last.map(|fit| Fitted { strength, temperature, shifts, fit }).ok_or(FitError::Empty)
     }
 
     fn part(&self, fold: usize, fold_of: &[usize]) -> Result<Part, FitError> {

@@ -54,6 +54,7 @@ fn options() -> TrainOptions {
         balance: Balance::default(),
         label_noise: 0.0,
         hidden: None,
+        limits: Vec::new(),
         prior: Prior::default(),
         jobs: 2,
     }
@@ -150,4 +151,26 @@ fn few_tracks_leave_doubt() {
         let posterior = 1.0 / (1.0 + (-(row[0] - row[1]).abs()).exp());
         assert!((0.85..0.97).contains(&posterior), "{posterior}");
     }
+}
+
+/// The limited label is answered as the other about as often as allowed, on tracks that were not seen.
+#[test]
+fn limits_hold_on_tracks_that_were_not_seen() {
+    let label = |group: usize| vec![group % 2];
+    let close = material(60, label, |group, _, row| {
+        [if group % 2 == 0 { 0.4 } else { -0.4 } + draw(row), draw(row + 77), 0.0, 0.0]
+    });
+    let called_other = |limits: Vec<Limit>| {
+        let trained = train(&close, &TrainOptions { limits, ..options() }).unwrap();
+        let rows = trained.held_out.rows().into_iter().zip(&close.track_of);
+        let (mut all, mut other) = (0.0, 0.0);
+        for (row, _) in rows.filter(|(_, track)| close.tracks[**track].labels == [0]) {
+            all += 1.0;
+            other += f64::from(u8::from(row[1] > row[0]));
+        }
+        other / all
+    };
+    let free = called_other(Vec::new());
+    let limited = called_other(vec![Limit { truth: 0, answer: 1, share: 0.05 }]);
+    assert!(free > 0.15 && (0.01..0.1).contains(&limited), "{free} and {limited}");
 }
