@@ -261,7 +261,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("train", nargs="*", help="more options of `genred train`, after --")
     options = parser.parse_args()
-    options.work = options.work.resolve()
+    options.work, options.genred = options.work.resolve(), options.genred.resolve()
     tracks = read_index(options.index)
     more = read_index(options.more) if options.more else []
     for one in (tracks, more):

@@ -90,6 +90,10 @@ pub struct Args {
     /// The same for artists within a genre
     #[arg(long, value_name = "0-1", default_value_t = 0.5, value_parser = share)]
     artist_balance: f64,
+    /// Make genres that are common in the first --data likelier after the fit: 0 leaves the balance of the weights, 1
+    /// makes them as likely as they are there
+    #[arg(long, value_name = "0-1", default_value_t = 0.0, value_parser = share)]
+    prior_shift: f64,
     /// Answer LABEL as OTHER for this share of its patches, as `music:speech=0.004`, by the bias of OTHER; may be repeated
     #[arg(long, value_name = "LABEL:OTHER=SHARE")]
     limit: Vec<input::LimitArg>,
@@ -171,6 +175,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         balance: Balance { labels: args.balance, groups: args.artist_balance },
         label_noise: args.label_noise,
         hidden: args.hidden.map(|units| HiddenLayer { units: usize::from(units), seed: args.seed }),
+        prior_shift: args.prior_shift,
         limits: input::limits(args, &material)?,
         prior,
         jobs,

@@ -43,6 +43,9 @@ pub struct TrainOptions {
     pub label_noise: f64,
     /// A hidden layer, where a linear head is too little; a prior says nothing about such a head.
     pub hidden: Option<HiddenLayer>,
+    /// Exponent of labels' shares of the tracks of the first source, with which posteriors are multiplied after
+    /// the fit: 0 leaves the balance of the weights, 1 makes common labels as likely as they are there.
+    pub prior_shift: f64,
     /// How often labels may be answered as others.
     pub limits: Vec<Limit>,
     /// What is known of the head before.
@@ -183,7 +186,7 @@ pub fn train(material: &Material, options: &TrainOptions) -> Result<Trained, Tra
 struct Fitted {
     strength: Strength,
     temperature: f64,
-    /// Added to the biases for [`TrainOptions::limits`].
+    /// Added to the biases for [`TrainOptions::prior_shift`] and [`TrainOptions::limits`].
     shifts: Vec<f64>,
     fit: Fit,
 }
@@ -278,12 +281,14 @@ impl<'a> Set<'a> {
 
     /// A head for `tracks`, with what cross-validation over them in `folds` folds chooses.
     fn fit(&self, tracks: &[usize], folds: usize) -> Result<Fitted, FitError> {
-        let chosen =
-            self.split(tracks, folds).ok().and_then(|(folds, fold_of)| self.choose(folds, &fold_of).ok());
-        let none = vec![0.0; self.targets.ncols()];
+        let shift = self.shift(tracks);
+        let chosen = self
+            .split(tracks, folds)
+            .ok()
+            .and_then(|(folds, fold_of)| self.choose(folds, &fold_of, &shift).ok());
         let (strength, temperature, shifts, start) = match chosen {
             Some(Fitted { strength, temperature, shifts, fit }) => (strength, temperature, shifts, Some(fit)),
-            None => (search::unchosen(&self.options.prior), 1.0, none, None),
+            None => (search::unchosen(&self.options.prior), 1.0, shift, None),
         };
         let mut seen = vec![false; self.material.tracks.len()];
         tracks.iter().for_each(|track| seen[*track] = true);
@@ -294,9 +299,24 @@ impl<'a> Set<'a> {
         Ok(Fitted { strength, temperature, shifts, fit })
     }
 
-    /// Applies the limits to held-out logits, and returns what was added to each label's.
-    fn limit(&self, rows: &[usize], logits: &mut Array2<f64>) -> Vec<f64> {
-        let mut shifts = vec![0.0; self.targets.ncols()];
+    /// `prior_shift` times the logarithm of each label's share of the tracks of the first source among `tracks`.
+    /// Each label counts one track more, so that none is impossible.
+    fn shift(&self, tracks: &[usize]) -> Vec<f64> {
+        let mut counts = vec![1.0; self.targets.ncols()];
+        let of = tracks.iter().map(|track| &self.material.tracks[*track]);
+        for label in of.filter(|track| track.source == 0).flat_map(|track| &track.labels) {
+            counts[*label] += 1.0;
+        }
+        let total: f64 = counts.iter().sum();
+        counts.iter().map(|count| self.options.prior_shift * (count / total).ln()).collect()
+    }
+
+    /// Adds `shift` to held-out logits, then what the limits ask for, and returns what was added to each label's.
+    fn limit(&self, rows: &[usize], logits: &mut Array2<f64>, shift: &[f64]) -> Vec<f64> {
+        let mut shifts = shift.to_vec();
+        for mut row in logits.rows_mut() {
+            row.iter_mut().zip(shift).for_each(|(logit, by)| *logit += by);
+        }
         for Limit { truth, answer, share } in &self.options.limits {
             let of: Vec<usize> =
                 (0..rows.len()).filter(|at| self.material.targets[[rows[*at], *truth]] > 0.5).collect();

@@ -14,7 +14,7 @@ const WEIGHT: &str = "weight";
 /// Column of an index that says where a row's label comes from.
 const LABEL_SOURCE: &str = "label_source";
 
-/// A weight of a row up to this, by its own column and the trust in its label's source, says that the label is doubtful.
+/// Trust in a label's source up to this says that the label is doubtful.
 const DOUBTFUL: f64 = 0.5;
 
 /// `--trust SOURCE=WEIGHT,…`: weights of rows by where they come from.
@@ -133,7 +133,7 @@ impl Dataset {
         let mut seen: BTreeSet<String> = self.names.iter().map(|name| name.to_string()).collect();
         let mut weights = Vec::with_capacity(self.items.len());
         for item in &self.items {
-            let mut weight = 1.0;
+            let (mut weight, mut trust_in_label) = (1.0, 1.0);
             if let Some(text) = value(item, WEIGHT) {
                 let parsed = text.parse::<f64>().ok().filter(|weight| weight.is_finite() && *weight >= 0.0);
                 weight = parsed.ok_or_else(|| {
@@ -142,11 +142,11 @@ impl Dataset {
                 })?;
             }
             if let Some(source) = value(item, LABEL_SOURCE) {
-                weight *= trusted(&source);
+                trust_in_label = trusted(&source);
                 seen.insert(source);
             }
             let of_set = self.names.get(item.source).map_or(1.0, |name| trusted(name));
-            weights.push((weight * of_set, weight <= DOUBTFUL));
+            weights.push((weight * trust_in_label * of_set, trust_in_label <= DOUBTFUL));
         }
         if let Some(stray) = trust.iter().find(|trust| !seen.contains(&trust.source)) {
             let known = seen.into_iter().collect::<Vec<_>>().join(", ");
@@ -222,10 +222,10 @@ mod tests {
             ["a.ogg,rock,0.5,folder", "b.ogg,rock,,dataset", "c.ogg,jazz,2,weak", "d.ogg,jazz,1,other"];
         let mut data = index("path,genre,weight,label_source", &rows);
         let trust = |text: &str| text.split(',').map(|part| part.parse().unwrap()).collect::<Vec<Trust>>();
-        data.weigh(&trust("dataset=1,folder=0.6,weak=0")).unwrap();
+        data.weigh(&trust("dataset=1,folder=0.5,weak=0")).unwrap();
         let weights: Vec<(&str, f64, bool)> =
             data.items.iter().map(|item| (&*item.track, item.weight, item.is_doubtful)).collect();
-        assert_eq!(weights, [("a", 0.3, true), ("b", 1.0, false), ("d", 1.0, false)]);
+        assert_eq!(weights, [("a", 0.25, true), ("b", 1.0, false), ("d", 1.0, false)]);
         let error = data.weigh(&trust("rumour=0.1")).unwrap_err().to_string();
         assert!(error.contains("there are dataset, folder, index, other"), "{error}");
         // The name of the data set weighs, and says nothing of its labels.
