@@ -4,11 +4,13 @@ mod augment;
 mod cache;
 mod card;
 mod dataset;
+mod embedding_set;
 mod evaluate;
 mod export;
 mod listen;
 mod material;
 pub mod plot;
+mod prior;
 pub mod render;
 mod report;
 mod stream;
@@ -19,18 +21,20 @@ mod vocabulary;
 pub use augment::Alteration;
 pub use cache::Cache;
 pub use card::{About, card};
-pub use dataset::{Dataset, DatasetError, DatasetOptions, Filter, Item};
+pub use dataset::{Dataset, DatasetError, DatasetOptions, Filter, Item, Trust};
+pub use embedding_set::{EmbeddingRow, EmbeddingSet, EmbeddingSetError};
 pub use evaluate::{
     Evaluation, EvaluationError, EvaluationOptions, OnTrainingMaterial, Seen, evaluate, examples,
 };
 pub use export::{ExportError, NewHead, Place, Training, check_head_name, export};
 pub use listen::{Listened, Task, listen};
-pub use material::{LeftOut, Material, MaterialError, Track};
+pub use material::{Dominance, Gathering, LeftOut, Material, MaterialError, Track};
+pub use prior::{Known, PriorOptions};
 pub use report::{
     Comparison, Figures, Judgement, LabelFigures, PatchPrediction, Predictions, Report, ReportError,
     TrackPredictions,
 };
 pub use stream::{Figures as StreamFigures, Piece, Stream, StreamError, Stretch, Timeline, stream};
-pub use train::{PENALTIES, TrainError, TrainOptions, Trained, train};
+pub use train::{Limit, TrainError, TrainOptions, Trained, known_predictions, train};
 pub use training_material::TrainingMaterial;
 pub use vocabulary::{Renaming, Vocabulary, VocabularyError, VocabularyOptions};
