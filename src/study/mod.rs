@@ -3,6 +3,8 @@
 mod augment;
 mod cache;
 mod card;
+#[cfg(feature = "corrections")]
+mod corrections;
 mod dataset;
 mod evaluate;
 mod export;
@@ -19,6 +21,8 @@ mod vocabulary;
 pub use augment::Alteration;
 pub use cache::Cache;
 pub use card::{About, card};
+#[cfg(feature = "corrections")]
+pub use corrections::{Corrected, CorrectedTrack, LabelCounts};
 pub use dataset::{Dataset, DatasetError, DatasetOptions, Filter, Item};
 pub use evaluate::{
     Evaluation, EvaluationError, EvaluationOptions, OnTrainingMaterial, Seen, evaluate, examples,
