@@ -1,20 +1,25 @@
 #!/usr/bin/env python3
 """Writes the golden fits that `tests/golden_logistic.rs` compares ours with.
 
-The oracle is scikit-learn 1.9: `StandardScaler` and `LogisticRegression`, both with sample weights.
+The oracle is scikit-learn 1.9: `StandardScaler` and `LogisticRegression`, both with sample weights. scikit-learn
+has no prior mean: there the oracle is SciPy's `minimize` on the objective as it is written, in `W` itself.
 
-    python3 -m venv .venv && .venv/bin/pip install scikit-learn==1.9.0 numpy safetensors
+    python3 -m venv .venv && .venv/bin/pip install scikit-learn==1.9.0 scipy numpy safetensors
     .venv/bin/python scripts/golden_logistic.py
 
 Leaves tests/golden/logistic.safetensors: `features` `[90, 6]` float32, `targets.single` and
 `targets.multi` `[90, 3]`, `weights` `[90]`; for both kinds and each of `penalties`, `KIND.INDEX.weight`
-`[3, 6]` and `KIND.INDEX.bias` `[3]` of the features as they are, and `KIND.INDEX.posteriors`. All but the
-features float64.
+`[3, 6]` and `KIND.INDEX.bias` `[3]` of the features as they are, and `KIND.INDEX.posteriors`. With a prior:
+`known.weight` `[4, 6]` and `known.bias`, logits that become features of deviation `scale`, and their fits
+`directions.INDEX.*`; `prior.weight` `[3, 6]` and `prior.bias`, whose weights are the mean, and fits `mean.INDEX.*`.
+All but the features float64.
 """
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save_file
+from scipy.optimize import minimize
+from scipy.special import logsumexp, softmax as softmax_of
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -32,6 +37,39 @@ def fold(scaler, coefficients, intercept):
 def regression(penalty, weights):
     # scikit-learn multiplies the summed loss by C; ours divides it by the sum of the weights.
     return LogisticRegression(C=1.0 / (penalty * weights.sum()), tol=1e-12, max_iter=100_000)
+
+
+def with_directions(rows, label, weights, penalty, known, known_bias, scale):
+    """scikit-learn over the standardised features and, `scale` times, the standardised known logits."""
+    plain = StandardScaler().fit(rows, sample_weight=weights)
+    logits = rows @ known.T + known_bias
+    along = StandardScaler().fit(logits, sample_weight=weights)
+    wide = np.concatenate([plain.transform(rows), scale * along.transform(logits)], axis=1)
+    fit = regression(penalty, weights).fit(wide, label, sample_weight=weights)
+    weight, bias = fold(plain, fit.coef_[:, :DIM], fit.intercept_)
+    more = scale * fit.coef_[:, DIM:] / along.scale_
+    return weight + more @ known, bias + more @ (known_bias - along.mean_), fit.predict_proba(wide)
+
+
+def with_mean(rows, single, weights, penalty, mean, mean_bias):
+    """Softmax regression whose standardised weights are drawn to `mean`; biases free, their sum the prior's."""
+    scaler = StandardScaler().fit(rows, sample_weight=weights)
+    scaled, share = scaler.transform(rows), weights / weights.sum()
+    target_weight = mean * scaler.scale_
+
+    def objective(theta):
+        weight, bias = theta[: UNITS * DIM].reshape(UNITS, DIM), theta[UNITS * DIM :]
+        logits = scaled @ weight.T + bias
+        away = weight - target_weight
+        value = share @ (logsumexp(logits, axis=1) - (single * logits).sum(axis=1)) + 0.5 * penalty * (away**2).sum()
+        error = (softmax_of(logits, axis=1) - single) * share[:, None]
+        return value, np.concatenate([(error.T @ scaled + penalty * away).ravel(), error.sum(axis=0)])
+
+    start = np.concatenate([target_weight.ravel(), mean_bias + mean @ scaler.mean_])
+    options = {"maxiter": 100_000, "gtol": 1e-11, "ftol": 0.0, "maxcor": 30}
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options).x
+    weight, bias = fold(scaler, found[: UNITS * DIM].reshape(UNITS, DIM), found[UNITS * DIM :])
+    return weight, bias, softmax_of(rows @ weight.T + bias, axis=1)
 
 
 def main():
@@ -66,6 +104,18 @@ def main():
             weight, bias = fold(scaler, coefficients, intercept)
             tensors |= {f"{kind}.{index}.weight": weight, f"{kind}.{index}.bias": bias}
             tensors[f"{kind}.{index}.posteriors"] = posteriors
+    known, known_bias = random.normal(size=(4, DIM)) / rows.std(axis=0), random.normal(size=4)
+    mean, mean_bias = random.normal(size=(UNITS, DIM)) / rows.std(axis=0), random.normal(size=UNITS)
+    tensors |= {"known.weight": known, "known.bias": known_bias, "scale": np.array([3.0])}
+    tensors |= {"prior.weight": mean, "prior.bias": mean_bias}
+    for index, penalty in enumerate(PENALTIES):
+        fits = {
+            "directions": with_directions(rows, label, weights, penalty, known, known_bias, 3.0),
+            "mean": with_mean(rows, single, weights, penalty, mean, mean_bias),
+        }
+        for kind, found in fits.items():
+            for name, values in zip(("weight", "bias", "posteriors"), found, strict=True):
+                tensors[f"{kind}.{index}.{name}"] = values
     save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, OUT)
     print(f"{OUT}: {len(tensors)} tensors")
 

@@ -1,6 +1,6 @@
 //! Logistic regression against scikit-learn 1.9. `scripts/golden_logistic.py` wrote the goldens.
 
-use genred::learn::{Labelling, Sample, Stop};
+use genred::learn::{Labelling, Linear, Prior, PriorMean, Sample, Stop, Strength};
 use ndarray::{Array2, ArrayView2};
 use safetensors::{Dtype, SafeTensors};
 
@@ -51,8 +51,9 @@ fn fits_are_scikit_learns() {
             Sample::new(labelling, features.view(), targets.view(), weights.as_slice().unwrap()).unwrap();
         for (index, penalty) in penalties.iter().enumerate() {
             let of = |what: &str| goldens.floats(&format!("{kind}.{index}.{what}"));
-            let fit = sample.fit(*penalty, None, Stop { gradient: 1e-10, steps: 10_000 }).unwrap();
-            let (weight, bias) = fit.folded();
+            let fit =
+                sample.fit(Strength::plain(*penalty), None, Stop { gradient: 1e-10, steps: 10_000 }).unwrap();
+            let Linear { weight, bias } = fit.folded();
             // One column a feature: their scales differ by 10⁴.
             for (ours, theirs) in weight.columns().into_iter().zip(of("weight").columns()) {
                 let largest = theirs.iter().fold(0.0, |top: f64, w| top.max(w.abs()));
@@ -78,6 +79,45 @@ fn fits_are_scikit_learns() {
                 }
             };
             assert!(worst(posteriors.view(), of("posteriors").view()) < TOLERANCE, "{kind} {penalty}");
+        }
+    }
+}
+
+/// Known logits as features equal scikit-learn's fit on the wider features, folded; a prior mean equals SciPy's
+/// minimum of the objective in the weights themselves.
+#[test]
+fn priors_are_those_of_the_oracles() {
+    let goldens = Goldens::open();
+    let (features, weights) = (goldens.features(), goldens.floats("weights"));
+    let targets = goldens.floats("targets.single");
+    let linear = |name: &str| Linear {
+        weight: goldens.floats(&format!("{name}.weight")),
+        bias: goldens.floats(&format!("{name}.bias")).column(0).to_owned(),
+    };
+    let scale = goldens.floats("scale")[[0, 0]];
+    let directions = Prior { directions: Some(linear("known")), mean: None };
+    let logits = linear("prior");
+    let mean = Prior { directions: None, mean: Some(PriorMean { logits, is_known: vec![true; 3] }) };
+    for (kind, prior) in [("directions", directions), ("mean", mean)] {
+        let weights = weights.as_slice().unwrap();
+        let sample =
+            Sample::with_prior(Labelling::Single, features.view(), targets.view(), weights, &prior).unwrap();
+        for (index, penalty) in goldens.floats("penalties").iter().enumerate() {
+            let strength = Strength { l2: *penalty, directions: scale, mean: 1.0, bias: 0.0 };
+            let fit = sample.fit(strength, None, Stop { gradient: 1e-10, steps: 10_000 }).unwrap();
+            let folded = fit.folded();
+            let of = |what: &str| goldens.floats(&format!("{kind}.{index}.{what}"));
+            for (ours, theirs) in folded.weight.columns().into_iter().zip(of("weight").columns()) {
+                let largest = theirs.iter().fold(0.0, |top: f64, w| top.max(w.abs()));
+                assert!(
+                    ours.iter().zip(theirs).all(|(a, b)| (a - b).abs() < 1e-5 * largest),
+                    "{kind} {penalty}"
+                );
+            }
+            let logits = folded.logits(features.view());
+            let sums = logits.mapv(f64::exp).sum_axis(ndarray::Axis(1)).insert_axis(ndarray::Axis(1));
+            let apart = worst((logits.mapv(f64::exp) / sums).view(), of("posteriors").view());
+            assert!(apart < TOLERANCE, "{kind} {penalty}: {apart}");
         }
     }
 }

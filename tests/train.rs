@@ -388,7 +388,7 @@ fn a_head_of_another_name_keeps_the_genres() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     music(folder);
-    check_trained(&train(folder, &["--head-name", "formats", "--balanced"]));
+    check_trained(&train(folder, &["--head-name", "formats", "--balance", "1"]));
     cut("metal", HELD_OUT, 6.0, &folder.join("metal.wav"), &[]);
     let ask = |more: &[&str]| {
         run(folder, &[&["classify", "--json", "--model", "./mine", "metal.wav"], more].concat())
@@ -479,4 +479,115 @@ fn data_that_teaches_nothing_is_refused() {
     check(&["only the label `electronic`", "at least two"]);
     fs::remove_dir_all(&music).unwrap();
     check(&["`music` cannot be read"]);
+}
+
+/// A label that the base head has is corrected, one that it lacks is added, and the others stay.
+#[test]
+fn a_known_head_is_corrected_and_keeps_its_labels() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let music = music(folder);
+    fs::remove_dir_all(music.join("classical")).unwrap();
+    fs::rename(music.join("electronic"), music.join("chiptune")).unwrap();
+    let ended = train(folder, &["--from", "genres", "--json"]);
+    check_trained(&ended);
+    let report = ended.json().remove(0);
+    assert_eq!(report["prior"]["head"], "genres");
+    assert_eq!(report["prior"]["mean"], 1.0);
+    let head = toml(&files(&folder.join("mine"))["heads/genres.toml"]);
+    let known = toml(&base("heads/genres.toml"));
+    let mut expected = strings(&known["labels"]);
+    expected.push("chiptune");
+    expected.sort_unstable();
+    assert_eq!(strings(&head["labels"]), expected);
+    for genre in GENRES {
+        cut(genre, HELD_OUT, 9.0, &folder.join(format!("{genre}.wav")), &[]);
+    }
+    let files = ["classify", "--json", "--model", "./mine", "classical.wav", "electronic.wav", "metal.wav"];
+    let genres: Vec<String> =
+        run(folder, &files).json().iter().map(|line| line["genre"].as_str().unwrap().to_owned()).collect();
+    // Nothing was said about classical music.
+    assert_eq!(genres, ["classical", "chiptune", "metal"]);
+}
+
+/// Embeddings alone, by their own file format: the same head as from the recordings that they are of.
+#[test]
+fn embeddings_teach_as_recordings_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let music = music(folder);
+    check_trained(&train(folder, &["--no-prior"]));
+    let (mut rows, mut label, mut track) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, genre) in GENRES.iter().enumerate() {
+        let from = music.join(genre);
+        let paths: Vec<String> =
+            (0..4).map(|at| from.join(format!("{at}.flac")).display().to_string()).collect();
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        let ended = run(folder, &[&["embed", "--out", genre], &paths[..]].concat());
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        for at in 0..4_i64 {
+            let file = fs::read(folder.join(genre).join(format!("{at}.flac.npy"))).unwrap();
+            // NumPy's header says how long it is.
+            let begin = 10 + usize::from(u16::from_le_bytes([file[8], file[9]]));
+            let patches = (file.len() - begin) / (624 * 4);
+            rows.extend_from_slice(&file[begin..]);
+            label.extend(std::iter::repeat_n(number as i64, patches));
+            track.extend(std::iter::repeat_n(number as i64 * 4 + at, patches));
+        }
+    }
+    let bytes = |values: &[i64]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+    let (label, track) = (bytes(&label), bytes(&track));
+    let count = rows.len() / (624 * 4);
+    let view = |dtype, shape, data| safetensors::tensor::TensorView::new(dtype, shape, data).unwrap();
+    let tensors = [
+        ("embedding", view(safetensors::Dtype::F32, vec![count, 624], &rows)),
+        ("label", view(safetensors::Dtype::I64, vec![count], &label)),
+        ("track", view(safetensors::Dtype::I64, vec![count], &track)),
+    ];
+    let metadata = [("labels".to_owned(), format!("{GENRES:?}"))].into();
+    fs::write(folder.join("set.safetensors"), safetensors::serialize(tensors, Some(metadata)).unwrap())
+        .unwrap();
+    let arguments = ["train", "--embeddings", "set.safetensors", "--out", "other", "--no-prior", "--json"];
+    let ended = run(folder, &arguments);
+    check_trained(&ended);
+    let report = ended.json().remove(0);
+    assert_eq!((&report["data_sets"][0]["name"], &report["track"]["n"]), (&"set".into(), &12.into()));
+    let head = |bundle: &str| files(&folder.join(bundle))["heads/genres.safetensors"].clone();
+    let (mine, other) = (head("mine"), head("other"));
+    for name in ["weight", "bias"] {
+        let pairs = floats(&mine, name).into_iter().zip(floats(&other, name));
+        // Folds are dealt by the names of tracks: another start, the same minimum.
+        assert!(pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-3), "{name}");
+    }
+    let refused =
+        run(folder, &["train", "--embeddings", "set.safetensors", "--out", "third", "--map", "x=y"]);
+    assert!(refused.stderr.contains("there is no label `x`"), "{}", refused.stderr);
+}
+
+/// Trust in where labels come from, an artist that dominates, and a source that no row has.
+#[test]
+fn an_index_weighs_its_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    music(folder);
+    let mut index = "path,genre,artist,label_source\n".to_owned();
+    for genre in GENRES {
+        for track in 0..4 {
+            let artist = if genre == "metal" { track / 3 } else { track };
+            let source = if track == 3 { "weak" } else { "dataset" };
+            index += &format!("music/{genre}/{track}.flac,{genre},{genre} {artist},{source}\n");
+        }
+    }
+    fs::write(folder.join("index.csv"), index).unwrap();
+    let arguments = ["train", "--data", "index.csv", "--out", "mine", "--json", "--force", "--trust"];
+    let trained = |trust: &str| run(folder, &[&arguments[..], &[trust]].concat());
+    let ended = trained("dataset=1,weak=0.3");
+    check_trained(&ended);
+    let report = ended.json().remove(0);
+    // Doubtful rows are learned from and not judged.
+    assert_eq!(report["track"]["n"], 9);
+    assert_eq!(report["dominated"][0]["artist"], "metal 0");
+    assert!(ended.stderr.contains("`metal` is dominated by one artist: 91 %"), "{}", ended.stderr);
+    let ended = trained("rumour=1");
+    assert!(ended.stderr.contains("no row has the label source `rumour`"), "{}", ended.stderr);
 }

@@ -1,30 +1,39 @@
 //! `genred train`
 
+mod input;
+mod tell;
+mod told;
+
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
-use serde::Serialize;
-use serde_json::{Value, json};
+use anyhow::bail;
 
 use super::progress::Progress;
 use super::{HopArgs, ModelArgs};
 use crate::decision::SilenceConfig;
-use crate::learn::{Bootstrap, Labelling};
-use crate::model::Bundle;
+use crate::learn::{Balance, Bootstrap, HiddenLayer, Labelling, Prior};
+use crate::model::{Bundle, Model};
 use crate::study::{
-    self, About, Alteration, Cache, Dataset, DatasetOptions, Filter, LeftOut, Listened, Material, NewHead,
-    Place, Report, Task, TrainOptions, Trained, Training, render,
+    self, About, Alteration, Cache, Dataset, Filter, Gathering, Known, Listened, Material, NewHead, Place,
+    PriorOptions, Renaming, Task, TrainOptions, Training, Trust,
 };
+use told::Told;
 
-/// Teach genres of your own: a folder a genre goes in, a model bundle comes out.
+/// The head that a new one starts from where none is named.
+const GENRE_HEAD: &str = "genres";
+
+/// Train a custom genre head: one folder per genre goes in, a model bundle comes out.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A folder with one folder a genre, or a CSV index with the columns `path` and `genre`
-    #[arg(long, value_name = "DIR|CSV")]
-    data: PathBuf,
+    /// A folder with one folder per genre, or a CSV index with the columns `path` and `genre`; may be repeated
+    #[arg(long, value_name = "DIR|CSV", required_unless_present = "embeddings")]
+    data: Vec<PathBuf>,
+    /// Labelled embeddings that were made elsewhere (safetensors; see docs/train.md); may be repeated
+    #[arg(long, value_name = "FILE")]
+    embeddings: Vec<PathBuf>,
     /// The bundle to make, as `models/mine`
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -36,9 +45,10 @@ pub struct Args {
     /// Name of the new head
     #[arg(long, value_name = "NAME", default_value = "genres")]
     head_name: String,
-    /// Name of the data set in the bundle's list of training tracks; by default that of the folder or index
+    /// Name of the data set in the bundle's list of training tracks, one per --data; by default that of the folder
+    /// or index
     #[arg(long, value_name = "NAME")]
-    dataset: Option<String>,
+    dataset: Vec<String>,
     /// A CSV file with the columns `artist` or `group`, and `track` or `path`: tracks that are held out together
     #[arg(long, value_name = "CSV")]
     groups: Option<PathBuf>,
@@ -48,12 +58,40 @@ pub struct Args {
     /// Use only rows of the index with this value, as `split=train`
     #[arg(long = "where", value_name = "COLUMN=VALUE")]
     filters: Vec<Filter>,
+    /// Count a label of the data as another; may be repeated
+    #[arg(long, value_name = "LABEL=LABEL")]
+    map: Vec<Renaming>,
+    /// Learn only these labels, and leave other files out
+    #[arg(long, value_name = "LABEL,…", value_delimiter = ',')]
+    labels: Vec<String>,
+    /// Weights of rows of an index by their column `label_source`, as `folder=0.7,weak=0`; a row of weight 0 is left
+    /// out, one below 0.5 is learned from and not judged
+    #[arg(long, value_name = "SOURCE=WEIGHT,…", value_delimiter = ',')]
+    trust: Vec<Trust>,
+    /// Correct the head NAME of the base bundle: labels that the data lacks are kept, others are added
+    #[arg(long, value_name = "HEAD", conflicts_with = "no_prior")]
+    from: Option<String>,
+    /// Start from nothing in place of the base bundle's heads
+    #[arg(long)]
+    no_prior: bool,
+    /// Heads of the base bundle along whose logits the new head's weights may vary more
+    #[arg(long, value_name = "HEAD,…", value_delimiter = ',', default_values = ["tags", "genres"])]
+    directions: Vec<String>,
     /// A track may have several genres, each with a probability of its own
     #[arg(long)]
     multi_label: bool,
-    /// Give each genre the same weight, and within it each track; else each track weighs the same
-    #[arg(long)]
-    balanced: bool,
+    /// How far genres of unequal size are evened out, from 0 (each track weighs the same) to 1 (each genre)
+    #[arg(long, value_name = "0-1", default_value_t = 0.5, value_parser = share)]
+    balance: f64,
+    /// The same for artists within a genre
+    #[arg(long, value_name = "0-1", default_value_t = 0.5, value_parser = share)]
+    artist_balance: f64,
+    /// Put a hidden layer of N units before the labels, for what no linear head can tell; it starts from nothing
+    #[arg(long, value_name = "N", conflicts_with = "from", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    hidden: Option<u16>,
+    /// Share of labels that are taken to be wrong
+    #[arg(long, value_name = "0-1", default_value_t = 0.0, value_parser = share)]
+    label_noise: f64,
     /// Hear each file N times more, with another speed, level and tone, through a small loudspeaker, in noise;
     /// takes as much longer
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=20))]
@@ -86,46 +124,46 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     study::check_head_name(&args.head_name)?;
     let place = Place::new(&args.out, &Bundle::open(&args.model.model)?, args.force)?;
-    let options = DatasetOptions {
-        filters: args.filters.clone(),
-        groups: args.groups.clone(),
-        group_blocks: args.group_blocks,
-    };
-    let dataset = Dataset::open(&args.data, &options)?;
-    dataset.require_several_labels()?;
-    dataset.require_genres()?;
-    if !args.multi_label {
-        dataset.require_single()?;
-    }
-    let name = dataset_name(args)?;
+    let dataset = input::dataset(args)?;
+    let labelling = if args.multi_label { Labelling::Multi } else { Labelling::Single };
     let jobs = args.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
 
-    let (listened, base) = listen(args, &dataset, jobs)?;
-    let dim = base.manifest.trunk.embedding_dim;
+    let mut model = args.model.load(None)?;
+    let sets = input::embedding_sets(args, model.bundle())?;
+    let start = Start::open(args, &model)?;
+    let known = Known::new(&start.options);
+    let heard = listen(args, &dataset, &mut model, jobs)?;
+    let base = model.bundle().clone();
     let silence = SilenceConfig::default().threshold_lufs;
-    let (material, left_out) = Material::gather(&dataset, &listened.heard, dim, silence, args.multi_label)?;
-    let known = match listened.cached {
-        0 => String::new(),
-        cached => format!(" ({cached} from the cache)"),
+    let known_labels = known.known_among(&input::all_labels(&dataset, &sets, &known), labelling);
+    let (material, left_out) = Material::gather(&Gathering {
+        dataset: &dataset,
+        heard: &heard.heard,
+        sets: &sets,
+        dim: base.manifest.trunk.embedding_dim,
+        silence_lufs: silence,
+        multi: args.multi_label,
+        known: &known_labels,
+        kept: if args.from.is_some() { known.labels() } else { &[] },
+    })?;
+    input::require_genres(args, &material)?;
+    tell::heard(args, &dataset, &heard, &material);
+    tell::left_out(&left_out, silence);
+    let prior = if args.no_prior || args.hidden.is_some() {
+        Prior::default()
+    } else {
+        known.prior(&material.labels, labelling)
     };
-    let again = match args.augment {
-        0 => String::new(),
-        copies => format!(" and {copies} alterations of each"),
-    };
-    super::say(format_args!(
-        "heard {} files{again}{known}; training on {} tracks, {} patches",
-        dataset.items.len(),
-        material.tracks.len(),
-        material.patches()
-    ));
-    tell(&left_out, silence);
+    tell::doubts(&material, &base, prior.mean.is_some());
 
-    let labelling = if args.multi_label { Labelling::Multi } else { Labelling::Single };
     let options = TrainOptions {
         labelling,
         folds: usize::from(args.folds),
         seed: args.seed,
-        balanced: args.balanced,
+        balance: Balance { labels: args.balance, groups: args.artist_balance },
+        label_noise: args.label_noise,
+        hidden: args.hidden.map(|units| HiddenLayer { units: usize::from(units), seed: args.seed }),
+        prior,
         jobs,
     };
     let trained = study::train(&material, &options)?;
@@ -134,26 +172,31 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             "cross-validated in {} parts, not {}: {}",
             trained.folds,
             options.folds,
-            smallest(&material)
+            tell::smallest(&material)
         ));
     }
     let bootstrap = Bootstrap { resamples: args.resamples as usize, seed: args.seed, ..Bootstrap::default() };
-    let report = Report::new(&trained.predictions(&material), &bootstrap)?;
-    let figures = render::report(&report);
+    let judged = told::judge(&material, &options, &trained, &bootstrap)?;
+    let figures = told::figures(&judged);
+    let from = options.prior.mean.as_ref().and(start.name.as_deref());
     let about = About {
         name: &bundle_name(&args.out),
         head: &args.head_name,
-        dataset: &name,
         base: &base,
         hop_seconds: args.hop.hop,
         copies: args.augment,
+        prior: from,
         command: &command(),
         figures: &figures,
     };
     let card = study::card(&about, &material, &left_out, &options, &trained);
     let training = Training {
         material: about.material(&material),
-        tracks: material.tracks.iter().map(|track| format!("{name}:{}", track.id)).collect(),
+        tracks: material
+            .tracks
+            .iter()
+            .map(|track| format!("{}:{}", material.sources[track.source], track.id))
+            .collect(),
         pcm_sha256: material.pcm_sha256.clone(),
     };
     let head = NewHead {
@@ -165,12 +208,19 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         provenance: vec![
             ("made_by", format!("genred {} train", env!("CARGO_PKG_VERSION"))),
             ("fitted_on", training.material.clone()),
-            ("penalty", trained.penalty.to_string()),
+            ("l2", trained.strength.l2.to_string()),
         ],
     };
     study::export(&place, &base, &head, &training, &card)?;
-    let told =
-        Told { args, dataset: &name, base: &base, left_out: &left_out, trained: &trained, report: &report };
+    let told = Told {
+        args,
+        base: &base,
+        from,
+        material: &material,
+        left_out: &left_out,
+        trained: &trained,
+        judged: &judged,
+    };
     let text = if args.json { told.json()? } else { told.text(&figures) };
     std::io::stdout().lock().write_all(text.as_bytes())?;
     super::say(format_args!(
@@ -180,98 +230,46 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Everything that the report is about.
-struct Told<'a> {
-    args: &'a Args,
-    dataset: &'a str,
-    base: &'a Bundle,
-    left_out: &'a LeftOut,
-    trained: &'a Trained,
-    report: &'a Report,
+/// The heads that the new one starts from.
+struct Start {
+    /// Name of the head that is the prior mean.
+    name: Option<String>,
+    options: PriorOptions,
 }
 
-/// The object that `--json` prints.
-#[derive(Serialize)]
-struct Line<'a> {
-    data: String,
-    dataset: &'a str,
-    out: String,
-    model: &'a str,
-    head: &'a str,
-    hop_s: f64,
-    augment: u8,
-    cross_validated: Value,
-    penalty: f64,
-    temperature: f64,
-    left_out: Value,
-    #[serde(flatten)]
-    report: &'a Report,
-}
-
-impl Told<'_> {
-    fn text(&self, figures: &str) -> String {
-        format!(
-            "head `{}` of `{}`, cross-validated on `{}` in {} parts, a patch every {} s\n\
-             each track was answered by a head that had seen nothing of its group\n\n{figures}",
-            self.args.head_name,
-            self.args.out.display(),
-            self.args.data.display(),
-            self.trained.folds,
-            self.args.hop.hop,
-        )
-    }
-
-    fn json(&self) -> anyhow::Result<String> {
-        let shown = |path: &PathBuf| path.display().to_string();
-        let LeftOut { unreadable, silent, silent_patches, copies, contradictions } = self.left_out;
-        let pairs = |pairs: &[(PathBuf, PathBuf)]| -> Vec<Value> {
-            pairs.iter().map(|(copy, of)| json!({ "file": shown(copy), "of": shown(of) })).collect()
-        };
-        let line = Line {
-            data: shown(&self.args.data),
-            dataset: self.dataset,
-            out: shown(&self.args.out),
-            model: &self.base.manifest.name,
-            head: &self.args.head_name,
-            hop_s: self.args.hop.hop,
-            augment: self.args.augment,
-            cross_validated: json!({
-                "folds": self.trained.folds,
-                "seed": self.args.seed,
-                "penalties": self.trained.fold_penalties,
-            }),
-            penalty: self.trained.penalty,
-            temperature: self.trained.temperature,
-            left_out: json!({
-                "unreadable": unreadable
-                    .iter()
-                    .map(|(file, error)| json!({ "file": shown(file), "error": error }))
-                    .collect::<Vec<_>>(),
-                "silent": silent.iter().map(shown).collect::<Vec<_>>(),
-                "silent_patches": silent_patches,
-                "copies": pairs(copies),
-                "contradictions": contradictions
-                    .iter()
-                    .map(|files| files.iter().map(shown).collect::<Vec<_>>())
-                    .collect::<Vec<_>>(),
-            }),
-            report: self.report,
-        };
-        let mut value = serde_json::to_value(&line)?;
-        super::eval::round(&mut value);
-        Ok(format!("{value}\n"))
+impl Start {
+    fn open(args: &Args, model: &Model) -> anyhow::Result<Self> {
+        let mut options = PriorOptions::default();
+        if args.no_prior || args.hidden.is_some() {
+            return Ok(Self { name: None, options });
+        }
+        let there = model.bundle().heads();
+        let is_there = |name: &str| there.iter().any(|head| head == name);
+        let name = args.from.clone().or_else(|| is_there(GENRE_HEAD).then(|| GENRE_HEAD.to_owned()));
+        if let Some(name) = &name {
+            options.mean = Some(model.open_head(name)?);
+        }
+        if args.from.is_some() && options.mean.as_ref().is_some_and(|head| head.linear().is_none()) {
+            bail!(
+                "`--from {}`: this head is no linear one; name another, or train without --from",
+                args.from.as_deref().unwrap_or_default()
+            );
+        }
+        for name in args.directions.iter().filter(|name| is_there(name)) {
+            options.directions.push(model.open_head(name)?);
+        }
+        Ok(Self { name, options })
     }
 }
 
 /// Hears all files of the data set, on several threads, and says how far it is.
-fn listen(args: &Args, dataset: &Dataset, jobs: usize) -> anyhow::Result<(Listened, Bundle)> {
-    let mut model = args.model.load(None)?;
+fn listen(args: &Args, dataset: &Dataset, model: &mut Model, jobs: usize) -> anyhow::Result<Listened> {
     let folder = match (&args.cache, args.no_cache) {
         (_, true) => None,
         (Some(folder), _) => Some(folder.clone()),
         (None, _) => Cache::default_folder(),
     };
-    let cache = folder.map(|folder| Cache::new(&folder, &model, args.hop.hop));
+    let cache = folder.map(|folder| Cache::new(&folder, model, args.hop.hop));
     let copies =
         (0..=usize::from(args.augment)).flat_map(|copy| dataset.items.iter().map(move |item| (item, copy)));
     let tasks: Vec<Task<'_>> = copies
@@ -282,64 +280,18 @@ fn listen(args: &Args, dataset: &Dataset, jobs: usize) -> anyhow::Result<(Listen
         .collect();
     let progress = Progress::new(tasks.len());
     let more = || args.model.load(None);
-    let listened = study::listen(&tasks, &mut model, more, jobs, args.hop.hop, cache.as_ref(), |file| {
+    Ok(study::listen(&tasks, model, more, jobs, args.hop.hop, cache.as_ref(), |file| {
         progress.begin(file);
         progress.done(|| ());
-    })?;
-    Ok((listened, model.bundle().clone()))
+    })?)
 }
 
-/// What was left out, on standard error: each file, and how many.
-fn tell(left_out: &LeftOut, silence: f32) {
-    let say = |what: String| super::say(what);
-    for (file, reason) in &left_out.unreadable {
-        let file = file.display().to_string();
-        // Most reasons name the file.
-        let of = if reason.contains(&file) { String::new() } else { format!("`{file}`: ") };
-        say(format!("left out: {of}{reason}"));
-    }
-    for file in &left_out.silent {
-        say(format!("left out: `{}` is silent (below {silence} LUFS throughout)", file.display()));
-    }
-    for (copy, other) in &left_out.copies {
-        say(format!("left out: `{}` has the same sound as `{}`", copy.display(), other.display()));
-    }
-    for files in &left_out.contradictions {
-        let files: Vec<String> = files.iter().map(|file| format!("`{}`", file.display())).collect();
-        say(format!(
-            "left out: {} have the same sound and different genres; keep one, or use --multi-label",
-            files.join(" and ")
-        ));
-    }
-    let summary = left_out.to_string();
-    if !summary.is_empty() {
-        say(format!("left out in all: {summary}"));
-    }
-}
-
-/// Which label keeps the number of folds low.
-fn smallest(material: &Material) -> String {
-    let label = (0..material.labels.len()).min_by_key(|label| material.groups_of(*label)).unwrap_or_default();
-    let (tracks, groups) = (material.tracks_of(label).len(), material.groups_of(label));
-    let of = if groups < tracks { format!(" of {groups} groups") } else { String::new() };
-    material.labels.get(label).map(|name| format!("`{name}` has {tracks} tracks{of}")).unwrap_or_default()
-}
-
-/// The name of the data set, which stands before its tracks' in the bundle's list.
-fn dataset_name(args: &Args) -> anyhow::Result<String> {
-    // What `eval` takes for a name.
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if let Some(name) = &args.dataset {
-        if name.is_empty() || !name.chars().all(is_plain) {
-            bail!("`--dataset {name}`: a name of letters, digits, `.`, `_` and `-` is needed");
-        }
-        return Ok(name.clone());
-    }
-    let path = std::fs::canonicalize(&args.data)
-        .with_context(|| format!("`{}` cannot be read", args.data.display()))?;
-    let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
-    let name = name.map_or("data".into(), |name| name.to_string_lossy().into_owned());
-    Ok(name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect())
+/// A number from 0 to 1.
+fn share(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| "not a number from 0 to 1".into())
 }
 
 fn bundle_name(out: &Path) -> String {

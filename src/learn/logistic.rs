@@ -1,13 +1,28 @@
-//! Logistic regression with an L2 penalty: softmax over labels that exclude each other, or one sigmoid a label.
+//! Logistic regression with a Gaussian prior: softmax over labels that exclude each other, or one sigmoid per label.
 //!
-//! Minimised is `Σ wᵢ·lossᵢ / Σ wᵢ + l2/2 · ‖W‖²` over features that are standardised inside (weighted mean 0 and
-//! deviation 1); biases go free. That is scikit-learn's objective with `C = 1 / (l2 · Σ wᵢ)`. It is convex, so the
-//! answer is one; a softmax of free biases leaves their sum open, which stays 0.
+//! The objective is `Σ wᵢ·lossᵢ / Σ wᵢ + l2/2 · ‖W − M‖²` over features that are standardised inside (weighted
+//! mean 0 and deviation 1). Without a prior `M` is 0 and biases are free, which is scikit-learn's objective with
+//! `C = 1 / (l2 · Σ wᵢ)`. It is convex, so the minimum is unique; a softmax with free biases leaves their sum
+//! open, which stays 0.
+//!
+//! A prior's mean enters as an offset of the logits, so that the search runs over the departure from it. Its
+//! directions enter as further features, the standardised logits of known heads, whose weights are penalised less.
+//! Both are linear in the embedding: a fit folds into one linear head.
+
+use std::sync::Arc;
 
 use ndarray::linalg::general_mat_mul;
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 
 use super::lbfgs::{Stop, minimise};
+use super::loss::loss_and_posteriors;
+use super::prior::{Linear, Prior, Strength};
+
+mod hidden;
+#[cfg(test)]
+mod tests;
+
+pub use hidden::HiddenLayer;
 
 /// A deviation below this share of the feature's largest value is rounding: such a feature is constant.
 const CONSTANT: f64 = 1e-6;
@@ -15,9 +30,9 @@ const CONSTANT: f64 = 1e-6;
 /// Whether labels exclude each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Labelling {
-    /// One label a row: softmax.
+    /// One label per row: softmax.
     Single,
-    /// Any number of labels a row: one sigmoid each.
+    /// Any number of labels per row: one sigmoid each.
     Multi,
 }
 
@@ -34,6 +49,9 @@ pub enum FitError {
         /// Weights.
         weights: usize,
     },
+    /// The prior is for other labels or another embedding.
+    #[error("the prior does not fit the rows: it has other labels or another embedding")]
+    Prior,
     /// Nothing to learn from.
     #[error("no row has a weight above 0")]
     Empty,
@@ -48,34 +66,70 @@ pub enum FitError {
     Penalty(f64),
 }
 
-/// Rows to learn from, standardised.
+/// Standardised rows to learn from.
 #[derive(Debug, Clone)]
 pub struct Sample {
     labelling: Labelling,
-    /// Standardised, `[rows, dim]`.
+    /// Standardised, `[rows, dim + directions]`.
     features: Array2<f64>,
-    /// 0 or 1, `[rows, units]`.
+    /// 0 to 1, `[rows, units]`.
     targets: Array2<f64>,
     /// Sum to 1.
     weights: Vec<f64>,
+    standard: Arc<Standard>,
+    /// Logits of the prior mean, `[rows, units]`.
+    offsets: Option<Array2<f64>>,
+    /// A label that all rows have, or none: it needs a prior on its bias.
+    one_sided: Option<usize>,
+    hidden: Option<HiddenLayer>,
+}
+
+/// What rows were standardised by, and the prior that they go with.
+#[derive(Debug)]
+struct Standard {
+    prior: Prior,
+    /// Size of an embedding, without the directions.
+    dim: usize,
     mean: Array1<f64>,
     scale: Array1<f64>,
 }
 
 impl Sample {
-    /// From `features` `[rows, dim]`, `targets` `[rows, units]` of 0 and 1, and one weight a row.
+    /// From `features` `[rows, dim]`, `targets` `[rows, units]` of 0 to 1, and one weight per row.
     ///
     /// # Errors
-    /// When the sizes differ, values are not finite, or a label is on all rows or on none.
+    /// When the sizes differ or values are not finite.
     pub fn new(
         labelling: Labelling,
         features: ArrayView2<'_, f32>,
         targets: ArrayView2<'_, f64>,
         weights: &[f64],
     ) -> Result<Self, FitError> {
-        let rows = features.nrows();
+        Self::with_prior(labelling, features, targets, weights, &Prior::default())
+    }
+
+    /// The same, with a prior over the head's weights.
+    ///
+    /// # Errors
+    /// Those of [`Sample::new`], and a prior of other sizes.
+    pub fn with_prior(
+        labelling: Labelling,
+        features: ArrayView2<'_, f32>,
+        targets: ArrayView2<'_, f64>,
+        weights: &[f64],
+        prior: &Prior,
+    ) -> Result<Self, FitError> {
+        let (rows, dim) = features.dim();
         if targets.nrows() != rows || weights.len() != rows {
             return Err(FitError::Sizes { rows, targets: targets.nrows(), weights: weights.len() });
+        }
+        let fits = |known: &Linear| known.weight.ncols() == dim && known.weight.nrows() == known.bias.len();
+        let mean_fits = prior.mean.as_ref().is_none_or(|mean| {
+            let units = targets.ncols();
+            fits(&mean.logits) && mean.logits.bias.len() == units && mean.is_known.len() == units
+        });
+        if !mean_fits || !prior.directions.as_ref().is_none_or(fits) {
+            return Err(FitError::Prior);
         }
         let bad = |row: usize| {
             !(weights[row] >= 0.0 && weights[row].is_finite())
@@ -89,26 +143,50 @@ impl Sample {
             return Err(FitError::Empty);
         }
         let weights: Vec<f64> = weights.iter().map(|weight| weight / total).collect();
-        for (label, column) in targets.columns().into_iter().enumerate() {
-            let share: f64 = column.iter().zip(&weights).map(|(target, weight)| target * weight).sum();
-            let known =
-                |is: f64| column.iter().zip(&weights).any(|(target, weight)| *target == is && *weight > 0.0);
-            if !(share > 0.0 && known(0.0) && known(1.0)) {
-                return Err(FitError::Label(label));
-            }
-        }
-        let mut features = features.mapv(f64::from);
-        let (mean, scale) = standardise(&mut features, &weights);
-        Ok(Self { labelling, features, targets: targets.to_owned(), weights, mean, scale })
+        let one_sided = (0..targets.ncols()).find(|label| {
+            let share: f64 =
+                targets.column(*label).iter().zip(&weights).map(|(target, weight)| target * weight).sum();
+            !(share > 0.0 && share < 1.0 - 1e-12)
+        });
+        let offsets = prior.mean.as_ref().map(|mean| mean.logits.logits(features));
+        let mut rows = extended(features, prior);
+        let (mean, scale) = standardise(&mut rows, &weights);
+        let standard = Arc::new(Standard { prior: prior.clone(), dim, mean, scale });
+        Ok(Self {
+            labelling,
+            features: rows,
+            targets: targets.to_owned(),
+            weights,
+            standard,
+            offsets,
+            one_sided,
+            hidden: None,
+        })
     }
 
-    /// Fits a head with the penalty `l2`; `start` is a fit to these or similar rows, and only saves steps.
+    /// The same rows for heads with a hidden layer, about which a prior says nothing.
+    #[must_use]
+    pub fn with_hidden(self, hidden: Option<HiddenLayer>) -> Self {
+        Self { hidden, ..self }
+    }
+
+    /// Fits a head; `start` is a fit to these or similar rows, and only saves steps.
     ///
     /// # Errors
-    /// When the penalty is not a positive number.
-    pub fn fit(&self, l2: f64, start: Option<&Fit>, stop: Stop) -> Result<Fit, FitError> {
-        if !(l2.is_finite() && l2 > 0.0) {
-            return Err(FitError::Penalty(l2));
+    /// When the penalty is not a positive number, or a label is on all rows or on none and nothing holds its bias.
+    pub fn fit(&self, strength: Strength, start: Option<&Fit>, stop: Stop) -> Result<Fit, FitError> {
+        if !(strength.l2.is_finite() && strength.l2 > 0.0) {
+            return Err(FitError::Penalty(strength.l2));
+        }
+        if let Some(layer) = self.hidden {
+            return match self.one_sided {
+                Some(label) => Err(FitError::Label(label)),
+                None => Ok(self.fit_hidden(layer, strength.l2, start, stop)),
+            };
+        }
+        let penalty = self.penalty(&strength);
+        if let Some(label) = self.one_sided.filter(|label| penalty.bias[*label] <= 0.0) {
+            return Err(FitError::Label(label));
         }
         let (units, dim) = (self.targets.ncols(), self.features.ncols());
         let start = match start {
@@ -119,22 +197,43 @@ impl Sample {
             _ => vec![0.0; units * (dim + 1)],
         };
         let mut logits = Array2::zeros((self.features.nrows(), units));
-        let found = minimise(start, stop, |theta, gradient| self.objective(l2, theta, gradient, &mut logits));
+        let found =
+            minimise(start, stop, |theta, gradient| self.objective(&penalty, theta, gradient, &mut logits));
         let weight = Array2::from_shape_fn((units, dim), |(unit, at)| found.point[unit * dim + at]);
         let bias = Array1::from_iter(found.point[units * dim..].iter().copied());
         Ok(Fit {
+            hidden: None,
             weight,
             bias,
-            mean: self.mean.clone(),
-            scale: self.scale.clone(),
+            mean_factor: penalty.mean,
+            standard: self.standard.clone(),
             gradient: found.gradient,
             steps: found.steps,
         })
     }
 
-    /// Value and gradient at `theta`: weights `[units, dim]` row-major, then biases `[units]`. `logits` is
-    /// scratch, `[rows, units]`.
-    fn objective(&self, l2: f64, theta: &[f64], gradient: &mut [f64], logits: &mut Array2<f64>) -> f64 {
+    fn penalty(&self, strength: &Strength) -> Penalty {
+        let dim = self.standard.dim;
+        let along = strength.l2 / (strength.directions * strength.directions);
+        let weight =
+            (0..self.features.ncols()).map(|at| if at < dim { strength.l2 } else { along }).collect();
+        let known = self.standard.prior.mean.as_ref().map(|mean| &mean.is_known);
+        let held = |unit: usize| known.is_some_and(|known| known[unit]);
+        let bias = (0..self.targets.ncols())
+            .map(|unit| if held(unit) { strength.l2 * strength.bias } else { 0.0 })
+            .collect();
+        Penalty { weight, bias, mean: if known.is_some() { strength.mean } else { 0.0 } }
+    }
+
+    /// Value and gradient at `theta`: weights `[units, dim]` row-major, then biases `[units]`, both as departures
+    /// from the prior mean. `logits` is scratch, `[rows, units]`.
+    fn objective(
+        &self,
+        penalty: &Penalty,
+        theta: &[f64],
+        gradient: &mut [f64],
+        logits: &mut Array2<f64>,
+    ) -> f64 {
         let (units, dim) = (self.targets.ncols(), self.features.ncols());
         let (weight, bias) = theta.split_at(units * dim);
         let (to_weight, to_bias) = gradient.split_at_mut(units * dim);
@@ -144,8 +243,12 @@ impl Sample {
         ) else {
             return f64::NAN;
         };
+        match &self.offsets {
+            Some(offsets) => logits.zip_mut_with(offsets, |logit, offset| *logit = penalty.mean * offset),
+            None => logits.fill(0.0),
+        }
         for mut row in logits.rows_mut() {
-            row.iter_mut().zip(bias).for_each(|(logit, bias)| *logit = *bias);
+            row.iter_mut().zip(bias).for_each(|(logit, bias)| *logit += *bias);
         }
         general_mat_mul(1.0, &self.features, &matrix.t(), 1.0, logits);
         let mut value = 0.0;
@@ -162,22 +265,39 @@ impl Sample {
         }
         general_mat_mul(1.0, &logits.t(), &self.features, 0.0, &mut to_matrix);
         let mut squares = 0.0;
-        for (slope, weight) in to_weight.iter_mut().zip(weight) {
-            *slope += l2 * weight;
-            squares += weight * weight;
+        let precisions = penalty.weight.iter().cycle();
+        for ((slope, weight), precision) in to_weight.iter_mut().zip(weight).zip(precisions) {
+            *slope += precision * weight;
+            squares += precision * weight * weight;
         }
-        value + 0.5 * l2 * squares
+        for ((slope, bias), precision) in to_bias.iter_mut().zip(bias).zip(&penalty.bias) {
+            *slope += precision * bias;
+            squares += precision * bias * bias;
+        }
+        value + 0.5 * squares
     }
+}
+
+/// A strength in numbers of one sample.
+struct Penalty {
+    /// Precision per feature.
+    weight: Vec<f64>,
+    /// Precision per unit.
+    bias: Vec<f64>,
+    /// Factor on the offsets.
+    mean: f64,
 }
 
 /// A fitted head, over features standardised as its sample was.
 #[derive(Debug, Clone)]
 pub struct Fit {
-    /// `[units, dim]`, for standardised features.
+    /// On standardised features.
+    hidden: Option<Linear>,
+    /// `[units, dim + directions]` for standardised features, or `[units, hidden]`.
     weight: Array2<f64>,
     bias: Array1<f64>,
-    mean: Array1<f64>,
-    scale: Array1<f64>,
+    mean_factor: f64,
+    standard: Arc<Standard>,
     /// Largest absolute component of the gradient where the search ended.
     pub gradient: f64,
     /// Steps of the search.
@@ -187,100 +307,61 @@ pub struct Fit {
 impl Fit {
     /// Logits `[rows, units]` of `features` `[rows, dim]`.
     pub fn logits(&self, features: ArrayView2<'_, f32>) -> Array2<f64> {
-        let mut rows = features.mapv(f64::from);
+        let standard = &self.standard;
+        let mut rows = extended(features, &standard.prior);
         for mut row in rows.rows_mut() {
-            row -= &self.mean;
-            row /= &self.scale;
+            row -= &standard.mean;
+            row /= &standard.scale;
+        }
+        if let Some(hidden) = &self.hidden {
+            rows = (rows.dot(&hidden.weight.t()) + &hidden.bias).mapv(|value| value.max(0.0));
         }
         let mut logits = rows.dot(&self.weight.t());
         logits += &self.bias;
+        if self.hidden.is_some() {
+            return logits;
+        }
+        if let Some(mean) = &standard.prior.mean {
+            logits.scaled_add(self.mean_factor, &mean.logits.logits(features));
+        }
         logits
     }
 
-    /// Weights `[units, dim]` and biases `[units]` that take features as they are.
-    pub fn folded(&self) -> (Array2<f64>, Array1<f64>) {
-        let weight = &self.weight / &self.scale;
-        let bias = &self.bias - &weight.dot(&self.mean);
-        (weight, bias)
+    /// The hidden layer, if there is one, for embeddings as they are.
+    pub fn folded_hidden(&self) -> Option<Linear> {
+        self.hidden.as_ref().map(|layer| hidden::folded(layer, &self.standard))
     }
-}
 
-/// Weights that let each label weigh the same, and within it each group; they sum to the number of rows.
-///
-/// `labels[row]` are the labels of a row, of `count`; `groups[row]` its group, of any numbers. A row of several
-/// labels has the sum of its shares in them.
-pub fn balanced_weights(labels: &[&[usize]], count: usize, groups: &[usize]) -> Vec<f64> {
-    use std::collections::{BTreeMap, BTreeSet};
-    let mut rows_of: BTreeMap<(usize, usize), f64> = BTreeMap::new();
-    let mut groups_of: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); count];
-    for (labels, group) in labels.iter().zip(groups) {
-        for label in *labels {
-            *rows_of.entry((*label, *group)).or_default() += 1.0;
-            groups_of[*label].insert(*group);
+    /// Weights `[units, dim]` and biases `[units]` that take embeddings as they are, or the hidden layer's output:
+    /// prior mean and directions become part of the weights.
+    pub fn folded(&self) -> Linear {
+        if self.hidden.is_some() {
+            return Linear { weight: self.weight.clone(), bias: self.bias.clone() };
         }
-    }
-    let share = |label: usize, group: usize| {
-        let rows = rows_of.get(&(label, group)).copied().unwrap_or(1.0);
-        1.0 / (groups_of[label].len() as f64 * rows)
-    };
-    let mut weights: Vec<f64> = labels
-        .iter()
-        .zip(groups)
-        .map(|(labels, group)| labels.iter().map(|label| share(*label, *group)).sum())
-        .collect();
-    let total: f64 = weights.iter().sum();
-    weights.iter_mut().for_each(|weight| *weight *= labels.len() as f64 / total);
-    weights
-}
-
-/// Weighted mean of the rows' losses, in nats: `logits` and `targets` are `[rows, units]`. Of several sigmoids,
-/// their sum.
-pub fn log_loss(
-    labelling: Labelling,
-    logits: ArrayView2<'_, f64>,
-    targets: ArrayView2<'_, f64>,
-    weights: &[f64],
-) -> f64 {
-    let mut rows = logits.to_owned();
-    let (mut sum, mut total) = (0.0, 0.0);
-    for ((mut row, target), weight) in rows.rows_mut().into_iter().zip(targets.rows()).zip(weights) {
-        sum += weight * loss_and_posteriors(labelling, &mut row, &target);
-        total += weight;
-    }
-    sum / total
-}
-
-/// Turns the logits of one row into posteriors.
-pub fn posteriors(labelling: Labelling, row: &mut ndarray::ArrayViewMut1<'_, f64>) {
-    let nothing = Array1::zeros(row.len());
-    loss_and_posteriors(labelling, row, &nothing.view());
-}
-
-/// The loss of one row, whose logits become posteriors. Never overflows.
-pub(super) fn loss_and_posteriors(
-    labelling: Labelling,
-    row: &mut ndarray::ArrayViewMut1<'_, f64>,
-    target: &ndarray::ArrayView1<'_, f64>,
-) -> f64 {
-    match labelling {
-        Labelling::Single => {
-            let top = row.fold(f64::NEG_INFINITY, |top, logit| top.max(*logit));
-            let hit: f64 = row.iter().zip(target).map(|(logit, target)| target * (logit - top)).sum();
-            row.mapv_inplace(|logit| (logit - top).exp());
-            let sum = row.sum();
-            row.mapv_inplace(|power| power / sum);
-            sum.ln() - hit
+        let standard = &self.standard;
+        let scaled = &self.weight / &standard.scale;
+        let mut bias = &self.bias - &scaled.dot(&standard.mean);
+        let mut weight = scaled.slice(s![.., ..standard.dim]).to_owned();
+        if let Some(directions) = &standard.prior.directions {
+            let along = scaled.slice(s![.., standard.dim..]);
+            weight += &along.dot(&directions.weight);
+            bias += &along.dot(&directions.bias);
         }
-        Labelling::Multi => {
-            let mut loss = 0.0;
-            for (logit, target) in row.iter_mut().zip(target) {
-                let power = (-logit.abs()).exp();
-                loss += power.ln_1p() + logit.max(0.0) - target * *logit;
-                *logit = if *logit >= 0.0 { 1.0 / (1.0 + power) } else { power / (1.0 + power) };
-            }
-            loss
+        if let Some(mean) = &standard.prior.mean {
+            weight.scaled_add(self.mean_factor, &mean.logits.weight);
+            bias.scaled_add(self.mean_factor, &mean.logits.bias);
         }
+        Linear { weight, bias }
     }
+}
+
+/// Embeddings, and after them their logits by the known heads.
+fn extended(features: ArrayView2<'_, f32>, prior: &Prior) -> Array2<f64> {
+    let rows = features.mapv(f64::from);
+    let Some(directions) = &prior.directions else { return rows };
+    let known = directions.logits(features);
+    // Of the same number of rows, so that it cannot fail.
+    concatenate(Axis(1), &[rows.view(), known.view()]).unwrap_or(rows)
 }
 
 /// Takes mean and deviation out of each column, and returns them; a constant column keeps the scale 1.
@@ -305,159 +386,4 @@ fn standardise(features: &mut Array2<f64>, weights: &[f64]) -> (Array1<f64>, Arr
         row /= &scale;
     }
     (mean, scale)
-}
-
-#[cfg(test)]
-mod tests {
-    use ndarray::{ArrayView1, array};
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// Rows without any pattern, two labels or three.
-    fn sample(labelling: Labelling, rows: usize, units: usize, seed: usize) -> Sample {
-        let wave = |i: usize| ((i + seed * 7_919) as f64 * 12.9898).sin() * 43_758.545;
-        let draw = |i: usize| wave(i) - wave(i).floor();
-        let features = Array2::from_shape_fn((rows, 4), |(row, at)| {
-            (draw(row * 4 + at) * [1.0, 10.0, 0.1, 1.0][at] + f64::from(u8::from(row % units == at))) as f32
-        });
-        let targets = Array2::from_shape_fn((rows, units), |(row, unit)| {
-            let stray = labelling == Labelling::Multi && draw(9_000 + row * units + unit) < 0.2;
-            f64::from(u8::from(row % units == unit || stray))
-        });
-        let weights: Vec<f64> = (0..rows).map(|row| 0.5 + draw(20_000 + row)).collect();
-        Sample::new(labelling, features.view(), targets.view(), &weights).unwrap()
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(24))]
-
-        /// Central differences, on points around the origin.
-        #[test]
-        fn the_gradient_is_the_slope_of_the_value(
-            multi in any::<bool>(),
-            seed in 0_usize..1_000,
-            theta in proptest::collection::vec(-2.0_f64..2.0, 15),
-        ) {
-            let labelling = if multi { Labelling::Multi } else { Labelling::Single };
-            let sample = sample(labelling, 30, 3, seed);
-            let mut scratch = Array2::zeros((30, 3));
-            let mut gradient = vec![0.0; 15];
-            sample.objective(0.1, &theta, &mut gradient, &mut scratch);
-            for at in 0..15 {
-                let mut there = |step: f64| {
-                    let mut theta = theta.clone();
-                    theta[at] += step;
-                    sample.objective(0.1, &theta, &mut [0.0; 15], &mut scratch)
-                };
-                let slope = (there(1e-5) - there(-1e-5)) / 2e-5;
-                prop_assert!((slope - gradient[at]).abs() < 1e-8, "{at}: {slope} and {}", gradient[at]);
-            }
-        }
-
-        /// The gradient vanishes, wherever the search begins; the function is convex, so this is the minimum.
-        #[test]
-        fn the_minimum_is_reached_from_anywhere(
-            multi in any::<bool>(),
-            seed in 0_usize..1_000,
-            exponent in -4.0_f64..0.0,
-        ) {
-            let labelling = if multi { Labelling::Multi } else { Labelling::Single };
-            let sample = sample(labelling, 40, 3, seed);
-            // Near the minimum values that differ by less than their rounding cannot be told apart: below some 1e-8, the search
-            // may come to rest.
-            let stop = Stop { gradient: 1e-7, steps: 5_000 };
-            let l2 = 10f64.powf(exponent);
-            let cold = sample.fit(l2, None, stop).unwrap();
-            let other = sample.fit(10.0, None, stop).unwrap();
-            let warm = sample.fit(l2, Some(&other), stop).unwrap();
-            for fit in [&cold, &warm] {
-                let theta: Vec<f64> = fit.weight.iter().chain(&fit.bias).copied().collect();
-                let mut gradient = vec![0.0; theta.len()];
-                sample.objective(l2, &theta, &mut gradient, &mut Array2::zeros((40, 3)));
-                prop_assert!(gradient.iter().all(|g| g.abs() <= 1e-7), "{gradient:?}");
-            }
-            // Strong convexity bounds the distance: both are within √15 · 1e-7 / l2 of the minimum.
-            let apart = (&cold.weight - &warm.weight).mapv(f64::abs).iter().copied().fold(0.0, f64::max);
-            prop_assert!(apart <= 2.0 * 15f64.sqrt() * 1e-7 / l2, "{apart}");
-        }
-    }
-
-    #[test]
-    fn folded_weights_give_the_same_logits() {
-        let features = array![[1.0_f32, 200.0, 7.0], [2.0, 100.0, 7.0], [4.0, 150.0, 7.0], [3.0, 120.0, 7.0]];
-        let targets = array![[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]];
-        let sample = Sample::new(Labelling::Single, features.view(), targets.view(), &[1.0; 4]).unwrap();
-        let fit = sample.fit(0.01, None, Stop::default()).unwrap();
-        let (weight, bias) = fit.folded();
-        let logits = fit.logits(features.view());
-        for (row, logits) in features.rows().into_iter().zip(logits.rows()) {
-            let by_hand = weight.dot(&row.mapv(f64::from)) + &bias;
-            assert!((&by_hand - &logits).iter().all(|d| d.abs() < 1e-12), "{by_hand} and {logits}");
-        }
-        // The last feature never changes: it says nothing.
-        assert!(weight.column(2).iter().all(|w| *w == 0.0), "{weight}");
-    }
-
-    /// A row of twice the weight is a row that is there twice.
-    #[test]
-    fn weights_count_rows() {
-        let features = array![[1.0_f32], [2.0], [2.5], [0.5], [2.5]];
-        let targets = array![[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.0]];
-        let fit = |rows: usize, weights: &[f64]| {
-            let (features, targets) =
-                (features.slice(ndarray::s![..rows, ..]), targets.slice(ndarray::s![..rows, ..]));
-            Sample::new(Labelling::Single, features, targets, weights)
-                .unwrap()
-                .fit(0.1, None, Stop::default())
-                .unwrap()
-                .folded()
-        };
-        let (twice, once) = (fit(5, &[1.0; 5]), fit(4, &[1.0, 1.0, 2.0, 1.0]));
-        assert!((&twice.0 - &once.0).iter().chain(&(&twice.1 - &once.1)).all(|d: &f64| d.abs() < 1e-5));
-    }
-
-    #[test]
-    fn balance_gives_labels_and_their_groups_the_same_weight() {
-        // Label 0: group 0 with three rows, group 1 with one; label 1: group 2 with two rows.
-        let labels: [&[usize]; 6] = [&[0], &[0], &[0], &[0], &[1], &[1]];
-        let weights = balanced_weights(&labels, 2, &[0, 0, 0, 1, 2, 2]);
-        let expected = [0.5, 0.5, 0.5, 1.5, 1.5, 1.5];
-        assert!(weights.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{weights:?}");
-        // Of two labels: a share from each. Before scaling, (1/2 + 1, 1/2) and so 3 : 1.
-        let weights = balanced_weights(&[&[0, 1], &[0]], 2, &[0, 1]);
-        assert!((weights[0] - 1.5).abs() < 1e-12 && (weights[1] - 0.5).abs() < 1e-12, "{weights:?}");
-    }
-
-    #[test]
-    fn losses_and_posteriors_do_not_overflow() {
-        let target = [1.0, 0.0];
-        let target = ArrayView1::from(&target);
-        let mut row = array![-1e6, 1e6];
-        assert_eq!(loss_and_posteriors(Labelling::Single, &mut row.view_mut(), &target), 2e6);
-        assert_eq!(row, array![0.0, 1.0]);
-        let mut row = array![-1e6, 1e6];
-        assert_eq!(loss_and_posteriors(Labelling::Multi, &mut row.view_mut(), &target), 2e6);
-        assert_eq!(row, array![0.0, 1.0]);
-        let mut row = array![0.0, 0.0];
-        let loss = loss_and_posteriors(Labelling::Multi, &mut row.view_mut(), &target);
-        assert!((loss - 2.0 * 2f64.ln()).abs() < 1e-15 && row == array![0.5, 0.5]);
-    }
-
-    #[test]
-    fn what_cannot_be_fitted_is_refused() {
-        let features = array![[1.0_f32], [2.0]];
-        let targets = array![[1.0, 0.0], [0.0, 1.0]];
-        let new = |features: &Array2<f32>, targets: &Array2<f64>, weights: &[f64]| {
-            Sample::new(Labelling::Multi, features.view(), targets.view(), weights).map(|_| ()).unwrap_err()
-        };
-        assert_eq!(new(&features, &targets, &[1.0]), FitError::Sizes { rows: 2, targets: 2, weights: 1 });
-        assert_eq!(new(&features, &targets, &[0.0, 0.0]), FitError::Empty);
-        assert_eq!(new(&features, &targets, &[1.0, -1.0]), FitError::NotFinite(1));
-        assert_eq!(new(&array![[f32::NAN], [1.0]], &targets, &[1.0, 1.0]), FitError::NotFinite(0));
-        assert_eq!(new(&features, &array![[1.0, 0.0], [1.0, 1.0]], &[1.0, 1.0]), FitError::Label(0));
-        assert_eq!(new(&features, &targets, &[1.0, 0.0]), FitError::Label(0));
-        let sample = Sample::new(Labelling::Multi, features.view(), targets.view(), &[1.0, 1.0]).unwrap();
-        assert_eq!(sample.fit(0.0, None, Stop::default()).unwrap_err(), FitError::Penalty(0.0));
-    }
 }

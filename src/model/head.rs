@@ -144,6 +144,12 @@ impl Head {
         &self.labels
     }
 
+    /// Weights `[labels, dim]` row-major, biases and temperature of a head that is a linear map with one unit per label.
+    pub fn linear(&self) -> Option<(&[f32], &[f32], f64)> {
+        let is_plain = self.hidden.is_none() && self.label_of_unit.iter().copied().eq(0..self.labels.len());
+        is_plain.then_some((&self.output.weight[..], &self.output.bias[..], self.temperature))
+    }
+
     /// Posteriors, 0–1, one a label, of one embedding of `dim` values.
     pub fn posteriors(&self, embedding: &[f32]) -> Vec<f32> {
         self.posteriors_of_each(embedding).pop().unwrap_or_default()

@@ -107,7 +107,7 @@ pub trait Classifier: Send {
 const TAG_HEAD: &str = "tags";
 
 /// The head that tells music from speech and noise, where the bundle has it.
-const GATE_HEAD: &str = "gate";
+pub(crate) const GATE_HEAD: &str = "gate";
 
 /// A bundle, ready to score.
 pub struct Model {

@@ -1,10 +1,11 @@
 //! The model card of a bundle that was trained here.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use super::material::{LeftOut, Material};
 use super::train::{TrainOptions, Trained};
-use crate::learn::Labelling;
+use crate::learn::{Balance, Labelling};
 use crate::model::Bundle;
 
 /// What a card tells beside the training itself.
@@ -14,14 +15,14 @@ pub struct About<'a> {
     pub name: &'a str,
     /// The new head's name.
     pub head: &'a str,
-    /// Name of the data set.
-    pub dataset: &'a str,
     /// What the trunk was taken from.
     pub base: &'a Bundle,
     /// Seconds between patches.
     pub hop_seconds: f64,
     /// How often each file was heard altered.
     pub copies: u8,
+    /// Name of the head that gave the prior mean.
+    pub prior: Option<&'a str>,
     /// What was typed.
     pub command: &'a str,
     /// The report on held-out tracks, as on the terminal.
@@ -32,12 +33,21 @@ impl About<'_> {
     /// What was trained on, in a sentence.
     pub fn material(&self, material: &Material) -> String {
         format!(
-            "{} tracks ({} patches) of the data set `{}` in {} genres",
+            "{} tracks ({} patches) of {} in {} genres",
             material.tracks.len(),
             material.patches(),
-            self.dataset,
+            named(&material.sources),
             material.labels.len()
         )
+    }
+}
+
+/// Data sets by name, as in a sentence.
+fn named(sources: &[Arc<str>]) -> String {
+    let names: Vec<String> = sources.iter().map(|name| format!("`{name}`")).collect();
+    match names.len() {
+        1 => format!("the data set {}", names[0]),
+        _ => format!("the data sets {}", names.join(", ")),
     }
 }
 
@@ -94,30 +104,59 @@ fn write(
     if !left_out.is_empty() {
         writeln!(text, "Left out: {left_out}.")?;
     }
-    if about.copies > 0 {
+    let taught = material.track_of.len() - material.patches();
+    if taught > 0 {
+        let altered = match about.copies {
+            0 => String::new(),
+            copies => format!(
+                ", each file {copies} times more, altered (speed, level, tone, small loudspeaker, noise)"
+            ),
+        };
+        writeln!(text, "Learned from, and not judged: {taught} patches{altered}.")?;
+    }
+    for dominance in material.dominated() {
+        let percent = 100.0 * dominance.share;
         writeln!(
             text,
-            "Learned from, and not judged: {} patches, each file heard {} times more, altered (speed, level, tone, small loudspeaker, noise).",
-            material.track_of.len() - material.patches(),
-            about.copies
+            "`{}` is dominated by one artist: {percent:.0} % are by `{}`.",
+            dominance.label, dominance.group
         )?;
     }
     writeln!(text, "\n## How\n")?;
-    let weights = match options.balanced {
-        true => "each genre weighs the same, and within it each track",
-        false => "each track weighs the same",
-    };
-    let penalties: Vec<String> = trained.fold_penalties.iter().map(f64::to_string).collect();
+    let Balance { labels, groups } = options.balance;
     writeln!(
         text,
-        "Logistic regression with an L2 penalty on the trunk's embedding, standardised; {weights}. Penalty {} and \
-         temperature {:.3}, both by cross-validation.",
-        trained.penalty, trained.temperature
+        "Logistic regression with a Gaussian prior on the trunk's embedding, standardised. A genre with `n` tracks weighs \
+         `n^{:.2}`, an artist with `n` tracks in it `n^{:.2}`. L2 {} and temperature {:.3}, both by cross-validation.",
+        1.0 - labels,
+        1.0 - groups,
+        trained.strength.l2,
+        trained.temperature
     )?;
+    if let Some(prior) = about.prior {
+        let of = options.prior.mean.as_ref().map_or(0, |mean| mean.is_known.iter().filter(|is| **is).count());
+        writeln!(
+            text,
+            "The prior's mean is the head `{prior}` for the {of} labels that it has, times {}.",
+            trained.strength.mean
+        )?;
+    }
+    if options.prior.directions.is_some() {
+        writeln!(
+            text,
+            "Along the logits of known heads, weights deviate by a factor of {} more.",
+            trained.strength.directions
+        )?;
+    }
+    if options.label_noise > 0.0 {
+        writeln!(text, "A share of {} of the labels is taken to be wrong.", options.label_noise)?;
+    }
+    let penalties: Vec<String> =
+        trained.fold_strengths.iter().map(|strength| strength.l2.to_string()).collect();
     writeln!(text, "\n## Cross-validated\n")?;
     writeln!(
         text,
-        "In {} folds by groups (seed {}): each track is answered by a head that saw nothing of its group, and whose penalty ({}) \
+        "In {} folds by groups (seed {}): each track is answered by a head that saw nothing of its group, and whose L2 ({}) \
          and temperature came from the other folds. These are not figures of the head in this bundle, which saw all \
          tracks, but what to expect of it on music like this.\n",
         trained.folds,
@@ -129,10 +168,10 @@ fn write(
     writeln!(
         text,
         "- It knows {} genres, and answers with them whatever it hears.\n\
-         - The figures hold for music like that of `{}`; how other music fares, only a data set of other music tells.\n\
+         - The figures hold for music like that of {}; how other music fares, only a data set of other music tells.\n\
          - What `CARD-{}.md` says of the trunk holds here too.",
         material.labels.len(),
-        about.dataset,
+        named(&material.sources),
         base.name
     )
 }

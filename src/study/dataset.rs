@@ -7,10 +7,12 @@
 mod folder;
 mod groups;
 mod index;
+mod shape;
 #[cfg(test)]
 mod tests;
 
 pub(in crate::study) use index::Table;
+pub use shape::Trust;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -144,7 +146,7 @@ pub struct DatasetOptions {
 }
 
 /// One file of a data set.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Item {
     /// Where it is. Nothing has opened it yet.
     pub path: PathBuf,
@@ -156,6 +158,10 @@ pub struct Item {
     pub group: Arc<str>,
     /// The other columns of an index, by name.
     pub columns: BTreeMap<String, String>,
+    /// Index into [`Dataset::names`].
+    pub source: usize,
+    /// Weight in training, above 0; 1 is usual.
+    pub weight: f64,
 }
 
 /// Labelled files.
@@ -163,6 +169,8 @@ pub struct Item {
 pub struct Dataset {
     /// The folder or the index.
     pub path: PathBuf,
+    /// Names of the data sets that it was joined of.
+    pub names: Vec<Arc<str>>,
     /// All labels that occur, sorted.
     pub labels: Vec<Arc<str>>,
     /// In the order of the index, or of the paths in a folder.
@@ -332,10 +340,13 @@ fn number(
                 group: entry.group.map_or_else(|| track.clone(), Into::into),
                 track,
                 columns: entry.columns,
+                source: 0,
+                weight: 1.0,
             }
         })
         .collect();
-    Dataset { path: path.into(), labels, items, ignored, unlabelled, ungrouped }
+    let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Dataset { path: path.into(), names: vec![name.into()], labels, items, ignored, unlabelled, ungrouped }
 }
 
 /// `path` without its extension, with `/` between its parts.

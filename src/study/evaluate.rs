@@ -350,6 +350,8 @@ mod tests {
             track: path.split('.').next().unwrap().into(),
             group: "g".into(),
             columns: BTreeMap::new(),
+            source: 0,
+            weight: 1.0,
         }
     }
 

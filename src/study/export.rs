@@ -11,11 +11,14 @@ use safetensors::{SafeTensors, serialize};
 use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
-use crate::learn::{Fit, Labelling, posteriors};
+use crate::learn::{Fit, Labelling, Linear, posteriors};
 use crate::model::{Bundle, Model, ModelConfig, ModelError, hex};
 
 /// Heads that do not name genres. They are copied; every other one's answers are what the new head replaces.
-const KEPT_HEADS: [&str; 2] = ["tags", "gate"];
+const KEPT_HEADS: [&str; 2] = [TAG_HEAD, "gate"];
+
+/// The head of the trunk's own tags, which nothing replaces.
+const TAG_HEAD: &str = "tags";
 
 /// The head that is used where none is named. It is kept beside a new one of another name.
 const DEFAULT_HEAD: &str = "genres";
@@ -37,7 +40,7 @@ pub enum ExportError {
     Base(PathBuf),
     /// A name that a head cannot have.
     #[error(
-        "a head cannot be called `{0}`: a name has letters, digits, `-` and `_`, and `tags` and `gate` mean something else"
+        "a head cannot be called `{0}`: a name has letters, digits, `-` and `_`, and `tags` means something else"
     )]
     HeadName(String),
     /// A place that cannot be written.
@@ -173,7 +176,7 @@ pub struct Training {
 /// [`ExportError::HeadName`]
 pub fn check_head_name(name: &str) -> Result<(), ExportError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if name.is_empty() || !name.chars().all(plain) || KEPT_HEADS.contains(&name) {
+    if name.is_empty() || !name.chars().all(plain) || name == TAG_HEAD {
         return Err(ExportError::HeadName(name.to_owned()));
     }
     Ok(())
@@ -262,6 +265,9 @@ fn head_toml(head: &NewHead<'_>, base: &Bundle) -> String {
     table.insert("kind".into(), text(kind));
     table.insert("embedding_id".into(), text(&base.manifest.trunk.embedding_id));
     table.insert("weights".into(), text(&format!("{}.safetensors", head.name)));
+    if let Some(hidden) = head.fit.folded_hidden() {
+        table.insert("hidden".into(), Value::Integer(hidden.bias.len() as i64));
+    }
     table.insert("labels".into(), Value::Array(head.labels.iter().map(|label| text(label)).collect()));
     let mut calibration = Table::new();
     calibration.insert("kind".into(), text("temperature"));
@@ -273,19 +279,22 @@ fn head_toml(head: &NewHead<'_>, base: &Bundle) -> String {
 }
 
 fn head_weights(head: &NewHead<'_>) -> Result<Vec<u8>, String> {
-    let (weight, bias) = head.fit.folded();
-    let single = |values: &mut dyn Iterator<Item = &f64>| -> Vec<u8> {
+    let bytes = |values: &mut dyn Iterator<Item = &f64>| -> Vec<u8> {
         values.flat_map(|value| (*value as f32).to_le_bytes()).collect()
     };
-    let (weights, biases) = (single(&mut weight.iter()), single(&mut bias.iter()));
-    let view = |shape: Vec<usize>, bytes| {
-        TensorView::new(Dtype::F32, shape, bytes).map_err(|error| error.to_string())
-    };
-    let tensors = [
-        ("weight", view(vec![weight.nrows(), weight.ncols()], &weights)?),
-        ("bias", view(vec![bias.len()], &biases)?),
-    ];
-    serialize(tensors, None).map_err(|error| error.to_string())
+    let hidden = head.fit.folded_hidden().map(|hidden| ("hidden.", hidden));
+    let layers: Vec<(&str, Linear)> = hidden.into_iter().chain([("", head.fit.folded())]).collect();
+    let mut data: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
+    for (prefix, Linear { weight, bias }) in &layers {
+        let shape = vec![weight.nrows(), weight.ncols()];
+        data.push((format!("{prefix}weight"), shape, bytes(&mut weight.iter())));
+        data.push((format!("{prefix}bias"), vec![bias.len()], bytes(&mut bias.iter())));
+    }
+    let tensors = data.iter().map(|(name, shape, bytes)| {
+        let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
+        view.map(|view| (name.as_str(), view)).map_err(|error| error.to_string())
+    });
+    serialize(tensors.collect::<Result<Vec<_>, _>>()?, None).map_err(|error| error.to_string())
 }
 
 /// The base's golden tensors, without the scores of heads that are gone, and with those of the new head: of the

@@ -6,11 +6,13 @@ mod card;
 #[cfg(feature = "corrections")]
 mod corrections;
 mod dataset;
+mod embedding_set;
 mod evaluate;
 mod export;
 mod listen;
 mod material;
 pub mod plot;
+mod prior;
 pub mod render;
 mod report;
 mod stream;
@@ -23,18 +25,20 @@ pub use cache::Cache;
 pub use card::{About, card};
 #[cfg(feature = "corrections")]
 pub use corrections::{Corrected, CorrectedTrack, LabelCounts};
-pub use dataset::{Dataset, DatasetError, DatasetOptions, Filter, Item};
+pub use dataset::{Dataset, DatasetError, DatasetOptions, Filter, Item, Trust};
+pub use embedding_set::{EmbeddingRow, EmbeddingSet, EmbeddingSetError};
 pub use evaluate::{
     Evaluation, EvaluationError, EvaluationOptions, OnTrainingMaterial, Seen, evaluate, examples,
 };
 pub use export::{ExportError, NewHead, Place, Training, check_head_name, export};
 pub use listen::{Listened, Task, listen};
-pub use material::{LeftOut, Material, MaterialError, Track};
+pub use material::{Dominance, Gathering, LeftOut, Material, MaterialError, Track};
+pub use prior::{Known, PriorOptions};
 pub use report::{
     Comparison, Figures, Judgement, LabelFigures, PatchPrediction, Predictions, Report, ReportError,
     TrackPredictions,
 };
 pub use stream::{Figures as StreamFigures, Piece, Stream, StreamError, Stretch, Timeline, stream};
-pub use train::{PENALTIES, TrainError, TrainOptions, Trained, train};
+pub use train::{TrainError, TrainOptions, Trained, known_predictions, train};
 pub use training_material::TrainingMaterial;
 pub use vocabulary::{Renaming, Vocabulary, VocabularyError, VocabularyOptions};

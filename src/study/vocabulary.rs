@@ -228,7 +228,7 @@ fn check(
 }
 
 /// The one label that is the same but for case, blanks and punctuation.
-fn spelt_otherwise(label: &str, known: &[Arc<str>]) -> Option<usize> {
+pub(super) fn spelt_otherwise(label: &str, known: &[Arc<str>]) -> Option<usize> {
     let bare = |text: &str| {
         text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>()
     };
@@ -237,7 +237,8 @@ fn spelt_otherwise(label: &str, known: &[Arc<str>]) -> Option<usize> {
     fits.next().filter(|_| fits.next().is_none() && !wanted.is_empty())
 }
 
-fn usual(label: &str, known: &[Arc<str>]) -> Option<usize> {
+/// What GTZAN's name of a genre usually means.
+pub(super) fn usual(label: &str, known: &[Arc<str>]) -> Option<usize> {
     let (_, to) = GTZAN.iter().find(|(from, _)| *from == label)?;
     known.iter().position(|known| **known == **to)
 }

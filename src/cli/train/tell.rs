@@ -1,0 +1,82 @@
+//! What `genred train` says on standard error before it has a head.
+
+use super::super::say;
+use super::Args;
+use crate::model::Bundle;
+use crate::study::{Dataset, LeftOut, Listened, Material, TrainingMaterial};
+
+/// How much was heard, and what is trained on.
+pub(super) fn heard(args: &Args, dataset: &Dataset, heard: &Listened, material: &Material) {
+    let known = match heard.cached {
+        0 => String::new(),
+        cached => format!(" ({cached} from the cache)"),
+    };
+    let again = match args.augment {
+        0 => String::new(),
+        copies => format!(" and {copies} alterations of each"),
+    };
+    say(format_args!(
+        "heard {} files{again}{known}; training on {} tracks, {} patches",
+        dataset.items.len(),
+        material.tracks.len(),
+        material.patches()
+    ));
+}
+
+/// What makes the figures or the head doubtful: genres of one artist, and recordings that the prior knows already.
+pub(super) fn doubts(material: &Material, base: &Bundle, has_mean: bool) {
+    for dominance in material.dominated() {
+        say(format_args!(
+            "`{}` is dominated by one artist: {:.0} % of it is by `{}`; add others, or the head learns the artist",
+            dominance.label,
+            100.0 * dominance.share,
+            dominance.group
+        ));
+    }
+    if has_mean {
+        let listed = TrainingMaterial::new([&base.manifest.training]);
+        let seen = material.pcm_sha256.iter().filter(|sound| listed.lists_sound(sound)).count();
+        if seen > 0 {
+            say(format_args!(
+                "{seen} recordings are among those that `{}` was trained on: it knows them, and the figures below \
+                 are too good; --no-prior gives honest ones",
+                base.manifest.name
+            ));
+        }
+    }
+}
+
+/// What was left out, on standard error: each file, and how many.
+pub(super) fn left_out(left_out: &LeftOut, silence: f32) {
+    for (file, reason) in &left_out.unreadable {
+        let file = file.display().to_string();
+        // Most reasons name the file.
+        let of = if reason.contains(&file) { String::new() } else { format!("`{file}`: ") };
+        say(format!("left out: {of}{reason}"));
+    }
+    for file in &left_out.silent {
+        say(format!("left out: `{}` is silent (below {silence} LUFS throughout)", file.display()));
+    }
+    for (copy, other) in &left_out.copies {
+        say(format!("left out: `{}` has the same sound as `{}`", copy.display(), other.display()));
+    }
+    for files in &left_out.contradictions {
+        let files: Vec<String> = files.iter().map(|file| format!("`{}`", file.display())).collect();
+        say(format!(
+            "left out: {} have the same sound and different genres; keep one, or use --multi-label",
+            files.join(" and ")
+        ));
+    }
+    let summary = left_out.to_string();
+    if !summary.is_empty() {
+        say(format!("left out in all: {summary}"));
+    }
+}
+
+/// Which label keeps the number of folds low.
+pub(super) fn smallest(material: &Material) -> String {
+    let label = (0..material.labels.len()).min_by_key(|label| material.groups_of(*label)).unwrap_or_default();
+    let (tracks, groups) = (material.tracks_of(label).len(), material.groups_of(label));
+    let of = if groups < tracks { format!(" of {groups} groups") } else { String::new() };
+    material.labels.get(label).map(|name| format!("`{name}` has {tracks} tracks{of}")).unwrap_or_default()
+}
