@@ -225,6 +225,19 @@ async fn what_subscribers_and_users_correct_is_learned() {
     until("the answer", || count("e1/label") == 2).await;
     let answer = newest("e1/label");
     assert_eq!((&answer["known"], &answer["contradicts"]), (&false.into(), &1.into()), "{answer}");
+    // One piece is too little to hold any back.
+    let train = ["train", "--corrections", "state/studio1/corrections.sqlite", "--out", "mine"];
+    let early = run(folder, &train);
+    assert_eq!(early.code, Some(1), "{}", early.stdout);
+    for part in [
+        "contradictions: 1 (",
+        "the later correction counts: 2 over 1)",
+        "left out: `synthwave` is new and has corrections of one piece only",
+        "holds nothing to learn from for `musicnn-msd`",
+    ] {
+        assert!(early.stderr.contains(part), "`{part}` is not in\n{}", early.stderr);
+    }
+
     send("m1/label/set", "metal");
     until("the answer", || count("m1/label") == 1).await;
     // Commands on the socket are answered there alone.
@@ -233,4 +246,30 @@ async fn what_subscribers_and_users_correct_is_learned() {
     }
     assert_eq!(count("e2/label"), 0);
     stop(daemon);
+
+    // Recordings beside them, of which none is of the new label.
+    for (genre, from) in [("classical", 20.0), ("classical", 40.0), ("metal", 80.0), ("metal", 95.0)] {
+        let place = folder.join("files").join(genre);
+        fs::create_dir_all(&place).unwrap();
+        cut(genre, from, 6.0, &place.join(format!("{from}.flac")), &[]);
+    }
+    let trained = run(folder, &[&train[..], &["--data", "files"]].concat());
+    assert_eq!(trained.code, Some(0), "{}", trained.stderr);
+    for part in ["synthwave  ", "metal  ", "corrections of 6 pieces are too few to judge the head by"] {
+        assert!(trained.stderr.contains(part), "`{part}` is not in\n{}", trained.stderr);
+    }
+    for part in ["data set `corrections`", "data set `files`", "started from"] {
+        assert!(trained.stdout.contains(part), "`{part}` is not in\n{}", trained.stdout);
+    }
+    // A part of the song that no source has played, in both heads: the new label is learned, the others are kept.
+    cut("electronic", 100.0, 12.0, &folder.join("later.flac"), &[]);
+    cut("metal", 110.0, 12.0, &folder.join("loud.flac"), &[]);
+    for (model, labels) in [("musicnn-msd", 15), ("./mine", 16)] {
+        let answers = run(folder, &["classify", "--json", "--model", model, "later.flac", "loud.flac"]);
+        assert_eq!(answers.code, Some(0), "{}", answers.stderr);
+        let lines = answers.json();
+        assert_eq!(lines[1]["genre"], "metal", "{model}: {}", lines[1]);
+        assert_eq!(lines[0]["genre"] == "synthwave", model == "./mine", "{model}: {}", lines[0]);
+        assert_eq!(lines[0]["scores"].as_object().unwrap().len(), labels, "{model}");
+    }
 }

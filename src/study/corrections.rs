@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use super::embedding_set::{EmbeddingRow, EmbeddingSet};
 use crate::sink::corrections::{Stored, Summary};
+
+/// Name of the data set, which stands before the corrections' in a bundle's list of tracks.
+pub const CORRECTIONS: &str = "corrections";
 
 /// Corrections of one source that are closer in time than this are of one group: probably one
 /// piece.
@@ -81,6 +85,38 @@ impl Corrected {
         found.contradictions.sort_unstable();
         found.count(dim);
         found
+    }
+
+    /// Takes out the corrections of new labels that are in one group only: with one group nothing can be held back to judge
+    /// by. `is_known` tells labels that need no more. Returns what was taken out.
+    pub fn take_lone_labels(&mut self, is_known: impl Fn(&str) -> bool) -> Vec<Arc<str>> {
+        let lone: Vec<Arc<str>> = self
+            .labels
+            .iter()
+            .filter(|(label, counts)| counts.groups < 2 && !is_known(label))
+            .map(|(label, _)| label.clone())
+            .collect();
+        self.tracks.retain(|track| !lone.contains(&track.genre));
+        lone
+    }
+
+    /// Groups of the corrections that are used.
+    pub fn groups(&self) -> usize {
+        let mut groups: Vec<&str> = self.tracks.iter().map(|track| &*track.group).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        groups.len()
+    }
+
+    /// The corrections that are used, as material: a correction is a track.
+    pub fn set(&self, dim: usize) -> EmbeddingSet {
+        let mut set = EmbeddingSet::new(CORRECTIONS);
+        for CorrectedTrack { id, group, genre, embeddings } in &self.tracks {
+            for embedding in embeddings.chunks_exact(dim.max(1)) {
+                set.push(EmbeddingRow::labelled(embedding.to_vec(), genre, id, group));
+            }
+        }
+        set
     }
 
     /// The patches of a correction that no later one covers; `None` where there are none.
@@ -284,6 +320,26 @@ mod tests {
         let group = |at: usize| &*found.tracks[at].group;
         assert_eq!([0, 1, 2, 3, 4, 5].map(group), ["fm1-1", "fm2-2", "fm1-1", "fm1-1", "fm1-5", "fm1-1"]);
         assert_eq!(found.labels["jazz"], counts(3, 27 + 28 + 28, 2));
+    }
+
+    #[test]
+    fn a_new_label_of_one_piece_is_taken_out() {
+        let rows = [
+            row(1, "fm1", "klezmer", 0, 10),
+            row(2, "fm1", "klezmer", 60, 70),
+            row(3, "fm2", "jazz", 0, 10),
+            row(4, "fm2", "polka", 1000, 1010),
+            row(5, "fm1", "polka", 2000, 2010),
+        ];
+        let mut found = corrected(&rows);
+        assert_eq!(found.groups(), 4);
+        assert_eq!(found.take_lone_labels(|label| label == "jazz"), vec![Arc::from("klezmer")]);
+        assert_eq!(found.groups(), 3);
+        let set = found.set(1);
+        assert_eq!((set.name.as_str(), set.rows.len()), ("corrections", 24));
+        let EmbeddingRow { embedding, targets, track, group, .. } = &set.rows[8];
+        assert_eq!((&**track, &**group), ("fm2-4", "fm2-4"));
+        assert_eq!((targets, embedding), (&vec![("polka".into(), 1.0)], &vec![1003.0]));
     }
 
     #[test]

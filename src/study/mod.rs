@@ -24,7 +24,7 @@ pub use augment::Alteration;
 pub use cache::Cache;
 pub use card::{About, card};
 #[cfg(feature = "corrections")]
-pub use corrections::{Corrected, CorrectedTrack, LabelCounts};
+pub use corrections::{CORRECTIONS, Corrected, CorrectedTrack, LabelCounts};
 pub use dataset::{Dataset, DatasetError, DatasetOptions, Filter, Item, Trust};
 pub use embedding_set::{EmbeddingRow, EmbeddingSet, EmbeddingSetError};
 pub use evaluate::{

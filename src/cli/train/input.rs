@@ -38,7 +38,7 @@ pub(super) fn dataset(args: &Args) -> anyhow::Result<Dataset> {
         dataset.keep_labels(&args.labels)?;
     }
     dataset.weigh(&args.trust)?;
-    if args.embeddings.is_empty() && args.from.is_none() {
+    if args.embeddings.is_empty() && args.corrected().is_none() {
         dataset.require_several_labels()?;
     }
     if args.head_name != GATE_HEAD {
