@@ -23,6 +23,8 @@ use crate::decision::{DeadAirConfig, DecisionConfig, SilenceConfig, WatchConfig}
 use crate::model::ModelConfig;
 #[cfg(feature = "log")]
 use crate::sink::asrun::LogConfig;
+#[cfg(feature = "corrections")]
+use crate::sink::corrections::CorrectionsConfig;
 #[cfg(feature = "mqtt")]
 use crate::sink::mqtt::MqttConfig;
 use crate::sink::slug::topic_name;
@@ -121,6 +123,9 @@ pub struct Config {
     /// `[log]`
     #[cfg(feature = "log")]
     pub log: LogConfig,
+    /// `[corrections]`
+    #[cfg(feature = "corrections")]
+    pub corrections: CorrectionsConfig,
     /// What goes to standard output.
     pub output: Output,
     /// Whether JSON lines hold every scored patch.
@@ -237,6 +242,8 @@ fn resolve(raw: RawConfig, document: &Document<'_>, uris: &[String]) -> Result<C
     raw.decision.validate().map_err(locate)?;
     #[cfg(feature = "log")]
     raw.log.validate().map_err(locate)?;
+    #[cfg(feature = "corrections")]
+    raw.corrections.validate().map_err(locate)?;
     #[cfg(feature = "mqtt")]
     let mqtt = raw.mqtt.resolve(&node).map_err(|error| locate(error.to_string()))?;
     let typed: Vec<RawSource> = uris.iter().map(|uri| RawSource::from_uri(uri)).collect();
@@ -259,6 +266,8 @@ fn resolve(raw: RawConfig, document: &Document<'_>, uris: &[String]) -> Result<C
         mqtt,
         #[cfg(feature = "log")]
         log: raw.log,
+        #[cfg(feature = "corrections")]
+        corrections: raw.corrections,
         output: raw.output.unwrap_or_default(),
         output_windows: raw.output_windows,
         sources,

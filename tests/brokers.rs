@@ -6,7 +6,7 @@
 mod support;
 
 use genred::sink::mqtt::broker;
-use genred::sink::{Ask, Request};
+use genred::sink::{Ask, Asker, Request};
 use support::broker::{DEADLINE, Mosquitto, Subscriber, tool, until};
 use support::brokers::{Aedes, Amqtt, Nats, RabbitMq, Secured};
 use support::gate::{Gate, Refusal};
@@ -64,7 +64,11 @@ async fn is_kept(scheme: &str, listener: u16, more: &str, port: u16) {
     // Commands arrive.
     publish(port, &topic("fm1/set"), r#"{"paused":true}"#);
     let request = tokio::task::spawn_blocking(move || requests.recv_timeout(DEADLINE)).await.unwrap();
-    let set = Request { source: FM1.into(), ask: Ask::Set(br#"{"paused":true}"#.to_vec()) };
+    let set = Request {
+        source: FM1.into(),
+        ask: Ask::Set(br#"{"paused":true}"#.to_vec()),
+        from: Asker::Subscriber,
+    };
     assert_eq!(request, Ok(set));
 
     // The line is cut in the middle of everything.

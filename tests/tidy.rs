@@ -45,6 +45,8 @@ const SOLE_IMPORTERS: [(&str, &[&str]); 8] = [
             "sink/mqtt/store/",
             "sink/asrun/store.rs",
             "sink/asrun/read.rs",
+            "sink/corrections/store.rs",
+            "sink/corrections/read.rs",
         ],
     ),
 ];

@@ -3,12 +3,15 @@
 mod bench;
 mod check;
 mod classify;
+mod daemon;
 mod devices;
 mod embed;
 mod eval;
 mod eval_stream;
 mod features;
 mod inputs;
+#[cfg(feature = "corrections")]
+mod label;
 mod progress;
 #[cfg(feature = "log")]
 mod report;
@@ -76,6 +79,9 @@ enum Command {
     Train(train::Args),
     /// Show why a running daemon says what it says
     Why(why::Args),
+    /// Correct what a running daemon says, for `train --corrections`
+    #[cfg(feature = "corrections")]
+    Label(label::Args),
     /// Say what was on air, from the as-run log
     #[cfg(feature = "log")]
     Report(report::Args),
@@ -108,6 +114,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Eval(args) => eval::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Why(args) => why::run(&args),
+        #[cfg(feature = "corrections")]
+        Command::Label(args) => label::run(&args),
         #[cfg(feature = "log")]
         Command::Report(args) => report::run(&args),
         Command::Bench(args) => bench::run(&args),

@@ -1,5 +1,7 @@
 //! `genred train`
 
+#[cfg(feature = "corrections")]
+mod corrections;
 mod input;
 mod tell;
 mod told;
@@ -10,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::bail;
+use serde_json::Value;
 
 use super::progress::Progress;
 use super::{HopArgs, ModelArgs};
@@ -32,11 +35,15 @@ const NO_HEAD: &str = "none";
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A folder with one folder per genre, or a CSV index with the columns `path` and `genre`; may be repeated
-    #[arg(long, value_name = "DIR|CSV", required_unless_present = "embeddings")]
+    #[arg(long, value_name = "DIR|CSV", required_unless_present_any = ["embeddings", "corrections"])]
     data: Vec<PathBuf>,
     /// Labelled embeddings that were made elsewhere (safetensors; see docs/train.md); may be repeated
     #[arg(long, value_name = "FILE")]
     embeddings: Vec<PathBuf>,
+    /// Learn from what `genred label` stored, in FILE [default: as configured]; the head of the base bundle is corrected,
+    /// as with `--from genres`
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    corrections: Option<Option<PathBuf>>,
     /// The bundle to make, as `models/mine`
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -144,6 +151,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     input::prepare(args, &mut dataset, &mut sets)?;
     let start = Start::open(args, &model)?;
     let known = Known::new(&start.options);
+    let mut corrections = Value::Null;
+    if let Some(file) = &args.corrections {
+        let (set, counts) = corrected(file.as_deref(), model.bundle(), &known, &dataset, &sets)?;
+        sets.push(set);
+        corrections = counts;
+    }
     let heard = listen(args, &dataset, &mut model, jobs)?;
     let base = model.bundle().clone();
     let silence = SilenceConfig::default().threshold_lufs;
@@ -156,7 +169,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         silence_lufs: silence,
         multi: args.multi_label,
         known: &known_labels,
-        kept: if args.from.is_some() { known.labels() } else { &[] },
+        kept: if args.corrected().is_some() { known.labels() } else { &[] },
     })?;
     input::require_genres(args, &material)?;
     tell::heard(args, &dataset, &heard, &material);
@@ -190,7 +203,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         ));
     }
     let bootstrap = Bootstrap { resamples: args.resamples as usize, seed: args.seed, ..Bootstrap::default() };
-    let judged = told::judge(&material, &options, &trained, &bootstrap)?;
+    let judged = told::judge(&material, &options, &trained, &bootstrap, args.corrected().is_some())?;
     let figures = told::figures(&judged);
     let from = options.prior.mean.as_ref().and(start.name.as_deref());
     let about = About {
@@ -234,6 +247,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         left_out: &left_out,
         trained: &trained,
         judged: &judged,
+        corrections: &corrections,
     };
     let text = if args.json { told.json()? } else { told.text(&figures) };
     std::io::stdout().lock().write_all(text.as_bytes())?;
@@ -242,6 +256,29 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         shell_word(&args.out.to_string_lossy())
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+impl Args {
+    /// Name of the head whose labels are kept, corrected and added to: as it was typed, else the usual one for corrections.
+    fn corrected(&self) -> Option<&str> {
+        let usual = self.corrections.is_some() && !self.no_prior && self.hidden.is_none();
+        self.from.as_deref().or_else(|| usual.then_some(GENRE_HEAD)).filter(|name| *name != NO_HEAD)
+    }
+}
+
+#[cfg(feature = "corrections")]
+use corrections::corrected;
+
+/// This build stores and reads none.
+#[cfg(not(feature = "corrections"))]
+fn corrected(
+    _: Option<&Path>,
+    _: &Bundle,
+    _: &Known,
+    _: &Dataset,
+    _: &[study::EmbeddingSet],
+) -> anyhow::Result<(study::EmbeddingSet, Value)> {
+    bail!("this build has no corrections (feature `corrections`)")
 }
 
 /// The heads that the new one starts from.
@@ -259,18 +296,18 @@ impl Start {
         }
         let there = model.bundle().heads();
         let is_there = |name: &str| there.iter().any(|head| head == name);
-        let name = match args.from.as_deref() {
-            Some(NO_HEAD) => None,
+        let name = match args.corrected() {
             Some(name) => Some(name.to_owned()),
+            None if args.from.is_some() => None,
             None => is_there(GENRE_HEAD).then(|| GENRE_HEAD.to_owned()),
         };
         if let Some(name) = &name {
             options.mean = Some(model.open_head(name)?);
         }
-        if args.from.is_some() && options.mean.as_ref().is_some_and(|head| head.linear().is_none()) {
+        if args.corrected().is_some() && options.mean.as_ref().is_some_and(|head| head.linear().is_none()) {
             bail!(
                 "`--from {}`: this head is no linear one; name another, or train without --from",
-                args.from.as_deref().unwrap_or_default()
+                args.corrected().unwrap_or_default()
             );
         }
         for name in args.directions.iter().filter(|name| is_there(name)) {

@@ -42,6 +42,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ),
     ("[model]", &["bundle", "head", "execution_providers", "threads", "onnxruntime"]),
     ("[log]", &["retention_days"]),
+    ("[corrections]", &["max_mb"]),
 ];
 
 /// Keys of other programs, with their names here.
@@ -101,7 +102,7 @@ pub fn check_sections(document: &Document<'_>) -> Result<(), Fault> {
             ));
         }
         let header = match path.split('.').collect::<Vec<_>>()[..] {
-            [section @ ("model" | "decision" | "mqtt" | "log")] => section.to_owned(),
+            [section @ ("model" | "decision" | "mqtt" | "log" | "corrections")] => section.to_owned(),
             ["source", _, section @ ("silence" | "dead_air" | "imbalance")] => format!("source.{section}"),
             _ => return Ok(()),
         };

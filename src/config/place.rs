@@ -15,11 +15,8 @@ pub const SYSTEM_RUNTIME_DIR: &str = "/run/genred";
 /// The folder of the systemd unit (`StateDirectory=genred`).
 pub const SYSTEM_STATE_DIR: &str = "/var/lib/genred";
 
-/// The keys of [`Place`].
-#[cfg(feature = "log")]
-const KEYS: [&str; 4] = ["node", "runtime_dir", "state_dir", "log"];
-#[cfg(not(feature = "log"))]
-const KEYS: [&str; 3] = ["node", "runtime_dir", "state_dir"];
+/// The keys of [`Place`]; a build without one of them leaves it unread.
+const KEYS: [&str; 5] = ["node", "runtime_dir", "state_dir", "log", "corrections"];
 
 /// Where to look for a daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -34,6 +31,9 @@ pub struct Place {
     /// `[log]`
     #[cfg(feature = "log")]
     pub log: crate::sink::asrun::LogConfig,
+    /// `[corrections]`
+    #[cfg(feature = "corrections")]
+    pub corrections: crate::sink::corrections::CorrectionsConfig,
 }
 
 impl Place {
@@ -65,13 +65,38 @@ impl Place {
     /// When the node's name does not fit.
     #[cfg(feature = "log")]
     pub fn log(&self, root: Option<&Path>) -> Result<PathBuf, ConfigError> {
-        if let Some(path) = &self.log.path {
-            return Ok(path.clone());
+        self.file(self.log.path.as_deref(), root, crate::sink::asrun::FILE)
+    }
+
+    /// The file of corrections: as it is configured, else in the user's folder, else in the system service's where only that
+    /// exists.
+    ///
+    /// # Errors
+    /// When the node's name does not fit.
+    #[cfg(feature = "corrections")]
+    pub fn corrections(&self) -> Result<PathBuf, ConfigError> {
+        use crate::sink::corrections::FILE;
+        let configured = self.corrections.path.as_deref();
+        let own = self.file(configured, None, FILE)?;
+        let system = self.file(configured, Some(Path::new(SYSTEM_STATE_DIR)), FILE)?;
+        Ok(if !own.exists() && system.exists() { system } else { own })
+    }
+
+    /// A file of the daemon: as configured, else `name` in the node's folder below `state_dir`, `root` or the user's.
+    #[cfg(any(feature = "corrections", feature = "log"))]
+    fn file(
+        &self,
+        configured: Option<&Path>,
+        root: Option<&Path>,
+        name: &str,
+    ) -> Result<PathBuf, ConfigError> {
+        if let Some(path) = configured {
+            return Ok(path.to_owned());
         }
         let invalid = |what: String| ConfigError::invalid("the configuration", Fault::new(None, what));
         let node = super::node(self.node.clone()).map_err(invalid)?.0;
         let root = self.state_dir.clone().or_else(|| root.map(Path::to_owned));
-        Ok(root.unwrap_or_else(super::standard_state_dir).join(node).join(crate::sink::asrun::FILE))
+        Ok(root.unwrap_or_else(super::standard_state_dir).join(node).join(name))
     }
 }
 
@@ -102,6 +127,12 @@ mod tests {
             assert_eq!(log("node = 'a'"), Path::new("/var/a/asrun.sqlite"));
             assert_eq!(log("node = 'a'\nstate_dir = '/x'"), Path::new("/x/a/asrun.sqlite"));
             assert_eq!(log("log = {path = '/y.sqlite'}"), Path::new("/y.sqlite"));
+        }
+        #[cfg(feature = "corrections")]
+        {
+            let file = |text| Place::from_toml(text).unwrap().corrections().unwrap();
+            assert_eq!(file("node = 'a'\nstate_dir = '/x'"), Path::new("/x/a/corrections.sqlite"));
+            assert_eq!(file("corrections = {path = '/y.sqlite'}"), Path::new("/y.sqlite"));
         }
         let error = Place::from_toml("runtime_dir = '${NOT_SET_ANYWHERE}/x'").unwrap_err().to_string();
         assert!(error.contains("`runtime_dir`") && error.contains("NOT_SET_ANYWHERE"), "{error}");

@@ -12,6 +12,8 @@ use crate::decision::{DeadAirConfig, DecisionConfig, ImbalanceConfig, SilenceCon
 use crate::model::ModelConfig;
 #[cfg(feature = "log")]
 use crate::sink::asrun::LogConfig;
+#[cfg(feature = "corrections")]
+use crate::sink::corrections::CorrectionsConfig;
 #[cfg(feature = "mqtt")]
 use crate::sink::mqtt::RawMqttConfig;
 use crate::source::Pacing;
@@ -32,6 +34,8 @@ pub struct RawConfig {
     pub mqtt: RawMqttConfig,
     #[cfg(feature = "log")]
     pub log: LogConfig,
+    #[cfg(feature = "corrections")]
+    pub corrections: CorrectionsConfig,
     pub source: Vec<RawSource>,
 }
 
@@ -50,6 +54,8 @@ impl Default for RawConfig {
             mqtt: RawMqttConfig::default(),
             #[cfg(feature = "log")]
             log: LogConfig::default(),
+            #[cfg(feature = "corrections")]
+            corrections: CorrectionsConfig::default(),
             source: Vec::new(),
         }
     }

@@ -72,14 +72,14 @@ impl Settings {
     /// The first thing that is wrong.
     pub fn changed_by(&self, ask: &Ask) -> Result<Self, Refused> {
         let text = match ask {
-            Ask::Get => return Ok(self.clone()),
+            Ask::Get | Ask::Label(_) => return Ok(self.clone()),
             Ask::Retained => {
                 return Err(refused(
                     "",
                     "a retained message would be carried out at every start: publish it without `retain`",
                 ));
             }
-            Ask::TooLong => return Err(refused("", "more than 16 KiB: no settings are that long")),
+            Ask::TooLong => return Err(refused("", "more than 16 KiB: no command is that long")),
             Ask::Set(text) => text,
         };
         let message: Value =
@@ -163,11 +163,13 @@ fn merged<T: Serialize + DeserializeOwned>(
     serde_json::from_value(all.into()).map_err(|error| refused(path, error.to_string()))
 }
 
-fn refused(key: &str, message: impl Into<String>) -> Refused {
+/// A refusal about `key`; empty where it is about all of the message.
+pub fn refused(key: &str, message: impl Into<String>) -> Refused {
     Refused { key: (!key.is_empty()).then(|| key.to_owned()), message: message.into() }
 }
 
-fn unknown<'a>(path: &str, key: &str, known: impl Iterator<Item = &'a str>) -> Refused {
+/// A refusal of a key that there is not, with the nearest of those that there are.
+pub fn unknown<'a>(path: &str, key: &str, known: impl Iterator<Item = &'a str>) -> Refused {
     let known: Vec<&str> = known.collect();
     // What somebody else wrote goes into a log and a topic.
     let key: String = key.chars().take(64).collect();

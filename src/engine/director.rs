@@ -1,5 +1,8 @@
 //! The thread that owns every decision: scores in, messages out.
 
+mod event;
+mod label;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,6 +11,7 @@ use jiff::Timestamp;
 
 use super::admission::Admission;
 use super::control::{Dials, Refused, Settings};
+use super::corrections::{Corrections, Recent};
 use super::fanout::Fanout;
 use super::feature::Note;
 use super::infer::Judged;
@@ -20,6 +24,7 @@ use crate::decision::{Change, Decider, Observation, Verdict, Watch, raw};
 use crate::model::Scores;
 use crate::sink::{Ask, Cause, Message, Request, payload};
 use crate::stats::{InferenceCounters, SourceCounters};
+use event::event_kind;
 
 /// How often `stats` goes out.
 const STATS_EVERY: Duration = Duration::from_secs(30);
@@ -63,7 +68,7 @@ pub struct Inbound {
     pub judged: Receiver<Judged>,
     /// or this.
     pub closed: Receiver<()>,
-    /// What subscribers want, where they may.
+    /// Commands of subscribers and of clients of the trace socket, where there may be any.
     pub requests: Option<Receiver<Request>>,
 }
 
@@ -87,6 +92,8 @@ pub struct Constants {
     pub heartbeat: Duration,
     /// What a broker acknowledges.
     pub acknowledged: Acknowledged,
+    /// Whether subscribers may change settings.
+    pub control: bool,
 }
 
 /// Messages whose way is timed to a broker's acknowledgement.
@@ -107,6 +114,8 @@ pub struct Director {
     inbound: Inbound,
     fanout: Fanout,
     usage: Usage,
+    /// Where corrections go; `None` where none are taken.
+    corrections: Option<Corrections>,
 }
 
 struct Desk {
@@ -122,6 +131,8 @@ struct Desk {
     open: bool,
     /// Whether audio arrives.
     arriving: bool,
+    /// Embeddings of what was heard last.
+    recent: Recent,
     health: Health,
     /// Why it is not healthy.
     health_reason: Option<Arc<str>>,
@@ -154,12 +165,21 @@ impl Director {
                 attributes_due: clock,
                 open: true,
                 arriving: false,
+                recent: Recent::default(),
                 health: Health::Starting,
                 health_reason: None,
                 skipped_ms: 0,
             })
             .collect();
-        Self { constants, desks, inference, admission, inbound, fanout, usage: Usage::begin() }
+        let usage = Usage::begin();
+        Self { constants, desks, inference, admission, inbound, fanout, usage, corrections: None }
+    }
+
+    /// Takes corrections.
+    #[must_use]
+    pub fn with_corrections(mut self, corrections: Option<Corrections>) -> Self {
+        self.corrections = corrections;
+        self
     }
 
     /// Runs until the infer thread has ended, or it is told to close; returns the sources that failed, with their reasons.
@@ -169,10 +189,11 @@ impl Director {
         for desk in &self.desks {
             self.fanout.send(Message::Availability { source: desk.fixed.name.clone(), online: false });
         }
-        if self.inbound.requests.is_some() {
+        if self.constants.control {
             (0..self.desks.len()).for_each(|index| self.publish_settings(index));
         }
         let never = crossbeam_channel::never();
+        let mut done = self.corrections.as_ref().map_or_else(crossbeam_channel::never, |of| of.done.clone());
         loop {
             let now = Instant::now();
             if now >= stats_due {
@@ -197,6 +218,14 @@ impl Director {
                         Ok(request) => self.asked(&request),
                         // The sink has ended.
                         Err(_) => self.inbound.requests = None,
+                    }
+                    continue;
+                }
+                recv(done) -> outcome => {
+                    match outcome {
+                        Ok(outcome) => self.labelled(outcome),
+                        // That it has ended shows at the next correction.
+                        Err(_) => done = crossbeam_channel::never(),
                     }
                     continue;
                 }
@@ -226,6 +255,7 @@ impl Director {
 
     fn scored(&mut self, patch: &Patch, scores: Scores, arrived: Instant) {
         let SourceId(index) = patch.source;
+        self.remember(index, patch, &scores.embedding);
         let desk = &mut self.desks[index];
         if desk.fixed.settings.paused {
             // It was under way when the source was paused.
@@ -344,15 +374,18 @@ impl Director {
         let Some(index) = self.desks.iter().position(|desk| *desk.fixed.name == *request.source) else {
             let names: Vec<&str> = self.desks.iter().map(|desk| &*desk.fixed.name).collect();
             let message = format!("no such source; there are `{}`", names.join("`, `"));
-            return self.refuse(&request.source, None, message);
+            return self.refuse(request, None, message);
         };
+        if let Ask::Label(text) = &request.ask {
+            return self.label(index, request, text);
+        }
         if !self.desks[index].open && request.ask != Ask::Get {
-            return self.refuse(&request.source, None, "the source has ended".to_owned());
+            return self.refuse(request, None, "the source has ended".to_owned());
         }
         let old = self.desks[index].fixed.settings.clone();
         let new = match old.changed_by(&request.ask) {
             Ok(new) => new,
-            Err(Refused { key, message }) => return self.refuse(&request.source, key, message),
+            Err(Refused { key, message }) => return self.refuse(request, key, message),
         };
         if request.ask == Ask::Get {
             self.publish_state(index);
@@ -397,13 +430,6 @@ impl Director {
             thresholds: settings.thresholds(),
         };
         self.fanout.send(Message::Settings { source: name.clone(), payload: Arc::new(settings) });
-    }
-
-    fn refuse(&mut self, source: &Arc<str>, key: Option<String>, message: String) {
-        tracing::warn!(source = &**source, key, "a message changes nothing: {message}");
-        let refusal =
-            payload::Refusal { run: self.constants.run.clone(), ts: Timestamp::now(), key, message };
-        self.fanout.send(Message::Refusal { source: source.clone(), payload: Arc::new(refusal) });
     }
 
     /// Tells every source's subscribers that events may have been lost, and that nobody knows how many.
@@ -561,26 +587,6 @@ impl Desk {
             latency_ms_p50: counters.latency.quantile_ms(0.5),
             latency_ms_p99: counters.latency.quantile_ms(0.99),
         }
-    }
-}
-
-fn event_kind(change: Change) -> payload::EventKind {
-    match change {
-        Change::Genre { from, to, confidence } => payload::EventKind::GenreChanged { from, to, confidence },
-        Change::DeadAirStarted(by) => payload::EventKind::DeadAirStarted { reason: by.as_str() },
-        Change::DeadAirEnded => payload::EventKind::DeadAirEnded,
-        Change::Lost(reason) => payload::EventKind::SourceLost { reason },
-        Change::Recovered => payload::EventKind::SourceRecovered,
-        Change::OffFormatStarted => payload::EventKind::OffFormatStarted,
-        Change::OffFormatEnded => payload::EventKind::OffFormatEnded,
-        Change::TalkLimitStarted => payload::EventKind::TalkLimitStarted,
-        Change::TalkLimitEnded => payload::EventKind::TalkLimitEnded,
-        Change::ImbalanceStarted { quiet, balance_db } => {
-            payload::EventKind::ImbalanceStarted { quiet: quiet.as_str(), balance_db }
-        }
-        Change::ImbalanceEnded => payload::EventKind::ImbalanceEnded,
-        Change::SlowStarted { rate } => payload::EventKind::StreamSlowStarted { rate },
-        Change::SlowEnded => payload::EventKind::StreamSlowEnded,
     }
 }
 

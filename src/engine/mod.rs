@@ -3,6 +3,7 @@
 mod admission;
 mod batcher;
 mod control;
+mod corrections;
 mod director;
 mod fanout;
 mod feature;
@@ -23,13 +24,13 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::bounded;
 use jiff::Timestamp;
 
 use crate::config::{Config, SourceEntry};
 use crate::decision::{Decider, Watch};
 use crate::model::{Model, ModelError};
-use crate::sink::{Message, Refusing, Request, Sink, payload};
+use crate::sink::{Message, Refusing, Sink, payload};
 use crate::source::{SourceConfig, Uri};
 use crate::state::StateFolder;
 use crate::stats::{InferenceCounters, SourceCounters};
@@ -76,6 +77,9 @@ pub struct Outcome {
 /// Answers that may wait for the director, which never waits for anybody.
 const JUDGED: usize = 1024;
 
+/// Commands that may wait for the director.
+const REQUESTS: usize = 256;
+
 /// Between two looks at the threads.
 const LOOK: Duration = Duration::from_millis(50);
 /// Once the stop token is set, sources and inference have this long,
@@ -92,7 +96,7 @@ const SINKS: Duration = Duration::from_millis(950);
 pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
     let started = Timestamp::now();
     let run_id: Arc<str> = run_id().into();
-    let model = Model::load(&config.model)?;
+    let mut model = Model::load(&config.model)?;
     let patches = model.feed().patches(config.hop);
     feature::check(model.front_end(), &patches)?;
     tracing::info!(
@@ -112,8 +116,11 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
     let folder = keep::claim(&config)?;
     let (node, instance) =
         (folder.as_ref().map(StateFolder::node), folder.as_ref().and_then(StateFolder::instance));
-    let Publisher { sink, recall, requests } = publisher(&config, folder.as_ref(), &run_id, stop, &refusing)?;
-    let trace = trace::sink(&config, &run_id, node.unwrap_or(&config.node), runtime.handle());
+    let (ask, requests) = bounded(REQUESTS);
+    let Publisher { sink, recall, control } =
+        publisher(&config, folder.as_ref(), &run_id, stop, &refusing, &ask)?;
+    let (corrections, keeper) = corrections::start(&config, folder.as_ref(), &mut model)?.unzip();
+    let trace = trace::sink(&config, &run_id, node.unwrap_or(&config.node), runtime.handle(), ask);
     let kept = sink.into_iter().chain(keep::log(&config, folder.as_ref()));
     let (mut fanout, sink_tasks) = sinks::start(&config, kept, trace, runtime.handle(), stop);
     fanout.send(Message::Info(Arc::new(info(&config, &model, &run_id, instance, started))));
@@ -122,7 +129,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
     let (judged_tx, judged_rx) = bounded(JUDGED);
     let counters: Vec<_> = config.sources.iter().map(|_| Arc::new(SourceCounters::default())).collect();
     let inference = Arc::new(InferenceCounters::default());
-    let constants = constants(&config, &model, &run_id);
+    let constants = constants(&config, &model, &run_id, control);
     let dials: Vec<_> = config.sources.iter().map(|_| Arc::new(Dials::new(config.hop))).collect();
     let watch = |entry: &SourceEntry| {
         Watch::new(model.head().labels(), &entry.watch)
@@ -176,8 +183,9 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
     }
 
     let (closing, closed) = bounded(0);
-    let inbound = Inbound { judged: judged_rx, requests, closed };
-    let mut director = Director::new(constants, desks, inference.clone(), admission.clone(), inbound, fanout);
+    let inbound = Inbound { judged: judged_rx, requests: Some(requests), closed };
+    let mut director = Director::new(constants, desks, inference.clone(), admission.clone(), inbound, fanout)
+        .with_corrections(corrections);
     if recall.damaged {
         director.announce_loss();
     }
@@ -216,6 +224,8 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
         }
     };
     let failed = failed.unwrap_or_default();
+    // What waits for the disk is stored; its queue has ended with the director.
+    keeper.and_then(|keeper| join_by(keeper, Instant::now() + CLOSE));
     sinks::finish(&runtime, sink_tasks, stop, SINKS);
     runtime.shutdown_timeout(Duration::from_millis(50));
     drop(folder);
@@ -226,12 +236,12 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
     }
 }
 
-/// The sink that talks to others, what an earlier run left for this one, and where requests arrive.
+/// The sink that talks to others, what an earlier run left for this one, and whether subscribers may send commands.
 #[derive(Default)]
 struct Publisher {
     sink: Option<Box<dyn Sink>>,
     recall: Recall,
-    requests: Option<Receiver<Request>>,
+    control: bool,
 }
 
 #[cfg(feature = "mqtt")]
@@ -252,6 +262,7 @@ fn publisher(
     _: &Arc<str>,
     _: &Stop,
     _: &Refusing,
+    _: &crossbeam_channel::Sender<crate::sink::Request>,
 ) -> Result<Publisher, EngineError> {
     Ok(Publisher::default())
 }
@@ -314,7 +325,7 @@ fn start_sources(features: Vec<Feature>) -> Result<Vec<JoinHandle<()>>, EngineEr
         .collect()
 }
 
-fn constants(config: &Config, model: &Model, run_id: &Arc<str>) -> Constants {
+fn constants(config: &Config, model: &Model, run_id: &Arc<str>, control: bool) -> Constants {
     Constants {
         run: run_id.clone(),
         model: model.bundle().manifest.name.as_str().into(),
@@ -325,6 +336,7 @@ fn constants(config: &Config, model: &Model, run_id: &Arc<str>) -> Constants {
         hop_s: config.hop,
         heartbeat: config.heartbeat(),
         acknowledged: acknowledged(config),
+        control,
     }
 }
 

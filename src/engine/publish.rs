@@ -3,18 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::Sender;
 
 use super::{EngineError, Publisher};
 use crate::config::Config;
-use crate::sink::Refusing;
 use crate::sink::mqtt::store::Store;
 use crate::sink::mqtt::{MqttConfig, MqttSink, Server};
+use crate::sink::{Refusing, Request};
 use crate::state::StateFolder;
 use crate::thread::Stop;
-
-/// Requests that may wait for the director.
-const REQUESTS: usize = 256;
 
 /// What an earlier run left to this one.
 #[derive(Debug, Default)]
@@ -25,7 +22,7 @@ pub struct Recall {
     pub damaged: bool,
 }
 
-/// Makes the sink that is configured, if any; without a `folder` nothing is kept.
+/// Makes the sink that is configured, if any; without a `folder` nothing is kept. Commands go to `ask`.
 ///
 /// # Errors
 /// When the embedded broker cannot start.
@@ -35,6 +32,7 @@ pub fn publisher(
     run_id: &Arc<str>,
     stop: &Stop,
     refusing: &Refusing,
+    ask: &Sender<Request>,
 ) -> Result<Publisher, EngineError> {
     if !config.mqtt.enabled {
         return Ok(Publisher::default());
@@ -71,13 +69,11 @@ pub fn publisher(
     if let Some(instance) = folder.and_then(StateFolder::instance) {
         sink = sink.known_as(instance.into());
     }
-    let mut requests = None;
-    if config.mqtt.control {
-        let (ask, asked) = bounded(REQUESTS);
-        sink = sink.asks(ask);
-        requests = Some(asked);
+    let control = config.mqtt.control;
+    if control {
+        sink = sink.asks(ask.clone());
     }
-    Ok(Publisher { sink: Some(Box::new(sink)), recall, requests })
+    Ok(Publisher { sink: Some(Box::new(sink)), recall, control })
 }
 
 /// Starts the embedded broker and says where it listens.

@@ -19,7 +19,12 @@ impl Classifier for Slow {
             assert_eq!(stretch.rows.len(), 187 * 96);
             for _ in &stretch.patches {
                 std::thread::sleep(PATCH);
-                scores.push(Some(Scores { posteriors: vec![1.0], tags: Vec::new(), gate: None }));
+                scores.push(Some(Scores {
+                    posteriors: vec![1.0],
+                    tags: Vec::new(),
+                    gate: None,
+                    embedding: Vec::new(),
+                }));
             }
         }
         Ok(())
@@ -129,7 +134,8 @@ impl Classifier for Fails {
             if self.0 == 1 {
                 return Err(ModelError::Run("out of memory".into()));
             }
-            let answer = Scores { posteriors: vec![1.0], tags: Vec::new(), gate: None };
+            let answer =
+                Scores { posteriors: vec![1.0], tags: Vec::new(), gate: None, embedding: Vec::new() };
             scores.push((self.0 != 3).then_some(answer));
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crossbeam_channel::Sender;
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 
@@ -9,6 +10,7 @@ use crate::audio::Patch;
 use crate::config::Config;
 use crate::decision::trace::Rule;
 use crate::decision::{Decider, GatePosteriors};
+use crate::sink::Request;
 use crate::sink::payload::trace::{Choice, Gate, Level, Published, Run, StateEvidence, Trace};
 use crate::sink::payload::{self, LabelP};
 use crate::sink::trace::{Socket, SocketError, TraceSink};
@@ -17,8 +19,14 @@ use crate::sink::trace::{Socket, SocketError, TraceSink};
 const MOST_NAMES: usize = 99;
 
 /// The sink with its socket, for the daemon `node`; the daemon does without where it cannot be had. Where the name was not
-/// configured and is another's, it is numbered.
-pub fn sink(config: &Config, run_id: &Arc<str>, node: &str, runtime: &Handle) -> Option<TraceSink> {
+/// configured and is another's, it is numbered. Commands of its clients go to `ask`.
+pub fn sink(
+    config: &Config,
+    run_id: &Arc<str>,
+    node: &str,
+    runtime: &Handle,
+    ask: Sender<Request>,
+) -> Option<TraceSink> {
     let numbers = if config.node_is_fixed { 1 } else { MOST_NAMES };
     for number in 1..=numbers {
         let name = if number == 1 { node.to_owned() } else { format!("{node}-{number}") };
@@ -27,7 +35,8 @@ pub fn sink(config: &Config, run_id: &Arc<str>, node: &str, runtime: &Handle) ->
                 let names = config.sources.iter().map(|entry| {
                     (entry.source.name.as_str().into(), entry.source.display_name.as_str().into())
                 });
-                return Some(TraceSink::new(socket, run_id.clone(), name.into(), names.collect()));
+                let sink = TraceSink::new(socket, run_id.clone(), name.into(), names.collect());
+                return Some(sink.asks(ask));
             }
             Err(SocketError::Taken { .. }) if number < numbers => {}
             Err(error) => {

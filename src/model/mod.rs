@@ -89,6 +89,8 @@ pub struct Scores {
     pub tags: Vec<f32>,
     /// Posteriors of the gate, where the bundle has one.
     pub gate: Option<GatePosteriors>,
+    /// The embedding that they are of; empty unless [`Model::keep_embeddings`] was called.
+    pub embedding: Vec<f32>,
 }
 
 /// Turns stretches of sound into answers. One thread owns it.
@@ -120,6 +122,7 @@ pub struct Model {
     provider: Provider,
     provider_reason: String,
     embedding: Vec<f32>,
+    keeps_embeddings: bool,
     /// Patches of the last call whose frames were not all there.
     missing: Vec<usize>,
 }
@@ -201,6 +204,7 @@ impl Model {
                         provider,
                         provider_reason,
                         embedding: Vec::new(),
+                        keeps_embeddings: false,
                         missing: Vec::new(),
                         bundle,
                     });
@@ -306,6 +310,11 @@ impl Model {
         }
     }
 
+    /// Makes scores carry a copy of their embedding.
+    pub fn keep_embeddings(&mut self) {
+        self.keeps_embeddings = true;
+    }
+
     /// Values of an embedding.
     pub fn embedding_dim(&self) -> usize {
         self.bundle.manifest.trunk.embedding_dim
@@ -321,8 +330,15 @@ impl Classifier for Model {
         let tags = self.tags.as_ref().map(|head| head.posteriors_of_each(embeddings)).unwrap_or_default();
         let gate = self.gate.as_ref().map(|gate| gate.posteriors_of_each(embeddings)).unwrap_or_default();
         let (mut tags, mut gate) = (tags.into_iter(), gate.into_iter());
+        let dim = self.bundle.manifest.trunk.embedding_dim.max(1);
+        let mut kept = embeddings.chunks(dim).filter(|_| self.keeps_embeddings).map(<[f32]>::to_vec);
         scores.extend(self.head.posteriors_of_each(embeddings).into_iter().map(|posteriors| {
-            Some(Scores { posteriors, tags: tags.next().unwrap_or_default(), gate: gate.next() })
+            Some(Scores {
+                posteriors,
+                tags: tags.next().unwrap_or_default(),
+                gate: gate.next(),
+                embedding: kept.next().unwrap_or_default(),
+            })
         }));
         self.missing.iter().for_each(|patch| scores[first + patch] = None);
         Ok(())

@@ -77,6 +77,8 @@ impl<W: Write + Send + 'static> LineWriter for JsonlSink<W> {
             | Message::Settled { .. }
             | Message::Settings { .. }
             | Message::Refusal { .. }
+            | Message::Labelled { .. }
+            | Message::Answer { .. }
             | Message::Trace { .. } => Ok(()),
         }
     }

@@ -5,7 +5,8 @@
 
 #[cfg(feature = "log")]
 pub mod asrun;
-#[cfg(any(feature = "log", feature = "mqtt"))]
+pub mod corrections;
+#[cfg(any(feature = "corrections", feature = "log", feature = "mqtt"))]
 mod database;
 pub mod jsonl;
 #[cfg(feature = "mqtt")]
@@ -107,12 +108,28 @@ pub enum Message {
         /// The payload.
         payload: Arc<payload::Settings>,
     },
-    /// A setting was not taken.
+    /// A command of a subscriber was not taken.
     Refusal {
         /// Source name.
         source: Arc<str>,
         /// The payload.
         payload: Arc<payload::Refusal>,
+    },
+    /// A subscriber's correction was stored.
+    Labelled {
+        /// Source name.
+        source: Arc<str>,
+        /// The payload.
+        payload: Arc<payload::Labelled>,
+    },
+    /// An answer to one client of the trace socket.
+    Answer {
+        /// Number of the client.
+        client: u64,
+        /// Source name.
+        source: Arc<str>,
+        /// The payload.
+        payload: payload::Answer,
     },
     /// How a source stands after a scored patch; only while somebody listens ([`trace::Listeners`]).
     Trace {
@@ -123,6 +140,15 @@ pub enum Message {
     },
 }
 
+/// The one who is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// Subscribers of the source's topics.
+    Subscriber,
+    /// A client of the trace socket, by its number.
+    Client(u64),
+}
+
 /// What a subscriber wants of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -130,6 +156,8 @@ pub struct Request {
     pub source: Arc<str>,
     /// What.
     pub ask: Ask,
+    /// By whom.
+    pub from: Asker,
 }
 
 /// Kinds of [`Request`].
@@ -137,9 +165,11 @@ pub struct Request {
 pub enum Ask {
     /// Other settings: JSON, as it came.
     Set(Vec<u8>),
-    /// Settings that the broker had kept: they would come again at every connection.
+    /// The right genre of what was heard last: JSON or text, as it came.
+    Label(Vec<u8>),
+    /// A command that the broker had kept: it would come again at every connection.
     Retained,
-    /// Settings that are too long to be any.
+    /// A command that is too long to be any.
     TooLong,
     /// What is published of it, and its settings.
     Get,

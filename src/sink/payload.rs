@@ -2,6 +2,7 @@
 //!
 //! Every key is in every message; an unknown value is `null`. No number is NaN or infinite.
 
+mod label;
 pub mod trace;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::audio::Level;
 use crate::decision::{DecisionConfig, SilenceConfig};
+
+pub use label::{Answer, Labelled};
 
 /// The states, other than `music`, that `genre` may name.
 pub const STATES: [&str; 5] = ["speech", "silence", "noise", "uncertain", "lost"];
@@ -378,7 +381,7 @@ pub struct Thresholds {
     pub silence: SilenceConfig,
 }
 
-/// `…/error`: a setting that was not taken.
+/// `…/error`: a command that was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Refusal {
     /// Random id of this start of the process.

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::Message;
 use super::payload::trace;
 use super::payload::{
-    Attributes, Event, EventKind, Info, LabelP, MqttStats, Refusal, Settings, SourceInfo, SourceStats, State,
-    Stats, Thresholds, Window,
+    Attributes, Event, EventKind, Info, LabelP, Labelled, MqttStats, Refusal, Settings, SourceInfo,
+    SourceStats, State, Stats, Thresholds, Window,
 };
 use crate::decision::{DecisionConfig, SilenceConfig};
 
@@ -186,6 +186,25 @@ pub fn refusal() -> Refusal {
         ts: time("2026-11-03T14:03:07.25Z"),
         key: Some("hop".into()),
         message: "17 is not 0.25 to 3 seconds".into(),
+    }
+}
+
+pub fn labelled() -> Labelled {
+    Labelled {
+        run: RUN.into(),
+        ts: time("2026-11-03T14:03:07.25Z"),
+        id: 12,
+        genre: "jazz".into(),
+        known: true,
+        nearest: None,
+        patches: 28,
+        quiet: 0,
+        start: time("2026-11-03T14:02:37.008Z"),
+        end: time("2026-11-03T14:03:07Z"),
+        published: "rock".into(),
+        confidence: Some(0.712_345),
+        contradicts: 0,
+        evicted: 0,
     }
 }
 

@@ -89,6 +89,8 @@ impl<W: Write + Send + 'static> LineWriter for TextSink<W> {
             | Message::Settled { .. }
             | Message::Settings { .. }
             | Message::Refusal { .. }
+            | Message::Labelled { .. }
+            | Message::Answer { .. }
             | Message::Trace { .. }
             | Message::Availability { .. } => None,
         };

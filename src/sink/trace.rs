@@ -1,27 +1,29 @@
 //! The trace socket, which `genred why` reads: lines of JSON for whoever connects.
 //!
-//! First a `hello`, then a `trace` for each scored patch and an `event` for each change, of all sources. Nothing is made
-//! of what a client says. One that is slow loses lines, and is told how many (`lost`).
+//! First a `hello`, then a `trace` for each scored patch and an `event` for each change, of all sources. One that is slow
+//! loses lines, and is told how many (`lost`). A client may send commands ([`ask`]), which are answered by a line.
 
+pub mod ask;
+mod client;
 mod socket;
 #[cfg(test)]
 mod tests;
 
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crossbeam_channel::Sender;
 use serde::Serialize;
-use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::payload::State;
 use super::payload::trace::{Change, Hello, Published, Source};
-use super::{Line, Message, Sink, SinkFuture};
+use super::payload::{Answer, State};
+use super::{Line, Message, Request, Sink, SinkFuture};
 
 pub use socket::{EXTENSION, Socket, SocketError, path};
 
@@ -68,6 +70,10 @@ pub struct TraceSink {
     listeners: Listeners,
     hello: Hello,
     clients: Vec<Client>,
+    /// Clients that have connected so far.
+    connected: u64,
+    /// Where commands of clients go.
+    requests: Option<Sender<Request>>,
 }
 
 impl TraceSink {
@@ -76,7 +82,15 @@ impl TraceSink {
         let source = |(name, source_name)| Source { name, source_name, published: None, changes: Vec::new() };
         let sources = names.into_iter().map(source).collect();
         let hello = Hello { run, version: env!("CARGO_PKG_VERSION").into(), node, sources };
-        Self { socket, listeners: Listeners::default(), hello, clients: Vec::new() }
+        let listeners = Listeners::default();
+        Self { socket, listeners, hello, clients: Vec::new(), connected: 0, requests: None }
+    }
+
+    /// Commands of clients go to `requests`; without it nothing is made of what they say.
+    #[must_use]
+    pub fn asks(mut self, requests: Sender<Request>) -> Self {
+        self.requests = Some(requests);
+        self
     }
 
     /// Tells, while the sink runs, whether traces are wanted.
@@ -113,6 +127,7 @@ impl TraceSink {
             Message::State { source, payload } => self.remember(source, payload),
             Message::Event { source, payload, .. } => self.send("event", source, &**payload),
             Message::Trace { source, payload } => self.send("trace", source, &**payload),
+            Message::Answer { client, source, payload } => self.answer(*client, source, payload),
             _ => {}
         }
     }
@@ -145,6 +160,15 @@ impl TraceSink {
         }
     }
 
+    fn answer(&mut self, client: u64, source: &str, answer: &Answer) {
+        let Some(client) = self.clients.iter_mut().find(|known| known.id == client) else { return };
+        let line = match answer {
+            Answer::Labelled(payload) => line("labelled", Some(source), &**payload),
+            Answer::Refused(payload) => line("refused", Some(source), &**payload),
+        };
+        line.into_iter().for_each(|line| client.send(&line));
+    }
+
     fn welcome(&mut self, stream: UnixStream, tasks: &mut JoinSet<()>) {
         self.clients.retain(Client::is_there);
         if self.clients.len() >= CLIENTS {
@@ -153,10 +177,12 @@ impl TraceSink {
         }
         let Some(hello) = line("hello", None, &self.hello) else { return };
         let (tx, rx) = mpsc::channel(LINES);
-        let mut client = Client { lines: tx, lost: 0 };
+        let id = self.connected;
+        self.connected += 1;
+        let mut client = Client { id, lines: tx, lost: 0 };
         client.send(&hello);
         self.clients.push(client);
-        tasks.spawn(write(stream, rx, self.listeners.join()));
+        tasks.spawn(client::serve(stream, rx, self.requests.clone(), id, self.listeners.join()));
     }
 }
 
@@ -173,6 +199,7 @@ impl Sink for TraceSink {
 /// The sink's end of a client's queue.
 #[derive(Debug)]
 struct Client {
+    id: u64,
     lines: mpsc::Sender<Arc<str>>,
     lost: u64,
 }
@@ -197,29 +224,6 @@ impl Client {
         }
         if self.lost > 0 || self.lines.try_send(text.clone()).is_err() {
             self.lost += 1;
-        }
-    }
-}
-
-/// Writes what is queued until the queue ends or the client is gone.
-async fn write(mut stream: UnixStream, mut lines: mpsc::Receiver<Arc<str>>, _listener: Listener) {
-    let mut watched = true;
-    loop {
-        tokio::select! {
-            line = lines.recv() => {
-                let Some(line) = line else { break };
-                if stream.write_all(line.as_bytes()).await.is_err() {
-                    break;
-                }
-            }
-            // One that goes away while there is nothing to write must not be counted on.
-            _ = stream.readable(), if watched => match stream.try_read(&mut [0; 64]) {
-                Ok(0) => break,
-                // It says something. Nothing is made of that, and no more is taken; that it is gone, the next line will tell.
-                Ok(_) => watched = false,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(_) => break,
-            },
         }
     }
 }

@@ -3,6 +3,8 @@
 mod augment;
 mod cache;
 mod card;
+#[cfg(feature = "corrections")]
+mod corrections;
 mod dataset;
 mod embedding_set;
 mod evaluate;
@@ -21,6 +23,8 @@ mod vocabulary;
 pub use augment::Alteration;
 pub use cache::Cache;
 pub use card::{About, card};
+#[cfg(feature = "corrections")]
+pub use corrections::{CORRECTIONS, Corrected, CorrectedTrack, LabelCounts};
 pub use dataset::{Dataset, DatasetError, DatasetOptions, Filter, Item, Trust};
 pub use embedding_set::{EmbeddingRow, EmbeddingSet, EmbeddingSetError};
 pub use evaluate::{

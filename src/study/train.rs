@@ -28,6 +28,9 @@ const INNER_FOLDS: usize = 3;
 /// Precision of the fits that answer: a tenth of what scikit-learn stops at.
 const FINE: Stop = Stop { gradient: 1e-5, steps: 2_000 };
 
+/// Logit of a label that a head does not have.
+const NEVER: f64 = -1e30;
+
 /// How to train.
 #[derive(Debug, Clone)]
 pub struct TrainOptions {
@@ -91,17 +94,22 @@ impl Trained {
     }
 }
 
-/// What the prior's head itself answers to the tracks of a source, in the material's labels.
+/// Answers of the prior's head to the tracks of a source, in the material's labels. Where it lacks one of them there are
+/// none, but for a head that `is_corrected`: it answers a label that it lacks with 0.
 pub fn known_predictions(
     material: &Material,
     source: Option<usize>,
     options: &TrainOptions,
+    is_corrected: bool,
 ) -> Option<Predictions> {
     let mean = options.prior.mean.as_ref()?;
-    if mean.is_known.contains(&false) {
+    if mean.is_known.contains(&false) && !is_corrected {
         return None;
     }
     let mut answers = mean.logits.logits(material.embeddings.view());
+    for (label, _) in mean.is_known.iter().enumerate().filter(|(_, is_known)| !**is_known) {
+        answers.column_mut(label).fill(NEVER);
+    }
     answers.rows_mut().into_iter().for_each(|mut row| posteriors(options.labelling, &mut row));
     Some(predictions(material, source, kind(options.labelling), answers.view()))
 }

@@ -75,7 +75,9 @@ pub(super) fn left_out(left_out: &LeftOut, silence: f32) {
 
 /// Which label keeps the number of folds low.
 pub(super) fn smallest(material: &Material) -> String {
-    let label = (0..material.labels.len()).min_by_key(|label| material.groups_of(*label)).unwrap_or_default();
+    // Labels that a prior stands for are no reason: they may be in one group, or in none.
+    let spread = (0..material.labels.len()).filter(|label| material.groups_of(*label) > 1);
+    let label = spread.min_by_key(|label| material.groups_of(*label)).unwrap_or_default();
     let (tracks, groups) = (material.tracks_of(label).len(), material.groups_of(label));
     let of = if groups < tracks { format!(" of {groups} groups") } else { String::new() };
     material.labels.get(label).map(|name| format!("`{name}` has {tracks} tracks{of}")).unwrap_or_default()

@@ -26,6 +26,7 @@ pub(super) fn judge(
     options: &TrainOptions,
     trained: &Trained,
     bootstrap: &Bootstrap,
+    is_corrected: bool,
 ) -> anyhow::Result<Vec<Judged>> {
     let mut judged = Vec::new();
     for (source, name) in material.sources.iter().enumerate() {
@@ -34,7 +35,7 @@ pub(super) fn judge(
             continue;
         }
         let report = Report::new(&predictions, bootstrap)?;
-        let before = match known_predictions(material, Some(source), options) {
+        let before = match known_predictions(material, Some(source), options, is_corrected) {
             Some(known) => {
                 Some((Report::new(&known, bootstrap)?, Comparison::new(&predictions, &known, bootstrap)?))
             }
@@ -74,6 +75,8 @@ pub(super) struct Told<'a> {
     pub(super) left_out: &'a LeftOut,
     pub(super) trained: &'a Trained,
     pub(super) judged: &'a [Judged],
+    /// Counts of the corrections; `null` where there are none.
+    pub(super) corrections: &'a Value,
 }
 
 /// The object that `--json` prints.
@@ -92,6 +95,7 @@ struct Line<'a> {
     prior: Value,
     dominated: Vec<Value>,
     left_out: Value,
+    corrections: &'a Value,
     /// Of the first data set.
     #[serde(flatten)]
     report: &'a Report,
@@ -118,7 +122,8 @@ impl Told<'_> {
 
     fn data(&self) -> String {
         let files = self.args.data.iter().chain(&self.args.embeddings);
-        files.map(|path| shown(path)).collect::<Vec<_>>().join(", ")
+        let corrections = self.args.corrections.iter().map(|_| "corrections".to_owned());
+        files.map(|path| shown(path)).chain(corrections).collect::<Vec<_>>().join(", ")
     }
 
     pub(super) fn json(&self) -> anyhow::Result<String> {
@@ -177,6 +182,7 @@ impl Told<'_> {
                     .map(|files| files.iter().map(|file| shown(file)).collect::<Vec<_>>())
                     .collect::<Vec<_>>(),
             }),
+            corrections: self.corrections,
             report: &first.report,
             data_sets: data_sets.collect(),
         };

@@ -1,6 +1,5 @@
 //! `genred why`
 
-mod find;
 mod screen;
 mod words;
 
@@ -8,21 +7,17 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
+use super::daemon::{self, Head, Lines, Next, nearest};
 use super::signals;
-use crate::config::Place;
 use crate::sink::payload::trace::{Change, Hello, Source, Trace};
 use crate::sink::text::TextOptions;
 use crate::thread::Stop;
-use find::{Lines, Next};
 use screen::Screen;
 
-/// A daemon that is well says who it is at once.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// Changes that are shown.
 const CHANGES: usize = 3;
 
@@ -51,18 +46,10 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let stop = Stop::new().context("the system refused a pipe")?;
     signals::stop_on_signal(&stop).context("signals cannot be handled")?;
-    let place = match Place::load(args.config.as_deref()) {
-        Ok(place) => place,
-        Err(error) if args.config.is_some() => return Err(error.into()),
-        // A service's may be closed to whoever asks here; its folder is looked into anyhow.
-        Err(error) => {
-            tracing::info!(%error, "the configuration is left out of account");
-            Place::default()
-        }
-    };
-    let mut lines = Lines::new(find::daemon(&place, args.node.as_deref())?, stop);
-    let Some(hello) = greeting(&mut lines)? else { return Ok(ExitCode::SUCCESS) };
-    let Some(source) = chosen(&hello, args.source.as_deref())? else {
+    let place = daemon::place(args.config.as_deref())?;
+    let mut lines = Lines::new(daemon::connect(&place, args.node.as_deref(), "why")?, stop);
+    let Some(hello) = lines.greeting()? else { return Ok(ExitCode::SUCCESS) };
+    let Some(source) = daemon::source(&hello, args.source.as_deref())? else {
         list(&hello)?;
         return Ok(ExitCode::SUCCESS);
     };
@@ -72,54 +59,6 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         super::say(format_args!("the daemon `{}` has ended", hello.node));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The first line; `None` where somebody does not want to wait for it.
-fn greeting(lines: &mut Lines) -> anyhow::Result<Option<Hello>> {
-    match lines.next(Some(PATIENCE))? {
-        Next::Line(line) => match serde_json::from_str::<Head>(&line)?.kind.as_str() {
-            "hello" => Ok(Some(serde_json::from_str(&line).context("the daemon is of another version")?)),
-            "full" => bail!("as many as it can serve watch this daemon already; end one of them"),
-            kind => bail!("the daemon is of another version: it begins with `{kind}`"),
-        },
-        Next::Late => bail!("the daemon does not answer; is it stopped, or very busy?"),
-        Next::Ended => bail!("the daemon ended as it was asked"),
-        Next::Stopped => Ok(None),
-    }
-}
-
-/// What every line has.
-#[derive(Deserialize)]
-struct Head {
-    kind: String,
-    source: Option<Arc<str>>,
-}
-
-/// The source that is meant; `None` where it is to be chosen.
-fn chosen<'a>(hello: &'a Hello, wanted: Option<&str>) -> anyhow::Result<Option<&'a Source>> {
-    let Some(wanted) = wanted else {
-        return Ok(match hello.sources.as_slice() {
-            [one] => Some(one),
-            _ => None,
-        });
-    };
-    let by = |name: fn(&Source) -> &str| hello.sources.iter().find(|source| name(source) == wanted);
-    if let Some(found) = by(|source| &source.name).or_else(|| by(|source| &source.source_name)) {
-        return Ok(Some(found));
-    }
-    let names: Vec<_> = hello.sources.iter().map(|source| format!("`{}`", source.name)).collect();
-    let known = hello.sources.iter().flat_map(|source| [&*source.name, &*source.source_name]);
-    let hint = nearest(wanted, known).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
-    bail!("`{}` has no source `{wanted}`{hint} It has: {}", hello.node, names.join(", "))
-}
-
-/// The name that `wanted` may have been meant to be.
-fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .map(|name| (strsim::damerau_levenshtein(&wanted.to_lowercase(), &name.to_lowercase()), name))
-        .min()
-        .filter(|(distance, name)| *distance <= 2.max(name.len() / 2))
-        .map(|(_, name)| name)
 }
 
 fn list(hello: &Hello) -> io::Result<()> {
@@ -232,35 +171,6 @@ impl Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn hello(names: &[(&str, &str)]) -> Hello {
-        let source = |(name, source_name): &(&str, &str)| Source {
-            name: (*name).into(),
-            source_name: (*source_name).into(),
-            published: None,
-            changes: Vec::new(),
-        };
-        Hello {
-            run: "0f1e".into(),
-            version: "0.1.0".into(),
-            node: "studio1".into(),
-            sources: names.iter().map(source).collect(),
-        }
-    }
-
-    #[test]
-    fn a_source_is_found_by_either_name() {
-        let several = hello(&[("FM_1", "FM 1"), ("line-in", "line-in")]);
-        let name = |wanted| chosen(&several, wanted).unwrap().map(|source| source.name.to_string());
-        assert_eq!(name(Some("FM_1")).as_deref(), Some("FM_1"));
-        assert_eq!(name(Some("FM 1")).as_deref(), Some("FM_1"));
-        assert_eq!(name(None), None);
-        assert_eq!(&*chosen(&hello(&[("tape", "tape")]), None).unwrap().unwrap().name, "tape");
-        let error = chosen(&several, Some("lnie-in")).unwrap_err().to_string();
-        insta::assert_snapshot!(error, @r#"`studio1` has no source `lnie-in`; did you mean `line-in`? It has: `FM_1`, `line-in`"#);
-        let error = chosen(&several, Some("gramophone")).unwrap_err().to_string();
-        assert!(!error.contains("did you mean") && error.contains("`FM_1`, `line-in`"), "{error}");
-    }
 
     #[test]
     fn events_are_changes_of_the_genre() {

@@ -5,7 +5,7 @@ use super::discovery::Discovery;
 use super::reason::Reason;
 use super::wire::Inbound;
 use crate::sink::topics::Topics;
-use crate::sink::{Ask, Request};
+use crate::sink::{Ask, Asker, Request};
 
 /// Settings are shorter, in bytes.
 const MAX_REQUEST: usize = 16 * 1024;
@@ -53,7 +53,7 @@ impl Listener {
             list.push((birth.clone(), "a restarted Home Assistant depends on what the broker has kept"));
         }
         if self.control {
-            for leaf in ["set", "get"] {
+            for leaf in ["set", "get", "label/set"] {
                 list.push((self.topics.of_source("+", leaf), "`mqtt.control` has no effect"));
             }
         }
@@ -92,19 +92,22 @@ impl Listener {
         if !self.control {
             return Heard::Nothing;
         }
-        let request = |leaf| self.topics.source_of(topic, leaf);
-        if let Some(source) = request("set") {
-            let ask = match (*retain, payload.len()) {
+        let request = |source: &str, ask| {
+            Heard::Request(Request { source: source.into(), ask, from: Asker::Subscriber })
+        };
+        let commands: [(&str, fn(Vec<u8>) -> Ask); 2] = [("set", Ask::Set), ("label/set", Ask::Label)];
+        for (leaf, command) in commands {
+            let Some(source) = self.topics.source_of(topic, leaf) else { continue };
+            return match (*retain, payload.len()) {
                 // What was kept is being erased.
-                (_, 0) => return Heard::Nothing,
-                (true, _) => Ask::Retained,
-                (false, length) if length > MAX_REQUEST => Ask::TooLong,
-                (false, _) => Ask::Set(payload.to_vec()),
+                (_, 0) => Heard::Nothing,
+                (true, _) => request(source, Ask::Retained),
+                (false, length) if length > MAX_REQUEST => request(source, Ask::TooLong),
+                (false, _) => request(source, command(payload.to_vec())),
             };
-            return Heard::Request(Request { source: source.into(), ask });
         }
-        match request("get") {
-            Some(source) => Heard::Request(Request { source: source.into(), ask: Ask::Get }),
+        match self.topics.source_of(topic, "get") {
+            Some(source) => request(source, Ask::Get),
             None => Heard::Nothing,
         }
     }
@@ -125,7 +128,9 @@ mod tests {
             let (topic, payload) = (topic.to_owned(), payload.as_bytes().to_vec());
             listener.hear(&Inbound { topic, payload, retain })
         };
-        let set = |source: &str, ask| Heard::Request(Request { source: source.into(), ask });
+        let set = |source: &str, ask| {
+            Heard::Request(Request { source: source.into(), ask, from: Asker::Subscriber })
+        };
         assert_eq!(hear("homeassistant/status", "online", false), Heard::Birth);
         assert_eq!(hear("homeassistant/status", "online", true), Heard::Nothing);
         assert_eq!(hear("homeassistant/status", "offline", false), Heard::Nothing);
@@ -146,6 +151,12 @@ mod tests {
         assert_eq!(hear("genred/den/fm1/set", "{}", true), set("fm1", Ask::Retained));
         assert_eq!(hear("genred/den/fm1/set", "", false), Heard::Nothing);
         assert_eq!(hear("genred/den/fm1/set", &" ".repeat(20_000), false), set("fm1", Ask::TooLong));
+        assert_eq!(hear("genred/den/fm1/label/set", "jazz", false), set("fm1", Ask::Label(b"jazz".to_vec())));
+        assert_eq!(hear("genred/den/fm1/label/set", "jazz", true), set("fm1", Ask::Retained));
+        assert_eq!(hear("genred/den/fm1/label/set", "", false), Heard::Nothing);
+        assert_eq!(hear("genred/den/fm1/label/set", &" ".repeat(20_000), false), set("fm1", Ask::TooLong));
+        // The answer to one.
+        assert_eq!(hear("genred/den/fm1/label", "{}", false), Heard::Nothing);
         assert_eq!(hear("genred/den/status", "offline", false), Heard::Buried);
         assert_eq!(hear("genred/den/status", "offline", true), Heard::Nothing);
         assert_eq!(hear("genred/den/status", "online", false), Heard::Nothing);
@@ -159,11 +170,12 @@ mod tests {
             "homeassistant/status",
             "genred/den/+/set",
             "genred/den/+/get",
+            "genred/den/+/label/set",
         ];
         assert_eq!(listener.filters(), all);
         let quiet = Listener::new(&topics, "r1", &discovery(DiscoveryStyle::Off), false);
         assert_eq!(quiet.filters(), all[..2]);
-        let refused = listener.refused(&[None, None, Some(Reason::NOT_AUTHORIZED), None, None]);
+        let refused = listener.refused(&[None, None, Some(Reason::NOT_AUTHORIZED), None, None, None]);
         assert_eq!(refused.len(), 1);
         assert_eq!(refused[0].0, "homeassistant/status");
     }

@@ -27,7 +27,7 @@ const WINDOWS_IN_FLIGHT: usize = 64;
 /// Windows that wait for their turn; the oldest give way.
 const WINDOWS_WAITING: usize = 1024;
 
-/// Refusals that wait for their turn; the newest give way.
+/// Answers to commands that wait for their turn; the newest give way.
 const REPLIES_WAITING: usize = 256;
 
 /// What a client was handed, so that its acknowledgement can be matched.
@@ -170,17 +170,23 @@ impl Session {
                 }
                 self.windows.push_back((source, payload, cause));
             }
-            Message::Window { .. } | Message::Settled { .. } | Message::Trace { .. } => {}
+            Message::Window { .. }
+            | Message::Settled { .. }
+            | Message::Answer { .. }
+            | Message::Trace { .. } => {}
             Message::Settings { source, payload } => {
                 self.set(Slot::Settings(source), Value::Settings(payload), 0);
             }
-            Message::Refusal { source, payload } => {
-                let topic = self.topics.of_source(&source, "error");
-                let publication = Publication { topic, qos: 1, retain: false, payload: encode(&*payload) };
-                if self.connected && self.replies.len() < REPLIES_WAITING {
-                    self.replies.push_back(publication);
-                }
-            }
+            Message::Refusal { source, payload } => self.reply(&source, "error", encode(&*payload)),
+            Message::Labelled { source, payload } => self.reply(&source, "label", encode(&*payload)),
+        }
+    }
+
+    /// Answers whoever listens now.
+    fn reply(&mut self, source: &str, leaf: &str, payload: Vec<u8>) {
+        if self.connected && self.replies.len() < REPLIES_WAITING {
+            let topic = self.topics.of_source(source, leaf);
+            self.replies.push_back(Publication { topic, qos: 1, retain: false, payload });
         }
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 
 use super::*;
 use crate::sink::samples;
@@ -19,6 +19,7 @@ struct Running {
     inbox: mpsc::Sender<Message>,
     listeners: Listeners,
     task: tokio::task::JoinHandle<()>,
+    asked: crossbeam_channel::Receiver<Request>,
 }
 
 impl Running {
@@ -27,9 +28,11 @@ impl Running {
         let socket = Socket::open(&folder.path().join("run"), "studio1").await.unwrap();
         let names = vec![("fm1".into(), "FM 1".into()), ("tape".into(), "tape".into())];
         let sink = TraceSink::new(socket, samples::RUN.into(), "studio1".into(), names);
+        let (ask, asked) = crossbeam_channel::bounded(2);
+        let sink = sink.asks(ask);
         let (listeners, (inbox, receiver)) = (sink.listeners(), mpsc::channel(4096));
         let task = tokio::spawn(Box::new(sink).run(receiver));
-        Self { folder, inbox, listeners, task }
+        Self { folder, inbox, listeners, task, asked }
     }
 
     fn path(&self) -> PathBuf {
@@ -199,14 +202,66 @@ async fn eight_are_enough() {
 }
 
 #[tokio::test]
-async fn what_a_client_says_is_not_read() {
+async fn what_is_no_command_is_refused_and_disturbs_nothing() {
     let running = Running::start().await;
+    for (said, expected) in [
+        ("hello yourself\n".to_owned(), "this is not a command"),
+        ("{\"ask\":\"stop\",\"source\":\"fm1\",\"message\":{}}\n".to_owned(), "this is not a command"),
+        ("x".repeat(5000), "the command is too long"),
+    ] {
+        let mut stream = UnixStream::connect(running.path()).await.unwrap();
+        stream.write_all(said.as_bytes()).await.unwrap();
+        let mut client = BufReader::new(stream).lines();
+        assert_eq!(next(&mut client).await["kind"], "hello");
+        assert_eq!(next(&mut client).await, serde_json::json!({"kind": "refused", "message": expected}));
+        running.inbox.send(trace_message()).await.unwrap();
+        assert_eq!(next(&mut client).await["kind"], "trace");
+    }
+    assert!(running.asked.is_empty());
+    running.end().await;
+}
+
+/// A command that comes in pieces is handed on once, and its answer goes to the one that asked.
+#[tokio::test]
+async fn commands_are_handed_on_and_answered() {
+    let running = Running::start().await;
+    let mut other = running.connect().await;
+    assert_eq!(next(&mut other).await["kind"], "hello");
     let mut stream = UnixStream::connect(running.path()).await.unwrap();
-    stream.write_all(b"hello yourself\n").await.unwrap();
-    let mut client = BufReader::new(stream).lines();
-    assert_eq!(next(&mut client).await["kind"], "hello");
+    let command = r#"{"ask":"label","source":"fm1","message":{"genre":"jazz"}}"#;
+    for piece in [&command[..20], &command[20..], "\n"] {
+        stream.write_all(piece.as_bytes()).await.unwrap();
+        sleep(Duration::from_millis(5)).await;
+    }
+    let request = loop {
+        if let Ok(request) = running.asked.try_recv() {
+            break request;
+        }
+        sleep(Duration::from_millis(2)).await;
+    };
+    let Request { source, ask, from } = request;
+    assert_eq!((&*source, ask), ("fm1", super::super::Ask::Label(br#"{"genre":"jazz"}"#.to_vec())));
+    let super::super::Asker::Client(client) = from else { panic!("{from:?}") };
+    let mut asker = BufReader::new(stream).lines();
+    assert_eq!(next(&mut asker).await["kind"], "hello");
+
+    let refused = Answer::Refused(Arc::new(samples::refusal()));
+    let stored = Answer::Labelled(Arc::new(samples::labelled()));
+    for (client, payload) in [(client + 7, refused.clone()), (client, refused), (client, stored)] {
+        running.inbox.send(Message::Answer { client, source: "fm1".into(), payload }).await.unwrap();
+    }
+    let refused = next(&mut asker).await;
+    assert_eq!((&refused["kind"], &refused["key"]), (&"refused".into(), &"hop".into()));
+    insta::assert_snapshot!(next(&mut asker).await, @r#"{"kind":"labelled","source":"fm1","run":"0f1e2d3c","ts":"2026-11-03T14:03:07.250Z","id":12,"genre":"jazz","known":true,"nearest":null,"patches":28,"quiet":0,"start":"2026-11-03T14:02:37.008Z","end":"2026-11-03T14:03:07.000Z","published":"rock","confidence":0.7123,"contradicts":0,"evicted":0}"#);
     running.inbox.send(trace_message()).await.unwrap();
-    assert_eq!(next(&mut client).await["kind"], "trace");
+    assert_eq!(next(&mut other).await["kind"], "trace");
+
+    // Nobody takes them: the client is told when its third has no place.
+    let mut stream = UnixStream::connect(running.path()).await.unwrap();
+    stream.write_all(format!("{command}\n{command}\n{command}\n").as_bytes()).await.unwrap();
+    let mut asker = BufReader::new(stream).lines();
+    assert_eq!(next(&mut asker).await["kind"], "hello");
+    assert_eq!(next(&mut asker).await["message"], "too many commands wait; try again");
     running.end().await;
 }
 

@@ -310,7 +310,7 @@ fn what_another_daemon_left_under_the_name_is_put_right() {
 }
 
 #[test]
-fn refusals_are_answers_to_whoever_listens_now() {
+fn answers_are_for_whoever_listens_now() {
     let mut session = session(None);
     let refusal = crate::sink::payload::Refusal {
         run: "r".into(),
@@ -325,5 +325,13 @@ fn refusals_are_answers_to_whoever_listens_now() {
     session.accept(message);
     let reply = session.take().unwrap();
     assert_eq!((reply.topic.as_str(), reply.qos, reply.retain), ("genred/n/a/error", 1, false));
+    let payload = Arc::new(samples::labelled());
+    session.accept(Message::Labelled { source: "a".into(), payload: payload.clone() });
+    let reply = session.take().unwrap();
+    assert_eq!((reply.topic.as_str(), reply.qos, reply.retain), ("genred/n/a/label", 1, false));
+    insta::assert_snapshot!(String::from_utf8(reply.payload).unwrap(), @r#"{"run":"0f1e2d3c","ts":"2026-11-03T14:03:07.250Z","id":12,"genre":"jazz","known":true,"nearest":null,"patches":28,"quiet":0,"start":"2026-11-03T14:02:37.008Z","end":"2026-11-03T14:03:07.000Z","published":"rock","confidence":0.7123,"contradicts":0,"evicted":0}"#);
+    // That one is for somebody else.
+    let answer = crate::sink::payload::Answer::Labelled(payload);
+    session.accept(Message::Answer { client: 0, source: "a".into(), payload: answer });
     assert_eq!(session.take(), None);
 }

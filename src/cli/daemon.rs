@@ -1,28 +1,50 @@
-//! Which daemon is meant, and what it says.
+//! A running daemon: which one is meant, and what it says on its trace socket.
 
 use std::fs;
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use serde::Deserialize;
 
 use crate::config::{Place, SYSTEM_RUNTIME_DIR, default_runtime_dir};
+use crate::sink::payload::trace::{Hello, Source};
 use crate::sink::trace::EXTENSION;
 use crate::thread::Stop;
 
+/// A daemon that is well says who it is at once.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Somebody who says nothing may be looked at this often.
 const LOOK: Duration = Duration::from_secs(3600);
 /// A line is far shorter.
 const LONGEST: usize = 4 << 20;
 
-/// Connects to the daemon `node`, or the one of the configuration, or the only one.
+/// The folders and the node of the configuration at `named`, or where `run` looks.
+///
+/// # Errors
+/// When a named file cannot be read.
+pub fn place(named: Option<&Path>) -> anyhow::Result<Place> {
+    match Place::load(named) {
+        Err(error) if named.is_some() => Err(error.into()),
+        // A service's may be closed to whoever asks here; its folder is looked into anyhow.
+        Err(error) => {
+            tracing::info!(%error, "the configuration is left out of account");
+            Ok(Place::default())
+        }
+        Ok(place) => Ok(place),
+    }
+}
+
+/// Connects to the daemon `node`, or the one of the configuration, or the only one; `command` is
+/// named in errors.
 ///
 /// # Errors
 /// When there is none, or more than one that may be meant.
-pub fn daemon(place: &Place, node: Option<&str>) -> anyhow::Result<UnixStream> {
+pub fn connect(place: &Place, node: Option<&str>, command: &str) -> anyhow::Result<UnixStream> {
     let folders = match &place.runtime_dir {
         Some(folder) => vec![folder.clone()],
         None => vec![default_runtime_dir(), SYSTEM_RUNTIME_DIR.into()],
@@ -66,7 +88,7 @@ pub fn daemon(place: &Place, node: Option<&str>) -> anyhow::Result<UnixStream> {
     }
     if let Some(path) = denied {
         bail!(
-            "`{}` is not open to this user: ask as the one that the daemon runs as, `sudo -u genred genred why`",
+            "`{}` is not open to this user: ask as the one that the daemon runs as, `sudo -u genred genred {command}`",
             path.display()
         )
     }
@@ -78,7 +100,7 @@ pub fn daemon(place: &Place, node: Option<&str>) -> anyhow::Result<UnixStream> {
     };
     bail!(
         "no daemon{node} answers in {}{others}; does it run? if as another user, ask as that one \
-         (`sudo -u genred genred why`); if with a `runtime_dir` of its own, name its file with `-c`",
+         (`sudo -u genred genred {command}`); if with a `runtime_dir` of its own, name its file with `-c`",
         folders.join(" or ")
     )
 }
@@ -110,6 +132,45 @@ fn sockets(folder: &Path, denied: &mut Option<PathBuf>) -> Vec<(String, PathBuf)
     found
 }
 
+/// What every line has.
+#[derive(Deserialize)]
+pub struct Head {
+    /// What it is.
+    pub kind: String,
+    /// The source that it is about.
+    pub source: Option<Arc<str>>,
+}
+
+/// The source that is meant; `None` where it is to be chosen.
+///
+/// # Errors
+/// When there is none of that name; lists those that there are.
+pub fn source<'a>(hello: &'a Hello, wanted: Option<&str>) -> anyhow::Result<Option<&'a Source>> {
+    let Some(wanted) = wanted else {
+        return Ok(match hello.sources.as_slice() {
+            [one] => Some(one),
+            _ => None,
+        });
+    };
+    let by = |name: fn(&Source) -> &str| hello.sources.iter().find(|source| name(source) == wanted);
+    if let Some(found) = by(|source| &source.name).or_else(|| by(|source| &source.source_name)) {
+        return Ok(Some(found));
+    }
+    let names: Vec<_> = hello.sources.iter().map(|source| format!("`{}`", source.name)).collect();
+    let known = hello.sources.iter().flat_map(|source| [&*source.name, &*source.source_name]);
+    let hint = nearest(wanted, known).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+    bail!("`{}` has no source `{wanted}`{hint} It has: {}", hello.node, names.join(", "))
+}
+
+/// The name that `wanted` may have been meant to be.
+pub fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|name| (strsim::damerau_levenshtein(&wanted.to_lowercase(), &name.to_lowercase()), name))
+        .min()
+        .filter(|(distance, name)| *distance <= 2.max(name.len() / 2))
+        .map(|(_, name)| name)
+}
+
 /// What came of waiting for a line.
 pub enum Next {
     /// One, without its end.
@@ -134,6 +195,31 @@ impl Lines {
     /// Those that `stream` brings until `stop` is set.
     pub fn new(stream: UnixStream, stop: Stop) -> Self {
         Self { stream, stop, buffer: Vec::new() }
+    }
+
+    /// The first line; `None` after a signal.
+    ///
+    /// # Errors
+    /// When the daemon does not answer, or is of another version.
+    pub fn greeting(&mut self) -> anyhow::Result<Option<Hello>> {
+        match self.next(Some(PATIENCE))? {
+            Next::Line(line) => match serde_json::from_str::<Head>(&line)?.kind.as_str() {
+                "hello" => Ok(Some(serde_json::from_str(&line).context("the daemon is of another version")?)),
+                "full" => bail!("as many as it can serve watch this daemon already; end one of them"),
+                kind => bail!("the daemon is of another version: it begins with `{kind}`"),
+            },
+            Next::Late => bail!("the daemon does not answer; is it stopped, or very busy?"),
+            Next::Ended => bail!("the daemon ended as it was asked"),
+            Next::Stopped => Ok(None),
+        }
+    }
+
+    /// Sends one line.
+    ///
+    /// # Errors
+    /// What the system says of the connection.
+    pub fn send(&mut self, line: &str) -> anyhow::Result<()> {
+        self.stream.write_all(format!("{line}\n").as_bytes()).context("the connection to the daemon broke")
     }
 
     /// Waits for the next line, for `patience` at most where it is given.
@@ -180,14 +266,46 @@ mod tests {
 
     use super::*;
 
+    fn hello(names: &[(&str, &str)]) -> Hello {
+        let source = |(name, source_name): &(&str, &str)| Source {
+            name: (*name).into(),
+            source_name: (*source_name).into(),
+            published: None,
+            changes: Vec::new(),
+        };
+        Hello {
+            run: "0f1e".into(),
+            version: "0.1.0".into(),
+            node: "studio1".into(),
+            sources: names.iter().map(source).collect(),
+        }
+    }
+
+    #[test]
+    fn a_source_is_found_by_either_name() {
+        let several = hello(&[("FM_1", "FM 1"), ("line-in", "line-in")]);
+        let name = |wanted| super::source(&several, wanted).unwrap().map(|source| source.name.to_string());
+        assert_eq!(name(Some("FM_1")).as_deref(), Some("FM_1"));
+        assert_eq!(name(Some("FM 1")).as_deref(), Some("FM_1"));
+        assert_eq!(name(None), None);
+        assert_eq!(&*super::source(&hello(&[("tape", "tape")]), None).unwrap().unwrap().name, "tape");
+        let error = super::source(&several, Some("lnie-in")).unwrap_err().to_string();
+        insta::assert_snapshot!(error, @r#"`studio1` has no source `lnie-in`; did you mean `line-in`? It has: `FM_1`, `line-in`"#);
+        let error = super::source(&several, Some("gramophone")).unwrap_err().to_string();
+        assert!(!error.contains("did you mean") && error.contains("`FM_1`, `line-in`"), "{error}");
+    }
+
     #[test]
     fn the_daemon_that_is_meant_is_found() {
         let folder = tempfile::tempdir().unwrap();
         let socket = |node: &str| UnixListener::bind(folder.path().join(format!("{node}.sock"))).unwrap();
         let find = |configured: Option<&str>, node: Option<&str>| {
             let runtime_dir = Some(folder.path().to_owned());
-            let stream =
-                daemon(&Place { node: configured.map(str::to_owned), runtime_dir, ..Place::default() }, node);
+            let stream = connect(
+                &Place { node: configured.map(str::to_owned), runtime_dir, ..Place::default() },
+                node,
+                "why",
+            );
             stream
                 .map(|stream| {
                     let path = stream.peer_addr().unwrap().as_pathname().unwrap().to_owned();
