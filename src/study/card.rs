@@ -109,7 +109,7 @@ fn write(
         let altered = match about.copies {
             0 => String::new(),
             copies => format!(
-                ", each file {copies} times more, altered (speed, level, tone, small loudspeaker, noise)"
+                ", each file heard {copies} times more, altered (speed, level, tone, small loudspeaker, noise)"
             ),
         };
         writeln!(text, "Learned from, and not judged: {taught} patches{altered}.")?;
