@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # Makes a bundle from nothing: downloads, embeddings, heads, golden answers. Prints how long each step took.
 #
-#     ./make_bundle.sh DATA WORK [MODELS]
+#     ./make_bundle.sh DATA WORK
 #
-# DATA holds gtzan-cuts.csv and what it lists, gtzan-tags/ and debian-music.csv (README.md says of what form).
+# DATA holds real/, gtzan-cuts.csv and what it lists, gtzan-tags/ and debian-music.csv (README.md says of what form).
 # WORK takes 15 GB: packages, decoded sounds, embeddings; what lies there is not made again.
-# MODELS, ../models where left out, gets the bundles musicnn-msd-windowed and musicnn-msd; a CARD.md there is kept.
+# ../models gets the bundles musicnn-msd-windowed and musicnn-msd; a CARD.md there is kept.
 # Needs apt-get, dpkg, ffmpeg, cargo, and in PYTHON (default: python) what requirements.lock lists.
 set -euo pipefail
 [ $# -ge 2 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 data=$(realpath "$1") work=$(realpath -m "$2")
-models=$(realpath -m "${3:-$(dirname "$0")/../models}")
+models=$(realpath -m "$(dirname "$0")/../models")
 bundle=$models/musicnn-msd-windowed
 cd "$(dirname "$0")"
 python=${PYTHON:-python}
@@ -39,10 +39,11 @@ step "the program" ../scripts/setup.sh
 common=(--bundle "$bundle" --genred ../target/release/genred --runtime ../.cache/onnxruntime/libonnxruntime.so)
 step "Debian music" fetch_music
 step "the networks" module import_musicnn --out "$bundle"
-step "genre heads" module genres --cuts "$data/gtzan-cuts.csv" --tags "$data/gtzan-tags" \
-  --music-index "$data/debian-music.csv" --music "$work/music" --work "$work/genres" "${common[@]}"
-step "their golden answers" module import_musicnn --out "$bundle"
-step "gate" module gate --gtzan "$data/gtzan-cuts.csv" --debian "$data/debian-music.csv" --have "$work/music" \
-  --music "$work/music" --work "$work/gate" "${common[@]}"
-step "its golden answers" module import_musicnn --out "$bundle"
 step "the streamed bundle" module import_streamed --from "$bundle" --out "$models/musicnn-msd"
+step "rows of GTZAN" module genre_rows --cuts "$data/gtzan-cuts.csv" --tags "$data/gtzan-tags" --ten \
+  --music-index "$data/debian-music.csv" --music "$work/music" --work "$work/genres" --out "$work/gtzan.safetensors" \
+  "${common[@]}"
+step "rows of the gate" module gate_rows --gtzan "$data/gtzan-cuts.csv" --debian "$data/debian-music.csv" \
+  --have "$work/music" --music "$work/music" --work "$work/gate-material" --out "$work/gate.safetensors" "${common[@]}"
+export ORT_DYLIB_PATH=$PWD/../.cache/onnxruntime/libonnxruntime.so PYTHON=$python
+step "heads" ./fit_heads.sh "$data" "$work" genres gate gtzan10

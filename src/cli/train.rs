@@ -28,6 +28,9 @@ use told::Told;
 /// The head that a new one starts from where none is named.
 const GENRE_HEAD: &str = "genres";
 
+/// What `--from` and `--directions` call no head.
+const NO_HEAD: &str = "none";
+
 /// Train a custom genre head: one folder per genre goes in, a model bundle comes out.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -71,11 +74,12 @@ pub struct Args {
     /// Learn only these labels, and leave other files out
     #[arg(long, value_name = "LABEL,…", value_delimiter = ',')]
     labels: Vec<String>,
-    /// Weights of rows of an index by their column `label_source`, as `folder=0.7,weak=0`; a row of weight 0 is left
-    /// out, one below 0.5 is learned from and not judged
+    /// Weights of rows of an index by their column `label_source`, as `folder=0.7,weak=0`, or of data sets by name; a
+    /// row of weight 0 is left out, a label of 0.5 or less is learned from and not judged
     #[arg(long, value_name = "SOURCE=WEIGHT,…", value_delimiter = ',')]
     trust: Vec<Trust>,
-    /// Correct the head NAME of the base bundle: labels that the data lacks are kept, others are added
+    /// Correct this head of the base bundle: labels that the data lacks are kept, others are added; `none` starts from
+    /// no head, and keeps the directions
     #[arg(long, value_name = "HEAD", conflicts_with = "no_prior")]
     from: Option<String>,
     /// Start from nothing in place of the base bundle's heads
@@ -93,6 +97,13 @@ pub struct Args {
     /// The same for artists within a genre
     #[arg(long, value_name = "0-1", default_value_t = 0.5, value_parser = share)]
     artist_balance: f64,
+    /// Make genres that are common in the first --data likelier after the fit: 0 leaves the balance of the weights, 1
+    /// makes them as likely as they are there
+    #[arg(long, value_name = "0-1", default_value_t = 0.0, value_parser = share)]
+    prior_shift: f64,
+    /// Answer LABEL as OTHER for this share of its patches, as `music:speech=0.004`, by the bias of OTHER; may be repeated
+    #[arg(long, value_name = "LABEL:OTHER=SHARE")]
+    limit: Vec<input::LimitArg>,
     /// Put a hidden layer of N units before the labels, for what no linear head can tell; it starts from nothing
     #[arg(long, value_name = "N", conflicts_with = "from", value_parser = clap::value_parser!(u16).range(1..=1024))]
     hidden: Option<u16>,
@@ -131,12 +142,13 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     study::check_head_name(&args.head_name)?;
     let place = Place::new(&args.out, &Bundle::open(&args.model.model)?, args.force)?;
-    let dataset = input::dataset(args)?;
+    let mut dataset = input::dataset(args)?;
     let labelling = if args.multi_label { Labelling::Multi } else { Labelling::Single };
     let jobs = args.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
 
     let mut model = args.model.load(None)?;
     let mut sets = input::embedding_sets(args, model.bundle())?;
+    input::prepare(args, &mut dataset, &mut sets)?;
     let start = Start::open(args, &model)?;
     let known = Known::new(&start.options);
     let mut corrections = Value::Null;
@@ -148,7 +160,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let heard = listen(args, &dataset, &mut model, jobs)?;
     let base = model.bundle().clone();
     let silence = SilenceConfig::default().threshold_lufs;
-    let known_labels = known.known_among(&input::all_labels(&dataset, &sets, &known), labelling);
+    let known_labels = known.known_among(&input::all_labels(&dataset, &sets, known.labels()), labelling);
     let (material, left_out) = Material::gather(&Gathering {
         dataset: &dataset,
         heard: &heard.heard,
@@ -176,6 +188,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         balance: Balance { labels: args.balance, groups: args.artist_balance },
         label_noise: args.label_noise,
         hidden: args.hidden.map(|units| HiddenLayer { units: usize::from(units), seed: args.seed }),
+        prior_shift: args.prior_shift,
+        limits: input::limits(args, &material)?,
         prior,
         jobs,
     };
@@ -282,10 +296,11 @@ impl Start {
         }
         let there = model.bundle().heads();
         let is_there = |name: &str| there.iter().any(|head| head == name);
-        let name = args
-            .corrected()
-            .map(str::to_owned)
-            .or_else(|| is_there(GENRE_HEAD).then(|| GENRE_HEAD.to_owned()));
+        let name = match args.corrected() {
+            Some(NO_HEAD) => None,
+            Some(name) => Some(name.to_owned()),
+            None => is_there(GENRE_HEAD).then(|| GENRE_HEAD.to_owned()),
+        };
         if let Some(name) = &name {
             options.mean = Some(model.open_head(name)?);
         }

@@ -327,6 +327,13 @@ impl Fit {
         logits
     }
 
+    /// The same head with `by` added to the logit of a unit.
+    #[must_use]
+    pub fn shifted(mut self, unit: usize, by: f64) -> Self {
+        self.bias[unit] += by;
+        self
+    }
+
     /// The hidden layer, if there is one, for embeddings as they are.
     pub fn folded_hidden(&self) -> Option<Linear> {
         self.hidden.as_ref().map(|layer| hidden::folded(layer, &self.standard))

@@ -8,6 +8,7 @@ mod lbfgs;
 mod logistic;
 mod loss;
 mod metrics;
+mod operating;
 mod prior;
 mod reliability;
 
@@ -19,5 +20,6 @@ pub use lbfgs::Stop;
 pub use logistic::{Fit, FitError, HiddenLayer, Labelling, Sample};
 pub use loss::{log_loss, posteriors};
 pub use metrics::{Answers, Figure, LabelCounts, MultiLabel, SingleLabel, top_label};
+pub use operating::bias_for_share;
 pub use prior::{Linear, Prior, PriorMean, Strength};
 pub use reliability::{BINS, Bin, Reliability};

@@ -109,7 +109,7 @@ fn write(
         let altered = match about.copies {
             0 => String::new(),
             copies => format!(
-                ", each file {copies} times more, altered (speed, level, tone, small loudspeaker, noise)"
+                ", each file heard {copies} times more, altered (speed, level, tone, small loudspeaker, noise)"
             ),
         };
         writeln!(text, "Learned from, and not judged: {taught} patches{altered}.")?;
@@ -124,9 +124,13 @@ fn write(
     }
     writeln!(text, "\n## How\n")?;
     let Balance { labels, groups } = options.balance;
+    let model = match options.hidden {
+        Some(hidden) => format!("A hidden layer of {} units", hidden.units),
+        None => "Logistic regression".into(),
+    };
     writeln!(
         text,
-        "Logistic regression with a Gaussian prior on the trunk's embedding, standardised. A genre with `n` tracks weighs \
+        "{model} with a Gaussian prior on the trunk's embedding, standardised. A genre with `n` tracks weighs \
          `n^{:.2}`, an artist with `n` tracks in it `n^{:.2}`. L2 {} and temperature {:.3}, both by cross-validation.",
         1.0 - labels,
         1.0 - groups,

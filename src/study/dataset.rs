@@ -162,6 +162,8 @@ pub struct Item {
     pub source: usize,
     /// Weight in training, above 0; 1 is usual.
     pub weight: f64,
+    /// Whether its label may be wrong: it is learned from and not judged.
+    pub is_doubtful: bool,
 }
 
 /// Labelled files.
@@ -342,6 +344,7 @@ fn number(
                 columns: entry.columns,
                 source: 0,
                 weight: 1.0,
+                is_doubtful: false,
             }
         })
         .collect();

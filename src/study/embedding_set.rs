@@ -13,6 +13,8 @@ use std::sync::Arc;
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensorError, SafeTensors};
 
+use super::vocabulary::Renaming;
+
 /// Labelled embeddings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EmbeddingSet {
@@ -72,6 +74,15 @@ impl EmbeddingSet {
     /// Adds a row.
     pub fn push(&mut self, row: EmbeddingRow) {
         self.rows.push(row);
+    }
+
+    /// Renames labels. Shares of two labels that become one are added where rows are gathered.
+    pub fn rename(&mut self, map: &[Renaming]) {
+        for (label, _) in self.rows.iter_mut().flat_map(|row| &mut row.targets) {
+            if let Some(renaming) = map.iter().find(|renaming| *renaming.from == **label) {
+                *label = renaming.to.as_str().into();
+            }
+        }
     }
 
     /// Reads `file`, whose embeddings have `dim` values each. The set has the name in the metadata, or the file's.
@@ -266,6 +277,16 @@ mod tests {
         assert_eq!(set.rows[0], first);
         let second = EmbeddingRow::labelled(vec![4.0, 5.0, 6.0], "jazz", "a/1", "a/1");
         assert_eq!(set.rows[1], EmbeddingRow { weight: 2.0, ..second });
+    }
+
+    #[test]
+    fn labels_are_renamed() {
+        let mut set = EmbeddingSet::new("s");
+        set.push(EmbeddingRow::labelled(vec![0.0], "disco", "a", "a"));
+        set.push(EmbeddingRow::labelled(vec![0.0], "rock", "b", "b"));
+        set.rename(&["disco=disco-funk".parse().unwrap()]);
+        let labels: Vec<&str> = set.rows.iter().map(|row| &*row.targets[0].0).collect();
+        assert_eq!(labels, ["disco-funk", "rock"]);
     }
 
     #[test]

@@ -352,6 +352,7 @@ mod tests {
             columns: BTreeMap::new(),
             source: 0,
             weight: 1.0,
+            is_doubtful: false,
         }
     }
 

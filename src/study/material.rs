@@ -15,9 +15,6 @@ use super::dataset::{Dataset, Item};
 use super::embedding_set::EmbeddingSet;
 use crate::engine::offline::{FileError, Heard};
 
-/// A track whose weight is below this is learned from and not judged: its label is doubtful.
-const JUDGED_FROM: f64 = 0.5;
-
 /// Tracks that a label must have before one of its groups is said to dominate it.
 const DOMINATED_FROM: usize = 3;
 

@@ -39,6 +39,6 @@ pub use report::{
     TrackPredictions,
 };
 pub use stream::{Figures as StreamFigures, Piece, Stream, StreamError, Stretch, Timeline, stream};
-pub use train::{TrainError, TrainOptions, Trained, known_predictions, train};
+pub use train::{Limit, TrainError, TrainOptions, Trained, known_predictions, train};
 pub use training_material::TrainingMaterial;
 pub use vocabulary::{Renaming, Vocabulary, VocabularyError, VocabularyOptions};

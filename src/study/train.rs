@@ -18,7 +18,7 @@ use super::material::Material;
 use super::report::{PatchPrediction, Predictions, TrackPredictions};
 use crate::learn::{
     Balance, Fit, FitError, FoldError, HiddenLayer, Labelling, Prior, Sample, Stop, Strength,
-    balanced_weights, fit_temperature, posteriors, smooth_targets, stratified_group_folds,
+    balanced_weights, bias_for_share, fit_temperature, posteriors, smooth_targets, stratified_group_folds,
 };
 use crate::model::HeadKind;
 
@@ -46,10 +46,26 @@ pub struct TrainOptions {
     pub label_noise: f64,
     /// A hidden layer, where a linear head is too little; a prior says nothing about such a head.
     pub hidden: Option<HiddenLayer>,
+    /// Exponent of labels' shares of the tracks of the first source, with which posteriors are multiplied after
+    /// the fit: 0 leaves the balance of the weights, 1 makes common labels as likely as they are there.
+    pub prior_shift: f64,
+    /// How often labels may be answered as others.
+    pub limits: Vec<Limit>,
     /// What is known of the head before.
     pub prior: Prior,
     /// Threads, at least 1. Results do not depend on it.
     pub jobs: usize,
+}
+
+/// How often a label may be answered as another: the other's bias is set so that held-out patches are so as often.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limit {
+    /// The true label, as an index into [`Material::labels`].
+    pub truth: usize,
+    /// What it is answered as.
+    pub answer: usize,
+    /// Share of its patches, by weight.
+    pub share: f64,
 }
 
 /// A head, and what held-out tracks say of it.
@@ -170,7 +186,7 @@ pub fn train(material: &Material, options: &TrainOptions) -> Result<Trained, Tra
         }
     }
     let fold_strengths = fits.iter().map(|fitted| fitted.strength).collect();
-    let Fitted { strength, temperature, fit } = last;
+    let Fitted { strength, temperature, fit, .. } = last;
     Ok(Trained { kind: kind(options.labelling), fit, strength, temperature, folds, fold_strengths, held_out })
 }
 
@@ -178,6 +194,8 @@ pub fn train(material: &Material, options: &TrainOptions) -> Result<Trained, Tra
 struct Fitted {
     strength: Strength,
     temperature: f64,
+    /// Added to the biases for [`TrainOptions::prior_shift`] and [`TrainOptions::limits`].
+    shifts: Vec<f64>,
     fit: Fit,
 }
 
@@ -271,18 +289,51 @@ impl<'a> Set<'a> {
 
     /// A head for `tracks`, with what cross-validation over them in `folds` folds chooses.
     fn fit(&self, tracks: &[usize], folds: usize) -> Result<Fitted, FitError> {
-        let chosen =
-            self.split(tracks, folds).ok().and_then(|(folds, fold_of)| self.choose(folds, &fold_of).ok());
-        let (strength, temperature, start) = match chosen {
-            Some(Fitted { strength, temperature, fit }) => (strength, temperature, Some(fit)),
-            None => (search::unchosen(&self.options.prior), 1.0, None),
+        let shift = self.shift(tracks);
+        let chosen = self
+            .split(tracks, folds)
+            .ok()
+            .and_then(|(folds, fold_of)| self.choose(folds, &fold_of, &shift).ok());
+        let (strength, temperature, shifts, start) = match chosen {
+            Some(Fitted { strength, temperature, shifts, fit }) => (strength, temperature, shifts, Some(fit)),
+            None => (search::unchosen(&self.options.prior), 1.0, shift, None),
         };
         let mut seen = vec![false; self.material.tracks.len()];
         tracks.iter().for_each(|track| seen[*track] = true);
         let sample = self.sample(&self.rows(|track| seen[track]), &self.weights)?;
         let fit = sample.fit(strength, start.as_ref(), FINE)?;
         tracing::debug!("{strength:?}: {} steps, gradient {:.1e}", fit.steps, fit.gradient);
-        Ok(Fitted { strength, temperature, fit })
+        let fit = shifts.iter().enumerate().fold(fit, |fit, (unit, by)| fit.shifted(unit, *by));
+        Ok(Fitted { strength, temperature, shifts, fit })
+    }
+
+    /// `prior_shift` times the logarithm of each label's share of the tracks of the first source among `tracks`.
+    /// Each label counts one track more, so that none is impossible.
+    fn shift(&self, tracks: &[usize]) -> Vec<f64> {
+        let mut counts = vec![1.0; self.targets.ncols()];
+        let of = tracks.iter().map(|track| &self.material.tracks[*track]);
+        for label in of.filter(|track| track.source == 0).flat_map(|track| &track.labels) {
+            counts[*label] += 1.0;
+        }
+        let total: f64 = counts.iter().sum();
+        counts.iter().map(|count| self.options.prior_shift * (count / total).ln()).collect()
+    }
+
+    /// Adds `shift` to held-out logits, then what the limits ask for, and returns what was added to each label's.
+    fn limit(&self, rows: &[usize], logits: &mut Array2<f64>, shift: &[f64]) -> Vec<f64> {
+        let mut shifts = shift.to_vec();
+        for mut row in logits.rows_mut() {
+            row.iter_mut().zip(shift).for_each(|(logit, by)| *logit += by);
+        }
+        for Limit { truth, answer, share } in &self.options.limits {
+            let of: Vec<usize> =
+                (0..rows.len()).filter(|at| self.material.targets[[rows[*at], *truth]] > 0.5).collect();
+            let weights: Vec<f64> = of.iter().map(|at| self.search_weights[rows[*at]]).collect();
+            let shift = bias_for_share(logits.select(Axis(0), &of).view(), &weights, *answer, *share);
+            logits.column_mut(*answer).mapv_inplace(|logit| logit + shift);
+            shifts[*answer] += shift;
+        }
+        shifts
     }
 
     /// Fitted to the held-out logits of the rows that strengths are compared by. Patches of a track are alike:

@@ -8,6 +8,8 @@ from pathlib import Path
 from .toml import document, string
 
 MANIFEST = "manifest.toml"
+# In this package: tracks and PCM hashes that the heads were trained on.
+MATERIAL_FILE = "training_material.toml"
 
 
 def checksums(folder: Path) -> dict[str, str]:

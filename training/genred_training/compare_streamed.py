@@ -18,17 +18,20 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
-from . import genres
 from .bundle import trunk_key
+from .clips import block, grouped_folds
 from .gate_patches import RATE
 from .genre_material import PATCH, sixteen_kilohertz
+from .genre_rows import SHARES
 from .gtzan import read_cuts
 from .heads import load_head
-from .linear import logistic
 
 HEADS = ("gtzan10", "genres", "gate")
 SURE = 0.6
+RIDGE = 0.1
 DRAWS = 10_000
 
 
@@ -73,18 +76,21 @@ def play_thrice(cuts: list, folder: Path) -> Path:
 def compare_cuts(cuts: list, windowed: np.ndarray, streamed: np.ndarray, found: dict[str, np.ndarray]) -> None:
     """Prints accuracies by heads that were fitted to windowed embeddings of other blocks."""
     label = np.array([cut.genre for cut in cuts])
-    blocks = np.array([genres.block(cut.track) for cut in cuts])
+    blocks = np.array([block(cut.track) for cut in cuts])
     right = {}
-    for kept, tested in genres.grouped_folds(label, blocks):
-        rows = [found[name][kept].reshape(-1, windowed.shape[1]) for name in genres.SHARES]
+    for kept, tested in grouped_folds(label, blocks):
+        rows = [found[name][kept].reshape(-1, windowed.shape[1]) for name in SHARES]
         copies = [len(r) // len(kept) for r in rows]
         target = np.concatenate([np.repeat(label[kept], c) for c in copies])
-        shares = zip(rows, copies, genres.SHARES.values(), strict=True)
+        shares = zip(rows, copies, SHARES.values(), strict=True)
         weight = np.concatenate([np.full(len(r), share / c / len(kept)) for r, c, share in shares])
-        count = int(label.max()) + 1
-        model = logistic(np.concatenate(rows), np.eye(count)[target], weight, genres.RIDGE)
+        x = np.concatenate(rows)
+        scaler = StandardScaler().fit(x, sample_weight=weight)
+        # The program's objective: the penalty beside the mean loss.
+        model = LogisticRegression(C=1 / (RIDGE * weight.sum()), max_iter=1000)
+        model.fit(scaler.transform(x), target, sample_weight=weight)
         for name, values in (("windowed", windowed), ("streamed", streamed)):
-            right.setdefault(name, np.zeros(len(cuts), dtype=int))[tested] = model.logits(values[tested]).argmax(axis=1)
+            right.setdefault(name, np.zeros(len(cuts), dtype=int))[tested] = model.predict(scaler.transform(values[tested]))
     print(f"## {len(cuts)} cuts, held-out blocks of ten")
     hits = {name: answers == label for name, answers in right.items()}
     for name, values in hits.items():

@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument(
         "--protocols", nargs="+", default=list(PROTOCOLS), choices=PROTOCOLS, help="only these"
     )
-    parser.add_argument("--shipped", type=Path, help="what `genres` kept of its held-out cuts")
+    parser.add_argument("--shipped", type=Path, help="archive of a head's held-out posteriors: `blocks` and `published`")
     parser.add_argument("--times", action="store_true", help="measure the times (again)")
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
@@ -171,7 +171,7 @@ def _results(protocol: str, clips: Clips, work: Path) -> dict[str, Result]:
 
 
 def shipped(kept: Path, cuts: Clips, bundle: Path) -> dict[str, Result]:
-    """The shipped head's held-out posteriors, made by `genres` on the same folds, by protocol."""
+    """The shipped head's held-out posteriors on the same folds, by protocol."""
     posteriors, size = np.load(kept), (bundle / "heads" / "gtzan10.safetensors").stat().st_size
     tested = posteriors["published_tested"]
     return {

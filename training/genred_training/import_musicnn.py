@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from . import golden, musicnn
-from .bundle import write_manifest
+from .bundle import MATERIAL_FILE, write_manifest
 from .fold import Folded, fold
 from .heads import Head, load_head
 from .level import levelled
@@ -39,7 +39,6 @@ MATERIAL = (
     "the GTZAN and Debian tracks listed here; the head `gate`: CARD.md"
 )
 # What `genres` was trained on, beside this module.
-MATERIAL_FILE = "training_material.toml"
 
 
 def tag_head(weights: musicnn.Weights, folded: Folded, tags: list[str]) -> Head:

@@ -149,43 +149,25 @@ def test_a_head_with_a_hidden_layer_survives_its_files(tmp_path):
     assert load_head(tmp_path / "gate.toml").scores(embedding) == pytest.approx(np.array(rows), abs=1e-6)
 
 
-def test_the_fit_does_not_depend_on_the_embedding_s_scale():
-    pytest.importorskip("sklearn")
-    from genred_training.gate import Network
+def test_every_kind_has_its_share_and_a_room_its_group():
+    from genred_training.gate_rows import GTZAN_SHARE, ROOMS, WEIGHTS, stacked
 
-    rng = np.random.default_rng(5)
-    label = rng.integers(3, size=6000)
-    embedding = rng.standard_normal((6000, 6)) * 3 + 10
-    embedding[np.arange(6000), label] += 15
-    network = Network(hidden=8, networks=2, seed=0).fit(embedding, label, np.ones(6000))
-    assert network.hidden_weight.shape == (16, 6)
-    assert (network.logits(embedding).argmax(axis=1) == label).mean() > 0.9
-    # The same network on embeddings of another scale is the same function.
-    other = Network(hidden=8, networks=2, seed=0).fit(embedding * 7 - 3, label, np.ones(6000))
-    assert other.logits(embedding * 7 - 3) == pytest.approx(network.logits(embedding), abs=1e-3)
+    def made(count, label, group, detail):
+        columns = {"label": label, "group": group, "detail": detail}
+        return {"embedding": np.zeros((count, 4)), **{k: np.array([v] * count) for k, v in columns.items()}}
 
-
-def test_the_operating_point_lets_that_share_of_music_pass():
-    pytest.importorskip("sklearn")
-    from genred_training.gate import MUSIC_AS_SPEECH, operating_point
-
-    rng = np.random.default_rng(6)
-    logits = rng.standard_normal((20_000, 3)) * 3
-    shifted = logits + [0, operating_point(logits), 0]
-    assert (shifted.argmax(axis=1) == 1).mean() == pytest.approx(MUSIC_AS_SPEECH, abs=1e-3)
-
-
-def test_the_temperature_undoes_a_scale():
-    pytest.importorskip("sklearn")
-    from genred_training.gate import temperature
-
-    rng = np.random.default_rng(7)
-    logits = rng.standard_normal((20_000, 3)) * 2
-    powers = np.exp(logits)
-    drawn = (rng.random((20_000, 1)) < np.cumsum(powers / powers.sum(axis=1, keepdims=True), axis=1)).argmax(
-        axis=1
-    )
-    assert temperature(logits * 3, drawn, np.full(20_000, 1 / 20_000)) == pytest.approx(3.0, rel=0.05)
+    data = stacked({
+        "speech/train": made(4, 1, "it", "a"),
+        "music/train@clean": made(6, 0, "g.1", "rock:x"),
+        "music/more": made(2, 0, "p", "debian:y"),
+        "noise/rooms": made(7, 2, "rooms", "z"),
+    })  # fmt: skip
+    for kind in ("speech", "music", "noise"):
+        assert data["weight"][data["kind"] == kind].sum() == pytest.approx(WEIGHTS[kind])
+    debian = data["group"] == "p"
+    assert data["weight"][debian].sum() == pytest.approx(WEIGHTS["music"] * (1 - GTZAN_SHARE))
+    assert len(set(data["source"][data["group"] == "rooms"])) == ROOMS
+    assert set(data["condition"]) == {"augmented", "clean"}
 
 
 def test_another_trunk_asks_for_embeddings_only(tmp_path):

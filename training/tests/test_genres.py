@@ -1,55 +1,21 @@
-"""The genre heads' mathematics, against scikit-learn or by hand."""
+"""The rows that the genre heads are fitted to."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
+from safetensors import safe_open
 
-from genred_training import genre_material, linear
+from genred_training import genre_material
+from genred_training.embedding_set import write_set
 from genred_training.genre_map import GENRES as TAUGHT
 from genred_training.genre_map import teacher_head
-from genred_training.genres import LABELS, TEN
+from genred_training.genre_rows import LABELS, TEN, Rows, of_ten
 from genred_training.gtzan import GENRES
 from genred_training.heads import load_head
-
-
-@pytest.fixture(scope="module")
-def clouds() -> tuple[np.ndarray, np.ndarray]:
-    """Three overlapping normal clouds, `x` `[300, 5]` and their labels."""
-    random = np.random.default_rng(0)
-    label = np.repeat(np.arange(3), 100)
-    return random.standard_normal((300, 5)) + 1.2 * np.eye(5)[label], label
-
-
-def test_logistic_is_scikit_learns(clouds) -> None:
-    x, label = clouds
-    z = (x - x.mean(axis=0)) / x.std(axis=0)
-    ridge = 0.05
-    found = linear.logistic(x, np.eye(3)[label], np.ones(len(x)), ridge)
-    theirs = LogisticRegression(C=1 / (ridge * len(x)), tol=1e-8, max_iter=1000).fit(z, label)
-    np.testing.assert_allclose(linear.softmax(found.logits(x)), theirs.predict_proba(z), atol=2e-3)
-
-
-def test_weights_count_as_repetitions(clouds) -> None:
-    x, label = clouds
-    twice = np.concatenate([np.arange(300), np.arange(50)])
-    weight = np.ones(300)
-    weight[:50] = 2.0
-    target = np.eye(3)[label]
-    a = linear.logistic(x[twice], target[twice], np.ones(350), 0.1).logits(x)
-    b = linear.logistic(x, target, weight, 0.1).logits(x)
-    np.testing.assert_allclose(linear.softmax(a), linear.softmax(b), atol=1e-3)
-
-
-def test_temperature_undoes_a_scale(clouds) -> None:
-    random = np.random.default_rng(2)
-    logits = 2.0 * random.standard_normal((20_000, 4))
-    posterior = linear.softmax(logits)
-    label = (posterior.cumsum(axis=1) > random.random((20_000, 1))).argmax(axis=1)
-    assert linear.temperature(3.0 * logits, label) == pytest.approx(3.0, rel=0.05)
 
 
 def test_labels_hold_the_ten() -> None:
@@ -95,3 +61,36 @@ def test_conditions_change_what_they_say(name: str) -> None:
     else:
         assert level == pytest.approx(0.0, abs=6.0)
         assert (name == "clean") == np.array_equal(found, sound)
+
+
+def rows() -> Rows:
+    """Three rows of two tracks: two of jazz, and one that is half rock and half folk."""
+    target = np.zeros((3, len(LABELS)))
+    target[:2, LABELS.index("jazz")] = 1.0
+    target[2, [LABELS.index("rock"), LABELS.index("folk")]] = 0.5
+    names = np.array(["a", "a", "b"])
+    x = np.arange(12.0).reshape(3, 4)
+    return Rows(x, target, np.array([0.1, 0.3, 0.6]), names, names, np.array([True, False, False]))
+
+
+def test_the_ten_have_their_share_of_a_row() -> None:
+    ten, labels = of_ten(rows())
+    assert labels == GENRES
+    np.testing.assert_allclose(ten.target.sum(axis=1), 1.0)
+    assert ten.target[2].argmax() == GENRES.index("rock")
+    np.testing.assert_allclose(ten.weight, [0.1, 0.3, 0.3])
+    assert len((ten + ten).x) == 6
+
+
+def test_a_set_tells_the_program_what_a_row_weighs_in_all(tmp_path: Path) -> None:
+    path = tmp_path / "set.safetensors"
+    write_set(path, "some", LABELS, **vars(rows()))
+    with safe_open(path, "np") as file:
+        found = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        metadata = file.metadata()
+    assert json.loads(metadata["tracks"]) == ["a", "b"] and metadata["name"] == "some"
+    # By the program's rule: a track has the mean of its rows' weights, and they share it.
+    for track, wanted in ((0, [0.1, 0.3]), (1, [0.6])):
+        told = found["weight"][found["track"] == track].astype(float)
+        np.testing.assert_allclose(told / told.sum() * told.mean() / 2, wanted, rtol=1e-6)
+    assert found["judged"].tolist() == [1, 0, 0] and found["embedding"].dtype == np.float32

@@ -1,6 +1,7 @@
 //! What `genred train` learns from: files and embeddings.
 
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -8,9 +9,9 @@ use anyhow::{Context, bail};
 use super::Args;
 use crate::decision::State;
 use crate::model::{Bundle, GATE_HEAD};
-use crate::study::{Dataset, DatasetOptions, EmbeddingSet, Known, Material};
+use crate::study::{Dataset, DatasetOptions, EmbeddingSet, Limit, Material};
 
-/// All files of `--data`, with their labels and weights as the options say.
+/// All files of `--data`.
 pub(super) fn dataset(args: &Args) -> anyhow::Result<Dataset> {
     if args.dataset.len() > args.data.len() {
         bail!(
@@ -32,19 +33,33 @@ pub(super) fn dataset(args: &Args) -> anyhow::Result<Dataset> {
         }
         parts.push((name(path, args.dataset.get(index))?, part));
     }
-    let mut dataset = Dataset::joined(parts);
-    dataset.rename(&args.map)?;
+    Ok(Dataset::joined(parts))
+}
+
+/// Gives labels and weights to files and embeddings as the options say.
+pub(super) fn prepare(args: &Args, dataset: &mut Dataset, sets: &mut [EmbeddingSet]) -> anyhow::Result<()> {
+    let labels = all_labels(dataset, sets, &[]);
+    if let Some(stray) = args.map.iter().find(|map| !labels.iter().any(|label| **label == *map.from)) {
+        bail!(
+            "`--map {0}={1}`: there is no label `{0}`; it has {2}",
+            stray.from,
+            stray.to,
+            labels.join(", ")
+        );
+    }
+    dataset.rename(&args.map);
+    sets.iter_mut().for_each(|set| set.rename(&args.map));
     if !args.labels.is_empty() {
         dataset.keep_labels(&args.labels)?;
     }
     dataset.weigh(&args.trust)?;
-    if args.embeddings.is_empty() && args.corrected().is_none() {
+    if sets.is_empty() && args.corrections.is_none() && args.from.is_none() {
         dataset.require_several_labels()?;
     }
     if args.head_name != GATE_HEAD {
         dataset.require_genres()?;
     }
-    Ok(dataset)
+    Ok(())
 }
 
 /// The sets of labelled embeddings that are learned from beside the files.
@@ -55,11 +70,10 @@ pub(super) fn embedding_sets(args: &Args, base: &Bundle) -> anyhow::Result<Vec<E
 }
 
 /// All labels that the head may get.
-pub(super) fn all_labels(dataset: &Dataset, sets: &[EmbeddingSet], known: &Known) -> Vec<Arc<str>> {
+pub(super) fn all_labels(dataset: &Dataset, sets: &[EmbeddingSet], known: &[Arc<str>]) -> Vec<Arc<str>> {
     let of_sets = sets.iter().flat_map(|set| &set.rows).flat_map(|row| &row.targets);
     let of_sets = of_sets.map(|(label, _)| label);
-    let mut labels: Vec<Arc<str>> =
-        dataset.labels.iter().chain(of_sets).chain(known.labels()).cloned().collect();
+    let mut labels: Vec<Arc<str>> = dataset.labels.iter().chain(of_sets).chain(known).cloned().collect();
     labels.sort();
     labels.dedup();
     labels
@@ -83,6 +97,44 @@ pub(super) fn require_genres(args: &Args, material: &Material) -> anyhow::Result
         }
         None => Ok(()),
     }
+}
+
+/// `--limit LABEL:OTHER=SHARE`
+#[derive(Debug, Clone)]
+pub(super) struct LimitArg {
+    truth: String,
+    answer: String,
+    share: f64,
+}
+
+impl FromStr for LimitArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text.rsplit_once('=').and_then(|(labels, share)| {
+            let (truth, answer) = labels.split_once(':')?;
+            let share: f64 = share.trim().parse().ok().filter(|share| (0.0..1.0).contains(share))?;
+            Some(Self { truth: truth.trim().into(), answer: answer.trim().into(), share })
+        });
+        parsed.ok_or_else(|| "not LABEL:OTHER=SHARE, as in `music:speech=0.004`".into())
+    }
+}
+
+/// The limits, by numbers of labels.
+pub(super) fn limits(args: &Args, material: &Material) -> anyhow::Result<Vec<Limit>> {
+    if args.multi_label && !args.limit.is_empty() {
+        bail!("--limit is for labels that exclude each other, and --multi-label for those that do not");
+    }
+    let number = |label: &str| {
+        let found = material.labels.iter().position(|known| **known == *label);
+        found.with_context(|| {
+            format!("--limit: there is no label `{label}`; there are {}", material.labels.join(", "))
+        })
+    };
+    let limit = |limit: &LimitArg| {
+        Ok(Limit { truth: number(&limit.truth)?, answer: number(&limit.answer)?, share: limit.share })
+    };
+    args.limit.iter().map(limit).collect()
 }
 
 /// The name of a data set, which stands before its tracks' in the bundle's list.

@@ -23,10 +23,10 @@ pub struct HiddenLayer {
 }
 
 /// Parameters side by side: first weights, first biases, second weights, second biases.
-struct Shape {
-    inputs: usize,
-    hidden: usize,
-    units: usize,
+pub(super) struct Shape {
+    pub(super) inputs: usize,
+    pub(super) hidden: usize,
+    pub(super) units: usize,
 }
 
 impl Shape {
@@ -43,7 +43,7 @@ impl Shape {
     }
 
     /// Random weights of the usual size: deviation √(2 / inputs).
-    fn start(&self, seed: u64) -> Vec<f64> {
+    pub(super) fn start(&self, seed: u64) -> Vec<f64> {
         let mut state = seed;
         let mut uniform = || {
             // SplitMix64 (Steele, Lea and Flood, 2014).
@@ -103,7 +103,7 @@ impl Sample {
     }
 
     /// Value and gradient at `theta`. `scratch` holds the hidden layer `[rows, hidden]` and the logits.
-    fn hidden_objective(
+    pub(super) fn hidden_objective(
         &self,
         shape: &Shape,
         l2: f64,

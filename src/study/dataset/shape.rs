@@ -14,10 +14,13 @@ const WEIGHT: &str = "weight";
 /// Column of an index that says where a row's label comes from.
 const LABEL_SOURCE: &str = "label_source";
 
-/// `--trust SOURCE=WEIGHT,…`: weights of rows by where their labels come from.
+/// Trust in a label's source up to this says that the label is doubtful.
+const DOUBTFUL: f64 = 0.5;
+
+/// `--trust SOURCE=WEIGHT,…`: weights of rows by where they come from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trust {
-    /// A value of the column `label_source`.
+    /// A value of the column `label_source`, or the name of a data set.
     pub source: String,
     /// What its rows' weights are multiplied with, 0 or more.
     pub weight: f64,
@@ -78,26 +81,13 @@ impl Dataset {
     }
 
     /// Renames labels. Files of two labels that become one have that one.
-    ///
-    /// # Errors
-    /// A renaming of a label that does not occur.
-    pub fn rename(&mut self, map: &[Renaming]) -> Result<(), DatasetError> {
-        if let Some(stray) = map.iter().find(|renaming| self.number_of(&renaming.from).is_none()) {
-            return Err(self.wrong(format!(
-                "`--map {}={}`: there is no label `{}`; it has {}",
-                stray.from,
-                stray.to,
-                stray.from,
-                self.labels.join(", ")
-            )));
-        }
+    pub fn rename(&mut self, map: &[Renaming]) {
         let named = |label: &Arc<str>| -> Arc<str> {
             map.iter()
                 .find(|renaming| *renaming.from == **label)
                 .map_or(label.clone(), |r| r.to.as_str().into())
         };
         self.relabel(|label| Some(named(label)));
-        Ok(())
     }
 
     /// Keeps only these labels; files without any of them are left out.
@@ -127,8 +117,8 @@ impl Dataset {
         self.items.retain(|item| !item.labels.is_empty());
     }
 
-    /// Weighs the files of an index: by its column `weight`, times the trust in its column `label_source`. Files of
-    /// weight 0 are left out.
+    /// Weighs the files of an index: by its column `weight`, times the trust in its column `label_source`, times the
+    /// trust in the data set. Files of weight 0 are left out.
     ///
     /// # Errors
     /// A weight that is no number of 0 or more; trust in a source that no row has.
@@ -137,10 +127,13 @@ impl Dataset {
             let found = item.columns.iter().find(|(name, _)| name.eq_ignore_ascii_case(column));
             found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
         };
-        let mut seen: BTreeSet<String> = BTreeSet::new();
+        let trusted = |source: &str| {
+            trust.iter().find(|trust| trust.source == source).map_or(1.0, |trust| trust.weight)
+        };
+        let mut seen: BTreeSet<String> = self.names.iter().map(|name| name.to_string()).collect();
         let mut weights = Vec::with_capacity(self.items.len());
         for item in &self.items {
-            let mut weight = 1.0;
+            let (mut weight, mut trust_in_label) = (1.0, 1.0);
             if let Some(text) = value(item, WEIGHT) {
                 let parsed = text.parse::<f64>().ok().filter(|weight| weight.is_finite() && *weight >= 0.0);
                 weight = parsed.ok_or_else(|| {
@@ -149,23 +142,22 @@ impl Dataset {
                 })?;
             }
             if let Some(source) = value(item, LABEL_SOURCE) {
-                weight *= trust.iter().find(|trust| trust.source == source).map_or(1.0, |trust| trust.weight);
+                trust_in_label = trusted(&source);
                 seen.insert(source);
             }
-            weights.push(weight);
+            let of_set = self.names.get(item.source).map_or(1.0, |name| trusted(name));
+            weights.push((weight * trust_in_label * of_set, trust_in_label <= DOUBTFUL));
         }
         if let Some(stray) = trust.iter().find(|trust| !seen.contains(&trust.source)) {
-            let known = if seen.is_empty() {
-                format!("there is no column `{LABEL_SOURCE}`")
-            } else {
-                format!("it has {}", seen.into_iter().collect::<Vec<_>>().join(", "))
-            };
+            let known = seen.into_iter().collect::<Vec<_>>().join(", ");
             return Err(self.wrong(format!(
-                "`--trust {}={}`: no row has the label source `{}`; {known}",
-                stray.source, stray.weight, stray.source
+                "`--trust {0}={1}`: no row has the `{LABEL_SOURCE}` {0}, and no data set the name; there are {known}",
+                stray.source, stray.weight
             )));
         }
-        self.items.iter_mut().zip(weights).for_each(|(item, weight)| item.weight = weight);
+        for (item, (weight, is_doubtful)) in self.items.iter_mut().zip(weights) {
+            (item.weight, item.is_doubtful) = (weight, is_doubtful);
+        }
         self.items.retain(|item| item.weight > 0.0);
         Ok(())
     }
@@ -204,13 +196,11 @@ mod tests {
     fn labels_are_renamed_joined_and_chosen() {
         let rows = ["a.ogg,disco|funk", "b.ogg,rock", "c.ogg,speech", "d.ogg,funk"];
         let mut data = index("path,genre", &rows);
-        data.rename(&[renaming("disco", "disco-funk"), renaming("funk", "disco-funk")]).unwrap();
+        data.rename(&[renaming("disco", "disco-funk"), renaming("funk", "disco-funk")]);
         assert_eq!(shown(&data), ["a disco-funk", "b rock", "c speech", "d disco-funk"]);
         data.keep_labels(&["rock".into(), "disco-funk".into()]).unwrap();
         assert_eq!(shown(&data), ["a disco-funk", "b rock", "d disco-funk"]);
         assert_eq!(data.labels, [Arc::from("disco-funk"), Arc::from("rock")]);
-        let error = data.rename(&[renaming("polka", "folk")]).unwrap_err().to_string();
-        assert!(error.contains("there is no label `polka`; it has disco-funk, rock"), "{error}");
         let error = data.keep_labels(&["folk".into()]).unwrap_err().to_string();
         assert!(error.contains("there is no label `folk`"), "{error}");
     }
@@ -232,14 +222,15 @@ mod tests {
             ["a.ogg,rock,0.5,folder", "b.ogg,rock,,dataset", "c.ogg,jazz,2,weak", "d.ogg,jazz,1,other"];
         let mut data = index("path,genre,weight,label_source", &rows);
         let trust = |text: &str| text.split(',').map(|part| part.parse().unwrap()).collect::<Vec<Trust>>();
-        data.weigh(&trust("dataset=1,folder=0.6,weak=0")).unwrap();
-        let weights: Vec<(&str, f64)> = data.items.iter().map(|item| (&*item.track, item.weight)).collect();
-        assert_eq!(weights, [("a", 0.3), ("b", 1.0), ("d", 1.0)]);
+        data.weigh(&trust("dataset=1,folder=0.5,weak=0")).unwrap();
+        let weights: Vec<(&str, f64, bool)> =
+            data.items.iter().map(|item| (&*item.track, item.weight, item.is_doubtful)).collect();
+        assert_eq!(weights, [("a", 0.25, true), ("b", 1.0, false), ("d", 1.0, false)]);
         let error = data.weigh(&trust("rumour=0.1")).unwrap_err().to_string();
-        assert!(
-            error.contains("no row has the label source `rumour`; it has dataset, folder, other"),
-            "{error}"
-        );
+        assert!(error.contains("there are dataset, folder, index, other"), "{error}");
+        // The name of the data set weighs, and says nothing of its labels.
+        data.weigh(&trust("index=0.2")).unwrap();
+        assert_eq!((data.items[1].weight, data.items[1].is_doubtful), (0.2, false));
         let mut odd = index("path,genre,weight", &["a.ogg,rock,-1", "b.ogg,jazz,1"]);
         assert!(odd.weigh(&[]).unwrap_err().to_string().contains("not a number of 0 or more"));
         assert!("folder".parse::<Trust>().is_err() && "folder=-1".parse::<Trust>().is_err());

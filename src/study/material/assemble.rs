@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{Gathering, JUDGED_FROM, Kept, LeftOut, Material, MaterialError, Track};
+use super::{Gathering, Kept, LeftOut, Material, MaterialError, Track};
 use crate::study::embedding_set::{EmbeddingRow, EmbeddingSet};
 
 /// How far shares of labels that exclude each other may sum to something else than 1: single precision, and rounding
@@ -96,7 +96,6 @@ impl<'a> Assembly<'a> {
             track.labels.sort_unstable();
             track.labels.dedup();
         }
-        let is_doubtful = item.weight < JUDGED_FROM;
         let hearings =
             std::iter::once((false, kept.heard)).chain(kept.altered.iter().map(|altered| (true, *altered)));
         for (is_altered, heard) in hearings {
@@ -104,7 +103,7 @@ impl<'a> Assembly<'a> {
                 if level.lufs_s >= from.silence_lufs {
                     self.rows.push(Row {
                         track: number,
-                        learn_only: is_altered || is_doubtful,
+                        learn_only: is_altered || item.is_doubtful,
                         embedding,
                         targets: None,
                         weight: 1.0,

@@ -14,6 +14,7 @@ fn item(path: &str, labels: &[usize], track: &str, group: &str) -> Item {
         columns: BTreeMap::new(),
         source: 0,
         weight: 1.0,
+        is_doubtful: false,
     }
 }
 
@@ -237,6 +238,7 @@ fn doubtful_labels_teach_and_are_not_judged_and_a_dominating_artist_is_found() {
         item("7", &[1], "g", "v"),
     ];
     items[4].weight = 0.3;
+    items[4].is_doubtful = true;
     let data = dataset(items);
     let heard: Vec<_> = (0..7).map(|at| heard(&at.to_string(), &[(0.0, -20.0)])).collect();
     let (material, _) = gather(&data, &heard, false).unwrap();

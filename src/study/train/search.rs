@@ -13,6 +13,10 @@ use crate::learn::{Fit, FitError, Prior, Sample, Stop, Strength, log_loss};
 const PENALTIES: [f64; 13] =
     [100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.000_3, 0.000_1];
 
+/// The weakest penalty where labels are kept without recordings: held-out recordings cannot tell what of those is
+/// forgotten, and would always ask for less.
+const KEPT_PENALTY: f64 = 3.0;
+
 /// Factors on the prior mean to choose from.
 const MEANS: [f64; 2] = [1.0, 0.0];
 
@@ -65,17 +69,24 @@ fn strength(l2: f64, mean: f64, directions: f64) -> Strength {
 impl Set<'_> {
     /// The strength whose fits have the least log loss on what they did not see, the temperature of their logits
     /// there, and one of these fits.
-    pub(super) fn choose(&self, folds: usize, fold_of: &[usize]) -> Result<Fitted, FitError> {
+    pub(super) fn choose(&self, folds: usize, fold_of: &[usize], shift: &[f64]) -> Result<Fitted, FitError> {
         let mut parts =
             (0..folds).map(|fold| self.part(fold, fold_of)).collect::<Result<Vec<_>, FitError>>()?;
         let prior = &self.options.prior;
-        let means: &[f64] = if prior.mean.is_some() { &MEANS } else { &[0.0] };
+        let keeps = (0..self.material.labels.len()).any(|label| self.material.tracks_of(label).is_empty());
+        // Without the mean, labels that are kept without recordings would be forgotten.
+        let means: &[f64] = match &prior.mean {
+            Some(_) if keeps => &MEANS[..1],
+            Some(_) => &MEANS,
+            None => &[0.0],
+        };
+        let weakest = if keeps { KEPT_PENALTY } else { 0.0 };
         let mut best: Option<(f64, Strength)> = None;
         let mut failed = None;
         for mean in means {
             let (mut least, mut worse) = (f64::INFINITY, 0);
             parts.iter_mut().for_each(|part| part.fit = None);
-            for penalty in PENALTIES {
+            for penalty in PENALTIES.into_iter().filter(|penalty| *penalty >= weakest) {
                 let strength = strength(penalty, *mean, 1.0);
                 let loss = match self.loss(&mut parts, strength) {
                     Ok(loss) => loss,
@@ -115,9 +126,10 @@ impl Set<'_> {
             rows.extend(part.held);
             last = Some(fit);
         }
+        let shifts = self.limit(&rows, &mut logits, shift);
         let temperature = self.temperature(&rows, &logits);
         tracing::debug!("{strength:?}: log loss {least:.4}, temperature {temperature:.3}");
-        last.map(|fit| Fitted { strength, temperature, fit }).ok_or(FitError::Empty)
+        last.map(|fit| Fitted { strength, temperature, shifts, fit }).ok_or(FitError::Empty)
     }
 
     fn part(&self, fold: usize, fold_of: &[usize]) -> Result<Part, FitError> {

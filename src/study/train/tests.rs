@@ -54,6 +54,8 @@ fn options() -> TrainOptions {
         balance: Balance::default(),
         label_noise: 0.0,
         hidden: None,
+        prior_shift: 0.0,
+        limits: Vec::new(),
         prior: Prior::default(),
         jobs: 2,
     }
@@ -150,4 +152,44 @@ fn few_tracks_leave_doubt() {
         let posterior = 1.0 / (1.0 + (-(row[0] - row[1]).abs()).exp());
         assert!((0.85..0.97).contains(&posterior), "{posterior}");
     }
+}
+
+/// The limited label is answered as the other about as often as allowed, on tracks that were not seen.
+#[test]
+fn limits_hold_on_tracks_that_were_not_seen() {
+    let label = |group: usize| vec![group % 2];
+    let close = material(60, label, |group, _, row| {
+        [if group % 2 == 0 { 0.4 } else { -0.4 } + draw(row), draw(row + 77), 0.0, 0.0]
+    });
+    let called_other = |limits: Vec<Limit>| {
+        let trained = train(&close, &TrainOptions { limits, ..options() }).unwrap();
+        let rows = trained.held_out.rows().into_iter().zip(&close.track_of);
+        let (mut all, mut other) = (0.0, 0.0);
+        for (row, _) in rows.filter(|(_, track)| close.tracks[**track].labels == [0]) {
+            all += 1.0;
+            other += f64::from(u8::from(row[1] > row[0]));
+        }
+        other / all
+    };
+    let free = called_other(Vec::new());
+    let limited = called_other(vec![Limit { truth: 0, answer: 1, share: 0.05 }]);
+    assert!(free > 0.15 && (0.01..0.1).contains(&limited), "{free} and {limited}");
+}
+
+/// Labels of unequal size, balanced in the fit: the shift brings back how common they are, in odds.
+#[test]
+fn the_prior_shift_brings_back_shares() {
+    // Three quarters are of the first label, and nothing tells which.
+    let uneven =
+        material(40, |group| vec![usize::from(group % 4 == 3)], |_, _, row| [draw(row), 0.0, 0.0, 0.0]);
+    let share = |prior_shift: f64| {
+        let balance = Balance { labels: 1.0, groups: 0.0 };
+        let trained = train(&uneven, &TrainOptions { balance, prior_shift, ..options() }).unwrap();
+        let logits = trained.fit.logits(uneven.embeddings.view());
+        logits.rows().into_iter().map(|row| row[0] - row[1]).sum::<f64>() / logits.nrows() as f64
+    };
+    // The first source has every second of 120 tracks, of which 50 and 10; each label counts one more.
+    let expected = (51.0_f64 / 11.0).ln();
+    assert!(share(0.0).abs() < 0.1, "{}", share(0.0));
+    assert!((share(1.0) - share(0.0) - expected).abs() < 0.1, "{} for {expected}", share(1.0));
 }
