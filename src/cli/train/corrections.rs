@@ -58,6 +58,12 @@ pub(super) fn corrected(
              piece, three minutes later or on another source"
         );
     }
+    if is_alone {
+        say(
+            "genres that nobody corrected are not judged here, and may have become worse: add recordings of them (--data), and \
+             check with `genred eval`",
+        );
+    }
     if groups < FEW {
         say(format_args!(
             "corrections of {groups} pieces are too few to judge the head by: the figures below say little, listen to it"

@@ -53,7 +53,7 @@ pub(super) fn prepare(args: &Args, dataset: &mut Dataset, sets: &mut [EmbeddingS
         dataset.keep_labels(&args.labels)?;
     }
     dataset.weigh(&args.trust)?;
-    if sets.is_empty() && args.corrected().is_none() {
+    if sets.is_empty() && args.corrections.is_none() && args.corrected().is_none() {
         dataset.require_several_labels()?;
     }
     if args.head_name != GATE_HEAD {

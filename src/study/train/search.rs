@@ -73,8 +73,13 @@ impl Set<'_> {
         let mut parts =
             (0..folds).map(|fold| self.part(fold, fold_of)).collect::<Result<Vec<_>, FitError>>()?;
         let prior = &self.options.prior;
-        let means: &[f64] = if prior.mean.is_some() { &MEANS } else { &[0.0] };
         let keeps = (0..self.material.labels.len()).any(|label| self.material.tracks_of(label).is_empty());
+        // Without the mean, labels that are kept without recordings would be forgotten.
+        let means: &[f64] = match &prior.mean {
+            Some(_) if keeps => &MEANS[..1],
+            Some(_) => &MEANS,
+            None => &[0.0],
+        };
         let weakest = if keeps { KEPT_PENALTY } else { 0.0 };
         let mut best: Option<(f64, Strength)> = None;
         let mut failed = None;
