@@ -216,7 +216,6 @@ impl Decider {
     pub fn configure(&mut self, decision: &DecisionConfig, silence: &SilenceConfig) {
         self.filter.configure(decision);
         self.selector.configure(decision);
-        self.retrospective.configure(decision);
         self.dead_air.silence.configure(silence);
     }
 

@@ -2,15 +2,14 @@
 //!
 //! What is published has to be said while little is known. A log can wait. So the model's segments
 //! are followed back from the newest patch: the likeliest segment began somewhere, the one that was
-//! likeliest just before that began somewhere else, and so on. Each is called by all of its patches,
-//! under the same rule as what is published. Two minutes of patches are kept for that.
+//! likeliest just before that began somewhere else, and so on. Each is called by the state with the
+//! largest share of all of its patches. Two minutes of patches are kept for that.
 
 use std::collections::VecDeque;
 
-use super::config::{Constants, DecisionConfig};
-use super::event::Verdict;
+use super::config::DecisionConfig;
+use super::event::{State, Verdict};
 use super::segment::weighted;
-use super::selector::Selector;
 use super::shares::{Evidence, Shares};
 
 /// Segments become final once so many seconds of sound are not.
@@ -34,7 +33,6 @@ pub struct FinalSegment {
 struct Kept {
     /// Where a segment that began with it would begin.
     begins: f64,
-    seconds: f64,
     /// Seconds of evidence.
     evidence_s: f64,
     /// Number of patches of the segment that was likeliest then.
@@ -48,13 +46,12 @@ struct Kept {
 #[derive(Debug)]
 pub(super) struct Retrospective {
     labels: usize,
-    constants: Constants,
+    noise_weight: f64,
     /// Where what is not final begins.
     start: Option<f64>,
     /// The end of the last patch.
     heard_to: f64,
     patches: VecDeque<Kept>,
-    selector: Selector,
     /// What the stretch is where it is dead air.
     dead: Option<Verdict>,
     found: Vec<FinalSegment>,
@@ -65,19 +62,13 @@ impl Retrospective {
     pub fn new(labels: usize, config: &DecisionConfig) -> Self {
         Self {
             labels,
-            constants: config.constants,
+            noise_weight: config.constants.noise_weight,
             start: None,
             heard_to: f64::NEG_INFINITY,
             patches: VecDeque::new(),
-            selector: Selector::new(config),
             dead: None,
             found: Vec::new(),
         }
-    }
-
-    /// Continues with other thresholds.
-    pub fn configure(&mut self, config: &DecisionConfig) {
-        self.selector.configure(config);
     }
 
     /// Segments that have become final since the last call, in order.
@@ -104,8 +95,7 @@ impl Retrospective {
         let (posteriors, music) = patch.music();
         self.patches.push_back(Kept {
             begins,
-            seconds,
-            evidence_s: weighted(patch, seconds, self.constants.noise_weight),
+            evidence_s: weighted(patch, seconds, self.noise_weight),
             length,
             music: music as f32,
             values: patch.states().iter().chain(posteriors).map(|value| *value as f32).collect(),
@@ -138,7 +128,6 @@ impl Retrospective {
             None => self.finish(at, at),
         }
         self.patches.clear();
-        self.selector.reset();
     }
 
     /// Makes final what lies before `horizon`, where all was heard to `to`.
@@ -152,8 +141,7 @@ impl Retrospective {
             begins.push(end);
         }
         if begins.is_empty() {
-            let verdict = Evidence::new(self.labels).verdict(self.selector.held());
-            self.push(horizon, verdict);
+            self.push(horizon, Verdict::state(State::Uncertain));
             return;
         }
         let mut done = 0;
@@ -172,21 +160,16 @@ impl Retrospective {
         self.patches.drain(..done);
     }
 
-    /// Verdict of the patches from `first` to before `end`, after what came before them.
-    fn judge(&mut self, first: usize, end: usize) -> Verdict {
+    /// Verdict of the patches from `first` to before `end`.
+    fn judge(&self, first: usize, end: usize) -> Verdict {
         let mut evidence = Evidence::new(self.labels);
         let mut values = vec![0.0; 2 * self.labels + 2];
-        let mut seconds = 0.0;
         for patch in self.patches.range(first..end) {
             values.iter_mut().zip(&patch.values).for_each(|(value, kept)| *value = f64::from(*kept));
             let (states, posteriors) = values.split_at(self.labels + 2);
             evidence.add(states, posteriors, patch.music.into(), patch.evidence_s, 1.0);
-            seconds += patch.seconds;
         }
-        let shares: Vec<f64> =
-            (0..self.labels + 2).map(|state| evidence.share(state, self.constants.prior_s)).collect();
-        self.selector.update(&shares, seconds);
-        evidence.verdict(self.selector.held())
+        evidence.verdict(evidence.largest())
     }
 
     /// Adds a final segment that ends at `end`.

@@ -82,6 +82,17 @@ impl Evidence {
         if all > 0.0 { (self.states.get(state).copied().unwrap_or_default() + prior) / all } else { 0.0 }
     }
 
+    /// State with the largest share, of equal ones the first; `None` where there is no evidence.
+    pub fn largest(&self) -> Option<usize> {
+        let mut largest = None;
+        for (state, seconds) in self.states.iter().enumerate() {
+            if *seconds > largest.map_or(0.0, |best: usize| self.states[best]) {
+                largest = Some(state);
+            }
+        }
+        largest
+    }
+
     /// Probability of `patch` under the mixture of states that the segment is, with `prior` as in
     /// [`share`](Self::share).
     pub fn predicts(&self, patch: &Shares, prior: f64) -> f64 {
@@ -172,7 +183,9 @@ mod tests {
         );
         add(&mut evidence, &other, 2.0, 0.5);
         assert_eq!((evidence.seconds, evidence.share(1, 0.0)), (4.0, 0.625));
+        assert_eq!(evidence.largest(), Some(1));
         evidence.clear();
+        assert_eq!(evidence.largest(), None);
         assert_eq!((evidence.seconds, evidence.share(1, 0.0)), (0.0, 0.0));
     }
 

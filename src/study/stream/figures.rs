@@ -91,7 +91,7 @@ pub struct Figures {
 
 impl Figures {
     /// Judges what was published, and what is logged in retrospect. With `alone` each stretch is a
-    /// stream of its own: any change after its first one is false, and none is real.
+    /// stream of its own: any change after its first one is false, but for silence, and none is real.
     pub fn new(published: &Timeline, retrospective: &Timeline, stretches: &[Stretch], alone: bool) -> Self {
         let right_in_hindsight = Self::judge(retrospective, stretches, alone).right;
         Self { right_in_hindsight, ..Self::judge(published, stretches, alone) }
@@ -116,7 +116,9 @@ impl Figures {
                 (before, changes) = (restart, rest);
             }
             let first_right = changes.iter().find(|(_, genre)| genre == right);
-            false_changes += if is_first {
+            false_changes += if alone {
+                sounds(changes).saturating_sub(1)
+            } else if is_first {
                 changes.len().saturating_sub(1)
             } else {
                 changes.len() - usize::from(before != right && first_right.is_some())
@@ -156,6 +158,20 @@ impl Figures {
             silence,
         }
     }
+}
+
+/// Number of changes where silence, and being uncertain after it, are none: a track may have pauses.
+fn sounds(changes: &[(f64, Arc<str>)]) -> usize {
+    let mut heard: Vec<&Arc<str>> = Vec::new();
+    let mut is_silent = false;
+    for (_, genre) in changes {
+        let goes_on = is_silent && **genre == *State::Uncertain.as_str();
+        is_silent = goes_on || **genre == *State::Silence.as_str();
+        if !is_silent && heard.last() != Some(&genre) {
+            heard.push(genre);
+        }
+    }
+    heard.len()
 }
 
 /// The smallest of `sorted` that at least the part `q` of them do not exceed.
@@ -254,11 +270,14 @@ mod tests {
             (12.0, "b"),
             (20.0, "uncertain"),
             (23.0, "a"),
+            (24.0, "silence"), // a pause
+            (24.5, "uncertain"),
+            (24.6, "a"),
             (25.0, "b"), // false, though right
         ]);
         let figures = Figures::new(&published, &published, &parts, true);
         assert_eq!((figures.false_changes, figures.real_changes), (2, 0));
         assert!((figures.right - (6.0 + 8.0 + 5.0) / 30.0).abs() < 1e-9, "{}", figures.right);
-        assert!((figures.uncertain - 7.0 / 30.0).abs() < 1e-9, "{}", figures.uncertain);
+        assert!((figures.uncertain - 7.1 / 30.0).abs() < 1e-9, "{}", figures.uncertain);
     }
 }
