@@ -4,8 +4,8 @@
 //!  source                        dsp                 engine + model        decision         sink
 //! ┌───────────────────┐ Block  ┌──────────┐ Patch  ┌──────────────┐ Scores ┌─────────┐ Change ┌────────┐
 //! │ device: callback ▶│───────▶│ FrontEnd │───────▶│ infer: trunk │───────▶│ Decider │───────▶│ mqtt   │
-//! │   ring ▶ read     │ native │ log-mel, │        │ ▶ embedding  │        │ runs,   │  fan-  │ jsonl  │
-//! │ file, stdin:      │  rate  │ loudness │        │ ▶ heads      │        │ choice  │  out   │ text   │
+//! │   ring ▶ read     │ native │ log-mel, │        │ ▶ embedding  │        │ segment,│  fan-  │ jsonl  │
+//! │ file, stdin:      │  rate  │ loudness │        │ ▶ heads      │        │ selector│  out   │ text   │
 //! │   decode ▶ read   │        └──────────┘        └──────────────┘        └─────────┘        └────────┘
 //! └───────────────────┘
 //!       one thread a source: read ▶ front end        one thread             one thread          tokio

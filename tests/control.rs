@@ -150,9 +150,9 @@ async fn what_cannot_be_is_refused_and_changes_nothing() {
         (r#"{"hop":17}"#, json!("hop"), "not 0.25 to 3 seconds"),
         (r#"{"paused":true,"hops":1}"#, json!("hops"), "did you mean `hop`?"),
         (
-            r#"{"thresholds":{"decision":{"memory":1}}}"#,
+            r#"{"thresholds":{"decision":{"hold_s":0}}}"#,
             json!("thresholds.decision"),
-            "`decision.memory` is 1",
+            "`decision.hold_s` is 0",
         ),
     ] {
         let (found_key, found) = desk.refused("tape", payload, &[]).await;

@@ -37,7 +37,7 @@ fn a_joined_stream_is_decided_as_one_recording() {
     write_wav(&folder.join("joined.wav"), 44_100, 2, &samples);
 
     let list = "path,label,start,end\none.wav,metal,,\ntwo.wav,classical,,\nthree.wav,metal,0,14.8\n";
-    let (line, stderr) = play(folder, list, &["--windows"]);
+    let (line, stderr) = play(folder, list, &[]);
     assert_eq!((&line["pieces"], &line["format_changes"]), (&3.into(), &0.into()), "{stderr}");
     let pieces = line["piece_list"].as_array().unwrap();
     let ends: Vec<f64> = pieces.iter().map(|piece| piece["end"].as_f64().unwrap()).collect();
@@ -73,7 +73,7 @@ fn a_joined_stream_is_decided_as_one_recording() {
         hit.unwrap()["at"].as_f64().unwrap() - join
     };
     assert!((delay - at("classical", joins[0]).min(at("metal", joins[1]))).abs() < 2e-3);
-    assert_eq!(line["windows"].as_array().unwrap().len(), 94, "patches of 2.992 s, one a second");
+    assert_eq!(line["patches"], 94, "patches of 2.992 s, one a second");
 }
 
 /// Formats may change at a join; the time goes on.
@@ -83,12 +83,18 @@ fn formats_may_differ() {
     let folder = folder.path();
     cut("metal", 60.0, 10.0, &folder.join("one.wav"), &["-ar", "16000", "-ac", "1"]);
     cut("classical", 50.0, 30.0, &folder.join("two.flac"), &[]);
-    let (line, stderr) = play(folder, "path,start,seconds\none.wav,,\ntwo.flac,10,15\n", &["--windows"]);
+    let (line, stderr) = play(
+        folder,
+        "path,start,seconds\none.wav,,\ntwo.flac,10,15\n",
+        &["--save-posteriors", "p.safetensors"],
+    );
     assert_eq!(line["format_changes"], 1);
     // Of the first piece there are eight patches; those of the second lie within it, to its end.
-    let windows = line["windows"].as_array().unwrap();
+    let file = fs::read(folder.join("p.safetensors")).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&file).unwrap();
+    let values = tensors.tensor("spans").unwrap().data().as_chunks::<8>().0.to_vec();
     let spans: Vec<[f64; 2]> =
-        windows.iter().map(|window| ["start", "end"].map(|key| window[key].as_f64().unwrap())).collect();
+        values.as_chunks::<2>().0.iter().map(|span| span.map(f64::from_le_bytes)).collect();
     assert!(spans.is_sorted(), "{spans:?}");
     let (first, second): (Vec<[f64; 2]>, Vec<[f64; 2]>) =
         spans.iter().copied().partition(|span| span[0] < 10.0);
@@ -102,6 +108,44 @@ fn formats_may_differ() {
     assert_eq!(table.code, Some(0), "{}", table.stderr);
     for row in ["2 pieces", "false changes an hour", "delay, median", "uncertain"] {
         assert!(table.stdout.contains(row), "no `{row}` in {}", table.stdout);
+    }
+}
+
+/// What was heard once is decided again, from its file, to the same figures; a sweep is a row each.
+#[test]
+fn posteriors_are_replayed() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    cut("metal", 60.0, 20.0, &folder.join("one.wav"), &[]);
+    cut("classical", 50.0, 20.0, &folder.join("two.wav"), &[]);
+    let list = "path,label\none.wav,metal\ntwo.wav,classical\n";
+    let (heard, _) = play(folder, list, &["--save-posteriors", "p.safetensors"]);
+    let replay = |more: &[&str]| run(folder, &[&["eval", "--posteriors", "p.safetensors"], more].concat());
+    let replayed = replay(&["--json"]).json();
+    for key in ["settled", "labelled", "changes", "piece_list", "patches", "head", "labels"] {
+        assert_eq!(replayed[0][key], heard[key], "{key}");
+    }
+    let sweep = ["--sweep", "switch_margin=0.25,0.9", "--sweep", "hold_s=60,120"];
+    let lines = replay(&[&["--json"], &sweep[..]].concat()).json();
+    assert_eq!(lines.len(), 4);
+    assert_eq!(lines[1]["decision"]["hold_s"], 120.0);
+    assert_eq!(lines[1]["labelled"], heard["labelled"], "the defaults");
+    // Nothing leads by so much.
+    assert_eq!(lines[3]["labelled"]["uncertain"], 1.0, "{}", lines[3]);
+    let table = replay(&sweep).stdout;
+    assert!(table.lines().count() == 5 && table.contains("switch_margin 0.9, hold_s 60"), "{table}");
+    // Alone, each begins as uncertain, and its first label is no false change.
+    let alone = &replay(&["--json", "--alone"]).json()[0]["labelled"];
+    assert_eq!((&alone["false_changes"], &alone["real_changes"]), (&0.into(), &0.into()), "{alone}");
+    assert!(alone["uncertain"].as_f64() > heard["labelled"]["uncertain"].as_f64(), "{alone}");
+    for (more, part) in [
+        (&["--sweep", "margin=1"][..], "expected one of `expected_piece_s`"),
+        (&["--head", "gtzan10"], "cannot be used with"),
+        (&["--stream", "list.csv"], "cannot be used with"),
+    ] {
+        let ended = replay(more);
+        assert_eq!(ended.code, Some(2), "{more:?}");
+        assert!(ended.stderr.contains(part), "{more:?}: {}", ended.stderr);
     }
 }
 

@@ -80,7 +80,7 @@ def configure(folder, proxy_port, choose):
         raise SystemExit("chaos: the recordings are missing: run scripts/test_audio.sh")
     config = [
         f'node = "{NODE}"\noutput = "none"',
-        "[decision]\nchange_seconds = 0.3\nlead = 0.1\nreplace = 2.0\ncarry = 1.0",
+        "[decision]\nexpected_piece_s = 5.0\nswitch_margin = 0.02\nhold_s = 1.0",
         f'[mqtt]\nurl = "mqtt://127.0.0.1:{proxy_port}"\nreconnect_max = 0.5\nheartbeat = 5.0',
     ]
     for number in range(1, SOURCES + 1):

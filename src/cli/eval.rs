@@ -25,9 +25,10 @@ use crate::study::{
 ///
 /// Recordings that the model was trained on are refused, by their track id and by their sound.
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("decisions").args(["stream", "posteriors"]))]
 pub struct Args {
     /// A folder with a folder a genre, or a CSV file with the columns `path` and `genre`
-    #[arg(long, value_name = "DIR|CSV", required_unless_present = "stream")]
+    #[arg(long, value_name = "DIR|CSV", required_unless_present_any = ["stream", "posteriors"])]
     data: Option<PathBuf>,
     #[command(flatten)]
     stream: super::eval_stream::Args,
@@ -78,9 +79,9 @@ pub struct Args {
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let data = args.data.as_deref();
-    if let Some(list) = args.stream.list(data) {
+    if args.stream.is_asked_for() {
         let task = super::eval_stream::Task {
-            list,
+            data,
             args: &args.stream,
             model: &args.model,
             head: args.head.as_deref(),

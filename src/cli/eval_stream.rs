@@ -1,17 +1,24 @@
 //! `genred eval --stream`
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
 use super::progress::Progress;
 use super::{ModelArgs, say};
-use crate::decision::{DecisionConfig, SilenceConfig};
-use crate::study::{Piece, Renaming, Stream, StreamFigures, Stretch, stream};
+use crate::decision::{Constants, DecisionConfig, SilenceConfig};
+use crate::study::{
+    Decided, Piece, Played, Renaming, StreamFigures, StreamPosteriors, Stretch, decide, hear,
+};
+
+mod table;
+
+/// Settings that one sweep may try.
+const MOST_SETTINGS: usize = 1000;
 
 /// What makes an evaluation one of decisions.
 #[derive(Debug, clap::Args)]
@@ -30,21 +37,83 @@ pub struct Args {
     )]
     #[expect(clippy::option_option, reason = "not given, given alone, given with a file")]
     stream: Option<Option<PathBuf>>,
-    /// With `--stream --json`: add every patch, with its posteriors
-    #[arg(long, requires_all = ["stream", "json"])]
-    windows: bool,
+    /// With `--stream`: write every patch with its posteriors into this safetensors file
+    #[arg(long, value_name = "FILE", requires = "stream")]
+    save_posteriors: Option<PathBuf>,
+    /// Judge decisions on the posteriors of such a file, in place of recordings
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = [
+            "stream", "data", "model", "reference", "head", "hop", "map", "filters", "compare", "merge", "restrict",
+            "ignore_unknown", "include_training_material", "exclude_training_material", "resamples", "seed", "plots",
+        ],
+    )]
+    posteriors: Option<PathBuf>,
+    /// Decide each piece by itself, from a start that knows nothing: every change after the first is false
+    #[arg(long, requires = "decisions")]
+    alone: bool,
+    /// Decide with each of these values of a key of `[decision]`, or of a constant of the model, as
+    /// `switch_margin=0.2,0.3`; several sweeps: with each combination
+    #[arg(long, value_name = "KEY=A,B", requires = "decisions")]
+    sweep: Vec<Sweep>,
+}
+
+/// Values of one key.
+#[derive(Debug, Clone)]
+pub struct Sweep {
+    key: String,
+    values: Vec<f64>,
+}
+
+impl FromStr for Sweep {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (key, values) = text.split_once('=').ok_or("write it as KEY=A,B, as in switch_margin=0.2,0.3")?;
+        let number = |value: &str| {
+            let value = value.trim();
+            value.parse::<f64>().map_err(|_| format!("`{value}` is no number"))
+        };
+        let values: Vec<f64> = values.split(',').map(number).collect::<Result<_, _>>()?;
+        for value in &values {
+            DecisionConfig::default().set(key, *value)?;
+        }
+        Ok(Self { key: key.into(), values })
+    }
+}
+
+/// Every combination of the values of `sweeps`.
+fn settings(sweeps: &[Sweep]) -> Result<Vec<DecisionConfig>, String> {
+    let mut all = vec![DecisionConfig::default()];
+    for Sweep { key, values } in sweeps {
+        if all.len() * values.len() > MOST_SETTINGS {
+            return Err(format!("these sweeps have more than {MOST_SETTINGS} combinations"));
+        }
+        let mut next = Vec::new();
+        for config in &all {
+            for value in values {
+                let mut config = config.clone();
+                config.set(key, *value)?;
+                next.push(config);
+            }
+        }
+        all = next;
+    }
+    Ok(all)
 }
 
 impl Args {
-    /// The list of what is to be joined, where that is asked for.
-    pub fn list<'a>(&'a self, data: Option<&'a Path>) -> Option<&'a Path> {
-        self.stream.as_ref().and_then(|list| list.as_deref().or(data))
+    /// Whether decisions are to be judged.
+    pub fn is_asked_for(&self) -> bool {
+        self.stream.is_some() || self.posteriors.is_some()
     }
 }
 
 /// One evaluation.
 pub struct Task<'a> {
-    pub list: &'a Path,
+    /// `--data`
+    pub data: Option<&'a Path>,
     pub args: &'a Args,
     pub model: &'a ModelArgs,
     pub head: Option<&'a str>,
@@ -53,7 +122,7 @@ pub struct Task<'a> {
     pub json: bool,
 }
 
-/// The object that `--json` prints.
+/// One of the objects that `--json` prints.
 #[derive(Serialize)]
 struct Line<'a> {
     list: String,
@@ -61,21 +130,24 @@ struct Line<'a> {
     head: &'a str,
     hop_s: f64,
     pieces: usize,
+    patches: usize,
     format_changes: usize,
+    decision: &'a DecisionConfig,
+    constants: Constants,
     /// Against what the head says of each piece as a whole.
     settled: &'a StreamFigures,
     /// Against the labels of the list.
     labelled: Option<&'a StreamFigures>,
-    piece_list: Vec<PieceLine<'a>>,
-    changes: Vec<ChangeLine<'a>>,
-    labels: &'a [Arc<str>],
     #[serde(skip_serializing_if = "Option::is_none")]
-    windows: Option<Vec<WindowLine<'a>>>,
+    piece_list: Option<Vec<PieceLine<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<Vec<ChangeLine<'a>>>,
+    labels: &'a [Arc<str>],
 }
 
 #[derive(Serialize)]
 struct PieceLine<'a> {
-    path: String,
+    path: &'a str,
     #[serde(serialize_with = "to_3_places")]
     start: f64,
     #[serde(serialize_with = "to_3_places")]
@@ -91,128 +163,138 @@ struct ChangeLine<'a> {
     genre: &'a str,
 }
 
-#[derive(Serialize)]
-struct WindowLine<'a> {
-    start: f64,
-    end: f64,
-    lufs_s: f32,
-    /// In the order of `labels`.
-    posteriors: &'a [f32],
-    /// Music, speech, noise.
-    gate: Option<[f32; 3]>,
+/// Figures under one setting.
+struct Judged {
+    config: DecisionConfig,
+    decided: Decided,
+    by_head: StreamFigures,
+    by_label: Option<StreamFigures>,
 }
 
 impl Task<'_> {
-    /// Plays the list and prints how it went.
+    /// Plays the list, or reads posteriors, and prints how it went.
     pub fn run(&self) -> anyhow::Result<ExitCode> {
-        let pieces = Piece::list(self.list, self.map)?;
-        let mut model = self.model.load(self.head)?;
-        let progress = Progress::new(pieces.len());
-        let played = stream(
-            &pieces,
-            &mut model,
-            self.hop_seconds,
-            &DecisionConfig::default(),
-            &SilenceConfig::default(),
-            |file| {
-                progress.begin(file);
-                progress.done(|| ());
-            },
-        )?;
-        drop(progress);
-        if played.format_changes > 0 {
+        let configs = settings(&self.args.sweep).map_err(anyhow::Error::msg)?;
+        let silence = SilenceConfig::default();
+        let (stream, list) = match &self.args.posteriors {
+            Some(file) => (StreamPosteriors::read(file)?, file.display().to_string()),
+            None => self.hear(&silence)?,
+        };
+        if stream.format_changes > 0 {
             say(format_args!(
                 "rate or channels change at {} places: there the front end begins anew, and the first patch comes late",
-                played.format_changes
+                stream.format_changes
             ));
         }
-        let settled = StreamFigures::new(&played.timeline, &played.hindsight, &played.settled);
-        let labelled = pieces
-            .iter()
-            .any(|piece| piece.label.is_some())
-            .then(|| StreamFigures::new(&played.timeline, &played.hindsight, &played.labelled(&pieces)));
-        let text = if self.json {
-            let line = Line {
-                list: self.list.display().to_string(),
-                model: &model.bundle().manifest.name,
-                head: model.head().name(),
-                hop_s: self.hop_seconds,
-                pieces: pieces.len(),
-                format_changes: played.format_changes,
-                settled: &settled,
-                labelled: labelled.as_ref(),
-                piece_list: pieces.iter().zip(&played.settled).map(piece_line).collect(),
-                changes: changes(&played),
-                labels: model.head().labels(),
-                windows: self.args.windows.then(|| windows(&played)),
-            };
-            serde_json::to_string(&line)? + "\n"
-        } else {
-            table(&pieces, &settled, labelled.as_ref())
+        if let Some(file) = &self.args.save_posteriors {
+            stream.write(file)?;
+        }
+        let judged: Vec<Judged> =
+            configs.into_iter().map(|config| judge(&stream, config, &silence, self.args.alone)).collect();
+        let text = match (self.json, &judged[..]) {
+            (true, _) => self.lines(&stream, &list, &judged)?,
+            (false, [one]) => table::one(stream.pieces.len(), &one.by_head, one.by_label.as_ref()),
+            (false, all) => {
+                let figures =
+                    all.iter().map(|one| (&one.config, one.by_label.as_ref().unwrap_or(&one.by_head)));
+                table::sweep(&figures.collect::<Vec<_>>())
+            }
         };
         std::io::stdout().lock().write_all(text.as_bytes())?;
         Ok(ExitCode::SUCCESS)
     }
-}
 
-fn piece_line<'a>((piece, stretch): (&'a Piece, &'a Stretch)) -> PieceLine<'a> {
-    PieceLine {
-        path: piece.cut.path.display().to_string(),
-        start: stretch.start,
-        end: stretch.end,
-        label: piece.label.as_deref(),
-        settled: stretch.genre.as_deref(),
+    fn hear(&self, silence: &SilenceConfig) -> anyhow::Result<(StreamPosteriors, String)> {
+        let list = self.args.stream.as_ref().and_then(|list| list.as_deref()).or(self.data);
+        let Some(list) = list else { anyhow::bail!("name the list, as in `--stream list.csv`") };
+        let pieces = Piece::list(list, self.map)?;
+        let mut model = self.model.load(self.head)?;
+        let progress = Progress::new(pieces.len());
+        let stream = hear(&pieces, &mut model, self.hop_seconds, silence, |file| {
+            progress.begin(file);
+            progress.done(|| ());
+        })?;
+        Ok((stream, list.display().to_string()))
+    }
+
+    fn lines(&self, stream: &StreamPosteriors, list: &str, judged: &[Judged]) -> anyhow::Result<String> {
+        let mut text = String::new();
+        for one in judged {
+            let is_only = judged.len() == 1;
+            let line = Line {
+                list: list.to_owned(),
+                model: &stream.model,
+                head: &stream.head,
+                hop_s: stream.hop_s,
+                pieces: stream.pieces.len(),
+                patches: stream.patches.len(),
+                format_changes: stream.format_changes,
+                decision: &one.config,
+                constants: one.config.constants,
+                settled: &one.by_head,
+                labelled: one.by_label.as_ref(),
+                piece_list: is_only.then(|| stream.pieces.iter().map(piece_line).collect()),
+                changes: is_only.then(|| changes(&one.decided)),
+                labels: &stream.labels,
+            };
+            text += &(serde_json::to_string(&line)? + "\n");
+        }
+        Ok(text)
     }
 }
 
-fn changes(played: &Stream) -> Vec<ChangeLine<'_>> {
-    played.timeline.changes().iter().map(|(at, genre)| ChangeLine { at: *at, genre }).collect()
-}
-
-fn windows(played: &Stream) -> Vec<WindowLine<'_>> {
-    let gate = |gate: crate::decision::GatePosteriors| [gate.music, gate.speech, gate.noise];
-    played
-        .patches
-        .iter()
-        .map(|patch| WindowLine {
-            start: patch.span.start,
-            end: patch.span.end,
-            lufs_s: patch.level.lufs_s,
-            posteriors: &patch.posteriors,
-            gate: patch.gate.map(gate),
-        })
-        .collect()
-}
-
-/// For people.
-fn table(pieces: &[Piece], settled: &StreamFigures, labelled: Option<&StreamFigures>) -> String {
-    let columns: Vec<(&str, &StreamFigures)> = std::iter::once(("by the head", settled))
-        .chain(labelled.map(|figures| ("by the labels", figures)))
-        .collect();
-    let names: String = columns.iter().map(|(name, _)| format!("{name:>15}")).collect();
-    let size = format!("{} pieces, {:.2} hours", pieces.len(), settled.hours);
-    let mut text = format!("{size:<24}{names}\n");
-    let mut row = |name: &str, value: &dyn Fn(&StreamFigures) -> String| {
-        let cells: String = columns.iter().map(|(_, figures)| format!("{:>15}", value(figures))).collect();
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "{name:<24}{cells}");
+fn judge(stream: &StreamPosteriors, config: DecisionConfig, silence: &SilenceConfig, alone: bool) -> Judged {
+    let decided = decide(stream, &config, silence, alone);
+    let figures = |by_label: bool| {
+        let stretches: Vec<Stretch> = stream.pieces.iter().map(|piece| piece.stretch(by_label)).collect();
+        StreamFigures::new(&decided.published, &decided.retrospective, &stretches, alone)
     };
-    let seconds = |value: Option<f64>| value.map_or("—".into(), |value| format!("{value:.1} s"));
-    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
-    row("false changes an hour", &|figures| format!("{:.1}", figures.false_changes_per_hour));
-    row("real changes", &|figures| figures.real_changes.to_string());
-    row("missed", &|figures| figures.missed_changes.to_string());
-    row("delay, median", &|figures| seconds(figures.delay_s_median));
-    row("delay, nine in ten", &|figures| seconds(figures.delay_s_p90));
-    row("time with what is right", &|figures| percent(figures.right));
-    row("… in hindsight", &|figures| percent(figures.right_in_hindsight));
-    row("uncertain", &|figures| percent(figures.uncertain));
-    row("speech", &|figures| percent(figures.speech));
-    row("noise", &|figures| percent(figures.noise));
-    row("silence", &|figures| percent(figures.silence));
-    text
+    let by_head = figures(false);
+    let by_label = stream.pieces.iter().any(|piece| piece.label.is_some()).then(|| figures(true));
+    Judged { by_head, by_label, config, decided }
+}
+
+fn piece_line(piece: &Played) -> PieceLine<'_> {
+    PieceLine {
+        path: &piece.path,
+        start: piece.start,
+        end: piece.end,
+        label: piece.label.as_deref(),
+        settled: piece.by_head.as_deref(),
+    }
+}
+
+fn changes(decided: &Decided) -> Vec<ChangeLine<'_>> {
+    decided.published.changes().iter().map(|(at, genre)| ChangeLine { at: *at, genre }).collect()
 }
 
 fn to_3_places<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     ((value * 1e3).round() / 1e3).serialize(serializer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sweeps_are_combined() {
+        let sweep = |text: &str| text.parse::<Sweep>();
+        let sweeps = [sweep("switch_margin=0.2,0.3").unwrap(), sweep("hold_s=60, 90").unwrap()];
+        let all = settings(&sweeps).unwrap();
+        let tried: Vec<(f64, f64)> = all.iter().map(|config| (config.switch_margin, config.hold_s)).collect();
+        assert_eq!(tried, [(0.2, 60.0), (0.2, 90.0), (0.3, 60.0), (0.3, 90.0)]);
+        assert_eq!(settings(&[]).unwrap(), [DecisionConfig::default()]);
+        for (text, part) in [
+            ("hold_s", "KEY=A,B"),
+            ("hold_s=", "`` is no number"),
+            ("hold_s=10,x", "`x` is no number"),
+            ("hold=10", "expected one of `expected_piece_s`"),
+            ("switch_margin=2", "`decision.switch_margin` is 2, not 0.01 to 0.9"),
+        ] {
+            let error = sweep(text).unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+        let many: Vec<Sweep> = (0..4).map(|_| sweep("hold_s=1,2,3,4,5,6,7,8").unwrap()).collect();
+        assert!(settings(&many).is_err());
+    }
 }

@@ -5,6 +5,7 @@ use toml::de::DeValue;
 use super::document::Document;
 use super::fault::Fault;
 use super::syntax::may_hold_secret;
+use crate::decision::DecisionConfig;
 use crate::source::redact;
 
 /// Keys that are often written under another header, with the header they belong to.
@@ -157,8 +158,9 @@ fn unknown_key(rest: &str, path: &str) -> String {
     }
     let home =
         HOMES.iter().find(|(home, keys)| *home != section && keys.contains(&unknown)).map(|(home, _)| *home);
+    let renamed = (section == "[decision]").then(|| DecisionConfig::renamed(unknown)).flatten();
     let alias = ALIASES.iter().find(|(names, key)| names.contains(&unknown) && known.contains(key));
-    let close = alias.map(|(_, key)| *key).or_else(|| nearest(unknown, known.iter().copied()));
+    let close = renamed.or(alias.map(|(_, key)| *key)).or_else(|| nearest(unknown, known.iter().copied()));
     let cure = match (close, home) {
         // A key of another section that is spelt as this one.
         (Some(close), Some(home)) if !close.eq_ignore_ascii_case(unknown) => {

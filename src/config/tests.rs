@@ -40,7 +40,9 @@ fn what_is_expected_of_a_source() {
 #[test]
 fn unknown_keys_name_the_nearest_known_one() {
     check_error("hopp = 1.0", "did you mean `hop`?");
-    check_error("[decision]\nreplcae = 10", "did you mean `replace`?");
+    check_error("[decision]\nhold = 10", "did you mean `hold_s`?");
+    check_error("[decision]\nlead = 0.75", "did you mean `switch_margin`?");
+    check_error("[decision]\nmemory = 600", "did you mean `expected_piece_s`?");
     check_error("[[source]]\nuri = '-'\npaceing = 'fast'", "did you mean `pacing`?");
     check_error("[[source]]\nuri = '-'\n[source.silence]\nthreshold = -60", "did you mean `threshold_lufs`?");
 }
@@ -65,14 +67,9 @@ fn values_out_of_range_name_their_key() {
     check_error("node = ''", "`node` is ``");
     check_error("hop = 1.0\nnode = 'a/b'", "line 2: `node` is `a/b`");
     check_error("node = 'a__b'", "`node` is `a__b`");
-    check_error("[decision]\nchange_distance = 1.0", "`decision.change_distance` is 1, not 0 to 0.99");
-    check_error(
-        "[decision]\nchange_seconds = 0.0",
-        "`decision.change_seconds` is 0, not 0.01 to 3600 seconds",
-    );
-    check_error("[decision]\nmemory = 2.0", "`decision.memory` is 2, not 10 to 3600 seconds");
-    check_error("[decision]\nmemory = nan", "`decision.memory` is NaN");
-    check_error("[decision]\nleast = 1.5", "`decision.least` is 1.5, not 0 to 1");
+    check_error("[decision]\nswitch_margin = 1.0", "`decision.switch_margin` is 1, not 0.01 to 0.9");
+    check_error("[decision]\nhold_s = 0.0", "`decision.hold_s` is 0, not 1 to 3600 seconds");
+    check_error("[decision]\nexpected_piece_s = nan", "`decision.expected_piece_s` is NaN");
     check_error("[decision]\nmargin = 0.1", "line 2: unknown key `margin` in `[decision]`");
     check_error("[model]\nthreads = 0", "`model.threads` is 0");
     check_error("[model]\nexecution_providers = []", "`model.execution_providers` is empty");

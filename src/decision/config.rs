@@ -2,73 +2,122 @@
 
 use serde::{Deserialize, Serialize};
 
-/// `[decision]`: when a source counts as having changed, and what it takes to publish and to replace a label.
+/// `[decision]`: when the published genre changes.
 ///
-/// `docs/decisions-and-delay.md` has the curves of all keys but `carry` and `least`.
+/// `docs/decisions-and-delay.md` has the model, and the curves of all keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DecisionConfig {
-    /// A patch further than this from what was heard since the last change speaks for a change. 0: alike; 1: as far as one
-    /// label is from another, where each is likely at 0.8; below 1.
-    pub change_distance: f64,
-    /// That many seconds of patches at distance 1, more of nearer and fewer of farther ones, are a change; above 0.
-    pub change_seconds: f64,
-    /// After a change, the best label is published once it leads the next by this much evidence, posterior times seconds;
-    /// by more where the sound is nearer than 1 to what it was before the change.
-    pub lead: f64,
-    /// After a change, a label other than the published one must lead by this share of the evidence as well, 0–1, less the longer
-    /// it has been since the change, and nothing after `carry`; by less where the published one has stood for less than 90 s.
-    pub clear: f64,
-    /// Without a change, another label replaces the published one once it leads that by this much evidence; by 20 s at most where the
-    /// sound went back to what it was less than a minute before.
-    pub replace: f64,
-    /// Evidence fades with this time constant, in seconds, 10 to 3600.
-    pub memory: f64,
-    /// After a change, the label from before is kept for at most this many seconds while no other leads.
-    pub carry: f64,
-    /// Share of the evidence since the last change, 0–1, that a label, speech or noise must have to be published.
-    pub least: f64,
+    /// Mean length of a piece, in seconds, 5 to 3600: the expected time from one change of the sound
+    /// to the next.
+    pub expected_piece_s: f64,
+    /// Share of the present sound, 0.01 to 0.9, by which another label, speech or noise
+    /// must lead the published one to replace it. Where nothing is published, part of the way from an
+    /// even share to all by which one must exceed the even share.
+    pub switch_margin: f64,
+    /// Seconds, 1 to 3600, for which the published label is kept while another has a larger share,
+    /// though not by the margin.
+    pub hold_s: f64,
+    /// What no configuration sets.
+    #[serde(skip)]
+    pub constants: Constants,
 }
 
 impl Default for DecisionConfig {
     fn default() -> Self {
-        Self {
-            change_distance: 0.57,
-            change_seconds: 1.5,
-            lead: 0.75,
-            clear: 0.75,
-            replace: 150.0,
-            memory: 600.0,
-            carry: 40.0,
-            least: 0.15,
-        }
+        Self { expected_piece_s: 300.0, switch_margin: 0.25, hold_s: 120.0, constants: Constants::default() }
+    }
+}
+
+/// Constants of the model. `genred eval --sweep` varies them for the ablation in
+/// `docs/decisions-and-delay.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Constants {
+    /// Seconds that speak for each state at the beginning of a segment: a few patches make no
+    /// certainty.
+    pub prior_s: f64,
+    /// Exponent of a second's likelihood.
+    pub sharpness: f64,
+    /// Weight of a second of noise: music has noisy bars, and pieces begin with applause or hiss.
+    pub noise_weight: f64,
+    /// Time constant, in seconds, by which the evidence of a segment fades: a long piece moves on.
+    pub memory_s: f64,
+    /// Segments that are kept as hypotheses; the least probable one is dropped.
+    pub max_segments: f64,
+}
+
+impl Default for Constants {
+    fn default() -> Self {
+        Self { prior_s: 0.35, sharpness: 3.0, noise_weight: 0.1, memory_s: 30.0, max_segments: 24.0 }
     }
 }
 
 impl DecisionConfig {
+    /// The key that took the place of the former key `key`.
+    pub fn renamed(key: &str) -> Option<&'static str> {
+        match key {
+            "change_distance" | "lead" | "clear" | "replace" | "least" => Some("switch_margin"),
+            "change_seconds" | "memory" => Some("expected_piece_s"),
+            "carry" => Some("hold_s"),
+            _ => None,
+        }
+    }
+
+    /// Every key and constant by its name.
+    pub fn values(&self) -> [(&'static str, f64); 8] {
+        let Constants { prior_s, sharpness, noise_weight, memory_s, max_segments } = self.constants;
+        [
+            ("expected_piece_s", self.expected_piece_s),
+            ("switch_margin", self.switch_margin),
+            ("hold_s", self.hold_s),
+            ("prior_s", prior_s),
+            ("sharpness", sharpness),
+            ("noise_weight", noise_weight),
+            ("memory_s", memory_s),
+            ("max_segments", max_segments),
+        ]
+    }
+
+    /// Sets the key or constant `key`.
+    ///
+    /// # Errors
+    /// There is none of that name, or the value is out of its range.
+    pub fn set(&mut self, key: &str, value: f64) -> Result<(), String> {
+        let place = match key {
+            "expected_piece_s" => &mut self.expected_piece_s,
+            "switch_margin" => &mut self.switch_margin,
+            "hold_s" => &mut self.hold_s,
+            "prior_s" => &mut self.constants.prior_s,
+            "sharpness" => &mut self.constants.sharpness,
+            "noise_weight" => &mut self.constants.noise_weight,
+            "memory_s" => &mut self.constants.memory_s,
+            "max_segments" => &mut self.constants.max_segments,
+            _ => {
+                let known = self.values().map(|(key, _)| key).join("`, `");
+                return Err(format!("unknown key `{key}`, expected one of `{known}`"));
+            }
+        };
+        *place = value;
+        self.validate()
+    }
+
     /// Checks what types cannot.
     ///
     /// # Errors
     /// A message that names the key.
     pub fn validate(&self) -> Result<(), String> {
-        if !(0.0..=0.99).contains(&self.change_distance) {
-            return Err(format!("`decision.change_distance` is {}, not 0 to 0.99", self.change_distance));
-        }
-        for (key, value) in [("clear", self.clear), ("least", self.least)] {
-            if !(0.0..=1.0).contains(&value) {
-                return Err(format!("`decision.{key}` is {value}, not 0 to 1"));
-            }
-        }
-        for (key, value, least) in [
-            ("change_seconds", self.change_seconds, 0.01),
-            ("lead", self.lead, 0.0),
-            ("replace", self.replace, 0.0),
-            // With less, a run never holds enough to be unlike of (`run::SETTLED`).
-            ("memory", self.memory, 10.0),
-            ("carry", self.carry, 0.0),
+        for (key, value, least, most, unit) in [
+            ("expected_piece_s", self.expected_piece_s, 5.0, 3600.0, " seconds"),
+            ("switch_margin", self.switch_margin, 0.01, 0.9, ""),
+            ("hold_s", self.hold_s, 1.0, 3600.0, " seconds"),
+            ("prior_s", self.constants.prior_s, 0.01, 10.0, " seconds"),
+            ("sharpness", self.constants.sharpness, 0.1, 10.0, ""),
+            ("noise_weight", self.constants.noise_weight, 0.0, 1.0, ""),
+            ("memory_s", self.constants.memory_s, 1.0, 1e6, " seconds"),
+            ("max_segments", self.constants.max_segments, 2.0, 256.0, ""),
         ] {
-            if !(least..=3600.0).contains(&value) {
-                return Err(format!("`decision.{key}` is {value}, not {least} to 3600 seconds"));
+            if !(least..=most).contains(&value) {
+                return Err(format!("`decision.{key}` is {value}, not {least} to {most}{unit}"));
             }
         }
         Ok(())

@@ -3,19 +3,20 @@
 //! Time is the source's own, in seconds, as the patches carry it; so a recording that is
 //! read as fast as possible is decided exactly as it would have been live.
 //!
-//! A patch's posteriors and what the gate makes of it are evidence ([`evidence`]) for the states
-//! labels, speech and noise. It adds up over a run, the sound since the last change ([`run`]), and the state that
-//! leads is published ([`choice`]). Dead air is told by the level alone ([`dead_air`], [`silence`]). [`trace`] says why, and
-//! [`hindsight`] what a stretch turned out to have been.
+//! A patch's posteriors and those of the gate are shares of the *states*: labels, speech and noise
+//! ([`shares`]). Change-point detection divides the sound into segments of one mixture of states
+//! each ([`segment`]), and the state with a clearly larger share of the present one is published
+//! ([`selector`]). Dead air is told by the level alone ([`dead_air`], [`silence`]). [`trace`] says why, and
+//! [`retrospective`] what a stretch turned out to have been.
 
 mod balance;
-mod choice;
 mod config;
 mod dead_air;
 mod event;
-mod evidence;
-mod hindsight;
-mod run;
+mod retrospective;
+mod segment;
+mod selector;
+mod shares;
 mod silence;
 #[cfg(test)]
 mod tests;
@@ -24,17 +25,17 @@ mod watch;
 
 use std::sync::Arc;
 
-pub use config::{DeadAirConfig, DecisionConfig, ImbalanceConfig, SilenceConfig};
+pub use config::{Constants, DeadAirConfig, DecisionConfig, ImbalanceConfig, SilenceConfig};
 pub use event::{Change, DeadAir, GatePosteriors, Side, State, Verdict};
-pub use hindsight::Settled;
+pub use retrospective::FinalSegment;
 pub use watch::{Watch, WatchConfig};
 
-use choice::Choice;
 use dead_air::DeadAirWatch;
-use evidence::Shares;
-use hindsight::Hindsight;
-use run::{Runs, Step};
-use trace::Trace;
+use retrospective::Retrospective;
+use segment::SegmentFilter;
+use selector::Selector;
+use shares::Shares;
+use trace::{Sound, StateShare, Trace};
 
 use crate::audio::Level;
 
@@ -78,16 +79,16 @@ pub fn raw(
 #[derive(Debug)]
 pub struct Decider {
     shares: Shares,
-    runs: Runs,
-    choice: Choice,
+    filter: SegmentFilter,
+    selector: Selector,
     dead_air: DeadAirWatch,
-    hindsight: Hindsight,
+    retrospective: Retrospective,
     /// Time of the last patch, heard or silent, since everything was forgotten.
     last: Option<f64>,
     /// Whether the last patch was evidence.
     weighed: bool,
     verdict: Verdict,
-    /// Mean posteriors of the present run.
+    /// Mean posteriors of the present sound.
     smoothed: Vec<f32>,
     labels: Vec<Arc<str>>,
 }
@@ -102,10 +103,10 @@ impl Decider {
     ) -> Self {
         Self {
             shares: Shares::new(labels.len()),
-            runs: Runs::new(labels.len(), decision),
-            choice: Choice::new(decision),
+            filter: SegmentFilter::new(labels.len(), decision),
+            selector: Selector::new(decision),
             dead_air: DeadAirWatch::new(dead_air, silence),
-            hindsight: Hindsight::new(labels.len()),
+            retrospective: Retrospective::new(labels.len(), decision),
             last: None,
             weighed: false,
             verdict: Verdict::state(State::Uncertain),
@@ -128,8 +129,8 @@ impl Decider {
             .unwrap_or_else(|| verdict.state.as_str().into())
     }
 
-    /// Mean posteriors since the last change, weighted by how much of each patch is music; empty before the first
-    /// audible patch.
+    /// Mean posteriors since the sound last changed, weighted by how much of each patch is music;
+    /// empty before the first audible patch.
     pub fn smoothed(&self) -> &[f32] {
         &self.smoothed
     }
@@ -141,20 +142,30 @@ impl Decider {
 
     /// Label or name of a state as [`trace`] counts them: the labels, then speech, then noise.
     pub fn state_name(&self, state: usize) -> Arc<str> {
-        self.genre(self.runs.evidence().verdict(Some(state)))
+        self.genre(self.filter.evidence().verdict(Some(state)))
     }
 
     /// Why the last patch, at `time`, led to what is published now.
     pub fn explain(&self, time: f64) -> Trace {
-        let run = self.runs.explain();
+        let shares = self.filter.shares().iter().enumerate();
+        let mut states: Vec<StateShare> =
+            shares.map(|(state, share)| StateShare { state, share: *share }).collect();
+        states.sort_by(|one, other| other.share.total_cmp(&one.share));
+        if self.filter.length() == 0 {
+            states.clear();
+        }
         Trace {
             level: self.dead_air.explain(time),
             weighed: self.weighed,
-            held: self.choice.held(),
-            settled: self.choice.settled(),
-            carried_for: self.choice.carried_for(run.age),
-            choice: self.choice.judged(),
-            run,
+            sound: Sound {
+                age_s: self.filter.age_s(),
+                fit: self.filter.fit(),
+                changing: self.filter.changing(),
+                states,
+            },
+            choice: self.selector.judged(),
+            held: self.selector.held(),
+            kept_for_s: self.selector.kept_for_s(),
         }
     }
 
@@ -170,10 +181,10 @@ impl Decider {
         }
         let dead = dead_air
             .map(|by| Verdict::state(if by == DeadAir::Silence { State::Silence } else { State::Noise }));
-        self.hindsight.reach(seen.start, seen.time, dead, &self.choice);
+        self.retrospective.reach(seen.start, seen.time, dead);
         let next = match dead {
             Some(dead) => {
-                self.hindsight.die(dead, self.dead_air.lasted(seen.time, &seen.level), &self.choice);
+                self.retrospective.die(dead, self.dead_air.lasted(seen.time, &seen.level));
                 // What was heard before it says nothing about what comes after it.
                 self.forget();
                 dead
@@ -188,22 +199,23 @@ impl Decider {
         changes
     }
 
-    /// What has been settled since this was last asked for: stretches in order, without holes while the source is heard. The newest two
-    /// minutes or so are not.
-    pub fn settled(&mut self) -> Vec<Settled> {
-        self.hindsight.take()
+    /// Segments that have become final since the last call: in order, without holes while the source
+    /// is heard. The newest two minutes or so are not.
+    pub fn final_segments(&mut self) -> Vec<FinalSegment> {
+        self.retrospective.take()
     }
 
-    /// Settles what is not yet: the source has ended, or is not heard for now, and what was heard is forgotten.
+    /// Makes everything final: the source has ended, or is not heard for now, and what was heard is
+    /// forgotten.
     pub fn finish(&mut self) {
-        self.hindsight.close(&self.choice);
+        self.retrospective.close();
         self.forget();
     }
 
     /// Goes on with other settings; what was heard and decided stays.
     pub fn configure(&mut self, decision: &DecisionConfig, silence: &SilenceConfig) {
-        self.runs.configure(decision);
-        self.choice.configure(decision);
+        self.filter.configure(decision);
+        self.selector.configure(decision);
         self.dead_air.silence.configure(silence);
     }
 
@@ -258,30 +270,22 @@ impl Decider {
         self.weighed =
             self.dead_air.silence.is_loud(seen.level.lufs_s) && self.shares.set(seen.posteriors, seen.gate);
         if self.weighed {
-            let step = self.runs.update(&self.shares, seconds);
-            // A patch is of the kind that most of it is: the middle of the first one of a kind lies behind the change, that of the
-            // patch before it did not.
+            self.filter.update(&self.shares, seconds);
+            // A patch is of the kind that most of it is: the middle of the first one of a kind lies
+            // behind the change, that of the patch before it did not.
             let begins = (seen.start + seen.time - seconds) / 2.0;
-            self.hindsight.weigh(
-                &self.shares,
-                run::counted(&self.shares, seconds),
-                begins,
-                step,
-                &self.choice,
-            );
-            let changed = step == Step::Changed;
-            let step = (!self.runs.interrupted()).then(|| self.runs.step());
-            self.choice.update(self.runs.evidence(), self.runs.age(), seconds, changed, step);
-            let evidence = self.runs.evidence();
+            self.retrospective.weigh(&self.shares, seconds, self.filter.length(), begins);
+            self.selector.update(self.filter.shares(), seconds);
+            let evidence = self.filter.evidence();
             self.smoothed.clear();
             self.smoothed.extend((0..self.labels.len()).map(|label| evidence.posterior(label) as f32));
         }
-        self.runs.evidence().verdict(self.choice.held())
+        self.filter.evidence().verdict(self.selector.held())
     }
 
     fn forget(&mut self) {
-        self.runs.reset();
-        self.choice.reset();
+        self.filter.reset();
+        self.selector.reset();
         self.smoothed.clear();
         self.last = None;
         self.weighed = false;

@@ -15,16 +15,7 @@ const JAZZ: [f32; 3] = [0.1, 0.8, 0.1];
 type Patch = ([f32; 3], Option<GatePosteriors>, f32);
 
 fn config() -> DecisionConfig {
-    DecisionConfig {
-        change_distance: 0.67,
-        change_seconds: 2.25,
-        clear: 0.3,
-        lead: 1.25,
-        replace: 20.0,
-        memory: 300.0,
-        carry: 15.0,
-        least: 0.2,
-    }
+    DecisionConfig { expected_piece_s: 300.0, switch_margin: 0.25, hold_s: 15.0, ..DecisionConfig::default() }
 }
 
 fn decider() -> Decider {
@@ -62,56 +53,63 @@ fn script(decider: &mut Decider, from: f64, hop: f64, patches: &[Patch]) -> Vec<
     log
 }
 
+/// Time and text of each line.
+fn times(log: &[String]) -> Vec<(f64, &str)> {
+    let parts = log.iter().map(|line| line.split_once(": ").unwrap());
+    parts.map(|(at, what)| (at.parse().unwrap(), what)).collect()
+}
+
+/// Asserts what is said and between which times.
+fn assert_says(log: &[String], expected: &[(std::ops::RangeInclusive<f64>, &str)]) {
+    let found = times(log);
+    let says = found.len() == expected.len()
+        && found.iter().zip(expected).all(|((at, what), (range, text))| range.contains(at) && what == text);
+    assert!(says, "{log:#?} where {expected:?} is expected");
+}
+
 #[test]
 fn a_lasting_change_is_published_once_and_soon() {
     let patches = [music(ROCK, 20), music(JAZZ, 20)].concat();
-    // A lead of 0.7 a second: two patches make 1.25 s. At distance 1, three are a change.
     let log = script(&mut decider(), 0.0, 1.0, &patches);
-    assert_eq!(log, ["1: genre uncertain → rock", "22: genre rock → jazz"]);
+    assert_says(&log, &[(0.0..=4.0, "genre uncertain → rock"), (21.0..=25.0, "genre rock → jazz")]);
 }
 
 #[test]
 fn one_odd_patch_changes_nothing() {
     let mut decider = decider();
     let patches = [music(ROCK, 30), music([0.0, 1.0, 0.0], 1), music(ROCK, 30)].concat();
-    assert_eq!(script(&mut decider, 0.0, 1.0, &patches), ["1: genre uncertain → rock"]);
+    assert_says(&script(&mut decider, 0.0, 1.0, &patches), &[(0.0..=4.0, "genre uncertain → rock")]);
 }
 
 /// A piece that swings between two labels is one piece; an average of a few seconds would follow each swing.
 #[test]
 fn a_piece_that_swings_holds_still() {
     let swing = [music([0.6, 0.3, 0.1], 9), music([0.3, 0.6, 0.1], 6)].concat();
-    let patches = swing.repeat(40);
-    assert_eq!(script(&mut decider(), 0.0, 1.0, &patches), ["4: genre uncertain → rock"]);
+    let log = script(&mut decider(), 0.0, 1.0, &swing.repeat(40));
+    assert_says(&log, &[(0.0..=9.0, "genre uncertain → rock")]);
 }
 
-/// Within a run the label follows only evidence that has added up.
+/// Within a segment the label follows evidence that has added up.
 #[test]
 fn a_slow_drift_is_followed_in_the_end() {
-    let patches = [music([0.5, 0.3, 0.2], 30), music([0.3, 0.5, 0.2], 300)].concat();
+    let patches = [music([0.6, 0.25, 0.15], 30), music([0.25, 0.6, 0.15], 300)].concat();
     let log = script(&mut decider(), 0.0, 1.0, &patches);
-    assert_eq!(log.len(), 2, "{log:?}");
-    // With a memory of 300 s a lead of 0.2 a second grows as 60 s · (1 − e^(−t/300)): to 5.7 s for rock, and from there to
-    // 20 s for jazz in 300 s · ln(65.7 / 40) = 149 s.
-    let at: f64 = log[1].split(':').next().unwrap().parse().unwrap();
-    assert!(log[1].ends_with("rock → jazz") && (175.0..182.0).contains(&at), "{log:?}");
+    assert_says(&log, &[(0.0..=9.0, "genre uncertain → rock"), (35.0..=75.0, "genre rock → jazz")]);
 }
 
 #[test]
 fn a_draw_is_uncertain_and_an_unlikely_leader_too() {
     let draw = music([0.4, 0.4, 0.2], 100);
     assert!(script(&mut decider(), 0.0, 1.0, &draw).is_empty());
-    // After a change to a draw the label is carried on for 15 s.
+    // After a change to a draw the label is kept for 15 s.
     let patches = [music([0.0, 0.0, 1.0], 20), draw].concat();
     let log = script(&mut decider(), 0.0, 1.0, &patches);
-    assert_eq!(log[0], "1: genre uncertain → pop");
-    let at: f64 = log[1].split(':').next().unwrap().parse().unwrap();
-    assert!(log[1].ends_with("pop → uncertain") && (33.0..37.0).contains(&at), "{log:?}");
+    assert_says(&log, &[(0.0..=4.0, "genre uncertain → pop"), (34.0..=46.0, "genre pop → uncertain")]);
 
     let labels: Vec<Arc<str>> = (0..20).map(|label| format!("{label}").into()).collect();
     let mut decider = Decider::new(&labels, &config(), &SilenceConfig::default(), &DeadAirConfig::default());
-    let mut posteriors = [0.85 / 19.0; 20];
-    posteriors[3] = 0.15;
+    let mut posteriors = [0.75 / 19.0; 20];
+    posteriors[3] = 0.25;
     for time in 0..100 {
         decider.observe(Observation {
             start: f64::from(time) - 3.0,
@@ -121,7 +119,7 @@ fn a_draw_is_uncertain_and_an_unlikely_leader_too() {
             level: Level::of_loudness(LOUD),
         });
     }
-    assert_eq!(decider.verdict().state, State::Uncertain, "0.15 is below `least`");
+    assert_eq!(decider.verdict().state, State::Uncertain, "0.25 is not that much more than an even share");
 }
 
 #[test]
@@ -129,18 +127,14 @@ fn speech_and_noise_are_told_apart_from_music() {
     let part = |gate, seconds| vec![(ROCK, Some(gate), LOUD); seconds];
     let patches = [part(MUSIC, 20), part(SPEECH, 10), part(NOISE, 50), part(MUSIC, 10)].concat();
     let mut decider = decider();
-    // A second of noise counts for less than one of speech, 0.1 · 3 against 1 at distance 1; it gives 0.335 · (0.95 − 0.03)
-    // seconds of lead, and 8 · 1.25 are needed. Meanwhile speech is carried for 15 s.
-    assert_eq!(
-        script(&mut decider, 0.0, 1.0, &patches),
-        [
-            "1: genre uncertain → rock",
-            "21: genre rock → speech",
-            "44: genre speech → uncertain",
-            "63: genre uncertain → noise",
-            "81: genre noise → rock",
-        ]
-    );
+    // A second of noise counts for a tenth. Meanwhile speech is held for 15 s, and noise is likely enough then or later.
+    let log = script(&mut decider, 0.0, 1.0, &patches);
+    let found = times(&log);
+    assert_eq!((found[0].1, found[1].1), ("genre uncertain → rock", "genre rock → speech"), "{log:?}");
+    assert!((21.0..=24.0).contains(&found[1].0), "{log:?}");
+    let noise = found.iter().find(|(_, what)| what.ends_with("→ noise")).unwrap().0;
+    assert!((40.0..=75.0).contains(&noise), "{log:?}");
+    assert!(found[found.len() - 1].0 <= 86.0 && found[found.len() - 1].1 == "genre noise → rock", "{log:?}");
     // The posterior is that of the music alone, so speech before it does not pull it down.
     assert!((decider.smoothed()[0] - 0.8).abs() < 1e-3, "{:?}", decider.smoothed());
     // A word over the music is none.
@@ -150,19 +144,16 @@ fn speech_and_noise_are_told_apart_from_music() {
 
 #[test]
 fn silence_must_last_and_ends_at_once() {
-    let mut patches = music(ROCK, 5);
-    patches.extend([(JAZZ, Some(SPEECH), -70.0); 5]);
-    patches.extend(music(ROCK, 3));
-    assert_eq!(
-        script(&mut decider(), 0.0, 1.0, &patches),
-        [
-            "1: genre uncertain → rock",
-            "7: dead air started: silence",
-            "7: genre rock → silence",
-            "10: dead air ended",
-            "10: genre silence → uncertain",
-            "11: genre uncertain → rock",
-        ]
+    let patches = vec![(JAZZ, Some(SPEECH), -70.0); 5];
+    assert_says(
+        &script(&mut decider(), 0.0, 1.0, &[music(ROCK, 5), patches, music(ROCK, 5)].concat()),
+        &[
+            (0.0..=4.0, "genre uncertain → rock"),
+            (7.0..=7.0, "dead air started: silence"),
+            (7.0..=7.0, "genre rock → silence"),
+            (10.0..=10.0, "dead air ended"),
+            (10.0..=10.0, "genre silence → rock"),
+        ],
     );
 }
 
@@ -170,17 +161,16 @@ fn silence_must_last_and_ends_at_once() {
 #[test]
 fn noise_is_left_as_soon_as_anything_leads() {
     let part = |gate, seconds| vec![(ROCK, Some(gate), LOUD); seconds];
-    // Too short to be unlike of: no change is found, and a label would have to lead by `replace` to take over from another.
     let mut decider = decider();
-    decider.configure(
-        &DecisionConfig { lead: 0.1, change_seconds: 1000.0, ..config() },
-        &SilenceConfig { threshold_lufs: -60.0, after: 2.0 },
-    );
-    assert_eq!(
-        script(&mut decider, 0.0, 1.0, &[part(NOISE, 5), part(MUSIC, 20)].concat()),
-        // Five seconds of noise are 1.6 s of evidence; music gives 0.78 a second for rock.
-        ["2: genre uncertain → noise", "7: genre noise → rock"]
-    );
+    let log = script(&mut decider, 0.0, 1.0, &[part(NOISE, 100), part(MUSIC, 20)].concat());
+    let found = times(&log);
+    assert_eq!(found[0].1, "genre uncertain → noise", "{log:?}");
+    let (at, what) = found[found.len() - 1];
+    assert!(found.len() == 2 && what == "genre noise → rock" && at <= 105.0, "{log:?}");
+    // A short one is not said at all.
+    let mut decider = self::decider();
+    let log = script(&mut decider, 0.0, 1.0, &[part(NOISE, 3), part(MUSIC, 20)].concat());
+    assert_says(&log, &[(3.0..=8.0, "genre uncertain → rock")]);
 }
 
 /// A tone or a loop has no genre, whatever the model makes of it.
@@ -196,21 +186,19 @@ fn a_tone_and_a_loop_are_dead_air() {
     (0..20).for_each(|n| hear(n.into(), (n as f32 - 5.0).max(0.0), 0.0));
     (20..60).for_each(|n| hear(n.into(), 0.0, (n as f32 - 20.0).min(25.0)));
     (60..70).for_each(|n| hear(n.into(), 0.0, 0.0));
-    assert_eq!(
-        log,
-        [
-            "1: genre uncertain → rock",
-            "15: dead air started: tone",
-            "15: genre rock → noise",
-            "21: dead air ended",
-            "21: genre noise → uncertain",
-            "22: genre uncertain → rock",
-            "40: dead air started: loop",
-            "40: genre rock → noise",
-            "61: dead air ended",
-            "61: genre noise → uncertain",
-            "62: genre uncertain → rock",
-        ]
+    assert_says(
+        &log,
+        &[
+            (0.0..=4.0, "genre uncertain → rock"),
+            (15.0..=15.0, "dead air started: tone"),
+            (15.0..=15.0, "genre rock → noise"),
+            (21.0..=21.0, "dead air ended"),
+            (21.0..=21.0, "genre noise → rock"),
+            (40.0..=40.0, "dead air started: loop"),
+            (40.0..=40.0, "genre rock → noise"),
+            (61.0..=61.0, "dead air ended"),
+            (61.0..=61.0, "genre noise → rock"),
+        ],
     );
     // What is lost is no longer dead air.
     let level = Level { tone_s: 60.0, ..Level::of_loudness(LOUD) };
@@ -229,9 +217,9 @@ fn lost_and_recovered_are_no_genre_changes() {
     assert_eq!(&*decider.genre(decider.verdict()), "lost");
     assert!(decider.smoothed().is_empty());
     // What was heard before is forgotten: the new label needs no more than at the start.
-    assert_eq!(
-        script(&mut decider, 60.0, 1.0, &music(JAZZ, 2)),
-        ["60: source recovered", "61: genre uncertain → jazz"]
+    assert_says(
+        &script(&mut decider, 60.0, 1.0, &music(JAZZ, 5)),
+        &[(60.0..=60.0, "source recovered"), (60.0..=64.0, "genre uncertain → jazz")],
     );
 }
 
@@ -240,7 +228,7 @@ fn lost_and_recovered_are_no_genre_changes() {
 fn holes_and_clocks_that_go_back_do_no_harm() {
     let mut decider = decider();
     let log = script(&mut decider, 0.0, 1.0, &music(ROCK, 60));
-    assert_eq!(log, ["1: genre uncertain → rock"]);
+    assert_says(&log, &[(0.0..=4.0, "genre uncertain → rock")]);
     // Three seconds of evidence at once would be a change; what is unlike for one patch after an hour is not believed more.
     assert_eq!(script(&mut decider, 3600.0, 1.0, &music(ROCK, 5)), [""; 0]);
     assert_eq!(script(&mut decider, 10.0, -1.0, &music(ROCK, 5)), [""; 0]);
@@ -253,10 +241,10 @@ fn posteriors_that_are_not_numbers_do_no_harm() {
     let mut decider = decider();
     script(&mut decider, 0.0, 1.0, &music([f32::NAN; 3], 3));
     assert_eq!(decider.verdict().state, State::Uncertain);
-    script(&mut decider, 3.0, 1.0, &music(ROCK, 3));
+    script(&mut decider, 3.0, 1.0, &music(ROCK, 5));
     assert_eq!(&*decider.genre(decider.verdict()), "rock");
     let broken = GatePosteriors { music: f32::NAN, ..SPEECH };
-    assert_eq!(script(&mut decider, 6.0, 1.0, &vec![(JAZZ, Some(broken), LOUD); 60]), [""; 0]);
+    assert_eq!(script(&mut decider, 8.0, 1.0, &vec![(JAZZ, Some(broken), LOUD); 60]), [""; 0]);
 }
 
 #[test]
@@ -288,7 +276,7 @@ fn the_hop_decides_how_often_and_not_what() {
             let ((at, what), (other_at, other_what)) =
                 (one.split_once(':').unwrap(), other.split_once(':').unwrap());
             let difference = at.parse::<f64>().unwrap() - other_at.parse::<f64>().unwrap();
-            assert!(what == other_what && difference.abs() <= 1.5, "hop {hop}: {one} and {other}");
+            assert!(what == other_what && difference.abs() <= 3.0, "hop {hop}: {one} and {other}");
         }
     }
 }
@@ -305,44 +293,28 @@ fn check_trace(decider: &Decider, time: f64, before: Verdict) -> Result<(), Test
     }
     let published = trace.held.map_or("uncertain".into(), |held| decider.state_name(held));
     prop_assert_eq!(decider.genre(now), published, "what is held is what is published");
-    let shares: f64 = trace.run.states.iter().map(|state| state.share).sum();
-    prop_assert!(trace.run.seconds == 0.0 || (shares - 1.0).abs() < 1e-9, "{}", shares);
-    prop_assert!(trace.run.states.is_sorted_by(|one, next| one.seconds >= next.seconds));
+    let sound = &trace.sound;
+    let shares: f64 = sound.states.iter().map(|state| state.share).sum();
+    prop_assert!(sound.states.is_empty() || (shares - 1.0).abs() < 1e-9, "{}", shares);
+    prop_assert!(sound.states.is_sorted_by(|one, next| one.share >= next.share));
+    prop_assert!((0.0..=1.0 + 1e-9).contains(&sound.changing));
     if !trace.weighed {
         prop_assert!(before == now || matches!(before.state, State::Silence | State::Lost));
         return Ok(());
     }
-    let run = &trace.run;
-    prop_assert_eq!(run.changed, run.sum > 0.0 && run.sum >= run.change_seconds);
-    prop_assert!(!run.changed || run.patch_distance.is_some_and(|distance| distance > run.change_distance));
     let judged = trace.choice.unwrap();
-    let of = |state: usize| run.states.iter().find(|other| other.state == state).unwrap();
-    prop_assert_eq!(judged.ahead, of(judged.candidate).seconds - of(judged.against).seconds);
-    prop_assert_eq!(judged.share, of(judged.candidate).share);
-    let wanting = judged.ahead < judged.needed || judged.share < judged.least;
-    let leads = run.states.iter().all(|state| state.seconds <= of(judged.candidate).seconds);
-    prop_assert!(judged.passes != (wanting || !leads), "{:?}", judged);
-    prop_assert_eq!(trace.carried_for.is_some(), trace.held.is_some() && !trace.settled);
+    let even = 1.0 / sound.states.len() as f64;
+    let of = |state: usize| sound.states.iter().find(|other| other.state == state).unwrap().share;
+    prop_assert_eq!(judged.ahead, of(judged.candidate) - judged.against.map_or(even, of));
+    let leads = sound.states[0].share <= of(judged.candidate);
+    prop_assert!(judged.passes != (judged.ahead < judged.needed || !leads), "{:?}", judged);
+    let whole = if judged.against.is_some() { 1.0 } else { 1.0 - even };
+    prop_assert_eq!(judged.needed, config().switch_margin * whole);
+    prop_assert!(trace.kept_for_s.is_none_or(|left| left > 0.0 && left < config().hold_s));
     match (judged.held, trace.held) {
-        (from, Some(to)) if from != Some(to) => {
-            prop_assert!(judged.passes && trace.settled && to == judged.candidate);
-            prop_assert!(judged.ahead >= judged.needed && judged.share >= judged.least, "{:?}", judged);
-            prop_assert_eq!(
-                to,
-                run.states
-                    .iter()
-                    .map(|state| state.state)
-                    .find(|state| of(*state).seconds == of(to).seconds)
-                    .unwrap()
-            );
-        }
-        (Some(_), None) => prop_assert!(!judged.passes && run.age >= config().carry),
+        (from, Some(to)) if from != Some(to) => prop_assert!(judged.passes && to == judged.candidate),
+        (Some(_), None) => prop_assert!(!judged.passes && judged.against.is_none()),
         _ => prop_assert!(!judged.passes || trace.held == Some(judged.candidate)),
-    }
-    if judged.rule == trace::Rule::Replace {
-        prop_assert!(judged.held == Some(judged.against) && judged.needed == config().replace);
-    } else {
-        prop_assert!(judged.needed >= config().lead);
     }
     Ok(())
 }
@@ -350,39 +322,34 @@ fn check_trace(decider: &Decider, time: f64, before: Verdict) -> Result<(), Test
 /// The numbers of the moments at which something was decided, worked out by hand.
 #[test]
 fn the_trace_has_the_numbers_of_the_decision() {
+    // 0.35 s speak for each of five states, a patch of a second for rock: (0.35 + 0.8) of 2.75, which is 0.2182 above a fifth, of
+    // 0.25 · 0.8 that are needed.
     let mut decider = decider();
-    script(&mut decider, 0.0, 1.0, &music(ROCK, 20));
+    script(&mut decider, 0.0, 1.0, &music(ROCK, 1));
+    let trace = decider.explain(0.0);
+    let judged = trace.choice.unwrap();
+    assert_eq!((judged.held, judged.candidate, judged.against, judged.passes), (None, 0, None, true));
+    assert!((judged.ahead - 0.218_18).abs() < 1e-5 && (judged.needed - 0.2).abs() < 1e-12, "{judged:?}");
+    assert!((trace.sound.age_s, trace.sound.fit, trace.held) == (1.0, None, Some(0)), "{trace:?}");
+    script(&mut decider, 1.0, 1.0, &music(ROCK, 1));
+    // 0.4182 · 0.8 + 0.1636 · 0.2.
+    assert!((decider.explain(1.0).sound.fit.unwrap() - 0.367_27).abs() < 1e-5);
+    script(&mut decider, 2.0, 1.0, &music(ROCK, 18));
     let trace = decider.explain(19.0);
     let judged = trace.choice.unwrap();
-    assert_eq!((judged.rule, judged.candidate, judged.against), (trace::Rule::Replace, 1, 0));
-    assert_eq!((trace.held, trace.settled, trace.carried_for, judged.needed), (Some(0), true, None, 20.0));
-    assert!(judged.ahead < -12.0 && !judged.passes, "{judged:?}");
-    assert!(trace.run.patch_distance.unwrap() < 1e-9 && trace.run.sum == 0.0 && trace.run.age == 20.0);
+    assert_eq!((trace.held, judged.candidate, judged.against), (Some(0), 1, Some(0)));
+    assert!(judged.ahead < -0.4 && !judged.passes && trace.sound.age_s == 20.0, "{trace:?}");
 
-    // Two patches wait, each at distance 1; the third completes the change, and leads enough by itself.
-    script(&mut decider, 20.0, 1.0, &music(JAZZ, 2));
-    let trace = decider.explain(21.0);
-    assert!((trace.run.sum - 2.0).abs() < 1e-6 && !trace.run.changed, "{:?}", trace.run);
-    assert!((trace.run.waiting - 2.0).abs() < 1e-9 && (trace.run.patch_distance.unwrap() - 1.0).abs() < 1e-6);
-    script(&mut decider, 22.0, 1.0, &music(JAZZ, 1));
-    let trace = decider.explain(22.0);
-    let judged = trace.choice.unwrap();
-    assert!((trace.run.sum - 3.0).abs() < 1e-6 && trace.run.changed, "{:?}", trace.run);
-    assert_eq!((judged.rule, judged.held, judged.candidate), (trace::Rule::Lead, Some(0), 1));
-    assert!((judged.ahead - 2.1).abs() < 1e-6 && judged.passes, "{judged:?}");
-    assert!(
-        (judged.needed - 1.25).abs() < 1e-6 && (trace.run.step.unwrap() - 1.0).abs() < 1e-6,
-        "{judged:?}"
-    );
-
-    // A draw after a change: rock is carried, for 15 s from the first patch of the new run.
-    let draw = [0.1, 0.45, 0.45];
+    // A draw after a change: pop is kept, for 15 s from the first patch in which another has a larger share.
     let mut decider = self::decider();
-    script(&mut decider, 23.0, 1.0, &music(ROCK, 20));
-    script(&mut decider, 43.0, 1.0, &music(draw, 8));
-    let trace = decider.explain(50.0);
-    assert_eq!((trace.held, trace.settled, trace.carried_for), (Some(0), false, Some(7.0)));
-    assert!(trace.choice.unwrap().ahead.abs() < 1e-6 && !trace.choice.unwrap().passes);
+    script(&mut decider, 23.0, 1.0, &music([0.0, 0.0, 1.0], 20));
+    script(&mut decider, 43.0, 1.0, &music([0.4, 0.4, 0.2], 20));
+    let trace = decider.explain(62.0);
+    assert_eq!((trace.held, trace.choice.unwrap().against), (Some(2), Some(2)));
+    let left = trace.kept_for_s.unwrap();
+    assert!((1.0..15.0).contains(&left) && left.fract() == 0.0, "{left}");
+    script(&mut decider, 63.0, 1.0, &music([0.4, 0.4, 0.2], left as usize));
+    assert_eq!(decider.explain(62.0 + left).held, None);
 
     // Quiet, then silent: the margin comes on top of the threshold.
     script(&mut decider, 51.0, 1.0, &[(ROCK, None, -70.0); 2]);
@@ -483,9 +450,9 @@ proptest! {
     }
 }
 
-/// What was settled: start, end and genre.
+/// What has become final: start, end and genre.
 fn settled(decider: &mut Decider) -> Vec<(f64, f64, String)> {
-    let found = decider.settled();
+    let found = decider.final_segments();
     found.iter().map(|of| (of.start, of.end, decider.genre(of.verdict).to_string())).collect()
 }
 
@@ -499,10 +466,10 @@ fn in_hindsight_a_change_lies_where_it_was() {
     // The first patch lies between 0 and 3 s. The 20th is the first that is mostly jazz: its middle is 20.5 s, that of the one before
     // 19.5 s.
     let log = script(&mut decider, 3.0, 1.0, &[music(ROCK, 19), music(JAZZ, 11)].concat());
-    assert_eq!(log, ["4: genre uncertain → rock", "24: genre rock → jazz"]);
-    assert_eq!(settled(&mut decider), [stretch(0.0, 20.0, "rock")]);
+    assert_says(&log, &[(3.0..=7.0, "genre uncertain → rock"), (23.0..=27.0, "genre rock → jazz")]);
+    assert_eq!(settled(&mut decider), []);
     decider.finish();
-    assert_eq!(settled(&mut decider), [stretch(20.0, 32.0, "jazz")]);
+    assert_eq!(settled(&mut decider), [stretch(0.0, 20.0, "rock"), stretch(20.0, 32.0, "jazz")]);
     decider.finish();
     assert!(settled(&mut decider).is_empty());
 }
@@ -510,28 +477,33 @@ fn in_hindsight_a_change_lies_where_it_was() {
 #[test]
 fn in_hindsight_a_first_word_may_be_wrong() {
     let mut decider = decider();
-    // Rock leads first and is held, since jazz never leads by the twenty seconds that it would take.
-    let mixed = [[0.55, 0.35, 0.1]; 10].into_iter().chain([[0.35, 0.55, 0.1]; 30]);
+    // Rock leads first and is held; of all the sound jazz has more, though not by the margin.
+    let mixed = [[0.75, 0.15, 0.1]; 4].into_iter().chain([[0.2, 0.7, 0.1]; 40]);
     let patches: Vec<Patch> = mixed.map(|posteriors| (posteriors, None, LOUD)).collect();
     let log = script(&mut decider, 3.0, 1.0, &patches);
-    assert_eq!(log.len(), 1, "{log:?}");
-    assert!(log[0].ends_with("→ rock"));
+    assert!(log[0].ends_with("→ rock"), "{log:?}");
     decider.finish();
-    assert_eq!(settled(&mut decider), [stretch(0.0, 42.0, "jazz")]);
+    let found = settled(&mut decider);
+    assert_eq!(found[found.len() - 1].2, "jazz");
+    assert!(found[found.len() - 1].0 <= 8.0, "{found:?}");
 }
 
 #[test]
-fn long_runs_are_settled_in_pieces_without_holes() {
+fn long_segments_become_final_in_pieces_without_holes() {
     let mut decider = decider();
-    // No change is heard: first the one leads a little, then the other.
     let patches: Vec<Patch> =
         [[0.6, 0.3, 0.1]; 150].iter().chain(&[[0.3, 0.6, 0.1]; 150]).map(|p| (*p, None, LOUD)).collect();
-    script(&mut decider, 3.0, 1.0, &patches);
+    script(&mut decider, 3.0, 1.0, &patches[..140]);
+    let mut found = settled(&mut decider);
+    assert_eq!(found, [stretch(0.0, 60.0, "rock")], "two minutes, of which the newest is not");
+    script(&mut decider, 143.0, 1.0, &patches[140..]);
     decider.finish();
-    let found = settled(&mut decider);
+    found.extend(settled(&mut decider));
     assert!(found.windows(2).all(|pair| pair[0].1 == pair[1].0), "{found:?}");
     assert_eq!((found[0].0, found[found.len() - 1].1), (0.0, 302.0));
-    assert_eq!(found.iter().map(|of| &*of.2).collect::<Vec<_>>(), ["rock", "jazz", "jazz"]);
+    let change = found.iter().find(|of| of.2 == "jazz").unwrap().0;
+    assert!((130.0..=160.0).contains(&change), "{found:?}");
+    assert!(found.iter().all(|of| (of.2 == "jazz") == (of.0 >= change)), "{found:?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Why it was decided so: plain values, read off what decides.
 //!
-//! A *state* is counted as evidence counts them: the labels of the genre head, then speech, then noise.
+//! A *state* is counted as [`super::shares`] counts them: the labels of the genre head, then speech,
+//! then noise.
 
 use super::event::DeadAir;
 
@@ -11,16 +12,14 @@ pub struct Trace {
     pub level: Level,
     /// Whether the patch was evidence: it is not where it is too quiet, or not all of it is numbers.
     pub weighed: bool,
-    /// The sound since the last change.
-    pub run: Run,
-    /// How it stood when the last patch that was evidence was decided upon; `None` before the first, and in silence.
+    /// The present sound.
+    pub sound: Sound,
+    /// The last decision; `None` before the first patch that was evidence, and in silence.
     pub choice: Option<Standing>,
-    /// What is held since.
+    /// The state that is held since.
     pub held: Option<usize>,
-    /// Whether `held` was chosen by the present run, and not by the one before.
-    pub settled: bool,
-    /// How many seconds more what the run before chose is held at most; `None` where nothing of the kind is.
-    pub carried_for: Option<f64>,
+    /// Seconds more for which it is kept at most, where another has a larger share.
+    pub kept_for_s: Option<f64>,
 }
 
 /// Silence, and what else is dead air.
@@ -36,71 +35,41 @@ pub struct Level {
     pub after: f64,
 }
 
-/// The sound since the last change, and whether it goes on.
+/// The present sound: the stretch that one mixture of states describes.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Run {
-    /// Seconds since it began.
-    pub age: f64,
-    /// Seconds of evidence, what has faded left out, and noise counted in part.
-    pub seconds: f64,
-    /// Seconds of evidence that wait beside it, and may be the beginning of the next.
-    pub waiting: f64,
-    /// The newest patch's distance from it, 1 being as far as one sure label is from another; `None` where the run was too
-    /// short to be unlike of.
-    pub patch_distance: Option<f64>,
-    /// A patch further than this speaks for a change.
-    pub change_distance: f64,
-    /// What speaks for a change, in seconds, the newest patch included.
-    pub sum: f64,
-    /// As much of it is a change.
-    pub change_seconds: f64,
-    /// Whether the newest patch completed one; then all else here is of the new run.
-    pub changed: bool,
-    /// How far it is from the run before; `None` where there was none.
-    pub step: Option<f64>,
-    /// Every state, the one that most speaks for first.
-    pub states: Vec<StateEvidence>,
+pub struct Sound {
+    /// Seconds since it most likely began.
+    pub age_s: f64,
+    /// Probability of the newest patch under what was heard before it, 0–1; `None` where that is nothing.
+    pub fit: Option<f64>,
+    /// Probability that something else has begun since, 0–1.
+    pub changing: f64,
+    /// Every state, the one with the largest share first; empty before the first patch.
+    pub states: Vec<StateShare>,
 }
 
-/// What speaks for one state.
+/// Share of one state in the present sound.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct StateEvidence {
+pub struct StateShare {
     /// The state.
     pub state: usize,
-    /// Seconds that speak for it.
-    pub seconds: f64,
-    /// Their share of the run's, 0–1.
+    /// Its share, 0–1.
     pub share: f64,
-}
-
-/// What makes a state the one that is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rule {
-    /// It leads the next by `decision.lead`, more where the sound is much as before: so in a new run.
-    Lead,
-    /// It leads the held one by `decision.replace`: so in a run that has chosen.
-    Replace,
 }
 
 /// How the state that may be held next stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Standing {
-    /// What it must do.
-    pub rule: Rule,
-    /// What was held when it was judged.
+    /// The state that was held when it was judged.
     pub held: Option<usize>,
     /// The state.
     pub candidate: usize,
-    /// The one that it must lead.
-    pub against: usize,
-    /// By how many seconds of evidence it does; below 0 it trails.
+    /// The one that it must lead; `None` where nothing is held: then it must lead an even share of all.
+    pub against: Option<usize>,
+    /// Share by which it does; below 0 it trails.
     pub ahead: f64,
-    /// By how many it must.
+    /// Share by which it must.
     pub needed: f64,
-    /// Its share of the evidence, 0–1.
-    pub share: f64,
-    /// The share that it must have.
-    pub least: f64,
     /// Whether it did, and is held since.
     pub passes: bool,
 }

@@ -173,7 +173,9 @@ pub fn unknown<'a>(path: &str, key: &str, known: impl Iterator<Item = &'a str>) 
     let known: Vec<&str> = known.collect();
     // What somebody else wrote goes into a log and a topic.
     let key: String = key.chars().take(64).collect();
-    let nearest = known.iter().min_by_key(|known| strsim::damerau_levenshtein(&key, known));
+    let renamed = (path == "thresholds.decision").then(|| DecisionConfig::renamed(&key)).flatten();
+    let nearest = known.iter().copied().min_by_key(|known| strsim::damerau_levenshtein(&key, known));
+    let nearest = renamed.or(nearest);
     let full = if path.is_empty() { key } else { format!("{path}.{key}") };
     let hint = nearest.map_or(String::new(), |nearest| format!("; did you mean `{nearest}`?"));
     refused(&full, format!("unknown key, expected one of `{}`{hint}", known.join("`, `")))
@@ -200,9 +202,9 @@ mod tests {
     fn what_is_named_changes_and_nothing_else() {
         assert_eq!(set("{}"), Ok(now()));
         assert_eq!(set(r#"{"paused":true,"hop":0.5}"#), Ok(Settings { paused: true, hop: 0.5, ..now() }));
-        let changed = set(r#"{"thresholds":{"silence":{"after":7},"decision":{"lead":2.5}}}"#).unwrap();
+        let changed = set(r#"{"thresholds":{"silence":{"after":7},"decision":{"hold_s":2.5}}}"#).unwrap();
         let silence = SilenceConfig { after: 7.0, ..SilenceConfig::default() };
-        let decision = DecisionConfig { lead: 2.5, ..DecisionConfig::default() };
+        let decision = DecisionConfig { hold_s: 2.5, ..DecisionConfig::default() };
         assert_eq!(changed, Settings { silence, decision, ..now() });
         assert_eq!(now().changed_by(&Ask::Get), Ok(now()));
     }
@@ -222,6 +224,11 @@ mod tests {
             (r#"{"thresholds":{"silence":1}}"#, "thresholds.silence", "give an object"),
             (r#"{"thresholds":{"silense":1}}"#, "thresholds.silense", "did you mean `silence`?"),
             (r#"{"thresholds":{"silence":{"afer":1}}}"#, "thresholds.silence.afer", "did you mean `after`?"),
+            (
+                r#"{"thresholds":{"decision":{"carry":9}}}"#,
+                "thresholds.decision.carry",
+                "did you mean `hold_s`?",
+            ),
             (r#"{"thresholds":{"silence":{"after":null}}}"#, "thresholds.silence.after", "give a number"),
             (
                 r#"{"thresholds":{"silence":{"after":-1}}}"#,
@@ -229,9 +236,9 @@ mod tests {
                 "`silence.after` is -1, not 0 to 86400",
             ),
             (
-                r#"{"paused":true,"thresholds":{"decision":{"least":2}}}"#,
+                r#"{"paused":true,"thresholds":{"decision":{"switch_margin":2}}}"#,
                 "thresholds.decision",
-                "`decision.least` is 2",
+                "`decision.switch_margin` is 2",
             ),
         ] {
             let refused = set(text).unwrap_err();

@@ -481,7 +481,7 @@ impl Director {
     /// Hands on what has been settled.
     fn publish_settled(&mut self, index: usize) {
         let desk = &mut self.desks[index];
-        for stretch in desk.fixed.decider.settled() {
+        for stretch in desk.fixed.decider.final_segments() {
             let payload = payload::Settled {
                 start: stretch.start,
                 end: stretch.end,

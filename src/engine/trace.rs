@@ -8,11 +8,10 @@ use tokio::runtime::Handle;
 
 use crate::audio::Patch;
 use crate::config::Config;
-use crate::decision::trace::Rule;
 use crate::decision::{Decider, GatePosteriors};
 use crate::sink::Request;
-use crate::sink::payload::trace::{Choice, Gate, Level, Published, Run, StateEvidence, Trace};
-use crate::sink::payload::{self, LabelP};
+use crate::sink::payload::trace::{Choice, Gate, Level, Published, Sound, StateShare, Trace};
+use crate::sink::payload::LabelP;
 use crate::sink::trace::{Socket, SocketError, TraceSink};
 
 /// Daemons of one name that are told apart by a number.
@@ -59,11 +58,8 @@ pub fn compose(
     let seen = decider.explain(patch.span.end);
     let name = |state| decider.state_name(state);
     let verdict = decider.verdict();
-    let state = |of: crate::decision::trace::StateEvidence| StateEvidence {
-        state: name(of.state),
-        seconds: of.seconds,
-        share: of.share,
-    };
+    let state =
+        |of: crate::decision::trace::StateShare| StateShare { state: name(of.state), share: of.share };
     Trace {
         ts: patch.ends_at,
         patch: patch.index,
@@ -83,35 +79,22 @@ pub fn compose(
             repeated_s: patch.level.repeated_s.into(),
         },
         weighed: seen.weighed,
-        run: Run {
-            age: seen.run.age,
-            seconds: seen.run.seconds,
-            waiting: seen.run.waiting,
-            patch_distance: seen.run.patch_distance,
-            change_distance: seen.run.change_distance,
-            sum: seen.run.sum,
-            change_seconds: seen.run.change_seconds,
-            changed: seen.run.changed,
-            step: seen.run.step,
-            states: seen.run.states.into_iter().map(state).collect(),
+        sound: Sound {
+            age_s: seen.sound.age_s,
+            fit: seen.sound.fit,
+            changing: seen.sound.changing,
+            states: seen.sound.states.into_iter().map(state).collect(),
         },
         choice: seen.choice.map(|judged| Choice {
-            rule: match judged.rule {
-                Rule::Lead => payload::trace::Rule::Lead,
-                Rule::Replace => payload::trace::Rule::Replace,
-            },
             held: judged.held.map(name),
             candidate: name(judged.candidate),
-            against: name(judged.against),
+            against: judged.against.map(name),
             ahead: judged.ahead,
             needed: judged.needed,
-            share: judged.share,
-            least: judged.least,
             passes: judged.passes,
         }),
         held: seen.held.map(name),
-        settled: seen.settled,
-        carried_for: seen.carried_for,
+        kept_for_s: seen.kept_for_s,
         published: Published {
             state: verdict.state.as_str().into(),
             genre: decider.genre(verdict),

@@ -81,7 +81,7 @@ pub struct State {
     pub model: Arc<str>,
 }
 
-/// What a stretch of a source's time was in hindsight ([`crate::decision::Settled`]); for the log, on no topic.
+/// What a stretch of a source's time was in hindsight ([`crate::decision::FinalSegment`]); for the log, on no topic.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settled {
     /// When it begins, in the source's seconds, as those of [`Window`].
@@ -527,7 +527,7 @@ mod tests {
 
     #[test]
     fn settings_and_refusal() {
-        insta::assert_snapshot!(json(&samples::settings()), @r#"{"run":"0f1e2d3c","ts":"2026-11-03T14:03:07.250Z","paused":false,"hop":1.0,"thresholds":{"decision":{"change_distance":0.57,"change_seconds":1.5,"lead":0.75,"clear":0.75,"replace":150.0,"memory":600.0,"carry":40.0,"least":0.15},"silence":{"threshold_lufs":-60.0,"after":2.0}}}"#);
+        insta::assert_snapshot!(json(&samples::settings()), @r#"{"run":"0f1e2d3c","ts":"2026-11-03T14:03:07.250Z","paused":false,"hop":1.0,"thresholds":{"decision":{"expected_piece_s":300.0,"switch_margin":0.25,"hold_s":120.0},"silence":{"threshold_lufs":-60.0,"after":2.0}}}"#);
         insta::assert_snapshot!(json(&samples::refusal()), @r#"{"run":"0f1e2d3c","ts":"2026-11-03T14:03:07.250Z","key":"hop","message":"17 is not 0.25 to 3 seconds"}"#);
     }
 

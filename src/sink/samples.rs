@@ -73,7 +73,7 @@ pub fn published() -> trace::Published {
 /// Jazz leads the rock that is held by too little.
 pub fn trace() -> trace::Trace {
     let label = |label: &str, p| LabelP { label: label.into(), p };
-    let state = |state: &str, seconds, share| trace::StateEvidence { state: state.into(), seconds, share };
+    let state = |state: &str, share| trace::StateShare { state: state.into(), share };
     trace::Trace {
         ts: time("2026-11-03T14:03:07Z"),
         patch: 186,
@@ -91,38 +91,28 @@ pub fn trace() -> trace::Trace {
             repeated_s: 0.0,
         },
         weighed: true,
-        run: trace::Run {
-            age: 68.0,
-            seconds: 64.25,
-            waiting: 0.0,
-            patch_distance: Some(0.383),
-            change_distance: 0.57,
-            sum: 0.0,
-            change_seconds: 1.5,
-            changed: false,
-            step: Some(0.82),
+        sound: trace::Sound {
+            age_s: 68.0,
+            fit: Some(0.334),
+            changing: 0.021,
             states: vec![
-                state("jazz", 29.5, 0.459),
-                state("rock", 17.5, 0.272),
-                state("blues", 14.25, 0.222),
-                state("speech", 2.0, 0.031),
-                state("noise", 1.0, 0.016),
+                state("jazz", 0.459),
+                state("rock", 0.272),
+                state("blues", 0.222),
+                state("speech", 0.031),
+                state("noise", 0.016),
             ],
         },
         choice: Some(trace::Choice {
-            rule: trace::Rule::Replace,
             held: Some("rock".into()),
             candidate: "jazz".into(),
-            against: "rock".into(),
-            ahead: 12.0,
-            needed: 150.0,
-            share: 0.459,
-            least: 0.15,
+            against: Some("rock".into()),
+            ahead: 0.187,
+            needed: 0.25,
             passes: false,
         }),
         held: Some("rock".into()),
-        settled: true,
-        carried_for: None,
+        kept_for_s: Some(96.0),
         published: published(),
     }
 }

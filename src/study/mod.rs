@@ -38,7 +38,10 @@ pub use report::{
     Comparison, Figures, Judgement, LabelFigures, PatchPrediction, Predictions, Report, ReportError,
     TrackPredictions,
 };
-pub use stream::{Figures as StreamFigures, Piece, Stream, StreamError, Stretch, Timeline, stream};
+pub use stream::{
+    Decided, Figures as StreamFigures, Piece, Played, PosteriorsError, StreamError, StreamPosteriors, Stretch,
+    Timeline, decide, hear,
+};
 pub use train::{Limit, TrainError, TrainOptions, Trained, known_predictions, train};
 pub use training_material::TrainingMaterial;
 pub use vocabulary::{Renaming, Vocabulary, VocabularyError, VocabularyOptions};

@@ -1,6 +1,10 @@
 //! Recordings joined to one stream, with known changes: how still decisions hold, and how soon they move.
+//!
+//! A model hears a stream once ([`hear`]); its posteriors can be kept in a file and decided under
+//! any settings ([`decide`]).
 
 mod figures;
+mod posteriors;
 #[cfg(test)]
 mod tests;
 
@@ -8,6 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use figures::{Figures, Stretch, Timeline};
+pub use posteriors::{PosteriorsError, StreamPosteriors};
 
 use super::Renaming;
 use super::dataset::{DatasetError, Table};
@@ -91,54 +96,62 @@ impl Piece {
 }
 
 /// One patch of a stream.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Patch {
     /// Where it lies.
     pub span: PatchSpan,
-    /// Loudness at its end.
+    /// Level at its end.
     pub level: Level,
     /// Posteriors of the head.
     pub posteriors: Vec<f32>,
-    /// What the gate makes of it, where there is one.
+    /// Posteriors of the gate, where there is one.
     pub gate: Option<GatePosteriors>,
 }
 
-/// A stream as it was heard and decided.
-#[derive(Debug, Clone)]
-pub struct Stream {
-    /// Every patch.
-    pub patches: Vec<Patch>,
-    /// What was published.
-    pub timeline: Timeline,
-    /// What a log has of it, which is settled in hindsight.
-    pub hindsight: Timeline,
-    /// The pieces, each with what the head says of all of it: the verdict of `classify` on its patches, those across a join
-    /// left out. `None` for a piece that is too short for one.
-    pub settled: Vec<Stretch>,
-    /// Joins at which rate or channels change: there the front end begins anew, and no patch crosses.
-    pub format_changes: usize,
+/// A piece as it lies in a stream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Played {
+    /// Its recording.
+    pub path: String,
+    /// Where it begins, in seconds.
+    pub start: f64,
+    /// Where it ends, in seconds.
+    pub end: f64,
+    /// Its label in the list, where it has one.
+    pub label: Option<Arc<str>>,
+    /// What the head says of all of it: the verdict of `classify` on its patches, those across a
+    /// join left out. `None` for a piece that is too short for one.
+    pub by_head: Option<Arc<str>>,
 }
 
-impl Stream {
-    /// The pieces, each with its label.
-    pub fn labelled(&self, pieces: &[Piece]) -> Vec<Stretch> {
-        let labels = pieces.iter().map(|piece| piece.label.clone());
-        self.settled.iter().zip(labels).map(|(stretch, genre)| Stretch { genre, ..stretch.clone() }).collect()
+impl Played {
+    /// The piece with what is right by its label, or else by the head.
+    pub fn stretch(&self, by_label: bool) -> Stretch {
+        let genre = if by_label { &self.label } else { &self.by_head };
+        Stretch { start: self.start, end: self.end, genre: genre.clone() }
     }
 }
 
-/// Plays `pieces` as one stream through front end, model and decision stage, none of which is told of a join.
+/// What was published of a stream.
+#[derive(Debug, Clone)]
+pub struct Decided {
+    /// As it was published.
+    pub published: Timeline,
+    /// As it is logged, by what came after it as well.
+    pub retrospective: Timeline,
+}
+
+/// Plays `pieces` as one stream through front end and model, neither of which is told of a join.
 ///
 /// # Errors
 /// When a recording cannot be read, a piece holds no sound, or the model fails.
-pub fn stream(
+pub fn hear(
     pieces: &[Piece],
     model: &mut Model,
     hop_seconds: f64,
-    decision: &DecisionConfig,
     silence: &SilenceConfig,
     begin: impl FnMut(&Path),
-) -> Result<Stream, StreamError> {
+) -> Result<StreamPosteriors, StreamError> {
     let cuts: Vec<Cut> = pieces.iter().map(|piece| piece.cut.clone()).collect();
     let joined = offline::hear_joined(&cuts, model, hop_seconds, begin)?;
     let heard = &joined.heard;
@@ -158,48 +171,66 @@ pub fn stream(
 
     let windows = offline::judge(heard, model.head(), model.gate(), silence);
     let labels = model.head().labels();
-    let settled = joined.bounds.windows(2).map(|bounds| {
+    let played = joined.bounds.windows(2).zip(pieces).map(|(bounds, piece)| {
         let (start, end) = (bounds[0], bounds[1]);
         let within = windows.iter().filter(|window| window.span.start >= start && window.span.end <= end);
         let within: Vec<_> = within.cloned().collect();
-        let genre = (!within.is_empty()).then(|| {
+        let by_head = (!within.is_empty()).then(|| {
             let (verdict, _) = offline::verdict_of(&within, model.head().kind(), silence);
             match (verdict.state, verdict.label.and_then(|label| labels.get(label))) {
                 (State::Music, Some(label)) => label.clone(),
                 (state, _) => state.as_str().into(),
             }
         });
-        Stretch { start, end, genre }
+        let path = piece.cut.path.display().to_string();
+        Played { path, start, end, label: piece.label.clone(), by_head }
     });
-    let (timeline, hindsight) = decide(&patches, labels, decision, silence);
-    Ok(Stream {
-        timeline,
-        hindsight,
-        settled: settled.collect(),
+    Ok(StreamPosteriors {
+        pieces: played.collect(),
+        model: model.bundle().manifest.name.clone(),
+        head: model.head().name().to_string(),
+        labels: labels.to_vec(),
+        hop_s: hop_seconds,
         format_changes: joined.format_changes,
         patches,
     })
 }
 
-/// What is published of these patches, and what they were in hindsight.
-fn decide(
-    patches: &[Patch],
-    labels: &[Arc<str>],
+/// Decides what is published of a stream. With `alone` each piece is decided by itself, from a start
+/// that knows nothing, and patches across a join are left out.
+pub fn decide(
+    stream: &StreamPosteriors,
     decision: &DecisionConfig,
     silence: &SilenceConfig,
-) -> (Timeline, Timeline) {
-    let mut decider = Decider::new(labels, decision, silence, &DeadAirConfig::default());
-    let mut timeline = Timeline::default();
-    for patch in patches {
-        let (start, time) = (patch.span.start, patch.span.end);
-        let (posteriors, gate, level) = (&patch.posteriors[..], patch.gate, patch.level);
-        decider.observe(Observation { start, time, posteriors, gate, level });
-        timeline.publish(time, &decider.genre(decider.verdict()));
+    alone: bool,
+) -> Decided {
+    let mut decided = Decided { published: Timeline::default(), retrospective: Timeline::default() };
+    let whole = Played {
+        start: f64::NEG_INFINITY,
+        end: f64::INFINITY,
+        path: String::new(),
+        label: None,
+        by_head: None,
+    };
+    let parts = if alone { &stream.pieces[..] } else { std::slice::from_ref(&whole) };
+    let uncertain: Arc<str> = State::Uncertain.as_str().into();
+    for part in parts {
+        if alone {
+            decided.published.publish(part.start, &uncertain);
+            decided.retrospective.publish(part.start, &uncertain);
+        }
+        let mut decider = Decider::new(&stream.labels, decision, silence, &DeadAirConfig::default());
+        let within = |patch: &&Patch| patch.span.start >= part.start && patch.span.end <= part.end;
+        for patch in stream.patches.iter().filter(within) {
+            let (start, time) = (patch.span.start, patch.span.end);
+            let (posteriors, gate, level) = (&patch.posteriors[..], patch.gate, patch.level);
+            decider.observe(Observation { start, time, posteriors, gate, level });
+            decided.published.publish(time, &decider.genre(decider.verdict()));
+        }
+        decider.finish();
+        for segment in decider.final_segments() {
+            decided.retrospective.publish(segment.start, &decider.genre(segment.verdict));
+        }
     }
-    decider.finish();
-    let mut hindsight = Timeline::default();
-    for stretch in decider.settled() {
-        hindsight.publish(stretch.start, &decider.genre(stretch.verdict));
-    }
-    (timeline, hindsight)
+    decided
 }

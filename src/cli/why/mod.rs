@@ -136,7 +136,7 @@ fn explain(lines: &mut Lines, source: &Source, args: &Args) -> anyhow::Result<bo
 fn about(genre: &str, trace: &Trace) -> anyhow::Result<words::Row> {
     words::about(genre, trace).map_or_else(
         || {
-            let known = trace.run.states.iter().map(|state| &*state.state);
+            let known = trace.sound.states.iter().map(|state| &*state.state);
             let names: Vec<_> = known.clone().map(|name| format!("`{name}`")).collect();
             let hint =
                 nearest(genre, known).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();

@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 
-use crate::sink::payload::trace::{Change, Choice, Published, Rule, Run, Source, StateEvidence, Trace};
+use crate::sink::payload::trace::{Change, Choice, Published, Sound, Source, Trace};
+
+/// Probability of a change from which on it is worth saying.
+const MAY_CHANGE: f64 = 0.1;
 
 /// Labels and states that are named.
 const TOP: usize = 4;
@@ -50,7 +53,7 @@ pub fn change(change: &Change) -> Row {
 
 /// All numbers of a patch of `source`.
 pub fn block(source: &str, trace: &Trace) -> Vec<Row> {
-    let Trace { level, run, published, .. } = trace;
+    let Trace { level, sound, published, .. } = trace;
     let posteriors = trace.posteriors.iter().take(TOP).map(|p| format!("{} {:.2}", p.label, p.p));
     let posteriors: Vec<_> = posteriors.collect();
     let not_counted = if trace.weighed { "" } else { " (not counted)" };
@@ -73,17 +76,15 @@ pub fn block(source: &str, trace: &Trace) -> Vec<Row> {
     }
     let quiet_below = number(level.quiet_below.into());
     rows.push(Row::new("level", format!("{:.1} LUFS, quiet below {quiet_below}{quiet}", level.lufs_s)));
-    if run.seconds > 0.0 {
-        let named = run.states.iter().take(TOP).filter(|state| state.seconds > 0.0);
-        let named: Vec<_> = named
-            .map(|state| format!("{} {} ({:.2})", state.state, seconds(state.seconds), state.share))
+    if !sound.states.is_empty() {
+        let named: Vec<_> = sound
+            .states
+            .iter()
+            .take(TOP)
+            .map(|state| format!("{} {:.2}", state.state, state.share))
             .collect();
-        let (all, age) = (seconds(run.seconds), duration(run.age));
-        rows.push(Row::new(
-            "evidence",
-            format!("{} of {all}, in {age} since the last change", named.join(", ")),
-        ));
-        rows.push(Row::new("change", change_in(run)));
+        rows.push(Row::new("sound", format!("{} for {}", named.join(", "), duration(sound.age_s))));
+        rows.push(Row::new("change", change_in(sound)));
     }
     let since = format!("{} since {}", published.genre, clock(published.since));
     let lasted = trace.ts.duration_since(published.since).as_secs_f64();
@@ -92,23 +93,18 @@ pub fn block(source: &str, trace: &Trace) -> Vec<Row> {
     rows
 }
 
-fn change_in(run: &Run) -> String {
-    let sum = format!("sum {} of {}", number(run.sum), seconds(run.change_seconds));
-    let distance = match run.patch_distance {
-        Some(distance) => format!(
-            "; the patch is {distance:.2} away, more than {} speaks for a change",
-            run.change_distance
-        ),
-        None => "; too little was heard to be unlike of".into(),
-    };
-    let changed = if run.changed { ": the sound changed" } else { "" };
-    format!("{sum}{changed}{distance}")
+fn change_in(sound: &Sound) -> String {
+    let changing = format!("{:.0} % likely since then", 100.0 * sound.changing);
+    match sound.fit {
+        Some(fit) => format!("{changing}; the patch fits what was heard before at {fit:.2}"),
+        None => changing,
+    }
 }
 
 /// The answer: why this is said, and when something else would be.
 pub fn because(trace: &Trace) -> Row {
     let genre = &trace.published.genre;
-    Row::reason(format!("says {genre} because {}{}{}", reason(trace), pending(trace), soon_silent(trace)))
+    Row::reason(format!("says {genre} because {}{}{}", reason(trace), may_change(trace), soon_silent(trace)))
 }
 
 fn reason(trace: &Trace) -> String {
@@ -133,102 +129,39 @@ fn reason(trace: &Trace) -> String {
             false => "nothing has been heard yet that it could tell by".into(),
         };
     };
-    let candidate = &choice.candidate;
-    match &trace.held {
-        None => format!("{}; would say {candidate} {}", wanting(choice), once(choice)),
-        Some(held) if !trace.settled => {
-            let left = seconds(trace.carried_for.unwrap_or_default());
-            let then = if held == candidate { "stay with" } else { "say" };
-            format!(
-                "it did before the sound changed {} ago, and since then {}; keeps to it for {left} more at most; would {then} {candidate} {}",
-                duration(trace.run.age),
-                wanting(choice),
-                once(choice)
-            )
-        }
-        Some(held) if choice.passes => passed(trace, choice, held),
-        Some(held) if choice.rule == Rule::Replace => settled(choice),
-        // The patch after it was chosen is judged by the other rule.
-        Some(held) if held == candidate => format!("{held} leads"),
-        Some(held) => format!(
-            "hardly anything speaks for {held} any more, but {}; would say {candidate} {}",
-            wanting(choice),
-            once(choice)
+    let Choice { candidate, against, ahead, needed, .. } = choice;
+    let (ahead, needed) = (share(*ahead), share(*needed));
+    let missing = share(choice.needed - choice.ahead);
+    let age = duration(trace.sound.age_s);
+    let against = against.as_deref().unwrap_or("an even share of all");
+    match (&trace.held, trace.kept_for_s) {
+        (None, _) => format!(
+            "of the present sound ({age}) {candidate} leads {against} by only {ahead}, and {needed} is needed; \
+             would say {candidate} once it leads by {missing} more"
         ),
-    }
-}
-
-/// What the candidate lacks.
-fn wanting(choice: &Choice) -> String {
-    let Choice { candidate, against, ahead, needed, share, least, .. } = choice;
-    match (ahead < needed, share < least) {
-        (false, true) => {
-            format!("{candidate}, which leads, has only {share:.2} of the evidence, and {least} is needed")
-        }
-        _ => format!(
-            "{candidate} leads {against} by only {} of evidence, and {} is needed",
-            seconds(*ahead),
-            seconds(*needed)
+        (Some(_), Some(left)) => format!(
+            "{candidate} leads it in the present sound ({age}) by only {ahead}, and {needed} is needed; would say \
+             {candidate} once it leads by {missing} more, or gives it up after {}",
+            seconds(left)
         ),
-    }
-}
-
-/// When it would have it.
-fn once(choice: &Choice) -> String {
-    let Choice { against, ahead, needed, share, least, .. } = choice;
-    let mut conditions = Vec::new();
-    if ahead < needed {
-        conditions.push(format!("leads {against} by {} more", seconds(needed - ahead)));
-    }
-    if share < least {
-        conditions.push(format!("has {least} of the evidence"));
-    }
-    format!("once it {}", conditions.join(" and "))
-}
-
-fn passed(trace: &Trace, choice: &Choice, held: &str) -> String {
-    let Choice { candidate, against, ahead, needed, rule, .. } = choice;
-    let what = match (rule, trace.run.changed, choice.held.as_deref() == Some(held)) {
-        (Rule::Lead, _, true) => format!("it did before the sound changed, and again leads {against}"),
-        (Rule::Lead, true, false) => format!("the sound has changed, and {candidate} leads {against} since"),
-        _ => format!("{candidate} has come to lead {against}"),
-    };
-    let (ahead, needed) = (seconds(*ahead), seconds(*needed));
-    format!(
-        "{what} by {ahead} of evidence ({needed} needed); would say another when the sound changes, or that leads far enough"
-    )
-}
-
-fn settled(choice: &Choice) -> String {
-    let Choice { candidate, ahead, needed, share, least, .. } = choice;
-    let needed_s = seconds(*needed);
-    let with = if share < least { format!(" and has {least} of the evidence") } else { String::new() };
-    if *ahead > 0.0 {
-        format!(
-            "it led when it was chosen, and {candidate} leads it by only {} of evidence, where {needed_s} would replace it; \
-             would say {candidate} once it leads by {} more{with}, or soon after the sound changes",
-            seconds(*ahead),
-            seconds(needed - ahead)
-        )
-    } else {
-        format!(
-            "it has the most evidence, {} more than {candidate}; would say another soon after the sound changes, or without \
-             that {candidate} once it leads by {needed_s}{with}",
-            seconds(-ahead)
-        )
+        (Some(_), None) if choice.passes => format!(
+            "in the present sound ({age}) it leads {against} by {ahead} ({needed} needed); would say another once that \
+             leads it by as much"
+        ),
+        (Some(_), None) => format!(
+            "it has the largest share of the present sound ({age}), {} more than {candidate}; would say another once \
+             that leads it by {needed}",
+            share(-choice.ahead)
+        ),
     }
 }
 
 /// What is new and not decided about.
-fn pending(trace: &Trace) -> String {
-    let Run { sum, change_seconds, changed, waiting, .. } = trace.run;
-    match (sum > 0.0 && !changed && waiting > 0.0, trace.posteriors.first()) {
-        (true, Some(best)) => format!(
-            "; the newest {} sound unlike that, {} first, and are a change once the sum is {} ({} now)",
-            seconds(waiting),
-            best.label,
-            seconds(change_seconds),
-            number(sum)
+fn may_change(trace: &Trace) -> String {
+    match trace.posteriors.first() {
+        Some(best) if trace.sound.changing >= MAY_CHANGE => format!(
+            "; the newest seconds, {} first, are something else with a probability of {:.2}",
+            best.label, trace.sound.changing
         ),
         _ => String::new(),
     }
@@ -244,9 +177,9 @@ fn soon_silent(trace: &Trace) -> String {
 
 /// How one genre or state stands; `None` where there is none of that name.
 pub fn about(genre: &str, trace: &Trace) -> Option<Row> {
-    let states = &trace.run.states;
+    let states = &trace.sound.states;
     let rank = states.iter().position(|state| &*state.state == genre)?;
-    let StateEvidence { seconds: evidence, share, .. } = &states[rank];
+    let own = states[rank].share;
     let mut text = match trace.posteriors.iter().position(|p| &*p.label == genre) {
         Some(at) => format!(
             "{genre}: {:.2} in this patch, {} of {}",
@@ -256,32 +189,26 @@ pub fn about(genre: &str, trace: &Trace) -> Option<Row> {
         ),
         None => format!("{genre}: told by the gate"),
     };
-    if trace.run.seconds > 0.0 {
-        text +=
-            &format!("; {} of evidence ({share:.2}), {} of {}", seconds(*evidence), rank + 1, states.len());
-    }
+    text += &format!("; {own:.2} of the present sound, {} of {}", rank + 1, states.len());
     let Some(choice) = &trace.choice else { return Some(Row::new("about", text)) };
     if trace.held.as_deref() == Some(genre) {
         text += "; it is held";
         return Some(Row::new("about", text));
     }
-    // What it must lead: the held one, else whichever is best but itself.
-    let rival = match (choice.rule, &trace.held) {
-        (Rule::Replace, Some(held)) => states.iter().find(|state| state.state == *held),
-        _ => states.iter().find(|state| &*state.state != genre),
-    };
-    if let Some(rival) = rival {
-        let behind = rival.seconds - evidence;
-        let stands = if behind > 0.0 { "behind" } else { "ahead of" };
-        text += &format!("; {} {stands} {}", seconds(behind.abs()), rival.state);
-        text += &match choice.rule {
-            Rule::Replace => {
-                format!(", and must lead it by {}, or be ahead after a change", seconds(choice.needed))
-            }
-            Rule::Lead => format!(", and must lead it by {}", seconds(choice.needed)),
-        };
-    }
+    // It must lead the held one, or an even share of all.
+    let held = trace.held.as_ref().and_then(|held| states.iter().find(|state| state.state == *held));
+    let (rival, of_rival) =
+        held.map_or(("an even share of all", 1.0 / states.len() as f64), |held| (&*held.state, held.share));
+    let behind = of_rival - own;
+    let stands = if behind > 0.0 { "behind" } else { "ahead of" };
+    text +=
+        &format!("; {} {stands} {rival}, and must lead it by {}", share(behind.abs()), share(choice.needed));
     Some(Row::new("about", text))
+}
+
+/// A difference of shares, to a hundredth.
+fn share(value: f64) -> String {
+    format!("{:.2}", value + 0.0)
 }
 
 /// Time of day.

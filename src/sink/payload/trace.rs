@@ -1,7 +1,7 @@
 //! What `genred why` reads: how a source stands after one patch, and who it is that says so.
 //!
 //! Unlike the payloads of topics these are read by the same version of the program that wrote them. A *state* is a
-//! label, `speech` or `noise`. Evidence is posterior times seconds.
+//! label, `speech` or `noise`.
 
 use std::sync::Arc;
 
@@ -85,17 +85,15 @@ pub struct Trace {
     pub level: Level,
     /// Whether the patch counted as evidence.
     pub weighed: bool,
-    /// The sound since the last change.
-    pub run: Run,
+    /// The present sound.
+    pub sound: Sound,
     /// How what may be published next stands; `null` before any evidence, and in silence.
     pub choice: Option<Choice>,
     /// What is held: it is what is published, unless that is `silence` or `uncertain`.
     pub held: Option<Arc<str>>,
-    /// Whether it was chosen since the last change.
-    pub settled: bool,
-    /// How many seconds more what was chosen before the last change is held at most.
+    /// Seconds more for which it is kept at most; `null` unless another has a larger share.
     #[serde(serialize_with = "to_thousandths_or_null")]
-    pub carried_for: Option<f64>,
+    pub kept_for_s: Option<f64>,
     /// What is published after it.
     pub published: Published,
 }
@@ -138,82 +136,46 @@ pub struct Level {
     pub repeated_s: f64,
 }
 
-/// The sound since the last change.
+/// The present sound: the stretch that one mixture of states describes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Run {
-    /// Seconds since it began.
+pub struct Sound {
+    /// Seconds since it most likely began.
     #[serde(serialize_with = "to_thousandths")]
-    pub age: f64,
-    /// Seconds of evidence, what has faded left out.
-    #[serde(serialize_with = "to_thousandths")]
-    pub seconds: f64,
-    /// Seconds that wait beside it, and may be the beginning of the next.
-    #[serde(serialize_with = "to_thousandths")]
-    pub waiting: f64,
-    /// The patch's distance from it; `null` where there is too little to be unlike of.
+    pub age_s: f64,
+    /// Probability of the patch under what was heard before it, 0–1; `null` where that is nothing.
     #[serde(serialize_with = "to_thousandths_or_null")]
-    pub patch_distance: Option<f64>,
-    /// `decision.change_distance`
-    pub change_distance: f64,
-    /// What speaks for a change, in seconds.
+    pub fit: Option<f64>,
+    /// Probability that something else has begun since, 0–1.
     #[serde(serialize_with = "to_thousandths")]
-    pub sum: f64,
-    /// `decision.change_seconds`
-    pub change_seconds: f64,
-    /// Whether the patch completed a change.
-    pub changed: bool,
-    /// How far it is from the run before; `null` where there was none.
-    #[serde(serialize_with = "to_thousandths_or_null")]
-    pub step: Option<f64>,
-    /// Every state, the one that most speaks for first.
-    pub states: Vec<StateEvidence>,
+    pub changing: f64,
+    /// Every state, the one with the largest share first.
+    pub states: Vec<StateShare>,
 }
 
-/// What speaks for one state.
+/// Share of one state in the present sound.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StateEvidence {
+pub struct StateShare {
     /// The state.
     pub state: Arc<str>,
-    /// Seconds of evidence.
-    #[serde(serialize_with = "to_thousandths")]
-    pub seconds: f64,
-    /// Their share of the run's, 0–1.
+    /// Its share, 0–1.
     #[serde(serialize_with = "to_thousandths")]
     pub share: f64,
-}
-
-/// What makes a state the one that is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Rule {
-    /// It leads the next: so after a change.
-    Lead,
-    /// It leads the held one: so without.
-    Replace,
 }
 
 /// How the state that may be held next stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Choice {
-    /// What it must do.
-    pub rule: Rule,
     /// What was held before.
     pub held: Option<Arc<str>>,
     /// The state.
     pub candidate: Arc<str>,
-    /// The one that it must lead.
-    pub against: Arc<str>,
-    /// By how many seconds of evidence it does; below 0 it trails.
+    /// The one that it must lead; `null` where nothing is held: then it must lead an even share of all.
+    pub against: Option<Arc<str>>,
+    /// Share by which it does; below 0 it trails.
     #[serde(serialize_with = "to_thousandths")]
     pub ahead: f64,
-    /// By how many it must.
-    #[serde(serialize_with = "to_thousandths")]
+    /// `decision.switch_margin`
     pub needed: f64,
-    /// Its share of the evidence, 0–1.
-    #[serde(serialize_with = "to_thousandths")]
-    pub share: f64,
-    /// `decision.least`
-    pub least: f64,
     /// Whether it did, and is held since.
     pub passes: bool,
 }
@@ -235,7 +197,7 @@ mod tests {
     #[test]
     fn trace_and_back() {
         let text = serde_json::to_string(&samples::trace()).unwrap();
-        insta::assert_snapshot!(text, @r#"{"ts":"2026-11-03T14:03:07.000Z","patch":186,"start":185.984,"end":188.976,"posteriors":[{"label":"jazz","p":0.41},{"label":"rock","p":0.38},{"label":"blues","p":0.21}],"gate":{"music":0.97,"speech":0.02,"noise":0.01},"level":{"lufs_s":-14.23,"quiet_below":-60.0,"quiet_s":0.0,"after":2.0,"dead_air":null,"tone_s":0.0,"repeated_s":0.0},"weighed":true,"run":{"age":68.0,"seconds":64.25,"waiting":0.0,"patch_distance":0.383,"change_distance":0.57,"sum":0.0,"change_seconds":1.5,"changed":false,"step":0.82,"states":[{"state":"jazz","seconds":29.5,"share":0.459},{"state":"rock","seconds":17.5,"share":0.272},{"state":"blues","seconds":14.25,"share":0.222},{"state":"speech","seconds":2.0,"share":0.031},{"state":"noise","seconds":1.0,"share":0.016}]},"choice":{"rule":"replace","held":"rock","candidate":"jazz","against":"rock","ahead":12.0,"needed":150.0,"share":0.459,"least":0.15,"passes":false},"held":"rock","settled":true,"carried_for":null,"published":{"state":"music","genre":"rock","confidence":0.46,"since":"2026-11-03T14:01:59.000Z"}}"#);
+        insta::assert_snapshot!(text, @r#"{"ts":"2026-11-03T14:03:07.000Z","patch":186,"start":185.984,"end":188.976,"posteriors":[{"label":"jazz","p":0.41},{"label":"rock","p":0.38},{"label":"blues","p":0.21}],"gate":{"music":0.97,"speech":0.02,"noise":0.01},"level":{"lufs_s":-14.23,"quiet_below":-60.0,"quiet_s":0.0,"after":2.0,"dead_air":null,"tone_s":0.0,"repeated_s":0.0},"weighed":true,"sound":{"age_s":68.0,"fit":0.334,"changing":0.021,"states":[{"state":"jazz","share":0.459},{"state":"rock","share":0.272},{"state":"blues","share":0.222},{"state":"speech","share":0.031},{"state":"noise","share":0.016}]},"choice":{"held":"rock","candidate":"jazz","against":"rock","ahead":0.187,"needed":0.25,"passes":false},"held":"rock","kept_for_s":96.0,"published":{"state":"music","genre":"rock","confidence":0.46,"since":"2026-11-03T14:01:59.000Z"}}"#);
         assert_eq!(serde_json::from_str::<Trace>(&text).unwrap(), samples::trace());
     }
 }

@@ -75,7 +75,7 @@ pub struct Figures {
     pub delay_s_median: Option<f64>,
     /// The same for nine in ten.
     pub delay_s_p90: Option<f64>,
-    /// Share of the time, 0–1, with what is right in the as-run log, which is settled in hindsight;
+    /// Share of the time, 0–1, with what is right in the as-run log, by what came after as well;
     pub right_in_hindsight: f64,
     /// of what is published, with what is right,
     pub right: f64,
@@ -90,13 +90,14 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Judges what was published, and what is logged in hindsight.
-    pub fn new(published: &Timeline, hindsight: &Timeline, stretches: &[Stretch]) -> Self {
-        let right_in_hindsight = Self::judge(hindsight, stretches).right;
-        Self { right_in_hindsight, ..Self::judge(published, stretches) }
+    /// Judges what was published, and what is logged in retrospect. With `alone` each stretch is a
+    /// stream of its own: any change after its first one is false, but for silence, and none is real.
+    pub fn new(published: &Timeline, retrospective: &Timeline, stretches: &[Stretch], alone: bool) -> Self {
+        let right_in_hindsight = Self::judge(retrospective, stretches, alone).right;
+        Self { right_in_hindsight, ..Self::judge(published, stretches, alone) }
     }
 
-    fn judge(timeline: &Timeline, stretches: &[Stretch]) -> Self {
+    fn judge(timeline: &Timeline, stretches: &[Stretch], alone: bool) -> Self {
         let mut false_changes = 0;
         let mut delays = Vec::new();
         let mut shares = [0.0; 5];
@@ -104,15 +105,25 @@ impl Figures {
         let mut last: Option<&Arc<str>> = None;
         for (index, stretch) in stretches.iter().enumerate() {
             let Some(right) = &stretch.genre else { continue };
-            let changes = timeline.within(stretch.start, stretch.end);
-            let before = timeline.before(stretch.start);
+            let mut changes = timeline.within(stretch.start, stretch.end);
+            let mut before = timeline.before(stretch.start);
+            let is_first = index == 0 || alone;
+            if alone
+                && let [(at, restart), rest @ ..] = changes
+                && *at <= stretch.start
+            {
+                // Each begins as `uncertain`, which is no change of its own.
+                (before, changes) = (restart, rest);
+            }
             let first_right = changes.iter().find(|(_, genre)| genre == right);
-            false_changes += if index == 0 {
+            false_changes += if alone {
+                sounds(changes).saturating_sub(1)
+            } else if is_first {
                 changes.len().saturating_sub(1)
             } else {
                 changes.len() - usize::from(before != right && first_right.is_some())
             };
-            if index > 0 && before != right && last.is_some_and(|last| last != right) {
+            if !is_first && before != right && last.is_some_and(|last| last != right) {
                 delays.push(first_right.map_or(f64::INFINITY, |(at, _)| at - stretch.start));
             }
             last = Some(right);
@@ -147,6 +158,20 @@ impl Figures {
             silence,
         }
     }
+}
+
+/// Number of changes where silence, and being uncertain after it, are none: a track may have pauses.
+fn sounds(changes: &[(f64, Arc<str>)]) -> usize {
+    let mut heard: Vec<&Arc<str>> = Vec::new();
+    let mut is_silent = false;
+    for (_, genre) in changes {
+        let goes_on = is_silent && **genre == *State::Uncertain.as_str();
+        is_silent = goes_on || **genre == *State::Silence.as_str();
+        if !is_silent && heard.last() != Some(&genre) {
+            heard.push(genre);
+        }
+    }
+    heard.len()
 }
 
 /// The smallest of `sorted` that at least the part `q` of them do not exceed.
@@ -193,7 +218,7 @@ mod tests {
             (3003.0, "speech"),    // the real change, 3 s late
         ]);
         let hindsight = timeline(&[(0.0, "rock"), (999.0, "jazz"), (3000.0, "blues")]);
-        let figures = Figures::new(&published, &hindsight, &parts);
+        let figures = Figures::new(&published, &hindsight, &parts, false);
         assert!((figures.right_in_hindsight - 2999.0 / 3600.0).abs() < 1e-9);
         assert_eq!((figures.hours, figures.false_changes, figures.false_changes_per_hour), (1.0, 6, 6.0));
         assert_eq!((figures.real_changes, figures.missed_changes), (2, 0));
@@ -209,10 +234,11 @@ mod tests {
     fn what_is_missed_takes_for_ever() {
         let parts = stretches(&[(10.0, "a"), (20.0, "b"), (30.0, "a"), (40.0, "c"), (50.0, "d")]);
         // From b on the label stays; a is right again by chance, c is late, d never comes.
-        let figures = Figures::judge(&timeline(&[(1.0, "a"), (36.0, "c")]), &parts);
+        let figures = Figures::judge(&timeline(&[(1.0, "a"), (36.0, "c")]), &parts, false);
         assert_eq!((figures.real_changes, figures.missed_changes), (3, 2));
         assert_eq!((figures.delay_s_median, figures.delay_s_p90, figures.false_changes), (None, None, 0));
-        let figures = Figures::judge(&timeline(&[(1.0, "a"), (12.0, "b"), (22.0, "a"), (36.0, "c")]), &parts);
+        let figures =
+            Figures::judge(&timeline(&[(1.0, "a"), (12.0, "b"), (22.0, "a"), (36.0, "c")]), &parts, false);
         assert_eq!((figures.real_changes, figures.missed_changes), (4, 1));
         assert_eq!((figures.delay_s_median, figures.delay_s_p90), (Some(2.0), None));
     }
@@ -221,17 +247,37 @@ mod tests {
     fn what_nobody_knows_is_not_judged() {
         let parts = stretches(&[(100.0, "a"), (200.0, ""), (300.0, "b")]);
         let figures =
-            Figures::judge(&timeline(&[(1.0, "a"), (110.0, "x"), (120.0, "y"), (205.0, "b")]), &parts);
+            Figures::judge(&timeline(&[(1.0, "a"), (110.0, "x"), (120.0, "y"), (205.0, "b")]), &parts, false);
         assert_eq!((figures.false_changes, figures.real_changes), (0, 1));
         assert_eq!((figures.delay_s_median, figures.hours), (Some(5.0), 200.0 / 3600.0));
-        let none = Figures::judge(&Timeline::default(), &[]);
+        let none = Figures::judge(&Timeline::default(), &[], false);
         assert_eq!((none.hours, none.false_changes_per_hour, none.right), (0.0, 0.0, 0.0));
     }
 
     #[test]
     fn a_change_at_the_join_belongs_to_what_begins_there() {
         let parts = stretches(&[(10.0, "a"), (20.0, "b")]);
-        let figures = Figures::judge(&timeline(&[(1.0, "a"), (10.0, "b")]), &parts);
+        let figures = Figures::judge(&timeline(&[(1.0, "a"), (10.0, "b")]), &parts, false);
         assert_eq!((figures.false_changes, figures.delay_s_median), (0, Some(0.0)));
+    }
+    #[test]
+    fn alone_every_change_after_the_first_is_false() {
+        let parts = stretches(&[(10.0, "a"), (20.0, "b"), (30.0, "b")]);
+        let published = timeline(&[
+            (2.0, "a"),
+            (8.0, "b"), // false
+            (10.0, "uncertain"),
+            (12.0, "b"),
+            (20.0, "uncertain"),
+            (23.0, "a"),
+            (24.0, "silence"), // a pause
+            (24.5, "uncertain"),
+            (24.6, "a"),
+            (25.0, "b"), // false, though right
+        ]);
+        let figures = Figures::new(&published, &published, &parts, true);
+        assert_eq!((figures.false_changes, figures.real_changes), (2, 0));
+        assert!((figures.right - (6.0 + 8.0 + 5.0) / 30.0).abs() < 1e-9, "{}", figures.right);
+        assert!((figures.uncertain - 7.1 / 30.0).abs() < 1e-9, "{}", figures.uncertain);
     }
 }
