@@ -35,8 +35,8 @@ DESCRIPTION = (
     "MusiCNN trained on the Million Song Dataset: 50 tags and an embedding of 624 from three seconds of audio"
 )
 MATERIAL = (
-    "Million Song Dataset (Last.fm tags), by the authors of MusiCNN; the heads `genres` and `gtzan10`: "
-    "the GTZAN and Debian tracks listed here; the head `gate`: CARD.md"
+    "Million Song Dataset (Last.fm tags), by the authors of MusiCNN; "
+    "the heads: the tracks listed here, and CARD.md"
 )
 # What `genres` was trained on, beside this module.
 

@@ -56,7 +56,8 @@ def rewrite(bundle: Path, material: dict[str, list[str]], sentence: str) -> None
         raise ValueError(f"{path} has no table [training]")
     training = {"material": string(sentence), **{key: array(values) for key, values in material.items()}}
     sums = {name: string(digest) for name, digest in checksums(bundle).items()}
-    path.write_text(before + "\n" + document({}, {"training": training, "checksums": sums}), encoding="utf-8")
+    tables = document({}, {"training": training, "checksums": sums}).lstrip("\n")
+    path.write_text(before.rstrip("\n") + "\n\n" + tables, encoding="utf-8")
 
 
 def main() -> None:
