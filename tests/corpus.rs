@@ -80,7 +80,9 @@ fn the_seeds_of_decode_are_heard() {
 /// What fuzzing found is refused before it takes time or memory.
 #[test]
 fn findings_are_refused() {
-    for (name, part) in [("endless-trun", ""), ("absurd-channels", "more than 64 channels")] {
+    for (name, part) in
+        [("endless-trun", ""), ("absurd-channels", "more than 64 channels"), ("endless-box", "malformed")]
+    {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/decode").join(name);
         let stream = std::fs::File::open(path).unwrap();
         let error = genred::source::decode_stream(stream, &mut |_, _| true).unwrap_err().to_string();

@@ -10,8 +10,8 @@ use crate::audio::Patch;
 use crate::config::Config;
 use crate::decision::{Decider, GatePosteriors};
 use crate::sink::Request;
-use crate::sink::payload::trace::{Choice, Gate, Level, Published, Sound, StateShare, Trace};
 use crate::sink::payload::LabelP;
+use crate::sink::payload::trace::{Choice, Gate, Level, Published, Sound, StateShare, Trace};
 use crate::sink::trace::{Socket, SocketError, TraceSink};
 
 /// Daemons of one name that are told apart by a number.

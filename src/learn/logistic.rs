@@ -214,11 +214,17 @@ impl Sample {
 
     fn penalty(&self, strength: &Strength) -> Penalty {
         let dim = self.standard.dim;
-        let along = strength.l2 / (strength.directions * strength.directions);
-        let weight =
-            (0..self.features.ncols()).map(|at| if at < dim { strength.l2 } else { along }).collect();
+        let along = 1.0 / (strength.directions * strength.directions);
         let known = self.standard.prior.mean.as_ref().map(|mean| &mean.is_known);
         let held = |unit: usize| known.is_some_and(|known| known[unit]);
+        let precision = |unit: usize| match known.is_some() && !held(unit) {
+            true => strength.l2 * strength.unknown,
+            false => strength.l2,
+        };
+        let weight = (0..self.targets.ncols())
+            .flat_map(|unit| (0..self.features.ncols()).map(move |at| (unit, at)))
+            .map(|(unit, at)| precision(unit) * if at < dim { 1.0 } else { along })
+            .collect();
         let bias = (0..self.targets.ncols())
             .map(|unit| if held(unit) { strength.l2 * strength.bias } else { 0.0 })
             .collect();
@@ -265,8 +271,7 @@ impl Sample {
         }
         general_mat_mul(1.0, &logits.t(), &self.features, 0.0, &mut to_matrix);
         let mut squares = 0.0;
-        let precisions = penalty.weight.iter().cycle();
-        for ((slope, weight), precision) in to_weight.iter_mut().zip(weight).zip(precisions) {
+        for ((slope, weight), precision) in to_weight.iter_mut().zip(weight).zip(&penalty.weight) {
             *slope += precision * weight;
             squares += precision * weight * weight;
         }
@@ -280,7 +285,7 @@ impl Sample {
 
 /// A strength in numbers of one sample.
 struct Penalty {
-    /// Precision per feature.
+    /// Precision per unit and feature, row-major.
     weight: Vec<f64>,
     /// Precision per unit.
     bias: Vec<f64>,

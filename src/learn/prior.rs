@@ -49,6 +49,8 @@ pub struct Strength {
     pub directions: f64,
     /// Factor on the prior mean: 0 is no mean, 1 the known head as it is.
     pub mean: f64,
+    /// Precision of the weights of labels that the prior mean does not know, relative to `l2`.
+    pub unknown: f64,
     /// Precision of the biases of known labels around the prior's, relative to `l2`; 0 leaves them free.
     pub bias: f64,
 }
@@ -56,6 +58,6 @@ pub struct Strength {
 impl Strength {
     /// A plain L2 penalty.
     pub fn plain(l2: f64) -> Self {
-        Self { l2, directions: 1.0, mean: 0.0, bias: 0.0 }
+        Self { l2, directions: 1.0, mean: 0.0, unknown: 1.0, bias: 0.0 }
     }
 }

@@ -39,8 +39,8 @@ pub use report::{
     TrackPredictions,
 };
 pub use stream::{
-    Decided, Figures as StreamFigures, Piece, Played, PosteriorsError, StreamError, StreamPosteriors, Stretch,
-    Timeline, decide, hear,
+    Decided, Figures as StreamFigures, Piece, Played, PosteriorsError, StreamError, StreamPosteriors,
+    Stretch, Timeline, decide, hear,
 };
 pub use train::{Limit, TrainError, TrainOptions, Trained, known_predictions, train};
 pub use training_material::TrainingMaterial;

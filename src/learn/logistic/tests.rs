@@ -36,7 +36,7 @@ fn prior(units: usize, draw: &dyn Fn(usize) -> f64) -> Prior {
     Prior { directions: Some(linear(2, 1_000)), mean: Some(PriorMean { logits, is_known }) }
 }
 
-const STRONG: Strength = Strength { l2: 0.1, directions: 3.0, mean: 0.7, bias: 0.5 };
+const STRONG: Strength = Strength { l2: 0.1, directions: 3.0, mean: 0.7, unknown: 0.3, bias: 0.5 };
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
@@ -182,11 +182,22 @@ fn a_fit_with_a_prior_folds_into_one_linear_head() {
 #[test]
 fn a_strong_penalty_gives_the_prior_mean() {
     let sample = sample(Labelling::Single, 40, 3, 5, true);
-    let strength = Strength { l2: 1e6, mean: 1.0, bias: 1.0, ..STRONG };
+    let strength = Strength { l2: 1e6, mean: 1.0, unknown: 1.0, bias: 1.0, ..STRONG };
     let found = sample.fit(strength, None, Stop { gradient: 1e-8, steps: 2_000 }).unwrap().folded();
     let mean = &sample.standard.prior.mean.as_ref().unwrap().logits;
     assert!((&found.weight - &mean.weight).iter().all(|d| d.abs() < 1e-4), "{found:?}");
     assert!((0..2).all(|unit| (found.bias[unit] - mean.bias[unit]).abs() < 1e-4), "{found:?}");
+}
+
+/// Where known labels are held, a label that the prior does not know still learns.
+#[test]
+fn an_unknown_label_has_a_precision_of_its_own() {
+    let sample = sample(Labelling::Single, 40, 3, 5, true);
+    let strength = Strength { l2: 1e6, mean: 1.0, unknown: 1e-7, bias: 1.0, ..STRONG };
+    let found = sample.fit(strength, None, Stop { gradient: 1e-8, steps: 2_000 }).unwrap().folded();
+    let mean = &sample.standard.prior.mean.as_ref().unwrap().logits;
+    let departs = |unit: usize| (&found.weight.row(unit) - &mean.weight.row(unit)).mapv(f64::abs).sum();
+    assert!(departs(0) < 1e-3 && departs(1) < 1e-3 && departs(2) > 0.1, "{found:?}");
 }
 
 /// A label without rows has no finite bias, unless the prior holds it.

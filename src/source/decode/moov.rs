@@ -57,7 +57,8 @@ fn search(stream: &mut MediaSourceStream<'_>, taken: &mut Vec<u8>) -> io::Result
             }
             // Audio in front of its description is lost to a stream.
             (Some(size), false)
-                if !matches!(&head.kind, b"mdat" | b"moof") && size.saturating_add(taken.len() as u64) <= largest =>
+                if !matches!(&head.kind, b"mdat" | b"moof")
+                    && size.saturating_add(taken.len() as u64) <= largest =>
             {
                 stream.by_ref().take(size).read_to_end(taken)?;
             }

@@ -17,6 +17,10 @@ const PENALTIES: [f64; 13] =
 /// forgotten, and would always ask for less.
 const KEPT_PENALTY: f64 = 30.0;
 
+/// Precision of new labels' weights where others are kept, relative to that of the kept ones: what is not known must be
+/// learned, by an L2 of 0.3 at least.
+const UNKNOWN: f64 = 0.01;
+
 /// Factors on the prior mean to choose from.
 const MEANS: [f64; 2] = [1.0, 0.0];
 
@@ -63,7 +67,7 @@ pub(super) fn unchosen(prior: &Prior) -> Strength {
 }
 
 fn strength(l2: f64, mean: f64, directions: f64) -> Strength {
-    Strength { l2, mean, directions, bias: if mean > 0.0 { BIAS } else { 0.0 } }
+    Strength { l2, mean, directions, unknown: 1.0, bias: if mean > 0.0 { BIAS } else { 0.0 } }
 }
 
 impl Set<'_> {
@@ -87,7 +91,8 @@ impl Set<'_> {
             let (mut least, mut worse) = (f64::INFINITY, 0);
             parts.iter_mut().for_each(|part| part.fit = None);
             for penalty in PENALTIES.into_iter().filter(|penalty| *penalty >= weakest) {
-                let strength = strength(penalty, *mean, 1.0);
+                let unknown = if keeps { UNKNOWN } else { 1.0 };
+                let strength = Strength { unknown, ..strength(penalty, *mean, 1.0) };
                 let loss = match self.loss(&mut parts, strength) {
                     Ok(loss) => loss,
                     // A label without rows in some fold has no fit without the prior mean.
