@@ -103,7 +103,7 @@ fn priors_are_those_of_the_oracles() {
         let sample =
             Sample::with_prior(Labelling::Single, features.view(), targets.view(), weights, &prior).unwrap();
         for (index, penalty) in goldens.floats("penalties").iter().enumerate() {
-            let strength = Strength { l2: *penalty, directions: scale, mean: 1.0, bias: 0.0 };
+            let strength = Strength { l2: *penalty, directions: scale, mean: 1.0, unknown: 1.0, bias: 0.0 };
             let fit = sample.fit(strength, None, Stop { gradient: 1e-10, steps: 10_000 }).unwrap();
             let folded = fit.folded();
             let of = |what: &str| goldens.floats(&format!("{kind}.{index}.{what}"));
