@@ -27,6 +27,10 @@ pub use hidden::HiddenLayer;
 /// A deviation below this share of the feature's largest value is rounding: such a feature is constant.
 const CONSTANT: f64 = 1e-6;
 
+/// Least deviation that a feature is divided by, as a share of the median one. Within one piece many features of an
+/// embedding hardly vary; divided by their own deviation, those of another piece would be thousands.
+const LEAST_DEVIATION: f64 = 0.05;
+
 /// Whether labels exclude each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Labelling {
@@ -390,10 +394,14 @@ fn standardise(features: &mut Array2<f64>, weights: &[f64]) -> (Array1<f64>, Arr
         row -= &mean;
         variance.zip_mut_with(&row, |variance, x| *variance += weight * x * x);
     }
-    let scale = ndarray::Zip::from(&variance).and(&largest).map_collect(|variance, largest| {
+    let deviations = ndarray::Zip::from(&variance).and(&largest).map_collect(|variance, largest| {
         let deviation = variance.sqrt();
-        if deviation > CONSTANT * largest { deviation } else { 1.0 }
+        if deviation > CONSTANT * largest { deviation } else { 0.0 }
     });
+    let mut varying: Vec<f64> = deviations.iter().copied().filter(|deviation| *deviation > 0.0).collect();
+    varying.sort_by(f64::total_cmp);
+    let least = varying.get(varying.len() / 2).map_or(1.0, |median| LEAST_DEVIATION * median);
+    let scale = deviations.mapv(|deviation| deviation.max(least));
     for mut row in features.axis_iter_mut(Axis(0)) {
         row /= &scale;
     }

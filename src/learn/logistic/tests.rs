@@ -189,6 +189,15 @@ fn a_strong_penalty_gives_the_prior_mean() {
     assert!((0..2).all(|unit| (found.bias[unit] - mean.bias[unit]).abs() < 1e-4), "{found:?}");
 }
 
+/// A feature that hardly varies among the rows is not blown up: another row moves its logits by little.
+#[test]
+fn a_feature_that_hardly_varies_stays_small() {
+    let mut rows = Array2::from_shape_fn((20, 3), |(row, at)| ((row * 7 + at * 3) as f64).sin());
+    rows.column_mut(2).mapv_inplace(|x| 5.0 + 1e-5 * x);
+    let (mean, scale) = standardise(&mut rows, &[0.05; 20]);
+    assert!((mean[2] - 5.0).abs() < 1e-4 && scale[2] > 0.02 && scale[2] < 0.1, "{scale}");
+}
+
 /// Where known labels are held, a label that the prior does not know still learns.
 #[test]
 fn an_unknown_label_has_a_precision_of_its_own() {

@@ -113,7 +113,8 @@ impl Set<'_> {
         }
         let Some((mut least, mut strength)) = best else { return Err(failed.unwrap_or(FitError::Empty)) };
         if prior.directions.is_some() {
-            for directions in DIRECTIONS {
+            // Kept labels would be forgotten along free directions.
+            for directions in DIRECTIONS.into_iter().filter(|directions| !keeps || *directions < 1.0) {
                 let tried = Strength { directions, ..strength };
                 let loss = self.loss(&mut parts, tried)?;
                 if loss < least {
