@@ -1,7 +1,9 @@
 //! A running daemon: which one is meant, and what it says on its trace socket.
 
 use std::fs;
-use std::io::{ErrorKind, Read, Write};
+#[cfg(feature = "corrections")]
+use std::io::Write;
+use std::io::{ErrorKind, Read};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -218,6 +220,7 @@ impl Lines {
     ///
     /// # Errors
     /// What the system says of the connection.
+    #[cfg(feature = "corrections")]
     pub fn send(&mut self, line: &str) -> anyhow::Result<()> {
         self.stream.write_all(format!("{line}\n").as_bytes()).context("the connection to the daemon broke")
     }

@@ -39,7 +39,7 @@ impl Selector {
     /// Seconds more for which the held state is kept while another has a larger share; `None` where
     /// none has.
     pub fn kept_for_s(&self) -> Option<f64> {
-        (self.held.is_some() && self.outdone_s > 0.0).then(|| self.hold_s - self.outdone_s)
+        (self.held.is_some() && self.outdone_s > 0.0).then_some(self.hold_s - self.outdone_s)
     }
 
     /// Decides by the shares of all states after another `seconds`; there are at least two.

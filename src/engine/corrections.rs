@@ -24,6 +24,7 @@ const WAITING: usize = 16;
 
 /// A correction on its way to the disk.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "corrections"), allow(dead_code))]
 pub struct Job {
     /// The correction.
     pub correction: Correction,

@@ -24,13 +24,16 @@ pub struct EmbeddingSet {
     pub rows: Vec<EmbeddingRow>,
 }
 
+/// Labels of a row and their shares, 0 to 1.
+pub type Shares = Vec<(Arc<str>, f32)>;
+
 /// One embedding of a patch with its labels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EmbeddingRow {
     /// Of the base bundle's trunk.
     pub embedding: Vec<f32>,
     /// Labels with their shares, 0 to 1; one share of 1 for an ordinary label.
-    pub targets: Vec<(Arc<str>, f32)>,
+    pub targets: Shares,
     /// Rows of a track are judged together. Where a data set of that name has such a track, they are patches of it.
     pub track: Arc<str>,
     /// Rows of a group are never on both sides of a split.
@@ -142,11 +145,7 @@ impl EmbeddingSet {
 }
 
 /// Labels and shares of each row, from `target` or `label`.
-fn targets(
-    tensors: &SafeTensors<'_>,
-    labels: &[Arc<str>],
-    count: usize,
-) -> Result<Vec<Vec<(Arc<str>, f32)>>, String> {
+fn targets(tensors: &SafeTensors<'_>, labels: &[Arc<str>], count: usize) -> Result<Vec<Shares>, String> {
     if let Ok(view) = tensors.tensor("target") {
         if view.shape() != [count, labels.len()] {
             let (shape, wanted) = (view.shape(), labels.len());

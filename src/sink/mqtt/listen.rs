@@ -95,7 +95,8 @@ impl Listener {
         let request = |source: &str, ask| {
             Heard::Request(Request { source: source.into(), ask, from: Asker::Subscriber })
         };
-        let commands: [(&str, fn(Vec<u8>) -> Ask); 2] = [("set", Ask::Set), ("label/set", Ask::Label)];
+        type Command = fn(Vec<u8>) -> Ask;
+        let commands: [(&str, Command); 2] = [("set", Ask::Set), ("label/set", Ask::Label)];
         for (leaf, command) in commands {
             let Some(source) = self.topics.source_of(topic, leaf) else { continue };
             return match (*retain, payload.len()) {
