@@ -10,7 +10,7 @@ use url::Url;
 use super::cuts::split;
 use super::secret::{SECRET, spells_it};
 
-/// Where the password belongs.
+/// Base address, with the password.
 const BASE: &str = "http://me:hunter2@h:8000/dir/list.m3u8?a=b";
 
 /// Playlists that are read.

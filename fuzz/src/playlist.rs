@@ -12,7 +12,7 @@ use url::Url;
 use super::cuts::split;
 use super::secret::{SECRET, spells_it};
 
-/// Where the password belongs.
+/// First address, with the password.
 const START: &str = "http://me:hunter2@h:8000/list.m3u?a=b";
 
 /// More addresses than these are not asked.

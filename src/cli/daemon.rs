@@ -32,7 +32,7 @@ const LONGEST: usize = 4 << 20;
 pub fn place(named: Option<&Path>) -> anyhow::Result<Place> {
     match Place::load(named) {
         Err(error) if named.is_some() => Err(error.into()),
-        // A service's may be closed to whoever asks here; its folder is looked into anyhow.
+        // A service's may be closed to this user; its folder is looked into anyhow.
         Err(error) => {
             tracing::info!(%error, "the configuration is left out of account");
             Ok(Place::default())
@@ -134,7 +134,7 @@ fn sockets(folder: &Path, denied: &mut Option<PathBuf>) -> Vec<(String, PathBuf)
     found
 }
 
-/// What every line has.
+/// Field that every line has.
 #[derive(Deserialize)]
 pub struct Head {
     /// What it is.

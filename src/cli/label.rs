@@ -135,7 +135,7 @@ fn told(source: &str, stored: &Labelled) -> String {
     format!("{id}: {patches} patches of {source}, {start} to {end}, are {genre} (published: {published})")
 }
 
-/// What else is worth knowing.
+/// Further hints.
 fn notes(stored: &Labelled, node: &str) -> Vec<String> {
     let mut notes = Vec::new();
     let Labelled { genre, quiet, contradicts, evicted, .. } = stored;

@@ -28,7 +28,7 @@ use told::Told;
 /// The head that a new one starts from where none is named.
 const GENRE_HEAD: &str = "genres";
 
-/// What `--from` and `--directions` call no head.
+/// Value of `--from` and `--directions` for no head.
 const NO_HEAD: &str = "none";
 
 /// Train a custom genre head: one folder per genre goes in, a model bundle comes out.

@@ -18,7 +18,7 @@ pub struct DecisionConfig {
     /// Seconds, 1 to 3600, for which the published label is kept while another has a larger share,
     /// though not by the margin.
     pub hold_s: f64,
-    /// What no configuration sets.
+    /// Constants that the configuration does not set.
     #[serde(skip)]
     pub constants: Constants,
 }

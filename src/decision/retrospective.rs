@@ -1,4 +1,4 @@
-//! What a stretch of sound was, by what came after it as well.
+//! Retrospective labels: stretches of sound, judged with the patches that follow them.
 //!
 //! What is published has to be said while little is known. A log can wait. So the model's segments
 //! are followed back from the newest patch: the likeliest segment began somewhere, the one that was
@@ -24,14 +24,14 @@ pub struct FinalSegment {
     pub start: f64,
     /// When it ends.
     pub end: f64,
-    /// What it was; the confidence of a label is its mean posterior in the music of the stretch.
+    /// Its verdict; the confidence of a label is its mean posterior in the music of the stretch.
     pub verdict: Verdict,
 }
 
 /// One patch that is not final.
 #[derive(Debug)]
 struct Kept {
-    /// Where a segment that began with it would begin.
+    /// Start of a segment that begins with it.
     begins: f64,
     /// Seconds of evidence.
     evidence_s: f64,
@@ -47,12 +47,12 @@ struct Kept {
 pub(super) struct Retrospective {
     labels: usize,
     noise_weight: f64,
-    /// Where what is not final begins.
+    /// Start of the part that is not final.
     start: Option<f64>,
     /// The end of the last patch.
     heard_to: f64,
     patches: VecDeque<Kept>,
-    /// What the stretch is where it is dead air.
+    /// Verdict of the stretch, if it is dead air.
     dead: Option<Verdict>,
     found: Vec<FinalSegment>,
 }
@@ -79,7 +79,7 @@ impl Retrospective {
     /// Takes note of a patch between `start` and `end`; `dead` where it is dead air.
     pub fn reach(&mut self, start: f64, end: f64, dead: Option<Verdict>) {
         if end < self.heard_to {
-            // Time begins anew.
+            // Time starts over.
             self.close();
         }
         if self.dead.is_some() && self.dead != dead {

@@ -31,7 +31,7 @@ impl Selector {
         self.held
     }
 
-    /// How the last decision stood.
+    /// Figures of the last decision.
     pub fn judged(&self) -> Option<Standing> {
         self.judged
     }

@@ -1,8 +1,8 @@
-//! What one patch says, and what the patches of a stretch of sound say together.
+//! Evidence of one patch, and of the patches of a stretch of sound together.
 
 use super::event::{GatePosteriors, State, Verdict};
 
-/// How one patch shares itself out among the *states*; sums to 1.
+/// Shares of the *states* in one patch; they sum to 1.
 ///
 /// The states are the labels of the genre head, then `speech`, then `noise`.
 #[derive(Debug)]

@@ -48,7 +48,7 @@ pub struct Done {
 pub struct Corrections {
     /// Corrections to store.
     pub jobs: Sender<Job>,
-    /// What came of them.
+    /// Their outcomes.
     pub done: Receiver<Done>,
     /// Identifier of the embedding.
     pub embedding_id: Arc<str>,

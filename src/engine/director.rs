@@ -92,7 +92,7 @@ pub struct Constants {
     pub heartbeat: Duration,
     /// What a broker acknowledges.
     pub acknowledged: Acknowledged,
-    /// Whether subscribers may change settings.
+    /// True if subscribers may change settings.
     pub control: bool,
 }
 
@@ -114,7 +114,7 @@ pub struct Director {
     inbound: Inbound,
     fanout: Fanout,
     usage: Usage,
-    /// Where corrections go; `None` where none are taken.
+    /// Channel of the corrections store; `None` if corrections are off.
     corrections: Option<Corrections>,
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ndarray::ArrayView2;
 
-/// How far the sizes of labels and groups are evened out: 0 leaves them as they are, 1 makes all equal.
+/// Balancing exponents for the sizes of labels and groups: 0 leaves them as they are, 1 makes all equal.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Balance {
     /// Exponent for labels: a label of weight `n` in all weighs `n^(1 − labels)`.

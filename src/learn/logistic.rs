@@ -88,7 +88,7 @@ pub struct Sample {
     hidden: Option<HiddenLayer>,
 }
 
-/// What rows were standardised by, and the prior that they go with.
+/// Mean and scale by which rows were standardised, and their prior.
 #[derive(Debug)]
 struct Standard {
     prior: Prior,

@@ -2,7 +2,7 @@
 
 use ndarray::ArrayView2;
 
-/// What to add to the logit of `answer` so that rows of the weight share `share` have it as their largest logit.
+/// Offset of the logit of `answer` for which rows of the weight share `share` have it as their largest logit.
 ///
 /// `logits` are `[rows, units]`, of rows whose true label is another. Without rows nothing is added.
 pub fn bias_for_share(logits: ArrayView2<'_, f64>, weights: &[f64], answer: usize, share: f64) -> f64 {

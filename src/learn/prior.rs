@@ -1,4 +1,4 @@
-//! What is known of a head before its rows are seen.
+//! Prior knowledge of a head.
 //!
 //! A Gaussian prior over the weights of a new head, made of heads that exist. Its *mean* is the known head's rows
 //! for labels that the new head shares with it. Its *covariance* is larger along `directions`, the rows of known
@@ -36,7 +36,7 @@ pub struct PriorMean {
 pub struct Prior {
     /// Known logits of an embedding, of any number.
     pub directions: Option<Linear>,
-    /// What the new head's logits are expected to be.
+    /// Expected logits of the new head.
     pub mean: Option<PriorMean>,
 }
 

@@ -81,7 +81,7 @@ pub struct State {
     pub model: Arc<str>,
 }
 
-/// What a stretch of a source's time was in hindsight ([`crate::decision::FinalSegment`]); for the log, on no topic.
+/// Retrospective label of a stretch of a source's time ([`crate::decision::FinalSegment`]); for the log, on no topic.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settled {
     /// When it begins, in the source's seconds, as those of [`Window`].

@@ -72,7 +72,7 @@ pub struct TraceSink {
     clients: Vec<Client>,
     /// Clients that have connected so far.
     connected: u64,
-    /// Where commands of clients go.
+    /// Receiver of client commands.
     requests: Option<Sender<Request>>,
 }
 

@@ -1,4 +1,4 @@
-//! What of stored corrections can be learned from: the later one counts, the embedding must fit,
+//! Material from stored corrections: the later one counts, the embedding must fit,
 //! and neighbours in time belong together. Pure.
 
 use std::collections::BTreeMap;
@@ -48,7 +48,7 @@ pub struct Corrected {
     pub damaged: usize,
 }
 
-/// How much there is of a genre.
+/// Amount of material of a genre.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LabelCounts {
     /// Corrections.

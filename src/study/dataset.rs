@@ -162,7 +162,7 @@ pub struct Item {
     pub source: usize,
     /// Weight in training, above 0; 1 is usual.
     pub weight: f64,
-    /// Whether its label may be wrong: it is learned from and not judged.
+    /// True if its label may be wrong: it is learned from and not judged.
     pub is_doubtful: bool,
 }
 

@@ -50,7 +50,7 @@ pub struct EmbeddingRow {
 pub struct EmbeddingSetError {
     /// The file.
     pub file: PathBuf,
-    /// What is wrong with it.
+    /// Description of the fault.
     pub what: String,
 }
 

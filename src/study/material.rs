@@ -58,12 +58,12 @@ pub struct Material {
     pub pcm_sha256: Vec<String>,
 }
 
-/// What material is gathered from.
+/// Sources of the material.
 #[derive(Debug)]
 pub struct Gathering<'a> {
     /// Labelled files.
     pub dataset: &'a Dataset,
-    /// What was heard of them, in their order; then the same files again, as often as they were heard altered.
+    /// Their embeddings, in their order; then the same files again, as often as they were heard altered.
     pub heard: &'a [Result<Heard, FileError>],
     /// Labelled embeddings beside them.
     pub sets: &'a [EmbeddingSet],
@@ -71,7 +71,7 @@ pub struct Gathering<'a> {
     pub dim: usize,
     /// Patches quieter than this are left out.
     pub silence_lufs: f32,
-    /// Whether a track may have several labels.
+    /// True if a track may have several labels.
     pub multi: bool,
     /// Labels about which a prior knows something: a single group of such a label is enough.
     pub known: &'a [Arc<str>],

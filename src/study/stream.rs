@@ -113,13 +113,13 @@ pub struct Patch {
 pub struct Played {
     /// Its recording.
     pub path: String,
-    /// Where it begins, in seconds.
+    /// Start, in seconds.
     pub start: f64,
-    /// Where it ends, in seconds.
+    /// End, in seconds.
     pub end: f64,
     /// Its label in the list, where it has one.
     pub label: Option<Arc<str>>,
-    /// What the head says of all of it: the verdict of `classify` on its patches, those across a
+    /// Answer of the head to all of it: the verdict of `classify` on its patches, those across a
     /// join left out. `None` for a piece that is too short for one.
     pub by_head: Option<Arc<str>>,
 }
@@ -132,7 +132,7 @@ impl Played {
     }
 }
 
-/// What was published of a stream.
+/// Published states of a stream.
 #[derive(Debug, Clone)]
 pub struct Decided {
     /// As it was published.

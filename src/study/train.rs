@@ -40,7 +40,7 @@ pub struct TrainOptions {
     pub folds: usize,
     /// Decides which groups go into which fold.
     pub seed: u64,
-    /// How far sizes of genres and of groups within them are evened out.
+    /// Balancing exponents for genres and for groups within them.
     pub balance: Balance,
     /// Share of labels that are taken to be wrong, 0 to 1: targets are smoothed by as much.
     pub label_noise: f64,
@@ -49,20 +49,20 @@ pub struct TrainOptions {
     /// Exponent of labels' shares of the tracks of the first source, with which posteriors are multiplied after
     /// the fit: 0 leaves the balance of the weights, 1 makes common labels as likely as they are there.
     pub prior_shift: f64,
-    /// How often labels may be answered as others.
+    /// Limits on confusions between labels.
     pub limits: Vec<Limit>,
-    /// What is known of the head before.
+    /// Prior of the head.
     pub prior: Prior,
     /// Threads, at least 1. Results do not depend on it.
     pub jobs: usize,
 }
 
-/// How often a label may be answered as another: the other's bias is set so that held-out patches are so as often.
+/// Limit on a confusion between two labels: the other's bias is set so that held-out patches are so as often.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limit {
     /// The true label, as an index into [`Material::labels`].
     pub truth: usize,
-    /// What it is answered as.
+    /// Label of the wrong answer.
     pub answer: usize,
     /// Share of its patches, by weight.
     pub share: f64,
@@ -88,7 +88,7 @@ pub struct Trained {
 }
 
 impl Trained {
-    /// What the heads that had not seen a track answered to it, for a report; of all tracks, or those of one source.
+    /// Answers to tracks by heads that had not seen them, for a report; of all tracks, or those of one source.
     pub fn predictions(&self, material: &Material, source: Option<usize>) -> Predictions {
         predictions(material, source, self.kind, self.held_out.view())
     }

@@ -237,7 +237,7 @@ pub(super) fn spelt_otherwise(label: &str, known: &[Arc<str>]) -> Option<usize> 
     fits.next().filter(|_| fits.next().is_none() && !wanted.is_empty())
 }
 
-/// What GTZAN's name of a genre usually means.
+/// Usual label for GTZAN's name of a genre.
 pub(super) fn usual(label: &str, known: &[Arc<str>]) -> Option<usize> {
     let (_, to) = GTZAN.iter().find(|(from, _)| *from == label)?;
     known.iter().position(|known| **known == **to)

@@ -1,4 +1,4 @@
-//! What `genred train` learns from: files and embeddings.
+//! Material of `genred train`: files and embeddings.
 
 use std::path::Path;
 use std::str::FromStr;

@@ -1,11 +1,11 @@
-//! What `genred train` says on standard error before it has a head.
+//! Messages of `genred train` before it has a head.
 
 use super::super::say;
 use super::Args;
 use crate::model::Bundle;
 use crate::study::{Dataset, LeftOut, Listened, Material, TrainingMaterial};
 
-/// How much was heard, and what is trained on.
+/// Reports the files decoded and the material trained on.
 pub(super) fn heard(args: &Args, dataset: &Dataset, heard: &Listened, material: &Material) {
     let known = match heard.cached {
         0 => String::new(),
@@ -23,7 +23,7 @@ pub(super) fn heard(args: &Args, dataset: &Dataset, heard: &Listened, material: 
     ));
 }
 
-/// What makes the figures or the head doubtful: genres of one artist, and recordings that the prior knows already.
+/// Warns of doubtful figures or heads: genres of one artist, and recordings that the prior knows already.
 pub(super) fn doubts(material: &Material, base: &Bundle, has_mean: bool) {
     for dominance in material.dominated() {
         say(format_args!(
@@ -46,7 +46,7 @@ pub(super) fn doubts(material: &Material, base: &Bundle, has_mean: bool) {
     }
 }
 
-/// What was left out, on standard error: each file, and how many.
+/// Reports each file that was left out, and their number, on standard error.
 pub(super) fn left_out(left_out: &LeftOut, silence: f32) {
     for (file, reason) in &left_out.unreadable {
         let file = file.display().to_string();

@@ -7,7 +7,7 @@ use serde::Deserialize;
 /// Name of the file in the node's state folder.
 pub const FILE: &str = "corrections.sqlite";
 
-/// Whether corrections are taken, where they are stored, and how many.
+/// Settings of the corrections store.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CorrectionsConfig {
@@ -31,7 +31,7 @@ impl CorrectionsConfig {
     /// Checks what the types cannot.
     ///
     /// # Errors
-    /// What does not fit.
+    /// Description of the fault.
     pub fn validate(&self) -> Result<(), String> {
         if !(1..=100_000).contains(&self.max_mb) {
             return Err(format!("`corrections.max_mb` is {}, not 1 to 100000", self.max_mb));

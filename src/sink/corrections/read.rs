@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 use super::store::{self, MIGRATIONS};
 use crate::sink::database::StoreError;
 
-/// How long a daemon that writes is waited for.
+/// Longest wait for a daemon that is writing.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 const COLUMNS: &str =
@@ -66,7 +66,7 @@ pub struct Summary {
     pub start_ms: i64,
     /// End of the last.
     pub end_ms: i64,
-    /// How many patches there are.
+    /// Number of patches.
     pub patches: usize,
 }
 

@@ -182,7 +182,7 @@ impl Session {
         }
     }
 
-    /// Answers whoever listens now.
+    /// Answers the present listeners.
     fn reply(&mut self, source: &str, leaf: &str, payload: Vec<u8>) {
         if self.connected && self.replies.len() < REPLIES_WAITING {
             let topic = self.topics.of_source(source, leaf);

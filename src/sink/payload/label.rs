@@ -19,9 +19,9 @@ pub struct Labelled {
     pub id: i64,
     /// The genre that is stored.
     pub genre: Arc<str>,
-    /// Whether the head has that genre.
+    /// True if the head has that genre.
     pub known: bool,
-    /// Where it has not: the genre of the head that may have been meant.
+    /// Genre of the head that may have been meant, if it lacks that one.
     pub nearest: Option<Arc<str>>,
     /// Patches that are stored.
     pub patches: usize,

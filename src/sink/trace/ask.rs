@@ -12,7 +12,7 @@ use crate::sink::{Ask, Asker, Request};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Command {
-    /// What is asked for.
+    /// The command.
     pub ask: Kind,
     /// Source name, as in topics.
     pub source: String,

@@ -58,7 +58,7 @@ pub async fn serve(
     }
 }
 
-/// What a client has said.
+/// Message of a client.
 struct Heard {
     requests: Option<Sender<Request>>,
     id: u64,

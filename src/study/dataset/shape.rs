@@ -1,4 +1,4 @@
-//! What training does to data sets after they are read: other names for labels, weights, several in one.
+//! Changes to data sets after they are read: other names for labels, weights, several in one.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ const DOUBTFUL: f64 = 0.5;
 pub struct Trust {
     /// A value of the column `label_source`, or the name of a data set.
     pub source: String,
-    /// What its rows' weights are multiplied with, 0 or more.
+    /// Factor on the weights of its rows, 0 or more.
     pub weight: f64,
 }
 

@@ -8,8 +8,8 @@ use ndarray::Array2;
 use super::{Gathering, Kept, LeftOut, Material, MaterialError, Track};
 use crate::study::embedding_set::{EmbeddingRow, EmbeddingSet};
 
-/// How far shares of labels that exclude each other may sum to something else than 1: single precision, and rounding
-/// by whoever wrote them.
+/// Tolerance of the sum of exclusive label shares around 1: single precision, and rounding
+/// by their author.
 const SHARES_TOLERANCE: f32 = 0.01;
 
 /// A share from which a label counts as a track's, where a track may have several.

@@ -21,7 +21,7 @@ pub enum PosteriorsError {
     File {
         /// Its path.
         path: String,
-        /// What is wrong.
+        /// Description of the fault.
         error: io::Error,
     },
     /// Its content.
@@ -29,7 +29,7 @@ pub enum PosteriorsError {
     Content {
         /// Its path.
         path: String,
-        /// What is wrong.
+        /// Description of the fault.
         what: String,
     },
 }
@@ -45,7 +45,7 @@ pub struct StreamPosteriors {
     pub labels: Vec<Arc<str>>,
     /// Seconds from one patch to the next.
     pub hop_s: f64,
-    /// Joins at which rate or channels change: there the front end begins anew, and no patch crosses.
+    /// Joins at which rate or channels change: there the front end starts over, and no patch crosses.
     pub format_changes: usize,
     /// The pieces, in order.
     pub pieces: Vec<Played>,

@@ -30,7 +30,7 @@ const DIRECTIONS: [f64; 2] = [0.1, 3.0];
 /// Precision of known labels' biases, relative to that of the weights. Between 0.3 and 3 nothing changes.
 const BIAS: f64 = 1.0;
 
-/// Where a label is in too few groups to choose a penalty by holding some out: a strong one, as fits little material.
+/// Penalty where a label is in too few groups to choose one by holding some out: strong, as fits little material.
 const UNCHOSEN: f64 = 0.3;
 
 /// The same with a prior mean, which is the safe answer.
@@ -48,7 +48,7 @@ pub(super) const SEARCH_PATCHES: usize = 10;
 /// Precision while penalties are compared.
 const COARSE: Stop = Stop { gradient: 1e-4, steps: 300 };
 
-/// What strengths are compared by: a fold, and the tracks that are not in it.
+/// Unit of comparison of strengths: a fold, and the tracks that are not in it.
 struct Part {
     sample: Sample,
     held: Vec<usize>,
