@@ -131,7 +131,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=9, help="rounds on one core")
     parser.add_argument("--seconds", type=int, default=60, help="how long streams play")
     parser.add_argument("--overload", type=int, default=1200, help="sources that are too many")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs/performance.md")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs/measurements/performance.md")
     arguments = parser.parse_args()
     rounds, seconds = arguments.rounds, arguments.seconds
     template = (ROOT / "scripts/performance.md").read_text()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What genred costs beside the published network in Python's onnxruntime, and how many streams one machine
-# follows, in one run; writes docs/performance.md.
+# follows, in one run; writes docs/measurements/performance.md.
 #
 #   scripts/bench.sh [--rounds N] [--seconds N] [--out FILE]
 #

@@ -55,7 +55,7 @@ def run(network, log_mel):
 
 
 def posteriors(head, embedding):
-    """What a head makes of embeddings: docs/models.md, in double precision."""
+    """What a head makes of embeddings: docs/measurements/models.md, in double precision."""
     settings = tomllib.loads((BUNDLE / f"heads/{head}.toml").read_text())
     weights = load_file(BUNDLE / "heads" / settings["weights"])
     logits = embedding.astype(np.float64) @ weights["weight"].astype(np.float64).T + weights["bias"]
@@ -74,7 +74,7 @@ def posteriors(head, embedding):
 
 
 class Streamed:
-    """The streamed trunk on one recording: level, stretches, pooling; docs/streaming.md."""
+    """The streamed trunk on one recording: level, stretches, pooling; docs/design/streaming.md."""
 
     def __init__(self):
         manifest = tomllib.loads((STREAMED / "manifest.toml").read_text())

@@ -1,5 +1,5 @@
 //! The descriptors against librosa 0.11. `scripts/golden_descriptors.py` wrote the goldens;
-//! `scripts/test_audio.sh` cuts the clips. With `--nocapture` it prints the table of `docs/descriptors.md`.
+//! `scripts/test_audio.sh` cuts the clips. With `--nocapture` it prints the table of `docs/reference/descriptors.md`.
 
 mod support;
 

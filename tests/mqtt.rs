@@ -1,4 +1,4 @@
-//! The MQTT contract against real brokers: what `docs/mqtt.md` promises.
+//! The MQTT contract against real brokers: what `docs/reference/mqtt.md` promises.
 #![cfg(feature = "broker")]
 
 mod support;

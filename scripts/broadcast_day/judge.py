@@ -63,7 +63,7 @@ class Published:
 
 @dataclass
 class Figures:
-    """As `genred eval --stream` counts (docs/evaluation.md), over the stretches that are asked about; but that dead air which was planted
+    """As `genred eval --stream` counts (docs/guide/evaluation.md), over the stretches that are asked about; but that dead air which was planted
     ends in `uncertain`, as a stream begins with it, is no false change."""
 
     hours: float
@@ -156,7 +156,7 @@ def alarms(events, stretches, kind):
 
 
 def watch(day, labels):
-    """Seconds off format, and when talk is too much, by the rules of docs/mqtt.md over the truth."""
+    """Seconds off format, and when talk is too much, by the rules of docs/reference/mqtt.md over the truth."""
     off_total, alarms = 0.0, []
     for begin, stop in run_bounds(day):
         off, off_since, belonging, talk, too_much = 0.0, None, 0.0, [], False

@@ -1,10 +1,10 @@
-"""The guide `docs/home-assistant.md` as somebody pastes it: its automations and its shell commands."""
+"""The guide `docs/guide/home-assistant.md` as somebody pastes it: its automations and its shell commands."""
 
 import re
 import subprocess
 from pathlib import Path
 
-GUIDE = Path(__file__).parents[2] / "docs/home-assistant.md"
+GUIDE = Path(__file__).parents[2] / "docs/guide/home-assistant.md"
 #: The entities that its examples name.
 EXAMPLE = "den_fm1"
 

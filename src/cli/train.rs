@@ -37,7 +37,7 @@ pub struct Args {
     /// A folder with one folder per genre, or a CSV index with the columns `path` and `genre`; may be repeated
     #[arg(long, value_name = "DIR|CSV", required_unless_present_any = ["embeddings", "corrections"])]
     data: Vec<PathBuf>,
-    /// Labelled embeddings that were made elsewhere (safetensors; see docs/train.md); may be repeated
+    /// Labelled embeddings that were made elsewhere (safetensors; see docs/guide/train.md); may be repeated
     #[arg(long, value_name = "FILE")]
     embeddings: Vec<PathBuf>,
     /// Learn from what `genred label` stored, in FILE [default: as configured]; the head of the base bundle is corrected,

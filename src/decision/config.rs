@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// `[decision]`: when the published genre changes.
 ///
-/// `docs/decisions-and-delay.md` has the model, and the curves of all keys.
+/// `docs/design/decisions-and-delay.md` has the model, and the curves of all keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DecisionConfig {
@@ -30,7 +30,7 @@ impl Default for DecisionConfig {
 }
 
 /// Constants of the model. `genred eval --sweep` varies them for the ablation in
-/// `docs/decisions-and-delay.md`.
+/// `docs/design/decisions-and-delay.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Constants {
     /// Seconds that speak for each state at the beginning of a segment: a few patches make no

@@ -53,7 +53,7 @@ pub struct TrainingEntry {
     /// Ids of tracks, `DATASET:TRACK` or as they are.
     #[serde(default)]
     pub tracks: Vec<String>,
-    /// Hashes of decoded recordings, lower-case hexadecimal digits; `docs/evaluation.md` says of what.
+    /// Hashes of decoded recordings, lower-case hexadecimal digits; `docs/guide/evaluation.md` says of what.
     #[serde(default)]
     pub pcm_sha256: Vec<String>,
 }

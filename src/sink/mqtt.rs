@@ -1,4 +1,4 @@
-//! The MQTT sink: MQTT 5 or 3.1.1 through `rumqttc`, on the contract of `docs/mqtt.md`.
+//! The MQTT sink: MQTT 5 or 3.1.1 through `rumqttc`, on the contract of `docs/reference/mqtt.md`.
 //!
 //! What is published, and in which order, is the pure [`session`]'s business, events are the
 //! [`outbox`]'s and on disk the [`ledger`]'s. This file moves bytes: it connects, hands over what the session wants to

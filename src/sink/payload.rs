@@ -1,4 +1,4 @@
-//! The JSON payloads that subscribers may rely on (`docs/mqtt.md`).
+//! The JSON payloads that subscribers may rely on (`docs/reference/mqtt.md`).
 //!
 //! Every key is in every message; an unknown value is `null`. No number is NaN or infinite.
 
@@ -533,7 +533,7 @@ mod tests {
 
     #[test]
     fn the_documentation_shows_these() {
-        let page = include_str!("../../docs/mqtt.md");
+        let page = include_str!("../../docs/reference/mqtt.md");
         let info = Info { model_sha256: "abab…".into(), ..samples::info(1) };
         let examples = [
             json(&samples::state()),
@@ -546,7 +546,7 @@ mod tests {
             json(&samples::refusal()),
         ];
         for example in examples {
-            assert!(page.contains(&example), "`docs/mqtt.md` lacks {example}");
+            assert!(page.contains(&example), "`docs/reference/mqtt.md` lacks {example}");
         }
     }
 

@@ -8,7 +8,7 @@ use super::vocabulary::{spelt_otherwise, usual};
 use crate::learn::{Labelling, Linear, Prior, PriorMean};
 use crate::model::{Head, HeadKind};
 
-/// Names that users give to genres that known heads call otherwise, beyond spelling. `docs/train.md` lists them.
+/// Names that users give to genres that known heads call otherwise, beyond spelling. `docs/guide/train.md` lists them.
 const SYNONYMS: [(&str, &str); 14] = [
     ("funk", "disco-funk"),
     ("rap", "hip-hop"),
@@ -177,7 +177,7 @@ mod tests {
     /// Every synonym means a genre that no other rule would find, and each is documented.
     #[test]
     fn synonyms_are_documented() {
-        let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/train.md")).unwrap();
+        let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/guide/train.md")).unwrap();
         for (from, to) in SYNONYMS {
             assert!(guide.contains(&format!("`{from}`")) && guide.contains(&format!("`{to}`")), "{from}");
         }

@@ -1,6 +1,6 @@
-"""Compares models on the same labelled cuts and the same folds, and writes the tables of docs/models.md.
+"""Compares models on the same labelled cuts and the same folds, and writes the tables of docs/measurements/models.md.
 
-    python -m genred_training.comparison --index gtzan-cuts.csv --work FOLDER --write ../docs/models.md
+    python -m genred_training.comparison --index gtzan-cuts.csv --work FOLDER --write ../docs/measurements/models.md
 
 The program that makes the inputs is `--genred`; it finds its models and ONNX Runtime through
 `GENRED_MODELS` and `ORT_DYLIB_PATH`. What was made lies in the work folder and is not made again:

@@ -1,4 +1,4 @@
-"""Sets of labelled embeddings, as `genred train --embeddings` takes them (docs/train.md)."""
+"""Sets of labelled embeddings, as `genred train --embeddings` takes them (docs/guide/train.md)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The published artist-filtered protocol at tag level: heads over MusiCNN's 50 tags, train against test.
 
-    python -m genred_training.tag_protocol --data FOLDER --write ../docs/models.md
+    python -m genred_training.tag_protocol --data FOLDER --write ../docs/measurements/models.md
 
 `FOLDER` holds `train.npz` and `test.npz`, each with `activations` `[n, 50]` (0..1), `genre` and
 `track` `[n]`; a track in one has no artist in the other. Every variant is fitted on `train` and scored

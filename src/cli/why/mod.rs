@@ -23,7 +23,7 @@ const CHANGES: usize = 3;
 
 /// Show, patch by patch, why a source is said to be what it is said to be.
 ///
-/// Reads the trace socket of a running daemon; docs/why.md explains the numbers.
+/// Reads the trace socket of a running daemon; docs/guide/why.md explains the numbers.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Source, by its name in topics or in the configuration; without it the sources are listed, and one alone is shown
