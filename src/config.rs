@@ -1,12 +1,13 @@
-//! From what was typed to what will run.
+//! Configuration: raw file → merged with the command line → validated.
 //!
-//! A component's section is the component's own type; this file finds the file, expands
-//! `${VAR}`, puts the sections together and fills in what was left out.
+//! The type and the limits of a section live next to the component that it configures. This module
+//! locates the file, expands `${VAR}`, composes the sections and fills in defaults.
 
 mod document;
 mod encoding;
 mod explain;
 mod fault;
+mod overrides;
 mod place;
 mod placeholder;
 mod raw;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::decision::{DeadAirConfig, DecisionConfig, SilenceConfig, WatchConfig};
+use crate::limits::{ConfigError, HOP_S};
 use crate::model::ModelConfig;
 #[cfg(feature = "log")]
 use crate::sink::asrun::LogConfig;
@@ -34,70 +36,71 @@ use crate::source::SourceConfig;
 use document::Document;
 pub use explain::nearest;
 use fault::Fault;
+pub use overrides::Overrides;
 pub use place::{Place, SYSTEM_RUNTIME_DIR, SYSTEM_STATE_DIR, default_runtime_dir};
 use raw::{RawConfig, RawSource};
 
-/// What is wrong with the configuration; the message names the file and the key.
+/// A configuration file that cannot be used. The message names the file, the line and the key.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// A file that cannot be read.
+pub enum ConfigFileError {
+    /// The file cannot be read.
     #[error("{}: {error}; name another with `-c`, or leave it out for the defaults", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         error: std::io::Error,
     },
-    /// A file that does not say what it should.
+    /// The file has a fault.
     #[error("{origin}: {fault}")]
     Invalid {
-        /// The file, or where else it came from.
+        /// Path of the file, or the origin of the text.
         origin: String,
         /// The fault, with its line.
         fault: String,
     },
 }
 
-impl ConfigError {
+impl ConfigFileError {
     fn invalid(origin: &str, fault: Fault) -> Self {
         Self::Invalid { origin: origin.into(), fault: fault.to_string() }
     }
 }
 
-/// What a run prints on standard output.
+/// Format of the results on standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Output {
     /// Nothing.
     #[default]
     None,
-    /// A line a patch, for people.
+    /// One line per patch, for people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Jsonl,
 }
 
-/// A source with what the stages after it need to know.
+/// One validated `[[source]]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceEntry {
-    /// Where its sound comes from.
+    /// Origin and reading of its audio.
     pub source: SourceConfig,
-    /// When it counts as silent.
+    /// Detection of silence.
     pub silence: SilenceConfig,
-    /// What else counts as dead air.
+    /// Detection of other dead air.
     pub dead_air: DeadAirConfig,
-    /// Whether its true peak is measured.
+    /// Enables the measurement of the true peak.
     pub true_peak: bool,
-    /// What it is expected to sound like.
+    /// Expected genres, talk and balance.
     pub watch: WatchConfig,
-    /// How long no audio may arrive before it counts as lost.
+    /// Time without audio until the source counts as lost.
     pub lost_after: Duration,
 }
 
-/// The daemon's configuration, validated.
+/// Validated configuration of the daemon. Never changed after [`Config::load`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// The file that it was read from; `None` for the defaults.
+    /// Path of the file; `None` for the defaults.
     pub file: Option<PathBuf>,
     /// Warning that `node` in topics differs from what was typed.
     node_warning: Option<String>,
@@ -105,14 +108,14 @@ pub struct Config {
     lines: HashMap<String, usize>,
     /// Name in topics.
     pub node: String,
-    /// Whether it was configured, so that no other may take its place.
+    /// Set where the node name is configured, so that a conflict is an error.
     pub node_is_fixed: bool,
-    /// What is kept over restarts is kept in a folder below this one.
+    /// Folder of persistent state; each node has a folder of its own in it.
     pub state_dir: PathBuf,
     /// Folder of the trace socket.
     pub runtime_dir: PathBuf,
     /// Seconds between patches, 0.25 to 3.
-    pub hop: f64,
+    pub hop_s: f64,
     /// `[model]`
     pub model: ModelConfig,
     /// `[decision]`
@@ -126,36 +129,38 @@ pub struct Config {
     /// `[corrections]`
     #[cfg(feature = "corrections")]
     pub corrections: CorrectionsConfig,
-    /// What goes to standard output.
+    /// Format of the results on standard output.
     pub output: Output,
-    /// Whether JSON lines hold every scored patch.
-    pub output_windows: bool,
+    /// Includes every scored patch in JSON lines.
+    pub output_patches: bool,
     /// At least one.
     pub sources: Vec<SourceEntry>,
 }
 
 impl Config {
-    /// Reads the configuration that `-c`, `GENRED_CONFIG`, `~/.config` or `/etc` name, in this order; the
-    /// defaults if none does. `uris` from the command line take the place of the configured sources.
+    /// Reads the file that `-c`, `GENRED_CONFIG`, `~/.config` or `/etc` name, in this order, merges
+    /// `overrides` and validates the result. Without a file, the defaults take its place.
     ///
     /// # Errors
-    /// When a named file is missing, or anything in it does not fit.
-    pub fn load(named: Option<&Path>, uris: &[String]) -> Result<Self, ConfigError> {
-        let Some(path) = config_path(named) else { return Self::from_toml("", "the defaults", uris) };
+    /// A named file is missing, or a setting cannot be used.
+    pub fn load(named: Option<&Path>, overrides: &Overrides) -> Result<Self, ConfigFileError> {
+        let Some(path) = config_path(named) else {
+            return Self::from_toml("", "the defaults", overrides);
+        };
         let bytes = read(&path)?;
         let origin = path.display().to_string();
-        let text = encoding::decode(&bytes).map_err(|fault| ConfigError::invalid(&origin, fault))?;
-        Ok(Self { file: Some(path), ..Self::from_toml(text, &origin, uris)? })
+        let text = encoding::decode(&bytes).map_err(|fault| ConfigFileError::invalid(&origin, fault))?;
+        Ok(Self { file: Some(path), ..Self::from_toml(text, &origin, overrides)? })
     }
 
-    /// The configuration that `text` describes; `origin` names it in errors.
+    /// Parses `text`, merges `overrides` and validates the result. `origin` names the text in errors.
     ///
     /// # Errors
-    /// When anything in it does not fit.
-    pub fn from_toml(text: &str, origin: &str, uris: &[String]) -> Result<Self, ConfigError> {
+    /// A setting cannot be used.
+    pub fn from_toml(text: &str, origin: &str, overrides: &Overrides) -> Result<Self, ConfigFileError> {
         raw::parse(text)
-            .and_then(|(raw, document)| resolve(raw, &document, uris))
-            .map_err(|fault| ConfigError::invalid(origin, fault))
+            .and_then(|(raw, document)| resolve(raw, &document, overrides))
+            .map_err(|fault| ConfigFileError::invalid(origin, fault))
     }
 
     /// Line of a key in the file, such as `model.head` or `source.0.uri`; `None` where it is not
@@ -164,7 +169,7 @@ impl Config {
         self.lines.get(path).copied()
     }
 
-    /// Settings that work, and may not do what was meant.
+    /// Returns warnings about settings that are valid, but may not do what was intended.
     pub fn warnings(&self) -> Vec<String> {
         self.node_warning.iter().cloned().chain(self.mqtt_warnings()).collect()
     }
@@ -183,7 +188,7 @@ impl Config {
         warnings
     }
 
-    /// How often states are repeated.
+    /// Returns the interval at which unchanged states are published.
     pub fn heartbeat(&self) -> Duration {
         #[cfg(feature = "mqtt")]
         return self.mqtt.heartbeat;
@@ -192,13 +197,13 @@ impl Config {
     }
 }
 
-/// The file that is read, if any is.
+/// Returns the path of the configuration file, if there is one.
 fn config_path(named: Option<&Path>) -> Option<PathBuf> {
     let environment = std::env::var_os("GENRED_CONFIG").filter(|value| !value.is_empty()).map(PathBuf::from);
     named.map(Path::to_path_buf).or(environment).or_else(standard_path)
 }
 
-/// The places where a configuration is looked for, when none is named.
+/// Returns the paths at which a configuration is searched for, in order.
 pub fn standard_paths() -> Vec<PathBuf> {
     let home = std::env::var_os("XDG_CONFIG_HOME")
         .filter(|value| !value.is_empty())
@@ -208,15 +213,15 @@ pub fn standard_paths() -> Vec<PathBuf> {
     user.into_iter().chain([PathBuf::from("/etc/genred/genred.toml")]).collect()
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
-    std::fs::read(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })
+fn read(path: &Path) -> Result<Vec<u8>, ConfigFileError> {
+    std::fs::read(path).map_err(|error| ConfigFileError::Unreadable { path: path.to_owned(), error })
 }
 
 fn standard_path() -> Option<PathBuf> {
     standard_paths().into_iter().find(|path| path.exists())
 }
 
-/// Where the service manager has it, else where users have theirs.
+/// Returns the state folder of the service manager, else that of the user.
 fn standard_state_dir() -> PathBuf {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     // systemd gives a list.
@@ -230,14 +235,12 @@ fn standard_state_dir() -> PathBuf {
         .unwrap_or_else(|| PathBuf::from("/var/lib/genred"))
 }
 
-fn resolve(raw: RawConfig, document: &Document<'_>, uris: &[String]) -> Result<Config, Fault> {
-    // Messages begin with their key, in backticks.
-    let locate = |what: String| Fault::new(document.line_of(first_key(&what)), what);
+fn resolve(mut raw: RawConfig, document: &Document<'_>, overrides: &Overrides) -> Result<Config, Fault> {
+    let locate = |error: ConfigError| Fault::new(document.line_of(&error.key), error.to_string());
+    overrides.merge_into(&mut raw);
     let node_is_fixed = raw.node.is_some();
     let (node, node_warning) = node(raw.node).map_err(locate)?;
-    if !(0.25..=3.0).contains(&raw.hop) {
-        return Err(locate(format!("`hop` is {}, not 0.25 to 3 seconds", raw.hop)));
-    }
+    HOP_S.check(raw.hop_s).map_err(locate)?;
     raw.model.validate().map_err(locate)?;
     raw.decision.validate().map_err(locate)?;
     #[cfg(feature = "log")]
@@ -245,11 +248,14 @@ fn resolve(raw: RawConfig, document: &Document<'_>, uris: &[String]) -> Result<C
     #[cfg(feature = "corrections")]
     raw.corrections.validate().map_err(locate)?;
     #[cfg(feature = "mqtt")]
-    let mqtt = raw.mqtt.resolve(&node).map_err(|error| locate(error.to_string()))?;
-    let typed: Vec<RawSource> = uris.iter().map(|uri| RawSource::from_uri(uri)).collect();
+    let mqtt = raw.mqtt.resolve(&node).map_err(|error| {
+        // The message begins with its key, in backticks.
+        let what = error.to_string();
+        Fault::new(document.line_of(first_key(&what)), what)
+    })?;
     let lines = document.lines();
-    let (mut raw_sources, document) =
-        if typed.is_empty() { (raw.source, Some(document)) } else { (typed, None) };
+    let mut raw_sources = raw.source;
+    let document = overrides.uris.is_empty().then_some(document);
     if raw_sources.is_empty() {
         raw_sources.push(RawSource::from_uri("device:default"));
     }
@@ -259,7 +265,7 @@ fn resolve(raw: RawConfig, document: &Document<'_>, uris: &[String]) -> Result<C
         node_warning,
         lines,
         runtime_dir: raw.runtime_dir.unwrap_or_else(default_runtime_dir),
-        hop: raw.hop,
+        hop_s: raw.hop_s,
         model: raw.model,
         decision: raw.decision,
         #[cfg(feature = "mqtt")]
@@ -269,7 +275,7 @@ fn resolve(raw: RawConfig, document: &Document<'_>, uris: &[String]) -> Result<C
         #[cfg(feature = "corrections")]
         corrections: raw.corrections,
         output: raw.output.unwrap_or_default(),
-        output_windows: raw.output_windows,
+        output_patches: raw.output_patches,
         sources,
         node,
         node_is_fixed,
@@ -277,13 +283,13 @@ fn resolve(raw: RawConfig, document: &Document<'_>, uris: &[String]) -> Result<C
     })
 }
 
-/// The first text in backticks.
+/// Returns the first text in backticks.
 fn first_key(what: &str) -> &str {
     what.split('`').nth(1).unwrap_or_default()
 }
 
-/// The node's name in topics, and a warning where it is not the configured one.
-fn node(configured: Option<String>) -> Result<(String, Option<String>), String> {
+/// Returns the node's name in topics, and a warning where it differs from the configured one.
+fn node(configured: Option<String>) -> Result<(String, Option<String>), ConfigError> {
     let Some(name) = configured else {
         let host = gethostname::gethostname().to_string_lossy().into_owned();
         let host = if host.is_empty() { "genred".into() } else { topic_name(&host, "genred") };
@@ -293,7 +299,8 @@ fn node(configured: Option<String>) -> Result<(String, Option<String>), String> 
         return Ok((name, None));
     }
     if name.trim().is_empty() || name.contains("__") || name.contains(['+', '#', '/', '$', '\0']) {
-        return Err(format!("`node` is `{name}`; use letters, digits, `_` and `-`, without `__`"));
+        let expected = "letters, digits, `_` and `-`, without `__`";
+        return Err(ConfigError::new("node", format!("`{name}`"), expected));
     }
     let node = topic_name(&name, "node");
     let warning = format!("`node` is `{name}`; topics hold `{node}`: letters, digits, `_` and `-` alone");

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Imports only ever point down: [`cli`] ▸ [`study`] ▸ [`engine`] ▸ [`config`] ▸ [`source`], [`sink`], [`model`] ▸ [`dsp`],
-//! [`decision`], [`learn`], `asrun` ▸ [`audio`], [`stats`], [`thread`], [`permits`], [`state`], [`backoff`]. `ARCHITECTURE.md` is the map, and tells the
+//! [`decision`], [`learn`], `asrun` ▸ [`audio`], [`limits`], [`stats`], [`thread`], [`permits`], [`state`], [`backoff`]. `ARCHITECTURE.md` is the map, and tells the
 //! invariants; `tests/tidy.rs` keeps the floors.
 
 #[cfg(feature = "log")]
@@ -25,6 +25,7 @@ pub mod decision;
 pub mod dsp;
 pub mod engine;
 pub mod learn;
+pub mod limits;
 pub mod model;
 pub mod permits;
 pub mod sink;

@@ -30,7 +30,7 @@ fn publish(port: u16, topic: &str, payload: &str) {
 async fn is_kept(scheme: &str, listener: u16, more: &str, port: u16) {
     let v3 = ["-V", "mqttv311"];
     let proxy = Proxy::start(listener);
-    let url = format!("url = '{scheme}://localhost:{}'\nreconnect_max = 0.2\n{more}", proxy.port());
+    let url = format!("url = '{scheme}://localhost:{}'\nreconnect_max_s = 0.2\n{more}", proxy.port());
     let (ask, requests) = crossbeam_channel::bounded(8);
     let sink = Running::with(&url, |sink| sink.asks(ask));
     let event_topic = topic("fm1/event");
@@ -287,7 +287,7 @@ async fn goes_on(settings: &str, protocol: &str, said: &[&str]) {
             .unwrap();
     });
     let live = Subscriber::start(broker.port(), "genred/#", &[]).await;
-    let sink = Running::start(broker.port(), &format!("reconnect_max = 0.2\n{protocol}"));
+    let sink = Running::start(broker.port(), &format!("reconnect_max_s = 0.2\n{protocol}"));
     for message in [info(60), availability(FM1, true), state(FM1, "rock", 1), attributes(FM1)] {
         sink.send(message).await;
     }

@@ -219,7 +219,7 @@ fn bad_input_is_refused_by_name() {
         ("mqtt-key.toml", "[mqtt]\nusernme = 'ann'"),
         ("source-key.toml", "[[source]]\nuri = 'good.wav'\npacng = 'fast'"),
         ("type.toml", "hop = 'often'"),
-        ("hop.toml", "hop = 0.1"),
+        ("hop.toml", "hop_s = 0.1"),
         ("syntax.toml", "hop = "),
         ("twins.toml", "[[source]]\nname = 'a'\nuri = 'x.wav'\n[[source]]\nname = 'a'\nuri = 'y.wav'"),
         ("variable.toml", "[mqtt]\nurl = 'mqtt://h'\nusername = 'ann'\npassword = '${GENRED_TEST_UNSET}'"),

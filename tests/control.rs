@@ -31,7 +31,7 @@ impl Desk {
         let broker = Mosquitto::start();
         let heard = Subscriber::start(broker.port(), "genred/#", &[]).await;
         let text = format!(
-            "node = 'studio1'\n[mqtt]\nurl = 'mqtt://127.0.0.1:{}'\ncontrol = true\nwindows = true\n[[source]]\nname = 'tape'\nuri = 'tape.flac'\nrepeat = true\n",
+            "node = 'studio1'\n[mqtt]\nurl = 'mqtt://127.0.0.1:{}'\ncontrol = true\npublish_patches = true\n[[source]]\nname = 'tape'\nuri = 'tape.flac'\nrepeat = true\n",
             broker.port()
         );
         fs::write(folder.path().join("genred.toml"), text).unwrap();

@@ -26,7 +26,7 @@ const HEARD: usize = 8;
 
 fn configure(folder: &Path, more: &str) {
     let mut text =
-        format!("node = 'studio1'\noutput = 'jsonl'\noutput_windows = true\nstate_dir = 'state'\n{more}\n");
+        format!("node = 'studio1'\noutput = 'jsonl'\noutput_patches = true\nstate_dir = 'state'\n{more}\n");
     for (name, song, from) in SOURCES {
         cut(song, from, 22.0, &folder.join(format!("{name}.flac")), &[]);
         text += &format!("[[source]]\nname = '{name}'\nuri = '{name}.flac'\nrepeat = true\n");

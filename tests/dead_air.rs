@@ -104,7 +104,7 @@ fn a_tone_a_loop_and_a_missing_channel_are_told_and_nothing_else() {
     check(&events(&heard(at, "day.mp3", "")), &[tone, leg].concat());
 
     // All of it can be left out.
-    let off = "dead_air = { loop_after = 0, tone_after = 0 }\nimbalance = { threshold_db = 0 }\n";
+    let off = "dead_air = { loop_after_s = 0, tone_after_s = 0 }\nimbalance = { threshold_db = 0 }\n";
     check(&events(&heard(at, "day.wav", off)), &[]);
 }
 

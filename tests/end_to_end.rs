@@ -86,9 +86,9 @@ async fn a_subscriber_reads_what_a_sound_server_plays() {
     configure(
         folder,
         broker.port(),
-        "windows = true\nheartbeat = 2",
-        "[[source]]\nname = 'line in'\nuri = 'device:alsa:ci'\nlost_after = 2\n
-         [[source]]\nname = 'monitor'\nuri = 'device:pulseaudio:ci.monitor'\nlost_after = 2",
+        "publish_patches = true\nheartbeat_s = 2",
+        "[[source]]\nname = 'line in'\nuri = 'device:alsa:ci'\nlost_after_s = 2\n
+         [[source]]\nname = 'monitor'\nuri = 'device:pulseaudio:ci.monitor'\nlost_after_s = 2",
     );
     let sources = ["line_in", "monitor"];
     let server = Server::start();
@@ -176,7 +176,7 @@ async fn what_comes_too_fast_is_dropped_and_counted() {
     configure(
         folder,
         broker.port(),
-        "windows = true\nwindow_qos = 1",
+        "publish_patches = true\npatch_qos = 1",
         // The largest network takes far longer over a patch than decoding does.
         "[model]\nbundle = 'musicnn-msd-windowed'\nreference = true\n\
          [[source]]\nname = 'tape'\nuri = 'tape.flac'\n[[source]]\nuri = '-'",

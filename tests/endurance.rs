@@ -179,10 +179,10 @@ fn a_hundred_failures() {
         format!("[[source]]\nname = \"{name}\"\nuri = \"http://127.0.0.1:{port}/{name}\"\n{more}")
     };
     let config = [
-        "output_windows = true\n[mqtt]\nenabled = false\n",
-        &source("fails", site.port, "reconnect_max = 1\nlost_after = 2\n"),
-        &source("absent", absent.port, "reconnect_max = 5\n"),
-        &source("well", site.port, "lost_after = 30\n"),
+        "output_patches = true\n[mqtt]\nenabled = false\n",
+        &source("fails", site.port, "reconnect_max_s = 1\nlost_after_s = 2\n"),
+        &source("absent", absent.port, "reconnect_max_s = 5\n"),
+        &source("well", site.port, "lost_after_s = 30\n"),
     ]
     .concat();
     fs::write(folder.path().join("genred.toml"), config).unwrap();

@@ -19,9 +19,9 @@ use support::tool;
 
 fn daemon(folder: &Path, sources: &[(&str, String)]) -> Daemon {
     // None of them may be given up because this machine is busy.
-    let mut config = String::from("output_windows = true\n[mqtt]\nenabled = false\n");
+    let mut config = String::from("output_patches = true\n[mqtt]\nenabled = false\n");
     for (name, url) in sources {
-        config.push_str(&format!("[[source]]\nname = \"{name}\"\nuri = \"{url}\"\nlost_after = 15\n"));
+        config.push_str(&format!("[[source]]\nname = \"{name}\"\nuri = \"{url}\"\nlost_after_s = 15\n"));
     }
     fs::write(folder.join("genred.toml"), config).unwrap();
     let arguments = ["run", "-c", "genred.toml", "--output", "jsonl"];

@@ -30,10 +30,10 @@ fn daemon(folder: &Path, config: &str, variables: &[(&str, &str)]) -> Daemon {
     Daemon::start(command.args(["run", "-c", "genred.toml", "--output", "jsonl"]))
 }
 
-const NO_MQTT: &str = "output_windows = true\n[mqtt]\nenabled = false\n";
+const NO_MQTT: &str = "output_patches = true\n[mqtt]\nenabled = false\n";
 
 fn source(name: &str, uri: &str) -> String {
-    format!("[[source]]\nname = \"{name}\"\nuri = \"{uri}\"\nreconnect_max = 2\n")
+    format!("[[source]]\nname = \"{name}\"\nuri = \"{uri}\"\nreconnect_max_s = 2\n")
 }
 
 fn of(daemon: &Daemon, kind: &str, source: &str) -> Vec<Value> {
@@ -221,7 +221,7 @@ async fn behind_tls() {
     let other = Site::secure(Arc::clone(&tls), answer(None));
     let site = Site::secure(tls, answer(Some(other.port)));
     let mut config = format!(
-        "node = \"n\"\nstate_dir = \"state\"\noutput_windows = true\n[mqtt]\nurl = \"mqtt://127.0.0.1:{}\"\n[log]\nenabled = true\n",
+        "node = \"n\"\nstate_dir = \"state\"\noutput_patches = true\n[mqtt]\nurl = \"mqtt://127.0.0.1:{}\"\n[log]\nenabled = true\n",
         broker.port()
     );
     let names = ["live", "moved"];

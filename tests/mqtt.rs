@@ -24,7 +24,7 @@ async fn topics_have_the_promised_qos_and_retain_flags() {
     // Only version 5 tells a live subscriber whether a message was published retained.
     let subscriber =
         Subscriber::start(broker.port(), "genred/#", &["-V", "5", "--retain-as-published"]).await;
-    let sink = Running::start(broker.port(), "windows = true\nwindow_qos = 1");
+    let sink = Running::start(broker.port(), "publish_patches = true\npatch_qos = 1");
     subscriber.wait_for(&topic("status"), |payload| payload == "online").await;
     for message in [
         info(10),
@@ -63,7 +63,7 @@ async fn windows_are_published_only_when_asked_for() {
     let broker = Mosquitto::start();
     let subscriber = Subscriber::start(broker.port(), "genred/#", &[]).await;
     let says = |expected: &str| subscriber.newest(&topic("status")).is_some_and(|m| m.payload == expected);
-    for (settings, expected) in [("", None), ("windows = true", Some(0))] {
+    for (settings, expected) in [("", None), ("publish_patches = true", Some(0))] {
         let sink = Running::start(broker.port(), settings);
         until("status is online", || says("online")).await;
         for patch in 0..3 {
@@ -251,7 +251,7 @@ async fn hang_ups(protocol: &str) {
     const HANG_UPS: usize = 25;
     const SOURCES: [&str; 3] = ["fm1", "fm2", "fm3"];
     let (port, record) = flaky::start(HANG_UPS);
-    let sink = Running::start(port, &format!("reconnect_max = 0.1\n{protocol}"));
+    let sink = Running::start(port, &format!("reconnect_max_s = 0.1\n{protocol}"));
     let payload = |seq: u64| {
         format!(
             r#"{{"run":"{RUN}","seq":{seq},"ts":"2026-11-03T14:03:07.500Z","event_type":"genre_changed","from":"rock","to":"jazz","confidence":0.83}}"#

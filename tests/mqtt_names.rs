@@ -16,7 +16,7 @@ const RUN_A: &str = "aaaaaaaa";
 const RUN_B: &str = "bbbbbbbb";
 
 fn toml(broker: &Mosquitto) -> String {
-    format!("url = 'mqtt://127.0.0.1:{}'\nreconnect_max = 0.3", broker.port())
+    format!("url = 'mqtt://127.0.0.1:{}'\nreconnect_max_s = 0.3", broker.port())
 }
 
 /// `info` of the run `run`, started at `started`, with these sources.

@@ -163,7 +163,7 @@ fn chained_ogg_is_followed() {
     });
     let chain = source("chain", &format!("http://127.0.0.1:{}/live", site.port));
     // The connection must not be given up, however busy this machine is.
-    let config = format!("{NO_MQTT}{chain}lost_after = 30\n");
+    let config = format!("{NO_MQTT}{chain}lost_after_s = 30\n");
     let daemon = daemon(at, &config, &[]);
     daemon.wait_for_log("title: First of two");
     daemon.wait_until("the first link", || genre(&daemon, "chain") == "metal");

@@ -73,7 +73,7 @@ async fn icecast_is_followed() {
         broker.port()
     );
     // None of them may be given up, however busy this machine is.
-    let config = config.replace("[[source]]", "[[source]]\nlost_after = 30");
+    let config = config.replace("[[source]]", "[[source]]\nlost_after_s = 30");
     let title = |name: &str| {
         let newest = heard.newest(&format!("genred/studio1/{name}/attributes"))?;
         let attributes: Value = serde_json::from_str(&newest.payload).unwrap();
@@ -117,7 +117,7 @@ fn encoders_come_back() {
     let feed = || icecast.feed(&song("metal"), 60.0, "/alone", "Alone", &MP3);
     let feeder = feed();
     let source = format!(
-        "[[source]]\nname = \"alone\"\nuri = \"http://127.0.0.1:{}/alone\"\nreconnect_max = 3\n",
+        "[[source]]\nname = \"alone\"\nuri = \"http://127.0.0.1:{}/alone\"\nreconnect_max_s = 3\n",
         icecast.port
     );
     let daemon = daemon(folder.path(), &format!("{NO_MQTT}{source}"));
@@ -162,10 +162,10 @@ fn listeners_are_moved(codec: &[&str]) {
     let spare = icecast.feed(&song("classical"), 60.0, "/spare", "Spare", &arguments);
     let feeder = main();
     let source = format!(
-        "[[source]]\nname = \"main\"\nuri = \"http://127.0.0.1:{}/main\"\nreconnect_max = 3\nlost_after = 30\n",
+        "[[source]]\nname = \"main\"\nuri = \"http://127.0.0.1:{}/main\"\nreconnect_max_s = 3\nlost_after_s = 30\n",
         icecast.port
     );
-    let daemon = daemon(folder.path(), &format!("output_windows = true\n{NO_MQTT}{source}"));
+    let daemon = daemon(folder.path(), &format!("output_patches = true\n{NO_MQTT}{source}"));
     let count = || of(&daemon.json(), "window", "main").count();
     let hears = |of: &str| {
         daemon.wait_until(of, || genre(&daemon.json(), "main").as_deref() == Some(of));
@@ -229,7 +229,7 @@ fn streams_come_back() {
         config.push_str(&format!("[[source]]\nname = \"{fault:?}\"\nuri = \"{}\"\n", server.url(fault)));
         if fault == Fault::None {
             // However busy this machine is.
-            config.push_str("lost_after = 30\n");
+            config.push_str("lost_after_s = 30\n");
         }
     }
     let daemon = daemon(folder.path(), &config);

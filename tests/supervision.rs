@@ -26,7 +26,7 @@ async fn each_source_says_how_it_is_and_why() {
     let config = format!(
         "node = \"studio1\"\n[mqtt]\nurl = \"mqtt://127.0.0.1:{}\"\n\
          [[source]]\nname = \"well\"\nuri = \"song.wav\"\nrepeat = true\n\
-         [[source]]\nname = \"quiet\"\nuri = \"stdin:?format=s16le&rate=16000&channels=1\"\nlost_after = 1.0\n\
+         [[source]]\nname = \"quiet\"\nuri = \"stdin:?format=s16le&rate=16000&channels=1\"\nlost_after_s = 1.0\n\
          [[source]]\nname = \"away\"\nuri = \"http://me:hunter2@127.0.0.1:{nobody}/live\"\n\
          [[source]]\nname = \"wrong\"\nuri = \"process:\"\ncommand = [\"no-such-program\"]\n",
         broker.port()

@@ -14,7 +14,7 @@ fn music_that_does_not_belong_is_an_event() {
     cut("metal", 22.0, 60.0, &at.join("metal.flac"), &[]);
     let source = |name: &str, format: &str| {
         format!(
-            "[[source]]\nname = '{name}'\nuri = 'metal.flac'\npacing = 'fast'\nstart = '2026-11-01T20:00:00Z'\nformat = ['{format}']\noff_format_after = 20\n"
+            "[[source]]\nname = '{name}'\nuri = 'metal.flac'\npacing = 'fast'\nstart = '2026-11-01T20:00:00Z'\nformat = ['{format}']\noff_format_after_s = 20\n"
         )
     };
     let text = source("wrong", "classical") + &source("right", "metal");

@@ -17,7 +17,7 @@ use support::music::cut;
 fn configure(folder: &Path) {
     cut("metal", 40.0, 120.0, &folder.join("metal.flac"), &[]);
     cut("classical", 10.0, 120.0, &folder.join("classical.flac"), &[]);
-    let text = "node = 'studio1'\nruntime_dir = 'sockets'\noutput = 'jsonl'\noutput_windows = true\n\
+    let text = "node = 'studio1'\nruntime_dir = 'sockets'\noutput = 'jsonl'\noutput_patches = true\n\
                 [mqtt]\nenabled = false\n\
                 [[source]]\nname = 'Tape deck'\nuri = 'metal.flac'\nrepeat = true\n\
                 [[source]]\nname = 'radio'\nuri = 'classical.flac'\nrepeat = true\n";
@@ -259,7 +259,7 @@ fn clients_that_do_not_read_disturb_nobody() {
     let text = fs::read_to_string(folder.join("genred.toml")).unwrap();
     let text = text
         .replace("repeat = true", "pacing = 'fast'")
-        .replace("output = 'jsonl'", "output = 'jsonl'\nhop = 0.25");
+        .replace("output = 'jsonl'", "output = 'jsonl'\nhop_s = 0.25");
     // And one that goes on.
     let live = "[[source]]\nname = 'live'\nuri = 'metal.flac'\nrepeat = true\n";
     fs::write(folder.join("genred.toml"), text + live).unwrap();

@@ -78,7 +78,7 @@ class Daemon:
             f'node = "day"\noutput = "none"\nstate_dir = "{self.folder}"\nruntime_dir = "{self.folder / "run"}"\n'
             f'[mqtt]\nenabled = false\n[log]\nenabled = true\npath = "{self.folder / "asrun.sqlite"}"\n'
             f'[[source]]\nname = "FM 1"\nuri = "stdin:?format=s16le&rate=44100&channels=2"\npacing = "fast"\n'
-            f'start = "{at(begin)}"\nformat = [{formats}]\noff_format_after = {OFF_FORMAT_AFTER}\ntalk_limit = {TALK_LIMIT}\n'
+            f'start = "{at(begin)}"\nformat = [{formats}]\noff_format_after_s = {OFF_FORMAT_AFTER}\nmax_talk_share = {TALK_LIMIT}\n'
         )
         began, said = time.monotonic(), time.monotonic()
         length, heard = sum(sound.seconds for sound in sounds), 0.0

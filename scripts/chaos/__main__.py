@@ -81,7 +81,7 @@ def configure(folder, proxy_port, choose):
     config = [
         f'node = "{NODE}"\noutput = "none"',
         "[decision]\nexpected_piece_s = 5.0\nswitch_margin = 0.02\nhold_s = 1.0",
-        f'[mqtt]\nurl = "mqtt://127.0.0.1:{proxy_port}"\nreconnect_max = 0.5\nheartbeat = 5.0',
+        f'[mqtt]\nurl = "mqtt://127.0.0.1:{proxy_port}"\nreconnect_max_s = 0.5\nheartbeat_s = 5.0',
     ]
     for number in range(1, SOURCES + 1):
         path = folder / f"source-{number:02}.wav"

@@ -108,7 +108,7 @@ class World:
             lines.append(f'discovery = "{discovery}"')
         for name in names or uris:
             lines += ["[[source]]", f'name = "{name}"', f'uri = "{uris[name]}"']
-            lines.append("lost_after = 1.0" if name == TUNER else "repeat = true")
+            lines.append("lost_after_s = 1.0" if name == TUNER else "repeat = true")
         return "\n".join(lines) + "\n"
 
     def services(self):

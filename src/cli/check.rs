@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::config::{Config, standard_paths};
+use crate::config::{Config, Overrides, standard_paths};
 use crate::decision::Watch;
 use crate::model::{Model, ModelError};
 
@@ -19,7 +19,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let config = Config::load(args.config.as_deref(), &[])?;
+    let config = Config::load(args.config.as_deref(), &Overrides::default())?;
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "config    {}", origin(config.file.as_deref()))?;
     writeln!(stdout, "node      {}", config.node)?;

@@ -29,6 +29,7 @@ use std::process::ExitCode;
 use clap::{ArgAction, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use crate::limits::HOP_S;
 use crate::model::{Bundle, Model, ModelConfig, ModelError, Provider};
 
 /// Listens to music and says its genre, over MQTT.
@@ -215,6 +216,5 @@ struct HopArgs {
 }
 
 fn parse_hop(text: &str) -> Result<f64, String> {
-    let hop: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if (0.25..=3.0).contains(&hop) { Ok(hop) } else { Err("not 0.25 to 3 seconds".into()) }
+    HOP_S.parse(text)
 }

@@ -7,9 +7,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use super::signals;
-use crate::config::{Config, Output};
+use crate::config::{Config, Output, Overrides};
 use crate::engine;
-use crate::source::{Pacing, Uri};
 use crate::thread::Stop;
 
 /// Follow sources until they end, or until SIGTERM or SIGINT.
@@ -28,7 +27,7 @@ pub struct Args {
     #[arg(long)]
     fast: bool,
     /// Seconds between patches, 0.25 to 3
-    #[arg(long, value_parser = super::parse_hop)]
+    #[arg(long, value_name = "SECONDS", value_parser = super::parse_hop)]
     hop: Option<f64>,
     /// Model bundle: a name or a path
     #[arg(long, value_name = "NAME|PATH")]
@@ -44,8 +43,7 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let stop = Stop::new().context("the system refused a pipe")?;
     signals::stop_on_signal(&stop).context("signals cannot be handled")?;
-    let mut config = Config::load(args.config.as_deref(), &args.uris)?;
-    apply(&mut config, args);
+    let config = Config::load(args.config.as_deref(), &overrides(args))?;
     if let Some(file) = &config.file {
         tracing::info!(file = %file.display(), "configuration read");
     }
@@ -59,33 +57,17 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(if outcome.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What was typed goes before what was configured.
-fn apply(config: &mut Config, args: &Args) {
-    if let Some(hop) = args.hop {
-        config.hop = hop;
-    }
-    if let Some(model) = &args.model {
-        config.model.bundle.clone_from(model);
-    }
-    if let Some(head) = &args.head {
-        config.model.head.clone_from(head);
-    }
-    if args.fast {
-        for entry in &mut config.sources {
-            if matches!(entry.source.uri, Uri::File(_)) {
-                entry.source.pacing = Pacing::Fast;
-            }
-        }
-    }
-    #[cfg(feature = "mqtt")]
-    if args.no_mqtt {
-        config.mqtt.enabled = false;
-    }
-    if let Some(output) = args.output {
-        config.output = output;
-        // Whoever asks for JSON lines here wants to see the patches.
-        config.output_windows = true;
-    } else if config.output == Output::None && std::io::stdout().is_terminal() {
-        config.output = Output::Text;
+/// Returns the options as overrides of the configuration file.
+fn overrides(args: &Args) -> Overrides {
+    let on_terminal = std::io::stdout().is_terminal();
+    Overrides {
+        uris: args.uris.clone(),
+        hop_s: args.hop,
+        bundle: args.model.clone(),
+        head: args.head.clone(),
+        fast: args.fast,
+        no_mqtt: args.no_mqtt,
+        output: args.output,
+        default_output: if on_terminal { Output::Text } else { Output::None },
     }
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use serde_json::json;
 
-use crate::config::Config;
+use crate::config::{Config, Overrides};
 use crate::model::Model;
 use crate::sink::mqtt::check::{Contents, Step, check};
 
@@ -26,7 +26,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let config = Config::load(args.config.as_deref(), &[])?;
+    let config = Config::load(args.config.as_deref(), &Overrides::default())?;
     if !config.mqtt.enabled {
         bail!("MQTT is off: `mqtt.enabled` is false");
     }

@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_byte_order_mark_is_accepted() {
-        assert_eq!(decode(b"\xef\xbb\xbfhop = 1").unwrap(), "hop = 1");
+        assert_eq!(decode(b"\xef\xbb\xbfhop_s = 1").unwrap(), "hop_s = 1");
         assert_eq!(decode("node = 'ü'".as_bytes()).unwrap(), "node = 'ü'");
         assert_eq!(decode(b"").unwrap(), "");
         assert_eq!(decode(b"a").unwrap(), "a");

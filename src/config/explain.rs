@@ -5,7 +5,6 @@ use toml::de::DeValue;
 use super::document::Document;
 use super::fault::Fault;
 use super::syntax::may_hold_secret;
-use crate::decision::DecisionConfig;
 use crate::source::redact;
 
 /// Keys that are often written under another header, with the header they belong to.
@@ -18,14 +17,15 @@ const HOMES: &[(&str, &[&str])] = &[
             "uri",
             "command",
             "pacing",
-            "lost_after",
+            "lost_after_s",
             "format",
-            "talk_limit",
+            "off_format_after_s",
+            "max_talk_share",
             "true_peak",
         ],
     ),
     ("[source.silence]", &["silence", "threshold_lufs"]),
-    ("[source.dead_air]", &["dead_air", "loop_after", "tone_after"]),
+    ("[source.dead_air]", &["dead_air", "loop_after_s", "tone_after_s"]),
     ("[source.imbalance]", &["imbalance", "threshold_db"]),
     (
         "[mqtt]",
@@ -38,7 +38,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "password_file",
             "prefix",
             "discovery",
-            "heartbeat",
+            "heartbeat_s",
         ],
     ),
     ("[model]", &["bundle", "head", "execution_providers", "threads", "onnxruntime"]),
@@ -59,6 +59,52 @@ const ALIASES: &[(&[&str], &str)] = &[
     (&["genres", "genre"], "format"),
     (&["client_id", "name", "id"], "node"),
 ];
+
+/// Former keys by section, each with the key that replaced it.
+const RENAMED: &[(&str, &[(&str, &str)])] = &[
+    ("", &[("hop", "hop_s"), ("output_windows", "output_patches")]),
+    (
+        "[decision]",
+        &[
+            ("change_distance", "switch_margin"),
+            ("lead", "switch_margin"),
+            ("clear", "switch_margin"),
+            ("replace", "switch_margin"),
+            ("least", "switch_margin"),
+            ("change_seconds", "expected_piece_s"),
+            ("memory", "expected_piece_s"),
+            ("carry", "hold_s"),
+        ],
+    ),
+    ("[model]", &[("run_seconds", "min_run_s")]),
+    (
+        "[mqtt]",
+        &[
+            ("heartbeat", "heartbeat_s"),
+            ("reconnect_max", "reconnect_max_s"),
+            ("windows", "publish_patches"),
+            ("window_qos", "patch_qos"),
+            ("outbox_max", "outbox_max_events"),
+        ],
+    ),
+    (
+        "[[source]]",
+        &[
+            ("lost_after", "lost_after_s"),
+            ("reconnect_max", "reconnect_max_s"),
+            ("off_format_after", "off_format_after_s"),
+            ("talk_limit", "max_talk_share"),
+        ],
+    ),
+    ("[source.dead_air]", &[("loop_after", "loop_after_s"), ("tone_after", "tone_after_s")]),
+    ("[source.imbalance]", &[("after", "after_s")]),
+];
+
+/// Returns the key that replaced the former key `key` of `section`.
+fn renamed(section: &str, key: &str) -> Option<&'static str> {
+    let (_, keys) = RENAMED.iter().find(|(header, _)| *header == section)?;
+    keys.iter().find(|(former, _)| *former == key).map(|(_, now)| *now)
+}
 
 /// The fault that serde reports in `error` about `document`.
 pub fn explain(document: &Document<'_>, error: &toml::de::Error) -> Fault {
@@ -145,7 +191,7 @@ pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<
         .map(|(_, name)| name)
 }
 
-/// `rest` is "`hops`, expected one of `node`, `hop`".
+/// `rest` is "`hops`, expected one of `node`, `hop_s`".
 fn unknown_key(rest: &str, path: &str) -> String {
     let mut quoted = rest.split('`').skip(1).step_by(2);
     let unknown = quoted.next().unwrap_or_default();
@@ -158,9 +204,12 @@ fn unknown_key(rest: &str, path: &str) -> String {
     }
     let home =
         HOMES.iter().find(|(home, keys)| *home != section && keys.contains(&unknown)).map(|(home, _)| *home);
-    let renamed = (section == "[decision]").then(|| DecisionConfig::renamed(unknown)).flatten();
+    if let Some(now) = renamed(&section, unknown) {
+        let place = if section.is_empty() { String::new() } else { format!(" in `{section}`") };
+        return format!("unknown key `{unknown}`{place}; it is called `{now}` now");
+    }
     let alias = ALIASES.iter().find(|(names, key)| names.contains(&unknown) && known.contains(key));
-    let close = renamed.or(alias.map(|(_, key)| *key)).or_else(|| nearest(unknown, known.iter().copied()));
+    let close = alias.map(|(_, key)| *key).or_else(|| nearest(unknown, known.iter().copied()));
     let cure = match (close, home) {
         // A key of another section that is spelt as this one.
         (Some(close), Some(home)) if !close.eq_ignore_ascii_case(unknown) => {

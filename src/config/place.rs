@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use super::document::Document;
 use super::fault::Fault;
-use super::{ConfigError, config_path, encoding, raw, read};
+use super::{ConfigFileError, config_path, encoding, raw, read};
+use crate::limits::ConfigError;
 
 /// The folder of the systemd unit (`RuntimeDirectory=genred`).
 pub const SYSTEM_RUNTIME_DIR: &str = "/run/genred";
@@ -41,9 +42,9 @@ impl Place {
     ///
     /// # Errors
     /// When it cannot be read, is no TOML, or these keys do not fit.
-    pub fn load(named: Option<&Path>) -> Result<Self, ConfigError> {
+    pub fn load(named: Option<&Path>) -> Result<Self, ConfigFileError> {
         let Some(path) = config_path(named) else { return Ok(Self::default()) };
-        let invalid = |fault| ConfigError::invalid(&path.display().to_string(), fault);
+        let invalid = |fault| ConfigFileError::invalid(&path.display().to_string(), fault);
         Self::from_toml(encoding::decode(&read(&path)?).map_err(invalid)?).map_err(invalid)
     }
 
@@ -64,7 +65,7 @@ impl Place {
     /// # Errors
     /// When the node's name does not fit.
     #[cfg(feature = "log")]
-    pub fn log(&self, root: Option<&Path>) -> Result<PathBuf, ConfigError> {
+    pub fn log(&self, root: Option<&Path>) -> Result<PathBuf, ConfigFileError> {
         self.file(self.log.path.as_deref(), root, crate::sink::asrun::FILE)
     }
 
@@ -74,7 +75,7 @@ impl Place {
     /// # Errors
     /// When the node's name does not fit.
     #[cfg(feature = "corrections")]
-    pub fn corrections(&self) -> Result<PathBuf, ConfigError> {
+    pub fn corrections(&self) -> Result<PathBuf, ConfigFileError> {
         use crate::sink::corrections::FILE;
         let configured = self.corrections.path.as_deref();
         let own = self.file(configured, None, FILE)?;
@@ -89,11 +90,13 @@ impl Place {
         configured: Option<&Path>,
         root: Option<&Path>,
         name: &str,
-    ) -> Result<PathBuf, ConfigError> {
+    ) -> Result<PathBuf, ConfigFileError> {
         if let Some(path) = configured {
             return Ok(path.to_owned());
         }
-        let invalid = |what: String| ConfigError::invalid("the configuration", Fault::new(None, what));
+        let invalid = |error: ConfigError| {
+            ConfigFileError::invalid("the configuration", Fault::new(None, error.to_string()))
+        };
         let node = super::node(self.node.clone()).map_err(invalid)?.0;
         let root = self.state_dir.clone().or_else(|| root.map(Path::to_owned));
         Ok(root.unwrap_or_else(super::standard_state_dir).join(node).join(name))

@@ -25,9 +25,9 @@ pub struct RawConfig {
     pub node: Option<String>,
     pub state_dir: Option<PathBuf>,
     pub runtime_dir: Option<PathBuf>,
-    pub hop: f64,
+    pub hop_s: f64,
     pub output: Option<Output>,
-    pub output_windows: bool,
+    pub output_patches: bool,
     pub model: ModelConfig,
     pub decision: DecisionConfig,
     #[cfg(feature = "mqtt")]
@@ -45,9 +45,9 @@ impl Default for RawConfig {
             node: None,
             state_dir: None,
             runtime_dir: None,
-            hop: 1.0,
+            hop_s: 1.0,
             output: None,
-            output_windows: false,
+            output_patches: false,
             model: ModelConfig::default(),
             decision: DecisionConfig::default(),
             #[cfg(feature = "mqtt")]
@@ -73,10 +73,10 @@ pub struct RawSource {
     pub start: Option<jiff::Timestamp>,
     #[serde(default)]
     pub repeat: bool,
-    #[serde(default = "default_lost_after")]
-    pub lost_after: f64,
-    #[serde(default = "default_reconnect_max")]
-    pub reconnect_max: f64,
+    #[serde(default = "default_lost_after_s")]
+    pub lost_after_s: f64,
+    #[serde(default = "default_reconnect_max_s")]
+    pub reconnect_max_s: f64,
     #[serde(default)]
     pub silence: SilenceConfig,
     #[serde(default)]
@@ -87,20 +87,20 @@ pub struct RawSource {
     pub true_peak: bool,
     #[serde(default)]
     pub format: Vec<String>,
-    #[serde(default = "default_off_format_after")]
-    pub off_format_after: f64,
-    pub talk_limit: Option<f64>,
+    #[serde(default = "default_off_format_after_s")]
+    pub off_format_after_s: f64,
+    pub max_talk_share: Option<f64>,
 }
 
-fn default_off_format_after() -> f64 {
+fn default_off_format_after_s() -> f64 {
     600.0
 }
 
-fn default_lost_after() -> f64 {
+fn default_lost_after_s() -> f64 {
     5.0
 }
 
-fn default_reconnect_max() -> f64 {
+fn default_reconnect_max_s() -> f64 {
     60.0
 }
 
@@ -115,15 +115,15 @@ impl RawSource {
             pacing: None,
             start: None,
             repeat: false,
-            lost_after: default_lost_after(),
-            reconnect_max: default_reconnect_max(),
+            lost_after_s: default_lost_after_s(),
+            reconnect_max_s: default_reconnect_max_s(),
             silence: SilenceConfig::default(),
             dead_air: DeadAirConfig::default(),
             imbalance: ImbalanceConfig::default(),
             true_peak: false,
             format: Vec::new(),
-            off_format_after: default_off_format_after(),
-            talk_limit: None,
+            off_format_after_s: default_off_format_after_s(),
+            max_talk_share: None,
         }
     }
 }

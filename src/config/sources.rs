@@ -4,13 +4,19 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
+use super::SourceEntry;
 use super::document::Document;
 use super::fault::Fault;
 use super::raw::RawSource;
-use super::{SourceEntry, first_key};
 use crate::decision::WatchConfig;
+use crate::limits::{ConfigError, Limit};
 use crate::sink::slug::topic_name;
 use crate::source::{NEEDS_COMMAND, Pacing, SourceConfig, Uri, redact};
+
+const LOST_AFTER_S: Limit = Limit::new("lost_after_s", 0.5, 86_400.0, "seconds");
+const RECONNECT_MAX_S: Limit = Limit::new("reconnect_max_s", 1.0, 3600.0, "seconds");
+const OFF_FORMAT_AFTER_S: Limit = Limit::new("off_format_after_s", 1.0, 86_400.0, "seconds");
+const MAX_TALK_SHARE: Limit = Limit::new("max_talk_share", 0.001, 1.0, "(a share of an hour)");
 
 /// A source with its place in the file and its name as it was typed.
 struct Named {
@@ -109,10 +115,9 @@ struct Problem {
     what: String,
 }
 
-impl From<String> for Problem {
-    /// A message that begins with its key, in backticks.
-    fn from(what: String) -> Self {
-        Self { key: first_key(&what).to_owned(), what }
+impl From<ConfigError> for Problem {
+    fn from(error: ConfigError) -> Self {
+        Self { what: error.to_string(), key: error.key }
     }
 }
 
@@ -148,27 +153,18 @@ fn entry(raw: RawSource) -> Result<SourceEntry, Problem> {
     raw.silence.validate()?;
     raw.dead_air.validate()?;
     raw.imbalance.validate()?;
-    for (key, value, least, most) in [
-        ("lost_after", raw.lost_after, 0.5, 86_400.0),
-        ("reconnect_max", raw.reconnect_max, 1.0, 3600.0),
-        ("off_format_after", raw.off_format_after, 1.0, 86_400.0),
-    ] {
-        if !(least..=most).contains(&value) {
-            return Err(problem(key, format!("`{key}` is {value}, not {least} to {most} seconds")));
-        }
-    }
-    if let Some(share) = raw.talk_limit.filter(|share| !(0.001..=1.0).contains(share)) {
-        let what = format!("`talk_limit` is {share}, not 0.001 to 1 (a share of an hour)");
-        return Err(problem("talk_limit", what));
-    }
+    LOST_AFTER_S.check(raw.lost_after_s)?;
+    RECONNECT_MAX_S.check(raw.reconnect_max_s)?;
+    OFF_FORMAT_AFTER_S.check(raw.off_format_after_s)?;
+    MAX_TALK_SHARE.check(raw.max_talk_share.unwrap_or(1.0))?;
     if raw.repeat && !matches!(uri, Uri::File(_)) {
         return Err(problem("repeat", "`repeat` is for files"));
     }
     let (name, display_name) = names(raw.name, raw.display_name, &uri)?;
     let watch = WatchConfig {
         format: raw.format,
-        off_format_after: raw.off_format_after,
-        talk_limit: raw.talk_limit,
+        off_format_after_s: raw.off_format_after_s,
+        max_talk_share: raw.max_talk_share,
         imbalance: raw.imbalance,
     };
     let source = SourceConfig {
@@ -178,7 +174,7 @@ fn entry(raw: RawSource) -> Result<SourceEntry, Problem> {
         pacing: raw.pacing.unwrap_or(Pacing::Realtime),
         start: raw.start,
         repeat: raw.repeat,
-        reconnect_max: Duration::from_secs_f64(raw.reconnect_max),
+        reconnect_max: Duration::from_secs_f64(raw.reconnect_max_s),
         piece: Duration::ZERO,
     };
     Ok(SourceEntry {
@@ -187,7 +183,7 @@ fn entry(raw: RawSource) -> Result<SourceEntry, Problem> {
         dead_air: raw.dead_air,
         true_peak: raw.true_peak,
         watch,
-        lost_after: Duration::from_secs_f64(raw.lost_after),
+        lost_after: Duration::from_secs_f64(raw.lost_after_s),
     })
 }
 

@@ -1,7 +1,8 @@
 use super::*;
+use crate::source::Pacing;
 
 fn load(text: &str) -> Result<Config, String> {
-    Config::from_toml(text, "test.toml", &[]).map_err(|error| error.to_string())
+    Config::from_toml(text, "test.toml", &Overrides::default()).map_err(|error| error.to_string())
 }
 
 fn check_error(text: &str, expected: &str) {
@@ -12,7 +13,7 @@ fn check_error(text: &str, expected: &str) {
 #[test]
 fn nothing_configured_is_the_default_device() {
     let config = load("").unwrap();
-    assert_eq!(config.hop, 1.0);
+    assert_eq!(config.hop_s, 1.0);
     assert_eq!(config.sources.len(), 1);
     assert_eq!(config.sources[0].source.uri.to_string(), "device:default");
     assert!(valid_name(&config.node));
@@ -21,7 +22,8 @@ fn nothing_configured_is_the_default_device() {
 #[test]
 fn typed_sources_replace_configured_ones_and_get_names_of_their_own() {
     let uris = ["a/My Song.mp3", "b/My Song.ogg", "-"].map(String::from);
-    let config = Config::from_toml("[[source]]\nuri = 'x.wav'", "test.toml", &uris).unwrap();
+    let config =
+        Config::from_toml("[[source]]\nuri = 'x.wav'", "test.toml", &Overrides::of_sources(&uris)).unwrap();
     let names: Vec<_> = config.sources.iter().map(|entry| entry.source.name.as_str()).collect();
     assert_eq!(names, ["My_Song", "My_Song-2", "stdin"]);
     let shown: Vec<_> = config.sources.iter().map(|entry| entry.source.display_name.as_str()).collect();
@@ -30,21 +32,68 @@ fn typed_sources_replace_configured_ones_and_get_names_of_their_own() {
 
 #[test]
 fn what_is_expected_of_a_source() {
-    let config = load("[[source]]\nuri = '-'\nformat = ['rock', 'pop']\ntalk_limit = 0.3").unwrap();
+    let config = load("[[source]]\nuri = '-'\nformat = ['rock', 'pop']\nmax_talk_share = 0.3").unwrap();
     let watch = &config.sources[0].watch;
-    assert_eq!((watch.format.len(), watch.off_format_after, watch.talk_limit), (2, 600.0, Some(0.3)));
-    check_error("[[source]]\nuri = '-'\ntalk_limit = 30", "`talk_limit` is 30, not 0.001 to 1");
-    check_error("[[source]]\nuri = '-'\noff_format_after = 0", "`off_format_after` is 0, not 1 to 86400");
+    assert_eq!((watch.format.len(), watch.off_format_after_s, watch.max_talk_share), (2, 600.0, Some(0.3)));
+    check_error("[[source]]\nuri = '-'\nmax_talk_share = 30", "`max_talk_share` is 30; expected 0.001 to 1");
+    check_error(
+        "[[source]]\nuri = '-'\noff_format_after_s = 0",
+        "`off_format_after_s` is 0; expected 1 to 86400",
+    );
 }
 
 #[test]
 fn unknown_keys_name_the_nearest_known_one() {
-    check_error("hopp = 1.0", "did you mean `hop`?");
+    check_error("hop_sec = 1.0", "did you mean `hop_s`?");
     check_error("[decision]\nhold = 10", "did you mean `hold_s`?");
-    check_error("[decision]\nlead = 0.75", "did you mean `switch_margin`?");
-    check_error("[decision]\nmemory = 600", "did you mean `expected_piece_s`?");
     check_error("[[source]]\nuri = '-'\npaceing = 'fast'", "did you mean `pacing`?");
     check_error("[[source]]\nuri = '-'\n[source.silence]\nthreshold = -60", "did you mean `threshold_lufs`?");
+}
+
+#[test]
+fn former_keys_name_the_ones_that_replaced_them() {
+    for (text, expected) in [
+        ("hop = 1.0", "line 1: unknown key `hop`; it is called `hop_s` now"),
+        ("output_windows = true", "`output_patches`"),
+        (
+            "[decision]\nlead = 0.75",
+            "line 2: unknown key `lead` in `[decision]`; it is called `switch_margin` now",
+        ),
+        ("[decision]\nmemory = 600", "`expected_piece_s`"),
+        ("[model]\nrun_seconds = 1", "`min_run_s`"),
+        ("[mqtt]\nheartbeat = 10", "`heartbeat_s`"),
+        ("[mqtt]\nwindows = true", "`publish_patches`"),
+        ("[mqtt]\noutbox_max = 10", "`outbox_max_events`"),
+        (
+            "[[source]]\nuri = '-'\nlost_after = 5",
+            "line 3: unknown key `lost_after` in `[[source]]`; it is called `lost_after_s` now",
+        ),
+        ("[[source]]\nuri = '-'\ntalk_limit = 0.3", "`max_talk_share`"),
+        ("[[source]]\nuri = '-'\n[source.dead_air]\nloop_after = 20", "`loop_after_s`"),
+        ("[[source]]\nuri = '-'\n[source.imbalance]\nafter = 30", "`after_s`"),
+    ] {
+        check_error(text, expected);
+    }
+}
+
+#[test]
+fn the_command_line_takes_precedence_and_is_validated() {
+    let overrides = Overrides {
+        hop_s: Some(0.5),
+        head: Some("gtzan10".into()),
+        fast: true,
+        output: Some(Output::Jsonl),
+        ..Overrides::of_sources(&["a.mp3".into(), "-".into()])
+    };
+    let text = "hop_s = 2.0\noutput = 'text'\n[model]\nhead = 'genres'";
+    let config = Config::from_toml(text, "test.toml", &overrides).unwrap();
+    assert_eq!((config.hop_s, config.model.head.as_str()), (0.5, "gtzan10"));
+    assert_eq!((config.output, config.output_patches), (Output::Jsonl, true));
+    let pacing: Vec<_> = config.sources.iter().map(|entry| entry.source.pacing).collect();
+    assert_eq!(pacing, [Pacing::Fast, Pacing::Realtime]);
+    let wrong = Overrides { hop_s: Some(9.0), ..Overrides::default() };
+    let error = Config::from_toml("", "test.toml", &wrong).unwrap_err().to_string();
+    assert!(error.contains("`hop_s` is 9; expected 0.25 to 3 seconds"), "{error}");
 }
 
 #[test]
@@ -62,13 +111,13 @@ fn errors_hold_no_secret() {
 
 #[test]
 fn values_out_of_range_name_their_key() {
-    check_error("hop = 0.1", "`hop` is 0.1");
-    check_error("hop = nan", "`hop` is NaN");
+    check_error("hop_s = 0.1", "line 1: `hop_s` is 0.1; expected 0.25 to 3 seconds");
+    check_error("hop_s = nan", "`hop_s` is NaN");
     check_error("node = ''", "`node` is ``");
-    check_error("hop = 1.0\nnode = 'a/b'", "line 2: `node` is `a/b`");
+    check_error("hop_s = 1.0\nnode = 'a/b'", "line 2: `node` is `a/b`");
     check_error("node = 'a__b'", "`node` is `a__b`");
-    check_error("[decision]\nswitch_margin = 1.0", "`decision.switch_margin` is 1, not 0.01 to 0.9");
-    check_error("[decision]\nhold_s = 0.0", "`decision.hold_s` is 0, not 1 to 3600 seconds");
+    check_error("[decision]\nswitch_margin = 1.0", "`decision.switch_margin` is 1; expected 0.01 to 0.9");
+    check_error("[decision]\nhold_s = 0.0", "`decision.hold_s` is 0; expected 1 to 3600 seconds");
     check_error("[decision]\nexpected_piece_s = nan", "`decision.expected_piece_s` is NaN");
     check_error("[decision]\nmargin = 0.1", "line 2: unknown key `margin` in `[decision]`");
     check_error("[model]\nthreads = 0", "`model.threads` is 0");
@@ -90,8 +139,8 @@ fn values_out_of_range_name_their_key() {
         "[[source]]\nuri = '-'\n[[source]]\nuri = 'stdin:'",
         "line 4: 2 sources read standard input; one can; the first is on line 2",
     );
-    check_error("[[source]]\nuri = 'x'\nlost_after = 0", "line 3: source `x`: `lost_after` is 0");
-    check_error("[[source]]\nuri = 'x'\nreconnect_max = 0.5", "`reconnect_max` is 0.5");
+    check_error("[[source]]\nuri = 'x'\nlost_after_s = 0", "line 3: source `x`: `lost_after_s` is 0");
+    check_error("[[source]]\nuri = 'x'\nreconnect_max_s = 0.5", "`reconnect_max_s` is 0.5");
 }
 
 #[test]
@@ -104,7 +153,7 @@ fn addresses_of_streams_keep_their_secrets() {
         "uri = 'http://me:hunter2@h:port/'",
         "uri = 'http://me:hunter2@'",
         "uri = 'http://me:hunter2@h/'\nrepeat = true",
-        "uri = 'http://me:hunter2@h/'\nlost_after = 0",
+        "uri = 'http://me:hunter2@h/'\nlost_after_s = 0",
     ] {
         let error = load(&format!("[[source]]\n{text}")).unwrap_err();
         assert!(!error.contains("hunter2") && error.contains("source `http://"), "{error}");
@@ -125,7 +174,8 @@ fn a_process_has_a_command_and_nothing_else_has() {
 
 #[test]
 fn a_missing_file_is_an_error_when_named() {
-    let error = Config::load(Some(Path::new("/no/such/genred.toml")), &[]).unwrap_err().to_string();
+    let error =
+        Config::load(Some(Path::new("/no/such/genred.toml")), &Overrides::default()).unwrap_err().to_string();
     assert!(error.contains("/no/such/genred.toml"), "{error}");
 }
 
@@ -135,7 +185,7 @@ fn the_example_parses_and_shows_the_defaults() {
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("genred.example.toml")).unwrap();
     let example = load(&text).unwrap();
     let defaults = load("").unwrap();
-    assert_eq!(example.hop, defaults.hop);
+    assert_eq!(example.hop_s, defaults.hop_s);
     assert_eq!(example.decision, defaults.decision);
     assert_eq!(example.output, defaults.output);
     assert_eq!(example.sources[0].silence, defaults.sources[0].silence);
@@ -244,7 +294,7 @@ fn a_prefix_that_some_brokers_cannot_carry_is_warned_of() {
 fn what_is_meant_is_told_in_toml() {
     for (text, expected) in [
         (
-            "hop = 1.0\n[source]\nuri = '-'",
+            "hop_s = 1.0\n[source]\nuri = '-'",
             "line 2: `source` must be an array of tables, not a table; write `[[source]]`",
         ),
         (
@@ -257,7 +307,7 @@ fn what_is_meant_is_told_in_toml() {
         ),
         ("[mqtt]\nembedded_port = 70000", "line 2: `mqtt.embedded_port` is 70000, not 0 to 65535"),
         ("[mqtt]\nhost = 'x'", "line 2: unknown key `host` in `[mqtt]`; did you mean `url`?"),
-        ("[[source]]\nuri = '-'\nlost_after = '5s'", "write `lost_after = 5`"),
+        ("[[source]]\nuri = '-'\nlost_after_s = '5s'", "write `lost_after_s = 5`"),
         ("[[source]]\nuri = '-'\nformat = 'rock, pop'", "write `format = [\"rock\", \"pop\"]`"),
         (
             "[model]\nexecution_providers = 'cpu'",
@@ -269,9 +319,9 @@ fn what_is_meant_is_told_in_toml() {
         ),
         ("[[mqtt]]\nenabled = true", "write `[mqtt]`"),
         ("[[source]]\nuri = '-'\n[[source.silence]]\nafter = 1", "write `[source.silence]`"),
-        ("hop = '1.5'", "line 1: `hop` must be a number, not a string; write `hop = 1.5`"),
-        ("hop = '1,5'", "write `hop = 1.5`"),
-        ("hop = 'often'", "line 1: `hop` must be a number, not a string; write a number"),
+        ("hop_s = '1.5'", "line 1: `hop_s` must be a number, not a string; write `hop_s = 1.5`"),
+        ("hop_s = '1,5'", "write `hop_s = 1.5`"),
+        ("hop_s = 'often'", "line 1: `hop_s` must be a number, not a string; write a number"),
         (
             "[mqtt]\nenabled = 'yes'",
             "line 2: `mqtt.enabled` must be a boolean, not a string; write `enabled = true`",
@@ -313,7 +363,7 @@ fn what_is_meant_is_told_in_toml() {
             "node = '${GENRED_TEST_UNSET}'",
             "line 1: `node`: the environment variable `GENRED_TEST_UNSET` is not set",
         ),
-        ("node = '${HOME}'\nhopp = 1", "line 2: unknown key `hopp`; did you mean `hop`?"),
+        ("node = '${HOME}'\nhop_sec = 1", "line 2: unknown key `hop_sec`; did you mean `hop_s`?"),
     ] {
         #[cfg(not(feature = "mqtt"))]
         if text.contains("mqtt") {
@@ -346,10 +396,10 @@ fn what_is_meant_is_told_in_toml() {
 fn line_ends_of_windows_and_a_byte_order_mark_are_accepted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("genred.toml");
-    std::fs::write(&path, b"\xef\xbb\xbfhop = 0.5\r\n[[source]]\r\n\turi = '-'\r\n").unwrap();
-    let config = Config::load(Some(&path), &[]).unwrap();
-    assert_eq!((config.hop, config.file), (0.5, Some(path.clone())));
-    std::fs::write(&path, b"hop = 0.5\r\nnode = 'K\xfcche'\r\n").unwrap();
-    let error = Config::load(Some(&path), &[]).unwrap_err().to_string();
+    std::fs::write(&path, b"\xef\xbb\xbfhop_s = 0.5\r\n[[source]]\r\n\turi = '-'\r\n").unwrap();
+    let config = Config::load(Some(&path), &Overrides::default()).unwrap();
+    assert_eq!((config.hop_s, config.file), (0.5, Some(path.clone())));
+    std::fs::write(&path, b"hop_s = 0.5\r\nnode = 'K\xfcche'\r\n").unwrap();
+    let error = Config::load(Some(&path), &Overrides::default()).unwrap_err().to_string();
     assert!(error.contains("genred.toml: line 2: byte 10 (0xfc) is not UTF-8; Latin-1"), "{error}");
 }

@@ -45,7 +45,7 @@ impl Balance {
             _ => time,
         };
         self.since = Some((side, since));
-        if self.raised.is_none() && time - since >= self.config.after {
+        if self.raised.is_none() && time - since >= self.config.after_s {
             self.raised = Some(side);
             changes
                 .push(Change::ImbalanceStarted { quiet: side, balance_db: level.balance_db.unwrap_or(0.0) });
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_missing_leg_is_told_after_its_time_and_once() {
-        let mut balance = Balance::new(&ImbalanceConfig { threshold_db: 20.0, after: 3.0 });
+        let mut balance = Balance::new(&ImbalanceConfig { threshold_db: 20.0, after_s: 3.0 });
         let started = |quiet, balance_db| vec![Change::ImbalanceStarted { quiet, balance_db }];
         for (time, balance_db, audible, expected) in [
             (0.0, Some(19.0), true, vec![]),
@@ -99,10 +99,10 @@ mod tests {
     #[test]
     fn a_lost_source_has_no_imbalance_and_zero_leaves_it_out() {
         let level = Level { balance_db: Some(60.0), ..Level::of_loudness(-20.0) };
-        let mut balance = Balance::new(&ImbalanceConfig { threshold_db: 20.0, after: 0.0 });
+        let mut balance = Balance::new(&ImbalanceConfig { threshold_db: 20.0, after_s: 0.0 });
         assert_eq!(balance.observe(0.0, &level, true).len(), 1);
         assert_eq!((balance.lose(), balance.lose()), (Some(Change::ImbalanceEnded), None));
-        let mut off = Balance::new(&ImbalanceConfig { threshold_db: 0.0, after: 0.0 });
+        let mut off = Balance::new(&ImbalanceConfig { threshold_db: 0.0, after_s: 0.0 });
         assert_eq!(off.observe(0.0, &level, true), []);
     }
 }

@@ -2,6 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::{ConfigError, Limit};
+
+const EXPECTED_PIECE_S: Limit = Limit::new("decision.expected_piece_s", 5.0, 3600.0, "seconds");
+const SWITCH_MARGIN: Limit = Limit::new("decision.switch_margin", 0.01, 0.9, "");
+const HOLD_S: Limit = Limit::new("decision.hold_s", 1.0, 3600.0, "seconds");
+const THRESHOLD_LUFS: Limit = Limit::new("silence.threshold_lufs", -70.0, 0.0, "LUFS");
+const SILENCE_AFTER_S: Limit = Limit::new("silence.after", 0.0, 86_400.0, "seconds");
+const LOOP_AFTER_S: Limit = Limit::new("dead_air.loop_after_s", 1.0, 86_400.0, "seconds").or_zero("never");
+const TONE_AFTER_S: Limit = Limit::new("dead_air.tone_after_s", 1.0, 86_400.0, "seconds").or_zero("never");
+const THRESHOLD_DB: Limit = Limit::new("imbalance.threshold_db", 6.0, 60.0, "dB").or_zero("never");
+const IMBALANCE_AFTER_S: Limit = Limit::new("imbalance.after_s", 0.0, 86_400.0, "seconds");
+
 /// `[decision]`: when the published genre changes.
 ///
 /// `docs/design/decisions-and-delay.md` has the model, and the curves of all keys.
@@ -53,16 +65,6 @@ impl Default for Constants {
 }
 
 impl DecisionConfig {
-    /// The key that took the place of the former key `key`.
-    pub fn renamed(key: &str) -> Option<&'static str> {
-        match key {
-            "change_distance" | "lead" | "clear" | "replace" | "least" => Some("switch_margin"),
-            "change_seconds" | "memory" => Some("expected_piece_s"),
-            "carry" => Some("hold_s"),
-            _ => None,
-        }
-    }
-
     /// Every key and constant by its name.
     pub fn values(&self) -> [(&'static str, f64); 8] {
         let Constants { prior_s, sharpness, noise_weight, memory_s, max_segments } = self.constants;
@@ -98,27 +100,25 @@ impl DecisionConfig {
             }
         };
         *place = value;
-        self.validate()
+        self.validate().map_err(|error| error.to_string())
     }
 
-    /// Checks what types cannot.
+    /// Checks limits.
     ///
     /// # Errors
-    /// A message that names the key.
-    pub fn validate(&self) -> Result<(), String> {
-        for (key, value, least, most, unit) in [
-            ("expected_piece_s", self.expected_piece_s, 5.0, 3600.0, " seconds"),
-            ("switch_margin", self.switch_margin, 0.01, 0.9, ""),
-            ("hold_s", self.hold_s, 1.0, 3600.0, " seconds"),
-            ("prior_s", self.constants.prior_s, 0.01, 10.0, " seconds"),
-            ("sharpness", self.constants.sharpness, 0.1, 10.0, ""),
-            ("noise_weight", self.constants.noise_weight, 0.0, 1.0, ""),
-            ("memory_s", self.constants.memory_s, 1.0, 1e6, " seconds"),
-            ("max_segments", self.constants.max_segments, 2.0, 256.0, ""),
+    /// The first setting outside its limits.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        for (limit, value) in [
+            (EXPECTED_PIECE_S, self.expected_piece_s),
+            (SWITCH_MARGIN, self.switch_margin),
+            (HOLD_S, self.hold_s),
+            (Limit::new("decision.prior_s", 0.01, 10.0, "seconds"), self.constants.prior_s),
+            (Limit::new("decision.sharpness", 0.1, 10.0, ""), self.constants.sharpness),
+            (Limit::new("decision.noise_weight", 0.0, 1.0, ""), self.constants.noise_weight),
+            (Limit::new("decision.memory_s", 1.0, 1e6, "seconds"), self.constants.memory_s),
+            (Limit::new("decision.max_segments", 2.0, 256.0, ""), self.constants.max_segments),
         ] {
-            if !(least..=most).contains(&value) {
-                return Err(format!("`decision.{key}` is {value}, not {least} to {most}{unit}"));
-            }
+            limit.check(value)?;
         }
         Ok(())
     }
@@ -141,17 +141,13 @@ impl Default for SilenceConfig {
 }
 
 impl SilenceConfig {
-    /// Checks what types cannot.
+    /// Checks limits.
     ///
     /// # Errors
-    /// A message that names the key.
-    pub fn validate(&self) -> Result<(), String> {
-        if !(-70.0..=0.0).contains(&self.threshold_lufs) {
-            return Err(format!("`silence.threshold_lufs` is {}, not -70 to 0 LUFS", self.threshold_lufs));
-        }
-        if !(0.0..=86_400.0).contains(&self.after) {
-            return Err(format!("`silence.after` is {}, not 0 to 86400 seconds", self.after));
-        }
+    /// The first setting outside its limits.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        THRESHOLD_LUFS.check(self.threshold_lufs.into())?;
+        SILENCE_AFTER_S.check(self.after)?;
         Ok(())
     }
 }
@@ -161,28 +157,25 @@ impl SilenceConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct DeadAirConfig {
     /// Sound that has repeated itself to the bit for this many seconds; 0: never.
-    pub loop_after: f64,
+    pub loop_after_s: f64,
     /// A pure tone that has lasted for this many seconds; 0: never.
-    pub tone_after: f64,
+    pub tone_after_s: f64,
 }
 
 impl Default for DeadAirConfig {
     fn default() -> Self {
-        Self { loop_after: 20.0, tone_after: 10.0 }
+        Self { loop_after_s: 20.0, tone_after_s: 10.0 }
     }
 }
 
 impl DeadAirConfig {
-    /// Checks what types cannot.
+    /// Checks limits.
     ///
     /// # Errors
-    /// A message that names the key.
-    pub fn validate(&self) -> Result<(), String> {
-        for (key, value) in [("loop_after", self.loop_after), ("tone_after", self.tone_after)] {
-            if value != 0.0 && !(1.0..=86_400.0).contains(&value) {
-                return Err(format!("`dead_air.{key}` is {value}, not 1 to 86400 seconds, or 0 for never"));
-            }
-        }
+    /// The first setting outside its limits.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        LOOP_AFTER_S.check(self.loop_after_s)?;
+        TONE_AFTER_S.check(self.tone_after_s)?;
         Ok(())
     }
 }
@@ -194,30 +187,23 @@ pub struct ImbalanceConfig {
     /// One channel is louder than the other by at least this many dB, 6 to 60; 0: never.
     pub threshold_db: f32,
     /// For this many seconds.
-    pub after: f64,
+    pub after_s: f64,
 }
 
 impl Default for ImbalanceConfig {
     fn default() -> Self {
-        Self { threshold_db: 20.0, after: 30.0 }
+        Self { threshold_db: 20.0, after_s: 30.0 }
     }
 }
 
 impl ImbalanceConfig {
-    /// Checks what types cannot.
+    /// Checks limits.
     ///
     /// # Errors
-    /// A message that names the key.
-    pub fn validate(&self) -> Result<(), String> {
-        if self.threshold_db != 0.0 && !(6.0..=60.0).contains(&self.threshold_db) {
-            return Err(format!(
-                "`imbalance.threshold_db` is {}, not 6 to 60 dB, or 0 for never",
-                self.threshold_db
-            ));
-        }
-        if !(0.0..=86_400.0).contains(&self.after) {
-            return Err(format!("`imbalance.after` is {}, not 0 to 86400 seconds", self.after));
-        }
+    /// The first setting outside its limits.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        THRESHOLD_DB.check(self.threshold_db.into())?;
+        IMBALANCE_AFTER_S.check(self.after_s)?;
         Ok(())
     }
 }

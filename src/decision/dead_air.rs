@@ -34,8 +34,8 @@ impl DeadAirWatch {
         let lasts = |seconds: f32, after: f64| after > 0.0 && f64::from(seconds) >= after;
         // What is too quiet to be heard is judged as silence alone, and given that time.
         let heard = match self.silence.is_loud(level.lufs_s) {
-            true if lasts(level.tone_s, self.config.tone_after) => Some(DeadAir::Tone),
-            true if lasts(level.repeated_s, self.config.loop_after) => Some(DeadAir::Loop),
+            true if lasts(level.tone_s, self.config.tone_after_s) => Some(DeadAir::Tone),
+            true if lasts(level.repeated_s, self.config.loop_after_s) => Some(DeadAir::Loop),
             _ => None,
         };
         self.stuck = match (heard, self.stuck) {
@@ -81,7 +81,7 @@ mod tests {
 
     fn watch() -> DeadAirWatch {
         DeadAirWatch::new(
-            &DeadAirConfig { loop_after: 20.0, tone_after: 10.0 },
+            &DeadAirConfig { loop_after_s: 20.0, tone_after_s: 10.0 },
             &SilenceConfig { threshold_lufs: -60.0, after: 2.0 },
         )
     }
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn zero_leaves_either_out() {
-        let config = DeadAirConfig { loop_after: 0.0, tone_after: 0.0 };
+        let config = DeadAirConfig { loop_after_s: 0.0, tone_after_s: 0.0 };
         let mut watch = DeadAirWatch::new(&config, &SilenceConfig::default());
         assert_eq!(watch.update(0.0, &level(-20.0, 1e6, 1e6)), None);
     }

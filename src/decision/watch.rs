@@ -14,9 +14,9 @@ pub struct WatchConfig {
     /// Genres that belong; empty: any.
     pub format: Vec<String>,
     /// Seconds of other music after which the source is off format.
-    pub off_format_after: f64,
+    pub off_format_after_s: f64,
     /// Share of an hour, above 0 and at most 1, that may be talk; `None`: any.
-    pub talk_limit: Option<f64>,
+    pub max_talk_share: Option<f64>,
     /// When one of two channels counts as missing.
     pub imbalance: ImbalanceConfig,
 }
@@ -40,7 +40,7 @@ const MOST_SECONDS: f64 = 3.0;
 pub struct Watch {
     /// Whether each label belongs; empty: all do.
     belongs: Vec<bool>,
-    off_format_after: f64,
+    off_format_after_s: f64,
     /// Seconds of talk in an hour that are too many.
     limit: Option<f64>,
     last: Option<f64>,
@@ -74,8 +74,8 @@ impl Watch {
         let belongs = |label: &Arc<str>| config.format.iter().any(|genre| **genre == **label);
         Ok(Self {
             belongs: if config.format.is_empty() { Vec::new() } else { labels.iter().map(belongs).collect() },
-            off_format_after: config.off_format_after,
-            limit: config.talk_limit.map(|share| share * HOUR),
+            off_format_after_s: config.off_format_after_s,
+            limit: config.max_talk_share.map(|share| share * HOUR),
             last: None,
             off_seconds: 0.0,
             belonging: 0.0,
@@ -133,7 +133,7 @@ impl Watch {
         }
         self.belonging = 0.0;
         self.off_seconds += seconds;
-        let starts = !self.off && self.off_seconds >= self.off_format_after;
+        let starts = !self.off && self.off_seconds >= self.off_format_after_s;
         self.off |= starts;
         starts.then_some(Change::OffFormatStarted)
     }
@@ -166,11 +166,14 @@ impl Watch {
 mod tests {
     use super::*;
 
-    fn watch(format: &[&str], off_format_after: f64, talk_limit: Option<f64>) -> Watch {
+    fn watch(format: &[&str], off_format_after_s: f64, max_talk_share: Option<f64>) -> Watch {
         let labels: Vec<Arc<str>> = ["jazz", "pop", "rock"].map(Arc::from).into();
         let format = format.iter().map(|genre| (*genre).to_owned()).collect();
-        Watch::new(&labels, &WatchConfig { format, off_format_after, talk_limit, ..WatchConfig::default() })
-            .unwrap()
+        Watch::new(
+            &labels,
+            &WatchConfig { format, off_format_after_s, max_talk_share, ..WatchConfig::default() },
+        )
+        .unwrap()
     }
 
     /// One verdict a second; the seconds at which something changed, and what.
@@ -253,7 +256,7 @@ mod tests {
     fn a_genre_that_the_model_does_not_know_is_named() {
         let labels: Vec<Arc<str>> = vec!["jazz".into()];
         let config =
-            WatchConfig { format: vec!["polka".into()], off_format_after: 1.0, ..WatchConfig::default() };
+            WatchConfig { format: vec!["polka".into()], off_format_after_s: 1.0, ..WatchConfig::default() };
         let error = Watch::new(&labels, &config).unwrap_err();
         assert!(error.contains("`polka`") && error.contains("`jazz`"), "{error}");
     }

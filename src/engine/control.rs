@@ -117,11 +117,11 @@ impl Settings {
             match stage.as_str() {
                 "decision" => {
                     self.decision = merged(&self.decision, value, &path)?;
-                    self.decision.validate().map_err(|what| refused(&path, what))?;
+                    self.decision.validate().map_err(|error| refused(&path, error.to_string()))?;
                 }
                 "silence" => {
                     self.silence = merged(&self.silence, value, &path)?;
-                    self.silence.validate().map_err(|what| refused(&path, what))?;
+                    self.silence.validate().map_err(|error| refused(&path, error.to_string()))?;
                 }
                 _ => return Err(unknown("thresholds", &stage, STAGES.into_iter())),
             }

@@ -97,7 +97,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
     let started = Timestamp::now();
     let run_id: Arc<str> = run_id().into();
     let mut model = Model::load(&config.model)?;
-    let patches = model.feed().patches(config.hop);
+    let patches = model.feed().patches(config.hop_s);
     feature::check(model.front_end(), &patches)?;
     tracing::info!(
         model = model.bundle().manifest.name,
@@ -130,7 +130,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
     let counters: Vec<_> = config.sources.iter().map(|_| Arc::new(SourceCounters::default())).collect();
     let inference = Arc::new(InferenceCounters::default());
     let constants = constants(&config, &model, &run_id, control);
-    let dials: Vec<_> = config.sources.iter().map(|_| Arc::new(Dials::new(config.hop))).collect();
+    let dials: Vec<_> = config.sources.iter().map(|_| Arc::new(Dials::new(config.hop_s))).collect();
     let watch = |entry: &SourceEntry| {
         Watch::new(model.head().labels(), &entry.watch)
             .map_err(|what| EngineError::Source(entry.source.name.clone(), what))
@@ -148,7 +148,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
             watch,
             settings: Settings {
                 paused: false,
-                hop: config.hop,
+                hop: config.hop_s,
                 decision: config.decision.clone(),
                 silence: entry.silence.clone(),
             },
@@ -158,7 +158,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
         })
         .collect();
 
-    let admission = Arc::new(Admission::new(config.sources.len(), config.hop, inference.clone()));
+    let admission = Arc::new(Admission::new(config.sources.len(), config.hop_s, inference.clone()));
     let mut returns = Vec::new();
     let mut features = Vec::new();
     for (index, (entry, inlet)) in config.sources.iter().zip(inlets).enumerate() {
@@ -313,7 +313,7 @@ fn piece(sources: usize) -> Duration {
 fn spread(index: usize, config: &Config) -> Duration {
     let source = &config.sources[index].source;
     match matches!(source.uri, Uri::File(_)) && feature::is_live(source) {
-        true => Duration::from_secs_f64(config.hop).mul_f64(index as f64 / config.sources.len() as f64),
+        true => Duration::from_secs_f64(config.hop_s).mul_f64(index as f64 / config.sources.len() as f64),
         false => Duration::ZERO,
     }
 }
@@ -333,7 +333,7 @@ fn constants(config: &Config, model: &Model, run_id: &Arc<str>, control: bool) -
         labels: model.head().labels().to_vec(),
         tags: model.tag_head().map(|head| head.labels().to_vec()).unwrap_or_default(),
         execution_provider: model.provider().as_str(),
-        hop_s: config.hop,
+        hop_s: config.hop_s,
         heartbeat: config.heartbeat(),
         acknowledged: acknowledged(config),
         control,
@@ -348,7 +348,7 @@ fn acknowledged(_: &Config) -> Acknowledged {
 #[cfg(feature = "mqtt")]
 fn acknowledged(config: &Config) -> Acknowledged {
     let enabled = config.mqtt.enabled;
-    Acknowledged { windows: enabled && config.mqtt.window_qos == Some(1), events: enabled }
+    Acknowledged { windows: enabled && config.mqtt.patch_qos == Some(1), events: enabled }
 }
 
 fn info(
@@ -370,7 +370,7 @@ fn info(
         execution_provider: model.provider().as_str(),
         execution_provider_reason: model.provider_reason().into(),
         lookahead_ms: model.lookahead_ms(),
-        hop_s: config.hop,
+        hop_s: config.hop_s,
         sources: config.sources.iter().map(source_info).collect(),
     }
 }

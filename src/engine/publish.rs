@@ -43,7 +43,7 @@ pub fn publisher(
     };
     let node: Arc<str> = folder.map_or(config.node.as_str(), StateFolder::node).into();
     let mqtt = MqttConfig { server, ..config.mqtt.clone() };
-    let outbox_max = mqtt.outbox_max;
+    let outbox_max = mqtt.outbox_max_events;
     let mut sink =
         MqttSink::new(mqtt, node, run_id.clone()).patient_until(stop.clone()).refuses_by(refusing.clone());
     if !config.node_is_fixed {

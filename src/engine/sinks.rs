@@ -74,7 +74,7 @@ fn printer(config: &Config) -> Option<Box<dyn Sink>> {
     match config.output {
         Output::None => None,
         Output::Jsonl => {
-            let options = JsonlOptions { windows: config.output_windows, ..JsonlOptions::default() };
+            let options = JsonlOptions { windows: config.output_patches, ..JsonlOptions::default() };
             Some(Box::new(JsonlSink::new(stdout, options)))
         }
         Output::Text => {

@@ -1,4 +1,4 @@
-//! What model is configured to be scored, and on what.
+//! `[model]`: the model bundle, its head and the execution provider.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,18 +6,25 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-/// Where a trunk runs.
+use crate::limits::{ConfigError, Limit};
+
+const THREADS: Limit = Limit::new("model.threads", 1.0, 256.0, "");
+const MAX_BATCH: Limit = Limit::new("model.max_batch", 1.0, 1024.0, "");
+const MAX_WAIT_MS: Limit = Limit::new("model.max_wait_ms", 0.0, 1000.0, "milliseconds");
+const MIN_RUN_S: Limit = Limit::new("model.min_run_s", 0.0, 3.0, "seconds");
+
+/// Execution provider of ONNX Runtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Provider {
-    /// The processor.
+    /// CPU.
     Cpu,
-    /// An NVIDIA card.
+    /// NVIDIA GPU.
     Cuda,
 }
 
 impl Provider {
-    /// The name in configuration, logs and payloads.
+    /// Returns the name in configuration, logs and payloads.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",
@@ -36,24 +43,26 @@ impl fmt::Display for Provider {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelConfig {
-    /// A bundle's name, or a path to one.
+    /// Name or path of the bundle.
     pub bundle: String,
-    /// A head of the bundle, or a path to a head's TOML file.
+    /// Name of a head of the bundle, or path of a head's TOML file.
     pub head: String,
-    /// Tried in this order. Left out: CUDA where its plugin lies beside the runtime, then the CPU.
+    /// Execution providers in order of preference. Default: CUDA where its plugin lies next to the
+    /// runtime, then the CPU.
     pub execution_providers: Option<Vec<Provider>>,
-    /// Threads of one inference, at least 1.
+    /// Threads per inference run, 1 to 256.
     pub threads: usize,
     /// Path of `libonnxruntime.so`.
     pub onnxruntime: Option<PathBuf>,
-    /// Most pieces of sound, of different sources, that are scored in one run, at least 1. Left out: 4 on the
-    /// processor, where more gain nothing, and 64 on a card.
+    /// Maximum number of jobs, of different sources, that one inference run scores, 1 to 1024.
+    /// Default: 4 on the CPU, where larger batches gain nothing, and 64 on a GPU.
     pub max_batch: Option<usize>,
-    /// Milliseconds that a run waits for more of them than there are. Left out: 0 on the processor, 5 on a card.
+    /// Maximum time, in milliseconds, that an incomplete batch waits for more jobs, 0 to 1000.
+    /// Default: 0 on the CPU, 5 on a GPU.
     pub max_wait_ms: Option<u32>,
-    /// Seconds of sound, 0 to 3, that go through a streamed trunk in one run at least: patches at shorter hops wait
+    /// Minimum audio, in seconds, 0 to 3, per run of a streamed trunk. At shorter hops, patches wait
     /// for each other, which costs less.
-    pub run_seconds: f64,
+    pub min_run_s: f64,
     /// Score the bundle's reference network instead of its trunk.
     pub reference: bool,
 }
@@ -68,39 +77,33 @@ impl Default for ModelConfig {
             onnxruntime: None,
             max_batch: None,
             max_wait_ms: None,
-            run_seconds: 1.0,
+            min_run_s: 1.0,
             reference: false,
         }
     }
 }
 
 impl ModelConfig {
-    /// Checks what types cannot.
+    /// Checks limits.
     ///
     /// # Errors
-    /// A message that names the key.
-    pub fn validate(&self) -> Result<(), String> {
-        if !(1..=256).contains(&self.threads) {
-            return Err(format!("`model.threads` is {}, not 1 to 256", self.threads));
-        }
-        if let Some(max_batch) = self.max_batch.filter(|size| !(1..=1024).contains(size)) {
-            return Err(format!("`model.max_batch` is {max_batch}, not 1 to 1024"));
-        }
-        if let Some(max_wait) = self.max_wait_ms.filter(|wait| *wait > 1000) {
-            return Err(format!("`model.max_wait_ms` is {max_wait}, not 0 to 1000"));
-        }
-        if !(0.0..=3.0).contains(&self.run_seconds) {
-            return Err(format!("`model.run_seconds` is {}, not 0 to 3", self.run_seconds));
-        }
+    /// The first setting outside its limits.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        THREADS.check(self.threads as f64)?;
+        MAX_BATCH.check(self.max_batch.unwrap_or(1) as f64)?;
+        MAX_WAIT_MS.check(self.max_wait_ms.unwrap_or(0).into())?;
+        MIN_RUN_S.check(self.min_run_s)?;
         if self.execution_providers.as_ref().is_some_and(Vec::is_empty) {
-            return Err(
-                "`model.execution_providers` is empty; name `cuda`, `cpu` or both, or leave it out".into()
-            );
+            return Err(ConfigError::new(
+                "model.execution_providers",
+                "empty",
+                "`cuda`, `cpu` or both, or no such key",
+            ));
         }
         Ok(())
     }
 
-    /// Most pieces a run on `provider`.
+    /// Returns the maximum batch size on `provider`.
     pub fn max_batch(&self, provider: Provider) -> usize {
         self.max_batch.unwrap_or(match provider {
             Provider::Cpu => 4,
@@ -108,7 +111,7 @@ impl ModelConfig {
         })
     }
 
-    /// How long a run on `provider` waits for more pieces.
+    /// Returns the time that an incomplete batch waits for more jobs on `provider`.
     pub fn max_wait(&self, provider: Provider) -> Duration {
         let milliseconds = self.max_wait_ms.unwrap_or(match provider {
             Provider::Cpu => 0,

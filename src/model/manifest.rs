@@ -249,8 +249,8 @@ impl Bundle {
         Ok(Self { folder, manifest, front_end })
     }
 
-    /// How its trunk, or its reference, wants to be fed; `run_seconds` as in [`ModelConfig`](super::ModelConfig).
-    pub fn feed(&self, reference: bool, run_seconds: f64) -> Feed {
+    /// How its trunk, or its reference, wants to be fed; `min_run_s` as in [`ModelConfig`](super::ModelConfig).
+    pub fn feed(&self, reference: bool, min_run_s: f64) -> Feed {
         let trunk = &self.manifest.trunk;
         // What does not fit was refused when the manifest was read.
         let streamed = trunk.streamed().ok().flatten().filter(|_| !reference).map(|entry| {
@@ -265,7 +265,7 @@ impl Bundle {
                 block: entry.block,
                 padding: entry.padding,
                 level: level.map(|level| Level::new(level, self.front_end.bands, scale)),
-                run_seconds,
+                min_run_s,
             }
         });
         Feed { patch: self.patch_frames(), bands: self.front_end.bands, streamed }

@@ -165,7 +165,7 @@ impl Model {
             None => (vec![Provider::Cpu], "the runtime has no CUDA plugin"),
         };
         let signature = signature(&bundle, config.reference);
-        let feed = bundle.feed(config.reference, config.run_seconds);
+        let feed = bundle.feed(config.reference, config.min_run_s);
         let pooling = open_pooling(&bundle, config.reference)?;
         let mut failures = Vec::new();
         let last = wanted.last().copied();

@@ -34,7 +34,7 @@ pub struct Streamed {
     /// The level at which it hears.
     pub level: Option<Level>,
     /// No run is for less sound than this, in seconds.
-    pub run_seconds: f64,
+    pub min_run_s: f64,
 }
 
 impl Feed {
@@ -43,7 +43,7 @@ impl Feed {
         let alone = PatchParams::new(self.patch, hop_seconds);
         let Some(streamed) = &self.streamed else { return alone };
         // A run costs as much as its halo, too: patches at short hops share one.
-        let group = (streamed.run_seconds / hop_seconds).ceil().max(1.0) as usize;
+        let group = (streamed.min_run_s / hop_seconds).ceil().max(1.0) as usize;
         PatchParams { before: streamed.before + streamed.block, after: streamed.after, group, ..alone }
     }
 }

@@ -130,13 +130,13 @@ impl MqttSink {
     pub fn new(config: MqttConfig, node: Arc<str>, run: Arc<str>) -> Self {
         let discovery = Discovery::of(&config);
         let topics = Topics::new(Arc::clone(&config.prefix), Arc::clone(&node));
-        let outbox = Outbox::new(config.outbox_max);
+        let outbox = Outbox::new(config.outbox_max_events);
         let negotiation = Negotiation::new(config.protocol);
         Self {
             hello: negotiation.hello("", None),
             negotiation,
             audited: false,
-            session: Session::new(topics, config.window_qos, discovery.clone(), outbox),
+            session: Session::new(topics, config.patch_qos, discovery.clone(), outbox),
             backoff: Backoff::new(config.reconnect_max),
             reporter: Reporter::new(config.server.clone()),
             config,

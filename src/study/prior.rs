@@ -177,7 +177,8 @@ mod tests {
     /// Every synonym means a genre that no other rule would find, and each is documented.
     #[test]
     fn synonyms_are_documented() {
-        let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/guide/train.md")).unwrap();
+        let guide =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/guide/train.md")).unwrap();
         for (from, to) in SYNONYMS {
             assert!(guide.contains(&format!("`{from}`")) && guide.contains(&format!("`{to}`")), "{from}");
         }

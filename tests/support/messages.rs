@@ -20,7 +20,7 @@ pub struct Running {
 
 impl Running {
     pub fn start(port: u16, more: &str) -> Self {
-        let quick = if more.contains("reconnect_max") { "" } else { "reconnect_max = 0.3" };
+        let quick = if more.contains("reconnect_max") { "" } else { "reconnect_max_s = 0.3" };
         Self::with(&format!("url = 'mqtt://127.0.0.1:{port}'\n{quick}\n{more}"), |sink| sink)
     }
 

@@ -12,7 +12,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::audio::Block;
-use crate::config::Config;
+use crate::config::{Config, Overrides};
 use crate::engine::{self, Outcome, usage::Usage};
 use crate::sink::mqtt::broker;
 use crate::source::{self, Read};
@@ -99,7 +99,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(url) => (url.clone(), url.clone()),
         None => ("embedded".to_owned(), format!("mqtt://{}", broker::start(0)?)),
     };
-    let config = Config::from_toml(&settings(args, &folder, &input, &url), "the bench", &[])?;
+    let config =
+        Config::from_toml(&settings(args, &folder, &input, &url), "the bench", &Overrides::default())?;
     let mut figures = measure(args, config, broker)?;
     if args.log {
         figures.logged = Some(logged(&folder.log())?);
@@ -129,8 +130,8 @@ fn settings(args: &Args, folder: &Folder, input: &Path, broker: &str) -> String 
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let max_batch = args.max_batch.map(|size| format!("max_batch = {size}\n")).unwrap_or_default();
     let mut text = format!(
-        "node = 'bench'\nstate_dir = {own}\nruntime_dir = {own}\nhop = {:?}\n[model]\nbundle = {}\nthreads = {}\n{max_batch}\
-         [mqtt]\nurl = {}\nwindows = true\nwindow_qos = 1\ndiscovery = 'off'\n",
+        "node = 'bench'\nstate_dir = {own}\nruntime_dir = {own}\nhop_s = {:?}\n[model]\nbundle = {}\nthreads = {}\n{max_batch}\
+         [mqtt]\nurl = {}\npublish_patches = true\npatch_qos = 1\ndiscovery = 'off'\n",
         args.hop,
         quoted(&args.model),
         args.threads,

@@ -5,8 +5,8 @@ use crate::dsp::{FrontEnd, LogMelParams};
 const BANDS: usize = 96;
 const PADDING: f32 = -5.0;
 
-fn feed(run_seconds: f64) -> Feed {
-    let streamed = Streamed { before: 72, after: 41, block: 9, padding: PADDING, level: None, run_seconds };
+fn feed(min_run_s: f64) -> Feed {
+    let streamed = Streamed { before: 72, after: 41, block: 9, padding: PADDING, level: None, min_run_s };
     Feed { patch: 187, bands: BANDS, streamed: Some(streamed) }
 }
 
@@ -16,8 +16,8 @@ fn play(hop: f64, seconds: usize, block: usize, gaps: &[usize]) -> Vec<Stretch> 
     play_runs(0.75, hop, seconds, block, gaps)
 }
 
-fn play_runs(run_seconds: f64, hop: f64, seconds: usize, block: usize, gaps: &[usize]) -> Vec<Stretch> {
-    let feed = feed(run_seconds);
+fn play_runs(min_run_s: f64, hop: f64, seconds: usize, block: usize, gaps: &[usize]) -> Vec<Stretch> {
+    let feed = feed(min_run_s);
     let signal: Vec<f32> = (0..16_000 * seconds).map(|n| ((n as f32).powf(1.4) * 1e-3).sin() * 0.3).collect();
     let mut front_end = FrontEnd::new(SourceId(0), &LogMelParams::musicnn(), &feed.patches(hop)).unwrap();
     let mut cutter = Cutter::new(&feed, 0);
@@ -83,8 +83,8 @@ fn rows_are_the_sounds_own_frames_and_padding_only_at_its_ends() {
     let whole = crate::dsp::log_mel(&signal, &LogMelParams::musicnn()).unwrap();
     let frames = whole.nrows() as i64;
     let runs = [(0.0, 0.25), (0.75, 1.0), (1.0, 0.25), (1.0, 0.9), (3.0, 0.25), (3.0, 2.0), (3.0, 2.9)];
-    for (run_seconds, hop) in runs {
-        let stretches = play_runs(run_seconds, hop, 15, 1600, &[]);
+    for (min_run_s, hop) in runs {
+        let stretches = play_runs(min_run_s, hop, 15, 1600, &[]);
         assert!(stretches.len() > 1);
         for stretch in stretches {
             for (row, number) in stretch.rows.chunks_exact(BANDS).zip(stretch.first - 72..) {

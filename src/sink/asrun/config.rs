@@ -4,18 +4,22 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::limits::{ConfigError, Limit};
+
+const RETENTION_DAYS: Limit = Limit::new("log.retention_days", 1.0, 36_500.0, "days");
+
 /// Name of the file in the node's state folder.
 pub const FILE: &str = "asrun.sqlite";
 
-/// Whether a log is kept, where, and for how long.
+/// Settings of the as-run log.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogConfig {
-    /// Whether it is kept.
+    /// Enables the log.
     pub enabled: bool,
-    /// The file; [`FILE`] in the node's state folder where it is left out.
+    /// Path of the database. Default: [`FILE`] in the node's state folder.
     pub path: Option<PathBuf>,
-    /// How long rows are kept, 1 to 36500.
+    /// Retention of rows, in days, 1 to 36500.
     pub retention_days: u32,
 }
 
@@ -26,16 +30,14 @@ impl Default for LogConfig {
 }
 
 impl LogConfig {
-    /// Checks what the types cannot.
+    /// Checks limits.
     ///
     /// # Errors
-    /// What does not fit.
-    pub fn validate(&self) -> Result<(), String> {
-        if !(1..=36_500).contains(&self.retention_days) {
-            return Err(format!("`log.retention_days` is {}, not 1 to 36500", self.retention_days));
-        }
+    /// The first setting that cannot be used.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        RETENTION_DAYS.check(self.retention_days.into())?;
         if self.path.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
-            return Err("`log.path` is empty; leave it out for the state folder".into());
+            return Err(ConfigError::new("log.path", "empty", "a path, or no such key for the state folder"));
         }
         Ok(())
     }

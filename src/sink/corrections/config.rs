@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::limits::{ConfigError, Limit};
+
+const MAX_MB: Limit = Limit::new("corrections.max_mb", 1.0, 100_000.0, "megabytes");
+
 /// Name of the file in the node's state folder.
 pub const FILE: &str = "corrections.sqlite";
 
@@ -11,10 +15,9 @@ pub const FILE: &str = "corrections.sqlite";
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CorrectionsConfig {
-    /// Whether embeddings of the last minute are kept in memory, so that `genred label` can store
-    /// them.
+    /// Keeps the embeddings of the last minute in memory, so that `genred label` can store them.
     pub enabled: bool,
-    /// The file; [`FILE`] in the node's state folder where it is left out.
+    /// Path of the database. Default: [`FILE`] in the node's state folder.
     pub path: Option<PathBuf>,
     /// Limit of the stored embeddings in megabytes, 1 to 100000. Beyond it the oldest corrections
     /// are deleted.
@@ -28,16 +31,18 @@ impl Default for CorrectionsConfig {
 }
 
 impl CorrectionsConfig {
-    /// Checks what the types cannot.
+    /// Checks limits.
     ///
     /// # Errors
-    /// Description of the fault.
-    pub fn validate(&self) -> Result<(), String> {
-        if !(1..=100_000).contains(&self.max_mb) {
-            return Err(format!("`corrections.max_mb` is {}, not 1 to 100000", self.max_mb));
-        }
+    /// The first setting that cannot be used.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        MAX_MB.check(self.max_mb.into())?;
         if self.path.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
-            return Err("`corrections.path` is empty; leave it out for the state folder".into());
+            return Err(ConfigError::new(
+                "corrections.path",
+                "empty",
+                "a path, or no such key for the state folder",
+            ));
         }
         Ok(())
     }

@@ -10,7 +10,12 @@ use serde::Deserialize;
 use super::prefix;
 use super::server::{Server, UrlLogin, parse_url};
 use super::tls::TlsFiles;
+use crate::limits::{ConfigError, Limit};
 use crate::sink::topics::valid_name;
+
+const HEARTBEAT_S: Limit = Limit::new("mqtt.heartbeat_s", 1.0, 86_400.0, "seconds");
+const RECONNECT_MAX_S: Limit = Limit::new("mqtt.reconnect_max_s", 0.1, 86_400.0, "seconds");
+const OUTBOX_MAX_EVENTS: Limit = Limit::new("mqtt.outbox_max_events", 1.0, 1e7, "events");
 
 /// Text that must not show in logs: `Debug` hides it.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -63,13 +68,13 @@ pub struct RawMqttConfig {
     /// First level, or levels, of every topic.
     pub prefix: String,
     /// Seconds between two `state` messages of a source that does not change.
-    pub heartbeat: f64,
+    pub heartbeat_s: f64,
     /// The longest pause between two attempts to connect, in seconds.
-    pub reconnect_max: f64,
+    pub reconnect_max_s: f64,
     /// Whether every scored patch is published.
-    pub windows: bool,
+    pub publish_patches: bool,
     /// Quality of service of these, 0 or 1.
-    pub window_qos: u8,
+    pub patch_qos: u8,
     /// How entities are announced to Home Assistant.
     pub discovery: DiscoveryStyle,
     /// First level, or levels, of the topics on which they are.
@@ -77,7 +82,7 @@ pub struct RawMqttConfig {
     /// Whether `…/set` and `…/get` are listened to.
     pub control: bool,
     /// Events that are kept while the broker is away.
-    pub outbox_max: usize,
+    pub outbox_max_events: usize,
 }
 
 /// How entities are announced to Home Assistant.
@@ -122,14 +127,14 @@ impl Default for RawMqttConfig {
             password_file: None,
             embedded_port: 1883,
             prefix: "genred".to_owned(),
-            heartbeat: 10.0,
-            reconnect_max: 60.0,
-            windows: false,
-            window_qos: 0,
+            heartbeat_s: 10.0,
+            reconnect_max_s: 60.0,
+            publish_patches: false,
+            patch_qos: 0,
             discovery: DiscoveryStyle::default(),
             discovery_prefix: "homeassistant".to_owned(),
             control: false,
-            outbox_max: 100_000,
+            outbox_max_events: 100_000,
         }
     }
 }
@@ -154,7 +159,7 @@ pub struct MqttConfig {
     /// The longest pause between two attempts to connect.
     pub reconnect_max: Duration,
     /// Quality of service (0 or 1) of `…/window`; `None` publishes no windows.
-    pub window_qos: Option<u8>,
+    pub patch_qos: Option<u8>,
     /// What secures the connection, where the transport is one that is.
     pub tls: TlsFiles,
     /// How entities are announced to Home Assistant.
@@ -164,7 +169,7 @@ pub struct MqttConfig {
     /// Whether `…/set` and `…/get` are listened to.
     pub control: bool,
     /// Events that are kept while the broker is away.
-    pub outbox_max: usize,
+    pub outbox_max_events: usize,
 }
 
 /// User name and password.
@@ -180,6 +185,12 @@ pub struct Login {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct MqttConfigError(pub String);
+
+impl From<ConfigError> for MqttConfigError {
+    fn from(error: ConfigError) -> Self {
+        Self(error.to_string())
+    }
+}
 
 impl RawMqttConfig {
     /// Validates the section and reads `password_file`. `node` is the name that the client id and the topics will hold.
@@ -214,11 +225,9 @@ impl RawMqttConfig {
                 "`mqtt.{key}` needs a secured connection; begin `mqtt.url` with `mqtts://` or `wss://`, or leave it out"
             ));
         }
-        if !(1..=10_000_000).contains(&self.outbox_max) {
-            return err(format!("`mqtt.outbox_max` is {}; give 1 to 10000000 events", self.outbox_max));
-        }
-        let window_qos = match (self.windows, self.window_qos) {
-            (_, 2..) => return err(format!("`mqtt.window_qos` is {}; give 0 or 1", self.window_qos)),
+        OUTBOX_MAX_EVENTS.check(self.outbox_max_events as f64)?;
+        let patch_qos = match (self.publish_patches, self.patch_qos) {
+            (_, 2..) => return err(format!("`mqtt.patch_qos` is {}; expected 0 or 1", self.patch_qos)),
             (true, qos) => Some(qos),
             (false, _) => None,
         };
@@ -228,28 +237,21 @@ impl RawMqttConfig {
             server,
             protocol: self.protocol,
             login,
-            heartbeat: seconds("heartbeat", self.heartbeat, 1.0)?,
-            reconnect_max: seconds("reconnect_max", self.reconnect_max, 0.1)?,
-            window_qos,
+            heartbeat: Duration::from_secs_f64(HEARTBEAT_S.check(self.heartbeat_s)?),
+            reconnect_max: Duration::from_secs_f64(RECONNECT_MAX_S.check(self.reconnect_max_s)?),
+            patch_qos,
             prefix: self.prefix.into(),
             tls,
             discovery: self.discovery,
             discovery_prefix: self.discovery_prefix.into(),
             control: self.control,
-            outbox_max: self.outbox_max,
+            outbox_max_events: self.outbox_max_events,
         })
     }
 }
 
 fn err<T>(message: impl Into<String>) -> Result<T, MqttConfigError> {
     Err(MqttConfigError(message.into()))
-}
-
-fn seconds(key: &str, value: f64, least: f64) -> Result<Duration, MqttConfigError> {
-    if (least..=86_400.0).contains(&value) {
-        return Ok(Duration::from_secs_f64(value));
-    }
-    err(format!("`mqtt.{key}` is {value}; give seconds from {least} to 86400"))
 }
 
 fn login(raw: &RawMqttConfig, from_url: UrlLogin) -> Result<Option<Login>, MqttConfigError> {
@@ -348,7 +350,7 @@ mod tests {
             ("discovery_prefix = 'a/+'", "`mqtt.discovery_prefix` is `a/+`, which holds a wildcard"),
             ("discovery = 'yes'", "unknown variant `yes`, expected one of `device`, `legacy`, `off`"),
             ("protocol = '4'", "unknown variant `4`, expected one of `auto`, `5`, `3.1.1`"),
-            ("outbox_max = 0", "`mqtt.outbox_max` is 0; give 1 to"),
+            ("outbox_max_events = 0", "`mqtt.outbox_max_events` is 0; expected 1 to"),
             ("url = 'mqtt://'", "`mqtt.url` names no host"),
             ("url = ''", "`mqtt.url` names no host"),
             ("url = 'mqtt://ann:hunter2@h:99999'", "`mqtt.url` is not an address (invalid port number)"),
@@ -363,9 +365,9 @@ mod tests {
             ("prefix = \"a\\u0000b\"", "holds a control character"),
             ("prefix = 'a/#'", "holds a wildcard"),
             ("prefix = '$SYS'", "starts with `$`"),
-            ("heartbeat = 0", "`mqtt.heartbeat` is 0; give seconds from 1"),
+            ("heartbeat_s = 0", "`mqtt.heartbeat_s` is 0; expected 1 to 86400 seconds"),
             ("reconnect_max = nan", "`mqtt.reconnect_max` is NaN"),
-            ("windows = true\nwindow_qos = 2", "`mqtt.window_qos` is 2; give 0 or 1"),
+            ("publish_patches = true\npatch_qos = 2", "`mqtt.patch_qos` is 2; expected 0 or 1"),
             ("hearbeat = 1", "unknown field `hearbeat`"),
         ];
         for (toml, expected) in cases {
