@@ -246,7 +246,7 @@ fn bad_input_is_refused_by_name() {
     );
     check("run -c source-key.toml", 1, &["line 3: unknown key `pacng`", "did you mean `pacing`?"]);
     check("run -c type.toml", 1, &["type.toml: line 1: `hop` must be a number, not a string"]);
-    check("run -c hop.toml", 1, &["hop.toml: line 1: `hop` is 0.1, not 0.25 to 3 seconds"]);
+    check("run -c hop.toml", 1, &["hop.toml: line 1: `hop_s` is 0.1; expected 0.25 to 3 seconds"]);
     check("run -c syntax.toml", 1, &["syntax.toml: ", "line 1"]);
     check("run -c twins.toml", 1, &["twins.toml: line 5: two sources are called `a`; the first (line 2)"]);
     check(

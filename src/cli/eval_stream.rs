@@ -289,7 +289,7 @@ mod tests {
             ("hold_s=", "`` is no number"),
             ("hold_s=10,x", "`x` is no number"),
             ("hold=10", "expected one of `expected_piece_s`"),
-            ("switch_margin=2", "`decision.switch_margin` is 2, not 0.01 to 0.9"),
+            ("switch_margin=2", "`decision.switch_margin` is 2; expected 0.01 to 0.9"),
         ] {
             let error = sweep(text).unwrap_err();
             assert!(error.contains(part), "{text}: {error}");

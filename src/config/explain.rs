@@ -5,6 +5,7 @@ use toml::de::DeValue;
 use super::document::Document;
 use super::fault::Fault;
 use super::syntax::may_hold_secret;
+use crate::decision::DecisionConfig;
 use crate::source::redact;
 
 /// Keys that are often written under another header, with the header they belong to.
@@ -63,19 +64,6 @@ const ALIASES: &[(&[&str], &str)] = &[
 /// Former keys by section, each with the key that replaced it.
 const RENAMED: &[(&str, &[(&str, &str)])] = &[
     ("", &[("hop", "hop_s"), ("output_windows", "output_patches")]),
-    (
-        "[decision]",
-        &[
-            ("change_distance", "switch_margin"),
-            ("lead", "switch_margin"),
-            ("clear", "switch_margin"),
-            ("replace", "switch_margin"),
-            ("least", "switch_margin"),
-            ("change_seconds", "expected_piece_s"),
-            ("memory", "expected_piece_s"),
-            ("carry", "hold_s"),
-        ],
-    ),
     ("[model]", &[("run_seconds", "min_run_s")]),
     (
         "[mqtt]",
@@ -102,6 +90,9 @@ const RENAMED: &[(&str, &[(&str, &str)])] = &[
 
 /// Returns the key that replaced the former key `key` of `section`.
 fn renamed(section: &str, key: &str) -> Option<&'static str> {
+    if section == "[decision]" {
+        return DecisionConfig::renamed(key);
+    }
     let (_, keys) = RENAMED.iter().find(|(header, _)| *header == section)?;
     keys.iter().find(|(former, _)| *former == key).map(|(_, now)| *now)
 }

@@ -355,7 +355,7 @@ fn what_is_meant_is_told_in_toml() {
         ),
         ("[model]\nbundle = 'x'\nthreads = 0", "line 3: `model.threads` is 0"),
         ("[log]\nretention_days = 0", "line 2: `log.retention_days` is 0"),
-        ("[corrections]\nmax_mb = 0", "line 2: `corrections.max_mb` is 0, not 1 to 100000"),
+        ("[corrections]\nmax_mb = 0", "line 2: `corrections.max_mb` is 0; expected 1 to 100000"),
         ("[corrections]\npath = ''", "line 2: `corrections.path` is empty"),
         ("[[corrections]]\nenabled = true", "write `[corrections]`"),
         ("[[source]]\nuri = '-'\nstart = 2026-11-01T20:00:00Z", "line 3: `start`"),

@@ -65,6 +65,16 @@ impl Default for Constants {
 }
 
 impl DecisionConfig {
+    /// Returns the key that replaced the former key `key`.
+    pub fn renamed(key: &str) -> Option<&'static str> {
+        match key {
+            "change_distance" | "lead" | "clear" | "replace" | "least" => Some("switch_margin"),
+            "change_seconds" | "memory" => Some("expected_piece_s"),
+            "carry" => Some("hold_s"),
+            _ => None,
+        }
+    }
+
     /// Every key and constant by its name.
     pub fn values(&self) -> [(&'static str, f64); 8] {
         let Constants { prior_s, sharpness, noise_weight, memory_s, max_segments } = self.constants;

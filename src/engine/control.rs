@@ -233,7 +233,7 @@ mod tests {
             (
                 r#"{"thresholds":{"silence":{"after":-1}}}"#,
                 "thresholds.silence",
-                "`silence.after` is -1, not 0 to 86400",
+                "`silence.after` is -1; expected 0 to 86400",
             ),
             (
                 r#"{"paused":true,"thresholds":{"decision":{"switch_margin":2}}}"#,

@@ -52,7 +52,7 @@ fn more_than_fits_is_counted_and_every_source_has_its_turn() {
     let toml: String = (0..SOURCES)
         .map(|n| format!("[[source]]\nname = 's{n}'\nuri = 'file:{}'\nrepeat = true\n", path.display()))
         .collect();
-    let config = Config::from_toml(&toml, "the test", &Overrides::default()).unwrap();
+    let config = Config::from_toml(&toml, "the test", &crate::config::Overrides::default()).unwrap();
     // 32 patches a second come, 10 can be scored.
     let stop = Stop::new().unwrap();
     let (inlets, work) = batcher::queues(SOURCES, IN_FLIGHT);

@@ -309,7 +309,7 @@ mod tests {
         let config = resolve("").unwrap();
         assert!(config.enabled && config.embedded);
         assert_eq!(config.server.to_string(), "127.0.0.1:1883");
-        assert_eq!((config.login, config.window_qos), (None, None));
+        assert_eq!((config.login, config.patch_qos), (None, None));
         assert_eq!((config.heartbeat.as_secs(), config.reconnect_max.as_secs()), (10, 60));
         assert_eq!(resolve("embedded_port = 0").unwrap().server.port, 0);
         assert_eq!((config.discovery, config.control), (DiscoveryStyle::Device, false));
@@ -366,7 +366,7 @@ mod tests {
             ("prefix = 'a/#'", "holds a wildcard"),
             ("prefix = '$SYS'", "starts with `$`"),
             ("heartbeat_s = 0", "`mqtt.heartbeat_s` is 0; expected 1 to 86400 seconds"),
-            ("reconnect_max = nan", "`mqtt.reconnect_max` is NaN"),
+            ("reconnect_max_s = nan", "`mqtt.reconnect_max_s` is NaN"),
             ("publish_patches = true\npatch_qos = 2", "`mqtt.patch_qos` is 2; expected 0 or 1"),
             ("hearbeat = 1", "unknown field `hearbeat`"),
         ];
