@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the golden descriptors that `tests/golden_descriptors.rs` compares ours with.
+"""Writes the golden descriptors that `tests/integration/golden_descriptors.rs` compares ours with.
 
 The oracle is librosa 0.11, called with its defaults on each three-second window alone.
 
@@ -90,7 +90,7 @@ def noise(count):
 
 
 def synthetic():
-    """Three seconds each, as 16-bit integers; `tests/golden_descriptors.rs` makes the same."""
+    """Three seconds each, as 16-bit integers; `tests/integration/golden_descriptors.rs` makes the same."""
     n = np.arange(WINDOW)
     t = n / RATE
     tone = lambda hertz: np.sin(2 * np.pi * hertz * t)

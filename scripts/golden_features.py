@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the golden features that `tests/golden_features.rs` compares the front end with.
+"""Writes the golden features that `tests/integration/golden_features.rs` compares the front end with.
 
 The oracles are librosa 0.11 and, for YAMNet, a front end in NumPy after its published
 definition, checked against TensorFlow where that can be imported. Neither shares code
@@ -41,7 +41,7 @@ def mel(y, db=None, **settings):
     return np.log10(1 + 10_000 * energies) if db is None else librosa.power_to_db(energies, **db)
 
 
-# The same names are spelled out in tests/golden_features.rs.
+# The same names are spelled out in tests/integration/golden_features.rs.
 SETS = {
     "musicnn": musicnn,
     "htk": lambda y: mel(y, htk=True, n_mels=64, fmin=20, fmax=7600),

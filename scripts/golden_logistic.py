@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the golden fits that `tests/golden_logistic.rs` compares ours with.
+"""Writes the golden fits that `tests/integration/golden_logistic.rs` compares ours with.
 
 The oracle is scikit-learn 1.9: `StandardScaler` and `LogisticRegression`, both with sample weights. scikit-learn
 has no prior mean: there the oracle is SciPy's `minimize` on the objective as it is written, in `W` itself.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the golden figures of merit that `tests/golden_metrics.rs` compares ours with.
+"""Writes the golden figures of merit that `tests/integration/golden_metrics.rs` compares ours with.
 
 The oracle is scikit-learn 1.9 with sample weights; what it lacks (Brier score of several classes, calibration error
 in bins of equal mass) is NumPy over copies of the observations, as many as each weighs.

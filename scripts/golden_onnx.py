@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the golden answers that `tests/onnx.rs` compares inference with.
+"""Writes the golden answers that `tests/integration/onnx.rs` compares inference with.
 
 The oracle is Python's onnxruntime for the networks and NumPy for the heads; neither
 shares code with the Rust side. The patches are librosa's log-mel of real music, as

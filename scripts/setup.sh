@@ -65,7 +65,7 @@ link_onnxruntime() {
 }
 
 # --- brokers that Debian does not have ---------------------------------------------------------------
-# aedes (npm) and amqtt (PyPI), for tests/brokers.rs; in .cache/, of pinned versions.
+# aedes (npm) and amqtt (PyPI), for tests/integration/brokers.rs; in .cache/, of pinned versions.
 AMQTT_VERSION=0.12.1
 
 fetch_brokers() {

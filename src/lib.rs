@@ -13,7 +13,7 @@
 //!
 //! Imports only ever point down: [`cli`] ▸ [`study`] ▸ [`engine`] ▸ [`config`] ▸ [`source`], [`sink`], [`model`] ▸ [`dsp`],
 //! [`decision`], [`learn`], `asrun` ▸ [`audio`], [`limits`], [`stats`], [`thread`], [`permits`], [`state`], [`backoff`]. `ARCHITECTURE.md` is the map, and tells the
-//! invariants; `tests/tidy.rs` keeps the floors.
+//! invariants; `tests/integration/tidy.rs` keeps the floors.
 
 #[cfg(feature = "log")]
 pub mod asrun;

@@ -1,5 +1,5 @@
 //! What must hold whatever a server sends. `fuzz_targets/` looks for input for which it does not;
-//! `tests/corpus.rs` of the main package runs the committed input.
+//! `tests/integration/corpus.rs` of the main package runs the committed input.
 
 pub mod cuts;
 pub mod decode;

@@ -1,7 +1,7 @@
 //! Helpers that the tests of the containers share.
 //!
 //! They hold headers as tools write them, and as the specification named at each test describes
-//! them. `tests/sources.rs` compares files of real tools with ffmpeg's decode.
+//! them. `tests/integration/sources.rs` compares files of real tools with ffmpeg's decode.
 
 use std::io::{Cursor, Seek, Write};
 

@@ -1,0 +1,248 @@
+//! A hundred failures of a stream, one after the other, and a server that is gone for a minute: each is recovered
+//! from, memory does not grow, and the source beside them loses nothing. It takes three minutes.
+
+use std::fs;
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::daemon::{Daemon, genred};
+use crate::support::faults::play;
+use crate::support::music::cut;
+use crate::support::site::{Line, Site};
+use rustix::process::Signal;
+use serde_json::Value;
+
+/// Outages, each begun by a failure in the middle of sound.
+const OUTAGES: usize = 100;
+
+/// Answers that fail: in some outages the next one does, too.
+const FAILURES: usize = OUTAGES + OUTAGES / 4;
+
+/// Memory is compared with what it is after so many: until then caches fill.
+const WARM: usize = 12;
+
+/// What it may have grown by at the end, in bytes.
+const GROWTH: u64 = 2 << 20;
+
+/// Longer than all of it takes; the machine may have other things to do.
+const PATIENCE: Duration = Duration::from_secs(900);
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Type: audio/mpeg\r\n";
+
+/// Answers number `count` in a way that fails: after two seconds of sound, or (one in five) without any.
+fn fail(count: usize, sound: &[u8], rate: usize, line: Line<'_>) -> std::io::Result<()> {
+    let (some, round) = (2 * rate, count / 5);
+    if is_silent(count) {
+        return match round % 5 {
+            0 => write!(line, "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno"),
+            1 => Ok(()),
+            2 => {
+                write!(line, "HTTP/1.1 200 OK\r\n")?;
+                line.write_all(&b"X-More: and more\r\n".repeat(2000))
+            }
+            3 => write!(line, "HTTP/1.1 302 Found\r\nLocation: /fails\r\n\r\n"),
+            _ => write!(line, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<!DOCTYPE html>"),
+        };
+    }
+    let kind = (count + round) % 6;
+    match kind {
+        1 | 2 => {
+            let length = if kind == 1 { 2 * some } else { some };
+            write!(line, "{OK}Transfer-Encoding: chunked\r\n\r\n{length:x}\r\n")?;
+        }
+        3 => write!(line, "{OK}icy-metaint: {some}\r\n\r\n")?,
+        4 => write!(line, "{OK}Content-Length: {}\r\n\r\n", 2 * some)?,
+        _ => write!(line, "{OK}\r\n")?,
+    }
+    line.write_all(&sound[..some])?;
+    match kind {
+        2 => write!(line, "\r\nno length\r\n"),
+        // Metadata that ends within.
+        3 => write!(line, "\x02StreamTitle='number {count}"),
+        // The connection stays open.
+        5 => {
+            thread::sleep(Duration::from_secs(20));
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether answer number `count` holds no sound.
+fn is_silent(count: usize) -> bool {
+    count % 5 == 4
+}
+
+/// Resident memory of a process in bytes.
+fn resident(id: u32) -> u64 {
+    let pages: u64 =
+        fs::read_to_string(format!("/proc/{id}/statm")).unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    pages * rustix::param::page_size() as u64
+}
+
+/// Entries of a folder of `/proc/ID`.
+fn count(id: u32, folder: &str) -> usize {
+    fs::read_dir(format!("/proc/{id}/{folder}")).unwrap().count()
+}
+
+/// Waits until `ready`, with more patience than other tests have.
+fn wait_until(daemon: &Daemon, what: &str, mut ready: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !ready() {
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}; the log:\n{}", daemon.log());
+        thread::sleep(Duration::from_millis(250));
+    }
+}
+
+/// A server that plays to whom it accepts, listens for five seconds, is gone for a minute, and comes back.
+struct Absent {
+    port: u16,
+    /// How long it was there again before it was asked.
+    asked_after: Arc<Mutex<Option<Duration>>>,
+    answered: Arc<AtomicUsize>,
+}
+
+impl Absent {
+    fn start(sound: Arc<Vec<u8>>, rate: usize) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (asked_after, answered) = (Arc::new(Mutex::new(None)), Arc::new(AtomicUsize::new(0)));
+        let (told, counted) = (Arc::clone(&asked_after), Arc::clone(&answered));
+        thread::spawn(move || {
+            let (mut line, _) = listener.accept().unwrap();
+            drop(listener);
+            counted.fetch_add(1, Ordering::SeqCst);
+            let _ = write!(line, "{OK}\r\n").and_then(|()| play(&mut line, &sound, rate, 8 * rate));
+            drop(line);
+            thread::sleep(Duration::from_secs(60));
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+            let back = Instant::now();
+            for mut line in listener.incoming().flatten() {
+                told.lock().unwrap().get_or_insert(back.elapsed());
+                counted.fetch_add(1, Ordering::SeqCst);
+                let _ = write!(line, "{OK}\r\n").and_then(|()| play(&mut line, &sound, rate, usize::MAX));
+            }
+        });
+        Self { port, asked_after, answered }
+    }
+}
+
+fn availability(lines: &[Value], source: &str) -> Vec<bool> {
+    lines
+        .iter()
+        .filter(|line| line["kind"] == "availability" && line["source"] == source)
+        .map(|line| line["online"] == true)
+        .collect()
+}
+
+/// How often it went from offline to online, the beginning apart.
+fn recoveries(lines: &[Value], source: &str) -> usize {
+    let changes = availability(lines, source);
+    changes.windows(2).filter(|pair| !pair[0] && pair[1]).count().saturating_sub(1)
+}
+
+/// Numbers of the scored patches.
+fn patches(lines: &[Value], source: &str) -> Vec<u64> {
+    let windows = lines.iter().filter(|line| line["kind"] == "window" && line["source"] == source);
+    windows.map(|line| line["patch"].as_u64().unwrap()).collect()
+}
+
+fn sound(folder: &Path) -> (Vec<u8>, usize) {
+    let file = folder.join("sound.mp3");
+    cut("metal", 60.0, 30.0, &file, &["-b:a", "64k", "-ac", "1", "-write_xing", "0", "-id3v2_version", "0"]);
+    (fs::read(file).unwrap(), 8000)
+}
+
+#[test]
+fn a_hundred_failures() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sound, rate) = sound(folder.path());
+    let shared = Arc::new(sound);
+    let sound = Arc::clone(&shared);
+    let site = Site::start(move |asked, line| match asked.path {
+        "/fails" if asked.count <= FAILURES => fail(asked.count - 1, &sound, rate, line),
+        _ => {
+            write!(line, "{OK}\r\n")?;
+            play(line, &sound, rate, usize::MAX)
+        }
+    });
+    let absent = Absent::start(shared, rate);
+    let source = |name: &str, port: u16, more: &str| {
+        format!("[[source]]\nname = \"{name}\"\nuri = \"http://127.0.0.1:{port}/{name}\"\n{more}")
+    };
+    let config = [
+        "output_patches = true\n[mqtt]\nenabled = false\n",
+        &source("fails", site.port, "reconnect_max_s = 1\nlost_after_s = 2\n"),
+        &source("absent", absent.port, "reconnect_max_s = 5\n"),
+        &source("well", site.port, "lost_after_s = 30\n"),
+    ]
+    .concat();
+    fs::write(folder.path().join("genred.toml"), config).unwrap();
+    let mut command = genred(folder.path());
+    command.env("no_proxy", "127.0.0.1").args(["run", "-c", "genred.toml", "--output", "jsonl"]);
+    let daemon = Daemon::start(&mut command);
+    let id = daemon.id();
+    let asked = |path: &str| site.heads().iter().filter(|head| head.contains(path)).count();
+
+    wait_until(&daemon, "the first failures", || asked("/fails ") > WARM);
+    // The most of a second: what is opened and closed in between belongs to it.
+    let look = || (resident(id), count(id, "task"), count(id, "fd"));
+    let before = (0..8).fold(look(), |most, _| {
+        thread::sleep(Duration::from_millis(125));
+        let now = look();
+        (most.0.max(now.0), most.1.max(now.1), most.2.max(now.2))
+    });
+    let begun = Instant::now();
+    let mut course = Vec::new();
+    wait_until(&daemon, "what follows the last failure", || {
+        let so_far = asked("/fails ");
+        if so_far > WARM + 20 * (course.len() + 1) {
+            course.push(resident(id) >> 10);
+        }
+        so_far > FAILURES
+    });
+    // That plays on.
+    assert_eq!((0..FAILURES).filter(|count| !is_silent(*count)).count(), OUTAGES);
+    wait_until(&daemon, "the last recovery", || recoveries(&daemon.json(), "fails") >= OUTAGES);
+    wait_until(&daemon, "its genre", || {
+        let lines = daemon.json();
+        lines
+            .iter()
+            .rfind(|line| line["kind"] == "state" && line["source"] == "fails")
+            .is_some_and(|line| line["genre"] == "metal")
+    });
+    let took = begun.elapsed();
+    let after = look();
+    wait_until(&daemon, "the end of the absence", || {
+        absent.asked_after.lock().unwrap().is_some() && recoveries(&daemon.json(), "absent") == 1
+    });
+    let asked_after = absent.asked_after.lock().unwrap().unwrap();
+    daemon.signal(Signal::TERM);
+    let ended = daemon.end();
+    println!(
+        "{FAILURES} failures, {OUTAGES} outages in {took:?}: {before:?} → {after:?} (bytes, threads, descriptors), in between {course:?} KiB; after a minute without a server it was asked {asked_after:?} after it was back"
+    );
+
+    let lines = ended.json();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    // A busy machine may see one more.
+    assert!(recoveries(&lines, "fails") >= OUTAGES, "every outage ends");
+    assert!(after.0 <= before.0 + GROWTH, "memory grew from {} to {} bytes", before.0, after.0);
+    assert!(after.1 <= before.1 + 1 && after.2 <= before.2 + 2, "{before:?} → {after:?}");
+    // Its longest pause is five seconds, where the default would be a minute.
+    assert!(asked_after < Duration::from_secs(40), "{asked_after:?}");
+    assert_eq!(absent.answered.load(Ordering::SeqCst), 2);
+    // The one beside them was never interrupted, and all of it was scored.
+    assert_eq!(asked("/well "), 1);
+    assert_eq!(availability(&lines, "well"), [false, true, false]);
+    let scored = patches(&lines, "well");
+    assert!(scored.len() > 60, "{} patches", scored.len());
+    assert_eq!(scored, (0..scored.len() as u64).collect::<Vec<_>>(), "patches were dropped");
+    let warned = |line: &&str| line.contains("WARN") && line.contains("well");
+    assert_eq!(ended.stderr.lines().find(warned), None);
+}

@@ -1,0 +1,230 @@
+//! What is taken out of HLS segments, against what ffmpeg takes out of the same ones.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::tool;
+use genred::source::http::hls::segment::{Trouble, Unpacker};
+use proptest::prelude::*;
+
+/// Has ffmpeg make `name` of ten seconds of noise and pictures, with these arguments before the output.
+fn make(folder: &Path, name: &str, arguments: &[&str]) {
+    ffmpeg(
+        folder,
+        &[
+            &["-f", "lavfi", "-i", "anoisesrc=r=44100:a=0.1:d=10:seed=7,aformat=channel_layouts=stereo"][..],
+            &["-f", "lavfi", "-i", "testsrc=s=160x120:r=10:d=10"],
+            arguments,
+            &[name],
+        ]
+        .concat(),
+    );
+}
+
+fn ffmpeg(folder: &Path, arguments: &[&str]) {
+    let status = tool("ffmpeg", "ffmpeg")
+        .current_dir(folder)
+        .args(["-v", "error", "-y"])
+        .args(arguments)
+        .status()
+        .unwrap();
+    assert!(status.success(), "{arguments:?}");
+}
+
+/// What ffmpeg copies out of `name`.
+fn copied(folder: &Path, name: &str, format: &str) -> Vec<u8> {
+    let mut arguments = vec!["-i", name, "-map", "0:a", "-c", "copy", "-f", format];
+    if format == "mp3" {
+        arguments.extend(["-write_xing", "0", "-id3v2_version", "0"]);
+    }
+    ffmpeg(folder, &[&arguments[..], &["copied"]].concat());
+    fs::read(folder.join("copied")).unwrap()
+}
+
+/// What comes out of segments, of which none may be broken or damaged.
+fn unpacked(init: Option<&[u8]>, segments: &[Vec<u8>]) -> Vec<u8> {
+    let mut unpacker = Unpacker::default();
+    if let Some(init) = init {
+        unpacker.begin(init).unwrap();
+    }
+    let mut all = Vec::new();
+    for segment in segments {
+        let found = unpacker.unpack(segment).unwrap();
+        assert_eq!((found.pieces.len(), found.damaged), (1, 0));
+        assert!(!found.pieces[0].broken);
+        all.extend_from_slice(&found.pieces[0].bytes);
+    }
+    all
+}
+
+/// The segments `nameN`, in order.
+fn segments(folder: &Path, name: &str, extension: &str) -> Vec<Vec<u8>> {
+    let found: Vec<_> =
+        (0..).map_while(|index| fs::read(folder.join(format!("{name}{index}.{extension}"))).ok()).collect();
+    assert!(found.len() > 3, "{} segments of {name}", found.len());
+    found
+}
+
+const PICTURES: [&str; 6] = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "20"];
+const AAC: [&str; 4] = ["-c:a", "aac", "-b:a", "96k"];
+
+#[test]
+fn transport_streams() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let check = |name: &str, arguments: &[&str], format: &str| {
+        make(folder, name, arguments);
+        let bytes = fs::read(folder.join(name)).unwrap();
+        let expected = copied(folder, name, format);
+        assert!(expected.len() > 50_000);
+        assert!(unpacked(None, &[bytes]) == expected, "{name} differs");
+    };
+    check("aac.ts", &[&["-map", "0"][..], &AAC].concat(), "adts");
+    check("film.ts", &[&["-map", "1", "-map", "0"][..], &PICTURES, &AAC].concat(), "adts");
+    check("mp3.ts", &["-map", "0", "-c:a", "libmp3lame", "-b:a", "128k"], "mp3");
+    // Segments of one stream make one stream.
+    make(
+        folder,
+        "cut.m3u8",
+        &[&["-map", "0"][..], &AAC, &["-f", "hls", "-hls_time", "2", "-hls_list_size", "0"]].concat(),
+    );
+    let pieces = segments(folder, "cut", "ts");
+    fs::write(folder.join("joined.ts"), pieces.concat()).unwrap();
+    assert!(unpacked(None, &pieces) == copied(folder, "joined.ts", "adts"));
+}
+
+#[test]
+fn what_transport_streams_may_not_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let check = |name: &str, arguments: &[&str], what: &str| {
+        make(folder, name, &[&["-map", "0"], arguments].concat());
+        let bytes = fs::read(folder.join(name)).unwrap();
+        assert_eq!(Unpacker::default().unpack(&bytes).unwrap_err(), Trouble::Refused(what.into()));
+    };
+    check("latm.ts", &[&AAC[..], &["-mpegts_flags", "latm"]].concat(), "AAC in LATM");
+    check("ac3.ts", &["-c:a", "ac3"], "AC-3");
+    check("eac3.ts", &["-c:a", "eac3"], "E-AC-3");
+    check("opus.ts", &["-c:a", "libopus", "-ar", "48000"], "Opus");
+}
+
+#[test]
+fn fragments_of_mp4() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    // In one file that brings its own initialisation; with addresses of three kinds.
+    for (name, flags) in [
+        ("moof.mp4", "frag_keyframe+empty_moov+default_base_moof"),
+        ("cmaf.mp4", "frag_keyframe+cmaf"),
+        ("omit.mp4", "frag_keyframe+empty_moov+omit_tfhd_offset"),
+        ("apart.mp4", "frag_keyframe+empty_moov+default_base_moof+separate_moof"),
+    ] {
+        make(
+            folder,
+            name,
+            &[&["-map", "1", "-map", "0"][..], &PICTURES, &AAC, &["-movflags", flags]].concat(),
+        );
+        let bytes = fs::read(folder.join(name)).unwrap();
+        let expected = copied(folder, name, "adts");
+        assert!(unpacked(None, &[bytes]) == expected, "{name} differs");
+    }
+    let hls = ["-f", "hls", "-hls_segment_type", "fmp4", "-hls_time", "2", "-hls_list_size", "0"];
+    make(folder, "cut.m3u8", &[&["-map", "0"][..], &AAC, &hls].concat());
+    let init = fs::read(folder.join("init.mp4")).unwrap();
+    let pieces = segments(folder, "cut", "m4s");
+    fs::write(folder.join("joined.mp4"), [init.clone(), pieces.concat()].concat()).unwrap();
+    assert!(unpacked(Some(&init), &pieces) == copied(folder, "joined.mp4", "adts"));
+}
+
+#[test]
+fn packed_sound_with_tags() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let cut = [
+        "-f",
+        "segment",
+        "-segment_time",
+        "2",
+        "-segment_format",
+        "adts",
+        "-segment_format_options",
+        "write_id3v2=1",
+    ];
+    make(folder, "cut%d.aac", &[&["-map", "0", "-metadata", "title=A title"][..], &AAC, &cut].concat());
+    let pieces = segments(folder, "cut", "aac");
+    assert!(pieces.iter().all(|piece| piece.starts_with(b"ID3")));
+    assert_eq!(Unpacker::default().unpack(&pieces[0]).unwrap().title.as_deref(), Some("A title"));
+    // The same encoder in one go: ffmpeg does not read the last segment of a few frames.
+    make(folder, "whole.aac", &[&["-map", "0"][..], &AAC].concat());
+    let expected = fs::read(folder.join("whole.aac")).unwrap();
+    assert!(unpacked(None, &pieces) == expected);
+}
+
+/// Real segments, damaged at random: never a panic, and never much more than was sent.
+#[test]
+fn damage_is_survived() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let flags = ["-movflags", "frag_keyframe+empty_moov+default_base_moof"];
+    make(folder, "a.ts", &[&["-map", "1", "-map", "0", "-t", "1"][..], &PICTURES, &AAC].concat());
+    make(folder, "a.mp4", &[&["-map", "1", "-map", "0", "-t", "1"][..], &PICTURES, &AAC, &flags].concat());
+    let whole = ["a.ts", "a.mp4"].map(|name| fs::read(folder.join(name)).unwrap());
+    let strategy = (
+        0..2_usize,
+        prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), any::<bool>()), 1..50),
+    );
+    proptest!(|((which, damage) in strategy)| {
+        let mut bytes = whole[which].clone();
+        for (at, byte, removes) in damage {
+            // Heads matter most.
+            let near = if byte % 2 == 0 { bytes.len() } else { bytes.len().min(2000) };
+            let at = at.index(near);
+            match removes {
+                true => drop(bytes.remove(at)),
+                false => bytes[at] = byte,
+            }
+        }
+        if let Ok(found) = Unpacker::default().unpack(&bytes) {
+            let sum: usize = found.pieces.iter().map(|piece| piece.bytes.len()).sum();
+            prop_assert!(sum <= 3 * bytes.len() + 16);
+        }
+    });
+}
+
+/// Files of MP3 begin with a frame that describes them (`Info`, `Xing`), in which nothing sounds: between segments it
+/// would be a pause, and what goes on behind it would lose its beginning.
+#[test]
+fn mp3_without_descriptions() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mp3 = ["-map", "0", "-c:a", "libmp3lame"];
+    let cut = ["-f", "segment", "-segment_time", "2", "-segment_format", "mp3"];
+    for (rate, channels) in [("44100", "2"), ("44100", "1"), ("22050", "2"), ("22050", "1")] {
+        let mp3 = [&mp3[..], &["-ar", rate, "-ac", channels]].concat();
+        make(folder, "cut%d.mp3", &[&mp3[..], &cut].concat());
+        let pieces = segments(folder, "cut", "mp3");
+        let describes = |piece: &Vec<u8>| {
+            piece.windows(4).any(|four| [b"Info", b"Xing"].contains(&four.try_into().unwrap()))
+        };
+        assert!(pieces.iter().all(describes), "ffmpeg wrote no descriptions");
+        // The same encoder in one go.
+        make(folder, "whole.mp3", &[&mp3[..], &["-write_xing", "0", "-id3v2_version", "0"]].concat());
+        let expected = fs::read(folder.join("whole.mp3")).unwrap();
+        let found = unpacked(None, &pieces);
+        assert!(found == expected, "{rate} Hz, {channels} channels differ");
+        let (found, gaps) = decoded(found);
+        assert_eq!((found, gaps), (decoded(expected).0, 0), "{rate} Hz, {channels} channels");
+    }
+}
+
+/// How many samples a stream holds, decoded, and how often it breaks off within.
+fn decoded(stream: Vec<u8>) -> (u64, usize) {
+    let (mut count, mut gaps) = (0, 0);
+    let mut each = |block: &genred::audio::Block, _| {
+        count += block.span.len();
+        gaps += usize::from(block.gap);
+        true
+    };
+    genred::source::decode_stream(std::io::Cursor::new(stream), &mut each).unwrap();
+    (count, gaps)
+}

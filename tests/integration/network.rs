@@ -1,0 +1,422 @@
+//! Ways to a stream that need more than a server, and what must not come of a bad one.
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use crate::support::audio::convert;
+use crate::support::broker::{Mosquitto, Subscriber};
+use crate::support::daemon::{Daemon, Ended, genred};
+use crate::support::faults::play;
+use crate::support::files::below;
+use crate::support::icecast::Icecast;
+use crate::support::music::{cut, song};
+use crate::support::site::{Asked, HttpProxy, Line, Site, certified};
+use rustix::process::Signal;
+use serde_json::Value;
+
+/// The daemon with `config`, whose `${NAME}` are `variables`, and those of a proxy.
+fn daemon(folder: &Path, config: &str, variables: &[(&str, &str)]) -> Daemon {
+    fs::write(folder.join("genred.toml"), config).unwrap();
+    let mut command = genred(folder);
+    command.env("no_proxy", "127.0.0.1").envs(variables.iter().copied());
+    Daemon::start(command.args(["run", "-c", "genred.toml", "--output", "jsonl"]))
+}
+
+fn source(name: &str, uri: &str) -> String {
+    format!("[[source]]\nname = \"{name}\"\nuri = \"{uri}\"\n")
+}
+
+fn newest(daemon: &Daemon, kind: &str, source: &str) -> Option<Value> {
+    daemon.json().into_iter().rfind(|line| line["kind"] == kind && line["source"] == source)
+}
+
+fn genre(daemon: &Daemon, source: &str) -> String {
+    newest(daemon, "state", source)
+        .and_then(|state| state["genre"].as_str().map(str::to_owned))
+        .unwrap_or_default()
+}
+
+fn end(daemon: Daemon) -> Ended {
+    daemon.signal(Signal::TERM);
+    let ended = daemon.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    ended
+}
+
+const NO_MQTT: &str = "[mqtt]\nenabled = false\n";
+
+/// Half a minute of metal as `file`, and how many bytes of it sound in a second.
+fn encoded(file: &Path, arguments: &[&str]) -> (Vec<u8>, usize) {
+    cut("metal", 60.0, 30.0, file, arguments);
+    let sound = fs::read(file).unwrap();
+    let rate = sound.len() / 30;
+    (sound, rate)
+}
+
+fn mp3(folder: &Path) -> (Vec<u8>, usize) {
+    encoded(
+        &folder.join("sound.mp3"),
+        &["-b:a", "64k", "-ac", "1", "-write_xing", "0", "-id3v2_version", "0"],
+    )
+}
+
+fn head(line: Line<'_>, content_type: &str) -> std::io::Result<()> {
+    write!(line, "HTTP/1.0 200 OK\r\nContent-Type: {content_type}\r\n\r\n")
+}
+
+/// Once, as it sounds; then nothing more.
+fn play_once(line: Line<'_>, sound: &[u8], rate: usize) -> std::io::Result<()> {
+    play(line, sound, rate, sound.len())?;
+    thread::sleep(Duration::from_secs(60));
+    Ok(())
+}
+
+/// FLAC in Ogg and bare, TLS, both with a proxy and without one.
+#[test]
+fn flac_tls_and_proxies() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let icecast = Icecast::start(at);
+    let codec = ["-c:a", "flac", "-content_type", "application/ogg", "-f", "ogg"];
+    let _feeder = icecast.feed(&song("metal"), 60.0, "/flac", "First of flac", &codec);
+    let (flac, flac_rate) = encoded(&at.join("sound.flac"), &["-ar", "22050", "-ac", "1"]);
+    let (mp3, mp3_rate) = mp3(at);
+    let answer = move |asked: Asked<'_>, line: Line<'_>| match asked.path {
+        "/live.flac" => {
+            head(line, "audio/flac")?;
+            play_once(line, &flac, flac_rate)
+        }
+        _ => {
+            head(line, "audio/mpeg")?;
+            play(line, &mp3, mp3_rate, usize::MAX)
+        }
+    };
+    let (trusted, strange) = (certified(&at.join("ca.pem")), certified(&at.join("other-ca.pem")));
+    let site = Site::start(answer.clone());
+    let (secure, stranger) = (Site::secure(trusted, answer.clone()), Site::secure(strange, answer));
+    let proxy = HttpProxy::start("pu:proxysecret");
+    let config = [
+        NO_MQTT,
+        &source("ogg-flac", &format!("http://127.0.0.1:{}/flac", icecast.port)),
+        &source("flac", &format!("http://127.0.0.1:{}/live.flac", site.port)),
+        &source("tls", &format!("https://127.0.0.1:{}/live", secure.port)),
+        &source("proxied", &format!("http://me:${{SECRET}}@localhost:{}/live", site.port)),
+        &source("tunnelled", &format!("https://me:${{SECRET}}@localhost:{}/live", secure.port)),
+        &source("stranger", &format!("https://127.0.0.1:{}/live", stranger.port)),
+    ]
+    .concat();
+    let proxy_address = format!("http://pu:proxysecret@127.0.0.1:{}", proxy.port);
+    let ca = at.join("ca.pem");
+    let variables = [
+        ("SSL_CERT_FILE", ca.to_str().unwrap()),
+        ("http_proxy", &proxy_address),
+        ("https_proxy", &proxy_address),
+        ("SECRET", "streamsecret"),
+    ];
+    let daemon = daemon(at, &config, &variables);
+    for name in ["ogg-flac", "flac", "tls", "proxied", "tunnelled"] {
+        daemon.wait_until(name, || genre(&daemon, name) == "metal");
+    }
+    daemon.wait_for_log("title: First of flac");
+    daemon.wait_for_log("UnknownIssuer; where the authority is your own, name it");
+    let ended = end(daemon);
+    assert!(ended.lines("availability", Some("stranger")).iter().all(|line| line["online"] == false));
+
+    // Each secret went to whom it belongs, and to nobody else.
+    let (to_site, to_secure, to_proxy) = (site.heads().concat(), secure.heads().concat(), proxy.heads());
+    let stream_secret = "\r\nAuthorization: Basic bWU6c3RyZWFtc2VjcmV0\r\n";
+    assert!(to_site.contains(stream_secret) && to_secure.contains(stream_secret), "{to_site}{to_secure}");
+    assert!(!to_secure.contains("Proxy-Authorization"), "{to_secure}");
+    let (tunnels, passed): (Vec<_>, Vec<_>) = to_proxy.iter().partition(|head| head.starts_with("CONNECT "));
+    assert!(!tunnels.is_empty() && !passed.is_empty(), "{to_proxy:?}");
+    assert!(tunnels.iter().all(|head| !head.contains("\r\nAuthorization")), "{tunnels:?}");
+    assert!(tunnels[0].starts_with(&format!("CONNECT localhost:{} ", secure.port)), "{tunnels:?}");
+    assert!(passed[0].starts_with(&format!("GET http://localhost:{}/live ", site.port)), "{passed:?}");
+    assert_eq!(to_proxy.iter().filter(|head| head.contains("127.0.0.1")).count(), 0, "{to_proxy:?}");
+    for secret in ["streamsecret", "c3RyZWFtc2VjcmV0", "proxysecret"] {
+        assert!(!ended.stdout.contains(secret) && !ended.stderr.contains(secret), "{}", ended.stderr);
+    }
+}
+
+/// What follows in one answer is another stream with another codec and another title.
+#[test]
+fn chained_ogg_is_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let links =
+        [("metal", "libvorbis", "First"), ("classical", "libopus", "Second")].map(|(of, codec, title)| {
+            let file = at.join(format!("{title}.ogg"));
+            let title = format!("title={title} of two");
+            cut(of, 60.0, 25.0, &file, &["-map_metadata", "-1", "-metadata", &title, "-c:a", codec]);
+            fs::read(file).unwrap()
+        });
+    let sound = links.concat();
+    let rate = sound.len() / 50;
+    let site = Site::start(move |_, line| {
+        head(line, "application/ogg")?;
+        play_once(line, &sound, rate)
+    });
+    let chain = source("chain", &format!("http://127.0.0.1:{}/live", site.port));
+    // The connection must not be given up, however busy this machine is.
+    let config = format!("{NO_MQTT}{chain}lost_after_s = 30\n");
+    let daemon = daemon(at, &config, &[]);
+    daemon.wait_for_log("title: First of two");
+    daemon.wait_until("the first link", || genre(&daemon, "chain") == "metal");
+    daemon.wait_for_log("title: Second of two");
+    daemon.wait_until("the second link", || genre(&daemon, "chain") == "classical");
+    assert_eq!(site.heads().len(), 1, "the connection was lost between");
+    end(daemon);
+}
+
+/// Nothing that does not end, or is too long, takes memory or the daemon down: it is refused, or kept short, and said.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_does_not_end_is_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let broker = Mosquitto::start();
+    let heard = Subscriber::start(broker.port(), "genred/#", &[]).await;
+    let (mp3, mp3_rate) = mp3(at);
+    let titled = long_title(at);
+    let titled_rate = titled.len() / 30;
+    let site = Site::start(move |asked, line| {
+        let endless = |line: Line<'_>, text: &[u8]| -> std::io::Result<()> {
+            let piece = text.repeat(16 * 1024 / text.len());
+            loop {
+                line.write_all(&piece)?;
+            }
+        };
+        match asked.path {
+            "/itself.m3u" => {
+                head(line, "audio/x-mpegurl")?;
+                write!(line, "itself.m3u\n/itself.m3u\n")
+            }
+            "/other.pls" => {
+                head(line, "audio/x-scpls")?;
+                write!(line, "[playlist]\nFile1=/another.pls\n")
+            }
+            "/another.pls" => {
+                head(line, "audio/x-scpls")?;
+                write!(line, "[playlist]\nFile1=/other.pls\n")
+            }
+            "/list" => {
+                head(line, "audio/x-mpegurl")?;
+                endless(line, b"# another line that says nothing\n")
+            }
+            "/page" => {
+                head(line, "text/html")?;
+                line.write_all(b"<!DOCTYPE html>")?;
+                endless(line, b"<p>and more</p>")
+            }
+            "/junk" => {
+                head(line, "audio/mpeg")?;
+                endless(line, &[0x55, 0xaa, 0, 1])
+            }
+            // Sound that turns into junk; the second time it stays.
+            "/turns" => {
+                head(line, "audio/mpeg")?;
+                match asked.count {
+                    1 => {
+                        play(line, &mp3, mp3_rate, 5 * mp3_rate)?;
+                        endless(line, &[0])
+                    }
+                    _ => play(line, &mp3, mp3_rate, usize::MAX),
+                }
+            }
+            "/title" => {
+                head(line, "application/ogg")?;
+                line.write_all(&titled[..titled.len() / 2])?;
+                play_once(line, &titled[titled.len() / 2..], titled_rate)
+            }
+            _ => {
+                write!(line, "HTTP/1.0 200 OK\r\nContent-Type: audio/mpeg\r\nicy-metaint: 4096\r\n\r\n")?;
+                let mut title = [&b"\xffStreamTitle='"[..], &[b'y'; 4080 - 15]].concat();
+                title.extend_from_slice(b"';");
+                let with_titles: Vec<u8> =
+                    mp3.chunks_exact(4096).flat_map(|piece| [piece, &title].concat()).collect();
+                play(line, &with_titles, 2 * mp3_rate, usize::MAX)
+            }
+        }
+    });
+    let names = ["itself.m3u", "other.pls", "list", "page", "junk", "turns", "title", "icy"];
+    let mut config = format!("node = \"n\"\n[mqtt]\nurl = \"mqtt://127.0.0.1:{}\"\n", broker.port());
+    for name in names {
+        config.push_str(&source(&name.replace('.', "-"), &format!("http://127.0.0.1:{}/{name}", site.port)));
+    }
+    let daemon = daemon(at, &config, &[]);
+    for part in [
+        "itself.m3u` is a playlist that leads back to itself",
+        "other.pls` is a playlist that leads back to itself",
+        "list` is a playlist of more than 64 KiB",
+        "page` is a page, not a stream",
+        "junk` is not in a sound format that is known here",
+    ] {
+        daemon.wait_for_log(part);
+    }
+    for name in ["turns", "title", "icy"] {
+        daemon.wait_until(name, || genre(&daemon, name) == "metal");
+    }
+    daemon.wait_until("the sound after the junk", || {
+        let asked = site.heads().iter().filter(|head| head.starts_with("GET /turns ")).count();
+        asked > 1 && newest(&daemon, "availability", "turns").is_some_and(|line| line["online"] == true)
+    });
+    for (name, letter) in [("title", "x"), ("icy", "y")] {
+        let topic = format!("genred/n/{name}/attributes");
+        let fits = |payload: &str| payload.contains(&format!("\"title\":\"{}\"", letter.repeat(300)));
+        heard.wait_for(&topic, fits).await;
+    }
+    let status = fs::read_to_string(format!("/proc/{}/status", daemon.id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    // What came over the wire meanwhile is gigabytes.
+    assert!(peak < 400_000, "{peak} kB");
+    end(daemon);
+}
+
+/// Ogg Vorbis of metal whose title has a million letters.
+fn long_title(folder: &Path) -> Vec<u8> {
+    let (wav, metadata, file) = (folder.join("long.wav"), folder.join("long.txt"), folder.join("long.ogg"));
+    cut("metal", 60.0, 30.0, &wav, &["-ar", "22050", "-ac", "1"]);
+    fs::write(&metadata, format!(";FFMETADATA1\ntitle={}\n", "x".repeat(1_000_000))).unwrap();
+    let metadata = metadata.to_str().unwrap();
+    let arguments = ["-i", metadata, "-map", "0:a", "-map_metadata", "1", "-c:a", "libvorbis"];
+    convert(&wav, &file, &arguments);
+    let sound = fs::read(file).unwrap();
+    assert!(sound.len() > 1_100_000, "the title is not in it");
+    sound
+}
+
+/// Users, passwords and tokens of every kind of address are sent, and shown nowhere: not in what is printed, logged, published or kept.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn secrets_are_nowhere() {
+    const SECRET: &str = "hunter2";
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let broker = Mosquitto::start();
+    let heard = Subscriber::start(broker.port(), "genred/#", &[]).await;
+    let announced = Subscriber::start(broker.port(), "homeassistant/#", &[]).await;
+    let (mp3, rate) = mp3(at);
+    let site = Site::start(move |asked, line| {
+        let secret = format!("u:{SECRET}@127.0.0.1:{}", port_of(asked.head));
+        match asked.path {
+            "/moved" => {
+                let to = format!("http://{secret}/gone?token={SECRET}");
+                write!(line, "HTTP/1.0 302 Found\r\nLocation: {to}\r\n\r\n")
+            }
+            "/list.m3u" => {
+                head(line, "audio/x-mpegurl")?;
+                write!(
+                    line,
+                    "http://{secret}/page?key={SECRET}\nhttp://{secret}/gone\nhttp://{secret}/listed\n"
+                )
+            }
+            "/page" => {
+                head(line, "text/html")?;
+                write!(line, "<html>{secret}</html>")
+            }
+            "/gone" => write!(line, "HTTP/1.0 410 Gone\r\n\r\n"),
+            "/denied" => write!(line, "HTTP/1.0 401 Unauthorized\r\n\r\n"),
+            "/junk" => {
+                head(line, "audio/mpeg")?;
+                line.write_all(&[0x55; 8192])
+            }
+            _ => {
+                head(line, "audio/mpeg")?;
+                // It breaks off, so that there are outages to tell of.
+                play(line, &mp3, rate, if asked.count == 1 { 20 * rate } else { usize::MAX })
+            }
+        }
+    });
+    let port = site.port;
+    // The file holds none itself, so that all files may be searched.
+    let user = "u:${SECRET}@127.0.0.1";
+    let mut config = format!(
+        "node = \"n\"\nstate_dir = \"state\"\n[mqtt]\nurl = \"mqtt://127.0.0.1:{}\"\n[log]\nenabled = true\n",
+        broker.port()
+    );
+    for name in ["live", "moved", "list.m3u", "denied", "junk"] {
+        // Without a name, one is made of the address.
+        config.push_str(&format!(
+            "[[source]]\nuri = \"http://{user}:{port}/{name}?access_token=${{SECRET}}&x=1\"\n"
+        ));
+    }
+    config.push_str(&source("nobody", &format!("http://{user}:{}/", crate::support::broker::free_port())));
+    config.push_str(&source("no-name", "https://u:${SECRET}@no-such-host.invalid/?sig=${SECRET}"));
+    config.push_str(
+        "[[source]]\nname = \"program\"\nuri = \"process:\"\n\
+         command = [\"ffmpeg\", \"-i\", \"http://u:${SECRET}@127.0.0.1:9/?token=${SECRET}\", \"-f\", \"wav\", \"-\"]\n",
+    );
+    let daemon = daemon(at, &config, &[("SECRET", SECRET), ("GENRED_LOG", "genred=trace")]);
+    for name in ["live", "list"] {
+        daemon.wait_until(name, || genre(&daemon, name) == "metal");
+    }
+    for part in
+        ["answers 410 Gone", "answers 401 Unauthorized", "sound format", "no-such-host.invalid", "`ffmpeg`"]
+    {
+        daemon.wait_for_log(part);
+    }
+    heard.wait_for("genred/n/live/event", |event| event.contains("source_recovered")).await;
+    heard
+        .wait_for("genred/n/info", |info| {
+            info.contains(&format!("http://127.0.0.1:{port}/live?access_token=***"))
+        })
+        .await;
+    // It was sent.
+    assert!(site.heads().iter().any(|head| head.contains(&format!("access_token={SECRET}"))));
+    assert!(site.heads().iter().any(|head| head.contains("\r\nAuthorization: Basic dTpodW50ZXIy\r\n")));
+    let before = below(at);
+    let ended = end(daemon);
+    let searched = [before, below(at)].concat();
+    for part in ["asrun.sqlite", "outbox.sqlite"] {
+        assert!(searched.iter().any(|(path, _)| path.ends_with(part)), "there is no `{part}`");
+    }
+    for secret in [SECRET, "dTpodW50ZXIy"] {
+        let holds = |bytes: &[u8]| bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+        assert!(!holds(ended.stdout.as_bytes()), "{}", ended.stdout);
+        assert!(!holds(ended.stderr.as_bytes()), "{}", ended.stderr);
+        let messages = [heard.received(), announced.received()];
+        assert!(messages.iter().all(|messages| !messages.is_empty()));
+        for message in messages.concat() {
+            assert!(!holds(message.topic.as_bytes()) && !holds(message.payload.as_bytes()), "{message:?}");
+        }
+        for (path, bytes) in &searched {
+            assert!(!holds(bytes), "{}", path.display());
+        }
+    }
+}
+
+/// The port that a head was sent to.
+fn port_of(head: &str) -> String {
+    let host = head.lines().find_map(|line| line.strip_prefix("Host: ")).unwrap_or_default();
+    host.rsplit(':').next().unwrap_or_default().to_owned()
+}
+
+/// A daemon that is killed outright leaves no program behind that writes: its pipe is broken.
+#[test]
+fn a_program_ends_with_a_daemon_that_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let marker = folder.path().join("song.wav");
+    convert(&song("metal"), &marker, &["-ss", "60", "-t", "30", "-ar", "16000", "-ac", "1"]);
+    let marker = marker.to_str().unwrap();
+    let command = format!(
+        "[\"ffmpeg\", \"-v\", \"error\", \"-re\", \"-stream_loop\", \"-1\", \"-i\", \"{marker}\", \"-f\", \"wav\", \"-\"]"
+    );
+    let config =
+        format!("{NO_MQTT}[[source]]\nname = \"program\"\nuri = \"process:\"\ncommand = {command}\n");
+    let mut daemon = daemon(folder.path(), &config, &[]);
+    daemon.wait_until("its sound", || genre(&daemon, "program") == "metal");
+    assert_eq!(running(marker), 1);
+    daemon.signal(Signal::KILL);
+    daemon.wait_until("the end of the program", || running(marker) == 0);
+    assert!(!daemon.is_running());
+}
+
+/// Processes with `argument`.
+fn running(argument: &str) -> usize {
+    let lines = fs::read_dir("/proc").unwrap().flatten();
+    lines
+        .filter_map(|entry| fs::read(entry.path().join("cmdline")).ok())
+        .filter(|line| line.split(|byte| *byte == 0).any(|part| part == argument.as_bytes()))
+        .count()
+}

@@ -1,0 +1,135 @@
+//! A real PulseAudio server for one test, in a process that knows no other.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::tool;
+
+/// Set in the process that [`isolated`] starts; names its folder.
+const FOLDER: &str = "GENRED_TEST_SOUND_FOLDER";
+
+/// ALSA's `ci` and `default` are the monitor of the null sink.
+const ASOUNDRC: &str = r#"
+pcm.ci { type pulse device "ci.monitor" hint { show on description "CI monitor" } }
+pcm.!default { type pulse device "ci.monitor" hint { show on description "Default" } }
+ctl.!default { type pulse }
+"#;
+
+/// Runs the test `name`, with its module, again in a process of its own with its own sound system.
+/// Returns true in that process.
+///
+/// The environment of sound libraries is that of the whole process, and cannot be changed once
+/// threads run.
+pub fn isolated(name: &str) -> bool {
+    if std::env::var_os(FOLDER).is_some() {
+        return true;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    for name in ["run", "run/pulse", "home"] {
+        fs::create_dir(path.join(name)).unwrap();
+        fs::set_permissions(path.join(name), fs::Permissions::from_mode(0o700)).unwrap();
+    }
+    fs::write(path.join("home/.asoundrc"), ASOUNDRC).unwrap();
+    let run = Command::new(std::env::current_exe().unwrap())
+        .args([name, "--exact", "--nocapture", "--test-threads=1"])
+        .env(FOLDER, path)
+        .env("HOME", path.join("home"))
+        .env("XDG_RUNTIME_DIR", path.join("run"))
+        .env("XDG_CONFIG_HOME", path.join("home/.config"))
+        .env("PULSE_RUNTIME_PATH", path.join("run/pulse"))
+        .env("PULSE_STATE_PATH", path.join("home"))
+        .env("PULSE_SERVER", format!("unix:{}", path.join("run/pulse/native").display()))
+        .env_remove("DISPLAY")
+        .env_remove("DBUS_SESSION_BUS_ADDRESS")
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&run.stdout);
+    let passed = run.status.success() && printed.contains("test result: ok. 1 passed");
+    assert!(passed, "`{name}` failed: {}\n{printed}{}", run.status, String::from_utf8_lossy(&run.stderr));
+    false
+}
+
+/// A silent command that the kernel kills with the thread that started it: an aborted test drops nothing.
+fn mortal(program: &str, package: &str) -> Command {
+    tool(program, package);
+    let mut command = tool("setpriv", "util-linux");
+    command.args(["--pdeathsig", "KILL", "--", program]).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// The server, killed when dropped.
+pub struct Server {
+    child: Child,
+}
+
+impl Server {
+    /// Starts a server with the null sink `ci` and waits until it answers. Only within [`isolated`].
+    pub fn start() -> Self {
+        let folder = PathBuf::from(std::env::var_os(FOLDER).expect("only in an isolated process"));
+        let socket = folder.join("run/pulse/native");
+        let _ = fs::remove_file(&socket);
+        let protocol = format!("module-native-protocol-unix socket={} auth-anonymous=1", socket.display());
+        let child = mortal("pulseaudio", "pulseaudio")
+            .args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--disable-shm=yes"])
+            .args(["--log-level=error", "-L", &protocol])
+            .args(["-L", "module-null-sink sink_name=ci rate=48000 channels=2"])
+            .spawn()
+            .unwrap();
+        let server = Self { child };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !tool("pactl", "pulseaudio-utils")
+            .arg("info")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap()
+            .success()
+        {
+            assert!(Instant::now() < deadline, "pulseaudio does not answer");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        server
+    }
+
+    /// Plays a file into the null sink.
+    pub fn play(&self, path: &Path) -> Player {
+        let mut command = mortal("paplay", "pulseaudio-utils");
+        Player { child: command.args(["--device=ci", "--latency-msec=500"]).arg(path).spawn().unwrap() }
+    }
+
+    /// Ends it without any farewell.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Stops it from running, so that it hangs.
+    pub fn suspend(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::STOP).unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A playing `paplay`, ended when dropped.
+pub struct Player {
+    child: Child,
+}
+
+impl Drop for Player {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
