@@ -69,12 +69,12 @@ link_onnxruntime() {
 AMQTT_VERSION=0.12.1
 
 fetch_brokers() {
-    local folder=.cache/aedes lock=tests/support/aedes/package-lock.json
+    local folder=.cache/aedes lock=tests/integration/support/aedes/package-lock.json
     command -v npm >/dev/null || install_packages nodejs npm
     if ! cmp -s "$lock" "$folder/package-lock.json"; then
         say "fetching aedes"
         mkdir -p "$folder"
-        cp tests/support/aedes/package.json "$folder/"
+        cp tests/integration/support/aedes/package.json "$folder/"
         cp "$lock" "$folder/new-lock.json"
         # Under its final name only once the packages are there.
         (cd "$folder" && cp new-lock.json package-lock.json &&

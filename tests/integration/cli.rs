@@ -236,7 +236,7 @@ fn bad_input_is_refused_by_name() {
     };
     check("run -c missing.toml", 1, &["missing.toml: No such file", "leave it out for the defaults"]);
     check("run -c folder", 1, &["folder: Is a directory"]);
-    check("run -c key.toml", 1, &["key.toml: ", "line 1: unknown key `hops`", "did you mean `hop`?"]);
+    check("run -c key.toml", 1, &["key.toml: ", "line 1: unknown key `hops`", "did you mean `hop_s`?"]);
     check(
         "check -c mqtt-key.toml",
         1,
