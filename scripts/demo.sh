@@ -31,7 +31,7 @@ if [ -z "$bin" ]; then
     scripts/setup.sh
     bin=target/release/genred
 fi
-[ ${#sources[@]} -gt 0 ] || scripts/test_audio.sh
+[ ${#sources[@]} -gt 0 ] || scripts/fetch_audio.sh
 
 work=$(mktemp -d)
 daemon="" client=""

@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/setup.sh --tests
-scripts/test_audio.sh
+scripts/fetch_audio.sh
 [ -f "$HOME/.cargo/env" ] && . "$HOME/.cargo/env"
 
 step() { printf '\n== %s\n' "$*" >&2; }
@@ -35,10 +35,10 @@ step "demo"
 scripts/demo.sh --check --bin target/debug/genred --seconds 16
 
 step "chaos"
-scripts/test_slow.sh --rounds 5 --bin target/debug/genred
+tests/system/chaos.sh --rounds 5 --bin target/debug/genred
 
 step "players"
-scripts/test_players.sh --bin target/debug/genred
+tests/system/players.sh --bin target/debug/genred
 
 step "Home Assistant"
-scripts/test_home_assistant.sh --bin target/debug/genred
+tests/system/home_assistant.sh --bin target/debug/genred

@@ -1,5 +1,5 @@
-//! The descriptors against librosa 0.11. `scripts/golden_descriptors.py` wrote the goldens;
-//! `scripts/test_audio.sh` cuts the clips. With `--nocapture` it prints the table of `docs/reference/descriptors.md`.
+//! The descriptors against librosa 0.11. `tests/golden/golden_descriptors.py` wrote the goldens;
+//! `scripts/fetch_audio.sh` cuts the clips. With `--nocapture` it prints the table of `docs/reference/descriptors.md`.
 
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
@@ -44,8 +44,8 @@ fn real_music_comes_out_as_librosas() {
             digest(&pcm),
             golden.sha256,
             "`{clip}.wav` was cut differently from the clip that the goldens were made of; delete \
-             .cache/test-audio/clips and run scripts/test_audio.sh, and if it stays so (another ffmpeg), run \
-             scripts/golden_descriptors.py"
+             .cache/test-audio/clips and run scripts/fetch_audio.sh, and if it stays so (another ffmpeg), run \
+             tests/golden/golden_descriptors.py"
         );
         let rows = describe(&pcm);
         // 5 s at 16 kHz, taken as 3.6 s at 22,050 Hz: one window, and one aligned to the end.

@@ -1,5 +1,5 @@
 //! The front end against independent oracles: librosa 0.11, and YAMNet's front end in NumPy.
-//! `scripts/golden_features.py` wrote the goldens; `scripts/test_audio.sh` cuts the clips.
+//! `tests/golden/golden_features.py` wrote the goldens; `scripts/fetch_audio.sh` cuts the clips.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -169,7 +169,7 @@ fn known_clip(name: &str, expected: &[u8]) -> Vec<i16> {
         digest(&pcm),
         expected,
         "`{name}` was cut differently from the clip that the goldens were made of; delete .cache/test-audio/clips and \
-         run scripts/test_audio.sh, and if it stays so (another ffmpeg), run scripts/golden_features.py"
+         run scripts/fetch_audio.sh, and if it stays so (another ffmpeg), run tests/golden/golden_features.py"
     );
     pcm
 }

@@ -1,4 +1,4 @@
-//! Logistic regression against scikit-learn 1.9. `scripts/golden_logistic.py` wrote the goldens.
+//! Logistic regression against scikit-learn 1.9. `tests/golden/golden_logistic.py` wrote the goldens.
 
 use genred::learn::{Labelling, Linear, Prior, PriorMean, Sample, Stop, Strength};
 use ndarray::{Array2, ArrayView2};

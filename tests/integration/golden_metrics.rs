@@ -1,4 +1,4 @@
-//! Figures of merit against an independent oracle: scikit-learn. `scripts/golden_metrics.py` wrote the goldens.
+//! Figures of merit against an independent oracle: scikit-learn. `tests/golden/golden_metrics.py` wrote the goldens.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Inference against Python's onnxruntime (`scripts/golden_onnx.py` wrote the goldens), and what is refused of a bundle.
+//! Inference against Python's onnxruntime (`tests/golden/golden_onnx.py` wrote the goldens), and what is refused of a bundle.
 
 use std::collections::HashMap;
 use std::fs;
@@ -51,7 +51,7 @@ fn goldens() -> HashMap<String, Vec<f32>> {
             Some(file) => fs::read(streamed().join(file)).unwrap(),
             None => bundle.read(file).unwrap(),
         });
-        assert_eq!(&found, sum, "`{file}` has changed: run `scripts/golden_onnx.py`");
+        assert_eq!(&found, sum, "`{file}` has changed: run `tests/golden/golden_onnx.py`");
     }
     let floats = |bytes: &[u8]| {
         bytes.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect()

@@ -19,7 +19,7 @@ use crate::source::{self, Read};
 use crate::stats::Histogram;
 use crate::thread::{Stop, spawn};
 
-/// Twelve seconds of made-up music, MP3 at 44.1 kHz stereo and 128 kbit/s (`scripts/bench_loop.py`).
+/// Twelve seconds of made-up music, MP3 at 44.1 kHz stereo and 128 kbit/s (`benches/python_loop.py`).
 const LOOP: &[u8] = include_bytes!("../../../benches/loop.mp3");
 
 #[derive(Debug, clap::Args)]

@@ -1,4 +1,4 @@
-//! The clips that `scripts/test_audio.sh` cuts: ten of five seconds, 16 kHz, mono, 16 bit.
+//! The clips that `scripts/fetch_audio.sh` cuts: ten of five seconds, 16 kHz, mono, 16 bit.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ pub fn read_clip(name: &str) -> Vec<i16> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/test-audio/clips");
     let path: PathBuf = folder.join(name).with_extension("wav");
     let bytes = fs::read(&path)
-        .unwrap_or_else(|e| panic!("`{}`: {e}; run scripts/test_audio.sh first", path.display()));
+        .unwrap_or_else(|e| panic!("`{}`: {e}; run scripts/fetch_audio.sh first", path.display()));
     pcm_of(&bytes, &path).as_chunks::<2>().0.iter().map(|pair| i16::from_le_bytes(*pair)).collect()
 }
 
@@ -30,5 +30,5 @@ fn pcm_of<'a>(bytes: &'a [u8], path: &Path) -> &'a [u8] {
         }
         at += 8 + length.next_multiple_of(2);
     }
-    panic!("`{}` holds no data chunk; delete it and run scripts/test_audio.sh", path.display())
+    panic!("`{}` holds no data chunk; delete it and run scripts/fetch_audio.sh", path.display())
 }

@@ -1,4 +1,4 @@
-//! Recorded music that `scripts/test_audio.sh` fetches.
+//! Recorded music that `scripts/fetch_audio.sh` fetches.
 
 use std::path::{Path, PathBuf};
 
@@ -23,6 +23,6 @@ pub fn cut(name: &str, from: f64, seconds: f64, output: &Path, arguments: &[&str
 
 fn recording(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/test-audio").join(name);
-    assert!(path.exists(), "`{}` is missing: run `scripts/test_audio.sh`", path.display());
+    assert!(path.exists(), "`{}` is missing: run `scripts/fetch_audio.sh`", path.display());
     path
 }

@@ -3,10 +3,10 @@
 
 The oracle is Python's onnxruntime for the networks and NumPy for the heads; neither
 shares code with the Rust side. The patches are librosa's log-mel of real music, as
-scripts/golden_features.py left them, with silence and noise beside them.
+tests/golden/golden_features.py left them, with silence and noise beside them.
 
     python3 -m venv .venv && .venv/bin/pip install onnxruntime==1.31.1 numpy safetensors
-    .venv/bin/python scripts/golden_onnx.py
+    .venv/bin/python tests/golden/golden_onnx.py
 
 Leaves tests/golden/onnxruntime.safetensors. Run it again when a network or a head of
 models/musicnn-msd-windowed or models/musicnn-msd changed.
@@ -19,7 +19,7 @@ import numpy as np
 import onnxruntime
 from safetensors.numpy import load_file, save_file
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 BUNDLE = ROOT / "models/musicnn-msd-windowed"
 STREAMED = ROOT / "models/musicnn-msd"
 OUT = ROOT / "tests/golden/onnxruntime.safetensors"

@@ -3,7 +3,7 @@
 # systems have. Once about two minutes and 0.9 GB; quick when all is there. Needs root: debootstrap and
 # chroot do. Whatever is mounted stays as it is.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../../.."
 
 VERSION=2026.11.0
 # The first Debian release with Python 3.14, which this version asks for.

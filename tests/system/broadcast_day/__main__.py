@@ -22,7 +22,7 @@ from material import talk, tracks
 from plan import FORMAT, OFF_FORMAT_AFTER, TALK_LIMIT, Day
 from settled import settle
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 START = datetime(2026, 1, 5, tzinfo=timezone.utc)
 """A Monday."""
 SOURCE = "FM_1"

@@ -1,4 +1,4 @@
-"""The bars fail where they have to: `python3 -m unittest discover -s scripts/broadcast_day`."""
+"""The bars fail where they have to: `python3 -m unittest discover -s tests/system/broadcast_day`."""
 
 import unittest
 from types import SimpleNamespace

@@ -27,7 +27,7 @@ from proxy import Proxy
 from servers import DEADLINE, Broker, Daemon, Failure, free_port, tool
 from subscriber import Subscriber
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 NODE = "chaos"
 SOURCES = 20
 LEAST_EVENTS = 5
@@ -37,7 +37,7 @@ LEAST_SECONDS = 40
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="test_slow.sh", description=__doc__)
+    parser = argparse.ArgumentParser(prog="chaos.sh", description=__doc__)
     parser.add_argument("--rounds", type=int, help="incidents of the broker or its connection (50)")
     parser.add_argument("--kills", type=int, help="kills of the daemon (10; with --rounds a fifth of these)")
     parser.add_argument("--seed", type=int, help="repeats the choices of the run that printed it")
@@ -77,7 +77,7 @@ def configure(folder, proxy_port, choose):
     """Writes the sounds and the configuration; what the daemon decides fast, it publishes often."""
     found = sounds.material(sorted((ROOT / ".cache/test-audio/songs").glob("*.ogg")))
     if len(found) < 8:
-        raise SystemExit("chaos: the recordings are missing: run scripts/test_audio.sh")
+        raise SystemExit("chaos: the recordings are missing: run scripts/fetch_audio.sh")
     config = [
         f'node = "{NODE}"\noutput = "none"',
         "[decision]\nexpected_piece_s = 5.0\nswitch_margin = 0.02\nhold_s = 1.0",

@@ -1,4 +1,4 @@
-"""The proofs fail where they have to: `python3 -m unittest discover -s scripts/chaos`."""
+"""The proofs fail where they have to: `python3 -m unittest discover -s tests/system/chaos`."""
 
 import unittest
 

@@ -6,7 +6,7 @@ definition, checked against TensorFlow where that can be imported. Neither share
 with the Rust side.
 
     python3 -m venv .venv && .venv/bin/pip install librosa==0.11.0 numpy
-    scripts/test_audio.sh && .venv/bin/python scripts/golden_features.py
+    scripts/fetch_audio.sh && .venv/bin/python tests/golden/golden_features.py
 
 Leaves tests/golden/{filters,synthetic,clips}.npz. Run it again where a clip was cut
 differently (another ffmpeg), or where a parameter set is added.
@@ -19,7 +19,7 @@ from pathlib import Path
 import librosa
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 CLIPS = ROOT / ".cache/test-audio/clips"
 OUT = ROOT / "tests/golden"
 RATE = 16_000
@@ -139,7 +139,7 @@ def to_float(pcm):
 def main():
     clips = sorted(CLIPS.glob("*.wav"))
     if len(clips) != 10:
-        sys.exit(f"golden_features: {len(clips)} clips in `{CLIPS}`, 10 are needed; run scripts/test_audio.sh first")
+        sys.exit(f"golden_features: {len(clips)} clips in `{CLIPS}`, 10 are needed; run scripts/fetch_audio.sh first")
     OUT.mkdir(parents=True, exist_ok=True)
 
     filters = {name: librosa.filters.mel(sr=RATE, n_fft=512, n_mels=96, fmax=8000, **f) for name, f in FILTERS.items()}

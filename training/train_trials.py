@@ -2,8 +2,8 @@
 """Trials of `genred train` on labelled music: what a prior is worth with few tracks, and what wrong labels cost.
 
     python3 -m venv .venv && .venv/bin/pip install numpy safetensors
-    .venv/bin/python scripts/train_trials.py few   --index real/index.csv --work FOLDER --genred target/release/genred
-    .venv/bin/python scripts/train_trials.py wrong --index real/index.csv --work FOLDER --genred target/release/genred
+    .venv/bin/python training/train_trials.py few   --index real/index.csv --work FOLDER --genred target/release/genred
+    .venv/bin/python training/train_trials.py wrong --index real/index.csv --work FOLDER --genred target/release/genred
 
 The index has the columns `path`, `label`, `label_source` and `group` (the artist); `weak` rows are left out.
 Recordings are embedded once, into `--work`. All fits are made by the program, from embeddings (`--embeddings`), and

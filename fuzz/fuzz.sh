@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Looks for input that what reads from the network does not stand: fuzz/.
 #
-#   scripts/fuzz.sh                     every target for 600 seconds
-#   scripts/fuzz.sh 60 icy decode       these for a minute each
+#   fuzz/fuzz.sh                     every target for 600 seconds
+#   fuzz/fuzz.sh 60 icy decode       these for a minute each
 #
 # What is found lies in fuzz/artifacts/TARGET; `cargo +nightly fuzz run -O -s none TARGET FILE` repeats it. Needs a nightly
 # toolchain (`rustup toolchain install nightly`) and `cargo install cargo-fuzz --locked`; nothing else does.

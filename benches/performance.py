@@ -1,4 +1,4 @@
-"""Runs the benches and their peer in turns and writes the table; `scripts/bench.sh` calls it.
+"""Runs the benches and their peer in turns and writes the table; `benches/performance.sh` calls it.
 
 The peer is MusiCNN as published (`models/musicnn-msd-windowed/reference.onnx`) in Python's onnxruntime, one
 thread, one patch at a time. Turns alternate, so that a busy moment of the machine meets all; medians count.
@@ -134,7 +134,7 @@ def main():
     parser.add_argument("--out", type=Path, default=ROOT / "docs/measurements/performance.md")
     arguments = parser.parse_args()
     rounds, seconds = arguments.rounds, arguments.seconds
-    template = (ROOT / "scripts/performance.md").read_text()
+    template = (ROOT / "benches/performance.md").read_text()
     parts = {
         "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),

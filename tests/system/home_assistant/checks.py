@@ -1,4 +1,4 @@
-"""The checks of `scripts/test_home_assistant.sh`: the real daemon, a real broker, a real Home Assistant."""
+"""The checks of `tests/system/home_assistant.sh`: the real daemon, a real broker, a real Home Assistant."""
 
 import argparse
 import os

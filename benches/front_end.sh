@@ -2,7 +2,7 @@
 # Log-mel frames of the same kind (16 kHz, 512/256, 96 bands) by genred and its peers, one thread each,
 # in one run, on 600 s of sound; prints the figures and the ratios.
 #
-#   scripts/bench_front_end.sh [SECONDS]
+#   benches/front_end.sh [SECONDS]
 #
 # Peers that cannot be installed are named, not hidden.
 set -euo pipefail
@@ -17,4 +17,4 @@ $venv/bin/pip install -q essentia-tensorflow || echo "bench: essentia-tensorflow
 # The two must be of one version, or torchaudio refuses to load.
 $venv/bin/pip install -q torch==2.11.0 torchaudio==2.11.0 || echo "bench: torchaudio cannot be installed here" >&2
 
-$venv/bin/python scripts/bench_front_end.py "$seconds" target/release/genred
+$venv/bin/python benches/front_end.py "$seconds" target/release/genred

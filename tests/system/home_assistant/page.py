@@ -4,7 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
-GUIDE = Path(__file__).parents[2] / "docs/guide/home-assistant.md"
+GUIDE = Path(__file__).parents[3] / "docs/guide/home-assistant.md"
 #: The entities that its examples name.
 EXAMPLE = "den_fm1"
 

@@ -4,7 +4,7 @@
 The oracle is librosa 0.11, called with its defaults on each three-second window alone.
 
     python3 -m venv .venv && .venv/bin/pip install librosa==0.11.0 numpy safetensors
-    scripts/test_audio.sh && .venv/bin/python scripts/golden_descriptors.py
+    scripts/fetch_audio.sh && .venv/bin/python tests/golden/golden_descriptors.py
 
 Leaves tests/golden/descriptors.safetensors: for each signal `NAME/values`, float64
 `[windows, columns]`, for the columns `columns` (UTF-8, one a line), and `NAME/sha256`
@@ -14,7 +14,7 @@ The clips are 16 kHz recordings, and their samples are taken as if they were at 
 nothing is resampled on either side, and the comparison judges the descriptors alone. Sped up and
 higher by a third they still are music.
 
-    scripts/golden_descriptors.py --compare FILE [GENRED]
+    tests/golden/golden_descriptors.py --compare FILE [GENRED]
 
 compares the rows of the program (target/release/genred) for FILE with librosa's on the same
 windows, resampling and all, and writes nothing. Its largest differences are shares of each
@@ -31,7 +31,7 @@ import librosa
 import numpy as np
 from safetensors.numpy import save_file
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 CLIPS = ROOT / ".cache/test-audio/clips"
 OUT = ROOT / "tests/golden/descriptors.safetensors"
 RATE = 22_050
@@ -145,7 +145,7 @@ def main():
         sys.exit("golden_descriptors: use no arguments, or --compare FILE [GENRED]")
     clips = sorted(CLIPS.glob("*.wav"))
     if len(clips) != 10:
-        sys.exit(f"golden_descriptors: {len(clips)} clips in `{CLIPS}`, 10 are needed; run scripts/test_audio.sh first")
+        sys.exit(f"golden_descriptors: {len(clips)} clips in `{CLIPS}`, 10 are needed; run scripts/fetch_audio.sh first")
     signals = synthetic() | {path.stem: clip(path) for path in clips}
     tensors = {}
     for name, pcm in signals.items():

@@ -5,7 +5,7 @@ The oracle is scikit-learn 1.9 with sample weights; what it lacks (Brier score o
 in bins of equal mass) is NumPy over copies of the observations, as many as each weighs.
 
     python3 -m venv .venv && .venv/bin/pip install scikit-learn==1.9.0 numpy safetensors
-    .venv/bin/python scripts/golden_metrics.py
+    .venv/bin/python tests/golden/golden_metrics.py
 
 Leaves tests/golden/metrics.safetensors. `single.*`: `truth` `[400]`, `posteriors` `[400, 6]` float32, of which label 4 is
 never true and label 5 never answered, and some are exactly 0 or 1. `multi.*`: `truth` and `posteriors` `[300, 5]` with ties;
@@ -18,7 +18,7 @@ import numpy as np
 from safetensors.numpy import save_file
 from sklearn import metrics
 
-OUT = Path(__file__).resolve().parent.parent / "tests/golden/metrics.safetensors"
+OUT = Path(__file__).resolve().parents[2] / "tests/golden/metrics.safetensors"
 BINS = 15
 
 

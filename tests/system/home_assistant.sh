@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # The daemon at home in a real Home Assistant: discovery, values, events, lost audio, restarts of everything.
-# The first run sets up Home Assistant (scripts/home_assistant/setup.sh: two minutes, 0.9 GB, in .cache/).
+# The first run sets up Home Assistant (tests/system/home_assistant/setup.sh: two minutes, 0.9 GB, in .cache/).
 # Needs root: it runs in a Debian root of its own, by chroot.
 #
-#   scripts/test_home_assistant.sh                      with target/debug/genred
-#   scripts/test_home_assistant.sh --bin PATH           with another one
-#   scripts/test_home_assistant.sh --only lost          one check alone (again for more)
-#   scripts/test_home_assistant.sh --broker embedded    against the embedded broker alone (or `mosquitto`)
+#   tests/system/home_assistant.sh                      with target/debug/genred
+#   tests/system/home_assistant.sh --bin PATH           with another one
+#   tests/system/home_assistant.sh --only lost          one check alone (again for more)
+#   tests/system/home_assistant.sh --broker embedded    against the embedded broker alone (or `mosquitto`)
 set -euo pipefail
 here=$PWD
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 
 bin=$PWD/target/debug/genred only=() brokers=(mosquitto embedded)
 while [ $# -gt 0 ]; do
@@ -18,18 +18,18 @@ while [ $# -gt 0 ]; do
         --only) only+=(--only "$2"); shift 2 ;;
         --broker) brokers=("$2"); shift 2 ;;
         -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
-        *) echo "test_home_assistant: unknown argument $1; see --help" >&2; exit 2 ;;
+        *) echo "home_assistant: unknown argument $1; see --help" >&2; exit 2 ;;
     esac
 done
-[ -x "$bin" ] || { echo "test_home_assistant: \`$bin\` is missing; build it (\`cargo build\`) or name one with --bin" >&2; exit 2; }
+[ -x "$bin" ] || { echo "home_assistant: \`$bin\` is missing; build it (\`cargo build\`) or name one with --bin" >&2; exit 2; }
 if [ "$(id -u)" -ne 0 ]; then
-    echo "test_home_assistant: needs root for debootstrap and chroot; going on with sudo" >&2
+    echo "home_assistant: needs root for debootstrap and chroot; going on with sudo" >&2
     [ ${#brokers[@]} -gt 1 ] || only+=(--broker "${brokers[0]}")
-    exec sudo -E "$PWD/scripts/test_home_assistant.sh" --bin "$bin" "${only[@]}"
+    exec sudo -E "$PWD/tests/system/home_assistant.sh" --bin "$bin" "${only[@]}"
 fi
 
-scripts/home_assistant/setup.sh
-scripts/test_audio.sh
+tests/system/home_assistant/setup.sh
+scripts/fetch_audio.sh
 
 export GENRED_MODELS=${GENRED_MODELS:-$PWD/models}
 library=$PWD/.cache/onnxruntime/libonnxruntime.so
@@ -38,8 +38,8 @@ if [ -z "${ORT_DYLIB_PATH:-}" ] && [ -e "$library" ]; then export ORT_DYLIB_PATH
 [ ${#only[@]} -eq 0 ] || [ ${#brokers[@]} -eq 1 ] || brokers=(mosquitto)
 failed=0
 for broker in "${brokers[@]}"; do
-    printf 'test_home_assistant: Home Assistant in MQTT 5, broker %s\n' "$broker" >&2
-    PYTHONDONTWRITEBYTECODE=1 python3 scripts/home_assistant/checks.py --broker "$broker" \
+    printf 'home_assistant: Home Assistant in MQTT 5, broker %s\n' "$broker" >&2
+    PYTHONDONTWRITEBYTECODE=1 python3 tests/system/home_assistant/checks.py --broker "$broker" \
         --bin "$bin" --root "$PWD/.cache/home-assistant" --songs "$PWD/.cache/test-audio" "${only[@]}" || failed=1
 done
 exit $failed

@@ -4,7 +4,7 @@
 Twelve seconds of made-up music (chords, bass, drums and noise), so that nobody's rights are touched; MP3 at
 44.1 kHz stereo and 128 kbit/s, as most radio streams are. Needs NumPy, and ffmpeg with libmp3lame.
 
-    python3 scripts/bench_loop.py
+    python3 benches/python_loop.py
 """
 import subprocess
 from pathlib import Path

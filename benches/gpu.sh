@@ -2,7 +2,7 @@
 # What a CUDA card does with the trunk, beside the processor: milliseconds a patch by batch, and how many streams
 # that makes. For anyone with a card:
 #
-#   scripts/bench_gpu.sh
+#   benches/gpu.sh
 #
 # Fetches ONNX Runtime's CUDA build and its libraries from PyPI (about 3 GB) into .cache/onnxruntime-gpu, and
 # leaves everything else as it is. Refuses where there is no card, with the driver's own words.

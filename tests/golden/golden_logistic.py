@@ -5,7 +5,7 @@ The oracle is scikit-learn 1.9: `StandardScaler` and `LogisticRegression`, both 
 has no prior mean: there the oracle is SciPy's `minimize` on the objective as it is written, in `W` itself.
 
     python3 -m venv .venv && .venv/bin/pip install scikit-learn==1.9.0 scipy numpy safetensors
-    .venv/bin/python scripts/golden_logistic.py
+    .venv/bin/python tests/golden/golden_logistic.py
 
 Leaves tests/golden/logistic.safetensors: `features` `[90, 6]` float32, `targets.single` and
 `targets.multi` `[90, 3]`, `weights` `[90]`; for both kinds and each of `penalties`, `KIND.INDEX.weight`
@@ -23,7 +23,7 @@ from scipy.special import logsumexp, softmax as softmax_of
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-OUT = Path(__file__).resolve().parent.parent / "tests/golden/logistic.safetensors"
+OUT = Path(__file__).resolve().parents[2] / "tests/golden/logistic.safetensors"
 PENALTIES = np.array([1e-3, 1e-2, 0.3])
 ROWS, DIM, UNITS = 90, 6, 3
 

@@ -12,7 +12,7 @@ cache=.cache/test-audio
 songs=$cache/songs
 
 fail() {
-    echo "test_audio: $*" >&2
+    echo "fetch_audio: $*" >&2
     exit 1
 }
 
@@ -56,7 +56,7 @@ for package in $(recordings | cut -d' ' -f2 | sort -u); do
         [[ $from != "$package" || -s $songs/$name.ogg ]] || missing=1
     done < <(recordings)
     ((missing)) || continue
-    echo "test_audio: fetching $package" >&2
+    echo "fetch_audio: fetching $package" >&2
     (cd "$work" && apt-get -q -o APT::Sandbox::User=root download "$package" >apt.log 2>&1) || {
         cat "$work/apt.log" >&2
         fail "cannot download \`$package\`; check the network, and that \`apt-get update\` was run"
@@ -82,4 +82,4 @@ done < <(recordings)
 ln -f "$songs/armygeddon.ogg" "$cache/metal.ogg"
 ln -f "$songs/dink_1.ogg" "$cache/classical.ogg"
 ln -f "$songs/genesis.ogg" "$cache/electronic.ogg"
-echo "test_audio: $cache is complete" >&2
+echo "fetch_audio: $cache is complete" >&2

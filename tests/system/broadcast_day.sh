@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# A day of broadcast made of real recordings, heard by the daemon and judged by its report: scripts/broadcast_day/.
+# A day of broadcast made of real recordings, heard by the daemon and judged by its report: tests/system/broadcast_day/.
 #
-#   scripts/broadcast_day.sh                    24 hours, some ten minutes on two cores
-#   scripts/broadcast_day.sh --hours 2          a shorter day
-#   scripts/broadcast_day.sh --seed 7           other choices
-#   scripts/broadcast_day.sh --all              also tracks whose tag the model does not know by ear
-#   scripts/broadcast_day.sh --keep DIR         leave log, reports and truth there
-#   scripts/broadcast_day.sh --no-faults        plant no tones, no loops and no missing channels
-#   scripts/broadcast_day.sh --bin PATH         default: target/release/genred, else target/debug/genred
-#   scripts/broadcast_day.sh --music DIR --speech DIR
+#   tests/system/broadcast_day.sh                    24 hours, some ten minutes on two cores
+#   tests/system/broadcast_day.sh --hours 2          a shorter day
+#   tests/system/broadcast_day.sh --seed 7           other choices
+#   tests/system/broadcast_day.sh --all              also tracks whose tag the model does not know by ear
+#   tests/system/broadcast_day.sh --keep DIR         leave log, reports and truth there
+#   tests/system/broadcast_day.sh --no-faults        plant no tones, no loops and no missing channels
+#   tests/system/broadcast_day.sh --bin PATH         default: target/release/genred, else target/debug/genred
+#   tests/system/broadcast_day.sh --music DIR --speech DIR
 #                                               packages as `dpkg -x` leaves them, DIR/PACKAGE; else they are fetched
 #
 # Prints a line a bar, and exits with 1 where one fails. Needs ffmpeg, Python 3, and once the network
 # (apt-get, 1 GB into .cache/broadcast-day; 2.5 GB with --all).
 set -euo pipefail
 here=$PWD
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 
 absolute() { case "$1" in /*) echo "$1" ;; *) echo "$here/$1" ;; esac; }
 bin="" arguments=()
@@ -39,5 +39,5 @@ if [ -z "${ORT_DYLIB_PATH:-}" ] && [ ! -e "$(dirname "$bin")/lib/libonnxruntime.
 fi
 
 # First that the bars can fail.
-python3 -B -m unittest discover -q -s scripts/broadcast_day
-exec python3 -B scripts/broadcast_day --bin "$bin" "${arguments[@]}"
+python3 -B -m unittest discover -q -s tests/system/broadcast_day
+exec python3 -B tests/system/broadcast_day --bin "$bin" "${arguments[@]}"
