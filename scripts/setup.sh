@@ -18,7 +18,7 @@ die() { say "$*"; exit 1; }
 # --- system packages -------------------------------------------------------------------------
 build_packages=(build-essential pkg-config libasound2-dev cmake python3 python3-pip python3-venv unzip ca-certificates)
 demo_packages=(ffmpeg mosquitto-clients)
-test_packages=(systemd mosquitto nats-server rabbitmq-server pulseaudio pulseaudio-utils libasound2-plugins alsa-utils sox icecast2 mpg123 opus-tools mkvtoolnix
+test_packages=(systemd mosquitto nats-server rabbitmq-server alsa-utils sox icecast2 mpg123 opus-tools mkvtoolnix
     flac liquidsoap mpd gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad)
 
 install_packages() {
@@ -35,6 +35,38 @@ install_packages() {
     DEBIAN_FRONTEND=noninteractive "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get install -q -y --no-install-recommends --no-remove "${missing[@]}" >&2 ||
         die "not everything could be installed without removing something else; install ${missing[*]} by hand"
+}
+
+# --- sound server for tests ----------------------------------------------------------------------
+# PulseAudio, unless it is installed, is unpacked into .cache/sound: its package conflicts with the
+# pipewire-alsa of current desktops. Nothing is installed or removed, and root is not needed.
+provide_sound_server() {
+    command -v pulseaudio >/dev/null && command -v pactl >/dev/null && command -v paplay >/dev/null && return
+    local root=$PWD/.cache/sound packages package program modules libraries
+    [ -x "$root/bin/pulseaudio" ] && return
+    command -v apt-get >/dev/null || { say "not a Debian system: make sure that pulseaudio, pactl and paplay are there"; return; }
+    say "unpacking PulseAudio into .cache/sound"
+    rm -rf "$root"
+    mkdir -p "$root/packages"
+    # What an installation would add; simulated, as it would also remove pipewire-alsa.
+    packages=$(apt-get install --simulate --no-install-recommends pulseaudio pulseaudio-utils libasound2-plugins |
+        sed -n 's/^Inst \([^ ]*\).*/\1/p')
+    # shellcheck disable=SC2086
+    (cd "$root/packages" && apt-get download -q $packages >&2)
+    for package in "$root"/packages/*.deb; do dpkg -x "$package" "$root"; done
+    modules=$(ls -d "$root"/usr/lib/pulse-*/modules)
+    libraries=$(ls -d "$root"/usr/lib/*/ "$root"/usr/lib/*/pulseaudio/ "$modules" | paste -sd:)
+    mkdir -p "$root/bin"
+    for program in pactl paplay pulseaudio; do
+        {
+            printf '#!/bin/sh\nexport LD_LIBRARY_PATH="%s${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"\n' "$libraries"
+            printf 'exec "%s" %s "$@"\n' "$root/usr/bin/$program" \
+                "$([ $program = pulseaudio ] && printf -- '--dl-search-path="%s"' "$modules")"
+        } >"$root/bin/$program"
+        chmod +x "$root/bin/$program"
+    done
+    rm -rf "$root/packages"
+    "$root/bin/pulseaudio" --version >&2 || { rm -rf "$root"; die "PulseAudio does not start from .cache/sound"; }
 }
 
 # --- ONNX Runtime ------------------------------------------------------------------------------
@@ -106,6 +138,7 @@ case "${1:-}" in
         ;;
     --tests)
         install_packages "${build_packages[@]}" "${demo_packages[@]}" "${test_packages[@]}"
+        provide_sound_server
         fetch_onnxruntime
         fetch_brokers
         mkdir -p target/debug

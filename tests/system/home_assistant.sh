@@ -31,6 +31,8 @@ fi
 tests/system/home_assistant/setup.sh
 scripts/fetch_audio.sh
 
+# The sound server that scripts/setup.sh unpacked where none is installed.
+PATH=$PATH:$PWD/.cache/sound/bin
 export GENRED_MODELS=${GENRED_MODELS:-$PWD/models}
 library=$PWD/.cache/onnxruntime/libonnxruntime.so
 if [ -z "${ORT_DYLIB_PATH:-}" ] && [ -e "$library" ]; then export ORT_DYLIB_PATH=$library; fi

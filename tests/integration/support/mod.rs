@@ -22,14 +22,28 @@ pub mod pulse;
 #[cfg(feature = "net")]
 pub mod site;
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A command that a test cannot do without; its absence fails the test, naming the Debian package.
+/// Returns a command that a test requires. Its absence fails the test, naming the Debian package.
 pub fn tool(program: &str, package: &str) -> Command {
-    let found = std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()));
-    assert!(found, "`{program}` is missing: `apt-get install {package}`");
-    let mut command = Command::new(program);
+    let mut command = Command::new(path_of(program, package));
     command.stdin(Stdio::null());
     command
+}
+
+/// Returns the path of `program`: on `PATH`, else where `scripts/setup.sh` unpacked it.
+///
+/// # Panics
+/// Panics if it is at neither place.
+pub fn path_of(program: &str, package: &str) -> PathBuf {
+    let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/sound/bin");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain([unpacked])
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| {
+            panic!("`{program}` is missing: run `scripts/setup.sh --tests`, or install `{package}`")
+        })
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::tool;
+use super::{path_of, tool};
 
 /// Set in the process that [`isolated`] starts; names its folder.
 const FOLDER: &str = "GENRED_TEST_SOUND_FOLDER";
@@ -45,6 +45,7 @@ pub fn isolated(name: &str) -> bool {
         .env("PULSE_RUNTIME_PATH", path.join("run/pulse"))
         .env("PULSE_STATE_PATH", path.join("home"))
         .env("PULSE_SERVER", format!("unix:{}", path.join("run/pulse/native").display()))
+        .envs(unpacked_alsa_plugins().map(|folder| ("ALSA_PLUGIN_DIR", folder)))
         .env_remove("DISPLAY")
         .env_remove("DBUS_SESSION_BUS_ADDRESS")
         .output()
@@ -55,11 +56,18 @@ pub fn isolated(name: &str) -> bool {
     false
 }
 
+/// Returns the folder of ALSA's PulseAudio plugin where `scripts/setup.sh` unpacked it.
+fn unpacked_alsa_plugins() -> Option<PathBuf> {
+    let libraries = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/sound/usr/lib");
+    let folders = fs::read_dir(libraries).ok()?.filter_map(|entry| Some(entry.ok()?.path().join("alsa-lib")));
+    folders.into_iter().find(|folder| folder.join("libasound_module_pcm_pulse.so").is_file())
+}
+
 /// A silent command that the kernel kills with the thread that started it: an aborted test drops nothing.
 fn mortal(program: &str, package: &str) -> Command {
-    tool(program, package);
+    let path = path_of(program, package);
     let mut command = tool("setpriv", "util-linux");
-    command.args(["--pdeathsig", "KILL", "--", program]).stdout(Stdio::null()).stderr(Stdio::null());
+    command.args(["--pdeathsig", "KILL", "--"]).arg(path).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
 
