@@ -1,4 +1,5 @@
-//! From blocks at the source's rate to mono samples at the model's, and the source's time.
+//! Conversion of blocks at the source's rate to mono samples at the model's, with the source's
+//! time.
 
 use super::downmix::{downmix, sanitise};
 use super::loudness::{Loudness, MAX_CHANNELS};
@@ -6,44 +7,46 @@ use super::resample::Resampler;
 use super::{DspError, params::LogMelParams};
 use crate::audio::{Block, Level, SampleRate};
 
-/// Samples (a channel) that go through the stages at once: they stay in the cache,
-/// and a long block needs no more memory than a short one.
+/// Samples per channel processed at once. They stay in the cache, and long blocks need no more
+/// memory than short ones.
 const PIECE: usize = 1024;
 
-/// What a block is to the signal so far.
+/// Relation of a block to the signal so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Continuity {
-    /// It follows what was heard.
+    /// Contiguous.
     Follows,
-    /// A segment starts with it: the first block, a gap, or a change of format.
+    /// Start of a segment: the first block, a gap, or a change of format.
     Starts,
 }
 
-/// What is measured of the sound on its way.
+/// Measurements taken from the signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Measures {
     /// Nothing.
     Nothing,
-    /// All of the [`Level`] that costs little.
+    /// [`Level`] without the true peak.
     Level,
-    /// The true peak, too.
+    /// [`Level`] with the true peak.
     LevelAndPeak,
 }
 
-/// Sanitise, loudness, downmix and resample, and where the current segment lies in the source.
+/// Sanitising, loudness, downmix and resampling, and the position of the current segment in the
+/// source.
 pub(super) struct Intake {
     model_rate: SampleRate,
     measures: Measures,
     format: Option<Format>,
-    /// First sample of the segment. A source whose rate changes numbers its samples anew, as if it had had the new one all along.
+    /// First sample of the segment. A source whose rate changes renumbers its samples, as if it had
+    /// always had the new rate.
     origin: u64,
-    /// Samples heard of the segment.
+    /// Number of samples received of the segment.
     heard: u64,
-    /// Whether the segment was finished.
+    /// True if the segment was finished.
     ended: bool,
 }
 
-/// The stages for one rate and channel count.
+/// Stages for one rate and channel count.
 struct Format {
     rate: SampleRate,
     channels: u16,
@@ -54,14 +57,14 @@ struct Format {
 }
 
 impl Intake {
-    /// An intake that has heard nothing.
+    /// Creates an empty intake.
     pub(super) fn new(params: &LogMelParams, measures: Measures) -> Self {
         Self { model_rate: params.sample_rate, measures, format: None, origin: 0, heard: 0, ended: false }
     }
 
-    /// Makes ready for `block`, and says whether a segment starts with it.
+    /// Prepares for `block`, and returns its continuity.
     ///
-    /// A span that doesn't follow the last one is a gap even where the block doesn't say so.
+    /// A span that does not follow the previous one is a gap even if the block does not say so.
     pub(super) fn accept(&mut self, block: &Block) -> Result<Continuity, DspError> {
         let expected = self.origin + self.heard;
         match &mut self.format {
@@ -84,14 +87,14 @@ impl Intake {
         Ok(Continuity::Starts)
     }
 
-    /// The pieces that `block` is fed in.
+    /// Pieces in which `block` is processed.
     pub(super) fn pieces(block: &Block) -> impl Iterator<Item = &[f32]> {
         let channels = usize::from(block.channels.max(1));
         let whole = block.interleaved.len() / channels * channels;
         block.interleaved[..whole].chunks(PIECE * channels)
     }
 
-    /// Hears one piece of the accepted block and replaces `out` by the samples that it completes.
+    /// Processes one piece of the accepted block and replaces `out` by the completed samples.
     pub(super) fn feed(&mut self, piece: &[f32], out: &mut Vec<f32>) {
         out.clear();
         let Some(format) = &mut self.format else { return };
@@ -104,7 +107,7 @@ impl Intake {
         format.resampler.push(&format.mono, out);
     }
 
-    /// The source has ended: replaces `out` by the segment's last samples.
+    /// Ends the segment and replaces `out` by its last samples.
     pub(super) fn finish(&mut self, out: &mut Vec<f32>) {
         out.clear();
         self.ended = true;
@@ -113,17 +116,17 @@ impl Intake {
         }
     }
 
-    /// The most samples that one piece can give in the current format.
+    /// Maximum number of samples that one piece yields in the current format.
     pub(super) fn max_output(&self) -> usize {
         self.format.as_ref().map_or(0, |format| format.resampler.max_output(PIECE))
     }
 
-    /// Samples (a channel) heard of the current segment.
+    /// Number of samples per channel received of the current segment.
     pub(super) fn heard(&self) -> u64 {
         self.heard
     }
 
-    /// How far the source has been heard, in seconds since its first sample.
+    /// End of the received input, in seconds since the source's first sample.
     pub(super) fn heard_to(&self) -> f64 {
         self.seconds_at(self.origin + self.heard)
     }
@@ -138,7 +141,7 @@ impl Intake {
         self.format.as_ref().map_or(0.0, |format| format.rate.seconds(sample))
     }
 
-    /// The level where `samples` of the model's samples of the segment end.
+    /// Level at the end of `samples` model-rate samples of the segment.
     pub(super) fn level_at(&self, samples: u64) -> Level {
         let Some(Format { rate, loudness: Some(loudness), .. }) = &self.format else {
             return Level::default();

@@ -1,4 +1,5 @@
-//! The level at the source's own rate, before the downmix: EBU R128 loudness, balance, true peak, repetition.
+//! Level at the source's own rate, before the downmix: EBU R128 loudness, balance, true peak,
+//! repetition.
 
 use super::DspError;
 use super::k_weighting::KWeighting;
@@ -7,7 +8,7 @@ use super::resample::MIN_RATE;
 use super::true_peak::TruePeak;
 use crate::audio::{Level, SampleRate};
 
-/// The most channels that are measured.
+/// Maximum number of channels measured.
 pub(super) const MAX_CHANNELS: u16 = 64;
 
 /// Tenths of a second in the short-term window of 3 s.
@@ -16,49 +17,50 @@ const WINDOW: usize = 30;
 /// Tenths of a second in the momentary window of 0.4 s.
 const MOMENT: usize = 4;
 
-/// Tenths of a second that can be looked back to.
+/// Tenths of a second kept in the history.
 const HISTORY: usize = 64;
 
-/// The most that one channel can be louder than the other, in dB.
+/// Maximum balance between two channels, in dB.
 const MAX_BALANCE: f32 = 60.0;
 
-/// The level, taken every tenth of a second by the count of samples.
+/// Level meter, evaluated every tenth of a second by the count of samples.
 ///
-/// The 3 s window is kept as 30 energies of 100 ms, which is the same mean at a thirtieth
-/// of the cost; before 3 s have been heard, it is the mean over what there is, so that a
-/// short file isn't measured as if silence came before it.
+/// The 3 s window is kept as 30 energies of 100 ms, which yields the same mean at a thirtieth of
+/// the cost. Before 3 s have been received, the mean covers the available audio, so that a short
+/// file is not measured as if silence preceded it.
 pub struct Loudness {
     filter: KWeighting,
     repetition: Repetition,
     true_peak: Option<TruePeak>,
     rate: u64,
     channels: usize,
-    /// Samples (a channel) that were heard.
+    /// Number of samples received per channel.
     heard: u64,
-    /// Whole tenths of a second that were heard.
+    /// Number of complete tenths of a second.
     tenths: u64,
-    /// The last tenths, by tenth modulo its length.
+    /// Last tenths, by tenth modulo its length.
     window: [Tenth; WINDOW],
-    /// The level at the end of the last tenths, by tenth modulo its length.
+    /// Level at the end of the last tenths, by tenth modulo its length.
     history: [Level; HISTORY],
 }
 
-/// What one tenth of a second held.
+/// Measurements of one tenth of a second.
 #[derive(Debug, Clone, Copy, Default)]
 struct Tenth {
-    /// Mean square, K-weighted.
+    /// K-weighted mean square.
     energy: f64,
-    /// The same of either of two channels.
+    /// K-weighted mean square of each of two channels.
     sides: [f64; 2],
-    /// Largest magnitude between the samples.
+    /// Largest interpolated magnitude.
     peak: f32,
 }
 
 impl Loudness {
-    /// A meter that has heard nothing; `true_peak`: whether it takes the true peak as well.
+    /// Creates an empty meter; `true_peak` also enables the true peak.
     ///
     /// # Errors
-    /// Without a channel, with more than 64, and below 4 kHz, where K-weighting has no filter.
+    /// No channel, more than 64 channels, or a rate below 4 kHz, where the K-weighting filter does
+    /// not exist.
     pub fn new(rate: SampleRate, channels: u16, true_peak: bool) -> Result<Self, DspError> {
         if channels == 0 || channels > MAX_CHANNELS {
             return Err(DspError::Channels(channels));
@@ -79,7 +81,8 @@ impl Loudness {
         })
     }
 
-    /// Hears `interleaved`: finite, and a whole number of samples a channel; `mono` is its downmix.
+    /// Processes `interleaved`, finite and a whole number of samples per channel; `mono` is its
+    /// downmix.
     pub fn push(&mut self, interleaved: &[f32], mono: &[f32]) {
         let (mut rest, mut mono) = (interleaved, mono);
         while !rest.is_empty() {
@@ -105,10 +108,10 @@ impl Loudness {
         }
     }
 
-    /// The level at sample `end`, counted from the first one: as it was at the
-    /// last tenth of a second that was complete there. Of less than a tenth: of what there is.
+    /// Level at sample `end`, counted from the first one: the level at the last tenth of a second
+    /// that was complete there. Before the first tenth, the level of the available audio.
     pub fn at(&self, end: u64) -> Level {
-        // The largest k for which ⌊k · rate / 10⌋ ≤ end.
+        // Largest k for which ⌊k · rate / 10⌋ ≤ end.
         let tenth = ((10 * (end + 1) - 1) / self.rate).min(self.tenths);
         if tenth > 0 {
             let oldest = self.tenths.saturating_sub(HISTORY as u64 - 1).max(1);
@@ -120,7 +123,7 @@ impl Loudness {
         }
     }
 
-    /// Forgets what it heard.
+    /// Returns to the initial state.
     pub fn reset(&mut self) {
         self.filter.reset();
         self.repetition.reset();
@@ -141,7 +144,7 @@ impl Loudness {
         self.filter.settle();
         self.tenths += 1;
         let counted = &self.window[..WINDOW.min(self.tenths as usize)];
-        // Summed in the order of the slots, which depends on the tenth alone.
+        // Summed in slot order, which depends on the tenth alone.
         let mean = |of: &dyn Fn(&Tenth) -> f64| counted.iter().map(of).sum::<f64>() / counted.len() as f64;
         let moment = MOMENT.min(counted.len());
         let last = (0..moment).map(|back| &self.window[(self.tenths as usize - 1 - back) % WINDOW]);
@@ -161,19 +164,19 @@ impl Loudness {
     }
 }
 
-/// By how many dB the first energy is above the second.
+/// Level of the first energy relative to the second, in dB.
 fn balance(first: f64, second: f64) -> f32 {
     let ratio = (10.0 * (first / second).log10()) as f32;
-    // 0 over 0 is no number.
+    // 0 over 0 is NaN.
     if ratio.is_nan() { 0.0 } else { ratio.clamp(-MAX_BALANCE, MAX_BALANCE) }
 }
 
-/// The constant of ITU-R BS.1770: loudness is 10 log10(energy) − 0.691.
+/// Offset of ITU-R BS.1770: loudness is 10 log10(energy) − 0.691.
 const OFFSET: f64 = 0.691;
 
 /// Loudness of a K-weighted mean square, at least [`Level::FLOOR`] and never NaN.
 fn lufs(energy: f64) -> f32 {
-    // `max` prefers the number where the other side is NaN.
+    // `max` returns the number if the other operand is NaN.
     ((10.0 * energy.log10() - OFFSET) as f32).max(Level::FLOOR)
 }
 
@@ -190,7 +193,7 @@ mod tests {
         SampleRate::new(hertz).unwrap()
     }
 
-    /// A 997 Hz sine of peak `gain` on every channel.
+    /// 997 Hz sine of peak `gain` on every channel.
     fn tone(hertz: u32, channels: u16, seconds: f64, gain: f64) -> Vec<f32> {
         let samples = (seconds * f64::from(hertz)) as usize;
         (0..samples)
@@ -201,7 +204,7 @@ mod tests {
             .collect()
     }
 
-    /// What a meter that also takes the true peak shows at the end of `signal`.
+    /// Reading of a meter with true peak at the end of `signal`.
     fn reading(hertz: u32, channels: u16, signal: &[f32]) -> Level {
         let mut meter = Loudness::new(rate(hertz), channels, true).unwrap();
         hear(&mut meter, channels, signal);
@@ -247,7 +250,8 @@ mod tests {
 
     #[test]
     fn the_true_peak_lies_between_the_samples() {
-        // EBU Tech 3341, case 17: a sine of a quarter of the rate whose samples lie at 45°, 135° …; its peak is −6 dBTP.
+        // EBU Tech 3341, case 17: a sine of a quarter of the rate, sampled at 45°, 135° …; its peak
+        // is −6 dBTP.
         let signal: Vec<f32> = (0..96_000)
             .flat_map(|n| [(0.5 * (TAU * (f64::from(n) / 4.0 + 0.125)).sin()) as f32; 2])
             .collect();
@@ -255,7 +259,7 @@ mod tests {
         assert!((-6.4..=-5.8).contains(&peak), "{peak}");
         let highest = signal.iter().copied().fold(0.0, f32::max);
         assert!((20.0 * highest.log10() + 9.03).abs() < 0.01, "its samples are 3 dB below");
-        // It is of the last 3 s, and given where it was asked for.
+        // It covers the last 3 s, and is measured only if enabled.
         let faded = [signal, vec![0.0; 2 * 48_000 * 33 / 10]].concat();
         assert_eq!(reading(48_000, 2, &faded).true_peak_db, Some(Level::PEAK_FLOOR));
         let mut meter = Loudness::new(rate(48_000), 2, false).unwrap();

@@ -1,21 +1,20 @@
-//! Floor 1: from blocks of samples to patches of log-mel frames. Pure: no input or output, no threads, no clock.
+//! Layer 1: conversion of blocks to patches of log-mel frames. Pure: no I/O, no threads, no clock.
 //!
 //! ```text
 //! Block ─▶ sanitise ─┬─▶ loudness (native rate, all channels), repetition ──┐
 //!                    └─▶ downmix ─▶ resample ─▶ log-mel frames ─▶ patches ──┴─▶ PatchView
 //! ```
 //!
-//! [`FrontEnd`] is all of it for one source, [`FrameStream`] the same way as far as
-//! the frames, [`LogMel`] the frames alone, and [`log_mel`] the offline convenience.
-//! [`Resampler`] and [`Loudness`] are the other stages, for whoever measures them, and
-//! [`descriptors`] are librosa's, for classical models.
+//! [`FrontEnd`] covers the whole path for one source, [`FrameStream`] the path up to the frames,
+//! [`LogMel`] the frames alone, and [`log_mel`] a whole signal offline. [`Resampler`] and
+//! [`Loudness`] are the other stages, public for measurements. [`descriptors`] are librosa's
+//! descriptors for classical models.
 //!
-//! **Invariant**: however a signal is cut into blocks, the frames, patches, levels
-//! and spans are the same to the bit. Every stage counts samples from the start of
-//! its segment and never looks at where a block ends.
+//! **Invariant**: frames, patches, levels and spans are bit-identical for any chunking of the
+//! input. Every stage counts samples from the start of its segment and ignores block boundaries.
 //!
-//! **Invariant**: after a source's first patch, nothing in here allocates or frees
-//! until the source ends or changes its format.
+//! **Invariant**: after a source's first patch, nothing in this module allocates or frees until the
+//! source ends or changes its format.
 
 mod compress;
 pub mod descriptors;
@@ -51,39 +50,39 @@ pub use resample::Resampler;
 
 use crate::audio::SampleRate;
 
-/// What the front end can't do.
+/// Error of the front end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DspError {
-    /// A parameter is out of its range.
+    /// A parameter is out of range.
     #[error("front end: `{name}` is {value}; {fix}")]
     Parameter {
-        /// The parameter's name, as in the manifest.
+        /// Name of the parameter, as in the manifest.
         name: &'static str,
-        /// What it was.
+        /// Its value.
         value: String,
-        /// What it may be.
+        /// Accepted values.
         fix: String,
     },
-    /// The source's sample rate is too low to be analysed.
+    /// The sample rate is too low.
     #[error("the sample rate is `{0}`; use at least {min} Hz", min = resample::MIN_RATE)]
     Rate(SampleRate),
-    /// The source's channel count is not supported.
+    /// The channel count is not supported.
     #[error("the sound has `{0}` channels; use 1 to {max}", max = loudness::MAX_CHANNELS)]
     Channels(u16),
-    /// The meter of true peaks does not know such sound.
+    /// The true-peak meter does not support the rate or channel count.
     #[error("the true peak of `{1}` channels at `{0}` cannot be measured; leave out `true_peak`")]
     TruePeak(SampleRate, u16),
-    /// A finite source ended without a single sample.
+    /// A finite source ended without a sample.
     #[error("the sound is empty; give a file or stream that holds at least one sample")]
     Empty,
-    /// The resampler refused a pair of rates.
+    /// The resampler does not support the pair of rates.
     #[error("cannot resample `{from}` to `{to}`: {reason}; convert the sound to another rate first")]
     Resample {
-        /// The source's rate.
+        /// Rate of the source.
         from: SampleRate,
-        /// The model's rate.
+        /// Rate of the model.
         to: SampleRate,
-        /// What the resampler said.
+        /// Error of the resampler.
         reason: String,
     },
 }

@@ -1,5 +1,5 @@
-//! Descriptors of three-second windows, as librosa 0.11 computes them: what people in
-//! this field feed to classical models. Offline only, and free to allocate.
+//! Descriptors of three-second windows, equal to those of librosa 0.11, for classical models.
+//! Offline only; allocates freely.
 //!
 //! ```text
 //! samples ─┬─▶ waveform: zero crossings, RMS
@@ -10,13 +10,13 @@
 //!                                                └─▶ tempo
 //! ```
 //!
-//! Every window is analysed on its own, with librosa's padding at both of its ends: a row
-//! is what librosa gives for `librosa.load(file, offset=start, duration=3)`. All windows
-//! are mono at 22,050 Hz, in frames of 2048 samples every 512, centred.
+//! Every window is analysed on its own, with librosa's padding at both ends: a row equals the
+//! result for `librosa.load(file, offset=start, duration=3)`. All windows are mono at 22,050 Hz, in
+//! centred frames of 2048 samples every 512.
 //!
-//! [`DescriptorStream`] cuts a sound into windows, [`Describer`] analyses one.
+//! [`DescriptorStream`] cuts a signal into windows, [`Describer`] analyses one.
 //!
-//! **Invariant**: whatever the samples are, every value is finite.
+//! **Invariant**: every value is finite for any samples.
 
 mod chroma;
 mod describer;
@@ -41,19 +41,19 @@ pub const RATE: SampleRate = match SampleRate::new(22_050) {
     None => unreachable!(),
 };
 
-/// Length of a frame in samples.
+/// Frame length in samples.
 const FRAME: usize = 2048;
 
 /// Samples from one frame to the next.
 const HOP: usize = 512;
 
-/// Bins of a frame's spectrum.
+/// Number of bins of a frame's spectrum.
 const BINS: usize = FRAME / 2 + 1;
 
-/// Mel bands under the MFCCs and the tempo.
+/// Number of mel bands for the MFCCs and the tempo.
 const BANDS: usize = 128;
 
-/// Number of descriptors that have a value a frame.
+/// Number of descriptors per frame.
 pub const FRAME_DESCRIPTORS: usize = 38;
 
 /// Their names, in the order of [`Descriptors::moments`].
@@ -108,7 +108,7 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// Of `values`; zeros where there are none.
+    /// Moments of `values`; zeros if there are none.
     fn of(values: impl ExactSizeIterator<Item = f64> + Clone) -> Self {
         let count = values.len().max(1) as f64;
         let mean = values.clone().sum::<f64>() / count;
@@ -116,10 +116,10 @@ impl Moments {
     }
 }
 
-/// The descriptors of one window.
+/// Descriptors of one window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Descriptors {
-    /// Tempo in beats a minute, from 7.5 to 288: librosa's `feature.tempo`.
+    /// Tempo in beats per minute, from 7.5 to 288: librosa's `feature.tempo`.
     pub tempo: f64,
     /// Moments of [`FRAME_DESCRIPTOR_NAMES`], in that order.
     pub moments: [Moments; FRAME_DESCRIPTORS],
@@ -142,18 +142,18 @@ impl Descriptors {
     }
 }
 
-/// Frames of a centred analysis of `samples` samples.
+/// Number of frames of a centred analysis of `samples`.
 fn frame_count(samples: usize) -> usize {
     1 + samples / HOP
 }
 
-/// The samples that frame `frame` of a centred analysis of `samples` covers.
+/// Samples covered by frame `frame` of a centred analysis of `samples`.
 fn covered(frame: usize, samples: usize) -> std::ops::Range<usize> {
     let end = (frame * HOP + FRAME / 2).min(samples);
     (frame * HOP).saturating_sub(FRAME / 2).min(end)..end
 }
 
-/// Frequency of bin `bin` in hertz.
+/// Frequency of bin `bin`, in Hz.
 fn bin_hertz(bin: usize) -> f64 {
     bin as f64 * f64::from(RATE.hertz()) / FRAME as f64
 }

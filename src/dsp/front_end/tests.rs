@@ -2,7 +2,7 @@ use super::*;
 use crate::audio::{Level, SampleRate, Span};
 use crate::dsp::{Resampler, log_mel};
 
-/// A patch and what was lent with it.
+/// Copy of a patch view.
 struct Cut {
     patch: Patch,
     log_mel: Vec<f32>,
@@ -26,7 +26,7 @@ impl std::ops::Deref for Cut {
     }
 }
 
-/// Hands `FrontEnd` the parts of one sound, as a source does.
+/// Source that feeds the parts of one signal to a `FrontEnd`.
 struct Player {
     front_end: FrontEnd,
     patches: Vec<Cut>,
@@ -142,7 +142,7 @@ fn an_empty_sound_is_an_error() {
 fn a_gap_drops_what_was_begun_and_shows_in_the_spans() {
     let mut player = Player::new(1.0);
     player.play(&tune(16_000 * 4));
-    // 251 frames at the gap: 0 and 62 are complete, 125 and 187 are begun.
+    // 251 frames at the gap: 0 and 62 are complete, 125 and 187 are incomplete.
     assert_eq!(player.starts(), [0, 62]);
     player.at += 8000;
     let mut block = player.block(&tune(16_000 * 3), 16_000, 1);
@@ -169,7 +169,7 @@ fn a_jump_in_the_span_is_a_gap_that_was_not_said() {
 fn a_change_of_format_is_a_gap_and_time_goes_on() {
     let mut player = Player::new(1.0);
     player.play(&tune(16_000 * 2));
-    // Sources number their samples anew, so that over the rate they are the time.
+    // Sources renumber their samples, so that the index divided by the rate is the time.
     player.at *= 3;
     let stereo = player.block(&tune(2 * 48_000 * 4), 48_000, 2);
     player.push(&stereo);
@@ -189,7 +189,7 @@ fn patches_end_by_the_last_anchor() {
     (first.anchor, first.gap, player.at) = (Some(anchor), true, first.span.end);
     player.push(&first);
     assert_eq!(player.patches[1].ends_at, anchor + SignedDuration::from_millis(2992));
-    // The sound card ran 100 ms late: the new anchor holds from here on.
+    // The sound card ran 100 ms late; the new anchor applies from here on.
     second.anchor = Some(anchor + SignedDuration::from_millis(3100));
     player.push(&second);
     assert_eq!(player.patches[2].ends_at, anchor + SignedDuration::from_millis(3100 + 984));
@@ -252,7 +252,7 @@ fn other_models_have_other_patches() {
     front_end.finish(&mut |patch| patches.push(patch.into())).unwrap();
     let frames = log_mel(&tune(32_000), &LogMelParams::yamnet()).unwrap();
     let starts: Vec<f64> = patches.iter().map(|patch| patch.span.start).collect();
-    // 198 frames: whole patches at 0, 48 and 96, and 6 unheard frames.
+    // 198 frames: whole patches at 0, 48 and 96, and 6 frames left over.
     assert_eq!(starts, [0.0, 0.48, 0.96]);
     assert_eq!(patches[1].log_mel, frames.as_slice().unwrap()[48 * 64..144 * 64]);
 }
@@ -270,7 +270,8 @@ fn frames_around_a_patch_are_waited_for_and_handed_out_with_it() {
     let frames = log_mel(&signal, &LogMelParams::musicnn()).unwrap();
     let around = PatchParams { before: 20, after: 41, group: 1, ..PatchParams::new(187, 1.0) };
     let mut player = Player::with(&around);
-    // 228 frames, and half an FFT to look ahead, complete the first patch; half a second less does not.
+    // 228 frames, and half an FFT of look-ahead, complete the first patch; half a second less does
+    // not.
     player.play(&signal[..51_000]);
     assert_eq!(player.patches.len(), 0);
     assert_eq!(player.front_end.counters(), Counters::default());
@@ -301,7 +302,7 @@ fn groups_come_together_and_the_last_one_as_it_is() {
 fn a_gap_drops_no_patch_that_only_waits() {
     let waits = PatchParams { after: 41, ..PatchParams::new(187, 1.0) };
     let mut player = Player::with(&waits);
-    // 201 frames: one patch is complete and has seen 14 frames more, three others were begun.
+    // 201 frames: one patch is complete and has 14 frames after it, three others are incomplete.
     player.play(&tune(51_200));
     player.at += 1600;
     let mut block = player.block(&tune(1600), 16_000, 1);
