@@ -5,10 +5,8 @@
 
 mod block;
 mod patch;
+mod source_id;
 
 pub use block::{Block, Level, SampleRate, Span};
 pub use patch::{Patch, PatchSpan};
-
-/// Index of a source in the order of the configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SourceId(pub usize);
+pub use source_id::SourceId;

@@ -1,6 +1,7 @@
 //! Input of the model.
 
-use super::{Level, SourceId};
+use super::block::Level;
+use super::source_id::SourceId;
 
 /// Position of a patch in its source, in seconds since the source's first sample, lost samples
 /// included.

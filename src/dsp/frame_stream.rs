@@ -1,7 +1,9 @@
 //! Conversion of blocks to log-mel frames.
 
+use super::error::DspError;
 use super::intake::{Continuity, Intake, Measures};
-use super::{DspError, LogMel, LogMelParams};
+use super::log_mel::LogMel;
+use super::params::LogMelParams;
 use crate::audio::Block;
 
 /// Front end up to the frames: sanitise, downmix, resample, log-mel.
@@ -48,7 +50,7 @@ impl FrameStream {
     /// # Errors
     /// There was no sample.
     pub fn finish(&mut self, out: &mut Vec<f32>) -> Result<(), DspError> {
-        if self.intake.heard() == 0 {
+        if self.intake.received() == 0 {
             return Err(DspError::Empty);
         }
         self.intake.finish(&mut self.samples);

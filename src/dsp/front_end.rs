@@ -1,16 +1,14 @@
 //! Front end of one source: conversion of blocks to patches.
 
-use std::collections::VecDeque;
-
 use jiff::{SignedDuration, Timestamp};
 
+use super::error::DspError;
+use super::frame_segment::{FrameSegment, SPARE_ROWS};
 use super::intake::{Continuity, Intake, Measures};
-use super::patches::Grid;
-use super::{DspError, LogMel, LogMelParams, PatchParams};
+use super::log_mel::LogMel;
+use super::params::LogMelParams;
+use super::patches::{PatchGrid, PatchParams};
 use crate::audio::{Block, Level, Patch, PatchSpan, SourceId};
-
-/// Spare rows beyond those of a patch and a piece of input, so that rows are moved seldom.
-const SPARE_ROWS: usize = 64;
 
 /// Patch that is ready for inference, borrowed for the duration of a call.
 #[derive(Debug, Clone, Copy)]
@@ -34,12 +32,12 @@ pub struct PatchView<'a> {
     pub lead: usize,
     /// End of the received input when the last required frame was complete, in seconds of the
     /// source.
-    pub heard_to: f64,
+    pub received_to_s: f64,
 }
 
 /// Patch counts of a source: `produced = emitted + dropped`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counters {
+pub struct PatchCounters {
     /// Patches that were started and then emitted or dropped.
     pub produced: u64,
     /// Patches that were emitted.
@@ -59,44 +57,26 @@ pub struct FrontEnd {
     source: SourceId,
     intake: Intake,
     log_mel: LogMel,
-    grid: Grid,
+    grid: PatchGrid,
     params: PatchParams,
     /// Patch parameters that apply from the next segment on.
-    next: Option<(Grid, PatchParams)>,
-    counters: Counters,
+    next: Option<(PatchGrid, PatchParams)>,
+    counters: PatchCounters,
     /// Wall-clock time and source time in seconds of the last anchor.
     anchor: Option<(Timestamp, f64)>,
     /// True once any sample was received.
-    heard: bool,
+    received: bool,
     /// End of the received input, in seconds of the source.
-    heard_to: f64,
+    received_to_s: f64,
     /// Skipped audio of less than a hop whose patch is not counted yet, in seconds.
     skipped_s: f64,
-    segment: Segment,
+    segment: FrameSegment,
     /// Model-rate samples of one piece.
     samples: Vec<f32>,
     /// First model-rate samples of the segment, from which a signal shorter than a patch is
     /// repeated.
     opening: Vec<f32>,
     opening_length: usize,
-}
-
-/// Frames since the last gap.
-#[derive(Default)]
-struct Segment {
-    /// Number of the segment.
-    number: u64,
-    /// Rows from `first` on, row-major.
-    rows: Vec<f32>,
-    /// Frame number of the first row.
-    first: u64,
-    /// Frame number after the last row.
-    end: u64,
-    /// Index of the next patch of the segment.
-    next: u64,
-    /// Complete patches with the number of their first frame. They wait for the frames after them,
-    /// or for the rest of their group.
-    waiting: VecDeque<(Patch, u64)>,
 }
 
 impl FrontEnd {
@@ -106,7 +86,7 @@ impl FrontEnd {
     /// A parameter is out of range.
     pub fn new(source: SourceId, params: &LogMelParams, patch: &PatchParams) -> Result<Self, DspError> {
         let log_mel = LogMel::new(params)?;
-        let grid = Grid::new(patch, params)?;
+        let grid = PatchGrid::new(patch, params)?;
         let opening_length = params.samples_for(patch.frames);
         Ok(Self {
             source,
@@ -115,12 +95,12 @@ impl FrontEnd {
             grid,
             params: *patch,
             next: None,
-            counters: Counters::default(),
+            counters: PatchCounters::default(),
             anchor: None,
-            heard: false,
-            heard_to: 0.0,
+            received: false,
+            received_to_s: 0.0,
             skipped_s: 0.0,
-            segment: Segment::default(),
+            segment: FrameSegment::default(),
             samples: Vec::new(),
             opening: Vec::with_capacity(opening_length),
             opening_length,
@@ -141,12 +121,12 @@ impl FrontEnd {
     /// A parameter is out of range.
     pub fn set_patches(&mut self, patch: &PatchParams) -> Result<(), DspError> {
         let patch = PatchParams { frames: self.params.frames, ..*patch };
-        self.next = Some((Grid::new(&patch, self.log_mel.params())?, patch));
+        self.next = Some((PatchGrid::new(&patch, self.log_mel.params())?, patch));
         Ok(())
     }
 
     /// Patch counts so far.
-    pub fn counters(&self) -> Counters {
+    pub fn counters(&self) -> PatchCounters {
         self.counters
     }
 
@@ -165,9 +145,9 @@ impl FrontEnd {
             self.anchor = Some((time, block.rate.seconds(block.span.start)));
         }
         for piece in Intake::pieces(block) {
-            self.heard = true;
+            self.received = true;
             self.intake.feed(piece, &mut self.samples);
-            self.heard_to = self.intake.heard_to();
+            self.received_to_s = self.intake.received_to_s();
             self.absorb(emit);
         }
         Ok(())
@@ -184,7 +164,7 @@ impl FrontEnd {
 
     /// Emits the patches that only wait for later frames or for the rest of their group.
     pub fn flush(&mut self, emit: &mut dyn FnMut(PatchView<'_>)) {
-        self.hand_out(true, emit);
+        self.emit_ready(true, emit);
     }
 
     /// Drops the patches that only wait for later frames or for the rest of their group.
@@ -203,7 +183,7 @@ impl FrontEnd {
     /// # Errors
     /// There was never a sample.
     pub fn finish(&mut self, emit: &mut dyn FnMut(PatchView<'_>)) -> Result<(), DspError> {
-        if !self.heard {
+        if !self.received {
             return Err(DspError::Empty);
         }
         self.intake.finish(&mut self.samples);
@@ -212,15 +192,15 @@ impl FrontEnd {
         self.complete();
         let (frames, end) = (self.grid.frames, self.segment.end);
         if self.segment.next > 0 {
-            let unheard = end - (self.grid.start(self.segment.next - 1) + frames);
-            if self.grid.is_half_a_hop(unheard) {
-                self.keep(end - frames);
+            let leftover = end - (self.grid.start(self.segment.next - 1) + frames);
+            if self.grid.is_half_a_hop(leftover) {
+                self.enqueue(end - frames);
             }
         } else if self.counters.emitted == 0 && !self.opening.is_empty() {
             self.repeat_opening();
-            self.keep(0);
+            self.enqueue(0);
         }
-        self.hand_out(true, emit);
+        self.emit_ready(true, emit);
         self.log_mel.reset();
         self.segment.restart();
         self.opening.clear();
@@ -229,7 +209,7 @@ impl FrontEnd {
 
     /// Emits waiting patches, drops incomplete ones, and restarts the frame count.
     fn start_segment(&mut self, emit: &mut dyn FnMut(PatchView<'_>)) {
-        self.hand_out(true, emit);
+        self.emit_ready(true, emit);
         let mut begun = 0;
         while self.grid.start(self.segment.next + begun) < self.segment.end {
             begun += 1;
@@ -266,13 +246,13 @@ impl FrontEnd {
         }
         self.log_mel.push(&self.samples, &mut self.segment.rows);
         self.complete();
-        self.hand_out(false, emit);
+        self.emit_ready(false, emit);
         let bands = self.log_mel.params().bands;
         let next = self.grid.start(self.segment.next);
         // A patch aligned to the end may need the last rows too.
         let next = next.min(self.segment.end.saturating_sub(self.grid.frames));
         let oldest = self.segment.waiting.front().map_or(next, |(_, start)| next.min(*start));
-        self.segment.forget_before(oldest.saturating_sub(self.params.before as u64), bands);
+        self.segment.drop_before(oldest.saturating_sub(self.params.before as u64), bands);
     }
 
     /// Adds the grid's patches whose frames are complete to the waiting ones.
@@ -284,13 +264,13 @@ impl FrontEnd {
             if start + self.grid.frames > self.segment.end {
                 return;
             }
-            self.keep(start);
+            self.enqueue(start);
             self.segment.next += 1;
         }
     }
 
     /// Adds the patch that starts at frame `start` and whose rows are complete to the waiting ones.
-    fn keep(&mut self, start: u64) {
+    fn enqueue(&mut self, start: u64) {
         let params = self.log_mel.params();
         let (hop, rate) = (params.hop_length as u64, params.sample_rate);
         let origin = self.intake.origin_seconds();
@@ -313,11 +293,11 @@ impl FrontEnd {
 
     /// Emits the groups of patches that have all surrounding frames, or all waiting patches if
     /// `all` is set.
-    fn hand_out(&mut self, all: bool, emit: &mut dyn FnMut(PatchView<'_>)) {
+    fn emit_ready(&mut self, all: bool, emit: &mut dyn FnMut(PatchView<'_>)) {
         let bands = self.log_mel.params().bands;
         let PatchParams { before, after, group, .. } = self.params;
         let frames = self.grid.frames;
-        let heard_to = self.heard_to;
+        let received_to_s = self.received_to_s;
         let segment = &mut self.segment;
         loop {
             let count = group.min(segment.waiting.len());
@@ -347,7 +327,7 @@ impl FrontEnd {
                     context: &segment.rows[row(first)..row(end)],
                     lead: (start - first) as usize,
                     // The first patches of a group have waited for the last.
-                    heard_to: heard_to - (last_end - patch.span.end),
+                    received_to_s: received_to_s - (last_end - patch.span.end),
                 });
             }
         }
@@ -374,26 +354,6 @@ impl FrontEnd {
             .ok()
             .and_then(|since| time.checked_add(since).ok())
             .unwrap_or(time)
-    }
-}
-
-impl Segment {
-    fn restart(&mut self) {
-        self.rows.clear();
-        self.waiting.clear();
-        self.number += 1;
-        (self.first, self.end, self.next) = (0, 0, 0);
-    }
-
-    /// Drops the rows before frame `needed`, once there are enough of them to justify the move.
-    fn forget_before(&mut self, needed: u64, bands: usize) {
-        let rows = needed.saturating_sub(self.first);
-        if rows >= SPARE_ROWS as u64 {
-            let gone = rows as usize * bands;
-            self.rows.copy_within(gone.., 0);
-            self.rows.truncate(self.rows.len() - gone);
-            self.first = needed;
-        }
     }
 }
 

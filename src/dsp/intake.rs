@@ -2,9 +2,11 @@
 //! time.
 
 use super::downmix::{downmix, sanitise};
-use super::loudness::{Loudness, MAX_CHANNELS};
+use super::error::DspError;
+use super::limits::MAX_CHANNELS;
+use super::loudness::Loudness;
+use super::params::LogMelParams;
 use super::resample::Resampler;
-use super::{DspError, params::LogMelParams};
 use crate::audio::{Block, Level, SampleRate};
 
 /// Samples per channel processed at once. They stay in the cache, and long blocks need no more
@@ -36,18 +38,18 @@ pub(super) enum Measures {
 pub(super) struct Intake {
     model_rate: SampleRate,
     measures: Measures,
-    format: Option<Format>,
+    format: Option<IntakeStages>,
     /// First sample of the segment. A source whose rate changes renumbers its samples, as if it had
     /// always had the new rate.
     origin: u64,
     /// Number of samples received of the segment.
-    heard: u64,
+    received: u64,
     /// True if the segment was finished.
     ended: bool,
 }
 
 /// Stages for one rate and channel count.
-struct Format {
+struct IntakeStages {
     rate: SampleRate,
     channels: u16,
     resampler: Resampler,
@@ -59,14 +61,14 @@ struct Format {
 impl Intake {
     /// Creates an empty intake.
     pub(super) fn new(params: &LogMelParams, measures: Measures) -> Self {
-        Self { model_rate: params.sample_rate, measures, format: None, origin: 0, heard: 0, ended: false }
+        Self { model_rate: params.sample_rate, measures, format: None, origin: 0, received: 0, ended: false }
     }
 
     /// Prepares for `block`, and returns its continuity.
     ///
     /// A span that does not follow the previous one is a gap even if the block does not say so.
     pub(super) fn accept(&mut self, block: &Block) -> Result<Continuity, DspError> {
-        let expected = self.origin + self.heard;
+        let expected = self.origin + self.received;
         match &mut self.format {
             Some(format) if format.rate == block.rate && format.channels == block.channels => {
                 if !block.gap && !self.ended && block.span.start == expected {
@@ -78,11 +80,11 @@ impl Intake {
                 }
             }
             _ => {
-                self.format = Some(Format::new(block, self.model_rate, self.measures)?);
+                self.format = Some(IntakeStages::new(block, self.model_rate, self.measures)?);
             }
         }
         self.origin = block.span.start;
-        self.heard = 0;
+        self.received = 0;
         self.ended = false;
         Ok(Continuity::Starts)
     }
@@ -103,7 +105,7 @@ impl Intake {
         if let Some(loudness) = &mut format.loudness {
             loudness.push(&format.clean, &format.mono);
         }
-        self.heard += format.mono.len() as u64;
+        self.received += format.mono.len() as u64;
         format.resampler.push(&format.mono, out);
     }
 
@@ -122,13 +124,13 @@ impl Intake {
     }
 
     /// Number of samples per channel received of the current segment.
-    pub(super) fn heard(&self) -> u64 {
-        self.heard
+    pub(super) fn received(&self) -> u64 {
+        self.received
     }
 
     /// End of the received input, in seconds since the source's first sample.
-    pub(super) fn heard_to(&self) -> f64 {
-        self.seconds_at(self.origin + self.heard)
+    pub(super) fn received_to_s(&self) -> f64 {
+        self.seconds_at(self.origin + self.received)
     }
 
     /// Time of the segment's first sample, in seconds since the source's first one.
@@ -143,14 +145,14 @@ impl Intake {
 
     /// Level at the end of `samples` model-rate samples of the segment.
     pub(super) fn level_at(&self, samples: u64) -> Level {
-        let Some(Format { rate, loudness: Some(loudness), .. }) = &self.format else {
+        let Some(IntakeStages { rate, loudness: Some(loudness), .. }) = &self.format else {
             return Level::default();
         };
         loudness.at(samples * u64::from(rate.hertz()) / u64::from(self.model_rate.hertz()))
     }
 }
 
-impl Format {
+impl IntakeStages {
     fn new(block: &Block, model_rate: SampleRate, measures: Measures) -> Result<Self, DspError> {
         if block.channels == 0 || block.channels > MAX_CHANNELS {
             return Err(DspError::Channels(block.channels));

@@ -24,22 +24,23 @@ pub(super) struct KWeighting {
     shelf: Biquad,
     high_pass: Biquad,
     /// Per pair of channels: two states of the shelf, two of the high-pass.
-    states: Vec<[Pair; 4]>,
+    states: Vec<[ChannelPair; 4]>,
     /// Per pair: weight of each channel's energy.
-    gains: Vec<Pair>,
+    gains: Vec<ChannelPair>,
     /// Per pair: sums of squares since the last reset of the sums.
-    energies: Vec<Pair>,
+    energies: Vec<ChannelPair>,
     channels: usize,
 }
 
 /// Two channels side by side, processed by one SIMD instruction.
-type Pair = [f64; 2];
+type ChannelPair = [f64; 2];
 
 impl KWeighting {
     /// Creates a filter at rest, for `channels` in their usual order.
     pub(super) fn new(rate: SampleRate, channels: usize) -> Self {
         let gains = (0..channels).step_by(2);
-        let gains: Vec<Pair> = gains.map(|first| [first, first + 1].map(|at| gain(at, channels))).collect();
+        let gains: Vec<ChannelPair> =
+            gains.map(|first| [first, first + 1].map(|at| gain(at, channels))).collect();
         Self {
             shelf: shelf(f64::from(rate.hertz())),
             high_pass: high_pass(f64::from(rate.hertz())),
@@ -63,7 +64,7 @@ impl KWeighting {
     }
 
     /// Processes `interleaved`. The sums are bit-identical for any chunking.
-    pub(super) fn hear(&mut self, interleaved: &[f32]) {
+    pub(super) fn push(&mut self, interleaved: &[f32]) {
         for (index, (state, energy)) in self.states.iter_mut().zip(&mut self.energies).enumerate() {
             let (first, second) = (2 * index, (2 * index + 1).min(self.channels - 1));
             let frames = interleaved.chunks_exact(self.channels);
@@ -74,7 +75,7 @@ impl KWeighting {
 
     /// Resets the sums, and flushes decayed states to zero. Must be called at fixed positions of
     /// the signal.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn restart_sums(&mut self) {
         self.energies.fill([0.0; 2]);
         for value in self.states.as_flattened_mut().as_flattened_mut() {
             *value = if value.abs() < SILENT { 0.0 } else { *value };
@@ -90,9 +91,9 @@ impl KWeighting {
 
 /// Adds the squares of two filtered channels to `sums`.
 fn filtered(
-    samples: impl Iterator<Item = Pair>,
-    state: &mut [Pair; 4],
-    sums: &mut Pair,
+    samples: impl Iterator<Item = ChannelPair>,
+    state: &mut [ChannelPair; 4],
+    sums: &mut ChannelPair,
     shelf: &Biquad,
     high_pass: &Biquad,
 ) {
@@ -179,9 +180,9 @@ mod tests {
                 let expected = library.loudness_window(100).unwrap();
                 let mut filter = KWeighting::new(SampleRate::new(hertz).unwrap(), channels as usize);
                 let (before, last) = sound.split_at(sound.len() - samples * channels as usize);
-                filter.hear(before);
-                filter.settle();
-                filter.hear(last);
+                filter.push(before);
+                filter.restart_sums();
+                filter.push(last);
                 let found = 10.0 * (filter.energy() / samples as f64).log10() - 0.691;
                 assert!((found - expected).abs() < 1e-3, "{hertz} Hz, {channels}: {found} for {expected}");
             }
@@ -191,10 +192,10 @@ mod tests {
     #[test]
     fn what_dies_away_ends() {
         let mut filter = KWeighting::new(SampleRate::HZ_48000, 2);
-        filter.hear(&noise(9600));
+        filter.push(&noise(9600));
         for _ in 0..30 {
-            filter.hear(&[0.0; 9600]);
-            filter.settle();
+            filter.push(&[0.0; 9600]);
+            filter.restart_sums();
         }
         assert!(filter.states.iter().flatten().flatten().all(|value| *value == 0.0));
     }

@@ -2,13 +2,13 @@
 
 use ndarray::Array2;
 
-use super::DspError;
 use super::compress::Compressor;
 use super::downmix::sanitise_into;
+use super::error::DspError;
 use super::mel::MelBank;
 use super::params::{Compression, LogMelParams, Reference, Spectrum, check};
 use super::stft::Stft;
-use super::tone::Tone;
+use super::tone::ToneDetector;
 
 /// Number of hops in the buffer beyond one frame.
 const HOPS_AHEAD: usize = 16;
@@ -22,7 +22,7 @@ pub struct LogMel {
     stft: Stft,
     bank: MelBank,
     compressor: Compressor,
-    tone: Tone,
+    tone: ToneDetector,
     /// Samples from the start of the next frame on, then room.
     buffer: Vec<f32>,
     filled: usize,
@@ -51,7 +51,7 @@ impl LogMel {
             stft: Stft::new(params),
             bank: MelBank::new(params),
             compressor,
-            tone: Tone::new(params.spectrum == Spectrum::Magnitude),
+            tone: ToneDetector::new(params.spectrum == Spectrum::Magnitude),
             buffer: vec![0.0; params.frame_length() + HOPS_AHEAD * params.hop_length],
             filled: 0,
             pushed: 0,
@@ -124,7 +124,7 @@ impl LogMel {
         for (frame, row) in rows.chunks_exact_mut(bands).enumerate() {
             let start = frame * hop;
             let spectrum = self.stft.spectrum(&self.buffer[start..start + length]);
-            self.tone.hear(&spectrum[..=self.params.fft_size / 2]);
+            self.tone.push(&spectrum[..=self.params.fft_size / 2]);
             self.bank.apply(spectrum, row);
         }
         self.compressor.apply(rows);

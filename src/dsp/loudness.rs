@@ -1,15 +1,12 @@
 //! Level at the source's own rate, before the downmix: EBU R128 loudness, balance, true peak,
 //! repetition.
 
-use super::DspError;
+use super::error::DspError;
 use super::k_weighting::KWeighting;
-use super::repetition::Repetition;
-use super::resample::MIN_RATE;
-use super::true_peak::TruePeak;
+use super::limits::{MAX_CHANNELS, MIN_RATE};
+use super::repetition::RepetitionDetector;
+use super::true_peak::TruePeakMeter;
 use crate::audio::{Level, SampleRate};
-
-/// Maximum number of channels measured.
-pub(super) const MAX_CHANNELS: u16 = 64;
 
 /// Tenths of a second in the short-term window of 3 s.
 const WINDOW: usize = 30;
@@ -30,12 +27,12 @@ const MAX_BALANCE: f32 = 60.0;
 /// file is not measured as if silence preceded it.
 pub struct Loudness {
     filter: KWeighting,
-    repetition: Repetition,
-    true_peak: Option<TruePeak>,
+    repetition: RepetitionDetector,
+    true_peak: Option<TruePeakMeter>,
     rate: u64,
     channels: usize,
     /// Number of samples received per channel.
-    heard: u64,
+    received: u64,
     /// Number of complete tenths of a second.
     tenths: u64,
     /// Last tenths, by tenth modulo its length.
@@ -70,11 +67,11 @@ impl Loudness {
         }
         Ok(Self {
             filter: KWeighting::new(rate, usize::from(channels)),
-            repetition: Repetition::new(rate),
-            true_peak: true_peak.then(|| TruePeak::new(rate, channels)).transpose()?,
+            repetition: RepetitionDetector::new(rate),
+            true_peak: true_peak.then(|| TruePeakMeter::new(rate, channels)).transpose()?,
             rate: u64::from(rate.hertz()),
             channels: usize::from(channels),
-            heard: 0,
+            received: 0,
             tenths: 0,
             window: [Tenth::default(); WINDOW],
             history: [Level::default(); HISTORY],
@@ -87,22 +84,22 @@ impl Loudness {
         let (mut rest, mut mono) = (interleaved, mono);
         while !rest.is_empty() {
             let edge = (self.tenths + 1) * self.rate / 10;
-            let wanted = (edge - self.heard) as usize;
+            let wanted = (edge - self.received) as usize;
             let count = wanted.min(rest.len() / self.channels).min(mono.len());
             if count == 0 {
                 return;
             }
             let now;
             (now, rest) = rest.split_at(count * self.channels);
-            self.filter.hear(now);
+            self.filter.push(now);
             if let Some(meter) = &mut self.true_peak {
-                meter.hear(now);
+                meter.push(now);
             }
             let now;
             (now, mono) = mono.split_at(count);
             self.repetition.push(now);
-            self.heard += count as u64;
-            if self.heard == edge {
+            self.received += count as u64;
+            if self.received == edge {
                 self.close_tenth();
             }
         }
@@ -117,9 +114,9 @@ impl Loudness {
             let oldest = self.tenths.saturating_sub(HISTORY as u64 - 1).max(1);
             return self.history[tenth.max(oldest) as usize % HISTORY];
         }
-        match self.heard {
+        match self.received {
             0 => Level::default(),
-            heard => Level::of_loudness(lufs(self.filter.energy() / heard as f64)),
+            received => Level::of_loudness(lufs(self.filter.energy() / received as f64)),
         }
     }
 
@@ -130,18 +127,18 @@ impl Loudness {
         if let Some(meter) = &mut self.true_peak {
             meter.reset();
         }
-        (self.heard, self.tenths) = (0, 0);
+        (self.received, self.tenths) = (0, 0);
         self.history = [Level::default(); HISTORY];
     }
 
     fn close_tenth(&mut self) {
-        let samples = (self.heard - self.tenths * self.rate / 10) as f64;
+        let samples = (self.received - self.tenths * self.rate / 10) as f64;
         self.window[self.tenths as usize % WINDOW] = Tenth {
             energy: self.filter.energy() / samples,
             sides: self.filter.energies().unwrap_or_default().map(|energy| energy / samples),
-            peak: self.true_peak.as_mut().map_or(0.0, TruePeak::take),
+            peak: self.true_peak.as_mut().map_or(0.0, TruePeakMeter::take),
         };
-        self.filter.settle();
+        self.filter.restart_sums();
         self.tenths += 1;
         let counted = &self.window[..WINDOW.min(self.tenths as usize)];
         // Summed in slot order, which depends on the tenth alone.
@@ -207,11 +204,11 @@ mod tests {
     /// Reading of a meter with true peak at the end of `signal`.
     fn reading(hertz: u32, channels: u16, signal: &[f32]) -> Level {
         let mut meter = Loudness::new(rate(hertz), channels, true).unwrap();
-        hear(&mut meter, channels, signal);
+        push_all(&mut meter, channels, signal);
         meter.at(u64::MAX / 100)
     }
 
-    fn hear(meter: &mut Loudness, channels: u16, signal: &[f32]) {
+    fn push_all(meter: &mut Loudness, channels: u16, signal: &[f32]) {
         let mut mono = Vec::new();
         downmix(signal, channels.into(), &mut mono);
         meter.push(signal, &mono);
@@ -263,7 +260,7 @@ mod tests {
         let faded = [signal, vec![0.0; 2 * 48_000 * 33 / 10]].concat();
         assert_eq!(reading(48_000, 2, &faded).true_peak_db, Some(Level::PEAK_FLOOR));
         let mut meter = Loudness::new(rate(48_000), 2, false).unwrap();
-        hear(&mut meter, 2, &faded);
+        push_all(&mut meter, 2, &faded);
         assert_eq!(meter.at(96_000).true_peak_db, None);
     }
 
@@ -295,7 +292,7 @@ mod tests {
             for channels in [1, 2, 3, 5, 6, 8, 64] {
                 let mut meter = Loudness::new(rate(hertz), channels, false).unwrap();
                 assert_eq!(meter.at(0), Level::default());
-                hear(&mut meter, channels, &vec![0.0; usize::from(channels) * 1000]);
+                push_all(&mut meter, channels, &vec![0.0; usize::from(channels) * 1000]);
                 assert_eq!(meter.at(1000), Level::default());
             }
         }
@@ -308,11 +305,11 @@ mod tests {
     fn pieces_give_the_same_bits_as_the_whole() {
         let signal = tone(11_025, 2, 0.25, 0.2).repeat(20);
         let mut whole = Loudness::new(rate(11_025), 2, true).unwrap();
-        hear(&mut whole, 2, &signal);
+        push_all(&mut whole, 2, &signal);
         assert!(whole.at(u64::MAX / 100).repeated_s > 4.0);
         for piece in [2, 998, 30_000] {
             let mut meter = Loudness::new(rate(11_025), 2, true).unwrap();
-            signal.chunks(piece).for_each(|piece| hear(&mut meter, 2, piece));
+            signal.chunks(piece).for_each(|piece| push_all(&mut meter, 2, piece));
             assert_eq!(meter.history, whole.history);
         }
     }

@@ -72,13 +72,13 @@ fn to_hertz(scale: MelScale, mel: f64) -> f64 {
 /// Neighbouring bands cover nearly the same bins, so few of the weights are zero, and no sum
 /// crosses vector lanes.
 pub(super) struct MelBank {
-    groups: Vec<Group>,
+    groups: Vec<BandGroup>,
     /// Row-major `[bins of a group, LANES]`, group after group.
     weights: Vec<f32>,
 }
 
 /// Bins covered by [`LANES`] bands, in multiples of [`STRIDE`].
-struct Group {
+struct BandGroup {
     first: usize,
     steps: usize,
 }
@@ -89,9 +89,9 @@ impl MelBank {
         let matrix = mel_filters(params);
         let mut bank = Self { groups: Vec::new(), weights: Vec::new() };
         for rows in matrix.chunks(LANES * bins) {
-            let hears = |&bin: &usize| rows.iter().skip(bin).step_by(bins).any(|&weight| weight > 0.0);
-            let first = (0..bins).find(hears).unwrap_or(0);
-            let end = (0..bins).rev().find(hears).map_or(0, |last| last + 1);
+            let covers = |&bin: &usize| rows.iter().skip(bin).step_by(bins).any(|&weight| weight > 0.0);
+            let first = (0..bins).find(covers).unwrap_or(0);
+            let end = (0..bins).rev().find(covers).map_or(0, |last| last + 1);
             let steps = (end - first).div_ceil(STRIDE);
             for bin in first..first + steps * STRIDE {
                 for lane in 0..LANES {
@@ -99,7 +99,7 @@ impl MelBank {
                     bank.weights.push(weight.map_or(0.0, |&weight| weight as f32));
                 }
             }
-            bank.groups.push(Group { first, steps });
+            bank.groups.push(BandGroup { first, steps });
         }
         bank
     }
@@ -113,7 +113,7 @@ impl MelBank {
 
 #[multiversion(targets("x86_64+avx2+fma"))]
 #[allow(clippy::needless_range_loop)] // Lanes by number are what the compiler makes vectors of.
-fn apply(groups: &[Group], mut weights: &[f32], spectrum: &[f32], row: &mut [f32]) {
+fn apply(groups: &[BandGroup], mut weights: &[f32], spectrum: &[f32], row: &mut [f32]) {
     for (group, values) in groups.iter().zip(row.chunks_mut(LANES)) {
         let (own, rest) = weights.split_at(group.steps * STRIDE * LANES);
         weights = rest;

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::DspError;
+use super::error::DspError;
 use crate::audio::SampleRate;
 
 /// Maximum FFT size, in samples.
@@ -139,7 +139,7 @@ pub struct LogMelParams {
     pub bands: usize,
     /// Spacing of the bands.
     pub mel_scale: MelScale,
-    /// Shape of the bands.
+    /// SpectralShape of the bands.
     pub mel_slope: MelSlope,
     /// Normalisation of the bands.
     pub mel_norm: MelNorm,

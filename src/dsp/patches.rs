@@ -1,7 +1,7 @@
 //! Patch grid in exact integer arithmetic.
 
-use super::params::check;
-use super::{DspError, LogMelParams};
+use super::error::DspError;
+use super::params::{LogMelParams, check};
 
 /// Patch parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,16 +38,16 @@ impl PatchParams {
     }
 }
 
-/// Grid of patches, in integers so that it is exact at any distance.
+/// PatchGrid of patches, in integers so that it is exact at any distance.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Grid {
+pub(super) struct PatchGrid {
     pub(super) frames: u64,
     /// Patch hop in frames, as a fraction.
     numerator: u128,
     denominator: u128,
 }
 
-impl Grid {
+impl PatchGrid {
     pub(super) fn new(patch: &PatchParams, params: &LogMelParams) -> Result<Self, DspError> {
         patch.validate()?;
         let microseconds = (patch.hop_seconds * 1e6).round() as u128;
@@ -73,8 +73,8 @@ impl Grid {
 mod tests {
     use super::*;
 
-    fn grid(hop_seconds: f64) -> Grid {
-        Grid::new(&PatchParams::new(187, hop_seconds), &LogMelParams::musicnn()).unwrap()
+    fn grid(hop_seconds: f64) -> PatchGrid {
+        PatchGrid::new(&PatchParams::new(187, hop_seconds), &LogMelParams::musicnn()).unwrap()
     }
 
     #[test]

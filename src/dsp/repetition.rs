@@ -29,7 +29,7 @@ const GRACE: f64 = 0.5;
 const BASE: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Detector state. All counts are samples of its single channel.
-pub(super) struct Repetition {
+pub(super) struct RepetitionDetector {
     rate: SampleRate,
     /// `BASE` to the power of [`SPAN`], and the sum of all lower powers.
     leaving: u64,
@@ -39,14 +39,14 @@ pub(super) struct Repetition {
     samples: Box<[u32; SPAN]>,
     /// Number of the next sample.
     next: u64,
-    dense: Places,
-    sparse: Places,
-    found: Option<Found>,
+    dense: HashPlaces,
+    sparse: HashPlaces,
+    found: Option<HeldPeriod>,
 }
 
 /// Current period.
 #[derive(Debug, Clone, Copy)]
-struct Found {
+struct HeldPeriod {
     period: u32,
     /// Positions of its first and latest repetition.
     since: u64,
@@ -55,12 +55,12 @@ struct Found {
 
 /// Latest positions of hashes: part of the hash and of the sample number, by another part of the
 /// hash.
-struct Places(Vec<(u32, u32)>);
+struct HashPlaces(Vec<(u32, u32)>);
 
-impl Places {
+impl HashPlaces {
     /// Stores that `hash` ends with sample `at`; returns the number of samples since its last
     /// occurrence, if known.
-    fn remember(&mut self, hash: u64, at: u64) -> Option<u32> {
+    fn store(&mut self, hash: u64, at: u64) -> Option<u32> {
         // Small hashes carry no information in their upper bits, and audio of few bits none in the
         // lower ones.
         let key = (hash ^ hash >> 29).wrapping_mul(BASE);
@@ -70,7 +70,7 @@ impl Places {
     }
 }
 
-impl Repetition {
+impl RepetitionDetector {
     /// Creates an empty detector.
     pub(super) fn new(rate: SampleRate) -> Self {
         let powers = |count| {
@@ -87,8 +87,8 @@ impl Repetition {
             hash: 0,
             samples: Box::new([0; SPAN]),
             next: 0,
-            dense: Places(vec![(0, 0); DENSE_PLACES]),
-            sparse: Places(vec![(0, 0); SPARSE_PLACES]),
+            dense: HashPlaces(vec![(0, 0); DENSE_PLACES]),
+            sparse: HashPlaces(vec![(0, 0); SPARSE_PLACES]),
             found: None,
         }
     }
@@ -118,7 +118,7 @@ impl Repetition {
             let in_and_out = u64::from(bits).wrapping_sub(u64::from(gone).wrapping_mul(self.leaving));
             hash = hash.wrapping_mul(BASE).wrapping_add(in_and_out);
             if hash < u64::MAX / DENSE {
-                self.meet(hash, bits);
+                self.evaluate(hash, bits);
             }
             self.next += 1;
         }
@@ -126,15 +126,15 @@ impl Repetition {
     }
 
     /// Evaluates a small `hash` that ends with the newest sample, whose `bits` are given.
-    fn meet(&mut self, hash: u64, bits: u32) {
+    fn evaluate(&mut self, hash: u64, bits: u32) {
         // Ignores short and constant signals: silence repeats itself too.
         if self.next < SPAN as u64 || hash == u64::from(bits).wrapping_mul(self.ones) {
             return;
         }
         let at = self.next;
-        let mut period = self.dense.remember(hash, at);
+        let mut period = self.dense.store(hash, at);
         if hash < u64::MAX / SPARSE {
-            period = self.sparse.remember(hash, at).or(period);
+            period = self.sparse.store(hash, at).or(period);
         }
         let range = self.rate.samples(SHORTEST)..=self.rate.samples(LONGEST);
         let Some(period) = period.filter(|period| range.contains(&u64::from(*period))) else { return };
@@ -145,7 +145,7 @@ impl Repetition {
                     found.last = at;
                 }
             }
-            found => *found = Some(Found { period, since: at, last: at }),
+            found => *found = Some(HeldPeriod { period, since: at, last: at }),
         }
     }
 }
@@ -158,8 +158,8 @@ mod tests {
     const RATE: SampleRate = SampleRate::HZ_16000;
 
     /// Seconds of repetition at the end of the concatenated `pieces`.
-    fn heard(pieces: &[&[f32]]) -> f32 {
-        let mut repetition = Repetition::new(RATE);
+    fn repeated_s(pieces: &[&[f32]]) -> f32 {
+        let mut repetition = RepetitionDetector::new(RATE);
         pieces.iter().for_each(|piece| repetition.push(piece));
         repetition.seconds()
     }
@@ -171,7 +171,7 @@ mod tests {
             let mut pieces = vec![&before[..]];
             pieces.extend(vec![&looped[..]; 480_000 / period]);
             let length = (480_000 / period * period) as f32 / 16_000.0;
-            let (seconds, expected) = (heard(&pieces), length - period as f32 / 16_000.0);
+            let (seconds, expected) = (repeated_s(&pieces), length - period as f32 / 16_000.0);
             // The first repeated hash comes shortly after one span.
             assert!((expected - 0.4..=expected).contains(&seconds), "{period}: {seconds}, not {expected}");
         }
@@ -181,16 +181,16 @@ mod tests {
     fn what_goes_on_ends_it_and_a_joint_does_not() {
         let (looped, joint, other) = (noise(20_000, 1), noise(3_000, 2), noise(9_000, 3));
         let mut pieces = vec![&looped[..]; 10];
-        assert!(heard(&pieces) > 11.0);
+        assert!(repeated_s(&pieces) > 11.0);
         // A different joint in each turn; all other audio repeats at a constant period.
         let joints: Vec<Vec<f32>> = (10..20).map(|seed| noise(3_000, seed)).collect();
         let with_joints: Vec<&[f32]> = joints.iter().flat_map(|joint| [&looped[..], &joint[..]]).collect();
-        let seconds = heard(&with_joints);
+        let seconds = repeated_s(&with_joints);
         assert!(seconds > 12.0, "{seconds}");
         pieces.push(&joint[..]);
-        assert!(heard(&pieces) > 11.0, "less than the grace");
+        assert!(repeated_s(&pieces) > 11.0, "less than the grace");
         pieces.push(&other[..]);
-        assert_eq!(heard(&pieces), 0.0);
+        assert_eq!(repeated_s(&pieces), 0.0);
     }
 
     #[test]
@@ -200,7 +200,7 @@ mod tests {
             // The same sound after the same time, once in five seconds.
             sound.extend([&hit[..], &noise(12_000, 50 + seed), &hit, &noise(60_000, 100 + seed)].concat());
         }
-        let mut repetition = Repetition::new(RATE);
+        let mut repetition = RepetitionDetector::new(RATE);
         let longest = sound.chunks(1_000).map(|piece| {
             repetition.push(piece);
             repetition.seconds()
@@ -211,22 +211,22 @@ mod tests {
 
     #[test]
     fn noise_silence_and_notes_do_not_repeat_themselves() {
-        assert_eq!(heard(&[&noise(800_000, 5)]), 0.0);
-        assert_eq!(heard(&[&[0.0; 160_000]]), 0.0);
-        assert_eq!(heard(&[&[0.5; 160_000]]), 0.0);
+        assert_eq!(repeated_s(&[&noise(800_000, 5)]), 0.0);
+        assert_eq!(repeated_s(&[&[0.0; 160_000]]), 0.0);
+        assert_eq!(repeated_s(&[&[0.5; 160_000]]), 0.0);
         let note: Vec<f32> = (0..160_000).map(|n| if n % 40 < 20 { 0.3 } else { -0.3 }).collect();
-        assert_eq!(heard(&[&note]), 0.0);
+        assert_eq!(repeated_s(&[&note]), 0.0);
         // Words with digital silence between them.
         let words: Vec<Vec<f32>> = (20..40).map(|seed| noise(5_000, seed)).collect();
         let speech: Vec<&[f32]> = words.iter().flat_map(|word| [&word[..], &[0.0; 4_000][..]]).collect();
-        assert_eq!(heard(&speech), 0.0);
+        assert_eq!(repeated_s(&speech), 0.0);
     }
 
     #[test]
     fn pieces_and_resets_change_nothing() {
         let looped = noise(9_999, 1);
         let sound = looped.repeat(20);
-        let (mut whole, mut parts) = (Repetition::new(RATE), Repetition::new(RATE));
+        let (mut whole, mut parts) = (RepetitionDetector::new(RATE), RepetitionDetector::new(RATE));
         parts.push(&noise(50_000, 9));
         parts.reset();
         whole.push(&sound);

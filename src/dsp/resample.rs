@@ -3,11 +3,9 @@
 use audioadapter_buffers::direct::SequentialSlice;
 use rubato::{Fft, FixedSync, Indexing, Resampler as _, WindowFunction};
 
-use super::DspError;
+use super::error::DspError;
+use super::limits::MIN_RATE;
 use crate::audio::SampleRate;
-
-/// Lowest source rate in Hz: K-weighting has a pole pair at 1.7 kHz, and music needs more.
-pub(super) const MIN_RATE: u32 = 4000;
 
 /// Minimum length of the anti-alias filter, in samples of the lower rate. Determines the steepness:
 /// flat to 0.9 Nyquist, and full attenuation at Nyquist.
@@ -26,8 +24,8 @@ pub struct Resampler {
     block_out: Vec<f32>,
     /// Samples of the filter's delay yet to be dropped.
     delay: usize,
-    heard: u64,
-    given: u64,
+    received: u64,
+    returned: u64,
 }
 
 impl Resampler {
@@ -47,8 +45,8 @@ impl Resampler {
             filled: 0,
             block_out: Vec::new(),
             delay: 0,
-            heard: 0,
-            given: 0,
+            received: 0,
+            returned: 0,
         };
         if from != to {
             let refused =
@@ -70,9 +68,9 @@ impl Resampler {
 
     /// Processes `samples` (finite) and appends the completed output to `out`.
     pub fn push(&mut self, samples: &[f32], out: &mut Vec<f32>) {
-        self.heard += samples.len() as u64;
+        self.received += samples.len() as u64;
         if self.fft.is_none() {
-            self.given += samples.len() as u64;
+            self.returned += samples.len() as u64;
             out.extend_from_slice(samples);
             return;
         }
@@ -94,8 +92,8 @@ impl Resampler {
     pub fn finish(&mut self, out: &mut Vec<f32>) {
         if self.fft.is_some() {
             let (from, to) = (u64::from(self.from.hertz()), u64::from(self.to.hertz()));
-            let total = (self.heard * to).div_ceil(from);
-            while self.given < total {
+            let total = (self.received * to).div_ceil(from);
+            while self.returned < total {
                 self.block_in[self.filled..].fill(0.0);
                 self.convert(total, out);
             }
@@ -109,7 +107,7 @@ impl Resampler {
             fft.reset();
             self.delay = fft.output_delay();
         }
-        (self.filled, self.heard, self.given) = (0, 0, 0);
+        (self.filled, self.received, self.returned) = (0, 0, 0);
     }
 
     /// Converts one full block; appends the part after the delay and before sample `total`.
@@ -129,9 +127,9 @@ impl Resampler {
         self.filled = 0;
         let skipped = self.delay.min(frames_out);
         self.delay -= skipped;
-        let wanted = (total - self.given).min((frames_out - skipped) as u64) as usize;
+        let wanted = (total - self.returned).min((frames_out - skipped) as u64) as usize;
         out.extend_from_slice(&self.block_out[skipped..skipped + wanted]);
-        self.given += wanted as u64;
+        self.returned += wanted as u64;
     }
 }
 

@@ -17,7 +17,7 @@ const HISTORY: usize = 32;
 
 /// Counts consecutive frames that hold one tone of constant pitch and level. Held notes are not
 /// counted: they have overtones, swell or decay.
-pub(super) struct Tone {
+pub(super) struct ToneDetector {
     /// True if the bins hold magnitudes, false for powers.
     roots: bool,
     /// Number of frames so far.
@@ -29,22 +29,22 @@ pub(super) struct Tone {
     history: [u32; HISTORY],
 }
 
-impl Tone {
+impl ToneDetector {
     /// Creates an empty detector; `roots` is true if frames hold magnitudes, false for powers.
     pub(super) fn new(roots: bool) -> Self {
         Self { roots, frames: 0, began: (0, 0.0), length: 0, history: [0; HISTORY] }
     }
 
     /// Processes the spectrum of the next frame, `[bins]`.
-    pub(super) fn hear(&mut self, bins: &[f32]) {
+    pub(super) fn push(&mut self, bins: &[f32]) {
         if self.frames.is_multiple_of(EVERY) {
-            self.look(bins);
+            self.evaluate(bins);
             self.history[(self.frames / EVERY) as usize % HISTORY] = self.length;
         }
         self.frames += 1;
     }
 
-    fn look(&mut self, bins: &[f32]) {
+    fn evaluate(&mut self, bins: &[f32]) {
         let energy = |bins: &[f32]| match self.roots {
             true => fold(bins, |sum, value| sum + value * value).iter().sum(),
             false => fold(bins, |sum, value| sum + value).iter().sum::<f32>(),
@@ -109,7 +109,7 @@ mod tests {
     }
 
     /// Frames of tone at the end of 10 s of `signal`, of 625.
-    fn heard(params: &LogMelParams, signal: &[f32]) -> u32 {
+    fn tone_frames(params: &LogMelParams, signal: &[f32]) -> u32 {
         let mut log_mel = LogMel::new(params).unwrap();
         log_mel.push(signal, &mut Vec::new());
         log_mel.tone_before(u64::MAX)
@@ -120,11 +120,14 @@ mod tests {
         for hertz in [60.0, 440.0, 997.0, 1000.0, 3150.0, 7000.0] {
             for gain in [0.5, 0.01] {
                 let tone = sine(hertz, gain, 160_000);
-                assert!(heard(&LogMelParams::musicnn(), &tone) > 610, "{hertz} Hz at {gain}");
-                assert!(heard(&LogMelParams::yamnet(), &tone) > 610, "{hertz} Hz at {gain}: magnitudes");
+                assert!(tone_frames(&LogMelParams::musicnn(), &tone) > 610, "{hertz} Hz at {gain}");
+                assert!(
+                    tone_frames(&LogMelParams::yamnet(), &tone) > 610,
+                    "{hertz} Hz at {gain}: magnitudes"
+                );
                 // Noise of a lossy codec or an analogue path, 40 dB below.
                 let worn = mixed(&tone, &noise(160_000), gain as f32 * 0.01);
-                assert!(heard(&LogMelParams::musicnn(), &worn) > 610, "{hertz} Hz at {gain}, worn");
+                assert!(tone_frames(&LogMelParams::musicnn(), &worn) > 610, "{hertz} Hz at {gain}, worn");
             }
         }
     }
@@ -134,18 +137,18 @@ mod tests {
         let params = LogMelParams::musicnn();
         let length = 160_000;
         let note = sine(440.0, 0.5, length);
-        assert_eq!(heard(&params, &vec![0.0; length]), 0);
-        assert_eq!(heard(&params, &noise(length)), 0);
-        assert_eq!(heard(&params, &mixed(&note, &noise(length), 0.1)), 0);
+        assert_eq!(tone_frames(&params, &vec![0.0; length]), 0);
+        assert_eq!(tone_frames(&params, &noise(length)), 0);
+        assert_eq!(tone_frames(&params, &mixed(&note, &noise(length), 0.1)), 0);
         assert_eq!(
-            heard(&params, &mixed(&note, &sine(880.0, 0.5, length), 0.1)),
+            tone_frames(&params, &mixed(&note, &sine(880.0, 0.5, length), 0.1)),
             0,
             "an overtone 20 dB below"
         );
         let fading: Vec<f32> =
             note.iter().enumerate().map(|(n, x)| x * (-(n as f32) / 64_000.0).exp()).collect();
-        assert!(heard(&params, &fading) < 63, "it loses 2 dB a second");
+        assert!(tone_frames(&params, &fading) < 63, "it loses 2 dB a second");
         let other = [note, sine(660.0, 0.5, 16_000)].concat();
-        assert!((55..65).contains(&heard(&params, &other)), "another pitch begins anew");
+        assert!((55..65).contains(&tone_frames(&params, &other)), "another pitch begins anew");
     }
 }

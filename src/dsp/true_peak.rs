@@ -2,17 +2,17 @@
 
 use ebur128::{EbuR128, Mode};
 
-use super::DspError;
+use super::error::DspError;
 use crate::audio::SampleRate;
 
 /// Meter of the largest magnitude of all channels since the last call of [`TruePeakMeter::take`].
-pub(super) struct TruePeak {
+pub(super) struct TruePeakMeter {
     meter: EbuR128,
     channels: u16,
     most: f64,
 }
 
-impl TruePeak {
+impl TruePeakMeter {
     /// Creates an empty meter.
     ///
     /// # Errors
@@ -24,7 +24,7 @@ impl TruePeak {
     }
 
     /// Processes `interleaved`, a whole number of samples per channel.
-    pub(super) fn hear(&mut self, interleaved: &[f32]) {
+    pub(super) fn push(&mut self, interleaved: &[f32]) {
         // Fails only for an incomplete sample.
         if interleaved.is_empty() || self.meter.add_frames_f32(interleaved).is_err() {
             return;

@@ -13,8 +13,8 @@ const COMPANIONS: [&str; 92] = [
     "pdf", "htm", "html", "xhtml", "css", "js", "url", "lnk", "webloc", "desktop",
     // Texts, tables and playlists.
     "txt", "text", "md", "rst", "rtf", "nfo", "diz", "log", "doc", "docx", "odt", "csv", "tsv", "json", "xml",
-    "ini", "yaml", "yml", "toml", "cfg", "conf", "lrc", "srt", "cue", "toc",
-    "m3u", "m3u8", "pls", "asx", "wax", "wvx", "xspf", "wpl", "zpl", "b4s", "ram", "smil",
+    "ini", "yaml", "yml", "toml", "cfg", "conf", "lrc", "srt", "cue", "toc", "m3u", "m3u8", "pls", "asx",
+    "wax", "wvx", "xspf", "wpl", "zpl", "b4s", "ram", "smil",
     // Checksums, archives, programs, databases.
     "md5", "sha1", "sha256", "sfv", "ffp", "st5", "accurip", "par2", "torrent", "sig", "asc", "zip", "rar",
     "7z", "gz", "bz2", "xz", "tar", "exe", "dll", "so", "sh", "bat", "py", "db", "sqlite", "npy", "npz",

@@ -1,6 +1,6 @@
 //! Pitch classes.
 
-use super::{BINS, FRAME, bin_hertz};
+use super::framing::{BINS, FRAME, bin_hertz};
 
 /// Pitch classes from C to B.
 pub(super) const CLASSES: usize = 12;

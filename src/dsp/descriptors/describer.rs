@@ -1,16 +1,17 @@
 //! Analysis of one window.
 
-use super::super::DspError;
 use super::super::downmix::sanitise;
+use super::super::error::DspError;
 use super::super::log_mel::compress_whole;
 use super::super::mel::MelBank;
 use super::super::stft::Stft;
 use super::chroma::ChromaBank;
+use super::framing::{BANDS, BINS, FRAME, HOP, covered, frame_count, parameters};
 use super::mfcc::{COEFFICIENTS, Dct};
+use super::row::{Descriptors, FRAME_DESCRIPTORS, Moments};
 use super::spectral::ShapeMeter;
 use super::tempo::{TempoMeter, onset_strength};
-use super::{BANDS, BINS, Descriptors, FRAME, FRAME_DESCRIPTORS, HOP, Moments};
-use super::{covered, frame_count, hpss, parameters, waveform};
+use super::{hpss, waveform};
 
 /// Offsets of the descriptor groups in a frame's row, in the order of
 /// [`FRAME_DESCRIPTOR_NAMES`](super::FRAME_DESCRIPTOR_NAMES).

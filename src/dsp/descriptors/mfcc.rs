@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use super::BANDS;
+use super::framing::BANDS;
 
 /// Number of coefficients: librosa's default.
 pub(super) const COEFFICIENTS: usize = 20;

@@ -2,7 +2,7 @@
 
 use super::super::compress::Compressor;
 use super::super::params::{Compression, Reference};
-use super::{BINS, bin_hertz};
+use super::framing::{BINS, bin_hertz};
 
 /// Share of the magnitudes at or below the roll-off: librosa's default.
 const ROLLOFF: f32 = 0.85;
@@ -12,7 +12,7 @@ const FLATNESS_FLOOR: f64 = 1e-10;
 
 /// Measures of one spectrum.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Shape {
+pub(super) struct SpectralShape {
     /// Mean frequency in Hz, weighted by magnitude: librosa's `spectral_centroid`; 0 in silence.
     pub(super) centroid: f64,
     /// Root mean square deviation from the centroid in Hz, weighted by magnitude: librosa's
@@ -48,8 +48,8 @@ impl ShapeMeter {
         }
     }
 
-    /// Shape of `powers`, [`BINS`] of them.
-    pub(super) fn measure(&mut self, powers: &[f32]) -> Shape {
+    /// SpectralShape of `powers`, [`BINS`] of them.
+    pub(super) fn measure(&mut self, powers: &[f32]) -> SpectralShape {
         self.magnitudes.clear();
         self.magnitudes.extend(powers.iter().map(|&power| f64::from(power.sqrt())));
         let total: f64 = self.magnitudes.iter().sum();
@@ -61,7 +61,7 @@ impl ShapeMeter {
             bandwidth = (square / total).sqrt();
             rolloff = self.rolloff();
         }
-        Shape { centroid, bandwidth, rolloff, flatness: self.flatness(powers) }
+        SpectralShape { centroid, bandwidth, rolloff, flatness: self.flatness(powers) }
     }
 
     /// Roll-off, summed in single precision like librosa, so that rounding selects the same bin.
@@ -92,7 +92,7 @@ impl ShapeMeter {
 mod tests {
     use super::*;
 
-    fn shape(powers: &[f32]) -> Shape {
+    fn shape(powers: &[f32]) -> SpectralShape {
         ShapeMeter::new().measure(powers)
     }
 
@@ -129,9 +129,9 @@ mod tests {
 
     #[test]
     fn silence_is_flat_and_lies_at_0_hz() {
-        let silence = Shape { centroid: 0.0, bandwidth: 0.0, rolloff: 0.0, flatness: 1.0 };
+        let silence = SpectralShape { centroid: 0.0, bandwidth: 0.0, rolloff: 0.0, flatness: 1.0 };
         let found = shape(&[0.0; BINS]);
         assert!((found.flatness - 1.0).abs() < 1e-6, "{found:?}");
-        assert_eq!(Shape { flatness: 1.0, ..found }, silence);
+        assert_eq!(SpectralShape { flatness: 1.0, ..found }, silence);
     }
 }

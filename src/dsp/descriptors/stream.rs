@@ -1,9 +1,12 @@
 //! Conversion of blocks to rows of descriptors.
 
+use super::super::error::DspError;
 use super::super::intake::{Continuity, Intake, Measures};
-use super::super::patches::Grid;
-use super::super::{DspError, LogMelParams, PatchParams};
-use super::{Describer, Descriptors, RATE, parameters};
+use super::super::params::LogMelParams;
+use super::super::patches::{PatchGrid, PatchParams};
+use super::describer::Describer;
+use super::framing::{RATE, parameters};
+use super::row::Descriptors;
 use crate::audio::{Block, PatchSpan};
 
 /// Window length in seconds.
@@ -27,7 +30,7 @@ const SPARE: u64 = 1 << 16;
 /// segment and drops the incomplete window.
 pub struct DescriptorStream {
     intake: Intake,
-    grid: Grid,
+    grid: PatchGrid,
     describer: Describer,
     /// Samples of one piece.
     piece: Vec<f32>,
@@ -36,7 +39,7 @@ pub struct DescriptorStream {
     first: u64,
     /// Index of the next window of the segment.
     next: u64,
-    heard: bool,
+    received: bool,
     emitted: bool,
 }
 
@@ -49,7 +52,7 @@ impl DescriptorStream {
         let params = parameters();
         // A grid of samples is a grid of frames with a hop of one sample.
         let windows = PatchParams::new(WINDOW, WINDOW_HOP_SECONDS);
-        let grid = Grid::new(&windows, &LogMelParams { hop_length: 1, ..params.clone() })?;
+        let grid = PatchGrid::new(&windows, &LogMelParams { hop_length: 1, ..params.clone() })?;
         Ok(Self {
             intake: Intake::new(&params, Measures::Nothing),
             grid,
@@ -58,7 +61,7 @@ impl DescriptorStream {
             samples: Vec::new(),
             first: 0,
             next: 0,
-            heard: false,
+            received: false,
             emitted: false,
         })
     }
@@ -76,7 +79,7 @@ impl DescriptorStream {
             self.restart();
         }
         for piece in Intake::pieces(block) {
-            self.heard = true;
+            self.received = true;
             self.intake.feed(piece, &mut self.piece);
             self.samples.extend_from_slice(&self.piece);
             self.emit_complete(emit)?;
@@ -89,7 +92,7 @@ impl DescriptorStream {
     /// # Errors
     /// There was never a sample.
     pub fn finish(&mut self, emit: &mut dyn FnMut(PatchSpan, Descriptors)) -> Result<(), DspError> {
-        if !self.heard {
+        if !self.received {
             return Err(DspError::Empty);
         }
         self.intake.finish(&mut self.piece);
@@ -97,8 +100,8 @@ impl DescriptorStream {
         self.emit_complete(emit)?;
         if self.next > 0 {
             let end = self.first + self.samples.len() as u64;
-            let unheard = end - (self.grid.start(self.next - 1) + self.grid.frames);
-            if self.grid.is_half_a_hop(unheard) {
+            let leftover = end - (self.grid.start(self.next - 1) + self.grid.frames);
+            if self.grid.is_half_a_hop(leftover) {
                 self.emit_at(end - self.grid.frames, emit)?;
             }
         } else if !self.emitted && !self.samples.is_empty() {

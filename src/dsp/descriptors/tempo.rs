@@ -5,7 +5,7 @@ use std::sync::Arc;
 use realfft::num_complex::Complex;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 
-use super::{BANDS, FRAME, HOP, RATE};
+use super::framing::{BANDS, FRAME, HOP, RATE};
 
 /// Length of a tempogram window in frames: 8 s, librosa's `ac_size`, in whole frames.
 const WINDOW: usize = 8 * RATE.hertz() as usize / HOP;

@@ -1,7 +1,7 @@
 use std::f64::consts::TAU;
 
 use super::*;
-use crate::audio::{Block, PatchSpan, Span};
+use crate::audio::{Block, PatchSpan, SampleRate, Span};
 use crate::dsp::SAMPLE_LIMIT;
 use crate::dsp::samples::noise;
 

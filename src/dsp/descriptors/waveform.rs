@@ -1,6 +1,6 @@
 //! Measures of the samples themselves.
 
-use super::{FRAME, covered, frame_count};
+use super::framing::{FRAME, covered, frame_count};
 
 /// Magnitude up to which a sample counts as 0: librosa's `zero_crossings(threshold=1e-10)`.
 const ZERO: f32 = 1e-10;
