@@ -139,7 +139,7 @@ pub struct LogMelParams {
     pub bands: usize,
     /// Spacing of the bands.
     pub mel_scale: MelScale,
-    /// SpectralShape of the bands.
+    /// Shape of the bands.
     pub mel_slope: MelSlope,
     /// Normalisation of the bands.
     pub mel_norm: MelNorm,

@@ -38,7 +38,7 @@ impl PatchParams {
     }
 }
 
-/// PatchGrid of patches, in integers so that it is exact at any distance.
+/// Grid of patches, in integers so that it is exact at any distance.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PatchGrid {
     pub(super) frames: u64,

@@ -48,7 +48,7 @@ impl ShapeMeter {
         }
     }
 
-    /// SpectralShape of `powers`, [`BINS`] of them.
+    /// Shape of `powers`, [`BINS`] of them.
     pub(super) fn measure(&mut self, powers: &[f32]) -> SpectralShape {
         self.magnitudes.clear();
         self.magnitudes.extend(powers.iter().map(|&power| f64::from(power.sqrt())));
