@@ -1,9 +1,10 @@
-//! The model's input.
+//! Input of the model.
 
-use super::{Level, SourceId};
+use super::block::Level;
+use super::source_id::SourceId;
 
-/// Where a patch lies in its source: `start` and `end` in seconds since the
-/// source's first sample, lost samples included.
+/// Position of a patch in its source, in seconds since the source's first sample, lost samples
+/// included.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PatchSpan {
     /// Time of the first frame, in seconds.
@@ -12,17 +13,19 @@ pub struct PatchSpan {
     pub end: f64,
 }
 
-/// One sliding window of log-mel frames, which are kept elsewhere.
+/// Sliding window of log-mel frames. The frames themselves are stored elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Patch {
-    /// The source that it was cut from.
+    /// Source of the patch.
     pub source: SourceId,
-    /// Counts the patches that were produced for the source in this run, dropped ones included, from 0.
+    /// Number of the patch among all patches produced for the source in this run, dropped ones
+    /// included, from 0.
     pub index: u64,
-    /// Where it lies in the source.
+    /// Position in the source.
     pub span: PatchSpan,
-    /// Wall-clock time of its end by the source's last anchor; before any anchor, counted from the Unix epoch.
+    /// Wall-clock time of its end according to the source's last anchor; relative to the Unix epoch
+    /// before the first anchor.
     pub ends_at: jiff::Timestamp,
-    /// Loudness at its end.
+    /// Level at its end.
     pub level: Level,
 }

@@ -1,13 +1,13 @@
-//! Logarithms, written so that the compiler makes vector code of them.
+//! Logarithms in a form that the compiler vectorises.
 
 use multiversion::multiversion;
 
 use super::params::{Compression, Reference};
 
-/// A compression with its constants in single precision.
+/// Compression with its constants in single precision.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Compressor {
-    /// Nothing is done.
+    /// Identity.
     Linear,
     Log10OnePlus {
         scale: f32,
@@ -22,7 +22,7 @@ pub(super) enum Compressor {
 }
 
 impl Compressor {
-    /// The part of `compression` that looks at one value alone.
+    /// Element-wise part of `compression`.
     pub(super) fn new(compression: &Compression) -> Self {
         match *compression {
             Compression::Log10OnePlus { scale } => Self::Log10OnePlus { scale: scale as f32 },
@@ -48,7 +48,7 @@ impl Compressor {
     }
 }
 
-/// Replaces each value by `log10(1 + value * scale)`; what goes in is not negative.
+/// Replaces each value by `log10(1 + value * scale)`; values must not be negative.
 #[multiversion(targets("x86_64+avx2+fma"))]
 pub fn log10_one_plus(values: &mut [f32], scale: f32) {
     for value in values {
@@ -56,7 +56,8 @@ pub fn log10_one_plus(values: &mut [f32], scale: f32) {
     }
 }
 
-/// Replaces each value by `10^value - 1`, the inverse of [`log10_one_plus`] with scale 1; values are 0 to 30.
+/// Replaces each value by `10^value - 1`, the inverse of [`log10_one_plus`] with scale 1. Values
+/// are 0 to 30.
 #[multiversion(targets("x86_64+avx2+fma"))]
 pub fn exp10_minus_one(values: &mut [f32]) {
     for value in values {
@@ -80,8 +81,8 @@ fn ln_plus(values: &mut [f32], offset: f32) {
     }
 }
 
-// ln 2 and log10 2, each in two parts of which the first has so few bits that its
-// product with an exponent is exact.
+// ln 2 and log10 2, each split in two parts; the first has few enough bits that its product with an
+// exponent is exact.
 const LN_2_HIGH: f32 = 355.0 / 512.0;
 const LN_2_LOW: f32 = -2.121_944_4e-4;
 const LOG10_2_HIGH: f32 = 4932.0 / 16_384.0;
@@ -94,10 +95,12 @@ fn log10(x: f32) -> f32 {
     exponent * LOG10_2_HIGH + (exponent * LOG10_2_LOW + ln_near_one(mantissa) * std::f32::consts::LOG10_E)
 }
 
-/// 10 to a power from 0 to 30: the power of two, times the rest by its Taylor series, whose next term is below 2e-8.
+/// 10 to a power from 0 to 30: a power of two, times the rest by its Taylor series, whose next term
+/// is below 2e-8.
 #[inline(always)]
 fn exp10(x: f32) -> f32 {
-    // Added to a small number, this leaves its nearest integer in the lowest bits: a conversion that vectors know, too.
+    // Adding this constant leaves the nearest integer of a small number in the lowest bits, which
+    // vectorises.
     const ROUND: f32 = 12_582_912.0;
     let x = if x < 30.0 { x } else { 30.0 };
     let x = if x > 0.0 { x } else { 0.0 };
@@ -115,7 +118,7 @@ fn exp10(x: f32) -> f32 {
     p * f32::from_bits(shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23)
 }
 
-/// Exponent and mantissa of a positive, normal number, the mantissa from √½ to √2.
+/// Exponent and mantissa of a positive, normal number; the mantissa is from √½ to √2.
 #[inline(always)]
 fn split(x: f32) -> (f32, f32) {
     const SQRT_HALF: u32 = 0x3f35_04f3;

@@ -1,16 +1,16 @@
-//! The front end's door: what comes in is finite from here on.
+//! Sanitising and downmix of the input. All later stages receive finite samples.
 
 use multiversion::multiversion;
 
-/// Largest magnitude that passes for a sample; full scale is 1. What lies beyond,
-/// like NaN and infinity, is not sound and counts as 0.
+/// Largest magnitude accepted as a sample; full scale is 1. Larger values, NaN and infinity count
+/// as 0.
 pub const SAMPLE_LIMIT: f32 = 65_536.0;
 
-/// Smallest magnitude that isn't silence, −200 dB below full scale: a fading tail ends here,
-/// before the arithmetic of later stages becomes denormal, which costs a hundredfold.
+/// Smallest magnitude that is not silence, −200 dB below full scale. A fading tail ends here,
+/// before later stages compute with denormal numbers, which are a hundred times slower.
 const SAMPLE_FLOOR: f32 = 1e-10;
 
-/// `sample`, or 0 where it isn't a number of a sample's size.
+/// Returns `sample`, or 0 if it is not a plausible sample.
 #[inline(always)]
 #[allow(clippy::manual_range_contains, reason = "`&` keeps the loop free of branches, so that it vectorises")]
 pub(super) fn sanitised(sample: f32) -> f32 {
@@ -33,7 +33,7 @@ pub(super) fn sanitise(samples: &[f32], out: &mut Vec<f32>) {
     sanitise_into(samples, out);
 }
 
-/// Replaces `out` by the mean over the channels, one value for each `channels` of `interleaved`.
+/// Replaces `out` by the mean over the channels, one value per `channels` of `interleaved`.
 pub(super) fn downmix(interleaved: &[f32], channels: usize, out: &mut Vec<f32>) {
     out.clear();
     match channels {

@@ -1,12 +1,14 @@
-//! Blocks in, log-mel frames out.
+//! Conversion of blocks to log-mel frames.
 
+use super::error::DspError;
 use super::intake::{Continuity, Intake, Measures};
-use super::{DspError, LogMel, LogMelParams};
+use super::log_mel::LogMel;
+use super::params::LogMelParams;
 use crate::audio::Block;
 
-/// The front end as far as the frames: sanitise, downmix, resample, log-mel.
+/// Front end up to the frames: sanitise, downmix, resample, log-mel.
 ///
-/// For whoever wants the frames of a sound and no patches, such as `genred features`.
+/// For callers that need frames but no patches, such as `genred features`.
 pub struct FrameStream {
     intake: Intake,
     log_mel: LogMel,
@@ -14,10 +16,10 @@ pub struct FrameStream {
 }
 
 impl FrameStream {
-    /// A stream that has heard nothing yet.
+    /// Creates an empty stream.
     ///
     /// # Errors
-    /// When a parameter is out of its range.
+    /// A parameter is out of range.
     pub fn new(params: &LogMelParams) -> Result<Self, DspError> {
         Ok(Self {
             intake: Intake::new(params, Measures::Nothing),
@@ -26,11 +28,11 @@ impl FrameStream {
         })
     }
 
-    /// Hears `block` and appends the frames that it completes to `out`, row-major `[frames, bands]`.
-    /// A gap or a change of format starts a new signal: the frames that it cuts off are left out.
+    /// Processes `block` and appends the completed frames to `out`, row-major `[frames, bands]`. A
+    /// gap or a change of format starts a new signal and drops incomplete frames.
     ///
     /// # Errors
-    /// When the block's rate or channel count isn't supported.
+    /// The block's rate or channel count is not supported.
     pub fn push(&mut self, block: &Block, out: &mut Vec<f32>) -> Result<(), DspError> {
         if self.intake.accept(block)? == Continuity::Starts {
             self.log_mel.reset();
@@ -43,12 +45,12 @@ impl FrameStream {
         Ok(())
     }
 
-    /// The sound has ended: appends the last frames.
+    /// Ends the signal and appends the last frames.
     ///
     /// # Errors
-    /// When there was no sample.
+    /// There was no sample.
     pub fn finish(&mut self, out: &mut Vec<f32>) -> Result<(), DspError> {
-        if self.intake.heard() == 0 {
+        if self.intake.received() == 0 {
             return Err(DspError::Empty);
         }
         self.intake.finish(&mut self.samples);

@@ -1,111 +1,92 @@
-//! Blocks in, patches out: the whole front end of one source.
-
-use std::collections::VecDeque;
+//! Front end of one source: conversion of blocks to patches.
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::error::DspError;
+use super::frame_segment::{FrameSegment, SPARE_ROWS};
 use super::intake::{Continuity, Intake, Measures};
-use super::patches::Grid;
-use super::{DspError, LogMel, LogMelParams, PatchParams};
+use super::log_mel::LogMel;
+use super::params::LogMelParams;
+use super::patches::{PatchGrid, PatchParams};
 use crate::audio::{Block, Level, Patch, PatchSpan, SourceId};
 
-/// Rows of room beyond what a patch and a piece of input need, so that rows are moved seldom.
-const SPARE_ROWS: usize = 64;
-
-/// A patch that is ready to be scored, lent for the length of a call.
+/// Patch that is ready for inference, borrowed for the duration of a call.
 #[derive(Debug, Clone, Copy)]
 pub struct PatchView<'a> {
-    /// What is known of it.
+    /// Position and level of the patch.
     pub patch: Patch,
-    /// Counts the source's segments: frames are numbered from 0 in each.
+    /// Number of the source's segment; frame numbers restart at 0 in each.
     pub segment: u64,
-    /// Number of its first frame in the segment.
+    /// Frame number of its first frame in the segment.
     pub start: u64,
-    /// Whether others of its group follow at once.
+    /// True if others of its group follow immediately.
     pub more: bool,
     /// Number of mel bands.
     pub bands: usize,
     /// Log-mel values, row-major `[frames, bands]`.
     pub log_mel: &'a [f32],
-    /// The same with the frames around it, from [`PatchParams::before`] before the oldest patch of its group to
-    /// [`PatchParams::after`] after itself, as far as they are there.
+    /// Log-mel values including the surrounding frames: from [`PatchParams::before`] before the
+    /// oldest patch of its group to [`PatchParams::after`] after this patch, as far as available.
     pub context: &'a [f32],
-    /// Frames in `context` that come before the patch.
+    /// Number of frames in `context` before the patch.
     pub lead: usize,
-    /// How far the source had been heard when the last frame that the patch needs was complete, in its seconds.
-    pub heard_to: f64,
+    /// End of the received input when the last required frame was complete, in seconds of the
+    /// source.
+    pub received_to_s: f64,
 }
 
-/// What became of a source's patches so far: `produced = emitted + dropped`.
+/// Patch counts of a source: `produced = emitted + dropped`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counters {
-    /// Patches that were begun and then emitted or dropped.
+pub struct PatchCounters {
+    /// Patches that were started and then emitted or dropped.
     pub produced: u64,
-    /// Patches that were handed out.
+    /// Patches that were emitted.
     pub emitted: u64,
-    /// Patches that a gap cut off.
+    /// Patches that a gap interrupted.
     pub dropped: u64,
 }
 
-/// The front end of one source, from blocks of any rate and width to patches.
+/// Front end of one source, from blocks of any rate and channel count to patches.
 ///
-/// Patches, levels and spans are the same to the bit however the sound is cut into
-/// blocks. A gap, or a change of rate or channels, starts a new segment: framing and
-/// loudness begin anew, the patches that were begun are dropped and counted, and spans
-/// go on in the source's own time.
+/// Patches, levels and spans are bit-identical for any chunking of the input. A gap, or a change of
+/// rate or channels, starts a new segment: framing and loudness restart, incomplete patches are
+/// dropped and counted, and spans continue in the source's own time.
 ///
 /// Nothing is allocated or freed after the first patch; see [`FrontEnd::push`].
 pub struct FrontEnd {
     source: SourceId,
     intake: Intake,
     log_mel: LogMel,
-    grid: Grid,
+    grid: PatchGrid,
     params: PatchParams,
-    /// How patches are cut from the next segment on.
-    next: Option<(Grid, PatchParams)>,
-    counters: Counters,
-    /// Wall-clock time and source time, in seconds, of the last anchor.
+    /// Patch parameters that apply from the next segment on.
+    next: Option<(PatchGrid, PatchParams)>,
+    counters: PatchCounters,
+    /// Wall-clock time and source time in seconds of the last anchor.
     anchor: Option<(Timestamp, f64)>,
-    /// Whether any sample was heard at all.
-    heard: bool,
-    /// How far the source has been heard, in its seconds.
-    heard_to: f64,
-    /// Skipped audio, less than a hop, whose patch is not counted yet, in seconds.
+    /// True once any sample was received.
+    received: bool,
+    /// End of the received input, in seconds of the source.
+    received_to_s: f64,
+    /// Skipped audio of less than a hop whose patch is not counted yet, in seconds.
     skipped_s: f64,
-    segment: Segment,
+    segment: FrameSegment,
     /// Model-rate samples of one piece.
     samples: Vec<f32>,
-    /// The segment's first model-rate samples, as long as a sound that is too short for a patch may have to be repeated.
+    /// First model-rate samples of the segment, from which a signal shorter than a patch is
+    /// repeated.
     opening: Vec<f32>,
     opening_length: usize,
 }
 
-/// Frames since the last gap.
-#[derive(Default)]
-struct Segment {
-    /// Counts the segments.
-    number: u64,
-    /// Rows from `first` on, row-major.
-    rows: Vec<f32>,
-    /// Frame number of the first row.
-    first: u64,
-    /// Number of the frame after the last row.
-    end: u64,
-    /// The next patch of the segment.
-    next: u64,
-    /// Patches whose own frames are all there, with the number of their first: they wait for the frames after
-    /// them, or for the rest of their group.
-    waiting: VecDeque<(Patch, u64)>,
-}
-
 impl FrontEnd {
-    /// A front end that has heard nothing yet.
+    /// Creates an empty front end.
     ///
     /// # Errors
-    /// When a parameter is out of its range.
+    /// A parameter is out of range.
     pub fn new(source: SourceId, params: &LogMelParams, patch: &PatchParams) -> Result<Self, DspError> {
         let log_mel = LogMel::new(params)?;
-        let grid = Grid::new(patch, params)?;
+        let grid = PatchGrid::new(patch, params)?;
         let opening_length = params.samples_for(patch.frames);
         Ok(Self {
             source,
@@ -114,45 +95,48 @@ impl FrontEnd {
             grid,
             params: *patch,
             next: None,
-            counters: Counters::default(),
+            counters: PatchCounters::default(),
             anchor: None,
-            heard: false,
-            heard_to: 0.0,
+            received: false,
+            received_to_s: 0.0,
             skipped_s: 0.0,
-            segment: Segment::default(),
+            segment: FrameSegment::default(),
             samples: Vec::new(),
             opening: Vec::with_capacity(opening_length),
             opening_length,
         })
     }
 
-    /// The same, with the true peak in the level of its patches, which costs three times as much as all else of that.
+    /// Adds the true peak to the level of patches, at three times the cost of all other level
+    /// measurements.
     pub fn with_true_peak(mut self) -> Self {
         self.intake = Intake::new(self.log_mel.params(), Measures::LevelAndPeak);
         self
     }
 
-    /// Cuts patches by `patch` from the next gap on; they are numbered on, and as long as before.
+    /// Applies other patch parameters from the next gap on. Indices continue, and the patch length
+    /// is unchanged.
     ///
     /// # Errors
-    /// When a parameter is out of its range.
+    /// A parameter is out of range.
     pub fn set_patches(&mut self, patch: &PatchParams) -> Result<(), DspError> {
         let patch = PatchParams { frames: self.params.frames, ..*patch };
-        self.next = Some((Grid::new(&patch, self.log_mel.params())?, patch));
+        self.next = Some((PatchGrid::new(&patch, self.log_mel.params())?, patch));
         Ok(())
     }
 
-    /// What became of the patches so far.
-    pub fn counters(&self) -> Counters {
+    /// Patch counts so far.
+    pub fn counters(&self) -> PatchCounters {
         self.counters
     }
 
-    /// Hears `block` and hands every patch that it completes to `emit`, in order.
+    /// Processes `block` and passes every completed patch to `emit`, in order.
     ///
-    /// Allocates nothing after the first patch, but for the first block of a rate and channel count.
+    /// Allocates nothing after the first patch, except for the first block of a rate and channel
+    /// count.
     ///
     /// # Errors
-    /// When the block's rate or channel count isn't supported; the block is left out then.
+    /// The block's rate or channel count is not supported; the block is ignored then.
     pub fn push(&mut self, block: &Block, emit: &mut dyn FnMut(PatchView<'_>)) -> Result<(), DspError> {
         if self.intake.accept(block)? == Continuity::Starts {
             self.start_segment(emit);
@@ -161,15 +145,15 @@ impl FrontEnd {
             self.anchor = Some((time, block.rate.seconds(block.span.start)));
         }
         for piece in Intake::pieces(block) {
-            self.heard = true;
+            self.received = true;
             self.intake.feed(piece, &mut self.samples);
-            self.heard_to = self.intake.heard_to();
+            self.received_to_s = self.intake.received_to_s();
             self.absorb(emit);
         }
         Ok(())
     }
 
-    /// Counts the patches of `seconds` of skipped audio: they are produced, and dropped.
+    /// Counts the patches of `seconds` of skipped audio as produced and dropped.
     pub fn skip(&mut self, seconds: f64) {
         self.skipped_s += seconds;
         let patches = (self.skipped_s / self.params.hop_seconds).floor().max(0.0);
@@ -178,28 +162,28 @@ impl FrontEnd {
         self.counters.dropped += patches as u64;
     }
 
-    /// Hands out the patches that only wait for frames after them, or for the rest of their group, with what there is.
+    /// Emits the patches that only wait for later frames or for the rest of their group.
     pub fn flush(&mut self, emit: &mut dyn FnMut(PatchView<'_>)) {
-        self.hand_out(true, emit);
+        self.emit_ready(true, emit);
     }
 
-    /// Drops the patches that only wait for frames after them, or for the rest of their group.
+    /// Drops the patches that only wait for later frames or for the rest of their group.
     pub fn discard(&mut self) {
         let waiting = self.segment.waiting.drain(..).count() as u64;
         self.counters.produced += waiting;
         self.counters.dropped += waiting;
     }
 
-    /// A finite source has ended: hands out what its end completes.
+    /// Ends a finite source: emits the patches that its end completes.
     ///
-    /// Where at least half a hop would stay unheard, one more patch is aligned to the end.
-    /// A sound that is too short for any patch is repeated cyclically, in samples at the
-    /// model's rate, to exactly one. Afterwards the front end is ready for another segment.
+    /// If at least half a hop is left over, one more patch is aligned to the end. A signal too
+    /// short for any patch is repeated cyclically, in samples at the model's rate, to exactly one.
+    /// Afterwards the front end accepts another segment.
     ///
     /// # Errors
-    /// When there was never a sample.
+    /// There was never a sample.
     pub fn finish(&mut self, emit: &mut dyn FnMut(PatchView<'_>)) -> Result<(), DspError> {
-        if !self.heard {
+        if !self.received {
             return Err(DspError::Empty);
         }
         self.intake.finish(&mut self.samples);
@@ -208,24 +192,24 @@ impl FrontEnd {
         self.complete();
         let (frames, end) = (self.grid.frames, self.segment.end);
         if self.segment.next > 0 {
-            let unheard = end - (self.grid.start(self.segment.next - 1) + frames);
-            if self.grid.is_half_a_hop(unheard) {
-                self.keep(end - frames);
+            let leftover = end - (self.grid.start(self.segment.next - 1) + frames);
+            if self.grid.is_half_a_hop(leftover) {
+                self.enqueue(end - frames);
             }
         } else if self.counters.emitted == 0 && !self.opening.is_empty() {
             self.repeat_opening();
-            self.keep(0);
+            self.enqueue(0);
         }
-        self.hand_out(true, emit);
+        self.emit_ready(true, emit);
         self.log_mel.reset();
         self.segment.restart();
         self.opening.clear();
         Ok(())
     }
 
-    /// Hands out what only waits, drops the patches that were begun, and starts to count frames anew.
+    /// Emits waiting patches, drops incomplete ones, and restarts the frame count.
     fn start_segment(&mut self, emit: &mut dyn FnMut(PatchView<'_>)) {
-        self.hand_out(true, emit);
+        self.emit_ready(true, emit);
         let mut begun = 0;
         while self.grid.start(self.segment.next + begun) < self.segment.end {
             begun += 1;
@@ -249,9 +233,9 @@ impl FrontEnd {
         self.samples.reserve(self.intake.max_output());
     }
 
-    /// Turns the samples of one piece into frames, and those into patches.
+    /// Converts the samples of one piece to frames, and those to patches.
     fn absorb(&mut self, emit: &mut dyn FnMut(PatchView<'_>)) {
-        // Once a patch has been cut there is nothing to repeat.
+        // Once a patch is complete, the opening is not needed.
         if self.segment.next > 0 || self.counters.emitted > 0 {
             if self.opening.capacity() > 0 {
                 self.opening = Vec::new();
@@ -262,16 +246,16 @@ impl FrontEnd {
         }
         self.log_mel.push(&self.samples, &mut self.segment.rows);
         self.complete();
-        self.hand_out(false, emit);
+        self.emit_ready(false, emit);
         let bands = self.log_mel.params().bands;
         let next = self.grid.start(self.segment.next);
-        // A patch that is aligned to the end may need the last rows, too.
+        // A patch aligned to the end may need the last rows too.
         let next = next.min(self.segment.end.saturating_sub(self.grid.frames));
         let oldest = self.segment.waiting.front().map_or(next, |(_, start)| next.min(*start));
-        self.segment.forget_before(oldest.saturating_sub(self.params.before as u64), bands);
+        self.segment.drop_before(oldest.saturating_sub(self.params.before as u64), bands);
     }
 
-    /// Keeps the patches of the grid whose frames are all there.
+    /// Adds the grid's patches whose frames are complete to the waiting ones.
     fn complete(&mut self) {
         let bands = self.log_mel.params().bands;
         self.segment.end = self.segment.first + (self.segment.rows.len() / bands) as u64;
@@ -280,13 +264,13 @@ impl FrontEnd {
             if start + self.grid.frames > self.segment.end {
                 return;
             }
-            self.keep(start);
+            self.enqueue(start);
             self.segment.next += 1;
         }
     }
 
-    /// Keeps the patch that starts at frame `start`, whose rows are all there.
-    fn keep(&mut self, start: u64) {
+    /// Adds the patch that starts at frame `start` and whose rows are complete to the waiting ones.
+    fn enqueue(&mut self, start: u64) {
         let params = self.log_mel.params();
         let (hop, rate) = (params.hop_length as u64, params.sample_rate);
         let origin = self.intake.origin_seconds();
@@ -307,12 +291,13 @@ impl FrontEnd {
         self.segment.waiting.push_back((patch, start));
     }
 
-    /// Hands out the groups of patches that have all frames around them, or, where `all` is set, whatever waits.
-    fn hand_out(&mut self, all: bool, emit: &mut dyn FnMut(PatchView<'_>)) {
+    /// Emits the groups of patches that have all surrounding frames, or all waiting patches if
+    /// `all` is set.
+    fn emit_ready(&mut self, all: bool, emit: &mut dyn FnMut(PatchView<'_>)) {
         let bands = self.log_mel.params().bands;
         let PatchParams { before, after, group, .. } = self.params;
         let frames = self.grid.frames;
-        let heard_to = self.heard_to;
+        let received_to_s = self.received_to_s;
         let segment = &mut self.segment;
         loop {
             let count = group.min(segment.waiting.len());
@@ -324,7 +309,7 @@ impl FrontEnd {
                 return;
             }
             let last_end = segment.waiting[count - 1].0.span.end;
-            // What the oldest of the group needs, all have.
+            // The rows of the oldest patch of the group cover those of the others.
             let first = segment.waiting[0].1.saturating_sub(before as u64).max(segment.first);
             for left in (0..count).rev() {
                 let Some((patch, start)) = segment.waiting.pop_front() else { return };
@@ -341,8 +326,8 @@ impl FrontEnd {
                     log_mel: &segment.rows[row(start)..row(start + frames)],
                     context: &segment.rows[row(first)..row(end)],
                     lead: (start - first) as usize,
-                    // The first ones of a group have waited for the last.
-                    heard_to: heard_to - (last_end - patch.span.end),
+                    // The first patches of a group have waited for the last.
+                    received_to_s: received_to_s - (last_end - patch.span.end),
                 });
             }
         }
@@ -369,26 +354,6 @@ impl FrontEnd {
             .ok()
             .and_then(|since| time.checked_add(since).ok())
             .unwrap_or(time)
-    }
-}
-
-impl Segment {
-    fn restart(&mut self) {
-        self.rows.clear();
-        self.waiting.clear();
-        self.number += 1;
-        (self.first, self.end, self.next) = (0, 0, 0);
-    }
-
-    /// Lets go of the rows before frame `needed`, once there are enough of them to be worth the move.
-    fn forget_before(&mut self, needed: u64, bands: usize) {
-        let rows = needed.saturating_sub(self.first);
-        if rows >= SPARE_ROWS as u64 {
-            let gone = rows as usize * bands;
-            self.rows.copy_within(gone.., 0);
-            self.rows.truncate(self.rows.len() - gone);
-            self.first = needed;
-        }
     }
 }
 

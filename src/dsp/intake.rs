@@ -1,50 +1,55 @@
-//! From blocks at the source's rate to mono samples at the model's, and the source's time.
+//! Conversion of blocks at the source's rate to mono samples at the model's, with the source's
+//! time.
 
 use super::downmix::{downmix, sanitise};
-use super::loudness::{Loudness, MAX_CHANNELS};
+use super::error::DspError;
+use super::limits::MAX_CHANNELS;
+use super::loudness::Loudness;
+use super::params::LogMelParams;
 use super::resample::Resampler;
-use super::{DspError, params::LogMelParams};
 use crate::audio::{Block, Level, SampleRate};
 
-/// Samples (a channel) that go through the stages at once: they stay in the cache,
-/// and a long block needs no more memory than a short one.
+/// Samples per channel processed at once. They stay in the cache, and long blocks need no more
+/// memory than short ones.
 const PIECE: usize = 1024;
 
-/// What a block is to the signal so far.
+/// Relation of a block to the signal so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Continuity {
-    /// It follows what was heard.
+    /// Contiguous.
     Follows,
-    /// A segment starts with it: the first block, a gap, or a change of format.
+    /// Start of a segment: the first block, a gap, or a change of format.
     Starts,
 }
 
-/// What is measured of the sound on its way.
+/// Measurements taken from the signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Measures {
     /// Nothing.
     Nothing,
-    /// All of the [`Level`] that costs little.
+    /// [`Level`] without the true peak.
     Level,
-    /// The true peak, too.
+    /// [`Level`] with the true peak.
     LevelAndPeak,
 }
 
-/// Sanitise, loudness, downmix and resample, and where the current segment lies in the source.
+/// Sanitising, loudness, downmix and resampling, and the position of the current segment in the
+/// source.
 pub(super) struct Intake {
     model_rate: SampleRate,
     measures: Measures,
-    format: Option<Format>,
-    /// First sample of the segment. A source whose rate changes numbers its samples anew, as if it had had the new one all along.
+    format: Option<IntakeStages>,
+    /// First sample of the segment. A source whose rate changes renumbers its samples, as if it had
+    /// always had the new rate.
     origin: u64,
-    /// Samples heard of the segment.
-    heard: u64,
-    /// Whether the segment was finished.
+    /// Number of samples received of the segment.
+    received: u64,
+    /// True if the segment was finished.
     ended: bool,
 }
 
-/// The stages for one rate and channel count.
-struct Format {
+/// Stages for one rate and channel count.
+struct IntakeStages {
     rate: SampleRate,
     channels: u16,
     resampler: Resampler,
@@ -54,16 +59,16 @@ struct Format {
 }
 
 impl Intake {
-    /// An intake that has heard nothing.
+    /// Creates an empty intake.
     pub(super) fn new(params: &LogMelParams, measures: Measures) -> Self {
-        Self { model_rate: params.sample_rate, measures, format: None, origin: 0, heard: 0, ended: false }
+        Self { model_rate: params.sample_rate, measures, format: None, origin: 0, received: 0, ended: false }
     }
 
-    /// Makes ready for `block`, and says whether a segment starts with it.
+    /// Prepares for `block`, and returns its continuity.
     ///
-    /// A span that doesn't follow the last one is a gap even where the block doesn't say so.
+    /// A span that does not follow the previous one is a gap even if the block does not say so.
     pub(super) fn accept(&mut self, block: &Block) -> Result<Continuity, DspError> {
-        let expected = self.origin + self.heard;
+        let expected = self.origin + self.received;
         match &mut self.format {
             Some(format) if format.rate == block.rate && format.channels == block.channels => {
                 if !block.gap && !self.ended && block.span.start == expected {
@@ -75,23 +80,23 @@ impl Intake {
                 }
             }
             _ => {
-                self.format = Some(Format::new(block, self.model_rate, self.measures)?);
+                self.format = Some(IntakeStages::new(block, self.model_rate, self.measures)?);
             }
         }
         self.origin = block.span.start;
-        self.heard = 0;
+        self.received = 0;
         self.ended = false;
         Ok(Continuity::Starts)
     }
 
-    /// The pieces that `block` is fed in.
+    /// Pieces in which `block` is processed.
     pub(super) fn pieces(block: &Block) -> impl Iterator<Item = &[f32]> {
         let channels = usize::from(block.channels.max(1));
         let whole = block.interleaved.len() / channels * channels;
         block.interleaved[..whole].chunks(PIECE * channels)
     }
 
-    /// Hears one piece of the accepted block and replaces `out` by the samples that it completes.
+    /// Processes one piece of the accepted block and replaces `out` by the completed samples.
     pub(super) fn feed(&mut self, piece: &[f32], out: &mut Vec<f32>) {
         out.clear();
         let Some(format) = &mut self.format else { return };
@@ -100,11 +105,11 @@ impl Intake {
         if let Some(loudness) = &mut format.loudness {
             loudness.push(&format.clean, &format.mono);
         }
-        self.heard += format.mono.len() as u64;
+        self.received += format.mono.len() as u64;
         format.resampler.push(&format.mono, out);
     }
 
-    /// The source has ended: replaces `out` by the segment's last samples.
+    /// Ends the segment and replaces `out` by its last samples.
     pub(super) fn finish(&mut self, out: &mut Vec<f32>) {
         out.clear();
         self.ended = true;
@@ -113,19 +118,19 @@ impl Intake {
         }
     }
 
-    /// The most samples that one piece can give in the current format.
+    /// Maximum number of samples that one piece yields in the current format.
     pub(super) fn max_output(&self) -> usize {
         self.format.as_ref().map_or(0, |format| format.resampler.max_output(PIECE))
     }
 
-    /// Samples (a channel) heard of the current segment.
-    pub(super) fn heard(&self) -> u64 {
-        self.heard
+    /// Number of samples per channel received of the current segment.
+    pub(super) fn received(&self) -> u64 {
+        self.received
     }
 
-    /// How far the source has been heard, in seconds since its first sample.
-    pub(super) fn heard_to(&self) -> f64 {
-        self.seconds_at(self.origin + self.heard)
+    /// End of the received input, in seconds since the source's first sample.
+    pub(super) fn received_to_s(&self) -> f64 {
+        self.seconds_at(self.origin + self.received)
     }
 
     /// Time of the segment's first sample, in seconds since the source's first one.
@@ -138,16 +143,16 @@ impl Intake {
         self.format.as_ref().map_or(0.0, |format| format.rate.seconds(sample))
     }
 
-    /// The level where `samples` of the model's samples of the segment end.
+    /// Level at the end of `samples` model-rate samples of the segment.
     pub(super) fn level_at(&self, samples: u64) -> Level {
-        let Some(Format { rate, loudness: Some(loudness), .. }) = &self.format else {
+        let Some(IntakeStages { rate, loudness: Some(loudness), .. }) = &self.format else {
             return Level::default();
         };
         loudness.at(samples * u64::from(rate.hertz()) / u64::from(self.model_rate.hertz()))
     }
 }
 
-impl Format {
+impl IntakeStages {
     fn new(block: &Block, model_rate: SampleRate, measures: Measures) -> Result<Self, DspError> {
         if block.channels == 0 || block.channels > MAX_CHANNELS {
             return Err(DspError::Channels(block.channels));

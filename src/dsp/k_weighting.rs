@@ -1,45 +1,46 @@
-//! The filter of ITU-R BS.1770 at any rate: a shelf for the head, a high-pass for the ear.
+//! K-weighting filter of ITU-R BS.1770 at any rate: a shelf and a high-pass.
 //!
-//! The recommendation gives coefficients at 48 kHz alone; those of other rates follow from the analogue filters
-//! behind them, by the bilinear transform with the corner frequencies kept. Their parameters are the ones that
-//! libebur128 and most meters use.
+//! The recommendation gives coefficients at 48 kHz only. Those of other rates follow from the
+//! underlying analogue filters, by the bilinear transform with preserved corner frequencies. Their
+//! parameters are the ones that libebur128 and most meters use.
 
 use std::f64::consts::PI;
 
 use crate::audio::SampleRate;
 
-/// States below this are taken for zero: far below any sound, far above where processors slow down.
+/// States below this count as zero: far below any sound, far above denormal numbers.
 const SILENT: f64 = 1e-15;
 
-/// `b0 + b1 z^-1 + b2 z^-2` over `1 + a1 z^-1 + a2 z^-2`.
+/// Transfer function `b0 + b1 z^-1 + b2 z^-2` over `1 + a1 z^-1 + a2 z^-2`.
 #[derive(Debug, Clone, Copy)]
 struct Biquad {
     b: [f64; 3],
     a: [f64; 2],
 }
 
-/// Weighs samples of several channels and adds up their squares.
+/// Filter that sums the weighted energies of several channels.
 #[derive(Debug, Clone)]
 pub(super) struct KWeighting {
     shelf: Biquad,
     high_pass: Biquad,
-    /// Of each pair of channels: two values of the shelf's, two of the high-pass's.
-    states: Vec<[Pair; 4]>,
-    /// Of each pair: how much the energy of either counts.
-    gains: Vec<Pair>,
-    /// Of each pair: sums of squares since they were last taken.
-    energies: Vec<Pair>,
+    /// Per pair of channels: two states of the shelf, two of the high-pass.
+    states: Vec<[ChannelPair; 4]>,
+    /// Per pair: weight of each channel's energy.
+    gains: Vec<ChannelPair>,
+    /// Per pair: sums of squares since the last reset of the sums.
+    energies: Vec<ChannelPair>,
     channels: usize,
 }
 
-/// Two channels side by side: what one processor instruction does at once.
-type Pair = [f64; 2];
+/// Two channels side by side, processed by one SIMD instruction.
+type ChannelPair = [f64; 2];
 
 impl KWeighting {
-    /// A filter at rest, for `channels` in the usual order of their number.
+    /// Creates a filter at rest, for `channels` in their usual order.
     pub(super) fn new(rate: SampleRate, channels: usize) -> Self {
         let gains = (0..channels).step_by(2);
-        let gains: Vec<Pair> = gains.map(|first| [first, first + 1].map(|at| gain(at, channels))).collect();
+        let gains: Vec<ChannelPair> =
+            gains.map(|first| [first, first + 1].map(|at| gain(at, channels))).collect();
         Self {
             shelf: shelf(f64::from(rate.hertz())),
             high_pass: high_pass(f64::from(rate.hertz())),
@@ -50,19 +51,20 @@ impl KWeighting {
         }
     }
 
-    /// The channels' weighted energies, summed over the samples since [`KWeighting::settle`].
+    /// Weighted energy of all channels, summed over the samples since [`KWeighting::restart_sums`].
     pub(super) fn energy(&self) -> f64 {
         let pairs = self.energies.iter().zip(&self.gains);
         pairs.map(|(energy, gain)| energy[0] * gain[0] + energy[1] * gain[1]).sum()
     }
 
-    /// The weighted energies of the first two channels, summed as [`KWeighting::energy`]; `None` unless there are two.
+    /// Weighted energies of the first two channels, summed like [`KWeighting::energy`]; `None`
+    /// unless there are exactly two.
     pub(super) fn energies(&self) -> Option<[f64; 2]> {
         (self.channels == 2).then(|| self.energies.first().copied()).flatten()
     }
 
-    /// Hears `interleaved`, in parts as they come: sums are the same to the bit.
-    pub(super) fn hear(&mut self, interleaved: &[f32]) {
+    /// Processes `interleaved`. The sums are bit-identical for any chunking.
+    pub(super) fn push(&mut self, interleaved: &[f32]) {
         for (index, (state, energy)) in self.states.iter_mut().zip(&mut self.energies).enumerate() {
             let (first, second) = (2 * index, (2 * index + 1).min(self.channels - 1));
             let frames = interleaved.chunks_exact(self.channels);
@@ -71,26 +73,27 @@ impl KWeighting {
         }
     }
 
-    /// Starts the sums anew, and ends what dies away: to be called at fixed places of the sound.
-    pub(super) fn settle(&mut self) {
+    /// Resets the sums, and flushes decayed states to zero. Must be called at fixed positions of
+    /// the signal.
+    pub(super) fn restart_sums(&mut self) {
         self.energies.fill([0.0; 2]);
         for value in self.states.as_flattened_mut().as_flattened_mut() {
             *value = if value.abs() < SILENT { 0.0 } else { *value };
         }
     }
 
-    /// Forgets what it heard.
+    /// Returns to the initial state.
     pub(super) fn reset(&mut self) {
         self.states.fill([[0.0; 2]; 4]);
         self.energies.fill([0.0; 2]);
     }
 }
 
-/// Adds the squares of two channels that go through both filters to `sums`.
+/// Adds the squares of two filtered channels to `sums`.
 fn filtered(
-    samples: impl Iterator<Item = Pair>,
-    state: &mut [Pair; 4],
-    sums: &mut Pair,
+    samples: impl Iterator<Item = ChannelPair>,
+    state: &mut [ChannelPair; 4],
+    sums: &mut ChannelPair,
     shelf: &Biquad,
     high_pass: &Biquad,
 ) {
@@ -111,13 +114,14 @@ fn filtered(
     *sums = energy;
 }
 
-/// BS.1770-4, table 3, on the channel orders of WAV files; beyond 5.1 the layout is unknown, and all weigh the same.
+/// Weights of BS.1770-4, table 3, for the channel orders of WAV files. Beyond 5.1 the layout is
+/// unknown, and all channels weigh the same.
 fn gain(channel: usize, channels: usize) -> f64 {
     const SURROUND: f64 = 1.41;
     match (channels, channel) {
         (4, 2 | 3) | (5, 3 | 4) | (6, 4 | 5) => SURROUND,
         (6, 3) => 0.0,
-        // The other side of an odd one is no channel.
+        // The second channel of an incomplete pair does not exist.
         _ if channel >= channels => 0.0,
         _ => 1.0,
     }
@@ -155,7 +159,7 @@ mod tests {
 
     use super::*;
 
-    /// White noise, another on each channel.
+    /// White noise, different on each channel.
     fn noise(values: usize) -> Vec<f32> {
         let mut state = 7_u64;
         let next = || {
@@ -176,9 +180,9 @@ mod tests {
                 let expected = library.loudness_window(100).unwrap();
                 let mut filter = KWeighting::new(SampleRate::new(hertz).unwrap(), channels as usize);
                 let (before, last) = sound.split_at(sound.len() - samples * channels as usize);
-                filter.hear(before);
-                filter.settle();
-                filter.hear(last);
+                filter.push(before);
+                filter.restart_sums();
+                filter.push(last);
                 let found = 10.0 * (filter.energy() / samples as f64).log10() - 0.691;
                 assert!((found - expected).abs() < 1e-3, "{hertz} Hz, {channels}: {found} for {expected}");
             }
@@ -188,10 +192,10 @@ mod tests {
     #[test]
     fn what_dies_away_ends() {
         let mut filter = KWeighting::new(SampleRate::HZ_48000, 2);
-        filter.hear(&noise(9600));
+        filter.push(&noise(9600));
         for _ in 0..30 {
-            filter.hear(&[0.0; 9600]);
-            filter.settle();
+            filter.push(&[0.0; 9600]);
+            filter.restart_sums();
         }
         assert!(filter.states.iter().flatten().flatten().all(|value| *value == 0.0));
     }

@@ -1,28 +1,28 @@
-//! Log-mel frames, one by one.
+//! Log-mel frames.
 
 use ndarray::Array2;
 
-use super::DspError;
 use super::compress::Compressor;
 use super::downmix::sanitise_into;
+use super::error::DspError;
 use super::mel::MelBank;
 use super::params::{Compression, LogMelParams, Reference, Spectrum, check};
 use super::stft::Stft;
-use super::tone::Tone;
+use super::tone::ToneDetector;
 
-/// Hops that the buffer holds beyond one frame.
+/// Number of hops in the buffer beyond one frame.
 const HOPS_AHEAD: usize = 16;
 
-/// Streaming log-mel frames: mono samples at the model's rate in, rows of bands out.
+/// Streaming log-mel analysis: mono samples at the model's rate in, rows of bands out.
 ///
-/// Each hop computes its new frame only. Plan and buffers are made once; pushing
-/// allocates only where `out` must grow. For a whole signal at once there is [`log_mel`].
+/// Each hop computes only its new frame. Plans and buffers are created once; pushing allocates only
+/// if `out` must grow. For a whole signal at once, see [`log_mel`].
 pub struct LogMel {
     params: LogMelParams,
     stft: Stft,
     bank: MelBank,
     compressor: Compressor,
-    tone: Tone,
+    tone: ToneDetector,
     /// Samples from the start of the next frame on, then room.
     buffer: Vec<f32>,
     filled: usize,
@@ -30,10 +30,10 @@ pub struct LogMel {
 }
 
 impl LogMel {
-    /// A front end that has heard nothing yet.
+    /// Creates an empty stream.
     ///
     /// # Errors
-    /// When a parameter is out of its range, or needs the whole signal (`top_db`, `reference = "max"`).
+    /// A parameter is out of range, or needs the whole signal (`top_db`, `reference = "max"`).
     pub fn new(params: &LogMelParams) -> Result<Self, DspError> {
         check(
             params.compression.is_streaming(),
@@ -51,7 +51,7 @@ impl LogMel {
             stft: Stft::new(params),
             bank: MelBank::new(params),
             compressor,
-            tone: Tone::new(params.spectrum == Spectrum::Magnitude),
+            tone: ToneDetector::new(params.spectrum == Spectrum::Magnitude),
             buffer: vec![0.0; params.frame_length() + HOPS_AHEAD * params.hop_length],
             filled: 0,
             pushed: 0,
@@ -60,13 +60,13 @@ impl LogMel {
         Ok(built)
     }
 
-    /// What it was made from.
+    /// Parameters of the analysis.
     pub fn params(&self) -> &LogMelParams {
         &self.params
     }
 
-    /// Hears `samples` and appends the frames that they complete to `out`, row-major
-    /// `[frames, bands]`. NaN, infinity and values beyond [`SAMPLE_LIMIT`](super::SAMPLE_LIMIT) count as 0.
+    /// Processes `samples` and appends the completed frames to `out`, row-major `[frames, bands]`.
+    /// NaN, infinity and values beyond [`SAMPLE_LIMIT`](super::SAMPLE_LIMIT) count as 0.
     pub fn push(&mut self, samples: &[f32], out: &mut Vec<f32>) {
         self.pushed += samples.len() as u64;
         let mut rest = samples;
@@ -80,8 +80,8 @@ impl LogMel {
         }
     }
 
-    /// The signal has ended: appends the frames that reach over its end, and is ready for
-    /// another signal. Nothing comes of a signal without samples.
+    /// Ends the signal: appends the frames that extend beyond its end, and resets the stream. A
+    /// signal without samples yields no frames.
     pub fn finish(&mut self, out: &mut Vec<f32>) {
         if self.pushed > 0 {
             let end = self.filled + self.params.padding();
@@ -97,7 +97,7 @@ impl LogMel {
         self.reset();
     }
 
-    /// Forgets what it heard: the next sample is the first of a signal.
+    /// Returns to the initial state: the next sample is the first of a signal.
     pub fn reset(&mut self) {
         self.filled = self.params.padding();
         self.buffer[..self.filled].fill(0.0);
@@ -105,12 +105,13 @@ impl LogMel {
         self.tone.reset();
     }
 
-    /// For how many frames in a row, up to frame `end` (of the last hundred), the sound has been one pure, steady tone.
+    /// Number of consecutive frames, up to frame `end` (of the last hundred), that hold one pure,
+    /// steady tone.
     pub(super) fn tone_before(&self, end: u64) -> u32 {
         self.tone.frames_before(end)
     }
 
-    /// Appends every frame that the buffer holds whole.
+    /// Appends every frame that is completely in the buffer.
     fn analyse(&mut self, out: &mut Vec<f32>) {
         let (length, hop, bands) = (self.params.frame_length(), self.params.hop_length, self.params.bands);
         if self.filled < length {
@@ -123,7 +124,7 @@ impl LogMel {
         for (frame, row) in rows.chunks_exact_mut(bands).enumerate() {
             let start = frame * hop;
             let spectrum = self.stft.spectrum(&self.buffer[start..start + length]);
-            self.tone.hear(&spectrum[..=self.params.fft_size / 2]);
+            self.tone.push(&spectrum[..=self.params.fft_size / 2]);
             self.bank.apply(spectrum, row);
         }
         self.compressor.apply(rows);
@@ -132,13 +133,13 @@ impl LogMel {
     }
 }
 
-/// The log-mel frames of a whole signal (mono, at the model's rate), `[frames, bands]`.
+/// Log-mel frames of a whole signal (mono, at the model's rate), `[frames, bands]`.
 ///
-/// Equal to the bit to what [`LogMel`] gives; allocates as it goes, so that it is
-/// for offline work. It alone can do `top_db` and `reference = "max"`.
+/// Bit-identical to [`LogMel`], but allocating, for offline use. Supports `top_db` and `reference =
+/// "max"`.
 ///
 /// # Errors
-/// When a parameter is out of its range.
+/// A parameter is out of range.
 pub fn log_mel(samples: &[f32], params: &LogMelParams) -> Result<Array2<f32>, DspError> {
     let streaming = params.compression.is_streaming();
     let compressor = if streaming { Compressor::new(&params.compression) } else { Compressor::Linear };

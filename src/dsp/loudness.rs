@@ -1,14 +1,12 @@
-//! The level at the source's own rate, before the downmix: EBU R128 loudness, balance, true peak, repetition.
+//! Level at the source's own rate, before the downmix: EBU R128 loudness, balance, true peak,
+//! repetition.
 
-use super::DspError;
+use super::error::DspError;
 use super::k_weighting::KWeighting;
-use super::repetition::Repetition;
-use super::resample::MIN_RATE;
-use super::true_peak::TruePeak;
+use super::limits::{MAX_CHANNELS, MIN_RATE};
+use super::repetition::RepetitionDetector;
+use super::true_peak::TruePeakMeter;
 use crate::audio::{Level, SampleRate};
-
-/// The most channels that are measured.
-pub(super) const MAX_CHANNELS: u16 = 64;
 
 /// Tenths of a second in the short-term window of 3 s.
 const WINDOW: usize = 30;
@@ -16,49 +14,50 @@ const WINDOW: usize = 30;
 /// Tenths of a second in the momentary window of 0.4 s.
 const MOMENT: usize = 4;
 
-/// Tenths of a second that can be looked back to.
+/// Tenths of a second kept in the history.
 const HISTORY: usize = 64;
 
-/// The most that one channel can be louder than the other, in dB.
+/// Maximum balance between two channels, in dB.
 const MAX_BALANCE: f32 = 60.0;
 
-/// The level, taken every tenth of a second by the count of samples.
+/// Level meter, evaluated every tenth of a second by the count of samples.
 ///
-/// The 3 s window is kept as 30 energies of 100 ms, which is the same mean at a thirtieth
-/// of the cost; before 3 s have been heard, it is the mean over what there is, so that a
-/// short file isn't measured as if silence came before it.
+/// The 3 s window is kept as 30 energies of 100 ms, which yields the same mean at a thirtieth of
+/// the cost. Before 3 s have been received, the mean covers the available audio, so that a short
+/// file is not measured as if silence preceded it.
 pub struct Loudness {
     filter: KWeighting,
-    repetition: Repetition,
-    true_peak: Option<TruePeak>,
+    repetition: RepetitionDetector,
+    true_peak: Option<TruePeakMeter>,
     rate: u64,
     channels: usize,
-    /// Samples (a channel) that were heard.
-    heard: u64,
-    /// Whole tenths of a second that were heard.
+    /// Number of samples received per channel.
+    received: u64,
+    /// Number of complete tenths of a second.
     tenths: u64,
-    /// The last tenths, by tenth modulo its length.
+    /// Last tenths, by tenth modulo its length.
     window: [Tenth; WINDOW],
-    /// The level at the end of the last tenths, by tenth modulo its length.
+    /// Level at the end of the last tenths, by tenth modulo its length.
     history: [Level; HISTORY],
 }
 
-/// What one tenth of a second held.
+/// Measurements of one tenth of a second.
 #[derive(Debug, Clone, Copy, Default)]
 struct Tenth {
-    /// Mean square, K-weighted.
+    /// K-weighted mean square.
     energy: f64,
-    /// The same of either of two channels.
+    /// K-weighted mean square of each of two channels.
     sides: [f64; 2],
-    /// Largest magnitude between the samples.
+    /// Largest interpolated magnitude.
     peak: f32,
 }
 
 impl Loudness {
-    /// A meter that has heard nothing; `true_peak`: whether it takes the true peak as well.
+    /// Creates an empty meter; `true_peak` also enables the true peak.
     ///
     /// # Errors
-    /// Without a channel, with more than 64, and below 4 kHz, where K-weighting has no filter.
+    /// No channel, more than 64 channels, or a rate below 4 kHz, where the K-weighting filter does
+    /// not exist.
     pub fn new(rate: SampleRate, channels: u16, true_peak: bool) -> Result<Self, DspError> {
         if channels == 0 || channels > MAX_CHANNELS {
             return Err(DspError::Channels(channels));
@@ -68,80 +67,81 @@ impl Loudness {
         }
         Ok(Self {
             filter: KWeighting::new(rate, usize::from(channels)),
-            repetition: Repetition::new(rate),
-            true_peak: true_peak.then(|| TruePeak::new(rate, channels)).transpose()?,
+            repetition: RepetitionDetector::new(rate),
+            true_peak: true_peak.then(|| TruePeakMeter::new(rate, channels)).transpose()?,
             rate: u64::from(rate.hertz()),
             channels: usize::from(channels),
-            heard: 0,
+            received: 0,
             tenths: 0,
             window: [Tenth::default(); WINDOW],
             history: [Level::default(); HISTORY],
         })
     }
 
-    /// Hears `interleaved`: finite, and a whole number of samples a channel; `mono` is its downmix.
+    /// Processes `interleaved`, finite and a whole number of samples per channel; `mono` is its
+    /// downmix.
     pub fn push(&mut self, interleaved: &[f32], mono: &[f32]) {
         let (mut rest, mut mono) = (interleaved, mono);
         while !rest.is_empty() {
             let edge = (self.tenths + 1) * self.rate / 10;
-            let wanted = (edge - self.heard) as usize;
+            let wanted = (edge - self.received) as usize;
             let count = wanted.min(rest.len() / self.channels).min(mono.len());
             if count == 0 {
                 return;
             }
             let now;
             (now, rest) = rest.split_at(count * self.channels);
-            self.filter.hear(now);
+            self.filter.push(now);
             if let Some(meter) = &mut self.true_peak {
-                meter.hear(now);
+                meter.push(now);
             }
             let now;
             (now, mono) = mono.split_at(count);
             self.repetition.push(now);
-            self.heard += count as u64;
-            if self.heard == edge {
+            self.received += count as u64;
+            if self.received == edge {
                 self.close_tenth();
             }
         }
     }
 
-    /// The level at sample `end`, counted from the first one: as it was at the
-    /// last tenth of a second that was complete there. Of less than a tenth: of what there is.
+    /// Level at sample `end`, counted from the first one: the level at the last tenth of a second
+    /// that was complete there. Before the first tenth, the level of the available audio.
     pub fn at(&self, end: u64) -> Level {
-        // The largest k for which ⌊k · rate / 10⌋ ≤ end.
+        // Largest k for which ⌊k · rate / 10⌋ ≤ end.
         let tenth = ((10 * (end + 1) - 1) / self.rate).min(self.tenths);
         if tenth > 0 {
             let oldest = self.tenths.saturating_sub(HISTORY as u64 - 1).max(1);
             return self.history[tenth.max(oldest) as usize % HISTORY];
         }
-        match self.heard {
+        match self.received {
             0 => Level::default(),
-            heard => Level::of_loudness(lufs(self.filter.energy() / heard as f64)),
+            received => Level::of_loudness(lufs(self.filter.energy() / received as f64)),
         }
     }
 
-    /// Forgets what it heard.
+    /// Returns to the initial state.
     pub fn reset(&mut self) {
         self.filter.reset();
         self.repetition.reset();
         if let Some(meter) = &mut self.true_peak {
             meter.reset();
         }
-        (self.heard, self.tenths) = (0, 0);
+        (self.received, self.tenths) = (0, 0);
         self.history = [Level::default(); HISTORY];
     }
 
     fn close_tenth(&mut self) {
-        let samples = (self.heard - self.tenths * self.rate / 10) as f64;
+        let samples = (self.received - self.tenths * self.rate / 10) as f64;
         self.window[self.tenths as usize % WINDOW] = Tenth {
             energy: self.filter.energy() / samples,
             sides: self.filter.energies().unwrap_or_default().map(|energy| energy / samples),
-            peak: self.true_peak.as_mut().map_or(0.0, TruePeak::take),
+            peak: self.true_peak.as_mut().map_or(0.0, TruePeakMeter::take),
         };
-        self.filter.settle();
+        self.filter.restart_sums();
         self.tenths += 1;
         let counted = &self.window[..WINDOW.min(self.tenths as usize)];
-        // Summed in the order of the slots, which depends on the tenth alone.
+        // Summed in slot order, which depends on the tenth alone.
         let mean = |of: &dyn Fn(&Tenth) -> f64| counted.iter().map(of).sum::<f64>() / counted.len() as f64;
         let moment = MOMENT.min(counted.len());
         let last = (0..moment).map(|back| &self.window[(self.tenths as usize - 1 - back) % WINDOW]);
@@ -161,19 +161,19 @@ impl Loudness {
     }
 }
 
-/// By how many dB the first energy is above the second.
+/// Level of the first energy relative to the second, in dB.
 fn balance(first: f64, second: f64) -> f32 {
     let ratio = (10.0 * (first / second).log10()) as f32;
-    // 0 over 0 is no number.
+    // 0 over 0 is NaN.
     if ratio.is_nan() { 0.0 } else { ratio.clamp(-MAX_BALANCE, MAX_BALANCE) }
 }
 
-/// The constant of ITU-R BS.1770: loudness is 10 log10(energy) − 0.691.
+/// Offset of ITU-R BS.1770: loudness is 10 log10(energy) − 0.691.
 const OFFSET: f64 = 0.691;
 
 /// Loudness of a K-weighted mean square, at least [`Level::FLOOR`] and never NaN.
 fn lufs(energy: f64) -> f32 {
-    // `max` prefers the number where the other side is NaN.
+    // `max` returns the number if the other operand is NaN.
     ((10.0 * energy.log10() - OFFSET) as f32).max(Level::FLOOR)
 }
 
@@ -190,7 +190,7 @@ mod tests {
         SampleRate::new(hertz).unwrap()
     }
 
-    /// A 997 Hz sine of peak `gain` on every channel.
+    /// 997 Hz sine of peak `gain` on every channel.
     fn tone(hertz: u32, channels: u16, seconds: f64, gain: f64) -> Vec<f32> {
         let samples = (seconds * f64::from(hertz)) as usize;
         (0..samples)
@@ -201,14 +201,14 @@ mod tests {
             .collect()
     }
 
-    /// What a meter that also takes the true peak shows at the end of `signal`.
+    /// Reading of a meter with true peak at the end of `signal`.
     fn reading(hertz: u32, channels: u16, signal: &[f32]) -> Level {
         let mut meter = Loudness::new(rate(hertz), channels, true).unwrap();
-        hear(&mut meter, channels, signal);
+        push_all(&mut meter, channels, signal);
         meter.at(u64::MAX / 100)
     }
 
-    fn hear(meter: &mut Loudness, channels: u16, signal: &[f32]) {
+    fn push_all(meter: &mut Loudness, channels: u16, signal: &[f32]) {
         let mut mono = Vec::new();
         downmix(signal, channels.into(), &mut mono);
         meter.push(signal, &mono);
@@ -247,7 +247,8 @@ mod tests {
 
     #[test]
     fn the_true_peak_lies_between_the_samples() {
-        // EBU Tech 3341, case 17: a sine of a quarter of the rate whose samples lie at 45°, 135° …; its peak is −6 dBTP.
+        // EBU Tech 3341, case 17: a sine of a quarter of the rate, sampled at 45°, 135° …; its peak
+        // is −6 dBTP.
         let signal: Vec<f32> = (0..96_000)
             .flat_map(|n| [(0.5 * (TAU * (f64::from(n) / 4.0 + 0.125)).sin()) as f32; 2])
             .collect();
@@ -255,11 +256,11 @@ mod tests {
         assert!((-6.4..=-5.8).contains(&peak), "{peak}");
         let highest = signal.iter().copied().fold(0.0, f32::max);
         assert!((20.0 * highest.log10() + 9.03).abs() < 0.01, "its samples are 3 dB below");
-        // It is of the last 3 s, and given where it was asked for.
+        // It covers the last 3 s, and is measured only if enabled.
         let faded = [signal, vec![0.0; 2 * 48_000 * 33 / 10]].concat();
         assert_eq!(reading(48_000, 2, &faded).true_peak_db, Some(Level::PEAK_FLOOR));
         let mut meter = Loudness::new(rate(48_000), 2, false).unwrap();
-        hear(&mut meter, 2, &faded);
+        push_all(&mut meter, 2, &faded);
         assert_eq!(meter.at(96_000).true_peak_db, None);
     }
 
@@ -291,7 +292,7 @@ mod tests {
             for channels in [1, 2, 3, 5, 6, 8, 64] {
                 let mut meter = Loudness::new(rate(hertz), channels, false).unwrap();
                 assert_eq!(meter.at(0), Level::default());
-                hear(&mut meter, channels, &vec![0.0; usize::from(channels) * 1000]);
+                push_all(&mut meter, channels, &vec![0.0; usize::from(channels) * 1000]);
                 assert_eq!(meter.at(1000), Level::default());
             }
         }
@@ -304,11 +305,11 @@ mod tests {
     fn pieces_give_the_same_bits_as_the_whole() {
         let signal = tone(11_025, 2, 0.25, 0.2).repeat(20);
         let mut whole = Loudness::new(rate(11_025), 2, true).unwrap();
-        hear(&mut whole, 2, &signal);
+        push_all(&mut whole, 2, &signal);
         assert!(whole.at(u64::MAX / 100).repeated_s > 4.0);
         for piece in [2, 998, 30_000] {
             let mut meter = Loudness::new(rate(11_025), 2, true).unwrap();
-            signal.chunks(piece).for_each(|piece| hear(&mut meter, 2, piece));
+            signal.chunks(piece).for_each(|piece| push_all(&mut meter, 2, piece));
             assert_eq!(meter.history, whole.history);
         }
     }

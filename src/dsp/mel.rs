@@ -4,13 +4,13 @@ use multiversion::multiversion;
 
 use super::params::{LogMelParams, MelNorm, MelScale, MelSlope};
 
-/// Bands that are weighed side by side: single-precision numbers in an AVX2 register.
+/// Bands processed side by side: single-precision numbers in an AVX2 register.
 const LANES: usize = 8;
 
-/// Bins that are weighed at once. Four sums that run side by side hide the time that an addition takes.
+/// Bins processed at once. Four parallel sums hide the latency of an addition.
 pub(super) const STRIDE: usize = 4;
 
-/// The filter bank as a matrix, row-major `[bands, fft_size / 2 + 1]`, designed in double precision.
+/// Filter bank as a matrix, row-major `[bands, fft_size / 2 + 1]`, in double precision.
 ///
 /// Follows librosa's `filters.mel` for [`MelSlope::Hertz`] and TensorFlow's
 /// `signal.linear_to_mel_weight_matrix` for [`MelSlope::Mel`].
@@ -42,7 +42,7 @@ pub fn mel_filters(params: &LogMelParams) -> Vec<f64> {
     matrix
 }
 
-// Slaney's scale: 3 mel for each 200 Hz up to 1 kHz, then 27 steps for each factor of 6.4.
+// Slaney's scale: 3 mel per 200 Hz up to 1 kHz, then 27 steps per factor of 6.4.
 const HERTZ_PER_MEL: f64 = 200.0 / 3.0;
 const BREAK_HERTZ: f64 = 1000.0;
 const BREAK_MEL: f64 = BREAK_HERTZ / HERTZ_PER_MEL;
@@ -66,19 +66,19 @@ fn to_hertz(scale: MelScale, mel: f64) -> f64 {
     }
 }
 
-/// The filter bank in the form that it is applied in: bands in groups of [`LANES`], one a vector
-/// lane, and for each group the weights of every bin that one of them hears.
+/// Filter bank in the form in which it is applied: bands in groups of [`LANES`], one per vector
+/// lane, and for each group the weights of every bin that contributes to one of them.
 ///
-/// Neighbouring bands hear nearly the same bins, so that few of the weights are zeros,
-/// and no sum ever runs across the lanes of a vector.
+/// Neighbouring bands cover nearly the same bins, so few of the weights are zero, and no sum
+/// crosses vector lanes.
 pub(super) struct MelBank {
-    groups: Vec<Group>,
+    groups: Vec<BandGroup>,
     /// Row-major `[bins of a group, LANES]`, group after group.
     weights: Vec<f32>,
 }
 
-/// The bins that [`LANES`] bands hear, in whole steps of [`STRIDE`].
-struct Group {
+/// Bins covered by [`LANES`] bands, in multiples of [`STRIDE`].
+struct BandGroup {
     first: usize,
     steps: usize,
 }
@@ -89,9 +89,9 @@ impl MelBank {
         let matrix = mel_filters(params);
         let mut bank = Self { groups: Vec::new(), weights: Vec::new() };
         for rows in matrix.chunks(LANES * bins) {
-            let hears = |&bin: &usize| rows.iter().skip(bin).step_by(bins).any(|&weight| weight > 0.0);
-            let first = (0..bins).find(hears).unwrap_or(0);
-            let end = (0..bins).rev().find(hears).map_or(0, |last| last + 1);
+            let covers = |&bin: &usize| rows.iter().skip(bin).step_by(bins).any(|&weight| weight > 0.0);
+            let first = (0..bins).find(covers).unwrap_or(0);
+            let end = (0..bins).rev().find(covers).map_or(0, |last| last + 1);
             let steps = (end - first).div_ceil(STRIDE);
             for bin in first..first + steps * STRIDE {
                 for lane in 0..LANES {
@@ -99,12 +99,13 @@ impl MelBank {
                     bank.weights.push(weight.map_or(0.0, |&weight| weight as f32));
                 }
             }
-            bank.groups.push(Group { first, steps });
+            bank.groups.push(BandGroup { first, steps });
         }
         bank
     }
 
-    /// Weighs `spectrum` (`fft_size / 2 + 1` bins and [`STRIDE`] zeros) into `row` (`bands`).
+    /// Applies the filters to `spectrum` (`fft_size / 2 + 1` bins and [`STRIDE`] zeros) and writes
+    /// `row` (`bands`).
     pub(super) fn apply(&self, spectrum: &[f32], row: &mut [f32]) {
         apply(&self.groups, &self.weights, spectrum, row);
     }
@@ -112,7 +113,7 @@ impl MelBank {
 
 #[multiversion(targets("x86_64+avx2+fma"))]
 #[allow(clippy::needless_range_loop)] // Lanes by number are what the compiler makes vectors of.
-fn apply(groups: &[Group], mut weights: &[f32], spectrum: &[f32], row: &mut [f32]) {
+fn apply(groups: &[BandGroup], mut weights: &[f32], spectrum: &[f32], row: &mut [f32]) {
     for (group, values) in groups.iter().zip(row.chunks_mut(LANES)) {
         let (own, rest) = weights.split_at(group.steps * STRIDE * LANES);
         weights = rest;

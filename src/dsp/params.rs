@@ -1,14 +1,14 @@
-//! What a log-mel front end is made of.
+//! Parameters of a log-mel front end.
 
 use serde::Deserialize;
 
-use super::DspError;
+use super::error::DspError;
 use crate::audio::SampleRate;
 
-/// The highest FFT size that is accepted, in samples.
+/// Maximum FFT size, in samples.
 const MAX_FFT: usize = 65_536;
 
-/// The curve that each frame is multiplied by.
+/// Curve by which each frame is multiplied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Taper {
@@ -16,28 +16,28 @@ pub enum Taper {
     Hann,
 }
 
-/// Where a taper that is shorter than the FFT lies in it.
+/// Position of a taper that is shorter than the FFT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaperPadding {
-    /// In the middle, zeros on both sides: a frame spans `fft_size` samples (librosa).
+    /// Centred, with zeros on both sides: a frame spans `fft_size` samples (librosa).
     #[default]
     Both,
-    /// At the start, zeros after it: a frame spans `taper_length` samples (`tf.signal.stft`).
+    /// At the start, followed by zeros: a frame spans `taper_length` samples (`tf.signal.stft`).
     End,
 }
 
-/// What is taken of each FFT bin.
+/// Quantity computed from each FFT bin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Spectrum {
-    /// The magnitude, |X| (librosa's `power=1`).
+    /// Magnitude, |X| (librosa's `power=1`).
     Magnitude,
-    /// The power, |X|² (librosa's `power=2`).
+    /// Power, |X|² (librosa's `power=2`).
     Power,
 }
 
-/// The pitch scale that the bands are evenly spaced on.
+/// Pitch scale on which the bands are evenly spaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MelScale {
@@ -47,38 +47,38 @@ pub enum MelScale {
     Htk,
 }
 
-/// The scale on which a band's triangle has straight sides.
+/// Scale on which a band's triangle has straight sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MelSlope {
-    /// Straight in hertz (librosa).
+    /// Hertz (librosa).
     #[default]
     Hertz,
-    /// Straight in mel (`tf.signal.linear_to_mel_weight_matrix`).
+    /// Mel (`tf.signal.linear_to_mel_weight_matrix`).
     Mel,
 }
 
-/// How the bands are weighted against each other.
+/// Normalisation of the bands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MelNorm {
-    /// Each triangle has the same area: times 2 / its width in hertz.
+    /// Equal area: each triangle is scaled by 2 / its width in Hz.
     Slaney,
     /// Each triangle's peak is 1.
     None,
 }
 
-/// The zero of a decibel scale.
+/// Zero of a decibel scale.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reference {
-    /// This power.
+    /// Fixed power.
     Value(f64),
-    /// The largest power of the whole signal: offline only.
+    /// Largest power of the whole signal; offline only.
     Max,
 }
 
-/// How band energies become the model's input.
+/// Conversion of band energies to the model's input.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Compression {
@@ -87,25 +87,25 @@ pub enum Compression {
         /// Factor before the logarithm, more than 0.
         scale: f64,
     },
-    /// librosa's `power_to_db`: 10 log10(max(x, amin)) − 10 log10(max(reference, amin)),
-    /// and not below its maximum − `top_db`.
+    /// librosa's `power_to_db`: 10 log10(max(x, amin)) − 10 log10(max(reference, amin)), limited to
+    /// `top_db` below its maximum.
     PowerToDb {
-        /// The zero of the scale.
+        /// Zero of the scale.
         reference: Reference,
-        /// The smallest power that is told from silence, more than 0.
+        /// Smallest power distinguished from silence, more than 0.
         amin: f64,
-        /// Range below the signal's maximum in decibels: offline only.
+        /// Range below the signal's maximum in decibels; offline only.
         top_db: Option<f64>,
     },
     /// ln(x + offset).
     LnPlus {
-        /// Added before the logarithm, more than 0.
+        /// Offset before the logarithm, more than 0.
         offset: f64,
     },
 }
 
 impl Compression {
-    /// Whether a frame's value depends on that frame alone.
+    /// Returns true if a frame's value depends on that frame alone.
     pub fn is_streaming(&self) -> bool {
         !matches!(
             self,
@@ -114,10 +114,10 @@ impl Compression {
     }
 }
 
-/// A log-mel front end, wholly described.
+/// Complete description of a log-mel front end.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogMelParams {
-    /// The model's sample rate.
+    /// Sample rate of the model.
     pub sample_rate: SampleRate,
     /// Length of the Fourier transform in samples: even, 2 to 65 536.
     pub fft_size: usize,
@@ -125,34 +125,35 @@ pub struct LogMelParams {
     pub hop_length: usize,
     /// Length of the taper in samples, at most `fft_size`.
     pub taper_length: usize,
-    /// The taper's curve.
+    /// Curve of the taper.
     pub taper: Taper,
-    /// Where a short taper lies.
+    /// Position of a short taper.
     pub taper_padding: TaperPadding,
-    /// Whether frame `k` is centred on sample `k · hop_length`, with zeros before the first
-    /// and after the last sample (librosa's `center=True, pad_mode="constant"`); else it starts there.
+    /// True if frame `k` is centred on sample `k · hop_length`, with zeros before the first and
+    /// after the last sample (librosa's `center=True, pad_mode="constant"`); false if it starts
+    /// there.
     pub centred: bool,
-    /// What is taken of each FFT bin.
+    /// Quantity computed from each FFT bin.
     pub spectrum: Spectrum,
     /// Number of mel bands, 1 to 1024.
     pub bands: usize,
-    /// The bands' spacing.
+    /// Spacing of the bands.
     pub mel_scale: MelScale,
-    /// The bands' shape.
+    /// Shape of the bands.
     pub mel_slope: MelSlope,
-    /// The bands' weights.
+    /// Normalisation of the bands.
     pub mel_norm: MelNorm,
-    /// Lower edge of the lowest band in hertz.
+    /// Lower edge of the lowest band, in Hz.
     pub f_min: f64,
-    /// Upper edge of the highest band in hertz, at most half the sample rate.
+    /// Upper edge of the highest band in Hz, at most half the sample rate.
     pub f_max: f64,
-    /// What is done to the band energies.
+    /// Conversion of the band energies.
     pub compression: Compression,
 }
 
 impl LogMelParams {
-    /// The front end of MusiCNN (Pons and Serra, 2019): librosa's `melspectrogram` at
-    /// 16 kHz, FFT 512, hop 256, 96 bands, then log10(1 + 10 000 x).
+    /// Front end of MusiCNN (Pons and Serra, 2019): librosa's `melspectrogram` at 16 kHz, FFT 512,
+    /// hop 256, 96 bands, then log10(1 + 10 000 x).
     pub fn musicnn() -> Self {
         Self {
             sample_rate: SampleRate::HZ_16000,
@@ -173,8 +174,8 @@ impl LogMelParams {
         }
     }
 
-    /// The front end of YAMNet (Plakal and Ellis, `tensorflow/models/research/audioset/yamnet`):
-    /// 25 ms taper, 10 ms hop, magnitudes, 64 HTK bands from 125 to 7500 Hz, ln(x + 0.001).
+    /// Front end of YAMNet (Plakal and Ellis, `tensorflow/models/research/audioset/yamnet`): 25 ms
+    /// taper, 10 ms hop, magnitudes, 64 HTK bands from 125 to 7500 Hz, ln(x + 0.001).
     pub fn yamnet() -> Self {
         Self {
             sample_rate: SampleRate::HZ_16000,
@@ -200,7 +201,7 @@ impl LogMelParams {
         self.hop_length as f64 / f64::from(self.sample_rate.hertz())
     }
 
-    /// Samples that one frame looks at.
+    /// Number of samples in one frame.
     pub fn frame_length(&self) -> usize {
         match self.taper_padding {
             TaperPadding::Both => self.fft_size,
@@ -213,15 +214,15 @@ impl LogMelParams {
         if self.centred { self.frame_length() / 2 } else { 0 }
     }
 
-    /// Frames of a whole signal of `samples` samples: for a centred front end
-    /// 1 + samples / hop, as librosa; 0 for an empty one.
+    /// Number of frames of a whole signal of `samples`: 1 + samples / hop for a centred front end,
+    /// as in librosa; 0 for an empty signal.
     pub fn frames(&self, samples: u64) -> u64 {
         let padded = samples + 2 * self.padding() as u64;
         let length = self.frame_length() as u64;
         if samples == 0 || padded < length { 0 } else { 1 + (padded - length) / self.hop_length as u64 }
     }
 
-    /// Samples that must be heard before `frames` frames are complete.
+    /// Number of samples required to complete `frames` frames.
     pub fn samples_for(&self, frames: usize) -> usize {
         if frames == 0 {
             0
@@ -233,7 +234,7 @@ impl LogMelParams {
     /// Checks every range.
     ///
     /// # Errors
-    /// Names the first parameter that is out of its range, and what it may be.
+    /// Names the first parameter that is out of range, and its accepted values.
     pub fn validate(&self) -> Result<(), DspError> {
         let nyquist = f64::from(self.sample_rate.hertz()) / 2.0;
         check(
@@ -297,7 +298,7 @@ impl Compression {
     }
 }
 
-/// A number that stays a normal, positive one in single precision.
+/// Checks for a number that is normal and positive in single precision.
 fn positive(name: &'static str, value: f64) -> Result<(), DspError> {
     let range = f64::from(f32::MIN_POSITIVE)..=1e30;
     check(range.contains(&value), name, value, "use a number from 1.2e-38 to 1e30")

@@ -1,25 +1,26 @@
-//! Where patches start, in whole numbers.
+//! Patch grid in exact integer arithmetic.
 
-use super::params::check;
-use super::{DspError, LogMelParams};
+use super::error::DspError;
+use super::params::{LogMelParams, check};
 
-/// How frames become patches.
+/// Patch parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PatchParams {
-    /// Frames in a patch, at least 1.
+    /// Frames per patch, at least 1.
     pub frames: usize,
-    /// Seconds from one patch to the next, 0.25 to 3; kept to the microsecond.
+    /// Seconds from one patch to the next, 0.25 to 3, with microsecond resolution.
     pub hop_seconds: f64,
-    /// Frames before a patch, or the oldest of its group, that are handed out with it, where there are any.
+    /// Number of frames before a patch, or the oldest of its group, that are included as context if
+    /// available.
     pub before: usize,
-    /// Frames after a patch that are waited for and handed out with it; fewer where the sound ends.
+    /// Number of frames after a patch that are included as context; fewer at the end of the signal.
     pub after: usize,
-    /// Patches that are handed out together, at least 1.
+    /// Number of patches emitted together, at least 1.
     pub group: usize,
 }
 
 impl PatchParams {
-    /// Patches of `frames`, handed out one by one and with nothing around them.
+    /// Creates patches of `frames`, emitted one by one and without context.
     pub fn new(frames: usize, hop_seconds: f64) -> Self {
         Self { frames, hop_seconds, before: 0, after: 0, group: 1 }
     }
@@ -27,7 +28,7 @@ impl PatchParams {
     /// Checks all ranges.
     ///
     /// # Errors
-    /// Names the parameter that is out of its range.
+    /// Names the parameter that is out of range.
     pub fn validate(&self) -> Result<(), DspError> {
         check((1..=100_000).contains(&self.frames), "frames", self.frames, "use 1 to 100000")?;
         check(self.before <= 100_000, "before", self.before, "use at most 100000")?;
@@ -37,16 +38,16 @@ impl PatchParams {
     }
 }
 
-/// The patches' grid. All in integers, so that it is exact at any distance.
+/// Grid of patches, in integers so that it is exact at any distance.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Grid {
+pub(super) struct PatchGrid {
     pub(super) frames: u64,
-    /// The patch hop in frames, as a fraction.
+    /// Patch hop in frames, as a fraction.
     numerator: u128,
     denominator: u128,
 }
 
-impl Grid {
+impl PatchGrid {
     pub(super) fn new(patch: &PatchParams, params: &LogMelParams) -> Result<Self, DspError> {
         patch.validate()?;
         let microseconds = (patch.hop_seconds * 1e6).round() as u128;
@@ -62,7 +63,7 @@ impl Grid {
         (u128::from(k) * self.numerator / self.denominator) as u64
     }
 
-    /// Whether `frames` are at least half a hop.
+    /// Returns true if `frames` are at least half a hop.
     pub(super) fn is_half_a_hop(&self, frames: u64) -> bool {
         2 * u128::from(frames) * self.denominator >= self.numerator
     }
@@ -72,8 +73,8 @@ impl Grid {
 mod tests {
     use super::*;
 
-    fn grid(hop_seconds: f64) -> Grid {
-        Grid::new(&PatchParams::new(187, hop_seconds), &LogMelParams::musicnn()).unwrap()
+    fn grid(hop_seconds: f64) -> PatchGrid {
+        PatchGrid::new(&PatchParams::new(187, hop_seconds), &LogMelParams::musicnn()).unwrap()
     }
 
     #[test]
@@ -82,7 +83,7 @@ mod tests {
         assert_eq!(starts(1.0, 5), [0, 62, 125, 187, 250]);
         assert_eq!(starts(0.25, 5), [0, 15, 31, 46, 62]);
         assert_eq!(starts(3.0, 3), [0, 187, 375]);
-        // 0.7 has no exact binary form: ten million hops of 43.75 frames all the same.
+        // 0.7 has no exact binary form, yet ten million hops of 43.75 frames are exact.
         assert_eq!(grid(0.7).start(10_000_000), 437_500_000);
     }
 

@@ -1,22 +1,20 @@
-//! Mono samples from the source's rate to the model's.
+//! Resampling of mono samples from the source's rate to the model's.
 
 use audioadapter_buffers::direct::SequentialSlice;
 use rubato::{Fft, FixedSync, Indexing, Resampler as _, WindowFunction};
 
-use super::DspError;
+use super::error::DspError;
+use super::limits::MIN_RATE;
 use crate::audio::SampleRate;
 
-/// The lowest source rate in hertz: K-weighting has a pole pair at 1.7 kHz, and music needs more.
-pub(super) const MIN_RATE: u32 = 4000;
-
-/// Length of the anti-alias filter in samples of the lower of both rates, at least.
-/// Sets the steepness: flat to 0.9 Nyquist, and nothing left at Nyquist.
+/// Minimum length of the anti-alias filter, in samples of the lower rate. Determines the steepness:
+/// flat to 0.9 Nyquist, and full attenuation at Nyquist.
 const FILTER_LENGTH: usize = 512;
 
-/// A streaming resampler without delay: output sample `k` is the input at time `k / to`.
+/// Streaming resampler without delay: output sample `k` is the input at time `k / to`.
 ///
-/// It works in blocks that are counted from the first sample, so that the output is the
-/// same to the bit however the input is cut. Between equal rates it passes samples through.
+/// Works in blocks counted from the first sample, so that the output is bit-identical for any
+/// chunking of the input. Equal rates pass through.
 pub struct Resampler {
     from: SampleRate,
     to: SampleRate,
@@ -24,17 +22,17 @@ pub struct Resampler {
     block_in: Vec<f32>,
     filled: usize,
     block_out: Vec<f32>,
-    /// Samples of the filter's delay that are yet to be left out.
+    /// Samples of the filter's delay yet to be dropped.
     delay: usize,
-    heard: u64,
-    given: u64,
+    received: u64,
+    returned: u64,
 }
 
 impl Resampler {
-    /// A resampler between two rates.
+    /// Creates a resampler between two rates.
     ///
     /// # Errors
-    /// When a rate is below 4 kHz, or the pair has no plan.
+    /// A rate is below 4 kHz, or the pair is not supported.
     pub fn new(from: SampleRate, to: SampleRate) -> Result<Self, DspError> {
         if from.hertz() < MIN_RATE {
             return Err(DspError::Rate(from));
@@ -47,8 +45,8 @@ impl Resampler {
             filled: 0,
             block_out: Vec::new(),
             delay: 0,
-            heard: 0,
-            given: 0,
+            received: 0,
+            returned: 0,
         };
         if from != to {
             let refused =
@@ -62,17 +60,17 @@ impl Resampler {
         Ok(built)
     }
 
-    /// The most samples that one push of `samples` can give.
+    /// Maximum number of samples that one push of `samples` yields.
     pub fn max_output(&self, samples: usize) -> usize {
         let blocks = samples.checked_div(self.block_in.len()).map_or(0, |whole| whole + 1);
         if self.fft.is_some() { blocks * self.block_out.len() } else { samples }
     }
 
-    /// Hears `samples` (finite) and appends what they complete to `out`.
+    /// Processes `samples` (finite) and appends the completed output to `out`.
     pub fn push(&mut self, samples: &[f32], out: &mut Vec<f32>) {
-        self.heard += samples.len() as u64;
+        self.received += samples.len() as u64;
         if self.fft.is_none() {
-            self.given += samples.len() as u64;
+            self.returned += samples.len() as u64;
             out.extend_from_slice(samples);
             return;
         }
@@ -89,13 +87,13 @@ impl Resampler {
         }
     }
 
-    /// The signal has ended: appends the rest, so that ⌈heard · to / from⌉ samples were
-    /// given in all, and is ready for another signal.
+    /// Ends the signal: appends the rest, so that ⌈input · to / from⌉ samples were returned in all,
+    /// and resets the resampler.
     pub fn finish(&mut self, out: &mut Vec<f32>) {
         if self.fft.is_some() {
             let (from, to) = (u64::from(self.from.hertz()), u64::from(self.to.hertz()));
-            let total = (self.heard * to).div_ceil(from);
-            while self.given < total {
+            let total = (self.received * to).div_ceil(from);
+            while self.returned < total {
                 self.block_in[self.filled..].fill(0.0);
                 self.convert(total, out);
             }
@@ -103,16 +101,16 @@ impl Resampler {
         self.reset();
     }
 
-    /// Forgets what it heard: the next sample is the first of a signal.
+    /// Returns to the initial state: the next sample is the first of a signal.
     pub fn reset(&mut self) {
         if let Some(fft) = &mut self.fft {
             fft.reset();
             self.delay = fft.output_delay();
         }
-        (self.filled, self.heard, self.given) = (0, 0, 0);
+        (self.filled, self.received, self.returned) = (0, 0, 0);
     }
 
-    /// Converts one full block, and gives of it what lies after the delay and before sample `total`.
+    /// Converts one full block; appends the part after the delay and before sample `total`.
     fn convert(&mut self, total: u64, out: &mut Vec<f32>) {
         let Some(fft) = &mut self.fft else { return };
         let (frames_in, frames_out) = (self.block_in.len(), self.block_out.len());
@@ -129,17 +127,19 @@ impl Resampler {
         self.filled = 0;
         let skipped = self.delay.min(frames_out);
         self.delay -= skipped;
-        let wanted = (total - self.given).min((frames_out - skipped) as u64) as usize;
+        let wanted = (total - self.returned).min((frames_out - skipped) as u64) as usize;
         out.extend_from_slice(&self.block_out[skipped..skipped + wanted]);
-        self.given += wanted as u64;
+        self.returned += wanted as u64;
     }
 }
 
-/// rubato's FFT resampler with a block of at least [`FILTER_LENGTH`] samples at the lower rate.
+/// Plans rubato's FFT resampler with a block of at least [`FILTER_LENGTH`] samples at the lower
+/// rate.
 fn plan(from: SampleRate, to: SampleRate) -> Result<Fft<f32>, rubato::ResamplerConstructionError> {
     let (from, to) = (from.hertz() as usize, to.hertz() as usize);
     let common = gcd(from, to);
-    // An even number of units: only then is half a block, the delay, a whole number of samples at both rates.
+    // An even number of units, so that half a block, the delay, is a whole number of samples at
+    // both rates.
     let units = (FILTER_LENGTH * common).div_ceil(from.min(to)).next_multiple_of(2);
     let block = units * (from / common);
     Fft::new_custom(from, to, block, 1, 1, WindowFunction::BlackmanHarris2, FixedSync::Both)

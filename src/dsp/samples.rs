@@ -1,11 +1,12 @@
-//! Signals that the tests of several files share.
+//! Signals shared by tests of several files.
 
-/// White noise from −1 to 1, the same each time.
+/// White noise from −1 to 1, equal in each call.
 pub fn noise(samples: usize) -> Vec<f32> {
     seeded_noise(samples, 1)
 }
 
-/// White noise from −1 to 1, another for each `seed`, by a linear congruential generator (Numerical Recipes' constants).
+/// White noise from −1 to 1 by `seed`, from a linear congruential generator (Numerical Recipes'
+/// constants).
 pub fn seeded_noise(samples: usize, seed: u32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(seed).wrapping_mul(seed);
     std::iter::repeat_with(|| {

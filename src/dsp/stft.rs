@@ -1,4 +1,4 @@
-//! One frame's spectrum.
+//! Spectrum of one frame.
 
 use std::f64::consts::TAU;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use super::taper::taper;
 
 /// Plan, taper and buffers for the Fourier transform of single frames.
 ///
-/// A real frame of N samples goes through a complex transform of N / 2: its even samples are
-/// the real parts, its odd ones the imaginary parts. The spectra of both are told apart
-/// afterwards (Press et al., Numerical Recipes, 12.3), in the same pass that squares them:
-/// the spectrum itself is never written down.
+/// A real frame of N samples goes through a complex transform of N / 2: its even samples are the
+/// real parts, its odd ones the imaginary parts. The two spectra are separated afterwards (Press et
+/// al., Numerical Recipes, 12.3), in the same pass that squares them, so that the spectrum itself
+/// is never stored.
 pub(super) struct Stft {
     fft: Arc<dyn Fft<f32>>,
-    /// Half of the taper: the halves that telling apart asks for are taken here, exactly.
+    /// Half of the taper: the factors ½ of the separation are applied here, exactly.
     taper: Vec<f32>,
     spectrum: Spectrum,
     packed: Vec<Complex<f32>>,
@@ -49,8 +49,8 @@ impl Stft {
         }
     }
 
-    /// Magnitudes or powers of `frame` ([`LogMelParams::frame_length`] samples),
-    /// followed by [`STRIDE`] zeros.
+    /// Magnitudes or powers of `frame` ([`LogMelParams::frame_length`] samples), followed by
+    /// [`STRIDE`] zeros.
     pub(super) fn spectrum(&mut self, frame: &[f32]) -> &[f32] {
         pack(frame, &self.taper, &mut self.packed);
         self.fft.process_with_scratch(&mut self.packed, &mut self.scratch);
@@ -63,7 +63,7 @@ impl Stft {
     }
 }
 
-/// Tapers `frame` into `packed`, with zeros where it is shorter.
+/// Multiplies `frame` by the taper into `packed`, with zeros if it is shorter.
 #[multiversion(targets("x86_64+avx2+fma"))]
 fn pack(frame: &[f32], taper: &[f32], packed: &mut [Complex<f32>]) {
     let (x, w) = (frame.as_chunks::<2>(), taper.as_chunks::<2>());
@@ -77,13 +77,14 @@ fn pack(frame: &[f32], taper: &[f32], packed: &mut [Complex<f32>]) {
     }
 }
 
-/// Pairs of bins that are worked on at once: single-precision numbers in an AVX2 register.
+/// Pairs of bins processed at once: single-precision numbers in an AVX2 register.
 const LANES: usize = 8;
 
-/// Powers of the bins of a real frame from the transform `z` of the packed one, whose input was halved.
+/// Powers of the bins of a real frame from the transform `z` of the packed one, whose input was
+/// halved.
 ///
-/// Bins k and half − k come of the same two inputs. The arrays in it are what the compiler
-/// needs to be shown: left to itself it makes no vector code of a loop that runs both ways.
+/// Bins k and half − k come from the same two inputs. The explicit arrays are required for
+/// vectorisation: the compiler does not vectorise a loop that runs in both directions.
 #[multiversion(targets("x86_64+avx2+fma"))]
 #[allow(clippy::needless_range_loop)] // Lanes by number are what the compiler makes vectors of.
 fn powers(z: &[Complex<f32>], cosines: &[f32], sines: &[f32], out: &mut [f32]) {
@@ -133,7 +134,7 @@ fn roots(values: &mut [f32]) {
 mod tests {
     use super::*;
 
-    /// Lengths around every corner of the packing: odd halves, odd tapers, the shortest.
+    /// Edge cases of the packing: odd halves, odd tapers, the shortest lengths.
     #[test]
     fn equals_the_transform_by_its_definition() {
         for (fft_size, taper_length) in [(512, 400), (512, 512), (512, 399), (2, 2), (4, 3), (6, 6), (90, 77)]

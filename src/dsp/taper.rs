@@ -4,8 +4,7 @@ use std::f64::consts::TAU;
 
 use super::params::{LogMelParams, Taper, TaperPadding};
 
-/// The taper as it lies over a frame: [`LogMelParams::frame_length`] values,
-/// designed in double precision.
+/// Taper over a frame: [`LogMelParams::frame_length`] values, computed in double precision.
 pub(super) fn taper(params: &LogMelParams) -> Vec<f32> {
     let length = params.taper_length;
     let curve = (0..length).map(|n| match params.taper {
@@ -32,7 +31,7 @@ mod tests {
         let curve = taper(&LogMelParams::musicnn());
         assert_eq!((curve.len(), curve[0], curve[256]), (512, 0.0, 1.0));
         assert_eq!(curve[1], curve[511]);
-        // Copies a half apart add up to 1, which the symmetric form misses.
+        // Copies half a period apart add up to 1, unlike in the symmetric form.
         assert!((0..256).all(|n| (curve[n] + curve[n + 256] - 1.0).abs() < 1e-6));
     }
 

@@ -1,50 +1,50 @@
-//! A pure tone that lasts: a test signal, or a fault.
+//! Detector of a sustained pure tone: a test signal, or a fault.
 
-/// Bins on either side of the loudest that are the tone's own: as far as a Hann taper spreads it.
+/// Bins on either side of the loudest that belong to the tone: the main lobe of a Hann taper.
 const LOBE: usize = 2;
 
-/// The share of a frame's energy that must lie there: the rest is 23 dB below it.
+/// Required share of a frame's energy in these bins: the rest is 23 dB below.
 const SHARE: f32 = 0.995;
 
-/// By how much the energy may differ from where the tone began, as a factor: 1 dB.
+/// Maximum change of energy since the start of the tone, as a factor: 1 dB.
 const STEADY: f32 = 1.259;
 
-/// Of so many frames one is looked at: a tone lasts.
+/// Interval of evaluated frames.
 const EVERY: u64 = 4;
 
-/// Frames that can be looked back to, in steps of [`EVERY`].
+/// Number of evaluated frames in the history.
 const HISTORY: usize = 32;
 
-/// Counts for how many frames in a row the sound has been one tone, of the same pitch and level. A held note sounds
-/// steady; yet it has overtones, or swells, or dies away.
-pub(super) struct Tone {
-    /// The bins hold magnitudes, not powers.
+/// Counts consecutive frames that hold one tone of constant pitch and level. Held notes are not
+/// counted: they have overtones, swell or decay.
+pub(super) struct ToneDetector {
+    /// True if the bins hold magnitudes, false for powers.
     roots: bool,
-    /// Frames so far.
+    /// Number of frames so far.
     frames: u64,
-    /// Loudest bin and energy where the tone began.
+    /// Loudest bin and energy at the start of the tone.
     began: (usize, f32),
     length: u32,
-    /// Lengths at the last frames that were looked at, by their number modulo its length.
+    /// Lengths at the last evaluated frames, by their number modulo its length.
     history: [u32; HISTORY],
 }
 
-impl Tone {
-    /// One that has heard nothing; `roots` says whether frames are of magnitudes, else they are of powers.
+impl ToneDetector {
+    /// Creates an empty detector; `roots` is true if frames hold magnitudes, false for powers.
     pub(super) fn new(roots: bool) -> Self {
         Self { roots, frames: 0, began: (0, 0.0), length: 0, history: [0; HISTORY] }
     }
 
-    /// Hears the spectrum of the next frame, `[bins]`.
-    pub(super) fn hear(&mut self, bins: &[f32]) {
+    /// Processes the spectrum of the next frame, `[bins]`.
+    pub(super) fn push(&mut self, bins: &[f32]) {
         if self.frames.is_multiple_of(EVERY) {
-            self.look(bins);
+            self.evaluate(bins);
             self.history[(self.frames / EVERY) as usize % HISTORY] = self.length;
         }
         self.frames += 1;
     }
 
-    fn look(&mut self, bins: &[f32]) {
+    fn evaluate(&mut self, bins: &[f32]) {
         let energy = |bins: &[f32]| match self.roots {
             true => fold(bins, |sum, value| sum + value * value).iter().sum(),
             false => fold(bins, |sum, value| sum + value).iter().sum::<f32>(),
@@ -66,7 +66,7 @@ impl Tone {
         };
     }
 
-    /// For how many frames it had been one tone before frame `end`, counted from 0.
+    /// Number of consecutive frames of one tone before frame `end`, counted from 0.
     pub(super) fn frames_before(&self, end: u64) -> u32 {
         let seen = |frames: u64| frames.div_ceil(EVERY);
         match seen(end.min(self.frames)).checked_sub(1) {
@@ -75,13 +75,13 @@ impl Tone {
         }
     }
 
-    /// Forgets what it heard.
+    /// Returns to the initial state.
     pub(super) fn reset(&mut self) {
         (self.frames, self.length) = (0, 0);
     }
 }
 
-/// Folds every sixteenth value from 0, which the compiler makes vector code of.
+/// Folds every sixteenth value from 0, which the compiler vectorises.
 fn fold(bins: &[f32], join: impl Fn(f32, f32) -> f32) -> [f32; 16] {
     let (blocks, rest) = bins.as_chunks::<16>();
     let mut folded = [0.0; 16];
@@ -109,7 +109,7 @@ mod tests {
     }
 
     /// Frames of tone at the end of 10 s of `signal`, of 625.
-    fn heard(params: &LogMelParams, signal: &[f32]) -> u32 {
+    fn tone_frames(params: &LogMelParams, signal: &[f32]) -> u32 {
         let mut log_mel = LogMel::new(params).unwrap();
         log_mel.push(signal, &mut Vec::new());
         log_mel.tone_before(u64::MAX)
@@ -120,11 +120,14 @@ mod tests {
         for hertz in [60.0, 440.0, 997.0, 1000.0, 3150.0, 7000.0] {
             for gain in [0.5, 0.01] {
                 let tone = sine(hertz, gain, 160_000);
-                assert!(heard(&LogMelParams::musicnn(), &tone) > 610, "{hertz} Hz at {gain}");
-                assert!(heard(&LogMelParams::yamnet(), &tone) > 610, "{hertz} Hz at {gain}: magnitudes");
-                // What a lossy codec or an analogue way adds, 40 dB below.
+                assert!(tone_frames(&LogMelParams::musicnn(), &tone) > 610, "{hertz} Hz at {gain}");
+                assert!(
+                    tone_frames(&LogMelParams::yamnet(), &tone) > 610,
+                    "{hertz} Hz at {gain}: magnitudes"
+                );
+                // Noise of a lossy codec or an analogue path, 40 dB below.
                 let worn = mixed(&tone, &noise(160_000), gain as f32 * 0.01);
-                assert!(heard(&LogMelParams::musicnn(), &worn) > 610, "{hertz} Hz at {gain}, worn");
+                assert!(tone_frames(&LogMelParams::musicnn(), &worn) > 610, "{hertz} Hz at {gain}, worn");
             }
         }
     }
@@ -134,18 +137,18 @@ mod tests {
         let params = LogMelParams::musicnn();
         let length = 160_000;
         let note = sine(440.0, 0.5, length);
-        assert_eq!(heard(&params, &vec![0.0; length]), 0);
-        assert_eq!(heard(&params, &noise(length)), 0);
-        assert_eq!(heard(&params, &mixed(&note, &noise(length), 0.1)), 0);
+        assert_eq!(tone_frames(&params, &vec![0.0; length]), 0);
+        assert_eq!(tone_frames(&params, &noise(length)), 0);
+        assert_eq!(tone_frames(&params, &mixed(&note, &noise(length), 0.1)), 0);
         assert_eq!(
-            heard(&params, &mixed(&note, &sine(880.0, 0.5, length), 0.1)),
+            tone_frames(&params, &mixed(&note, &sine(880.0, 0.5, length), 0.1)),
             0,
             "an overtone 20 dB below"
         );
         let fading: Vec<f32> =
             note.iter().enumerate().map(|(n, x)| x * (-(n as f32) / 64_000.0).exp()).collect();
-        assert!(heard(&params, &fading) < 63, "it loses 2 dB a second");
+        assert!(tone_frames(&params, &fading) < 63, "it loses 2 dB a second");
         let other = [note, sine(660.0, 0.5, 16_000)].concat();
-        assert!((55..65).contains(&heard(&params, &other)), "another pitch begins anew");
+        assert!((55..65).contains(&tone_frames(&params, &other)), "another pitch begins anew");
     }
 }

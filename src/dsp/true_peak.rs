@@ -1,31 +1,31 @@
-//! True peak (ITU-R BS.1770, annex 2): what the curve between the samples reaches.
+//! True peak (ITU-R BS.1770, annex 2): the maximum of the interpolated signal.
 
 use ebur128::{EbuR128, Mode};
 
-use super::DspError;
+use super::error::DspError;
 use crate::audio::SampleRate;
 
-/// The largest magnitude since it was last taken, of all channels.
-pub(super) struct TruePeak {
+/// Meter of the largest magnitude of all channels since the last call of [`TruePeakMeter::take`].
+pub(super) struct TruePeakMeter {
     meter: EbuR128,
     channels: u16,
     most: f64,
 }
 
-impl TruePeak {
-    /// A meter that has heard nothing.
+impl TruePeakMeter {
+    /// Creates an empty meter.
     ///
     /// # Errors
-    /// When the meter refuses the rate or the number of channels.
+    /// The meter does not support the rate or the number of channels.
     pub(super) fn new(rate: SampleRate, channels: u16) -> Result<Self, DspError> {
         let meter = EbuR128::new(channels.into(), rate.hertz(), Mode::TRUE_PEAK)
             .map_err(|_| DspError::TruePeak(rate, channels))?;
         Ok(Self { meter, channels, most: 0.0 })
     }
 
-    /// Hears `interleaved`, a whole number of samples a channel.
-    pub(super) fn hear(&mut self, interleaved: &[f32]) {
-        // It refuses only what is no whole number of samples.
+    /// Processes `interleaved`, a whole number of samples per channel.
+    pub(super) fn push(&mut self, interleaved: &[f32]) {
+        // Fails only for an incomplete sample.
         if interleaved.is_empty() || self.meter.add_frames_f32(interleaved).is_err() {
             return;
         }
@@ -34,12 +34,12 @@ impl TruePeak {
         }
     }
 
-    /// The largest magnitude since the last call; full scale is 1.
+    /// Largest magnitude since the last call; full scale is 1.
     pub(super) fn take(&mut self) -> f32 {
         std::mem::take(&mut self.most) as f32
     }
 
-    /// Forgets what it heard.
+    /// Returns to the initial state.
     pub(super) fn reset(&mut self) {
         self.meter.reset();
         self.most = 0.0;

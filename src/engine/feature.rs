@@ -434,7 +434,7 @@ impl Feature {
             return;
         };
         // Live sound that came after what the patch needs has kept it waiting as long as it lasts.
-        let late = if self.is_live() { (packer.block_end - view.heard_to).max(0.0) } else { 0.0 };
+        let late = if self.is_live() { (packer.block_end - view.received_to_s).max(0.0) } else { 0.0 };
         let needed_at = arrived.checked_sub(Duration::from_secs_f64(late)).unwrap_or(arrived);
         parcel.patches.push((view.patch, needed_at));
         if packer.cutter.add(view, &mut parcel.stretch) {

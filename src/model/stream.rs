@@ -84,7 +84,7 @@ impl Stretch {
             log_mel,
             context: log_mel,
             lead: 0,
-            heard_to: 0.0,
+            received_to_s: 0.0,
         };
         let mut stretch = Self::default();
         Cutter::new(feed, 0).add(&view, &mut stretch);

@@ -1,17 +1,19 @@
-//! Addresses on the network, and how they are shown: without what they keep secret.
+//! Network addresses and their redacted form.
 
 use std::fmt;
 
 use super::UriError;
 
-/// An `http://` or `https://` address. Whatever shows it leaves out user, password and the values of
-/// parameters that sound like secrets.
+/// `http://` or `https://` address. Its `Display` and `Debug` omit user, password and the values of
+/// parameters whose names suggest secrets.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address(String);
 
 impl Address {
+    /// Parses an absolute address.
+    ///
     /// # Errors
-    /// When it is no such address; the message holds nothing of it.
+    /// The text is not such an address. The message repeats no part of it.
     pub fn parse(text: &str) -> Result<Self, UriError> {
         let wrong = |what: String| {
             let encode = if text.contains('@') {
@@ -21,8 +23,8 @@ impl Address {
             };
             UriError(format!("{what}; write `http://HOST[:PORT]/PATH`{encode}"))
         };
-        // A `#` of a password ends the authority before the `@` that belongs to it (RFC 3986, 3.2);
-        // no fragment of a stream's address holds an `@`.
+        // An unescaped `#` in a password ends the authority before its `@` (RFC 3986, 3.2).
+        // Fragments of stream addresses contain no `@`.
         if text.split_once('#').is_some_and(|(_, fragment)| fragment.contains('@')) {
             return Err(wrong("the address has a login that ends too early".into()));
         }
@@ -42,21 +44,22 @@ impl Address {
         }
     }
 
-    /// All of it, secrets too.
+    /// Full address, including secrets.
     pub fn as_secret_str(&self) -> &str {
         &self.0
     }
 
-    /// What a source may be called by: the last part of the path without its extension; the host where there is none.
+    /// Default source name: the last path component without its extension, or the host if the path
+    /// is empty.
     pub fn label(&self) -> &str {
         let rest = self.0.split_once("://").map_or(&*self.0, |(_, rest)| rest);
         let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-        // What follows a bar are request fields, as Kodi writes them.
+        // Kodi appends request fields after a bar.
         let path = &path[..path.find(['?', '#', '|']).unwrap_or(path.len())];
         let last = path.rsplit('/').find(|part| !part.is_empty()).unwrap_or_default();
         let stem = last.rsplit_once('.').map_or(last, |(stem, _)| stem);
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        // SHOUTcast writes `/;` behind its port for `no page, but the stream`.
+        // SHOUTcast appends `/;` to the port to request the stream instead of the status page.
         if stem.contains(|c: char| c.is_ascii_alphanumeric()) { stem } else { host }
     }
 }
@@ -73,14 +76,14 @@ impl fmt::Debug for Address {
     }
 }
 
-/// Parameters whose names hold one of these are secrets.
+/// Substrings of parameter names whose values are secret.
 const SECRET: [&str; 11] =
     ["token", "key", "pass", "pwd", "auth", "sig", "secret", "cred", "session", "jwt", "hdn"];
 
-/// What stands in for a secret.
+/// Replacement for a secret value.
 const HIDDEN: &str = "***";
 
-/// `text` with the secrets of every network address in it left out.
+/// Redacts every network address in `text`.
 pub fn redact(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
@@ -102,7 +105,7 @@ fn redact_address(address: &str) -> String {
     let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
     let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    // What follows `#` is never sent, and shows nothing either.
+    // The fragment is never sent, so it is not shown either.
     let rest = rest.split('#').next().unwrap_or_default();
     let mut shown = format!("{scheme}://{host}");
     let Some((path, query)) = rest.split_once('?') else {

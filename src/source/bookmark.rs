@@ -1,4 +1,4 @@
-//! What of a programme was had, over all openings of a source.
+//! Resume point of a source, kept across re-opens.
 
 #[cfg(feature = "net")]
 use std::sync::{
@@ -6,13 +6,13 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-/// What of a programme was had, shared by all openings of one source.
+/// Position up to which a programme was received, shared by all openings of one source.
 #[derive(Debug, Clone, Default)]
 pub struct Bookmark(#[cfg(feature = "net")] Arc<AtomicU64>);
 
 #[cfg(feature = "net")]
 impl Bookmark {
-    /// Number after the last segment that was had; `None` before the first.
+    /// Sequence number after the last received HLS segment; `None` before the first.
     pub(super) fn next(&self) -> Option<u64> {
         Some(self.0.load(Ordering::Relaxed)).filter(|next| *next > 0)
     }

@@ -1,46 +1,47 @@
-//! When blocks are given a wall-clock time, and which.
+//! Wall-clock anchors of blocks.
 
 use std::time::{Duration, Instant};
 
 use crate::audio::Block;
 
-/// Live sources take the time anew after this long: sound cards drift by seconds a day.
+/// Interval at which live sources renew their anchor: sound cards drift by seconds per day.
 const RENEW: Duration = Duration::from_secs(60);
 
-/// By how much the time of a live source may be ahead of the clock, as it is where a backlog arrives at once.
+/// Maximum lead of a live source's time over the clock. A backlog that arrives at once exceeds it.
 const AHEAD: Duration = Duration::from_millis(250);
 
-/// By how much it may be behind, as it is where audio arrives slower than real time.
+/// Maximum lag of a live source's time behind the clock. Audio slower than real time exceeds it.
 const BEHIND: Duration = Duration::from_secs(2);
 
-/// Gives blocks their anchors.
+/// Source of wall-clock anchors.
 #[derive(Debug)]
 pub(super) enum Clock {
-    /// The recording began at this time; later anchors follow from the sample count.
+    /// A recording that began at this time; later anchors follow from the sample count.
     Recorded { start: jiff::Timestamp, begun: bool },
-    /// Sound that happens now: when the time was last taken, and when sample 0 sounded by it.
+    /// Live audio: the time of the last anchor, and the time of sample 0 derived from it.
     Live { taken: Option<(Instant, Option<Instant>)> },
 }
 
 impl Clock {
-    /// A recording whose first sample belongs to `start`.
+    /// Creates a clock for a recording whose first sample was taken at `start`.
     pub(super) fn recorded(start: jiff::Timestamp) -> Self {
         Self::Recorded { start, begun: false }
     }
 
-    /// Sound whose time is read off the wall clock as it arrives.
+    /// Creates a clock that reads the wall clock as audio arrives.
     pub(super) fn live() -> Self {
         Self::Live { taken: None }
     }
 
-    /// Makes the next block of a live source carry an anchor: it may have waited somewhere.
+    /// Makes the next block of a live source carry an anchor, because it may have been delayed.
     pub(super) fn renew(&mut self) {
         if let Self::Live { taken } = self {
             *taken = None;
         }
     }
 
-    /// Sets or clears `block.anchor`; `age` is how long ago its first sample sounded, for live sources.
+    /// Sets or clears `block.anchor`. `age` is the time since the first sample of a live source was
+    /// taken.
     pub(super) fn stamp(&mut self, block: &mut Block, age: Duration) {
         block.anchor = match self {
             Self::Recorded { start, begun } => {
@@ -50,7 +51,8 @@ impl Clock {
             Self::Live { taken } => {
                 let (now, end) =
                     (Instant::now(), Duration::from_secs_f64(block.rate.seconds(block.span.end)));
-                // When the end of the block would have sounded, were it just taken, and as the last one says.
+                // End of the block if it were taken now, compared with its end according to the
+                // last anchor.
                 let passed = age.saturating_sub(length(block));
                 let is_off = |zero: Option<Instant>| {
                     let sounded = zero.map(|zero| zero + end + passed);
@@ -67,12 +69,12 @@ impl Clock {
     }
 }
 
-/// How long the samples of `block` last.
+/// Duration of the samples of `block`.
 pub(super) fn length(block: &Block) -> Duration {
     Duration::from_secs_f64(block.rate.seconds(block.span.len()))
 }
 
-/// `time` moved by `seconds`; unmoved where that leaves the calendar.
+/// Moves `time` by `seconds`; returns it unchanged if the result leaves the calendar.
 fn shifted(time: jiff::Timestamp, seconds: f64) -> jiff::Timestamp {
     jiff::SignedDuration::try_from_secs_f64(seconds)
         .ok()
@@ -117,7 +119,7 @@ mod tests {
         assert!(anchor(&mut clock, block(30, true)).is_some());
         clock.renew();
         assert!(anchor(&mut clock, block(40, false)).is_some());
-        // A backlog arrives at once; audio arrives late.
+        // A backlog arrives at once, then audio arrives late.
         assert_eq!(anchor(&mut clock, block(200, false)), None);
         assert!(anchor(&mut clock, block(400, false)).is_some());
         std::thread::sleep(Duration::from_millis(2050));

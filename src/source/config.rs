@@ -1,4 +1,4 @@
-//! What a source is configured to be.
+//! Configuration of one source.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,62 +7,64 @@ use std::time::Duration;
 use super::{Address, device_hint, process_hint, redact};
 use crate::audio::SampleRate;
 
-/// One source, validated.
+/// One validated source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceConfig {
-    /// The configured or derived name, for people.
+    /// Configured or derived name, for display.
     pub display_name: String,
-    /// The name in topics: `[A-Za-z0-9_-]+` without `__`.
+    /// Name in topics: `[A-Za-z0-9_-]+` without `__`.
     pub name: String,
-    /// Where the sound comes from.
+    /// Address of the audio.
     pub uri: Uri,
-    /// How fast a file is read.
+    /// Read speed of a file.
     pub pacing: Pacing,
-    /// Wall-clock time of the first sample, where the user states it (a recording).
+    /// Wall-clock time of the first sample, if the user states it (a recording).
     pub start: Option<jiff::Timestamp>,
-    /// Whether a file begins again where it ends, for ever.
+    /// True to restart a file from the beginning when it ends.
     pub repeat: bool,
-    /// The longest pause before it is opened anew, 1 to 3600 s.
+    /// Longest pause between two attempts to re-open the source, 1 to 3600 s.
     pub reconnect_max: Duration,
-    /// Least sound that is read at once of a file that is played in real time.
+    /// Minimum audio per read of a file that is played in real time.
     pub piece: Duration,
 }
 
-/// How fast a file is read; live sources are always real-time.
+/// Read speed of a file. Live sources are always real-time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pacing {
-    /// As fast as it plays.
+    /// Playback speed.
     #[default]
     Realtime,
-    /// As fast as it can be scored; blocks end to end and drops nothing.
+    /// As fast as patches can be scored: reads block and nothing is dropped.
     Fast,
 }
 
-/// Where a source's sound comes from.
+/// Address of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Uri {
-    /// `device:[HOST:]NAME`: a capture device; `host` is a sound system (`alsa`, `pulseaudio`), `name` may be `default`.
+    /// `device:[HOST:]NAME`: capture device.
     Device {
-        /// Sound system, lower case; the platform's default where none is named.
+        /// Sound system (`alsa`, `pulseaudio`) in lower case; `None` for the platform's default.
         host: Option<String>,
         /// Device id or name, or `default`.
         name: String,
     },
     /// `file:PATH` or a bare path.
     File(PathBuf),
-    /// `stdin:` or `-`; raw PCM where a format is declared, else any container that can be decoded front to back (WAV, MP3, …).
+    /// `stdin:` or `-`: raw PCM if a format is declared, otherwise a container that can be decoded
+    /// without seeking (WAV, MP3, …).
     Stdin(Option<PcmFormat>),
-    /// `http://…` or `https://…`: a stream that does not end, or a playlist that leads to one.
+    /// `http://…` or `https://…`: an endless stream, or a playlist that leads to one.
     Http(Address),
-    /// `process:`, with `command` beside it: what a program writes to its standard output.
+    /// `process:` with `command` beside it: the standard output of a program.
     Process(Process),
 }
 
-/// A program whose standard output is sound. Arguments may hold secrets: [`fmt::Debug`] leaves them out.
+/// Program whose standard output is audio. Its arguments may hold secrets, so [`fmt::Debug`] omits
+/// them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Process {
-    /// Layout of what it writes; absent for containers, such as WAV.
+    /// Layout of raw PCM output; `None` for containers such as WAV.
     pub format: Option<PcmFormat>,
     /// Program and arguments; run without a shell.
     pub command: Vec<String>,
@@ -81,15 +83,15 @@ impl fmt::Debug for Process {
 /// Layout of raw PCM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PcmFormat {
-    /// How one value is written.
+    /// Encoding of one value.
     pub encoding: PcmEncoding,
-    /// Samples a second and channel.
+    /// Sample rate per channel.
     pub rate: SampleRate,
-    /// Interleaved channels, 1 to 64.
+    /// Number of interleaved channels, 1 to 64.
     pub channels: u16,
 }
 
-/// Encodings of one PCM value, little-endian, named as ffmpeg names them.
+/// Encoding of one PCM value, little-endian, named as in ffmpeg.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PcmEncoding {
     /// `s16le`
@@ -103,7 +105,7 @@ pub enum PcmEncoding {
 }
 
 impl PcmEncoding {
-    /// Bytes of one value.
+    /// Size of one value in bytes.
     pub fn bytes(self) -> usize {
         match self {
             Self::S16 => 2,
@@ -113,7 +115,7 @@ impl PcmEncoding {
     }
 }
 
-/// A source address that cannot be used; the message names it and says what is accepted.
+/// Unusable source address. The message names it and states the accepted forms.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct UriError(pub String);
@@ -124,7 +126,7 @@ impl Uri {
     /// Parses a configured or typed address.
     ///
     /// # Errors
-    /// When the scheme is unknown, or its parameters do not fit.
+    /// The scheme is unknown, or its parameters are invalid.
     pub fn parse(text: &str) -> Result<Self, UriError> {
         if text == "-" {
             return Ok(Self::Stdin(None));
@@ -154,7 +156,7 @@ impl Uri {
             _ if ["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) => {
                 Address::parse(text).map(Self::Http)
             }
-            // A path with a colon in it, such as `./02: Song.mp3`.
+            // A path that contains a colon, such as `./02: Song.mp3`.
             _ if scheme.contains(['/', '.']) || std::path::Path::new(text).exists() => {
                 Ok(Self::File(text.into()))
             }
@@ -172,16 +174,16 @@ fn unknown_scheme(scheme: &str, text: &str) -> String {
     )
 }
 
-/// Schemes of network streams that ffmpeg opens, and this program does not.
+/// Schemes of network streams that ffmpeg opens and genred does not.
 const STREAMING: [&str; 18] = [
     "rtsp", "rtsps", "rtmp", "rtmps", "rtmpe", "rtmpt", "rtp", "srtp", "udp", "udplite", "tcp", "srt",
     "rist", "mms", "mmsh", "mmst", "ftp", "sftp",
 ];
 
-/// Schemes that some directories of radios write for `http`.
+/// Schemes that some station directories use for `http`.
 const AS_HTTP: [&str; 3] = ["icy", "icyx", "shout"];
 
-/// Advice for addresses of other network protocols.
+/// Hint for addresses of unsupported network protocols.
 fn spoken_by_others(text: &str, scheme: &str, rest: &str) -> Option<UriError> {
     let is_one_of = |known: &[&str]| known.iter().any(|known| known.eq_ignore_ascii_case(scheme));
     let address = rest.strip_prefix("//")?;
@@ -208,7 +210,7 @@ fn parse_device(rest: &str) -> Uri {
 
 fn parse_file(text: &str, rest: &str) -> Result<Uri, UriError> {
     let path = match rest.strip_prefix("//") {
-        // file://host/path is not ours to fetch; file:///path is.
+        // Only `file:///path` is local; `file://host/path` names another host.
         Some(after) if !after.starts_with('/') => {
             return Err(UriError(format!("`{text}` names a host; write `file:/path` for a local file")));
         }
@@ -292,7 +294,7 @@ impl fmt::Display for Uri {
     }
 }
 
-/// A format as it is written behind a scheme.
+/// Format as written behind a scheme.
 struct Parameters(Option<PcmFormat>);
 
 impl fmt::Display for Parameters {

@@ -1,7 +1,7 @@
-//! Compressed and uncompressed containers to blocks of samples. The only file that knows `symphonia`.
+//! Decoding of containers and codecs to blocks of samples. Only this folder uses `symphonia`.
 //!
-//! Input is untrusted: a packet that does not decode is skipped and counted, a
-//! decoder that panics ends its stream only, and absurd parameters are refused.
+//! Input is untrusted: a packet that cannot be decoded is skipped and counted, a decoder that
+//! panics ends only its stream, and implausible parameters are rejected.
 
 mod aac;
 pub(super) mod adts;
@@ -57,64 +57,66 @@ use refusal::{KNOWN, Refusal, unreadable};
 use track::{Facts, Selected, make_codec};
 use watched::Watched;
 
-/// Blocks are this long, in seconds: short enough for pacing, long enough to be cheap.
+/// Block length in seconds: short enough for pacing, long enough for low overhead.
 const BLOCK_SECONDS: f64 = 0.04;
 
-/// Failures in a row, without a packet between them, after which a stream is taken to have ended.
+/// Number of consecutive failures after which a stream counts as ended.
 const MAX_FAULTS: u32 = 64;
 
-/// Failures in a row after which the codec is built anew: it may hold on to parameters that have changed.
+/// Number of consecutive failures after which the codec is rebuilt, because it may hold outdated
+/// parameters.
 const REBUILD_AFTER: u32 = 2;
 
-/// A jump of timestamps by more than this many seconds is taken for damage, not for loss.
+/// Largest timestamp jump in seconds that counts as a loss; a larger one counts as damage.
 const MAX_LEAP_SECONDS: f64 = 600.0;
 
-/// Timestamps of Ogg wander by up to this many samples (the longest block of Vorbis) without any loss; a page that is lost is longer.
+/// Deviation of Ogg timestamps in samples that is not a loss: the longest Vorbis block. A lost page
+/// is longer.
 const MAX_WANDER: i64 = 8192;
 
-/// Rates that are taken for real, in hertz.
+/// Accepted sample rates, in Hz.
 const RATES: std::ops::RangeInclusive<u32> = 1_000..=SampleRate::MAX;
 
-/// Channels that are taken for real.
+/// Maximum number of channels.
 const MAX_CHANNELS: usize = 64;
 
-/// Stands in until the first packet says the rate.
+/// Placeholder until the first packet states the rate.
 pub(super) const ANY_RATE: SampleRate = SampleRate::HZ_48000;
 
-/// Decodes the default audio track of one container, front to back.
+/// Decoder of the default audio track of one container, from front to back.
 pub(super) struct Decoder {
     name: String,
     packets: Ahead,
     facts: Facts,
     track: Selected,
-    /// The rest of an AAC stream, whose frames may change.
+    /// Remaining sections of an AAC stream, whose parameters may change.
     runs: Option<SharedRuns>,
-    /// Samples of the packet in hand, interleaved, and how many of them were handed over.
+    /// Interleaved samples of the current packet, of which `taken` have been returned.
     packet: Vec<f32>,
     taken: usize,
     rate: SampleRate,
     channels: u16,
-    /// Index of the next sample that is handed over.
+    /// Index of the next sample to return.
     position: u64,
-    /// Whether continuity is broken just before it.
+    /// True if the next sample follows a discontinuity.
     gap: bool,
-    /// Packets that did not decode.
+    /// Number of undecodable packets.
     corrupt: u64,
     faults: u32,
     ended: bool,
-    /// Whether the container has said anything about itself yet.
+    /// True once metadata of the container has been read.
     described: bool,
-    /// Packets that may fail after a skip: codecs build upon what came before.
+    /// Number of packets that may fail after a skip, because codecs depend on earlier packets.
     pre_roll: u32,
     /// True if each packet is decoded with a compute permit.
     with_permits: bool,
 }
 
 impl Decoder {
-    /// Opens a regular file, reading of which fails once `stop` is set.
+    /// Opens a regular file, whose reads fail once `stop` is set.
     ///
     /// # Errors
-    /// Permanent ones that name the file: it holds no audio that can be decoded.
+    /// Permanent, with the path: the file holds no decodable audio.
     pub(super) fn from_file(
         name: String,
         file: File,
@@ -125,17 +127,17 @@ impl Decoder {
         let mut again = file.try_clone().map_err(|error| unreadable(&name, &error))?;
         file.rewind().map_err(|error| unreadable(&name, &error))?;
         Self::new(name.clone(), open(file, extension)).or_else(|error| {
-            // Containers that look for an index behind the sound give up on a file that was
-            // cut short; read front to back they do not look.
+            // Containers with an index behind the audio reject a truncated file; without seeking
+            // they do not look for it.
             again.rewind().map_err(|error| unreadable(&name, &error))?;
             Self::new(name, open(ReadOnlySource::new(again), extension)).map_err(|_| error)
         })
     }
 
-    /// Decodes from a stream that cannot be seeked.
+    /// Opens a stream that cannot be seeked. Blocks until the first packet has been decoded.
     ///
     /// # Errors
-    /// As [`Decoder::from_file`]. It blocks until the first packet has been decoded.
+    /// See [`Decoder::from_file`].
     pub(super) fn from_stream(
         name: String,
         stream: impl Read + Send + Sync + 'static,
@@ -177,12 +179,14 @@ impl Decoder {
         Ok(decoder)
     }
 
-    /// Refills `block` with the next 40 ms (less before a gap, a change of parameters and the end); false at the end.
+    /// Refills `block` with the next 40 ms (less before a gap, a change of parameters and the end).
+    /// Returns false at the end.
     ///
-    /// A changed sample rate renumbers the samples, so that `span.start` over `rate` stays the time.
+    /// A changed sample rate renumbers the samples, so that `span.start` divided by `rate` stays
+    /// the time.
     ///
     /// # Errors
-    /// What reading the stream reports, as a permanent error.
+    /// Read errors, as permanent errors.
     pub(super) fn next(&mut self, block: &mut Block) -> Result<bool, SourceError> {
         block.interleaved.clear();
         block.anchor = None;
@@ -215,17 +219,17 @@ impl Decoder {
         }
     }
 
-    /// Packets that could not be decoded so far.
+    /// Number of undecodable packets so far.
     pub(super) fn corrupt(&self) -> u64 {
         self.corrupt
     }
 
-    /// What is being played, where the container has said so since the last call.
+    /// Title stated by the container since the last call.
     pub(super) fn new_title(&mut self) -> Option<String> {
         titles::newest(&mut *self.packets.format, &mut self.described)
     }
 
-    /// Decodes packets until one brings samples; false at the end.
+    /// Decodes packets until one yields samples. Returns false at the end.
     fn decode_next(&mut self) -> Result<bool, SourceError> {
         self.packet.clear();
         self.taken = 0;
@@ -237,7 +241,7 @@ impl Decoder {
         Ok(false)
     }
 
-    /// The next packet of the track; nothing at the end.
+    /// Reads the next packet of the track; `None` at the end.
     fn next_packet(&mut self) -> Result<Option<Packet>, SourceError> {
         while !self.ended {
             match self.packets.next(self.track.id) {
@@ -253,7 +257,7 @@ impl Decoder {
                         self.ended = true;
                     }
                 },
-                // Containers that state their length end like this when they are cut short.
+                // Truncated containers that state their length end like this.
                 Err(Error::IoError(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     self.ended = !self.begin_run();
                 }
@@ -270,11 +274,11 @@ impl Decoder {
         Ok(None)
     }
 
-    /// Goes on with the next run of an AAC stream that can be decoded; false where there is none.
+    /// Continues with the next decodable section of an AAC stream. Returns false if there is none.
     fn begin_run(&mut self) -> bool {
         let Some(runs) = self.runs.clone() else { return false };
         loop {
-            // What is left of a run that was given up.
+            // Skips the rest of an abandoned section.
             if io::copy(&mut adts::Run(runs.clone()), &mut io::sink()).is_err() || !adts::lock(&runs).begin()
             {
                 return false;
@@ -299,7 +303,7 @@ impl Decoder {
         }
     }
 
-    /// Decodes one packet into `self.packet`; whether it brought samples.
+    /// Decodes one packet into `self.packet`. Returns true if it yields samples.
     fn decode(&mut self, mut packet: Packet) -> bool {
         let track = &mut self.track;
         let stamp = packet.pts;
@@ -307,18 +311,18 @@ impl Decoder {
             [packet.trim_start, packet.trim_end, packet.block_dur()].map(|duration| track.samples(duration));
         let mut at = track.timestamp(stamp);
         if !self.packets.paged && !track.counts_samples() && track.usual > 0 {
-            // What is stated in ticks is rounded.
+            // Durations stated in ticks are rounded.
             whole = track.usual;
         }
         if track.stated_end.is_some_and(|end| at >= end) {
-            // Of an appended file nothing is known; the trims are wrong, and with them the duration.
+            // Nothing is known about an appended file; the trims, and thus the duration, are wrong.
             (head, tail, whole) = (0, 0, track.usual);
             self.gap |= !std::mem::replace(&mut track.appended, true);
         }
         let limit = i64::try_from(self.rate.samples(MAX_LEAP_SECONDS)).unwrap_or(i64::MAX);
         let missing = if self.packets.paged {
-            // Counting goes on through what wanders, so that it does not add up; a stream whose
-            // first page is a little late begins at zero all the same.
+            // The sample count ignores small deviations, so that they do not add up. A stream whose
+            // first page is slightly late still begins at zero.
             let due = track.timeline.due;
             let expected = due.unwrap_or(0_i64.saturating_sub_unsigned(head));
             let off = at.saturating_sub(expected);
@@ -329,7 +333,7 @@ impl Decoder {
             let past = |end| at.saturating_add_unsigned(whole).saturating_sub(track.timestamp(end));
             tail = self.packets.end().map_or(0, |end| u64::try_from(past(end)).unwrap_or(0));
             track.timeline.due = Some(at);
-            // A damaged timestamp is no reason to leap by hours.
+            // A damaged timestamp must not move the position by hours.
             (lost > track.two_ticks()).then(|| if lost < limit { lost.unsigned_abs() } else { 0 })
         } else {
             let padding = u128::from(self.packets.padding(track.id)) * u128::from(track.rate());
@@ -340,7 +344,7 @@ impl Decoder {
             self.position += missing;
             self.gap = self.position > 0;
         }
-        // Codecs differ in whether they trim; with nothing to trim all of them are alike.
+        // Codecs differ in whether they trim; without trims, all behave alike.
         packet.trim_start = Duration::ZERO;
         packet.trim_end = Duration::ZERO;
         if self.faults > 0
@@ -379,7 +383,7 @@ impl Decoder {
         let (mut rate, channels, samples) =
             (buffer.spec().rate(), buffer.spec().channels().count(), buffer.frames());
         if track.params.codec == CODEC_ID_FLAC {
-            // Its decoder accepts rates up to 655,350 Hz only, the format 1,048,575 Hz.
+            // The decoder accepts rates up to 655,350 Hz only, the format 1,048,575 Hz.
             rate = track.params.sample_rate.unwrap_or(rate);
         }
         if samples == 0 {
@@ -427,16 +431,16 @@ impl Drop for Decoder {
     }
 }
 
-/// Marks an error that a panic was turned into.
+/// Marks an error that was a panic.
 const PANICKED: &str = "the decoder failed badly";
 
-/// Runs foreign parsing code; its panic is an error of the stream, not of the process.
+/// Runs third-party parsing code and turns its panic into an error of the stream.
 fn guarded<T>(call: impl FnOnce() -> Decoded<T>) -> Decoded<T> {
-    // What the call leaves behind is dropped, not used: the stream ends at this error.
+    // State left behind by a panic is dropped, not used: the stream ends at this error.
     catch_unwind(AssertUnwindSafe(call)).unwrap_or(Err(Error::Unsupported(PANICKED)))
 }
 
-/// The extension of `path` in lower case, as a hint for probing.
+/// Extension of `path` in lower case, as a hint for probing.
 pub(super) fn extension(path: &Path) -> Option<String> {
     Some(path.extension()?.to_str()?.to_ascii_lowercase())
 }

@@ -19,28 +19,27 @@ use super::{DeviceInfo, Read, Source, SourceError};
 use crate::audio::{Block, SampleRate};
 use crate::thread::{self, Stop};
 
-/// Length of the ring in seconds: how long the reader may be away without loss.
+/// Length of the ring buffer in seconds: the longest pause of the reader without loss.
 const RING_SECONDS: f64 = 2.0;
 
 /// The longest block in seconds.
 const BLOCK_SECONDS: f64 = 0.04;
 
-/// What the sound system is asked to deliver at a time, in seconds. Left to itself,
-/// PulseAudio collects two seconds.
+/// Period requested from the sound system, in seconds. PulseAudio's default collects two seconds.
 const PERIOD_SECONDS: f64 = 0.05;
 
-/// How often the reader looks into the ring.
+/// Polling interval of the ring buffer.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Nothing for this long is [`Read::Idle`].
+/// Time without samples after which a read returns [`Read::Idle`].
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// How long no sample may arrive before the source gives up.
+/// Times without a sample after which the source fails.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stall {
-    /// Before the first sample: servers take seconds to wake a device.
+    /// Before the first sample: sound servers need seconds to wake a device.
     pub(super) first: Duration,
-    /// Afterwards.
+    /// After the first sample.
     pub(super) later: Duration,
 }
 
@@ -53,8 +52,8 @@ impl Default for Stall {
 /// Opens the capture device `name` of the sound system `host`.
 ///
 /// # Errors
-/// Transient where it may be there later, with a list of those that are there now;
-/// permanent where the sound system is unknown or the device cannot capture.
+/// Transient if the device may appear later, with a list of the present ones. Permanent if the
+/// sound system is unknown or the device cannot capture.
 pub(super) fn open(
     host: Option<&str>,
     name: &str,
@@ -64,7 +63,7 @@ pub(super) fn open(
 ) -> Result<DeviceSource, SourceError> {
     #[cfg(target_os = "linux")]
     let _messages = quiet::AlsaMessages::collect();
-    // A host that lost its server stays dead, so that each attempt gets its own.
+    // A host that lost its server never recovers, so each attempt creates a new one.
     let host = match host {
         Some(host) => named_host(host)?,
         None => first_host()?,
@@ -84,10 +83,10 @@ pub(super) fn open(
     })
 }
 
-/// Lists the capture devices of all sound systems that can be reached.
+/// Lists the capture devices of every reachable sound system.
 ///
 /// # Errors
-/// Transient, when none can be reached.
+/// Transient if none can be reached.
 pub(super) fn list() -> Result<Vec<DeviceInfo>, SourceError> {
     #[cfg(target_os = "linux")]
     let (_messages, _silence) = (quiet::AlsaMessages::collect(), quiet::SilentStderr::begin());
@@ -105,10 +104,10 @@ pub(super) fn list() -> Result<Vec<DeviceInfo>, SourceError> {
     }
 }
 
-/// Looks for a capture device without opening it.
+/// Looks up a capture device without opening it.
 ///
 /// # Errors
-/// As [`open`], where it is not listed.
+/// See [`open`].
 pub(super) fn look(host: Option<&str>, name: &str) -> Result<(), SourceError> {
     #[cfg(target_os = "linux")]
     let (_messages, _silence) = (quiet::AlsaMessages::collect(), quiet::SilentStderr::begin());
@@ -144,7 +143,7 @@ fn named_host(name: &str) -> Result<cpal::Host, SourceError> {
     cpal::host_from_id(id).map_err(|error| unreachable(name, &error))
 }
 
-/// The first sound system that can be reached.
+/// Returns the first sound system that can be reached.
 fn first_host() -> Result<cpal::Host, SourceError> {
     let mut last = None;
     for id in cpal::available_hosts() {
@@ -166,7 +165,7 @@ fn no_device(why: &str) -> SourceError {
     ))
 }
 
-/// Finds a device by id, else by its name for people, whatever the case of the letters.
+/// Finds a device by id, else by its description, ignoring case.
 fn find(host: &cpal::Host, name: &str) -> Result<cpal::Device, SourceError> {
     if name == "default" {
         let device = host.default_input_device().ok_or_else(|| no_device("none is known"))?;
@@ -213,7 +212,7 @@ fn not_opened(address: &str, error: &Error) -> SourceError {
     }
 }
 
-/// A stream that runs, and the way to its samples.
+/// Running capture stream and the reading end of its ring.
 struct Running {
     /// Dropping it ends the capture.
     stream: Option<cpal::Stream>,
@@ -225,7 +224,7 @@ struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // The sound system joins its threads there, and they hang with a server that hangs.
+        // Dropping the stream joins the sound system's threads, which hang if the server hangs.
         let stream = self.stream.take();
         if let Ok(ending) = thread::spawn("capture-end", move || drop(stream)) {
             thread::join_by(ending, Instant::now() + PATIENCE);
@@ -300,21 +299,21 @@ where
     )
 }
 
-/// A capture device that is open.
+/// Open capture device.
 pub(super) struct DeviceSource {
     address: String,
-    /// Gone once it has failed.
+    /// `None` after a failure.
     stream: Option<Running>,
     clock: Clock,
     stop: Stop,
     stall: Stall,
-    /// When samples were last seen.
+    /// Time of the last read that returned samples.
     arrived: Instant,
     begun: bool,
 }
 
 impl DeviceSource {
-    /// Ends the capture at once: a broken stream may report errors without end.
+    /// Stops the capture at once, because a broken stream may report errors without end.
     fn fail(&mut self, message: String) -> Result<Read, SourceError> {
         self.stream = None;
         Err(SourceError::Transient(message))

@@ -1,6 +1,6 @@
-//! Addresses that are meant as capture devices and are not written as one.
+//! Hints for addresses that mean a capture device but are not written as one.
 
-/// Words for an input that people put where an address is expected.
+/// Words for an input that users write in place of an address.
 const WORDS: [&str; 16] = [
     "default",
     "device",
@@ -20,7 +20,7 @@ const WORDS: [&str; 16] = [
     "coreaudio",
 ];
 
-/// Sound systems and PCM names of ALSA, with what they are written as behind `device:`.
+/// Sound systems and ALSA PCM names, each with its form behind `device:`.
 const SCHEMES: [(&str, &str); 19] = [
     ("dev", ""),
     ("device", ""),
@@ -43,7 +43,7 @@ const SCHEMES: [(&str, &str); 19] = [
     ("devices", ""),
 ];
 
-/// Advice for a bare word such as `microphone`.
+/// Hint for a bare word such as `microphone`.
 pub fn of_word(text: &str) -> Option<String> {
     let lower = text.trim().to_ascii_lowercase();
     // `device=default`, `device default`, `device/default`
@@ -60,14 +60,14 @@ pub fn of_word(text: &str) -> Option<String> {
     Some(advice(text, &write))
 }
 
-/// Advice for `scheme:rest`, such as `hw:0,0`.
+/// Hint for `scheme:rest`, such as `hw:0,0`.
 pub fn of_scheme(scheme: &str, rest: &str) -> Option<String> {
     let (_, write) = SCHEMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(scheme))?;
     let rest = if *write == "default" { "" } else { rest.trim_start_matches('/') };
     Some(advice(&format!("{scheme}:{rest}"), &format!("device:{write}{rest}")))
 }
 
-/// Advice for `device:rest`; `None` if that can be a device.
+/// Hint for `device:rest`; `None` if `rest` can be a device.
 pub fn of_device(rest: &str, hosts: &[&str]) -> Option<String> {
     let typed = format!("device:{rest}");
     if let Some(name) = rest.strip_prefix("//") {

@@ -1,4 +1,4 @@
-//! Files, paced as they play or as fast as they decode.
+//! Audio files, read in real time or as fast as they decode.
 
 use std::fs::File;
 use std::io;
@@ -15,27 +15,28 @@ use crate::audio::Block;
 use crate::permits;
 use crate::thread::Stop;
 
-/// No call blocks for longer than this.
+/// Longest time that a call blocks.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// Audio that is skipped at once, in seconds.
+/// Audio discarded per step while skipping, in seconds.
 const SKIPPED: f64 = 0.25;
 
-/// Audio that waits for a late reader in real time, as in the buffer of a device. What is older is lost.
+/// Audio kept for a late reader in real time, like a device's buffer. Older audio is lost.
 const BUFFER: Duration = Duration::from_secs(2);
 
-/// What a path leads to.
+/// Opened path.
 pub(super) enum Opened {
-    /// A regular file, with its length checked.
+    /// Regular file that is not empty.
     Regular(File),
-    /// A named pipe, which is read as it fills.
+    /// Named pipe.
     Pipe(OwnedFd),
 }
 
-/// Opens `path` without ever blocking.
+/// Opens `path` without blocking.
 ///
 /// # Errors
-/// Permanent: it is missing, empty, a directory, not readable, or no kind of file that holds sound.
+/// Permanent: it is missing, empty, a directory, unreadable, or not a kind of file that holds
+/// audio.
 pub(super) fn open_path(path: &Path) -> Result<Opened, SourceError> {
     let fail = |what: String| SourceError::Permanent(format!("`{}` {what}", path.display()));
     let kind_of = |error: io::Error| match error.kind() {
@@ -53,7 +54,7 @@ pub(super) fn open_path(path: &Path) -> Result<Opened, SourceError> {
         ));
     }
     if kind.is_fifo() {
-        // Without the flag, opening would wait for a writer and know no stop token.
+        // A blocking open would wait for a writer and ignore the stop token.
         let nonblocking = rustix::fs::OFlags::NONBLOCK.bits() as i32;
         let file = File::options().read(true).custom_flags(nonblocking).open(path).map_err(kind_of)?;
         return Ok(Opened::Pipe(file.into()));
@@ -74,36 +75,36 @@ pub(super) fn open_path(path: &Path) -> Result<Opened, SourceError> {
     File::open(path).map(Opened::Regular).map_err(kind_of)
 }
 
-/// A sound file.
+/// Audio file.
 pub(super) struct FileSource {
     decoder: Decoder,
-    /// Absent offline: then nothing waits.
+    /// `None` offline, where nothing waits.
     stop: Option<Stop>,
     pacing: Pacing,
     clock: Clock,
-    /// Decoded, and held back until it is due.
+    /// Decoded block that is held back until it is due.
     held: Block,
     waiting: bool,
-    /// Time by which the last block came later than the clock.
+    /// Delay of the last block relative to the clock.
     lag: Duration,
-    /// When the first sample would have sounded.
+    /// Time at which the first sample was due.
     begun: Option<Instant>,
-    /// Where to begin again, of a file that is repeated.
+    /// Path to restart from, if the file is repeated.
     repeat: Option<PathBuf>,
-    /// Seconds of the rounds before this one.
+    /// Total duration of earlier repetitions, in seconds.
     rounds: f64,
-    /// Where the last sample that was decoded ends, in seconds.
+    /// End of the last decoded sample, in seconds.
     end: f64,
-    /// Least sound of a block, in real time.
+    /// Minimum audio per block in real time.
     piece: Duration,
-    /// Where blocks are decoded to,
+    /// Decoding target.
     spare: Block,
-    /// and whether the one in there is yet to be read.
+    /// True if `spare` holds a block that has not been read yet.
     ahead: bool,
 }
 
 impl FileSource {
-    /// A file that is read as `config` says, until `stop` is set.
+    /// Reads `file` as `config` says, until `stop` is set.
     pub(super) fn new(
         path: &Path,
         file: File,
@@ -120,7 +121,7 @@ impl FileSource {
         Ok(Self { repeat: config.repeat.then(|| path.to_path_buf()), piece, ..source })
     }
 
-    /// A file for offline work: as fast as it decodes.
+    /// Reads `file` offline, as fast as it decodes.
     pub(super) fn offline(path: &Path, file: File) -> Result<Self, SourceError> {
         Self::build(path, file, None, Pacing::Fast, Clock::recorded(jiff::Timestamp::now()))
     }
@@ -155,7 +156,7 @@ impl FileSource {
         })
     }
 
-    /// Passes over audio into `held`, which is left without samples; `false` at the end.
+    /// Discards audio; `held` keeps its span but no samples. Returns false at the end.
     fn skip_ahead(&mut self, seconds: f64) -> Result<bool, SourceError> {
         if !std::mem::take(&mut self.ahead) && !self.advance(Some(seconds))? {
             return Ok(false);
@@ -165,7 +166,8 @@ impl FileSource {
         Ok(true)
     }
 
-    /// Decodes into `held` until there is a piece, or what comes next is no part of it; `false` at the end.
+    /// Decodes into `held` until it holds `min_read` or the next block is not contiguous. Returns
+    /// false at the end.
     fn fill(&mut self) -> Result<bool, SourceError> {
         let _permit = (self.pacing == Pacing::Realtime).then(permits::acquire);
         if !std::mem::take(&mut self.ahead) && !self.advance(None)? {
@@ -187,22 +189,23 @@ impl FileSource {
         Ok(true)
     }
 
-    /// Decodes the next block into `spare`, or skips so many seconds; from the beginning again where the file is
-    /// repeated. `false` at its end.
+    /// Decodes the next block into `spare`, or skips `skip` seconds. Restarts a repeated file at
+    /// its end. Returns false at the end.
     fn advance(&mut self, skip: Option<f64>) -> Result<bool, SourceError> {
         let more = match skip {
             Some(seconds) => self.decoder.skip(seconds, &mut self.spare)?,
             None => self.decoder.next(&mut self.spare)?,
         };
         if more {
-            // At the rate of the block, which need not be that of the end of the round before.
+            // Converted at the rate of this block, which may differ from that of the previous
+            // repetition.
             let before = self.spare.rate.samples(self.rounds);
             self.spare.span.start += before;
             self.spare.span.end += before;
             self.end = self.spare.rate.seconds(self.spare.span.end);
             return Ok(true);
         }
-        // A round without a sample would go on for ever.
+        // A repetition without a sample would loop forever.
         let Some(path) = self.repeat.as_ref().filter(|_| self.end > self.rounds) else { return Ok(false) };
         let Opened::Regular(file) = open_path(path)? else { return Ok(false) };
         let extension = decode::extension(path);
@@ -212,19 +215,19 @@ impl FileSource {
         self.advance(skip)
     }
 
-    /// Time until the last sample of the block that is held has sounded, and time since.
+    /// Time until the last sample of the held block is due, and time since then.
     fn wait(&mut self) -> (Duration, Duration) {
         if self.pacing == Pacing::Fast {
             return (Duration::ZERO, Duration::ZERO);
         }
-        // Always from the beginning: what one sleep oversleeps, the next makes up for.
+        // Measured from the beginning, so that one late wake-up is compensated by the next.
         let elapsed = self.begun.get_or_insert_with(Instant::now).elapsed();
         let end = Duration::from_secs_f64(self.held.rate.seconds(self.held.span.end));
         (end.saturating_sub(elapsed), elapsed.saturating_sub(end))
     }
 
-    /// Fills `held` with what comes next; `false` at the end. In real time, what a device would have lost by now is
-    /// skipped.
+    /// Fills `held` with the next audio. In real time, audio that a device would have lost is
+    /// skipped. Returns false at the end.
     fn next_block(&mut self, skip: bool) -> Result<bool, SourceError> {
         let behind = match (self.pacing, self.begun) {
             (Pacing::Realtime, Some(begun)) => begun.elapsed().as_secs_f64() - self.end,
@@ -242,7 +245,7 @@ impl FileSource {
         }
         if !self.waiting {
             match self.next_block(skip) {
-                // Reading ends with an error when the token is set; that one is nobody's fault.
+                // The stop token makes reads fail; that failure is not the source's.
                 _ if self.stop.as_ref().is_some_and(Stop::is_set) => return Ok(Read::End),
                 Ok(true) => {}
                 Ok(false) => return Ok(Read::End),
@@ -310,7 +313,7 @@ mod tests {
         let mut block = Block::with_capacity(decode::ANY_RATE, 1, 0);
         assert_eq!(source.read(&mut block).unwrap(), Read::Audio);
         let before = block.span.end;
-        // As if nobody had read for five seconds.
+        // Simulates a reader that is five seconds late.
         source.begun = Instant::now().checked_sub(Duration::from_secs(5));
         assert_eq!(source.read(&mut block).unwrap(), Read::Audio);
         assert!(block.interleaved.is_empty() && block.span.start == before);

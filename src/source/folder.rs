@@ -1,4 +1,4 @@
-//! Recordings in folders.
+//! Audio files below a folder.
 
 use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt;
@@ -6,22 +6,22 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-/// Extensions of files that lie beside recordings and hold no audio.
+/// Extensions of files that accompany recordings and hold no audio.
 const COMPANIONS: [&str; 92] = [
     // Pictures and pages.
     "jpg", "jpeg", "jpe", "png", "gif", "bmp", "webp", "avif", "heic", "ico", "tif", "tiff", "svg", "psd",
     "pdf", "htm", "html", "xhtml", "css", "js", "url", "lnk", "webloc", "desktop",
-    // Texts and tables.
+    // Texts, tables and playlists.
     "txt", "text", "md", "rst", "rtf", "nfo", "diz", "log", "doc", "docx", "odt", "csv", "tsv", "json", "xml",
-    "ini", "yaml", "yml", "toml", "cfg", "conf", "lrc", "srt", "cue", "toc", // Playlists.
-    "m3u", "m3u8", "pls", "asx", "wax", "wvx", "xspf", "wpl", "zpl", "b4s", "ram", "smil",
+    "ini", "yaml", "yml", "toml", "cfg", "conf", "lrc", "srt", "cue", "toc", "m3u", "m3u8", "pls", "asx",
+    "wax", "wvx", "xspf", "wpl", "zpl", "b4s", "ram", "smil",
     // Checksums, archives, programs, databases.
     "md5", "sha1", "sha256", "sfv", "ffp", "st5", "accurip", "par2", "torrent", "sig", "asc", "zip", "rar",
     "7z", "gz", "bz2", "xz", "tar", "exe", "dll", "so", "sh", "bat", "py", "db", "sqlite", "npy", "npz",
     "part", "tmp", "bak",
 ];
 
-/// Extensions of audio and of containers that hold it: what cannot be decoded of these is an error.
+/// Extensions of audio files and containers; failing to decode one is an error.
 const AUDIO: [&str; 62] = [
     "wav", "wave", "bwf", "rf64", "w64", "flac", "fla", "mp1", "mp2", "mp3", "mpa", "mpga", "aac", "adts",
     "m4a", "m4b", "m4p", "m4r", "mp4", "m4v", "mov", "3gp", "3g2", "ogg", "oga", "ogv", "ogx", "opus", "spx",
@@ -30,21 +30,21 @@ const AUDIO: [&str; 62] = [
     "mts", "dsf", "dff", "avi",
 ];
 
-/// Folders of file servers and systems that repeat what lies elsewhere.
+/// Folders of file servers and systems that duplicate other content.
 const FOREIGN_FOLDERS: [&str; 4] = ["@eaDir", "__MACOSX", "$RECYCLE.BIN", "System Volume Information"];
 
-/// Kind of a file, by its name.
+/// Class of a file, by its extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Named {
-    /// It is a recording.
+    /// Recording.
     Audio,
-    /// It lies beside recordings, and is none.
+    /// File that accompanies recordings and holds no audio.
     Companion,
-    /// Nothing.
+    /// Unknown extension.
     Unknown,
 }
 
-/// Returns the kind of `path`, by its name.
+/// Classifies `path` by its extension.
 pub fn named(path: &Path) -> Named {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let is = |known: &&str| known.eq_ignore_ascii_case(extension);
@@ -60,18 +60,18 @@ pub fn named(path: &Path) -> Named {
 /// Entry below a folder.
 #[derive(Debug)]
 pub enum Found {
-    /// A file, whatever its name says.
+    /// File of any extension.
     File(PathBuf),
-    /// A folder.
+    /// Folder.
     Folder(PathBuf),
-    /// Something hidden: a file, or a folder with all that is in it.
+    /// Hidden file, or hidden folder with all its content.
     Hidden(PathBuf),
-    /// Something that cannot be read, and why.
+    /// Unreadable entry, with the reason.
     Unreadable(PathBuf, String),
 }
 
-/// All that lies below `root`, sorted by name within each folder. Links are followed; a folder that
-/// is reached a second time is left out, so that links cannot make it endless.
+/// Iterates over all entries below `root`, sorted by name within each folder. Links are followed; a
+/// folder reached a second time is omitted, so that links cannot cause an endless walk.
 pub fn walk(root: &Path) -> impl Iterator<Item = Found> {
     let mut folders: HashSet<(u64, u64)> = HashSet::new();
     let root = root.to_owned();
@@ -80,7 +80,7 @@ pub fn walk(root: &Path) -> impl Iterator<Item = Found> {
         loop {
             let entry = match walk.next()? {
                 Ok(entry) => entry,
-                // A link to a folder above it: what is there is found anyway.
+                // A link to an ancestor, whose content is visited anyway.
                 Err(error) if error.loop_ancestor().is_some() => continue,
                 Err(error) => {
                     let path = error.path().unwrap_or(&root).to_owned();

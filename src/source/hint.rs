@@ -1,12 +1,12 @@
-//! Advice that several messages give.
+//! ffmpeg command lines suggested by error messages.
 
-/// Configuration for an address that only another program can open.
+/// Suggests a `process:` source for an address that genred cannot open itself.
 pub(super) fn process_hint(shown: &str) -> String {
     hint(&["-v", "error", "-i", shown, "-f", "wav", "-"])
 }
 
-/// The same for a live DASH stream, of which ffmpeg 5.1 plays the whole window again after each
-/// update of the manifest (`findings/dash-window.sh`): the filter drops what was heard.
+/// Suggests a `process:` source for a live DASH stream. ffmpeg 5.1 replays the whole window after
+/// each update of the manifest (`findings/dash-window.sh`); the filter drops repeated audio.
 #[cfg(feature = "net")]
 pub(super) fn dash_hint(shown: &str) -> String {
     let filter = "aselect='isnan(prev_selected_t)+gt(t,prev_selected_t)'";

@@ -1,8 +1,8 @@
-//! Streams over HTTP: Icecast, SHOUTcast, HLS, and playlists that lead to them.
+//! HTTP streams: Icecast, SHOUTcast, HLS, and playlists that lead to them.
 //!
-//! All of it runs on the source's decoding thread, which reads on while nothing comes; the
-//! reading end is told so. Nothing that a server sends is taken for granted: heads, playlists, chains of
-//! them and redirects are bounded, and whatever ends, the source is opened anew.
+//! All of it runs on the source's decoding thread, which may block while no data arrives. Server
+//! input is untrusted: heads, playlists, playlist chains and redirects are bounded. When a stream
+//! ends for any reason, the source is re-opened.
 
 mod body;
 mod client;
@@ -37,13 +37,14 @@ use super::{Address, Bookmark, SourceError, process_hint, redact};
 use crate::audio::Block;
 use crate::thread::Stop;
 
-/// A body shorter than this may well have been cut off; what is no audio in a longer one will be none the next time.
+/// A body shorter than this may have been cut off. A longer one that holds no audio will hold none
+/// on the next attempt either.
 const TELLING: u64 = 2048;
 
-/// Opens a stream; what is wrong with it is reported by the first read.
+/// Opens a stream; its faults are reported by the first read.
 ///
 /// # Errors
-/// Transient where the system refuses a thread, permanent where the address is none.
+/// Transient if the system refuses a thread, permanent if the address is invalid.
 pub(super) fn open(
     address: &Address,
     start: Option<jiff::Timestamp>,
@@ -62,7 +63,7 @@ pub(super) fn open(
     })
 }
 
-/// Follows the stream to its end, which is always one that should not have come.
+/// Decodes the stream until it ends. Every end is an error, because a stream should not end.
 fn follow(url: &Url, fields: &Fields, watch: &Watch, worker: &Worker) -> SourceError {
     let opened = playlist::resolve(url, fields, &mut |url, fields| client::get(url, fields, watch));
     let Response { url, headers, mut body, .. } = match opened {
@@ -104,20 +105,20 @@ fn follow(url: &Url, fields: &Fields, watch: &Watch, worker: &Worker) -> SourceE
     }
 }
 
-/// Wrapping of the audio in a body, as far as decoders do not handle it.
+/// Format of a body that determines its reader.
 enum Wrapping {
-    /// They find out.
+    /// Detected by the decoder.
     Any,
     Transport,
     Pcm(raw::Layout),
-    /// A format that is not decoded, by its name.
+    /// Format that is not decoded, by its name.
     Foreign(&'static str),
 }
 
-/// Determines the wrapping from the first bytes of a body and its content type.
+/// Determines the format from the first bytes of a body and its content type.
 fn wrapping(content_type: &str, body: &mut Body) -> io::Result<Wrapping> {
     let kind = content_type.to_ascii_lowercase();
-    // The most that may be waited for: of streams of few bits these are seconds.
+    // Limits the bytes waited for: in low-bitrate streams they take seconds.
     let may_be_transport = |first: &[u8]| {
         let is_said =
             ["mp2t", "mpegts", "mpeg2-ts", "video/", "octet-stream"].iter().any(|part| kind.contains(part));
@@ -137,7 +138,7 @@ fn wrapping(content_type: &str, body: &mut Body) -> io::Result<Wrapping> {
     Ok(Wrapping::Any)
 }
 
-/// Decodes a body to its end; whether there was a block.
+/// Decodes a body to its end. Returns true if at least one block was sent.
 fn decode(
     name: &str,
     wrapping: Wrapping,
@@ -180,7 +181,7 @@ fn foreign(name: &str, what: &str) -> SourceError {
     SourceError::Unlikely(format!("`{name}` is {what}, which genred does not decode; {}", process_hint(name)))
 }
 
-/// Decodes one container or stream of frames to its end; whether there was a block.
+/// Decodes one container or frame stream to its end. Returns true if at least one block was sent.
 fn follow_one(
     name: &str,
     reader: impl Read + Send + Sync + 'static,
@@ -192,15 +193,15 @@ fn follow_one(
     worker.follow_on(decoder, course, pace)
 }
 
-/// How a body ended, which decoders do not tell.
+/// End of a body, which decoders do not report.
 #[derive(Default)]
 struct Fate {
-    /// Bytes so far.
+    /// Number of bytes read.
     count: u64,
     end: Option<Result<(), String>>,
 }
 
-/// Keeps a record of how reading goes.
+/// Reader that records how reading ends.
 struct Recorded<R> {
     inner: R,
     fate: Arc<Mutex<Fate>>,

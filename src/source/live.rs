@@ -1,8 +1,8 @@
-//! Sound from elsewhere that is heard as it is played there.
+//! Paces network and process sources to real time (token bucket).
 //!
-//! Servers begin with a burst of what was played before; a recording behind an address, or a program that
-//! knows no clock, would come as fast as it can be sent. A burst is let through faster than it sounded, yet
-//! not so fast that patches are dropped, and what keeps coming is held to the pace at which it sounds.
+//! Servers start with a burst of past audio. A recording behind an address, or a program without a
+//! clock, would arrive as fast as it can be sent. A burst passes faster than real time, but slowly
+//! enough that no patches are dropped; a continuous supply is held to real time.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,33 +12,33 @@ use super::{Read, Source, SourceError};
 use crate::audio::Block;
 use crate::thread::Stop;
 
-/// No read blocks for longer.
+/// Longest time that a read blocks.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// How long a burst may be.
+/// Longest burst.
 const BURST: Duration = Duration::from_secs(30);
 
-/// By how much a station's clock may be faster than ours.
+/// Maximum speed of a station's clock relative to the local one.
 const PACE: f64 = 1.01;
 
-/// How much faster than it sounded a burst is let through.
+/// Speed at which a burst passes, relative to real time.
 const BURST_PACE: f64 = 4.0;
 
-/// By how much times may be ahead of the clock.
+/// Maximum lead of block times over the clock.
 const AHEAD: Duration = Duration::from_millis(250);
 
-/// Another source, held to the pace at which it sounds.
+/// Wrapper that limits another source to real time.
 pub(super) struct Live<S> {
     inner: S,
-    /// Whether times are read off the clock.
+    /// True if anchors follow the wall clock.
     stamps: bool,
     stop: Stop,
-    /// Read, and not handed on yet.
+    /// Block that has been read but not returned yet.
     held: Block,
     waiting: bool,
     long: Bucket,
     short: Bucket,
-    /// When sample 0 would have sounded, by the latest anchor.
+    /// Time of sample 0 according to the latest anchor.
     zero: Option<Instant>,
 }
 
@@ -56,7 +56,7 @@ impl<S: Source> Live<S> {
         }
     }
 
-    /// Takes the time of the block anew where it would lie ahead of the clock, as it does in a burst.
+    /// Renews the anchor of a block whose time would be ahead of the clock, as in a burst.
     fn stamp(&mut self, now: Instant) {
         let block = &mut self.held;
         let end = Duration::from_secs_f64(block.rate.seconds(block.span.end));
@@ -136,11 +136,11 @@ impl<S: Source> Source for Live<S> {
     }
 }
 
-/// Lets sound through at a pace, and so much of it at once.
+/// Token bucket: `depth` of audio passes at once, then audio passes at `pace`.
 struct Bucket {
     pace: f64,
     depth: Duration,
-    /// When all that went through would have, at the pace.
+    /// Time at which all audio so far would have passed at `pace`.
     due: Option<Instant>,
 }
 
@@ -149,7 +149,7 @@ impl Bucket {
         Self { pace, depth: depth.div_f64(pace), due: None }
     }
 
-    /// How long the next piece has to wait.
+    /// Time until the next block may pass.
     fn wait(&self, now: Instant) -> Duration {
         self.due.map_or(Duration::ZERO, |due| due.saturating_duration_since(now).saturating_sub(self.depth))
     }
@@ -163,7 +163,7 @@ impl Bucket {
 mod tests {
     use super::*;
 
-    /// How much of an endless supply went through after `seconds`.
+    /// Amount of an endless supply that passes within `seconds`.
     fn passed(bucket: &mut Bucket, seconds: f64) -> f64 {
         let (begun, piece) = (Instant::now(), Duration::from_millis(40));
         let (mut now, mut count) = (begun, 0.0);

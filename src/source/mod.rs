@@ -1,7 +1,7 @@
-//! Floor 2: where sound comes from.
+//! Layer 2: audio input.
 //!
-//! A source hands over blocks at its native rate and channel count; it neither
-//! resamples nor analyses. One thread owns it.
+//! A [`Source`] yields blocks at its native sample rate and channel count. It neither resamples nor
+//! analyses. One thread owns it. This file is the vocabulary; [`open`] is the factory.
 
 mod address;
 mod bookmark;
@@ -127,27 +127,28 @@ fn open_device(
     )))
 }
 
-/// A capture device, as `genred devices` lists it.
+/// Capture device, as `genred devices` lists it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct DeviceInfo {
     /// Sound system, such as `alsa` or `pulseaudio`.
     pub host: String,
-    /// What goes into `device:HOST:ID`.
+    /// Identifier, used as `device:HOST:ID`.
     pub id: String,
-    /// Description for people.
+    /// Human-readable description.
     pub name: String,
-    /// Whether `device:HOST:default` means this one.
+    /// True for the device that `device:HOST:default` selects.
     pub default: bool,
-    /// Sample rate that it would be captured at, in hertz; absent where it cannot be opened now.
+    /// Sample rate used for capture, in Hz; `None` if the device cannot be opened now.
     pub rate: Option<u32>,
-    /// Channels that would be captured.
+    /// Number of captured channels; `None` if the device cannot be opened now.
     pub channels: Option<u16>,
 }
 
-/// Lists the capture devices of all sound systems that can be reached; none without the cargo feature `device`.
+/// Lists the capture devices of every reachable sound system; empty without the cargo feature
+/// `device`.
 ///
 /// # Errors
-/// Transient, when no sound system can be reached.
+/// Transient if no sound system can be reached.
 pub fn devices() -> Result<Vec<DeviceInfo>, SourceError> {
     #[cfg(feature = "device")]
     let found = device::list();
@@ -156,10 +157,11 @@ pub fn devices() -> Result<Vec<DeviceInfo>, SourceError> {
     found
 }
 
-/// Looks for a capture device as [`open`] would, without opening it.
+/// Looks up a capture device without opening it.
 ///
 /// # Errors
-/// [`SourceError`]: no such sound system or device; without the cargo feature `device`, always.
+/// [`SourceError`] if there is no such sound system or device; always without the cargo feature
+/// `device`.
 pub fn look_for_device(host: Option<&str>, name: &str) -> Result<(), SourceError> {
     #[cfg(feature = "device")]
     return device::look(host, name);
@@ -170,7 +172,7 @@ pub fn look_for_device(host: Option<&str>, name: &str) -> Result<(), SourceError
     }
 }
 
-/// The parts of the capture path that tests reach into.
+/// Parts of the capture path that integration tests use.
 #[cfg(feature = "device")]
 #[doc(hidden)]
 pub mod capture {
@@ -178,10 +180,11 @@ pub mod capture {
     pub use super::device::ring::{Reader, Writer, ring};
 }
 
-/// Decodes what cannot be seeked until `each` has enough: the way in for the fuzz target and the test of its corpus.
+/// Decodes a stream without seeking until `each` returns false. Entry point of the fuzz target and
+/// of the corpus test.
 ///
 /// # Errors
-/// Permanent ones: it holds no audio that can be decoded, or cannot be read.
+/// Permanent if the stream holds no decodable audio or cannot be read.
 #[doc(hidden)]
 pub fn decode_stream(
     stream: impl std::io::Read + Send + Sync + 'static,
@@ -193,10 +196,10 @@ pub fn decode_stream(
     Ok(())
 }
 
-/// Opens a `stdin:` source on `descriptor` in place of standard input.
+/// Opens a `stdin:` source that reads `descriptor` instead of standard input.
 ///
 /// # Errors
-/// As [`open`]. What is wrong with the sound itself is reported by the first read.
+/// See [`open`]. Faults of the audio itself are reported by the first read.
 pub fn open_stdin(
     config: &SourceConfig,
     descriptor: OwnedFd,
@@ -209,10 +212,11 @@ pub fn open_stdin(
     stdin::open("standard input", descriptor, format, config.start, stop)
 }
 
-/// Opens a finite file for offline work: blocks come as fast as they decode, and nothing interrupts it.
+/// Opens a finite file for offline work: blocks are returned as fast as they decode, without a stop
+/// token.
 ///
 /// # Errors
-/// Permanent ones that name the file: it is missing, empty, a directory, or holds no audio that can be decoded.
+/// Permanent, with the path: the file is missing, empty, a directory, or holds no decodable audio.
 pub fn open_file(path: &Path) -> Result<Box<dyn Source>, SourceError> {
     match file::open_path(path)? {
         file::Opened::Regular(file) => Ok(Box::new(file::FileSource::offline(path, file)?)),
@@ -223,93 +227,97 @@ pub fn open_file(path: &Path) -> Result<Box<dyn Source>, SourceError> {
     }
 }
 
-/// What a call to [`Source::read`] brought.
+/// Result of [`Source::read`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Read {
-    /// The block holds at least one sample; or none, where its span was skipped (see [`Source::skip`]).
+    /// The block holds at least one sample, or none after [`Source::skip`].
     Audio,
-    /// Nothing arrived for a while (at most a quarter of a second): the caller looks at its own duties and calls again.
+    /// Nothing arrived for up to 250 ms; the caller does its housekeeping and calls again.
     Idle,
-    /// The source is finite and has ended, or the stop token is set.
+    /// A finite source has ended, or the stop token is set.
     End,
 }
 
-/// A stream of blocks.
+/// Stream of blocks.
 ///
-/// The thread that opened it owns it: `read` may block for a quarter of a second and
-/// returns at once when the stop token it was opened with is set.
+/// Owned by the thread that opened it. `read` blocks for at most 250 ms and returns at once when
+/// the stop token is set.
 pub trait Source: Send {
-    /// Refills `block` from the start; its buffer is kept, so that a warm call need not allocate.
+    /// Refills `block` from the start. Its buffer is reused, so that a warm call does not allocate.
     ///
     /// # Errors
-    /// [`SourceError`], after which the source is dropped; [`SourceError::is_transient`] says whether opening it anew may help.
+    /// [`SourceError`]; the caller then drops the source. [`SourceError::reopen`] is the re-open
+    /// policy.
     fn read(&mut self, block: &mut Block) -> Result<Read, SourceError>;
 
-    /// Passes over what has arrived, without decoding it where the source can do so: `block` is left without samples, and its
-    /// span says which ones they would have been. The next block of [`Source::read`] begins at a gap.
+    /// Discards the audio that has arrived, without decoding it where possible. `block` is left
+    /// without samples; its span covers the discarded ones. The next block of [`Source::read`] has
+    /// `gap` set.
     ///
     /// # Errors
-    /// As [`Source::read`].
+    /// See [`Source::read`].
     fn skip(&mut self, block: &mut Block) -> Result<Read, SourceError> {
         let read = self.read(block)?;
         block.interleaved.clear();
         Ok(read)
     }
 
-    /// Time by which the last block came later than its source's clock; zero where the source has no clock of its own.
+    /// Delay of the last block relative to the source's clock; zero for sources without a clock of
+    /// their own.
     fn lag(&self) -> Duration {
         Duration::ZERO
     }
 
-    /// Times so far that samples were lost because they were not read in time (capture devices).
+    /// Number of overruns so far: samples lost because they were not read in time (capture
+    /// devices).
     fn xruns(&self) -> u64 {
         0
     }
 
-    /// Packets so far that could not be decoded (files and streams).
+    /// Number of packets so far that could not be decoded (files and streams).
     fn corrupt(&self) -> u64 {
         0
     }
 
-    /// What the stream says is being played; absent while it says nothing.
+    /// Current title according to the stream; `None` if it states none.
     fn title(&self) -> Option<Arc<str>> {
         None
     }
 
-    /// Time spent waiting for audio from outside so far; the time in which it was not read is no part of it.
+    /// Total time spent waiting for input. Excludes the time during which the source was not read.
     ///
-    /// Zero where audio comes at a pace of its own, as from capture devices.
+    /// Zero for sources with a pace of their own, such as capture devices.
     fn waited(&self) -> Duration {
         Duration::ZERO
     }
 
-    /// What keeps sound from coming, in words; absent where nothing is known to.
+    /// Reason why no audio arrives, for users; `None` if unknown.
     fn trouble(&self) -> Option<Arc<str>> {
         None
     }
 }
 
-/// Why a source cannot go on.
+/// Failure of a source, classified by what the caller does about it.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// Trying again later may help: a device is unplugged, a server is away.
+    /// Retry with back-off: a device is unplugged, a server is down.
     #[error("{0}")]
     Transient(String),
-    /// Trying again seldom helps, and is therefore done seldom: a server sends what is not audio.
+    /// Retry seldom: a server sends something other than audio.
     #[error("{0}")]
     Unlikely(String),
-    /// It will not get better by itself: no such file, not audio.
+    /// Do not retry: the file does not exist or holds no audio.
     #[error("{0}")]
     Permanent(String),
 }
 
 impl SourceError {
-    /// Whether opening the source anew, after a while, may help.
+    /// Returns true if re-opening the source later may help.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Transient(_) | Self::Unlikely(_))
     }
 
-    /// Whether it should be opened anew at the longest pause only.
+    /// Returns true if the source should be re-opened at the longest pause only.
     pub fn is_unlikely(&self) -> bool {
         matches!(self, Self::Unlikely(_))
     }

@@ -1,7 +1,7 @@
-//! Playlists as text: M3U, PLS, ASX, XSPF and their relatives, from servers and from files.
+//! Text playlists from servers and files: M3U, PLS, ASX, XSPF and related formats.
 //!
-//! Playlists are lenient formats that many tools write badly. Whatever can be understood of one
-//! is; what a reader does with the addresses is its own business.
+//! Playlists are lenient formats that many tools write badly, so every recognisable entry is kept.
+//! The caller decides which addresses it accepts.
 
 mod lines;
 pub mod local;
@@ -9,58 +9,58 @@ mod xml;
 
 use super::text;
 
-/// The longest playlist that is read, in bytes.
+/// Maximum length of a playlist from a server, in bytes.
 pub const MAX_LENGTH: usize = 64 * 1024;
 
-/// The most entries that are kept.
+/// Maximum number of entries kept.
 const MAX_ENTRIES: usize = 10_000;
 
-/// Kind of a body or file, by its beginning.
+/// Kind of a body or file, by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// As far as can be told.
+    /// Not recognised as text, so taken for audio.
     Audio,
-    /// A playlist or a manifest: text that leads to audio.
+    /// Playlist or manifest: text that leads to audio.
     Playlist,
-    /// A page for people.
+    /// HTML page.
     Page,
 }
 
-/// Format of a text that leads to audio.
+/// Format of a playlist or manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Format {
-    /// A list of addresses, a line each: `.m3u`, `.m3u8`, `.ram`.
+    /// One address per line: `.m3u`, `.m3u8`, `.ram`.
     M3u,
     /// `[playlist]` with `File1=…`.
     Pls,
-    /// `[Reference]` with `Ref1=…`: an early `.asx`.
+    /// `[Reference]` with `Ref1=…`, an early `.asx`.
     Reference,
     /// Advanced Stream Redirector: `.asx`, `.wax`, `.wvx`.
     Asx,
     /// XML Shareable Playlist Format.
     Xspf,
-    /// SMIL, and Windows Media's and Zune's playlists (`.wpl`, `.zpl`), which are written in it.
+    /// SMIL, and the playlists of Windows Media and Zune (`.wpl`, `.zpl`), which use it.
     Smil,
     /// Winamp's `.b4s`.
     B4s,
     /// A QuickTime link, `.qtl`.
     QuickTime,
-    /// An outline, as directories of radios have them.
+    /// Outline, as used by station directories.
     Opml,
     /// A podcast feed: RSS or Atom.
     Feed,
-    /// The manifest of a DASH stream (ISO/IEC 23009-1).
+    /// Manifest of a DASH stream (ISO/IEC 23009-1).
     Dash,
-    /// The manifest of a Smooth Streaming presentation.
+    /// Manifest of a Smooth Streaming presentation.
     SmoothStreaming,
-    /// A page for people.
+    /// HTML page.
     Page,
-    /// Another document of XML, with this root element.
+    /// Other XML document, with its root element.
     Unknown(String),
 }
 
 impl Format {
-    /// The name for messages, with its article.
+    /// Name for messages, with its article.
     pub fn described(&self) -> String {
         match self {
             Self::M3u => "an M3U playlist",
@@ -85,18 +85,18 @@ impl Format {
 /// One address of a playlist.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entry {
-    /// The address as written, without request fields behind it; it may be relative.
+    /// Address as written, without request fields; may be relative.
     pub location: String,
-    /// The address that relative ones belong to, where the playlist states one.
+    /// Base of relative addresses, if the playlist states one.
     pub base: Option<String>,
-    /// The `User-Agent` to ask with.
+    /// Value of `User-Agent` for the request.
     pub user_agent: Option<String>,
-    /// The `Referer` to ask with.
+    /// Value of `Referer` for the request.
     pub referrer: Option<String>,
 }
 
 impl Entry {
-    /// An entry of an address as people write it, with request fields behind a bar as Kodi has them.
+    /// Parses an address as users write it, with Kodi's request fields after a bar.
     pub fn new(address: &str) -> Self {
         lines::entry(address.trim())
     }
@@ -105,9 +105,8 @@ impl Entry {
 /// Contents of a playlist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
-    /// Of what kind it is.
     pub format: Format,
-    /// In order; for feeds and outlines what they point to.
+    /// Entries in order; for feeds and outlines, their targets.
     pub entries: Vec<Entry>,
 }
 
@@ -115,7 +114,7 @@ pub struct Listing {
 const EXTENSIONS: [&str; 14] =
     ["m3u", "m3u8", "pls", "asx", "wax", "wvx", "xspf", "wpl", "zpl", "smil", "b4s", "ram", "qtl", "mpd"];
 
-/// Parts of content types of playlists, in lower case.
+/// Substrings of playlist content types, in lower case.
 const CONTENT_TYPES: [&str; 14] = [
     "mpegurl",
     "scpls",
@@ -133,7 +132,7 @@ const CONTENT_TYPES: [&str; 14] = [
     "x-quicktimeplayer",
 ];
 
-/// Starts of lines by which a text is a playlist, whatever it is said to be; in lower case.
+/// Line starts that identify a playlist regardless of its content type, in lower case.
 const STARTS: [&str; 19] = [
     "#extm3u",
     "#extinf",
@@ -156,17 +155,17 @@ const STARTS: [&str; 19] = [
     "mmst://",
 ];
 
-/// Returns true if `name`, a path or a file name, ends like one of a playlist.
+/// Returns true if the path or file name `name` ends with a playlist extension.
 pub fn is_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name.rsplit_once('.').is_some_and(|(_, extension)| EXTENSIONS.contains(&extension))
 }
 
-/// Determines the kind of a body by its first bytes, its content type and its path.
+/// Determines the kind of a body from its first bytes, its content type and its path.
 pub fn kind(content_type: &str, path: &str, first: &[u8]) -> Kind {
     let has_mark =
         [&b"\xef\xbb\xbf"[..], b"\xff\xfe", b"\xfe\xff"].iter().any(|mark| first.starts_with(mark));
-    // Two bytes of sound may look like a mark; what follows is no text then.
+    // Two bytes of audio may look like a byte order mark; then the rest is not text.
     let text = text::decode(first, None);
     let is_text = |c: char| !c.is_control() || c.is_ascii_whitespace();
     let text = text.trim_start_matches(['\u{feff}', '\0']).trim_start();

@@ -1,7 +1,7 @@
-//! What a program writes to its standard output.
+//! Standard output of a program.
 //!
-//! It is run without a shell, in a process group of its own, and killed with all that it started. Its end is never
-//! meant: it is run again.
+//! The program runs without a shell in its own process group, which is killed as a whole. If the
+//! program ends, it is restarted.
 
 use std::io::{BufRead, BufReader, Read as _};
 use std::os::fd::OwnedFd;
@@ -16,16 +16,16 @@ use super::{Process, Read, Source, SourceError, redact, stdin};
 use crate::audio::Block;
 use crate::thread::{self, Stop};
 
-/// How long a program may take to end when it is asked to.
+/// Grace period after a termination request.
 const GRACE: Duration = Duration::from_millis(300);
 
-/// The longest line of its standard error that is passed on, in bytes.
+/// Longest line of standard error that is logged, in bytes.
 const LONGEST: u64 = 400;
 
-/// Runs the program that `process` describes.
+/// Starts the program that `process` describes.
 ///
 /// # Errors
-/// Unlikely where there is no such program; transient where the system refuses it.
+/// [`SourceError::Unlikely`] if there is no such program; transient if the system cannot start it.
 pub(super) fn open(
     process: &Process,
     start: Option<jiff::Timestamp>,
@@ -61,7 +61,7 @@ pub(super) fn open(
     Ok(ProcessSource { name, inner, group, last_line, stop: stop.clone() })
 }
 
-/// What is said where a command is missing.
+/// Message for a missing command.
 pub(crate) const NEEDS_COMMAND: &str = "needs `command`, as in `command = [\"ffmpeg\", \"-v\", \"error\", \"-i\", \"…\", \"-f\", \"wav\", \"-\"]`";
 
 /// Keeps the last line of standard error.
@@ -74,7 +74,7 @@ fn collect(errors: ChildStderr, name: &str, last_line: &Mutex<String>) {
             Ok(1..) => {}
             _ => return,
         }
-        // ffmpeg writes over its own line.
+        // ffmpeg overwrites its own line.
         let text = String::from_utf8_lossy(&line);
         let text = text.trim().rsplit('\r').next().unwrap_or_default();
         let text: String = redact(text).chars().filter(|c| !c.is_control()).collect();
@@ -85,7 +85,7 @@ fn collect(errors: ChildStderr, name: &str, last_line: &Mutex<String>) {
     }
 }
 
-/// A running program, and the sound that it writes.
+/// Running program and its audio output.
 pub(super) struct ProcessSource {
     name: String,
     inner: Box<dyn Source>,
@@ -95,7 +95,7 @@ pub(super) struct ProcessSource {
 }
 
 impl ProcessSource {
-    /// Explains the end of the program's output.
+    /// Turns the end of the output into an error that explains it.
     fn checked(&self, read: Result<Read, SourceError>) -> Result<Read, SourceError> {
         match read {
             Ok(Read::End) if !self.stop.is_set() => {
@@ -106,7 +106,8 @@ impl ProcessSource {
                 let reason = redact(&error.to_string());
                 Err(match self.group.has_ended() {
                     true if reason.contains(stdin::NOTHING_CAME) => SourceError::Transient(what),
-                    // It may have ended because nobody reads what it writes: the reason counts.
+                    // The program may have ended because its output was no longer read, so the read
+                    // error matters.
                     true => SourceError::Transient(format!("{what} ({reason})")),
                     false => SourceError::Unlikely(format!("{what} ({reason})")),
                 })
@@ -115,9 +116,9 @@ impl ProcessSource {
         }
     }
 
-    /// Why there is no more sound; `what` is what was noticed of it.
+    /// Describes the end of the program; `what` is the observed symptom.
     fn ended(&self, what: &str) -> String {
-        // The last line and the status come at about the same time as the end of the sound.
+        // The last line and the exit status arrive at about the same time as the end of the output.
         let deadline = Instant::now() + GRACE;
         while !self.group.has_ended()
             && Instant::now() < deadline
@@ -157,11 +158,12 @@ impl Source for ProcessSource {
     }
 }
 
-/// A process group, which ends with this.
+/// Process group that is killed when dropped.
 struct Group(Child);
 
 impl Group {
-    /// Whether its first process has ended; it is not reaped by this, so that its id stays its own.
+    /// Returns true if the group's first process has ended. Does not reap it, so that its id cannot
+    /// be reused.
     fn has_ended(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         !matches!(waitid(WaitId::Pid(Pid::from_child(&self.0)), options), Ok(None))
@@ -171,7 +173,7 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         let pid = Pid::from_child(&self.0);
-        // A group that is gone cannot be killed, which is as good.
+        // The group may already be gone.
         let _ = kill_process_group(pid, Signal::TERM);
         let deadline = Instant::now() + GRACE;
         while !self.has_ended() && Instant::now() < deadline {

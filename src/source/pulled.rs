@@ -1,7 +1,7 @@
-//! Sound that is decoded on a thread of its own.
+//! Decoder that runs on its own thread.
 //!
-//! Decoders pull, and block while nothing comes. Apart from the reader they may: it gets blocks over a
-//! short queue, and can still say that nothing arrives.
+//! Decoders pull their input and block while none arrives. On a separate thread they may: the
+//! reader receives blocks over a short queue and can still report that nothing arrives.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -20,35 +20,35 @@ use super::{Read, Source, SourceError};
 use crate::audio::{Block, Span};
 use crate::thread::{self, Stop};
 
-/// Blocks that may wait between decoder and reader.
+/// Capacity of the queue between decoder and reader, in blocks.
 const QUEUE: usize = 4;
 
-/// A read says [`Read::Idle`] after this long without a block.
+/// Time without a block after which a read returns [`Read::Idle`].
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// Audio that is skipped at once, in seconds.
+/// Audio discarded per step while skipping, in seconds.
 const SKIPPED: f64 = 0.2;
 
-/// Blocks on their way to the reader; `None` says that the stream has ended.
+/// Item of the block queue; `None` marks the end of the stream.
 type Handed = Result<Option<Block>, SourceError>;
 
-/// The reading end.
+/// Reading end.
 pub(super) struct Pulled {
     name: String,
     blocks: Receiver<Handed>,
-    /// Takes back blocks, for their buffers.
+    /// Returns used blocks to the decoder, which reuses their buffers.
     used: Sender<Block>,
     shared: Arc<Shared>,
     clock: Clock,
     stop: Stop,
 }
 
-/// What both ends see.
+/// State shared by both ends.
 #[derive(Default)]
 pub(super) struct Shared {
-    /// The reading end is gone.
+    /// True once the reading end has been dropped.
     abandoned: AtomicBool,
-    /// Set while what comes is skipped, not decoded.
+    /// True while input is skipped instead of decoded.
     skips: AtomicBool,
     corrupt: AtomicU64,
     /// Nanoseconds spent waiting for input.
@@ -58,17 +58,17 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Whether nobody reads any more.
+    /// Returns true if the reading end has been dropped.
     pub(super) fn is_abandoned(&self) -> bool {
         self.abandoned.load(Ordering::Relaxed)
     }
 
-    /// Counts `time` as spent waiting for input, or for the moment at which it is due.
+    /// Adds `time` to the total spent waiting for input or for its due time.
     pub(super) fn add_wait(&self, time: Duration) {
         self.waited.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// [`Stop::wait_readable`], which counts as waiting unless `descriptor` is readable at once.
+    /// Calls [`Stop::wait_readable`] and counts the wait unless `descriptor` is readable at once.
     pub(super) fn wait_readable(
         &self,
         stop: &Stop,
@@ -85,24 +85,25 @@ impl Shared {
         readable
     }
 
-    /// Sets what the server says is being played; `None` where it says that nothing is.
+    /// Sets the server's title; `None` if the server states that there is none.
     #[cfg(feature = "net")]
     pub(super) fn set_title(&self, title: Option<&str>) {
         self.titles().set_by_server(title);
     }
 
-    /// Keeps a title in bytes that are not UTF-8, which the container will give with replacements.
+    /// Stores a title that is not UTF-8; the container's title will hold replacement characters for
+    /// it.
     #[cfg(feature = "net")]
     pub(super) fn repair_title(&self, comments: Comments) {
         self.titles().repair(comments);
     }
 
-    /// Sets the title that the container gives.
+    /// Sets the container's title.
     pub(super) fn container_title(&self, title: &str) {
         self.titles().set_by_container(title);
     }
 
-    /// The title that is shown now.
+    /// Title currently shown.
     pub(super) fn shown_title(&self) -> Option<Arc<str>> {
         self.titles().shown()
     }
@@ -111,42 +112,41 @@ impl Shared {
         self.titles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What keeps sound from coming, in words; `None` where nothing does.
+    /// Sets the reason why no audio arrives; `None` if there is none.
     #[cfg(feature = "net")]
     pub(super) fn set_trouble(&self, trouble: Option<&str>) {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble.map(Into::into);
     }
 }
 
-/// The decoding end, on its own thread.
+/// Decoding end, on its own thread.
 pub(super) struct Worker {
     sender: Sender<Handed>,
     returned: Receiver<Block>,
-    /// What the reader sees.
     pub(super) shared: Arc<Shared>,
 }
 
-/// How far a stream has come that is decoded in several runs.
+/// Position in a stream that is decoded in several sections, each by a new decoder.
 #[derive(Debug, Default)]
 pub(super) struct Course {
-    /// Where the run at hand begins, in seconds of the stream.
+    /// Start of the current section, in seconds of the stream.
     start: f64,
-    /// Where the last block ends.
+    /// End of the last block, in seconds of the stream.
     end: f64,
-    /// Whether continuity is broken just before the next block.
+    /// True if the next block follows a discontinuity.
     gap: bool,
-    /// Packets that did not decode, and whatever else was lost, in earlier runs.
+    /// Undecodable packets and other losses of earlier sections.
     corrupt: u64,
 }
 
 #[cfg(feature = "net")]
 impl Course {
-    /// Another run begins right after the last block; nothing is missing between.
+    /// Begins a section that continues right after the last block.
     pub(super) fn go_on(&mut self) {
         self.start = self.end;
     }
 
-    /// Another run begins, `lost` seconds after the last block.
+    /// Begins a section `lost` seconds after the last block.
     pub(super) fn resume(&mut self, lost: f64) {
         self.gap = self.end > 0.0;
         if self.gap {
@@ -154,25 +154,27 @@ impl Course {
         }
     }
 
-    /// So much could not be decoded, apart from packets.
+    /// Adds losses other than packets.
     pub(super) fn add_corrupt(&mut self, count: u64) {
         self.corrupt = self.corrupt.saturating_add(count);
     }
 }
 
 impl Worker {
-    /// Decodes until the stream ends or nobody reads; whether there was a block.
+    /// Decodes until the stream ends or the reader is dropped. Returns true if at least one block
+    /// was sent.
     ///
     /// # Errors
-    /// As [`Decoder::next`].
+    /// See [`Decoder::next`].
     pub(super) fn follow(&self, decoder: Decoder) -> Result<bool, (bool, SourceError)> {
         self.follow_on(decoder, &mut Course::default(), &mut |_| {})
     }
 
-    /// The same for one run of several; `pace` may wait before a block is handed over.
+    /// Decodes one of several sections; `pace` may wait before a block is sent. Returns true if at
+    /// least one block was sent.
     ///
     /// # Errors
-    /// As [`Decoder::next`].
+    /// See [`Decoder::next`].
     pub(super) fn follow_on(
         &self,
         decoder: Decoder,
@@ -211,10 +213,10 @@ impl Worker {
 }
 
 impl Pulled {
-    /// Starts the decoding thread, which runs `body`: what that returns is how the stream ended.
+    /// Starts the decoding thread, which runs `body`; its result is the end of the stream.
     ///
     /// # Errors
-    /// Transient where the system refuses a thread.
+    /// Transient if the system refuses a thread.
     pub(super) fn start(
         name: &str,
         clock: Clock,
@@ -228,7 +230,7 @@ impl Pulled {
         thread::spawn("decode", move || {
             thread::step_back();
             let last = body(&worker).map(|()| None);
-            // A reader that is gone wants no answer.
+            // The reader may be gone.
             let _ = worker.sender.send(last);
         })
         .map_err(|error| SourceError::Transient(format!("no thread for `{name}`: {error}")))?;
@@ -239,7 +241,7 @@ impl Pulled {
 impl Pulled {
     fn next(&mut self, block: &mut Block) -> Result<Read, SourceError> {
         let handed = match self.blocks.recv_timeout(PATIENCE) {
-            // Reading ends with an error when the token is set; that one is nobody's fault.
+            // The stop token makes reads fail; that failure is not the source's.
             _ if self.stop.is_set() => return Ok(Read::End),
             Ok(handed) => handed?,
             Err(RecvTimeoutError::Timeout) => {

@@ -1,7 +1,7 @@
-//! Standard input and named pipes: raw PCM, or any container that decodes front to back.
+//! Standard input and named pipes: raw PCM, or a container that decodes without seeking.
 //!
-//! What arrives is handed on as it arrives. The pipe itself holds a writer back
-//! that is faster than the reader, so that nothing is lost and nothing is paced here.
+//! Audio is returned as it arrives. The pipe applies back-pressure to a writer that is faster than
+//! the reader, so nothing is lost and nothing needs pacing.
 
 mod container;
 
@@ -14,17 +14,17 @@ use super::{PcmEncoding, PcmFormat, Read, Source, SourceError};
 use crate::audio::{Block, Span};
 use crate::thread::Stop;
 
-/// Silence of the writer after which a read reports [`Read::Idle`].
+/// Time without input after which a read returns [`Read::Idle`].
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// Raw PCM is handed on in blocks of at most this many seconds.
+/// Longest block of raw PCM, in seconds.
 const BLOCK_SECONDS: f64 = 0.04;
 
-/// Reads sound from `descriptor`, which `name` stands for in messages; `format` is absent for containers.
+/// Opens `descriptor`, called `name` in messages; `format` is `None` for containers.
 ///
 /// # Errors
-/// Permanent where `descriptor` is a terminal; transient where the system refuses a thread.
-/// What is wrong with the sound itself is reported by the first read, so that a writer that is slow to begin does not block here.
+/// Permanent if `descriptor` is a terminal; transient if the system refuses a thread. Faults of the
+/// audio itself are reported by the first read, so that a slow writer does not block this call.
 pub(super) fn open(
     name: &str,
     descriptor: OwnedFd,
@@ -44,7 +44,7 @@ pub(super) fn open(
 
 const PIPE_HINT: &str = "pipe sound into it, as in `ffmpeg -i song.mp3 -f wav - | genred run -`";
 
-/// Start of the message about a writer that ended without having written.
+/// Start of the message for a writer that ended without output.
 pub(super) const NOTHING_CAME: &str = "nothing came in";
 
 fn nothing_came(name: &str) -> SourceError {
@@ -61,7 +61,7 @@ struct PcmSource {
     descriptor: OwnedFd,
     stop: Stop,
     format: PcmFormat,
-    /// One block of bytes, and how many of them have arrived.
+    /// Bytes of one block, of which `filled` have arrived.
     bytes: Vec<u8>,
     filled: usize,
     position: u64,
@@ -86,7 +86,7 @@ impl PcmSource {
         }
     }
 
-    /// Fills up `bytes` for a quarter of a second at most.
+    /// Fills `bytes`, for at most 250 ms.
     fn fill(&mut self) -> io::Result<Fill> {
         let deadline = Instant::now() + PATIENCE;
         while self.filled < self.bytes.len() {
@@ -122,7 +122,7 @@ impl Source for PcmSource {
         let fill = self.fill().map_err(|error| unreadable(&self.name, &error))?;
         let channels = usize::from(self.format.channels);
         let width = self.format.encoding.bytes();
-        // A sample that is cut in two waits for its rest; at the end it is dropped.
+        // A partial sample waits for its rest; at the end it is dropped.
         let whole = self.filled - self.filled % (width * channels);
         match fill {
             Fill::Stopped => return Ok(Read::End),
@@ -152,7 +152,7 @@ impl Source for PcmSource {
     }
 }
 
-/// Appends the values that `bytes` hold to `samples`, scaled to −1 to 1.
+/// Appends the values in `bytes` to `samples`, scaled to −1 to 1.
 fn convert(encoding: PcmEncoding, bytes: &[u8], samples: &mut Vec<f32>) {
     /// Two to the power of −31.
     const SCALE: f32 = 1.0 / 2_147_483_648.0;
@@ -175,7 +175,7 @@ fn convert(encoding: PcmEncoding, bytes: &[u8], samples: &mut Vec<f32>) {
     }
 }
 
-/// `read(2)`: `None` when it is to be tried again.
+/// `read(2)`; `None` if it must be retried.
 fn read(descriptor: &OwnedFd, buffer: &mut [u8]) -> io::Result<Option<usize>> {
     match rustix::io::read(descriptor, buffer) {
         Ok(count) => Ok(Some(count)),

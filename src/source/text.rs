@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 use quick_xml::escape::resolve_html5_entity;
 
-/// The longest character reference that is resolved, in bytes between `&` and `;`.
+/// Longest character reference that is resolved, in bytes between `&` and `;`.
 const MAX_REFERENCE: usize = 32;
 
-/// Decodes `bytes`: by their byte order mark, as UTF-8 where they are valid UTF-8, by the label
-/// `charset` (WHATWG Encoding Standard), and as Windows-1252 in the end. Zero bytes are dropped.
+/// Decodes `bytes` by their byte order mark, else as UTF-8 if valid, else by the label `charset`
+/// (WHATWG Encoding Standard), else as Windows-1252. Zero bytes are dropped.
 pub fn decode(bytes: &[u8], charset: Option<&str>) -> String {
     let text = match Encoding::for_bom(bytes) {
         Some((encoding, mark)) => encoding.decode_without_bom_handling(&bytes[mark..]).0,
@@ -17,7 +17,7 @@ pub fn decode(bytes: &[u8], charset: Option<&str>) -> String {
             Ok(text) => Cow::Borrowed(text),
             Err(_) => {
                 let stated = charset.and_then(|label| Encoding::for_label(label.trim().as_bytes()));
-                // UTF-8 it is not, and UTF-16 begins with its mark.
+                // The bytes are not UTF-8, and UTF-16 would begin with a byte order mark.
                 let encoding = stated.filter(|encoding| encoding.is_ascii_compatible() && *encoding != UTF_8);
                 encoding.unwrap_or(WINDOWS_1252).decode_without_bom_handling(bytes).0
             }
@@ -29,9 +29,9 @@ pub fn decode(bytes: &[u8], charset: Option<&str>) -> String {
     }
 }
 
-/// Resolves numeric and named character references as HTML does; what is none stays.
+/// Resolves numeric and named character references as HTML does; other text is kept.
 ///
-/// Numbers from 128 to 159 stand for characters of Windows-1252 (WHATWG HTML, 13.2.5.80).
+/// Numbers from 128 to 159 denote Windows-1252 characters (WHATWG HTML, 13.2.5.80).
 pub fn resolve_references(text: &str) -> Cow<'_, str> {
     if !text.contains('&') {
         return Cow::Borrowed(text);
@@ -57,7 +57,7 @@ pub fn resolve_references(text: &str) -> Cow<'_, str> {
     Cow::Owned(resolved)
 }
 
-/// The text that a reference stands for, named without `&` and `;`.
+/// Text denoted by a reference, given without `&` and `;`.
 fn reference(name: &str) -> Option<Cow<'static, str>> {
     let Some(number) = name.strip_prefix('#') else { return resolve_html5_entity(name).map(Cow::Borrowed) };
     let code = match number.strip_prefix(['x', 'X']) {
@@ -71,9 +71,9 @@ fn reference(name: &str) -> Option<Cow<'static, str>> {
     char::from_u32(code).filter(|c| *c != '\0').map(|c| c.to_string().into())
 }
 
-/// Undoes UTF-8 that was taken for Windows-1252 and encoded a second time, as in `GrÃ¼n`.
+/// Undoes UTF-8 that was decoded as Windows-1252 and encoded a second time, as in `GrÃ¼n`.
 ///
-/// Text is changed only where all of it can have come about like that.
+/// Changes the text only if all of it is explained by such an encoding.
 #[cfg(any(feature = "net", test))]
 pub fn undo_double_encoding(text: &str) -> Cow<'_, str> {
     let is_candidate = text.chars().any(|c| matches!(c, '\u{c2}'..='\u{f4}'));
@@ -84,7 +84,7 @@ pub fn undo_double_encoding(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The byte that `character` stands for in Windows-1252, or in Latin-1 where that has none.
+/// Byte that encodes `character` in Windows-1252, or in Latin-1 where Windows-1252 has none.
 #[cfg(any(feature = "net", test))]
 fn byte_of(character: char) -> Option<u8> {
     if let Ok(byte) = u8::try_from(character) {

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-/// Titles of one stream, from both who tell of them.
+/// Titles of one stream from both of its origins.
 #[derive(Debug, Default)]
 pub(super) struct Titles {
     by_server: Option<Arc<str>>,
     by_container: Option<Arc<str>>,
-    /// True if the title of the container is newer.
+    /// True if the container's title is the newer one.
     container_is_newer: bool,
-    /// Newest comments that are not UTF-8.
+    /// Latest comments that are not valid UTF-8.
     comments: Comments,
 }
 
-/// Comments of a container as they were written.
+/// Container comments as raw bytes.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Comments {
     /// `ARTIST`
@@ -23,7 +23,7 @@ pub(super) struct Comments {
 }
 
 impl Titles {
-    /// The newest title that is not empty.
+    /// Newest title that is present.
     pub(super) fn shown(&self) -> Option<Arc<str>> {
         let (first, second) = match self.container_is_newer {
             true => (&self.by_container, &self.by_server),
@@ -32,20 +32,20 @@ impl Titles {
         first.clone().or_else(|| second.clone())
     }
 
-    /// Sets the title of the server; an empty one leaves that of the container.
+    /// Sets the server's title. `None` keeps the container's title visible.
     #[cfg(feature = "net")]
     pub(super) fn set_by_server(&mut self, title: Option<&str>) {
         (self.by_server, self.container_is_newer) = (title.map(Into::into), false);
     }
 
-    /// Keeps comments that are not UTF-8.
+    /// Stores comments that are not valid UTF-8.
     #[cfg(feature = "net")]
     pub(super) fn repair(&mut self, comments: Comments) {
         self.comments = comments;
     }
 
-    /// Sets the title of the container, decoded from the comments where it was not UTF-8. One that
-    /// cannot be decoded does not replace what the server says.
+    /// Sets the container's title, decoded from the raw comments if it was not UTF-8. A title that
+    /// cannot be decoded does not replace the server's.
     pub(super) fn set_by_container(&mut self, title: &str) {
         let title = match title.contains(char::REPLACEMENT_CHARACTER) {
             false => title.into(),
@@ -60,7 +60,7 @@ impl Titles {
 }
 
 impl Comments {
-    /// The title that was shown as `lossy`, with its bytes taken for Windows-1252.
+    /// Title that was decoded lossily as `lossy`, decoded as Windows-1252 instead.
     fn decoded(&self, lossy: &str) -> Option<String> {
         let compose = |text: &dyn Fn(&[u8]) -> String| match (&self.artist, self.title.as_ref()?) {
             (Some(artist), title) => Some(format!("{} - {}", text(artist), text(title))),
@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(titles.shown().as_deref(), Some("C - D"));
         titles.set_by_container("E - F");
         assert_eq!(titles.shown().as_deref(), Some("E - F"));
-        // A server that has nothing to say does not gainsay the container.
+        // A server without a title does not override the container.
         titles.set_by_server(None);
         assert_eq!(titles.shown().as_deref(), Some("E - F"));
     }
@@ -103,7 +103,7 @@ mod tests {
         titles.repair(comments(b"J\xf3hann", b"Fl\xfagi\xf0 II"));
         titles.set_by_container("J\u{fffd}hann - Fl\u{fffd}gi\u{fffd} II");
         assert_eq!(titles.shown().as_deref(), Some("Jóhann - Flúgið II"));
-        // Comments of another song.
+        // Comments of another track.
         titles.set_by_container("\u{fffd}");
         assert_eq!(titles.shown().as_deref(), Some("Jóhann - Flúgið II"));
     }

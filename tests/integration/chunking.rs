@@ -80,7 +80,7 @@ fn all_blocks(stretches: &[Stretch], cuts: &[usize]) -> Vec<Block> {
 }
 
 /// Everything that a front end says, with numbers as bits.
-type Said = (Vec<(u64, u64, u64, Timestamp, u32, Vec<u32>)>, genred::dsp::Counters, bool);
+type Said = (Vec<(u64, u64, u64, Timestamp, u32, Vec<u32>)>, genred::dsp::PatchCounters, bool);
 
 fn said(blocks: &[Block], hop_seconds: f64) -> Said {
     // As a streamed trunk asks for them: with what lies around, and at short hops in groups.

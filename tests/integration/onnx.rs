@@ -171,7 +171,7 @@ fn streams_equal_pythons() {
             log_mel: &mel[start * 96..(start + 187) * 96],
             context: &mel[first * 96..end * 96],
             lead: start - first,
-            heard_to: 0.0,
+            received_to_s: 0.0,
         };
         let mut stretch = Stretch::default();
         assert!(cutter.add(&view, &mut stretch));

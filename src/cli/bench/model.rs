@@ -185,7 +185,17 @@ struct Cut {
 impl Cut {
     fn view(&self, bands: usize) -> PatchView<'_> {
         let Self { patch, segment, start, more, lead, ref log_mel, ref context } = *self;
-        PatchView { patch, segment, start, more, bands, log_mel, context, lead, heard_to: patch.span.end }
+        PatchView {
+            patch,
+            segment,
+            start,
+            more,
+            bands,
+            log_mel,
+            context,
+            lead,
+            received_to_s: patch.span.end,
+        }
     }
 }
 

@@ -1,20 +1,21 @@
 //! Pitch classes.
 
-use super::{BINS, FRAME, bin_hertz};
+use super::framing::{BINS, FRAME, bin_hertz};
 
 /// Pitch classes from C to B.
 pub(super) const CLASSES: usize = 12;
 
-/// Hertz of the lowest A that librosa counts octaves from, at `tuning=0`.
+/// Frequency of the lowest A from which librosa counts octaves, at `tuning=0`, in Hz.
 const LOWEST_A: f64 = 440.0 / 16.0;
 
-/// Octave at which bins weigh most, and the width of that weight in octaves: librosa's `ctroct` and `octwidth`.
+/// Octave at which bins weigh most, and the width of that weight in octaves: librosa's `ctroct` and
+/// `octwidth`.
 const CENTRE_OCTAVE: f64 = 5.0;
 const OCTAVE_WIDTH: f64 = 2.0;
 
-/// Powers to pitch classes: librosa's `feature.chroma_stft(tuning=0.0)`, whose filters are Ellis's
-/// ("Chroma feature analysis and synthesis", 2007): a Gaussian bump a class, L2-normalised a bin, and a
-/// Gaussian over the octaves.
+/// Filter bank from powers to pitch classes: librosa's `feature.chroma_stft(tuning=0.0)`, with
+/// Ellis's filters ("Chroma feature analysis and synthesis", 2007): a Gaussian per class,
+/// L2-normalised per bin, and a Gaussian over the octaves.
 pub(super) struct ChromaBank {
     /// Row-major `[BINS, CLASSES]`.
     weights: Vec<f32>,
@@ -23,7 +24,7 @@ pub(super) struct ChromaBank {
 impl ChromaBank {
     pub(super) fn new() -> Self {
         let classes = CLASSES as f64;
-        // Pitch of each bin in semitones above the lowest A; bin 0 lies 1.5 octaves below bin 1.
+        // Pitch of each bin in semitones above the lowest A; bin 0 is 1.5 octaves below bin 1.
         let pitch = |bin: usize| {
             let hertz = bin_hertz(bin.max(1));
             classes * (hertz / LOWEST_A).log2() - if bin == 0 { 1.5 * classes } else { 0.0 }
@@ -40,14 +41,15 @@ impl ChromaBank {
             let norm = bumps.iter().map(|bump| bump * bump).sum::<f64>().sqrt();
             let octave = (-0.5 * ((pitch(bin) / classes - CENTRE_OCTAVE) / OCTAVE_WIDTH).powi(2)).exp();
             for (class, weight) in row.iter_mut().enumerate() {
-                // From A to C: three semitones on.
+                // From A to C: three semitones.
                 *weight = (bumps[(class + 3) % CLASSES] / norm * octave) as f32;
             }
         }
         Self { weights }
     }
 
-    /// Weighs `powers` ([`BINS`]) into `out` ([`CLASSES`]), the strongest class 1; zeros in silence.
+    /// Applies the filters to `powers` ([`BINS`]) and writes `out` ([`CLASSES`]), scaled to a
+    /// maximum of 1; zeros in silence.
     pub(super) fn apply(&self, powers: &[f32], out: &mut [f64]) {
         out.fill(0.0);
         for (row, &power) in self.weights.chunks_exact(CLASSES).zip(powers) {
@@ -74,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_note_is_its_own_class() {
-        // Far enough up for a bin to be narrower than a semitone.
+        // High enough for a bin to be narrower than a semitone.
         for (class, hertz) in [(0, 2093.0), (4, 2637.0), (7, 3136.0), (9, 3520.0), (11, 3951.1)] {
             let found = classes(hertz);
             assert_eq!(found[class], 1.0, "{hertz}: {found:?}");

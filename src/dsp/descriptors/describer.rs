@@ -1,23 +1,24 @@
-//! One window in, one row of descriptors out.
+//! Analysis of one window.
 
-use super::super::DspError;
 use super::super::downmix::sanitise;
+use super::super::error::DspError;
 use super::super::log_mel::compress_whole;
 use super::super::mel::MelBank;
 use super::super::stft::Stft;
 use super::chroma::ChromaBank;
+use super::framing::{BANDS, BINS, FRAME, HOP, covered, frame_count, parameters};
 use super::mfcc::{COEFFICIENTS, Dct};
+use super::row::{Descriptors, FRAME_DESCRIPTORS, Moments};
 use super::spectral::ShapeMeter;
 use super::tempo::{TempoMeter, onset_strength};
-use super::{BANDS, BINS, Descriptors, FRAME, FRAME_DESCRIPTORS, HOP, Moments};
-use super::{covered, frame_count, hpss, parameters, waveform};
+use super::{hpss, waveform};
 
-/// Where the groups of descriptors begin in a frame's row, in the order of
+/// Offsets of the descriptor groups in a frame's row, in the order of
 /// [`FRAME_DESCRIPTOR_NAMES`](super::FRAME_DESCRIPTOR_NAMES).
 const MFCC: usize = 6;
 const CHROMA: usize = MFCC + COEFFICIENTS;
 
-/// Plans, filters and buffers of the analysis of one window after another.
+/// Plans, filters and buffers for the analysis of consecutive windows.
 pub struct Describer {
     stft: Stft,
     mel: MelBank,
@@ -35,7 +36,7 @@ pub struct Describer {
 }
 
 impl Describer {
-    /// A describer, which can be used for any number of windows.
+    /// Creates a describer for any number of windows.
     pub fn new() -> Self {
         let params = parameters();
         Self {
@@ -53,12 +54,12 @@ impl Describer {
         }
     }
 
-    /// The descriptors of `samples`, mono at [`RATE`](super::RATE), all of them one window.
+    /// Descriptors of `samples`, mono at [`RATE`](super::RATE), as one window.
     ///
     /// NaN, infinity and values beyond [`SAMPLE_LIMIT`](crate::dsp::SAMPLE_LIMIT) count as 0.
     ///
     /// # Errors
-    /// When there is no sample.
+    /// There is no sample.
     pub fn describe(&mut self, samples: &[f32]) -> Result<Descriptors, DspError> {
         if samples.is_empty() {
             return Err(DspError::Empty);
@@ -86,7 +87,7 @@ impl Describer {
         }
     }
 
-    /// Fills powers and mel energies, and what of the rows depends on one spectrum alone.
+    /// Fills powers, mel energies, and the values of the rows that depend on a single spectrum.
     fn measure_spectra(&mut self) {
         self.powers.clear();
         self.decibels.clear();

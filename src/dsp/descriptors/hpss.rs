@@ -1,26 +1,27 @@
-//! How much of the energy is steady, and how much is struck.
+//! Ratio of harmonic to percussive energy.
 
-/// Frames, or bins, that a median is taken over: librosa's default.
+/// Width of the median filters in frames or bins: librosa's default.
 const KERNEL: usize = 31;
 
-/// A power that is nothing beside any sound, so that silence has a ratio, and no ratio is infinite.
+/// Negligible power, so that silence has a ratio and no ratio is infinite.
 const FLOOR: f64 = 1e-10;
 
 /// Energy of the harmonic part over that of the percussive part of a spectrogram of `powers`,
 /// row-major `[frames, bins]`; at least 0, and 1 in silence.
 ///
-/// The parts are those of librosa's `decompose.hpss` with its defaults (Fitzgerald, "Harmonic/percussive
-/// separation using median filtering", 2010): H and P are the medians of the magnitudes over 31 frames and
-/// over 31 bins, reflected at the edges, and the masks H² / (H² + P²) and P² / (H² + P²), ½ where both are 0.
-/// The energies are the sums of the squares of the masked magnitudes, without a way back to samples:
+/// The parts are those of librosa's `decompose.hpss` with its defaults (Fitzgerald,
+/// "Harmonic/percussive separation using median filtering", 2010): H and P are the medians of the
+/// magnitudes over 31 frames and over 31 bins, reflected at the edges, and the masks H² / (H² + P²)
+/// and P² / (H² + P²), ½ where both are 0. The energies are the sums of the squares of the masked
+/// magnitudes, without resynthesis:
 ///
 /// (Σ |X · maskₕ|² + 10⁻¹⁰) / (Σ |X · maskₚ|² + 10⁻¹⁰)
 ///
-/// A root does not change an order, so that the medians are those of the powers.
+/// A root preserves order, so the medians can be taken of the powers.
 pub(super) fn harmonic_ratio(powers: &[f32], bins: usize) -> f64 {
     let frames = powers.len() / bins;
     let mut filter = MedianFilter::default();
-    // Over time, bin by bin, written where it came from.
+    // Over time, bin by bin, in place.
     let mut harmonic = vec![0.0; powers.len()];
     let (mut line, mut medians) = (vec![0.0; frames], vec![0.0; frames]);
     for bin in 0..bins {
@@ -46,16 +47,16 @@ pub(super) fn harmonic_ratio(powers: &[f32], bins: usize) -> f64 {
     steady / struck
 }
 
-/// A running median of [`KERNEL`] values, whose window is kept in order.
+/// Running median of [`KERNEL`] values, with its window kept sorted.
 #[derive(Default)]
 struct MedianFilter {
-    /// The line with its reflections.
+    /// Input with its reflections.
     padded: Vec<f32>,
 }
 
 impl MedianFilter {
-    /// Medians of `line` around each of its values into `out`, both of one length; edges are
-    /// reflected with the outermost value twice (SciPy's `median_filter(mode="reflect")`).
+    /// Writes the median around each value of `line` to `out`, both of equal length. Edges are
+    /// reflected with the outermost value repeated (SciPy's `median_filter(mode="reflect")`).
     fn apply(&mut self, line: &[f32], out: &mut [f32]) {
         const HALF: isize = (KERNEL / 2) as isize;
         let length = line.len() as isize;
@@ -79,7 +80,7 @@ impl MedianFilter {
     }
 }
 
-/// Takes `old`, which is there, out of the ordered values, and puts `new` in.
+/// Replaces the present value `old` by `new` in the sorted values.
 #[inline(always)]
 fn replace(ordered: &mut [f32; KERNEL + 1], old: f32, new: f32) {
     let below = |limit: f32| ordered.iter().map(|&value| u32::from(value < limit)).sum::<u32>() as usize;
@@ -98,7 +99,7 @@ mod tests {
     use super::*;
 
     fn noise(count: usize) -> Vec<f32> {
-        // Few different values, so that many are equal.
+        // Few distinct values, so that many are equal.
         (0..count).map(|n| ((n * n * 7919 + n * 31) % 53) as f32).collect()
     }
 
@@ -111,7 +112,7 @@ mod tests {
             for (at, median) in out.iter().enumerate() {
                 let mut window: Vec<f32> = (at as isize - 15..=at as isize + 15)
                     .map(|mut i| {
-                        // Step by step, as the definition says: over an edge is back from it.
+                        // Step by step, as in the definition of the reflection.
                         while i < 0 || i >= length as isize {
                             i = if i < 0 { -1 - i } else { 2 * length as isize - 1 - i };
                         }
@@ -124,7 +125,7 @@ mod tests {
         }
     }
 
-    /// `[frames, bins]`, 4 where `on` says so.
+    /// `[frames, bins]`, 4 where `on` is true.
     fn spectrogram(on: impl Fn(usize, usize) -> bool) -> Vec<f32> {
         (0..130)
             .flat_map(|t| (0..100).map(move |f| (t, f)))
@@ -140,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_tone_and_a_click_have_the_ratio_of_their_energies() {
-        // Where they cross, both masks are ½: a quarter of the energy each.
+        // At the crossing, both masks are ½: a quarter of the energy each.
         let found = harmonic_ratio(&spectrogram(|t, f| f == 50 || t == 50), 100);
         assert!((found - (129.0 + 0.25) / (99.0 + 0.25)).abs() < 1e-9, "{found}");
     }

@@ -2,14 +2,14 @@
 
 use std::f64::consts::PI;
 
-use super::BANDS;
+use super::framing::BANDS;
 
-/// Coefficients that are kept: librosa's default.
+/// Number of coefficients: librosa's default.
 pub(super) const COEFFICIENTS: usize = 20;
 
-/// The orthonormal DCT-II of mel bands in decibels: librosa's `feature.mfcc`.
+/// Orthonormal DCT-II of mel bands in decibels: librosa's `feature.mfcc`.
 ///
-/// M(k) = s(k) √(2 / N) Σ S(n) cos(π k (2n + 1) / 2N), with s(0) = √½ and s(k) = 1 else.
+/// M(k) = s(k) √(2 / N) Σ S(n) cos(π k (2n + 1) / 2N), with s(0) = √½ and s(k) = 1 otherwise.
 pub(super) struct Dct {
     /// Row-major `[COEFFICIENTS, BANDS]`.
     matrix: Vec<f64>,

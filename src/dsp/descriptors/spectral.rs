@@ -1,29 +1,32 @@
-//! The shape of one frame's spectrum.
+//! Spectral shape of one frame.
 
 use super::super::compress::Compressor;
 use super::super::params::{Compression, Reference};
-use super::{BINS, bin_hertz};
+use super::framing::{BINS, bin_hertz};
 
-/// Share of the magnitudes that lies at or below the roll-off: librosa's default.
+/// Share of the magnitudes at or below the roll-off: librosa's default.
 const ROLLOFF: f32 = 0.85;
 
-/// The smallest power that flatness tells from silence: librosa's `amin`.
+/// Smallest power that flatness distinguishes from silence: librosa's `amin`.
 const FLATNESS_FLOOR: f64 = 1e-10;
 
 /// Measures of one spectrum.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Shape {
-    /// Mean frequency in hertz, weighted by magnitude: librosa's `spectral_centroid`; 0 in silence.
+pub(super) struct SpectralShape {
+    /// Mean frequency in Hz, weighted by magnitude: librosa's `spectral_centroid`; 0 in silence.
     pub(super) centroid: f64,
-    /// Deviation from it in hertz, the root of its weighted mean square: librosa's `spectral_bandwidth` (`p=2`).
+    /// Root mean square deviation from the centroid in Hz, weighted by magnitude: librosa's
+    /// `spectral_bandwidth` (`p=2`).
     pub(super) bandwidth: f64,
-    /// Frequency in hertz of the first bin up to which 0.85 of the magnitudes lie: librosa's `spectral_rolloff`.
+    /// Frequency in Hz of the first bin up to which 0.85 of the magnitudes lie: librosa's
+    /// `spectral_rolloff`.
     pub(super) rolloff: f64,
-    /// Geometric over arithmetic mean of the powers, 0 to 1: librosa's `spectral_flatness`; 1 in silence.
+    /// Geometric over arithmetic mean of the powers, 0 to 1: librosa's `spectral_flatness`; 1 in
+    /// silence.
     pub(super) flatness: f64,
 }
 
-/// Analyses spectra one after the other.
+/// Analyser of consecutive spectra.
 pub(super) struct ShapeMeter {
     hertz: Vec<f64>,
     magnitudes: Vec<f64>,
@@ -45,8 +48,8 @@ impl ShapeMeter {
         }
     }
 
-    /// The shape of `powers`, [`BINS`] of them.
-    pub(super) fn measure(&mut self, powers: &[f32]) -> Shape {
+    /// Shape of `powers`, [`BINS`] of them.
+    pub(super) fn measure(&mut self, powers: &[f32]) -> SpectralShape {
         self.magnitudes.clear();
         self.magnitudes.extend(powers.iter().map(|&power| f64::from(power.sqrt())));
         let total: f64 = self.magnitudes.iter().sum();
@@ -58,11 +61,10 @@ impl ShapeMeter {
             bandwidth = (square / total).sqrt();
             rolloff = self.rolloff();
         }
-        Shape { centroid, bandwidth, rolloff, flatness: self.flatness(powers) }
+        SpectralShape { centroid, bandwidth, rolloff, flatness: self.flatness(powers) }
     }
 
-    /// In single precision, as librosa sums: where the magnitudes up to a bin are 0.85 of all but for
-    /// rounding, the bin is the one that librosa finds.
+    /// Roll-off, summed in single precision like librosa, so that rounding selects the same bin.
     fn rolloff(&self) -> f64 {
         let sums = self.magnitudes.iter().scan(0.0_f32, |sum, &magnitude| {
             *sum += magnitude as f32;
@@ -72,7 +74,8 @@ impl ShapeMeter {
         bin_hertz(sums.clone().position(|sum| sum >= threshold).unwrap_or(BINS - 1))
     }
 
-    /// The geometric mean is that of the decibels, where librosa takes natural logarithms.
+    /// Flatness; the geometric mean is computed from decibels instead of librosa's natural
+    /// logarithms.
     fn flatness(&mut self, powers: &[f32]) -> f64 {
         let count = powers.len() as f64;
         self.decibels.clear();
@@ -89,7 +92,7 @@ impl ShapeMeter {
 mod tests {
     use super::*;
 
-    fn shape(powers: &[f32]) -> Shape {
+    fn shape(powers: &[f32]) -> SpectralShape {
         ShapeMeter::new().measure(powers)
     }
 
@@ -120,15 +123,15 @@ mod tests {
     fn a_white_spectrum_is_flat() {
         let shape = shape(&[0.01; BINS]);
         assert!((shape.flatness - 1.0).abs() < 1e-6 && (shape.centroid - 5512.5).abs() < 1e-6, "{shape:?}");
-        // The first bin with 0.85 · 1025 = 871.25 bins up to it and with it.
+        // First bin with 0.85 · 1025 = 871.25 bins up to and including it.
         assert_eq!(shape.rolloff, bin_hertz(871));
     }
 
     #[test]
     fn silence_is_flat_and_lies_at_0_hz() {
-        let silence = Shape { centroid: 0.0, bandwidth: 0.0, rolloff: 0.0, flatness: 1.0 };
+        let silence = SpectralShape { centroid: 0.0, bandwidth: 0.0, rolloff: 0.0, flatness: 1.0 };
         let found = shape(&[0.0; BINS]);
         assert!((found.flatness - 1.0).abs() < 1e-6, "{found:?}");
-        assert_eq!(Shape { flatness: 1.0, ..found }, silence);
+        assert_eq!(SpectralShape { flatness: 1.0, ..found }, silence);
     }
 }

@@ -1,55 +1,58 @@
-//! Blocks in, rows of descriptors out.
+//! Conversion of blocks to rows of descriptors.
 
+use super::super::error::DspError;
 use super::super::intake::{Continuity, Intake, Measures};
-use super::super::patches::Grid;
-use super::super::{DspError, LogMelParams, PatchParams};
-use super::{Describer, Descriptors, RATE, parameters};
+use super::super::params::LogMelParams;
+use super::super::patches::{PatchGrid, PatchParams};
+use super::describer::Describer;
+use super::framing::{RATE, parameters};
+use super::row::Descriptors;
 use crate::audio::{Block, PatchSpan};
 
-/// Length of a window in seconds.
+/// Window length in seconds.
 pub const WINDOW_SECONDS: f64 = 3.0;
 
 /// Seconds from one window to the next.
 pub const WINDOW_HOP_SECONDS: f64 = 1.0;
 
-/// Length of a window in samples.
+/// Window length in samples.
 const WINDOW: usize = 3 * RATE.hertz() as usize;
 
-/// Samples that are let go of at once.
+/// Samples dropped at once.
 const SPARE: u64 = 1 << 16;
 
-/// The descriptors of a sound, window by window: sanitise, downmix, resample to
-/// [`RATE`](super::RATE) and describe.
+/// Descriptors of a signal, window by window: sanitise, downmix, resample to [`RATE`](super::RATE)
+/// and describe.
 ///
-/// The windows follow the rule of the model's patches. Window `k` starts at second `k`; one
-/// more is aligned to the sound's end where at least half a hop would stay unheard; a sound
-/// that is shorter than a window is repeated cyclically, in samples, to one. A gap, or a
-/// change of rate or channels, starts a new segment: what has been heard of a window is left out.
+/// The windows follow the grid of the model's patches. Window `k` starts at second `k`. One more is
+/// aligned to the end if at least half a hop is left over. A signal shorter than a window is
+/// repeated cyclically, in samples, to one. A gap, or a change of rate or channels, starts a new
+/// segment and drops the incomplete window.
 pub struct DescriptorStream {
     intake: Intake,
-    grid: Grid,
+    grid: PatchGrid,
     describer: Describer,
     /// Samples of one piece.
     piece: Vec<f32>,
-    /// The segment's samples from `first` on.
+    /// Samples of the segment from `first` on.
     samples: Vec<f32>,
     first: u64,
-    /// The next window of the segment.
+    /// Index of the next window of the segment.
     next: u64,
-    heard: bool,
+    received: bool,
     emitted: bool,
 }
 
 impl DescriptorStream {
-    /// A stream that has heard nothing yet.
+    /// Creates an empty stream.
     ///
     /// # Errors
-    /// None in practice: the windows are fixed and within their ranges.
+    /// None in practice: the window parameters are constant and valid.
     pub fn new() -> Result<Self, DspError> {
         let params = parameters();
-        // A grid of samples is one of frames at a hop of one sample.
+        // A grid of samples is a grid of frames with a hop of one sample.
         let windows = PatchParams::new(WINDOW, WINDOW_HOP_SECONDS);
-        let grid = Grid::new(&windows, &LogMelParams { hop_length: 1, ..params.clone() })?;
+        let grid = PatchGrid::new(&windows, &LogMelParams { hop_length: 1, ..params.clone() })?;
         Ok(Self {
             intake: Intake::new(&params, Measures::Nothing),
             grid,
@@ -58,15 +61,15 @@ impl DescriptorStream {
             samples: Vec::new(),
             first: 0,
             next: 0,
-            heard: false,
+            received: false,
             emitted: false,
         })
     }
 
-    /// Hears `block` and hands every window that it completes to `emit`, in order.
+    /// Processes `block` and passes every completed window to `emit`, in order.
     ///
     /// # Errors
-    /// When the block's rate or channel count isn't supported.
+    /// The block's rate or channel count is not supported.
     pub fn push(
         &mut self,
         block: &Block,
@@ -76,7 +79,7 @@ impl DescriptorStream {
             self.restart();
         }
         for piece in Intake::pieces(block) {
-            self.heard = true;
+            self.received = true;
             self.intake.feed(piece, &mut self.piece);
             self.samples.extend_from_slice(&self.piece);
             self.emit_complete(emit)?;
@@ -84,12 +87,12 @@ impl DescriptorStream {
         Ok(())
     }
 
-    /// The sound has ended: hands out what its end completes.
+    /// Ends the signal and emits the windows that its end completes.
     ///
     /// # Errors
-    /// When there was never a sample.
+    /// There was never a sample.
     pub fn finish(&mut self, emit: &mut dyn FnMut(PatchSpan, Descriptors)) -> Result<(), DspError> {
-        if !self.heard {
+        if !self.received {
             return Err(DspError::Empty);
         }
         self.intake.finish(&mut self.piece);
@@ -97,8 +100,8 @@ impl DescriptorStream {
         self.emit_complete(emit)?;
         if self.next > 0 {
             let end = self.first + self.samples.len() as u64;
-            let unheard = end - (self.grid.start(self.next - 1) + self.grid.frames);
-            if self.grid.is_half_a_hop(unheard) {
+            let leftover = end - (self.grid.start(self.next - 1) + self.grid.frames);
+            if self.grid.is_half_a_hop(leftover) {
                 self.emit_at(end - self.grid.frames, emit)?;
             }
         } else if !self.emitted && !self.samples.is_empty() {
@@ -116,14 +119,14 @@ impl DescriptorStream {
         (self.first, self.next) = (0, 0);
     }
 
-    /// Emits the windows of the grid that are complete, then lets go of samples that none needs.
+    /// Emits the complete windows of the grid, then drops samples that are no longer needed.
     fn emit_complete(&mut self, emit: &mut dyn FnMut(PatchSpan, Descriptors)) -> Result<(), DspError> {
         let end = self.first + self.samples.len() as u64;
         while self.grid.start(self.next) + self.grid.frames <= end {
             self.emit_at(self.grid.start(self.next), emit)?;
             self.next += 1;
         }
-        // A window that is aligned to the end may need the last samples, too.
+        // A window aligned to the end may need the last samples too.
         let needed = self.grid.start(self.next).min(end.saturating_sub(self.grid.frames));
         if needed >= self.first + SPARE {
             self.samples.drain(..(needed - self.first) as usize);
@@ -132,7 +135,7 @@ impl DescriptorStream {
         Ok(())
     }
 
-    /// Emits the window that starts at sample `start`, which is there whole.
+    /// Emits the window that starts at sample `start` and is complete.
     fn emit_at(&mut self, start: u64, emit: &mut dyn FnMut(PatchSpan, Descriptors)) -> Result<(), DspError> {
         let from = (start - self.first) as usize;
         let descriptors = self.describer.describe(&self.samples[from..from + WINDOW])?;

@@ -1,30 +1,33 @@
-//! Beats a minute.
+//! Tempo in beats per minute.
 
 use std::sync::Arc;
 
 use realfft::num_complex::Complex;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 
-use super::{BANDS, FRAME, HOP, RATE};
+use super::framing::{BANDS, FRAME, HOP, RATE};
 
-/// Frames of a tempogram's window: 8 s, librosa's `ac_size`, in whole frames.
+/// Length of a tempogram window in frames: 8 s, librosa's `ac_size`, in whole frames.
 const WINDOW: usize = 8 * RATE.hertz() as usize / HOP;
 
 /// Length of the transform: at least 2 · [`WINDOW`] − 1, and a product of small primes.
 const TRANSFORM: usize = 720;
 
-/// Frames that onsets are late by: one for the difference, the others for the middle of the analysis frame.
+/// Delay of onsets in frames: one for the difference, the others for the middle of the analysis
+/// frame.
 const DELAY: usize = 1 + FRAME / (2 * HOP);
 
-/// Centre of the prior in beats a minute, its width in octaves, and where it ends: librosa's defaults.
+/// Centre of the prior in beats per minute, its width in octaves, and its upper limit: librosa's
+/// defaults.
 const START_BPM: f64 = 120.0;
 const WIDTH_OCTAVES: f64 = 1.0;
 const MAX_BPM: f64 = 320.0;
 
 /// Onset strength of each frame of a log-mel spectrogram: librosa's `onset.onset_strength`.
 ///
-/// `decibels` is row-major `[frames, BANDS]`. The mean over the bands of the rise since the frame
-/// before, delayed to the middle of the analysis frame and cut to the spectrogram's length.
+/// `decibels` is row-major `[frames, BANDS]`. The result is the mean over the bands of the rise
+/// since the previous frame, delayed to the middle of the analysis frame and cut to the
+/// spectrogram's length.
 pub(super) fn onset_strength(decibels: &[f32]) -> Vec<f64> {
     let frames = decibels.len() / BANDS;
     let rises =
@@ -35,7 +38,7 @@ pub(super) fn onset_strength(decibels: &[f32]) -> Vec<f64> {
     std::iter::repeat_n(0.0, DELAY).chain(rises).take(frames).collect()
 }
 
-/// Estimates tempo as librosa's `feature.tempo` does with its defaults.
+/// Tempo estimator equal to librosa's `feature.tempo` with its defaults.
 pub(super) struct TempoMeter {
     forward: Arc<dyn RealToComplex<f64>>,
     inverse: Arc<dyn ComplexToReal<f64>>,
@@ -61,14 +64,14 @@ impl TempoMeter {
         }
     }
 
-    /// The tempo in beats a minute of `onsets`, one value a frame.
+    /// Tempo in beats per minute of `onsets`, one value per frame.
     ///
-    /// Where nothing repeats, as in silence, the prior decides: 117.45, the lag nearest 120.
+    /// If nothing repeats, as in silence, the prior decides: 117.45, the lag nearest 120.
     pub(super) fn measure(&self, onsets: &[f64]) -> f64 {
         let tempogram = self.mean_tempogram(onsets);
         let mut best = (f64::NEG_INFINITY, WINDOW - 1);
         for (lag, (value, prior)) in tempogram.iter().zip(&self.prior).enumerate() {
-            // What rounding leaves below 0 is nothing; the logarithm would not bear it.
+            // Rounding may leave a value below 0, whose logarithm is NaN.
             let score = (1e6 * value.max(0.0)).ln_1p() + prior;
             if score > best.0 {
                 best = (score, lag);
@@ -78,9 +81,10 @@ impl TempoMeter {
     }
 
     /// Mean over the frames of librosa's `feature.tempogram`: the autocorrelations of the tapered
-    /// surroundings of each frame, the largest value of each 1.
+    /// surroundings of each frame, normalised to a maximum of 1.
     ///
-    /// That is at lag 0, the energy, so that the mean can be taken of the spectra: one way back for all.
+    /// The maximum is the energy, at lag 0, so that the spectra can be averaged and transformed
+    /// back once.
     fn mean_tempogram(&self, onsets: &[f64]) -> Vec<f64> {
         let padded = with_ramps(onsets);
         let mut input = self.forward.make_input_vec();
@@ -115,13 +119,13 @@ impl TempoMeter {
     }
 }
 
-/// Beats a minute of a lag in frames; infinite for lag 0.
+/// Beats per minute of a lag in frames; infinite for lag 0.
 fn bpm(lag: usize) -> f64 {
     60.0 * f64::from(RATE.hertz()) / (HOP * lag) as f64
 }
 
-/// `onsets` with a straight way up from 0 before the first and down to 0 after the last,
-/// half a window long each: NumPy's `pad(mode="linear_ramp")`.
+/// Pads `onsets` with linear ramps from and to 0, half a window each: NumPy's
+/// `pad(mode="linear_ramp")`.
 fn with_ramps(onsets: &[f64]) -> Vec<f64> {
     const RAMP: usize = WINDOW / 2;
     let (first, last) = (onsets.first().copied().unwrap_or(0.0), onsets.last().copied().unwrap_or(0.0));
@@ -174,7 +178,7 @@ mod tests {
     fn onsets_are_rises_only() {
         let level = [0.0, 0.0, 8.0, 8.0, 2.0, 0.0, 0.0];
         let decibels: Vec<f32> = level.iter().flat_map(|&db| [db; BANDS]).collect();
-        // The rise is between frames 1 and 2, and its frame's middle two frames on.
+        // The rise is between frames 1 and 2, and its frame's middle two frames later.
         assert_eq!(onset_strength(&decibels), [0.0, 0.0, 0.0, 0.0, 8.0, 0.0, 0.0]);
         assert_eq!(onset_strength(&decibels[..BANDS]), [0.0]);
     }

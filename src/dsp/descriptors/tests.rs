@@ -1,7 +1,7 @@
 use std::f64::consts::TAU;
 
 use super::*;
-use crate::audio::{Block, PatchSpan, Span};
+use crate::audio::{Block, PatchSpan, SampleRate, Span};
 use crate::dsp::SAMPLE_LIMIT;
 use crate::dsp::samples::noise;
 
@@ -32,7 +32,7 @@ fn columns_and_values_go_together() {
 
 #[test]
 fn a_tone_is_what_it_is() {
-    // Whole periods in 32 samples: only the two frames at each edge, half or a quarter of them zeros, differ.
+    // Whole periods in 32 samples; only the two frames at each edge, partly zeros, differ.
     let hertz = 22_050.0 / 32.0;
     let found = describe(&sine(hertz, 66_150));
     let about = |name, expected: f64, within: f64| {
@@ -97,7 +97,7 @@ fn whatever_comes_in_is_finite() {
     assert_eq!(Describer::new().describe(&[]), Err(crate::dsp::DspError::Empty));
 }
 
-/// The windows of `samples` at `rate`, pushed in blocks of `length`.
+/// Windows of `samples` at `rate`, pushed in blocks of `length`.
 fn windows(samples: &[f32], rate: u32, length: usize) -> Vec<(PatchSpan, Descriptors)> {
     let mut stream = DescriptorStream::new().unwrap();
     let mut found = Vec::new();
@@ -123,7 +123,7 @@ fn windows_follow_the_contract() {
     assert_eq!(starts(3.4), [0.0]);
     assert_eq!(starts(3.5), [0.0, 0.5]);
     assert_eq!(starts(5.25), [0.0, 1.0, 2.0]);
-    // Long enough for samples to be let go of.
+    // Long enough for samples to be dropped.
     assert_eq!(starts(9.5), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 6.5]);
 }
 

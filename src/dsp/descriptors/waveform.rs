@@ -1,18 +1,18 @@
-//! What is measured on the samples themselves.
+//! Measures of the samples themselves.
 
-use super::{FRAME, covered, frame_count};
+use super::framing::{FRAME, covered, frame_count};
 
 /// Magnitude up to which a sample counts as 0: librosa's `zero_crossings(threshold=1e-10)`.
 const ZERO: f32 = 1e-10;
 
 /// Zero-crossing rate of each frame, 0 to 1: librosa's `feature.zero_crossing_rate`.
 ///
-/// The share of a frame's samples whose sign differs from the sample before, 0 counting as
-/// positive and the frame's first sample never. librosa repeats the outermost samples beyond
-/// both ends (`mode="edge"`), where nothing crosses: only real samples need be looked at.
+/// The share of a frame's samples whose sign differs from the sample before; 0 counts as positive,
+/// and the frame's first sample never counts. librosa repeats the outermost samples beyond both
+/// ends (`mode="edge"`), where nothing crosses, so only real samples are examined.
 pub(super) fn zero_crossing_rates(samples: &[f32]) -> impl Iterator<Item = f64> {
     let negative = |x: f32| x < -ZERO;
-    // Crossings up to and with each sample.
+    // Number of crossings up to and including each sample.
     let mut sums = Vec::with_capacity(samples.len());
     let mut sum = 0_u32;
     let mut before = samples.first().is_some_and(|&x| negative(x));
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn the_rms_of_a_sine_is_its_amplitude_over_the_root_of_two() {
-        // 16 samples a period: a frame holds whole periods.
+        // 16 samples per period: a frame holds whole periods.
         let samples: Vec<f32> = (0..8192).map(|n| (0.3 * (TAU * n as f64 / 16.0).sin()) as f32).collect();
         let values: Vec<f64> = rms(&samples).collect();
         assert!((values[8] - 0.3 / 2_f64.sqrt()).abs() < 1e-7);

@@ -2,8 +2,8 @@ use super::*;
 use crate::audio::{Level, SampleRate, Span};
 use crate::dsp::{Resampler, log_mel};
 
-/// A patch and what was lent with it.
-struct Cut {
+/// Copy of a patch view.
+struct PatchCopy {
     patch: Patch,
     log_mel: Vec<f32>,
     context: Vec<f32>,
@@ -11,14 +11,14 @@ struct Cut {
     more: bool,
 }
 
-impl From<PatchView<'_>> for Cut {
+impl From<PatchView<'_>> for PatchCopy {
     fn from(view: PatchView<'_>) -> Self {
         let (log_mel, context) = (view.log_mel.to_vec(), view.context.to_vec());
         Self { patch: view.patch, log_mel, context, lead: view.lead, more: view.more }
     }
 }
 
-impl std::ops::Deref for Cut {
+impl std::ops::Deref for PatchCopy {
     type Target = Patch;
 
     fn deref(&self) -> &Patch {
@@ -26,14 +26,14 @@ impl std::ops::Deref for Cut {
     }
 }
 
-/// Hands `FrontEnd` the parts of one sound, as a source does.
-struct Player {
+/// Source that feeds the parts of one signal to a `FrontEnd`.
+struct TestSource {
     front_end: FrontEnd,
-    patches: Vec<Cut>,
+    patches: Vec<PatchCopy>,
     at: u64,
 }
 
-impl Player {
+impl TestSource {
     fn new(hop_seconds: f64) -> Self {
         Self::with(&PatchParams::new(187, hop_seconds))
     }
@@ -85,7 +85,7 @@ fn tune(samples: usize) -> Vec<f32> {
 fn patches_are_rows_of_the_whole_files_frames() {
     let signal = tune(16_000 * 8);
     let frames = log_mel(&signal, &LogMelParams::musicnn()).unwrap();
-    let mut player = Player::new(1.0);
+    let mut player = TestSource::new(1.0);
     player.play(&signal);
     player.finish();
     // 501 frames: six whole patches, and 2 frames after the last, less than half a hop.
@@ -106,7 +106,7 @@ fn patches_are_rows_of_the_whole_files_frames() {
 fn the_end_is_heard_where_half_a_hop_is_left() {
     // 187 frames and then `extra`: 31 are less than half of 62.5, 32 more.
     for (extra, expected) in [(0, vec![0]), (31, vec![0]), (32, vec![0, 32]), (62, vec![0, 62])] {
-        let mut player = Player::new(1.0);
+        let mut player = TestSource::new(1.0);
         player.play(&tune((186 + extra) * 256));
         player.finish();
         assert_eq!(player.starts(), expected, "{extra}");
@@ -117,7 +117,7 @@ fn the_end_is_heard_where_half_a_hop_is_left() {
 fn a_short_sound_is_repeated_to_one_patch() {
     for samples in [1, 255, 1600, 47_615] {
         let signal = tune(samples);
-        let mut player = Player::new(1.0);
+        let mut player = TestSource::new(1.0);
         player.play(&signal);
         player.finish();
         let tiled: Vec<f32> = signal.iter().copied().cycle().take(187 * 256).collect();
@@ -131,7 +131,7 @@ fn a_short_sound_is_repeated_to_one_patch() {
 
 #[test]
 fn an_empty_sound_is_an_error() {
-    let mut player = Player::new(1.0);
+    let mut player = TestSource::new(1.0);
     assert_eq!(player.front_end.finish(&mut |_| ()), Err(DspError::Empty));
     let nothing = player.block(&[], 44_100, 2);
     player.push(&nothing);
@@ -140,9 +140,9 @@ fn an_empty_sound_is_an_error() {
 
 #[test]
 fn a_gap_drops_what_was_begun_and_shows_in_the_spans() {
-    let mut player = Player::new(1.0);
+    let mut player = TestSource::new(1.0);
     player.play(&tune(16_000 * 4));
-    // 251 frames at the gap: 0 and 62 are complete, 125 and 187 are begun.
+    // 251 frames at the gap: 0 and 62 are complete, 125 and 187 are incomplete.
     assert_eq!(player.starts(), [0, 62]);
     player.at += 8000;
     let mut block = player.block(&tune(16_000 * 3), 16_000, 1);
@@ -158,7 +158,7 @@ fn a_gap_drops_what_was_begun_and_shows_in_the_spans() {
 
 #[test]
 fn a_jump_in_the_span_is_a_gap_that_was_not_said() {
-    let mut player = Player::new(1.0);
+    let mut player = TestSource::new(1.0);
     player.play(&tune(16_000));
     player.at += 1;
     player.play(&tune(16_000));
@@ -167,9 +167,9 @@ fn a_jump_in_the_span_is_a_gap_that_was_not_said() {
 
 #[test]
 fn a_change_of_format_is_a_gap_and_time_goes_on() {
-    let mut player = Player::new(1.0);
+    let mut player = TestSource::new(1.0);
     player.play(&tune(16_000 * 2));
-    // Sources number their samples anew, so that over the rate they are the time.
+    // Sources renumber their samples, so that the index divided by the rate is the time.
     player.at *= 3;
     let stereo = player.block(&tune(2 * 48_000 * 4), 48_000, 2);
     player.push(&stereo);
@@ -180,7 +180,7 @@ fn a_change_of_format_is_a_gap_and_time_goes_on() {
 
 #[test]
 fn patches_end_by_the_last_anchor() {
-    let mut player = Player::new(1.0);
+    let mut player = TestSource::new(1.0);
     let anchor: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
     let mut first = player.block(&tune(16_000 * 3), 16_000, 1);
     let mut second = player.block(&tune(16_000 * 2), 16_000, 1);
@@ -189,7 +189,7 @@ fn patches_end_by_the_last_anchor() {
     (first.anchor, first.gap, player.at) = (Some(anchor), true, first.span.end);
     player.push(&first);
     assert_eq!(player.patches[1].ends_at, anchor + SignedDuration::from_millis(2992));
-    // The sound card ran 100 ms late: the new anchor holds from here on.
+    // The sound card ran 100 ms late; the new anchor applies from here on.
     second.anchor = Some(anchor + SignedDuration::from_millis(3100));
     player.push(&second);
     assert_eq!(player.patches[2].ends_at, anchor + SignedDuration::from_millis(3100 + 984));
@@ -198,7 +198,7 @@ fn patches_end_by_the_last_anchor() {
 #[test]
 fn resampling_keeps_time_and_loudness_is_the_sounds_own() {
     let loud: Vec<f32> = tune(2 * 44_100 * 5).iter().map(|x| x * 2.0).collect();
-    let mut player = Player::new(1.0);
+    let mut player = TestSource::new(1.0);
     let block = player.block(&loud, 44_100, 2);
     player.push(&block);
     player.finish();
@@ -215,7 +215,7 @@ fn resampling_keeps_time_and_loudness_is_the_sounds_own() {
 
 #[test]
 fn strange_blocks_are_refused_or_survived() {
-    let mut player = Player::new(1.0);
+    let mut player = TestSource::new(1.0);
     let wide = player.block(&vec![f32::NAN; 8 * 8000 * 9 / 2], 8000, 8);
     player.push(&wide);
     assert_eq!(player.patches.len(), 2);
@@ -229,7 +229,7 @@ fn strange_blocks_are_refused_or_survived() {
 
 #[test]
 fn an_hour_of_silence_is_an_hour_of_zeros() {
-    let mut player = Player::new(3.0);
+    let mut player = TestSource::new(3.0);
     let minute = vec![0.0; 8000 * 60];
     for _ in 0..60 {
         let block = player.block(&minute, 8000, 1);
@@ -245,14 +245,14 @@ fn an_hour_of_silence_is_an_hour_of_zeros() {
 fn other_models_have_other_patches() {
     let patch = PatchParams::new(96, 0.48);
     let mut front_end = FrontEnd::new(SourceId(0), &LogMelParams::yamnet(), &patch).unwrap();
-    let mut player = Player::new(1.0);
+    let mut player = TestSource::new(1.0);
     let block = player.block(&tune(32_000), 16_000, 1);
-    let mut patches: Vec<Cut> = Vec::new();
+    let mut patches: Vec<PatchCopy> = Vec::new();
     front_end.push(&block, &mut |patch| patches.push(patch.into())).unwrap();
     front_end.finish(&mut |patch| patches.push(patch.into())).unwrap();
     let frames = log_mel(&tune(32_000), &LogMelParams::yamnet()).unwrap();
     let starts: Vec<f64> = patches.iter().map(|patch| patch.span.start).collect();
-    // 198 frames: whole patches at 0, 48 and 96, and 6 unheard frames.
+    // 198 frames: whole patches at 0, 48 and 96, and 6 frames left over.
     assert_eq!(starts, [0.0, 0.48, 0.96]);
     assert_eq!(patches[1].log_mel, frames.as_slice().unwrap()[48 * 64..144 * 64]);
 }
@@ -269,11 +269,12 @@ fn frames_around_a_patch_are_waited_for_and_handed_out_with_it() {
     let signal = tune(16_000 * 8);
     let frames = log_mel(&signal, &LogMelParams::musicnn()).unwrap();
     let around = PatchParams { before: 20, after: 41, group: 1, ..PatchParams::new(187, 1.0) };
-    let mut player = Player::with(&around);
-    // 228 frames, and half an FFT to look ahead, complete the first patch; half a second less does not.
+    let mut player = TestSource::with(&around);
+    // 228 frames, and half an FFT of look-ahead, complete the first patch; half a second less does
+    // not.
     player.play(&signal[..51_000]);
     assert_eq!(player.patches.len(), 0);
-    assert_eq!(player.front_end.counters(), Counters::default());
+    assert_eq!(player.front_end.counters(), PatchCounters::default());
     player.play(&signal[51_000..]);
     player.finish();
     assert_eq!(player.starts(), [0, 62, 125, 187, 250, 312]);
@@ -287,7 +288,7 @@ fn frames_around_a_patch_are_waited_for_and_handed_out_with_it() {
 #[test]
 fn groups_come_together_and_the_last_one_as_it_is() {
     let pairs = PatchParams { after: 10, group: 2, ..PatchParams::new(187, 0.25) };
-    let mut player = Player::with(&pairs);
+    let mut player = TestSource::with(&pairs);
     // 251 frames: patches at 0, 15, 31, 46 and 62.
     player.play(&tune(64_000));
     assert_eq!(player.starts(), [0, 15, 31, 46]);
@@ -300,8 +301,8 @@ fn groups_come_together_and_the_last_one_as_it_is() {
 #[test]
 fn a_gap_drops_no_patch_that_only_waits() {
     let waits = PatchParams { after: 41, ..PatchParams::new(187, 1.0) };
-    let mut player = Player::with(&waits);
-    // 201 frames: one patch is complete and has seen 14 frames more, three others were begun.
+    let mut player = TestSource::with(&waits);
+    // 201 frames: one patch is complete and has 14 frames after it, three others are incomplete.
     player.play(&tune(51_200));
     player.at += 1600;
     let mut block = player.block(&tune(1600), 16_000, 1);
@@ -309,5 +310,5 @@ fn a_gap_drops_no_patch_that_only_waits() {
     player.push(&block);
     assert_eq!(player.starts(), [0]);
     assert_eq!(player.patches[0].span, PatchSpan { start: 0.0, end: 2.992 });
-    assert_eq!(player.front_end.counters(), Counters { produced: 4, emitted: 1, dropped: 3 });
+    assert_eq!(player.front_end.counters(), PatchCounters { produced: 4, emitted: 1, dropped: 3 });
 }

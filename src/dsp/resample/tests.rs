@@ -59,7 +59,8 @@ fn odd_rates_have_a_plan_and_tiny_ones_a_message() {
 const RATES: [u32; 11] =
     [8000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 192_000];
 
-/// A sine that sweeps evenly from one frequency to another in [`SWEEP`] seconds, half of full scale.
+/// Sine that sweeps linearly from one frequency to another in [`SWEEP`] seconds, at half of full
+/// scale.
 fn sweep(first: f64, last: f64, rate: u32) -> Vec<f32> {
     let samples = (SWEEP * f64::from(rate)) as usize;
     let phase = |t: f64| TAU * (first * t + (last - first) * t * t / (2.0 * SWEEP));
@@ -68,7 +69,7 @@ fn sweep(first: f64, last: f64, rate: u32) -> Vec<f32> {
 
 const SWEEP: f64 = 4.0;
 
-/// Fades both ends in and out over 100 ms, or the switching itself would be heard at all frequencies.
+/// Fades both ends over 100 ms, because switching has components at all frequencies.
 fn faded(mut signal: Vec<f32>, rate: u32) -> Vec<f32> {
     let (fade, length) = (rate as usize / 10, signal.len());
     for n in 0..fade {
@@ -83,8 +84,8 @@ fn decibels(ratio: f64) -> f64 {
     20.0 * ratio.log10()
 }
 
-/// Largest deviation of the gain from 1 over the windows of a sweep, and the largest share that is
-/// no part of the sweep (aliases, images, noise), both in decibels.
+/// Largest deviation of the gain from 1 over the windows of a sweep, and the largest share of other
+/// components (aliases, images, noise), both in decibels.
 fn pass_band(from: u32, last: f64) -> (f64, f64) {
     let out = converted(&sweep(20.0, last, from), from, 4096);
     let expected = sweep(20.0, last, 16_000);
@@ -118,7 +119,7 @@ fn nothing_above_nyquist_comes_back_as_an_alias() {
         let out = converted(&input, from, 4096);
         let loudest =
             out.chunks(320).map(|w| w.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / w.len() as f64);
-        // Against the mean square of the sweep, 1/8.
+        // Relative to the mean square of the sweep, 1/8.
         let alias = 0.5 * decibels(loudest.fold(0.0, f64::max) / 0.125);
         println!("{from:6} Hz: aliases {alias:.1} dB");
         assert!(alias <= -90.0, "{from} Hz: {alias} dB");
@@ -131,7 +132,7 @@ fn nothing_below_nyquist_leaves_an_image_above() {
         let nyquist = f64::from(from) / 2.0;
         let input = faded(sweep(20.0, nyquist, from), from);
         let out = converted(&input, from, 4096);
-        // What a steep band-pass above the source's Nyquist frequency lets through.
+        // Output of a steep band-pass above the source's Nyquist frequency.
         let (low, high) = (nyquist / 16_000.0, 0.5);
         let taps: Vec<f64> = (-600..=600)
             .map(|n| {
@@ -139,7 +140,7 @@ fn nothing_below_nyquist_leaves_an_image_above() {
                 let taper = 0.42 + 0.5 * (TAU * x / 1200.0).cos() + 0.08 * (2.0 * TAU * x / 1200.0).cos();
                 let ideal =
                     |edge: f64| if n == 0 { 2.0 * edge } else { (TAU * edge * x).sin() / (0.5 * TAU * x) };
-                // The blackman taper needs 3 / 600 of the rate to fall.
+                // The Blackman taper needs 3 / 600 of the rate to fall.
                 (ideal(high) - ideal(low + 0.005)) * taper
             })
             .collect();

@@ -150,7 +150,7 @@ fn what_was_lost_is_not_built_upon() {
             log_mel: &rows[..187 * BANDS],
             context: &rows,
             lead: 0,
-            heard_to: 0.0,
+            received_to_s: 0.0,
         };
         assert_eq!(patch.frames, 189);
         let mut stretch = Stretch::default();

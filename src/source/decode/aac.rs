@@ -1,13 +1,12 @@
 //! `AudioSpecificConfig` of MPEG-4 audio (ISO/IEC 14496-3, 1.6.2.1).
 //!
 //! The decoder supports AAC-LC with one or two channels. HE-AAC is AAC-LC at half the rate, with a
-//! description of the upper octave (SBR) and of the stereo image (PS) beside it: its core is
-//! decoded. The configuration is rewritten to describe that core alone; everything else is refused
-//! by name.
+//! description of the upper octave (SBR) and of the stereo image (PS); its core is decoded. The
+//! configuration is rewritten to describe that core alone. Everything else is rejected by name.
 
 use super::bits::Bits;
 
-/// Sample rates by index, in hertz.
+/// Sample rates by index, in Hz.
 const RATES: [u32; 13] =
     [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
 
@@ -18,22 +17,22 @@ const LTP: u32 = 4;
 const SBR: u32 = 5;
 const PS: u32 = 29;
 
-/// Rate index that announces a rate of 24 bits.
+/// Rate index that announces an explicit rate of 24 bits.
 const SPELLED_OUT: u32 = 15;
 
 /// Configuration of a decodable AAC stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Config {
-    /// An `AudioSpecificConfig` of the AAC-LC core alone.
+    /// `AudioSpecificConfig` of the AAC-LC core alone.
     pub(super) core: Vec<u8>,
-    /// Sample rate of the core in hertz.
+    /// Sample rate of the core, in Hz.
     pub(super) rate: u32,
 }
 
-/// Reads an `AudioSpecificConfig`.
+/// Parses an `AudioSpecificConfig`.
 ///
 /// # Errors
-/// Name of the format, where the decoder does not support it.
+/// Name of the format if the decoder does not support it.
 pub(super) fn config(bytes: &[u8]) -> Result<Config, String> {
     let fields = Fields::read(bytes).ok_or("AAC with a configuration that is cut short")?;
     let kind = fields.kind;
@@ -51,8 +50,8 @@ pub(super) fn config(bytes: &[u8]) -> Result<Config, String> {
         None => return Err("AAC whose channel configuration is reserved".into()),
     };
     let rate = fields.rate.filter(|rate| *rate > 0).ok_or("AAC whose sample rate is reserved")?;
-    // Sampling frequency, channel configuration, and the flags of `GASpecificConfig`, which are
-    // all zero: `dependsOnCoreCoder` concerns scalable streams, and so does the extension flag.
+    // Sampling frequency, channel configuration, and the flags of `GASpecificConfig`. The flags are
+    // all zero: `dependsOnCoreCoder` and the extension flag concern scalable streams.
     let mut bits = Vec::with_capacity(40);
     let mut put = |value: u32, count: u32| bits.extend((0..count).rev().map(|bit| value >> bit & 1 == 1));
     put(LC, 5);
@@ -70,22 +69,23 @@ pub(super) fn config(bytes: &[u8]) -> Result<Config, String> {
     Ok(Config { core, rate })
 }
 
-/// Rewrites an `AudioSpecificConfig` to describe the AAC-LC core alone, in the two bytes whose fields ADTS has.
+/// Rewrites an `AudioSpecificConfig` to describe the AAC-LC core alone, in the two bytes whose
+/// fields ADTS has.
 ///
 /// # Errors
-/// Name of the format, where it is not decoded or its rate is not one that ADTS can state.
+/// Name of the format if it is not decoded or ADTS cannot state its rate.
 #[cfg(feature = "net")]
 pub(in crate::source) fn core_config(bytes: &[u8]) -> Result<[u8; 2], String> {
     let config = config(bytes)?;
     config.core.try_into().map_err(|_| format!("AAC of {} Hz", config.rate))
 }
 
-/// Name of an ADTS profile (ISO/IEC 13818-7, table 31) that the decoder does not support.
+/// Name of an unsupported ADTS profile (ISO/IEC 13818-7, table 31).
 pub(super) fn refused_profile(profile: u8) -> Option<&'static str> {
     object_type(u32::from(profile) + 1)
 }
 
-/// Name of AAC with more channels than the decoder supports.
+/// Name of AAC with an unsupported number of channels.
 pub(super) fn many_channels(channels: u32) -> String {
     match channels {
         6 => "AAC of 6 channels (5.1)".into(),
@@ -94,7 +94,7 @@ pub(super) fn many_channels(channels: u32) -> String {
     }
 }
 
-/// Name of an audio object type (ISO/IEC 14496-3, table 1.17) that the decoder does not support.
+/// Name of an unsupported audio object type (ISO/IEC 14496-3, table 1.17).
 fn object_type(kind: u32) -> Option<&'static str> {
     Some(match kind {
         MAIN => "AAC Main",
@@ -124,21 +124,21 @@ fn object_type(kind: u32) -> Option<&'static str> {
 struct Fields {
     /// Audio object type of the core.
     kind: u32,
-    /// Sample rate of the core in hertz; `None` where its index is reserved.
+    /// Sample rate of the core, in Hz; `None` if its index is reserved.
     rate: Option<u32>,
-    /// Number of channels; `None` where the configuration is reserved.
+    /// Number of channels; `None` if the configuration is reserved.
     channels: Option<u32>,
     /// True if a frame holds 960 samples instead of 1024.
     short_frames: bool,
 }
 
 impl Fields {
-    /// Reads as far as the core's fields go; a stream that ends within flags that are not needed is accepted.
+    /// Parses the fields of the core. Data that ends within unneeded flags is accepted.
     fn read(bytes: &[u8]) -> Option<Self> {
         let mut bits = Bits::new(bytes);
         let mut kind = audio_object_type(&mut bits)?;
         if !matches!(kind, LC | SBR | PS) {
-            // The name is all that is needed of it.
+            // Only the name is needed.
             return Some(Self { kind, rate: None, channels: None, short_frames: false });
         }
         let rate = frequency(&mut bits)?;
@@ -150,7 +150,7 @@ impl Fields {
         let short_frames = kind == LC && bits.take(1).unwrap_or(0) == 1;
         let channels = match layout {
             0 if kind == LC => {
-                // Of `dependsOnCoreCoder` comes a delay before the extension flag.
+                // `dependsOnCoreCoder` is followed by a delay, then the extension flag.
                 if bits.take(1)? == 1 {
                     bits.take(14)?;
                 }
@@ -176,7 +176,7 @@ fn audio_object_type(bits: &mut Bits) -> Option<u32> {
     }
 }
 
-/// A sampling frequency in hertz; the inner `None` is one of the reserved indices.
+/// Sampling frequency in Hz; the inner `None` is a reserved index.
 fn frequency(bits: &mut Bits) -> Option<Option<u32>> {
     match bits.take(4)? {
         SPELLED_OUT => bits.take(24).map(Some),
@@ -184,7 +184,8 @@ fn frequency(bits: &mut Bits) -> Option<Option<u32>> {
     }
 }
 
-/// Channels of a `program_config_element()` (4.5.2.1): a pair is two, low frequencies are one.
+/// Channels of a `program_config_element()` (4.5.2.1): a pair counts two, a low-frequency element
+/// one.
 fn program_channels(bits: &mut Bits) -> Option<u32> {
     bits.take(4 + 2 + 4)?;
     let [front, side, back, low] = [bits.take(4)?, bits.take(4)?, bits.take(4)?, bits.take(2)?];
@@ -210,15 +211,15 @@ mod tests {
     #[cfg(feature = "net")]
     #[test]
     fn only_the_core_is_left() {
-        // AAC-LC, 22 050 Hz, stereo: as it is, and without the announcement of SBR behind it.
+        // AAC-LC, 22 050 Hz, stereo: plain, and with an SBR extension to be removed.
         assert_eq!(core_config(&[0x13, 0x90]), Ok([0x13, 0x90]));
         assert_eq!(core_config(&[0x13, 0x90, 0x56, 0xe5, 0xa0]), Ok([0x13, 0x90]));
-        // The same within an SBR description, and with a rate that is spelled out.
+        // The same within an SBR description, and with an explicit rate.
         assert_eq!(core_config(&[0x2b, 0x92, 0x08, 0x00]), Ok([0x13, 0x90]));
         assert_eq!(core_config(&[0x2b, 0x97, 0x80, 0x56, 0x22, 0x08, 0x00]), Ok([0x13, 0x90]));
-        // PS: a mono core.
+        // PS with a mono core.
         assert_eq!(core_config(&[0xeb, 0x8a, 0x08, 0x00]), Ok([0x13, 0x88]));
-        // AAC Main, and what is cut short.
+        // AAC Main, and truncated data.
         assert_eq!(core_config(&[0x0b, 0x90]), Err("AAC Main".into()));
         assert!(core_config(&[0x2b, 0x92]).is_err());
         assert!(core_config(&[]).is_err());
@@ -228,7 +229,7 @@ mod tests {
         );
     }
 
-    /// A bit string such as `00010 0011`, zeros behind it.
+    /// Bit string such as `00010 0011`, padded with zeros.
     fn bytes(bits: &str) -> Vec<u8> {
         let bits: Vec<u8> = bits.bytes().filter(|bit| *bit != b' ').map(|bit| bit - b'0').collect();
         bits.chunks(8)
@@ -245,12 +246,12 @@ mod tests {
     fn fields_that_are_not_needed_are_ignored() {
         let plain = Config { core: vec![0x12, 0x10], rate: 44_100 };
         assert_eq!(core(&[0x12, 0x10]), plain);
-        // `dependsOnCoreCoder` without a delay behind it, as ffmpeg accepts it, and with one.
+        // `dependsOnCoreCoder` without a delay, as ffmpeg accepts it, and with one.
         assert_eq!(core(&[0x12, 0x12]), plain);
         assert_eq!(core(&bytes("00010 0100 0010 0 1 00000000000001 0")), plain);
-        // The extension flag.
+        // Extension flag.
         assert_eq!(core(&bytes("00010 0100 0010 0 0 1 0")), plain);
-        // PS, announced behind SBR (`0x2b7`, `0x548`).
+        // PS, announced after SBR (`0x2b7`, `0x548`).
         assert_eq!(core(&[0x13, 0x88, 0x56, 0xe5, 0xa5, 0x48, 0x80]).rate, 22_050);
     }
 

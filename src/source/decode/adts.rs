@@ -1,36 +1,37 @@
-//! AAC streams whose frames change what they say of themselves.
+//! AAC streams whose frame parameters change.
 //!
-//! A listener who is moved to another mount gets frames of another rate or channel count on the same connection. A decoder keeps to
-//! what the first frame says, so each gets one run of frames that are alike.
+//! Server-side redirects to another mount change rate or channel count on the same connection. A
+//! decoder keeps the parameters of its first frame, so each decoder gets one section of frames with
+//! equal parameters.
 
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Bytes of a frame's header (ISO/IEC 13818-7, section 6.2) without a checksum.
+/// Length of a frame header without a checksum (ISO/IEC 13818-7, section 6.2), in bytes.
 pub(in crate::source) const HEAD: usize = 7;
-/// Bytes that are read at once.
+/// Bytes per read.
 const PIECE: usize = 4096;
 
-/// A stream, cut where its frames change.
+/// Stream split where its frame parameters change.
 pub struct Runs<R> {
     inner: R,
-    /// Bytes that were read, and how many of them belong to the run at hand.
+    /// Bytes read, of which the first `cleared` belong to the current section.
     buffer: Vec<u8>,
     cleared: usize,
-    /// What the frames of the run say of themselves; `None` before the first.
+    /// Parameters of the current section; `None` before its first frame.
     run: Option<Description>,
-    /// Whether the last frame ended where `cleared` is.
+    /// True if the last frame ended at `cleared`.
     in_step: bool,
-    /// Whether another run begins there.
+    /// True if another section begins at `cleared`.
     changed: bool,
     ended: bool,
 }
 
-/// Profile, rate and channels: the bits of a header that do not change from frame to frame.
+/// Profile, rate and channels: the header bits that are constant within a section.
 pub(in crate::source) type Description = [u8; 2];
 
 impl<R: Read> Runs<R> {
-    /// Cuts `inner`.
+    /// Splits `inner`.
     pub fn new(inner: R) -> Self {
         Self {
             inner,
@@ -43,18 +44,18 @@ impl<R: Read> Runs<R> {
         }
     }
 
-    /// Begins the next run; false where there is none.
+    /// Begins the next section. Returns false if there is none.
     pub fn begin(&mut self) -> bool {
         self.run = self.run.filter(|_| !self.changed);
         std::mem::take(&mut self.changed)
     }
 
-    /// Description that the frames of the present run share.
+    /// Parameters of the current section.
     pub(super) fn description(&self) -> Option<Description> {
         self.run.or_else(|| header(self.buffer.get(self.cleared..)?).map(|(description, _)| description))
     }
 
-    /// Clears what belongs to the run, of the bytes that are there.
+    /// Advances `cleared` over the frames of the section.
     fn clear(&mut self) {
         while !self.changed {
             let rest = &self.buffer[self.cleared..];
@@ -66,7 +67,7 @@ impl<R: Read> Runs<R> {
                 continue;
             };
             if !(self.in_step && self.run == Some(description)) {
-                // What looks like a header must be followed by another that says the same.
+                // A header counts only if another one with the same parameters follows its frame.
                 let Some(next) = rest.get(length..length + HEAD) else { break };
                 if header(next).is_none_or(|(next, _)| next != description) {
                     (self.cleared, self.in_step) = (self.cleared + 1, false);
@@ -111,19 +112,20 @@ impl<R: Read> Read for Runs<R> {
     }
 }
 
-/// What a frame says of itself, and its length with the header (ISO/IEC 13818-7, 6.2); `None` where there is no header.
+/// Parameters of a frame, and its length with the header (ISO/IEC 13818-7, 6.2); `None` if there is
+/// no header.
 pub(in crate::source) fn header(bytes: &[u8]) -> Option<(Description, usize)> {
     let &[0xff, second, third, fourth, fifth, sixth, _, ..] = bytes else { return None };
-    // Layer 0; a rate that is known.
+    // Layer 0 and a known rate.
     if second & 0xf6 != 0xf0 || third >> 2 & 15 > 12 {
         return None;
     }
     let length = usize::from(fourth & 3) << 11 | usize::from(fifth) << 3 | usize::from(sixth >> 5);
-    // Without the bit that is private, and those that speak of an original and of copyright.
+    // Without the private bit and the bits for original and copyright.
     (length >= HEAD).then_some(([third & 0xfd, fourth & 0xc0], length))
 }
 
-/// One run of a stream that several decoders share.
+/// Reader of one section of a stream that several decoders share.
 pub struct Run<R>(pub Arc<Mutex<Runs<R>>>);
 
 impl<R: Read> Read for Run<R> {
@@ -132,7 +134,7 @@ impl<R: Read> Read for Run<R> {
     }
 }
 
-/// The stream behind a [`Run`].
+/// Locks the stream behind an [`AdtsSection`].
 pub fn lock<R>(runs: &Mutex<Runs<R>>) -> MutexGuard<'_, Runs<R>> {
     runs.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -147,7 +149,7 @@ mod tests {
     const STEREO: [u8; 2] = [0x50, 0x80];
     const MONO: [u8; 2] = [0x5c, 0x40];
 
-    /// A frame of `length` bytes, `fill` but for its header.
+    /// Frame of `length` bytes, filled with `fill` after its header.
     fn frame([third, fourth]: [u8; 2], length: usize, fill: u8) -> Vec<u8> {
         let mut frame = vec![fill; length];
         let (high, low) = ((length >> 11) as u8, (length << 5) as u8);
@@ -167,7 +169,7 @@ mod tests {
         (0..count).flat_map(|index| frame(description, 100 + 7 * index, index as u8)).collect()
     }
 
-    /// The runs of a stream, read in pieces of `size`.
+    /// Sections of a stream, read in pieces of `size`.
     fn runs(bytes: &[u8], size: usize) -> Vec<Vec<u8>> {
         let (mut runs, mut found) = (Runs::new(bytes), Vec::new());
         loop {
@@ -197,10 +199,11 @@ mod tests {
         for size in [1, 7, 100, 100_000] {
             assert_eq!(lengths(&[&stereo], size), [long], "one run");
             assert_eq!(lengths(&[&stereo, &mono, &stereo], size), [long, other, long]);
-            // Moved in the middle of a frame, to the middle of another of 100 bytes: what is left of both belongs to the run before.
+            // Switched from the middle of a frame to the middle of another of 100 bytes; the rests
+            // of both belong to the first section.
             let moved = lengths(&[&stereo[..long - 50], &mono[30..]], size);
             assert_eq!(moved, [long - 50 + 70, other - 100]);
-            // What looks like a header for once is none.
+            // A single false header is ignored.
             let lure = frame(MONO, 60, 0x55);
             assert_eq!(lengths(&[&stereo, &lure, &stereo], size), [2 * long + 60]);
         }

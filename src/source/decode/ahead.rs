@@ -1,9 +1,8 @@
-//! Packets of one track, with what Ogg says of the end held back until the end is certain.
+//! Packets of one track; the end of an Ogg stream is evaluated only once it is certain.
 //!
-//! Ogg numbers pages, not packets, and the demuxer takes what a page has too many for
-//! padding. But the numbers that encoders write wander by a block or so (those that
-//! transcode pass on what the input had), so that packets in the middle of a stream
-//! seem to be padded. Only the last page of a stream speaks of its end.
+//! Ogg numbers pages, not packets, and the demuxer takes surplus samples of a page for padding.
+//! Page numbers deviate by about a block (transcoders copy those of their input), so that packets
+//! in the middle of a stream seem to be padded. Only the last page of a stream states its end.
 
 use std::collections::VecDeque;
 
@@ -16,21 +15,21 @@ use symphonia::core::units::{Duration, Timestamp};
 use super::guarded;
 use super::matroska::Paddings;
 
-/// Packets that are held back at most: as many as can end on one page.
+/// Maximum number of held packets: as many as can end on one page.
 const MAX_HELD: usize = 255;
 
 /// Reads packets from a container.
 pub(super) struct Ahead {
     pub(super) format: Box<dyn FormatReader>,
-    /// Whether timestamps come from pages, and wander.
+    /// True if timestamps come from pages and deviate.
     pub(super) paged: bool,
-    /// The newest packet of a paged stream, and those before it that it may yet turn out to end.
+    /// Newest packet of a paged stream, and those before it whose end is not certain yet.
     held: VecDeque<Packet>,
-    /// What came after the packets that are held.
+    /// Result that follows the held packets.
     after: Option<Decoded<Option<Packet>>>,
-    /// Where the stream ends, once it is known.
+    /// End of the stream, once known.
     end: Option<Timestamp>,
-    /// Padding that Matroska states, and packets of the track so far.
+    /// Padding stated by Matroska, and the number of packets of the track so far.
     paddings: Paddings,
     count: u64,
 }
@@ -41,10 +40,10 @@ impl Ahead {
         Self { format, paged, held: VecDeque::new(), after: None, end: None, paddings, count: 0 }
     }
 
-    /// The next packet of track `id`.
+    /// Next packet of track `id`.
     ///
     /// # Errors
-    /// As the container reports them, each after the packets before it.
+    /// Errors of the container, each after the packets before it.
     pub(super) fn next(&mut self, id: u32) -> Decoded<Option<Packet>> {
         loop {
             if self.ready()
@@ -66,7 +65,7 @@ impl Ahead {
                     return Ok(Some(packet));
                 }
                 after => {
-                    // A link of a chain ends like a stream. One that was cut short has no last page.
+                    // A chained stream ends like any other. A truncated one has no last page.
                     if matches!(after, Ok(None) | Err(Error::ResetRequired)) {
                         self.end = self
                             .held
@@ -79,17 +78,17 @@ impl Ahead {
         }
     }
 
-    /// Where the paged stream that the latest packet is of ends, when that is known.
+    /// End of the current paged stream, if known.
     pub(super) fn end(&self) -> Option<Timestamp> {
         self.end
     }
 
-    /// Nanoseconds of padding at the end of the latest packet, which is of track `id`.
+    /// Padding at the end of the latest packet, which belongs to track `id`, in nanoseconds.
     pub(super) fn padding(&self, id: u32) -> u64 {
         self.count.checked_sub(1).map_or(0, |number| self.paddings.after(id, number))
     }
 
-    /// Whether it is settled what becomes of the packet that is held longest.
+    /// Returns true if the oldest held packet is final.
     fn ready(&self) -> bool {
         let settled = |last: &Packet| {
             self.after.is_some()

@@ -1,14 +1,14 @@
-//! Reads that return what has arrived.
+//! Reads that return the bytes that have arrived.
 //!
-//! [`MediaSourceStream`] fills the whole buffer of a reader, however long that takes. Where one stream is read through
-//! another, which asks for blocks of up to 32 KiB, a slow stream would be heard in bursts of many seconds: digital
-//! silence of AAC takes 400 bytes per second.
+//! [`MediaSourceStream`] fills the whole buffer of its reader. A slow stream read through another
+//! one, which requests blocks of up to 32 KiB, would be decoded in bursts of many seconds: digital
+//! silence in AAC takes 400 bytes per second.
 
 use std::io::{self, Read};
 
 use symphonia::core::io::{MediaSourceStream, ReadBytes, SeekBuffered};
 
-/// A stream whose reads wait for one byte at most.
+/// Stream whose reads wait for one byte at most.
 pub(super) struct Arrived<'s>(pub(super) MediaSourceStream<'s>);
 
 impl Read for Arrived<'_> {
@@ -17,10 +17,10 @@ impl Read for Arrived<'_> {
     }
 }
 
-/// Waits for a byte and takes what has arrived with it; 0 at the end.
+/// Waits for one byte and returns all that have arrived with it; 0 at the end.
 ///
 /// # Errors
-/// What reading the stream reports.
+/// Read errors.
 pub(super) fn read(stream: &mut MediaSourceStream<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     let Some((first, rest)) = buffer.split_first_mut() else { return Ok(0) };
     *first = loop {
@@ -41,7 +41,8 @@ mod tests {
 
     use super::*;
 
-    /// Gives five bytes per read, and fails the third time: a reader that waits for more than it was given would see it.
+    /// Reader that returns five bytes per read and fails the third time, which reveals a caller
+    /// that waits for too many.
     struct Slow(u8);
 
     impl Read for Slow {

@@ -1,6 +1,6 @@
 //! Bits of a byte string, most significant first.
 
-/// A cursor over the bits of a byte string.
+/// Cursor over the bits of a byte string.
 pub(super) struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -11,7 +11,7 @@ impl<'a> Bits<'a> {
         Self { bytes, at: 0 }
     }
 
-    /// The next `count` bits (at most 32) as a number; `None` past the end.
+    /// Next `count` bits (at most 32) as a number; `None` past the end.
     pub(super) fn take(&mut self, count: usize) -> Option<u32> {
         let mut value = 0;
         for at in self.at..self.at + count {

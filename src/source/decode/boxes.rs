@@ -4,13 +4,13 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) kind: [u8; 4],
-    /// Bytes of the box, this header included; absent where it extends to the end of the file.
+    /// Size of the box in bytes, header included; `None` if it extends to the end of the file.
     pub(super) size: Option<u64>,
-    /// Bytes of this header.
+    /// Length of this header, in bytes.
     pub(super) length: u64,
 }
 
-/// Reads the header of a box from `bytes`, 16 of them or all that are left.
+/// Parses the header of a box from `bytes`, 16 of them or all that are left.
 pub(super) fn head(bytes: &[u8]) -> Option<Head> {
     let kind = *bytes.get(4..8)?.first_chunk::<4>()?;
     let (size, length) = match number(bytes.get(..4)?)? {
@@ -21,7 +21,7 @@ pub(super) fn head(bytes: &[u8]) -> Option<Head> {
     (size >= length).then_some(Head { kind, size: Some(size), length })
 }
 
-/// Boxes in `data`, up to the first that is malformed.
+/// Boxes in `data`, up to the first malformed one.
 pub(super) fn all(mut data: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     std::iter::from_fn(move || {
         let head = head(data)?;
@@ -39,19 +39,19 @@ pub(super) fn find<'a>(data: &'a [u8], path: &[&[u8; 4]]) -> Option<&'a [u8]> {
     })
 }
 
-/// The track of a `trak` box.
+/// Track number of a `trak` box.
 pub(super) fn track_id(trak: &[u8]) -> Option<u32> {
     let header = find(trak, &[b"tkhd"])?;
     let at = if header.first() == Some(&1) { 20 } else { 12 };
     number(header.get(at..at + 4)?).and_then(|id| u32::try_from(id).ok())
 }
 
-/// A big-endian number of up to eight bytes.
+/// Big-endian number of up to eight bytes.
 pub(super) fn number(bytes: &[u8]) -> Option<u64> {
     (bytes.len() <= 8).then(|| bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
 }
 
-/// The big-endian number of four bytes at `at`.
+/// Big-endian number of four bytes at `at`.
 pub(super) fn word(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().map(|word| u32::from_be_bytes(*word))
 }

@@ -1,11 +1,11 @@
-//! Names of codecs that are not decoded, by the identifiers that containers use.
+//! Names of unsupported codecs, by the identifiers that containers use.
 
 use symphonia::core::codecs::audio::AudioCodecId;
 use symphonia::core::codecs::audio::well_known::*;
 
 use super::refusal::Unsupported;
 
-/// Name of the codec that a demuxer recognised.
+/// Name of a codec that a demuxer recognised.
 pub(super) fn of_id(id: AudioCodecId) -> Option<&'static str> {
     Some(match id {
         CODEC_ID_AC3 => "AC-3",
@@ -29,8 +29,8 @@ pub(super) fn of_id(id: AudioCodecId) -> Option<&'static str> {
     })
 }
 
-/// Name for a `CodecID` of Matroska (Matroska codec specifications, "A_…"); the identifier itself
-/// where it is unknown.
+/// Name for a Matroska `CodecID` (Matroska codec specifications, "A_…"); the identifier itself if
+/// unknown.
 pub(super) fn of_matroska(codec_id: &str) -> Unsupported {
     const NAMES: &[(&str, &str)] = &[
         ("A_EAC3", "E-AC-3"),
@@ -53,8 +53,8 @@ pub(super) fn of_matroska(codec_id: &str) -> Unsupported {
     }
 }
 
-/// Name for the format of a sample entry (ISO/IEC 14496-12, 8.5.2; the registration authority's
-/// list, mp4ra.org; QuickTime File Format).
+/// Name for a sample entry format (ISO/IEC 14496-12, 8.5.2; the registration authority's list,
+/// mp4ra.org; QuickTime File Format).
 pub(super) fn of_sample_entry(format: [u8; 4]) -> Option<Unsupported> {
     let (name, container) = match &format {
         b"ac-3" | b"sac3" => ("AC-3", "MP4"),
@@ -81,7 +81,7 @@ pub(super) fn of_sample_entry(format: [u8; 4]) -> Option<Unsupported> {
     Some(Unsupported::codec(name, container))
 }
 
-/// Name of the logical stream of Ogg that begins with `packet`; `None` where it is decoded, or no audio.
+/// Name of the logical Ogg stream that begins with `packet`; `None` if it is decoded or not audio.
 pub(super) fn of_ogg(packet: &[u8]) -> Option<Unsupported> {
     let begins = |magic: &[u8]| packet.starts_with(magic);
     if begins(b"Speex   ") {
@@ -95,7 +95,7 @@ pub(super) fn of_ogg(packet: &[u8]) -> Option<Unsupported> {
     }
 }
 
-/// Name for a format tag of WAV that is not decoded.
+/// Name for an unsupported WAV format tag.
 pub(super) fn of_wave(tag: u16) -> Unsupported {
     match format_tag(tag) {
         Some(name) => Unsupported::codec(name, "WAV"),
@@ -134,7 +134,7 @@ fn format_tag(tag: u16) -> Option<&'static str> {
     })
 }
 
-/// Name for a compression type of AIFF-C.
+/// Name for an AIFF-C compression type.
 pub(super) fn of_aiff(kind: &[u8; 4]) -> Unsupported {
     Unsupported::audio(match kind {
         b"MAC3" | b"MAC6" => "MACE in AIFF-C",
@@ -149,7 +149,7 @@ pub(super) fn of_aiff(kind: &[u8; 4]) -> Unsupported {
     })
 }
 
-/// Name for a format of CAF that is not decoded.
+/// Name for an unsupported CAF format.
 pub(super) fn of_caf(kind: &[u8]) -> Unsupported {
     Unsupported::audio(match kind {
         b"aach" | b"aacl" | b"aace" | b"aacf" | b"aacp" | b"aacs" => "AAC other than AAC-LC in CAF",

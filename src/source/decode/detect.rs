@@ -1,9 +1,9 @@
 //! Detection of a format by its first bytes.
 //!
-//! The first bytes decide what a source is; its name and the content type of a server do not. A
-//! search for a header or for sync words further in finds them in files of other kinds: lossless
-//! codecs store the WAV header of their source, and transport streams carry frames of MPEG audio.
-//! So signatures at the start come first, then text, and sync words last.
+//! The first bytes decide; file names and content types do not. A search for a header or sync word
+//! further in matches files of other kinds: lossless codecs store the WAV header of their source,
+//! and transport streams carry MPEG audio frames. Signatures at the start therefore come first,
+//! then text, and sync words last.
 
 mod elementary;
 mod signatures;
@@ -15,23 +15,23 @@ use super::{codec_names, flac, matroska};
 
 pub(super) use elementary::of_adts;
 
-/// Most bytes that are looked at.
+/// Maximum number of bytes examined.
 pub(super) const LONGEST_START: usize = 16 << 10;
 
-/// Least bytes of a signature: enough for the form of a RIFF file and the brand of an MP4 file.
+/// Minimum length of a signature: enough for the form of a RIFF file and the brand of an MP4 file.
 const SIGNATURE: usize = 16;
 
-/// Least bytes of Ogg: the header of a page and the name of the codec on it.
+/// Minimum length of Ogg: a page header and the name of its codec.
 const OGG_PAGE: usize = 64;
 
-/// Least bytes of a stream without a signature: five packets of a transport stream that are cut
-/// anywhere. Fewer may be frames within a packet.
+/// Minimum length of a stream without a signature: five packets of a transport stream at any
+/// alignment. Fewer bytes may be frames within a packet.
 const SYNCHRONISED: usize = 1280;
 
-/// Demuxer that a source is for.
+/// Format of a source, which selects its demuxer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A format that is not decoded.
+    /// Format that is not decoded.
     Unsupported(Unsupported),
     Wave,
     Aiff,
@@ -43,20 +43,21 @@ pub(super) enum Kind {
     Ogg,
     Matroska,
     Flac,
-    /// AAC in ADTS, whose description may change.
+    /// AAC in ADTS, whose parameters may change.
     Adts,
-    /// MPEG audio that symphonia's demuxer refuses, from this byte on.
+    /// MPEG audio that symphonia's demuxer rejects, from this byte on.
     Mpeg {
         start: usize,
     },
-    /// MPEG audio of the usual bit rates, and what no signature tells.
+    /// MPEG audio of the usual bit rates, and formats without a signature.
     Other,
 }
 
-/// Detects the format of a source that begins with `content`, which `is_whole` says is all of it.
+/// Detects the format of a source that begins with `content`; `is_whole` is true if that is all of
+/// it.
 ///
-/// `None` asks for more bytes; with [`LONGEST_START`] of them there is an answer. ID3v2 tags have
-/// to be left out.
+/// `None` requests more bytes; [`LONGEST_START`] of them always give a result. Leading ID3v2 tags
+/// must be removed.
 pub(super) fn detect(content: &[u8], is_whole: bool) -> Option<Kind> {
     let is_whole = is_whole || content.len() >= LONGEST_START;
     if content.len() < SIGNATURE && !is_whole {
@@ -71,7 +72,7 @@ pub(super) fn detect(content: &[u8], is_whole: bool) -> Option<Kind> {
             Kind::Ogg => {
                 Some(first_packet(content).and_then(codec_names::of_ogg).map_or(kind, Kind::Unsupported))
             }
-            // The list of tracks, for messages.
+            // The list of tracks is needed for messages.
             Kind::Matroska if !is_whole && !has_cluster(content) => None,
             kind => Some(kind),
         };
@@ -79,7 +80,7 @@ pub(super) fn detect(content: &[u8], is_whole: bool) -> Option<Kind> {
     if let Some(unsupported) = text::unsupported(content, is_whole) {
         return Some(Kind::Unsupported(unsupported));
     }
-    // Frames of digital silence are short, and their checksums leave no doubt.
+    // Frames of digital silence are short, and their checksums are unambiguous.
     if flac::holds_frame(content) {
         return Some(Kind::Flac);
     }
@@ -110,7 +111,7 @@ pub(super) fn id3v2_length(first: &[u8]) -> usize {
 ///
 /// `formats` are the sample entries of an MP4 file.
 pub(super) fn unknown_codec(content: &[u8], formats: &[[u8; 4]]) -> Option<Unsupported> {
-    /// Sample entries that the demuxers know.
+    /// Sample entries known to the demuxers.
     const KNOWN: [&[u8; 4]; 18] = [
         b"mp4a", b"alac", b"fLaC", b"Opus", b".mp3", b"lpcm", b"ipcm", b"fpcm", b"raw ", b"sowt", b"twos",
         b"in24", b"in32", b"fl32", b"fl64", b"ulaw", b"alaw", b"wave",
@@ -134,7 +135,7 @@ fn matroska_codec(content: &[u8]) -> Option<Unsupported> {
     if !content.starts_with(&matroska::SIGNATURE) {
         return None;
     }
-    // The element CodecID (RFC 9559, section 5.1.4.1.21) of an audio track.
+    // Element CodecID (RFC 9559, section 5.1.4.1.21) of an audio track.
     let is_codec_id = |window: &[u8]| window[0] == 0x86 && window[1] & 0xc0 == 0x80 && &window[2..] == b"A_";
     let at = content.windows(4).position(is_codec_id)?;
     let length = usize::from(content[at + 1] & 0x3f);
@@ -142,9 +143,9 @@ fn matroska_codec(content: &[u8]) -> Option<Unsupported> {
     Some(codec_names::of_matroska(id.trim_end_matches('\0')))
 }
 
-/// First packet of the first logical stream of Ogg (RFC 3533, section 6).
+/// First packet of the first logical Ogg stream (RFC 3533, section 6).
 fn first_packet(content: &[u8]) -> Option<&[u8]> {
-    /// Bytes of the header of a page before its table of segments.
+    /// Length of a page header before its segment table, in bytes.
     const PAGE: usize = 27;
     let packet = PAGE + usize::from(*content.get(PAGE - 1)?);
     content.starts_with(b"OggS").then_some(content.get(packet..)?)

@@ -1,29 +1,28 @@
-//! Edit lists of an MP4 file: the part of each track that is to be heard.
+//! Edit lists of an MP4 file: the audible part of each track.
 //!
-//! Encoders of AAC prefix a thousand samples or more of delay and pad the end. They say so in
-//! `moov/trak/edts/elst` (ISO/IEC 14496-12, 8.6.6), or as iTunes does in a comment named
-//! `iTunSMPB`; the demuxer evaluates neither. Reading is best effort: what is odd is taken as
-//! absent.
+//! AAC encoders prefix a delay of a thousand samples or more and pad the end. They state this in
+//! `moov/trak/edts/elst` (ISO/IEC 14496-12, 8.6.6), or, like iTunes, in a comment named `iTunSMPB`;
+//! the demuxer evaluates neither. Parsing is best effort: an implausible list is ignored.
 
 use super::boxes::{self, number};
 
-/// What of one track is to be heard, in units of `1 / timescale` seconds.
+/// Audible part of one track, in units of `1 / timescale` seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Edit {
     pub(super) track: u32,
     timescale: u32,
     start: u64,
-    /// Length and its own time scale, where the list states one.
+    /// Length and its own time scale, if the list states one.
     length: Option<(u64, u32)>,
 }
 
 impl Edit {
-    /// Samples before the first that is heard, at `rate` hertz.
+    /// Number of samples before the first audible one, at `rate` Hz.
     pub(super) fn start_at(&self, rate: u32) -> u64 {
         scale(self.start, rate, self.timescale)
     }
 
-    /// Samples up to the last that is heard, at `rate` hertz.
+    /// Number of samples up to the last audible one, at `rate` Hz.
     pub(super) fn end_at(&self, rate: u32) -> Option<u64> {
         let (length, timescale) = self.length?;
         Some(self.start_at(rate).saturating_add(scale(length, rate, timescale)))
@@ -35,18 +34,18 @@ fn scale(ticks: u64, rate: u32, timescale: u32) -> u64 {
     u64::try_from(samples).unwrap_or(u64::MAX)
 }
 
-/// Facts in the index of an MP4 file.
+/// Index of an MP4 file, as far as the demuxer ignores it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Movie {
-    /// The edits of all tracks that have some.
+    /// Edits of all tracks that have some.
     pub(super) edits: Vec<Edit>,
     /// Sample entry formats of the audio tracks.
     pub(super) formats: Vec<[u8; 4]>,
-    /// Tracks of ALAC whose configuration is where QuickTime puts it: in a `wave` box.
+    /// ALAC configurations in a `wave` box, as QuickTime writes them, by track.
     pub(super) cookies: Vec<(u32, Vec<u8>)>,
 }
 
-/// Reads the content of a `moov` box.
+/// Parses the content of a `moov` box.
 pub(super) fn movie(moov: &[u8]) -> Movie {
     let tracks = || boxes::all(moov).filter(|(kind, _)| kind == b"trak").map(|(_, trak)| trak);
     let Some(movie_scale) = boxes::find(moov, &[b"mvhd"]).and_then(timescale) else {
@@ -60,7 +59,7 @@ pub(super) fn movie(moov: &[u8]) -> Movie {
     }
 }
 
-/// The configuration of an ALAC track of QuickTime (Apple Lossless Format, "magic cookie"): 24 bytes.
+/// Configuration of a QuickTime ALAC track (Apple Lossless Format, "magic cookie"): 24 bytes.
 fn cookie(trak: &[u8]) -> Option<(u32, Vec<u8>)> {
     let entry = sample_entries(trak)?.get(16..)?;
     if audio_format(trak)? != *b"alac" {
@@ -71,8 +70,8 @@ fn cookie(trak: &[u8]) -> Option<(u32, Vec<u8>)> {
     Some((boxes::track_id(trak)?, boxed.get(4..28)?.to_vec()))
 }
 
-/// The edit of a track by its list; where that cuts nothing off the start, by the comment of iTunes,
-/// whose samples are those of the media's time scale.
+/// Edit of a track by its list. If that leaves the start untrimmed, by the comment of iTunes, whose
+/// unit is the media's time scale.
 fn edit(trak: &[u8], movie_scale: u32, trimmed: Option<(u64, u64)>) -> Option<Edit> {
     let track = boxes::track_id(trak)?;
     let timescale = boxes::find(trak, &[b"mdia", b"mdhd"]).and_then(timescale)?;
@@ -97,12 +96,12 @@ fn listed(elst: &[u8], track: u32, timescale: u32, movie_scale: u32) -> Option<E
         .map(|entry| (number(&entry[..field]), number(&entry[field..2 * field])))
         .filter(|(_, start)| *start != Some(if field == 4 { u64::from(u32::MAX) } else { u64::MAX }));
     let (length, start) = heard.next()?;
-    // Of several edits only the start of the first is kept: what follows it is heard in file order.
+    // Of several edits only the start of the first is kept; the rest plays in file order.
     let length = length.filter(|length| *length > 0 && heard.next().is_none());
     Some(Edit { track, timescale, start: start?, length: length.map(|length| (length, movie_scale)) })
 }
 
-/// The format of the first sample entry of an audio track.
+/// Format of the first sample entry of an audio track.
 fn audio_format(trak: &[u8]) -> Option<[u8; 4]> {
     let media = boxes::find(trak, &[b"mdia"])?;
     if boxes::find(media, &[b"hdlr"])?.get(8..12) != Some(b"soun") {
@@ -116,7 +115,7 @@ fn sample_entries(trak: &[u8]) -> Option<&[u8]> {
     boxes::find(trak, &[b"mdia", b"minf", b"stbl", b"stsd"])
 }
 
-/// The comment that iTunes leaves about delay and padding: `moov/udta/meta/ilst/----` of name `iTunSMPB`.
+/// iTunes comment about delay and padding: `moov/udta/meta/ilst/----` of name `iTunSMPB`.
 fn comment(moov: &[u8]) -> Option<&str> {
     let list = boxes::find(boxes::find(moov, &[b"udta", b"meta"])?.get(4..)?, &[b"ilst"])?;
     let item = boxes::all(list).filter(|(kind, _)| kind == b"----").find(|(_, item)| {
@@ -125,10 +124,10 @@ fn comment(moov: &[u8]) -> Option<&str> {
     str::from_utf8(boxes::find(item?.1, &[b"data"])?.get(8..)?).ok()
 }
 
-/// Delay and number of samples out of that comment: hexadecimal numbers, of which the second is the
-/// delay, the third the padding, and the fourth what is between them.
+/// Delay and number of samples in that comment: hexadecimal numbers, of which the second is the
+/// delay, the third the padding, and the fourth the samples in between.
 fn trimmed(comment: &str) -> Option<(u64, u64)> {
-    /// A delay beyond this is damage, in samples.
+    /// Maximum plausible delay, in samples.
     const MOST: u64 = 48_000;
     let mut numbers = comment.split_ascii_whitespace().map(|number| u64::from_str_radix(number, 16));
     let (_, delay, _, length) =
@@ -136,7 +135,7 @@ fn trimmed(comment: &str) -> Option<(u64, u64)> {
     (delay <= MOST && length > 0).then_some((delay, length))
 }
 
-/// The time scale of an `mvhd` or `mdhd` box.
+/// Time scale of an `mvhd` or `mdhd` box.
 fn timescale(header: &[u8]) -> Option<u32> {
     number(header.get(if wide(header)? { 20..24 } else { 12..16 })?).map(|scale| scale as u32)
 }
@@ -158,7 +157,7 @@ mod tests {
         words.iter().flat_map(|word| word.to_be_bytes()).collect()
     }
 
-    /// A file of one audio track, with boxes behind it.
+    /// File of one audio track, with further boxes in `moov`.
     fn file_with(elst: &[u32], more: &[u8]) -> Vec<u8> {
         let stsd = [words(&[0, 1]), boxed(b"mp4a", &[0; 28])].concat();
         let media = [
@@ -180,7 +179,7 @@ mod tests {
         file_with(elst, &[])
     }
 
-    /// Facts in the index of a file.
+    /// Index of a file.
     fn read(file: &[u8]) -> Movie {
         boxes::find(file, &[b"moov"]).map(movie).unwrap_or_default()
     }
@@ -201,7 +200,7 @@ mod tests {
         assert_eq!(found[0].end_at(44_100), None);
     }
 
-    // The comment's layout: as iTunes 12 writes it, and ffmpeg (`movenc.c`) and faad2 read it.
+    // Layout of the comment: as iTunes 12 writes it, and ffmpeg (`movenc.c`) and faad2 read it.
     #[test]
     fn the_comment_of_itunes_is_read() {
         let comment = |text: &str| {
@@ -215,13 +214,13 @@ mod tests {
         };
         let text = " 00000000 00000840 000001CA 00000000003F31F6 00000000 00000000";
         let edit = |elst: &[u32], text| read(&file_with(elst, &comment(text))).edits;
-        // Without a list, and with one that says nothing.
+        // Without a list, and with one that trims nothing.
         for list in [&[][..], &[0, 1, 3300, 0, 1]] {
             let found = edit(list, text);
             assert_eq!(found[0].start_at(44_100), 2112);
             assert_eq!(found[0].end_at(44_100), Some(2112 + 0x3f_31f6));
         }
-        // A list that cuts the delay off is not added to.
+        // A list that trims the delay takes precedence.
         assert_eq!(edit(&[0, 1, 3300, 1024, 1], text)[0].start_at(44_100), 1024);
         for damaged in ["", " 0 0 0", " 00000000 FFFFFFFF 0 1", "x y z w", " 0 0 0 0"] {
             assert_eq!(edit(&[], damaged), [], "{damaged}");

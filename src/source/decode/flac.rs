@@ -2,8 +2,8 @@
 //!
 //! - A frame is delivered as soon as its last byte has arrived, and no read waits for more than the
 //!   next byte: digital silence is a hundred bytes per second.
-//! - Only frames whose CRC-8 and CRC-16 are right are delivered. Whatever stands between them is
-//!   skipped: tags of other formats, metadata blocks with wrong lengths, damage.
+//! - Only frames with a correct CRC-8 and CRC-16 are delivered. Everything between them is skipped:
+//!   tags of other formats, metadata blocks with wrong lengths, damage.
 //! - Frame headers take precedence over STREAMINFO, which may be wrong or missing.
 
 mod frame;
@@ -40,20 +40,20 @@ const MARKER: &[u8] = b"fLaC";
 const FORMAT: FormatInfo =
     FormatInfo { format: FORMAT_ID_FLAC, short_name: "flac", long_name: "Free Lossless Audio Codec Native" };
 
-/// Longest frame of the common encoders in samples per channel.
+/// Longest frame of the common encoders, in samples per channel.
 const COMMON_SAMPLES: u32 = 4608;
 
-/// Bytes that may be parsed in vain, per byte of input and as a start. Data in which a frame seems
-/// to begin at every byte must not cost quadratic time.
+/// Budget of bytes parsed without result, per byte of input and initially. Data with a possible
+/// frame start at every byte must not cost quadratic time.
 const VAIN_PER_BYTE: u64 = 8;
 const VAIN_AT_START: u64 = 4 << 20;
 
 /// Demuxer of native FLAC.
 pub(super) struct Reader<'s> {
     input: Input<'s>,
-    /// Progress through the frame at the head of the input.
+    /// Parsing state of the frame at the head of the input.
     walk: Option<Walk>,
-    /// Parameters that the latest STREAMINFO states.
+    /// Parameters stated by the latest STREAMINFO.
     stated: Option<StreamInfo>,
     /// Parameters of the current track.
     current: Option<StreamInfo>,
@@ -65,29 +65,29 @@ pub(super) struct Reader<'s> {
     position: i64,
     /// True if bytes were skipped since the last frame.
     skipped: bool,
-    /// A packet that is delivered by the next call.
+    /// Packet that the next call delivers.
     ready: Option<Packet>,
-    /// Bytes that were parsed in vain.
+    /// Number of bytes parsed without result.
     vain: u64,
     tracks: Vec<Track>,
     media_info: MediaInfo,
     metadata: MetadataLog,
 }
 
-/// Result of examining the head of the input.
+/// Content at the head of the input.
 enum Found {
-    /// A frame of this length.
+    /// Frame of this length.
     Frame(Header, usize),
-    /// A stream header.
+    /// Stream header.
     Marker,
-    /// More bytes are needed.
+    /// Unknown; more bytes are needed.
     More,
-    /// Neither. So many bytes were parsed before that was clear.
+    /// Neither, as found after parsing this many bytes.
     Nothing(usize),
 }
 
 impl<'s> Reader<'s> {
-    /// Opens a stream at its marker, at a frame, or anywhere before one, and finds the first frame.
+    /// Opens a stream at its marker, at a frame, or before one, and finds the first frame.
     pub(super) fn try_new(mss: MediaSourceStream<'s>, options: FormatOptions) -> Result<Self> {
         let mut reader = Self {
             input: Input::new(mss),
@@ -122,7 +122,7 @@ impl<'s> Reader<'s> {
         Ok(reader)
     }
 
-    /// Cuts the next frame; sets up the track where its parameters have changed.
+    /// Extracts the next frame; sets up the track if its parameters have changed.
     fn next_frame(&mut self) -> Result<Option<Packet>> {
         loop {
             match self.examine() {
@@ -144,7 +144,7 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// Looks for a frame or a stream header at the head of the input.
+    /// Examines the head of the input for a frame or a stream header.
     fn examine(&mut self) -> Found {
         let data = self.input.data();
         if data.len() < MARKER.len() && MARKER.starts_with(data) {
@@ -187,8 +187,8 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// Skips the head of the input, where `parsed` bytes were parsed in vain, up to the next byte
-    /// that may begin a frame or a stream header.
+    /// Skips to the next byte that may begin a frame or a stream header, after `parsed` bytes were
+    /// parsed without result.
     fn skip_past(&mut self, parsed: usize) {
         self.vain += parsed as u64;
         let budget = VAIN_AT_START + VAIN_PER_BYTE * self.input.consumed;
@@ -205,7 +205,7 @@ impl<'s> Reader<'s> {
         self.skipped = true;
     }
 
-    /// Takes a frame off the input.
+    /// Removes a frame from the input.
     fn cut(&mut self, header: Header, length: usize) -> Packet {
         let lost = match (self.last.map(|last| (last.next(), last.samples)), header.sequence) {
             _ if self.restarted => 0,
@@ -229,7 +229,8 @@ impl<'s> Reader<'s> {
         Packet::new(0, Timestamp::new(start), Duration::new(u64::from(header.samples)), data)
     }
 
-    /// Makes a track for the last frame where the current one does not fit; whether it does not.
+    /// Creates a new track if the last frame does not fit the current one. Returns true in that
+    /// case.
     fn fit_track(&mut self) -> bool {
         let Some(Header { rate: Some(rate), bits: Some(bits), channels, samples, sequence, .. }) = self.last
         else {
@@ -247,7 +248,7 @@ impl<'s> Reader<'s> {
             (None, Sequence::Frame(_)) => COMMON_SAMPLES,
             (None, Sequence::Sample(_)) => MAX_SAMPLES,
         };
-        // A frame longer than stated says that nothing is known of the others, either.
+        // A frame longer than stated invalidates the stated maximum.
         let max_samples = if samples <= stated { stated } else { MAX_SAMPLES };
         self.set_track(StreamInfo { max_samples, rate, channels, bits });
         true
@@ -270,9 +271,9 @@ impl<'s> Reader<'s> {
         self.current = Some(info);
     }
 
-    /// Reads the marker and the metadata blocks behind it.
+    /// Reads the marker and the metadata blocks after it.
     ///
-    /// It stops where no block can be; the search for frames goes on from there.
+    /// Stops where no block can follow; the search for frames continues there.
     fn read_stream_header(&mut self) -> io::Result<()> {
         self.input.consume(MARKER.len());
         self.stated = None;
@@ -284,7 +285,7 @@ impl<'s> Reader<'s> {
             }
             let end = BlockHeader::LENGTH + block.length;
             if !self.input.holds(end)? {
-                // The length is wrong, or the file is cut short. Frames may stand inside.
+                // The length is wrong or the file truncated. The content may hold frames.
                 self.input.consume(BlockHeader::LENGTH);
                 break;
             }

@@ -1,8 +1,8 @@
-//! A guard against fragments of MP4 that claim more samples than can be.
+//! Guard against MP4 fragments that state an implausible number of samples.
 //!
-//! A `trun` box (ISO/IEC 14496-12, 8.8.8) states how many samples it describes, and need not hold a byte of
-//! each. The demuxer counts up to that number, four thousand million at most, and reads nothing meanwhile: a
-//! few bytes take a processor for minutes, and no stop token ends it. Such a box is therefore not let through.
+//! A `trun` box (ISO/IEC 14496-12, 8.8.8) states its number of samples and need not hold a byte for
+//! each. The demuxer counts up to that number, four billion at most, without reading: a few bytes
+//! occupy a core for minutes, and the stop token is ignored. Such a box is rejected.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
@@ -10,26 +10,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use symphonia::core::io::MediaSource;
 
-/// Samples that a fragment may state without describing them: ten seconds of PCM at 96 kHz, hours of what is compressed.
+/// Maximum number of samples without per-sample data: ten seconds of PCM at 96 kHz, hours of
+/// compressed audio.
 const MOST: u32 = 1 << 20;
 
-/// Flags of `trun` that stand for four bytes with every sample.
+/// Flags of `trun` that add four bytes per sample.
 const PER_SAMPLE: u32 = 0xf00;
 
 /// Bytes from the kind of the box to the end of its count.
 const LOOKED_AT: usize = 12;
 
-/// Passes on what another reads, up to a box that claims too much.
+/// Pass-through reader that fails at such a box.
 pub(super) struct Fragments<R> {
     inner: R,
-    /// Whether it is known that there are none: what only looks like one, in a stream of years, is let through.
+    /// True if the source has no fragments; then an accidental match in a long stream is ignored.
     absent: Arc<AtomicBool>,
-    /// The bytes just before those that are read next.
+    /// Bytes before the next read.
     last: [u8; LOOKED_AT],
 }
 
 impl<R> Fragments<R> {
-    /// Looks until the returned flag is set.
+    /// Creates a guard that is active until the returned flag is set.
     pub(super) fn new(inner: R) -> (Self, Arc<AtomicBool>) {
         let absent = Arc::new(AtomicBool::new(false));
         (Self { inner, absent: absent.clone(), last: [0; LOOKED_AT] }, absent)
@@ -39,7 +40,7 @@ impl<R> Fragments<R> {
         if self.absent.load(Ordering::Relaxed) {
             return Ok(());
         }
-        // First those that begin in what was read before.
+        // Boxes that begin in the previous read come first.
         let joined = [&self.last[..], &bytes[..bytes.len().min(LOOKED_AT - 1)]].concat();
         if joined.windows(LOOKED_AT).chain(bytes.windows(LOOKED_AT)).any(claims_too_much) {
             return Err(io::Error::new(
@@ -53,7 +54,7 @@ impl<R> Fragments<R> {
     }
 }
 
-/// Whether `window` is the kind, flags and count of such a box.
+/// Returns true if `window` is the kind, flags and count of such a box.
 fn claims_too_much(window: &[u8]) -> bool {
     let word = |at: usize| u32::from_be_bytes([window[at], window[at + 1], window[at + 2], window[at + 3]]);
     window.starts_with(b"trun") && word(4) & PER_SAMPLE == 0 && word(8) > MOST
@@ -88,7 +89,7 @@ impl<R: MediaSource> MediaSource for Fragments<R> {
 mod tests {
     use super::*;
 
-    /// A box of `count` samples between other bytes, read in pieces of `size`.
+    /// Box of `count` samples between other bytes, read in pieces of `size`.
     fn passes(flags: u32, count: u32, size: usize, absent: bool) -> bool {
         let bytes =
             [b"xxtrxtrun".as_slice(), &flags.to_be_bytes(), &count.to_be_bytes(), &[b'x'; 30]].concat();

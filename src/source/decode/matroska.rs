@@ -1,7 +1,7 @@
-//! End of a track as Matroska states it, which the demuxer passes over.
+//! End padding of Matroska tracks, which the demuxer ignores.
 //!
-//! `DiscardPadding` (RFC 9559, section 5.1.3.5.7) says how much of a block is padding. The bytes
-//! that the demuxer reads are looked through for it.
+//! `DiscardPadding` (RFC 9559, section 5.1.3.5.7) states the padding of a block. It is extracted
+//! from the bytes that the demuxer reads.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -9,25 +9,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use symphonia::core::io::MediaSource;
 
-/// Paddings and tracks that are kept at most.
+/// Maximum number of stored paddings per track, and of tracks.
 const MAX_KEPT: usize = 256;
 
-/// The longest header of an element with the fields behind it that are read: the number of a track
-/// (8), a timestamp, flags, and a number of frames.
+/// Maximum length of an element header with the fields after it that are read: the number of a
+/// track (8), a timestamp, flags, and a number of frames.
 const MAX_HEADER: usize = 12 + 12;
 
-/// The signature of Matroska and WebM.
+/// Signature of Matroska and WebM.
 pub(super) const SIGNATURE: [u8; 4] = [0x1a, 0x45, 0xdf, 0xa3];
 
-/// Numbers of packets, each with the nanoseconds at its end that are padding.
+/// Packet numbers with their end padding in nanoseconds.
 type Padded = VecDeque<(u64, u64)>;
 
-/// Padding found for each track, shared with the reader of packets.
+/// Padding found per track, shared with the packet reader.
 #[derive(Clone, Default)]
 pub(super) struct Paddings(Arc<Mutex<HashMap<u32, Padded>>>);
 
 impl Paddings {
-    /// Nanoseconds at the end of packet `number` of `track` that are padding.
+    /// End padding of packet `number` of `track`, in nanoseconds.
     pub(super) fn after(&self, track: u32, number: u64) -> u64 {
         let mut tracks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(found) = tracks.get_mut(&track) else { return 0 };
@@ -51,7 +51,7 @@ impl Paddings {
     }
 }
 
-/// Passes on what another reads, and looks through it.
+/// Pass-through reader that scans its bytes.
 pub(super) struct Scanned<R> {
     inner: R,
     position: u64,
@@ -92,34 +92,34 @@ impl<R: MediaSource> MediaSource for Scanned<R> {
     }
 }
 
-/// Follows the elements of a file in their order, whatever is read between.
+/// Scanner that follows the elements of a file, for any order of reads.
 #[derive(Default)]
 struct Scanner {
     /// Offset of the next element.
     next: u64,
-    /// Bytes of it that were read.
+    /// Bytes of it read so far.
     header: Vec<u8>,
     /// True if the file is Matroska; `None` before the first element.
     is_matroska: Option<bool>,
-    /// Frames of each track so far.
+    /// Number of frames per track so far.
     frames: HashMap<u32, u64>,
-    /// The track of the latest block.
+    /// Track of the latest block.
     track: Option<u32>,
     found: Paddings,
 }
 
-/// Content behind an element's header.
+/// Content after an element's header.
 enum Content {
-    /// More bytes of it are needed.
+    /// Incomplete; more bytes are needed.
     Cut,
-    /// Elements, which are followed.
+    /// Nested elements, which are followed.
     Elements,
-    /// Something to be passed over, of this length.
+    /// Content to skip, of this length.
     Skipped(u64),
 }
 
 impl Scanner {
-    /// Looks through the bytes at `position`.
+    /// Scans the bytes at `position`.
     fn feed(&mut self, position: u64, bytes: &[u8]) {
         let end = position + bytes.len() as u64;
         while self.is_matroska != Some(false) {
@@ -141,7 +141,7 @@ impl Scanner {
         }
     }
 
-    /// The length of the header at hand, and what follows it.
+    /// Length of the current header, and the content after it.
     fn element(&mut self) -> (usize, Content) {
         const CUT: (usize, Content) = (0, Content::Cut);
         let bytes = &self.header[..];
@@ -173,7 +173,7 @@ impl Scanner {
                     *self.frames.entry(track).or_default() += frames;
                 }
             }
-            // DiscardPadding: a signed number.
+            // DiscardPadding, a signed number.
             0x75a2 => {
                 let count = size.filter(|size| *size <= 8).unwrap_or(0) as usize;
                 let Some(value) = content.get(..count) else { return CUT };
@@ -186,12 +186,13 @@ impl Scanner {
             }
             _ => {}
         }
-        // What has no stated length and is not followed cannot be passed over.
+        // An element of unknown length that is not followed cannot be skipped.
         (length, Content::Skipped(size.unwrap_or(u64::MAX / 2)))
     }
 }
 
-/// A number of variable length (RFC 8794, section 4) and how many bytes it takes; the inner `None` is "unknown".
+/// Number of variable length (RFC 8794, section 4) and its size in bytes; the inner `None` is
+/// "unknown".
 fn number(bytes: &[u8]) -> Option<(Option<u64>, usize)> {
     let length = bytes.first()?.leading_zeros() as usize + 1;
     let bytes = bytes.get(..length.min(8))?;
@@ -219,12 +220,12 @@ mod tests {
             element(&[0xe7], &[0]),
             element(&[0xa3], &block(1, 0x80, &[9; 40])),
             element(&[0xa3], &block(2, 0x80, &[9; 3])),
-            // Four frames, laced.
+            // Four laced frames.
             element(&[0xa3], &block(1, 0x06, &[3; 41])),
             group(&block(1, 0, &[7; 50]), &[0xff, 0x00]),
             group(&block(1, 0, &[7; 50]), &[0, 0xcd, 0xfe, 0x60]),
         ];
-        // Clusters and segments of live streams have no length.
+        // Clusters and segments of live streams have unknown length.
         let unknown = [0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
         let head = element(&SIGNATURE, &element(&[0x42, 0x82], b"webm"));
         let mut file = [&head[..], &[0x18, 0x53, 0x80, 0x67], &unknown].concat();

@@ -7,21 +7,21 @@ use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes};
 use super::boxes;
 use super::start::{peek, rewound};
 
-/// Largest `moov` box of a file: an index of some ten hours.
+/// Maximum size of the `moov` box of a file: an index of about ten hours.
 const LARGEST_IN_FILE: u64 = 64 << 20;
 
-/// Largest `moov` box of a stream, with all that is in front of it.
+/// Maximum size of the `moov` box of a stream, with everything before it.
 const LARGEST_IN_STREAM: u64 = 16 << 20;
 
-/// Most boxes in front of it.
+/// Maximum number of boxes before it.
 const MOST_BOXES: usize = 64;
 
-/// Reads the content of the `moov` box, and returns `stream` at its start again.
+/// Reads the content of the `moov` box, and returns `stream` rewound to its start.
 ///
-/// There is none where the box is too large or cut short, or where a stream has audio before it.
+/// Returns no content if the box is too large or truncated, or if a stream has audio before it.
 ///
 /// # Errors
-/// What reading or seeking reports.
+/// Read and seek errors.
 pub(super) fn find(
     mut stream: MediaSourceStream<'static>,
 ) -> io::Result<(Option<Vec<u8>>, MediaSourceStream<'static>)> {
@@ -30,7 +30,7 @@ pub(super) fn find(
     Ok((moov, rewound(stream, taken)?))
 }
 
-/// Reads up to the `moov` box. What was read of a stream that cannot be seeked is kept in `taken`.
+/// Reads up to the `moov` box. Bytes of a stream that cannot be seeked are kept in `taken`.
 fn search(stream: &mut MediaSourceStream<'_>, taken: &mut Vec<u8>) -> io::Result<Option<Vec<u8>>> {
     let largest = if stream.is_seekable() { LARGEST_IN_FILE } else { LARGEST_IN_STREAM };
     for _ in 0..MOST_BOXES {
@@ -55,7 +55,7 @@ fn search(stream: &mut MediaSourceStream<'_>, taken: &mut Vec<u8>) -> io::Result
                 }
                 stream.seek(SeekFrom::Start(to))?;
             }
-            // Audio in front of its description is lost to a stream.
+            // A stream cannot return to audio that precedes its description.
             (Some(size), false)
                 if !matches!(&head.kind, b"mdat" | b"moof")
                     && size.saturating_add(taken.len() as u64) <= largest =>

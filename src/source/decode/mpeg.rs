@@ -1,8 +1,9 @@
-//! MPEG audio that the usual demuxer refuses: free format, and bit rates of layer II that it takes for invalid.
+//! MPEG audio that the usual demuxer rejects: free format, and layer II bit rates that it considers
+//! invalid.
 //!
 //! A stream of free format (ISO/IEC 11172-3, 2.4.2.3) states no bit rate: the length of a frame is
-//! the distance to the next header. Such streams are framed and decoded here; what leaves this
-//! demuxer is PCM.
+//! the distance to the next header. Such streams are framed and decoded here; this demuxer outputs
+//! PCM.
 
 pub(super) mod header;
 
@@ -21,30 +22,30 @@ use symphonia::core::meta::{Metadata, MetadataLog};
 use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, TimeBase, Timestamp};
 
-/// Bytes that are kept ahead of the decoder, which checks a header by those that follow.
+/// Bytes buffered ahead of the decoder, which verifies a header by the following ones.
 const AHEAD: usize = 16 << 10;
 
 static FORMAT: FormatInfo =
     FormatInfo { format: FORMAT_ID_MP3, short_name: "mpeg", long_name: "MPEG audio of any bit rate" };
 
-/// Frames and decodes an elementary stream.
+/// Framing and decoding of an elementary stream.
 pub(super) struct MpegReader {
     stream: MediaSourceStream<'static>,
     decoder: Decoder,
-    /// Bytes that were read, and how many of them were decoded.
+    /// Bytes read, of which `taken` have been decoded.
     buffer: Vec<u8>,
     taken: usize,
     ended: bool,
     samples: Vec<f32>,
     media: MediaInfo,
     tracks: Vec<Track>,
-    /// Rate in hertz and channels of the track.
+    /// Sample rate in Hz and channels of the track.
     shape: Option<(u32, u8)>,
     metadata: MetadataLog,
-    /// The packet after a change of rate or channels.
+    /// Packet after a change of rate or channels.
     pending: Option<Packet>,
     position: i64,
-    /// Samples to be cut off at the start, and those that are left to be heard.
+    /// Samples still to be trimmed at the start, and the number of audible ones left.
     skip: usize,
     left: Option<usize>,
 }
@@ -53,7 +54,7 @@ impl MpegReader {
     /// Decodes `stream` as far as the first frame.
     ///
     /// # Errors
-    /// When there is no frame, and those of reading.
+    /// There is no frame, or reading fails.
     pub(super) fn new(stream: MediaSourceStream<'static>) -> Decoded<Self> {
         let mut reader = Self {
             stream,
@@ -78,7 +79,7 @@ impl MpegReader {
         }
     }
 
-    /// Reads until enough is there, or the end.
+    /// Reads until enough bytes are buffered, or to the end.
     fn fill(&mut self) -> io::Result<()> {
         if self.buffer.len() - self.taken >= AHEAD / 2 {
             return Ok(());
@@ -98,17 +99,17 @@ impl MpegReader {
 
 /// Tag that LAME writes into the first frame of a file.
 struct Tag {
-    /// Frames of the file, without this one.
+    /// Number of frames without this one.
     frames: usize,
-    /// Samples before the first that is heard, the decoder's own delay included.
+    /// Samples before the first audible one, the decoder's own delay included.
     delay: usize,
-    /// Samples that are not heard, at both ends.
+    /// Trimmed samples at both ends.
     trimmed: usize,
 }
 
-/// The tag in a frame (LAME, "Mp3 Info Tag rev 1"), where it states a number of frames and a delay.
+/// Tag in a frame (LAME, "Mp3 Info Tag rev 1"), if it states a number of frames and a delay.
 fn tag(frame: &[u8]) -> Option<Tag> {
-    /// Delay of a decoder of layer III, in samples.
+    /// Delay of a layer III decoder, in samples.
     const DECODER: usize = 529;
     let at = [13, 21, 36, 38]
         .into_iter()
@@ -125,7 +126,7 @@ fn tag(frame: &[u8]) -> Option<Tag> {
     Some(Tag { frames, delay: delay + DECODER, trimmed: delay + padding })
 }
 
-/// A track of PCM.
+/// PCM track.
 fn track(rate: u32, channels: u8) -> Track {
     let mut params = AudioCodecParameters::new();
     params
@@ -178,7 +179,7 @@ impl FormatReader for MpegReader {
             self.taken += count;
             let Ok(frame) = decoded else { continue };
             if let Some(tag) = tag {
-                // The frame that holds it is silent.
+                // The frame that holds the tag is silent.
                 self.skip = tag.delay;
                 let all = tag.frames.checked_mul(frame.samples_produced);
                 self.left = all.and_then(|all| all.checked_sub(tag.trimmed)).filter(|left| *left > 0);

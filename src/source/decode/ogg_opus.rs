@@ -1,19 +1,19 @@
-//! Ogg Opus whose channels have no stated order (RFC 7845, section 5.1.1.3: mapping family 255).
+//! Ogg Opus without a stated channel order (RFC 7845, section 5.1.1.3: mapping family 255).
 //!
-//! The demuxer knows mapping families 0 and 1. The header of another one is presented as family 1,
-//! whose table has the same layout. The mean of the channels, which is what is classified, is the
+//! The demuxer knows mapping families 0 and 1. The header of another family is presented as family
+//! 1, whose table has the same layout. Only the mean of the channels is classified, which is the
 //! same for any order.
 
-/// Bytes of a page's header before its table of segments (RFC 3533, section 6).
+/// Length of a page header before its segment table (RFC 3533, section 6), in bytes.
 const PAGE: usize = 27;
 
 /// Offset of the mapping family in an `OpusHead` packet.
 const FAMILY: usize = 18;
 
-/// The most channels that family 1 has.
+/// Maximum number of channels of family 1.
 const MAX_CHANNELS: u8 = 8;
 
-/// Rewrites the first page of an Ogg stream, if it holds such a header; whether it did.
+/// Rewrites the first page of an Ogg stream if it holds such a header. Returns true if it did.
 pub(super) fn rewrite(bytes: &mut [u8]) -> bool {
     if !bytes.starts_with(b"OggS") || bytes.len() < PAGE {
         return false;
@@ -36,7 +36,7 @@ pub(super) fn rewrite(bytes: &mut [u8]) -> bool {
     is_discrete
 }
 
-/// The checksum of a page: the polynomial 0x04c11db7, most significant bit first, from zero.
+/// Checksum of a page: polynomial 0x04c11db7, most significant bit first, initial value zero.
 fn checksum(page: &[u8]) -> u32 {
     page.iter().fold(0, |sum, byte| {
         (0..8).fold(sum ^ u32::from(*byte) << 24, |sum, _| {
@@ -49,7 +49,7 @@ fn checksum(page: &[u8]) -> u32 {
 mod tests {
     use super::*;
 
-    /// The first page of a stream of six channels, as ffmpeg 5.1.9 wrote it (`-mapping_family 255`).
+    /// First page of a stream of six channels, as ffmpeg 5.1.9 wrote it (`-mapping_family 255`).
     fn page(family: u8) -> Vec<u8> {
         let head =
             [&b"OpusHead\x01\x06\x38\x01\x80\xbb\0\0\0\0"[..], &[family, 6, 0, 0, 1, 2, 3, 4, 5]].concat();
@@ -64,7 +64,7 @@ mod tests {
         let mut discrete = page(255);
         assert!(rewrite(&mut discrete));
         assert_eq!(discrete[PAGE + 1 + FAMILY], 1);
-        // The checksum over all of it, its own field included as zero.
+        // Checksum over the page with its own field set to zero.
         let stated = u32::from_le_bytes(discrete[22..26].try_into().unwrap());
         discrete[22..26].fill(0);
         assert_eq!(checksum(&discrete), stated);

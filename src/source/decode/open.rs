@@ -1,4 +1,4 @@
-//! Choice of the demuxer of a source.
+//! Selection of the demuxer.
 
 use std::io::{self, Cursor, Read};
 use std::sync::atomic::Ordering;
@@ -24,11 +24,11 @@ use super::start::Start;
 use super::track::Facts;
 use super::{adts, edits, flac, guarded, moov, ogg_opus};
 
-/// Demuxers of symphonia, found by searching for the start of their formats. WAVE and AIFF are not
-/// among them: their headers are stored in files of other formats.
+/// Symphonia's demuxers, found by searching for the start of their formats. WAVE and AIFF are
+/// omitted, because their headers are stored in files of other formats.
 static PROBE: LazyLock<Probe> = LazyLock::new(|| {
     let mut probe = Probe::default();
-    // Its sync code may be one of ADTS, which its score tells apart.
+    // Its sync code may be one of ADTS; its score distinguishes them.
     probe.register_format_at_tier::<flac::Reader<'_>>(Tier::Preferred);
     probe.register_format::<formats::AdtsReader<'_>>();
     probe.register_format::<formats::IsoMp4Reader<'_>>();
@@ -41,16 +41,16 @@ static PROBE: LazyLock<Probe> = LazyLock::new(|| {
     probe
 });
 
-/// AAC stream that several demuxers read one after the other.
+/// AAC stream that several demuxers read in turn.
 pub(super) type SharedRuns = Arc<Mutex<adts::Runs<Box<dyn Read + Send>>>>;
 
-/// Demuxer of a source, and what is known beside it.
+/// Demuxer with additional facts about its source.
 pub(super) struct Opened {
     pub(super) format: Box<dyn FormatReader>,
     pub(super) facts: Facts,
-    /// Padding that Matroska states.
+    /// Padding stated by Matroska.
     pub(super) paddings: Paddings,
-    /// The rest of an AAC stream, whose frames may change.
+    /// Remaining sections of an AAC stream, whose parameters may change.
     pub(super) runs: Option<SharedRuns>,
 }
 
@@ -60,10 +60,10 @@ impl From<Box<dyn FormatReader>> for Opened {
     }
 }
 
-/// Opens `source`, a file or a stream at its start; `extension` is a hint.
+/// Opens `source`, a file or stream at its start; `extension` is a hint.
 ///
 /// # Errors
-/// Its format is not decoded, or not recognised, or its header is damaged.
+/// The format is not decoded or not recognised, or its header is damaged.
 pub(super) fn open(source: impl MediaSource + 'static, extension: Option<&str>) -> Result<Opened, Refusal> {
     let (source, without_fragments) = Fragments::new(source);
     let (source, paddings) = Scanned::new(source);
@@ -91,7 +91,7 @@ pub(super) fn open(source: impl MediaSource + 'static, extension: Option<&str>) 
             let facts = Facts { unknown: detect::unknown_codec(&[], &movie.formats), movie };
             match guarded(|| Ok(quicktime::open(stream, moov.as_deref())))?? {
                 quicktime::Opened::Here(format) => {
-                    // This demuxer counts no samples of a fragment.
+                    // This demuxer counts no samples of fragments.
                     without_fragments.store(true, Ordering::Relaxed);
                     Ok(Opened { facts, ..format.into() })
                 }
@@ -116,7 +116,7 @@ pub(super) fn open(source: impl MediaSource + 'static, extension: Option<&str>) 
     }
 }
 
-/// Presents Ogg Opus whose channels have no stated order as one that the demuxer knows.
+/// Presents Ogg Opus without a stated channel order as a mapping that the demuxer knows.
 fn with_stated_channels(
     mut stream: MediaSourceStream<'static>,
     start: Start,
@@ -130,7 +130,7 @@ fn with_stated_channels(
     Ok(MediaSourceStream::new(Box::new(rewritten), Default::default()))
 }
 
-/// Opens the current run of an AAC stream.
+/// Opens the current section of an AAC stream.
 ///
 /// # Errors
 /// It holds no frame, or reading fails.

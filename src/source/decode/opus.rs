@@ -1,9 +1,9 @@
-//! Opus through libopus: any number of channels, and the gain that the stream states.
+//! Opus through libopus, with any number of channels and the stated gain.
 //!
-//! The identification header (RFC 7845, section 5.1) comes with the codec parameters: as in Ogg
-//! and Matroska, or from the `dOps` box of MP4, whose numbers are big-endian (Encapsulation of Opus
-//! in ISO Base Media File Format, 4.3.2). Decoding is at 48 kHz whatever rate a container states:
-//! that field tells the rate of the encoder's input.
+//! The identification header (RFC 7845, section 5.1) comes with the codec parameters: as in Ogg and
+//! Matroska, or from the `dOps` box of MP4, whose numbers are big-endian (Encapsulation of Opus in
+//! ISO Base Media File Format, 4.3.2). Decoding is at 48 kHz; the rate stated by a container is
+//! that of the encoder's input.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -20,16 +20,16 @@ use symphonia::core::codecs::registry::{RegisterableAudioDecoder, SupportedAudio
 use symphonia::core::errors::{Error, Result as Decoded};
 use symphonia::core::packet::PacketRef;
 use symphonia::core::support_audio_codec;
-// The macro names it so.
+// Name required by the macro.
 use symphonia::core as symphonia_core;
 
-/// The rate that Opus is decoded at, in hertz.
+/// Sample rate of decoded Opus, in Hz.
 pub(super) const RATE: u32 = 48_000;
 
 /// Samples of the longest packet: 120 ms (RFC 6716, section 3.2.5).
 const MAX_SAMPLES: usize = 5_760;
 
-/// Order of the channels of mapping family 1 (RFC 7845, section 5.1.1.2) as WAV orders them.
+/// Channel order of mapping family 1 (RFC 7845, section 5.1.1.2), reordered as in WAV.
 const AS_IN_WAV: [&[usize]; 9] = [
     &[],
     &[0],
@@ -42,7 +42,7 @@ const AS_IN_WAV: [&[usize]; 9] = [
     &[0, 2, 1, 7, 5, 6, 3, 4],
 ];
 
-/// An identification header.
+/// Identification header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Head {
     channels: u8,
@@ -52,14 +52,14 @@ pub(super) struct Head {
     gain: i16,
     family: u8,
     streams: u8,
-    /// Streams that hold two channels.
+    /// Number of streams with two channels.
     coupled: u8,
     /// Decoded channel of each output channel; 255 is silence.
     mapping: Vec<u8>,
 }
 
 impl Head {
-    /// Reads a header with its magic; `big_endian` tells that it comes from MP4.
+    /// Parses a header with its magic; `big_endian` is true for MP4.
     pub(super) fn read(bytes: &[u8], big_endian: bool) -> Option<Self> {
         let fields = bytes.strip_prefix(b"OpusHead")?;
         let &[_, channels, skip_0, skip_1, _, _, _, _, gain_0, gain_1, family, ref table @ ..] = fields
@@ -85,14 +85,14 @@ impl Head {
         })
     }
 
-    /// The header of a stream that has none: one or two channels (RFC 7845, mapping family 0).
+    /// Default header of a stream without one: one or two channels (RFC 7845, mapping family 0).
     pub(super) fn plain(channels: usize) -> Self {
         let channels = channels.clamp(1, 2) as u8;
         let mapping = (0..channels).collect();
         Self { channels, pre_skip: 0, gain: 0, family: 0, streams: 1, coupled: channels - 1, mapping }
     }
 
-    /// Layout of Ogg, which [`OpusDecoder`] expects among the codec parameters.
+    /// Header in Ogg's layout, which [`OpusDecoder`] expects in the codec parameters.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = b"OpusHead\x01".to_vec();
         bytes.push(self.channels);
@@ -107,12 +107,12 @@ impl Head {
         bytes
     }
 
-    /// Factor that samples are multiplied by.
+    /// Linear gain.
     fn factor(&self) -> f32 {
         10_f32.powf(f32::from(self.gain) / (20.0 * 256.0))
     }
 
-    /// The mapping that leaves the channels in the order of WAV.
+    /// Mapping that yields the channel order of WAV.
     fn mapping_as_in_wav(&self) -> Vec<u8> {
         match AS_IN_WAV.get(usize::from(self.channels)) {
             Some(order) if self.family == 1 => {
@@ -123,10 +123,10 @@ impl Head {
     }
 }
 
-/// The decoder of one stream.
+/// Decoder of one stream.
 pub(super) struct OpusDecoder {
     params: AudioCodecParameters,
-    /// Never contended; the lock makes it shareable between threads, as the trait demands.
+    /// Never contended; the lock makes it `Sync`, as the trait requires.
     decoder: Mutex<MSDecoder>,
     channels: usize,
     factor: f32,
@@ -166,7 +166,7 @@ impl OpusDecoder {
 
 impl AudioDecoder for OpusDecoder {
     fn reset(&mut self) {
-        // A state that cannot be reset decodes on; the next packets repair it.
+        // A state that cannot be reset recovers within the next packets.
         let _ = self.decoder.get_mut().unwrap_or_else(PoisonError::into_inner).reset_state();
     }
 
@@ -241,15 +241,15 @@ mod tests {
 
     #[test]
     fn channels_come_in_the_order_of_wav() {
-        // As libopus writes 5.1: L C R Ls Rs LFE from streams (L R) (Ls Rs) C LFE.
+        // 5.1 as libopus writes it: L C R Ls Rs LFE from streams (L R) (Ls Rs) C LFE.
         let head = [&b"OpusHead\x01\x06\x38\x01\x80\xbb\0\0\0\0\x01"[..], &[4, 2, 0, 4, 1, 2, 3, 5]].concat();
         let head = Head::read(&head, false).unwrap();
         assert_eq!(head.mapping_as_in_wav(), [0, 1, 4, 5, 2, 3]);
         assert_eq!(Head::read(&head.to_bytes(), false).unwrap(), head);
-        // Of family 255 no order is known.
+        // Family 255 has no known order.
         let discrete = Head { family: 255, ..head };
         assert_eq!(discrete.mapping_as_in_wav(), [0, 4, 1, 2, 3, 5]);
-        // A table that is cut short.
+        // Truncated table.
         assert_eq!(Head::read(&discrete.to_bytes()[..24], false), None);
     }
 }

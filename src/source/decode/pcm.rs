@@ -1,9 +1,9 @@
-//! Demuxers of uncompressed audio, which read headers leniently.
+//! Demuxers of uncompressed audio, with lenient headers.
 //!
-//! Sizes in these headers are hints: writers to pipes cannot know them, and writers that were
-//! killed or still run have not stated them yet. What follows the header is audio up to the end
-//! that the header states, and beyond it unless a chunk or a tag begins there. Where ffmpeg and
-//! the stated size agree, so does this.
+//! Sizes in these headers are hints: writers to pipes do not know them, and writers that were
+//! killed or still run have not written them yet. Audio extends to the end stated by the header,
+//! and beyond it unless a chunk or a tag begins there. Where ffmpeg and the stated size agree, this
+//! does too.
 
 mod aiff;
 mod au;
@@ -28,10 +28,10 @@ use symphonia::core::io::MediaSourceStream;
 use super::detect::Kind;
 use super::refusal::Refusal;
 
-/// Opens `stream` in a container of `kind`, behind `tags` bytes of tags.
+/// Opens `stream` in a container of `kind`, after `tags` bytes of tags.
 ///
 /// # Errors
-/// Its audio is encoded in a way that is not decoded, or its header is damaged.
+/// Its encoding is not decoded, or its header is damaged.
 pub(super) fn open(
     kind: &Kind,
     mut stream: MediaSourceStream<'static>,

@@ -1,4 +1,4 @@
-//! Reasons why a source is not decoded, and the messages that say what to do about it.
+//! Reasons why a source is not decoded, and messages with advice.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,7 +8,7 @@ use symphonia::core::errors::Error;
 
 use crate::source::{SourceError, process_hint};
 
-/// Formats that are decoded, for messages.
+/// Decoded formats, for messages.
 pub(super) const KNOWN: &str = if cfg!(feature = "opus") {
     "known are wav, aiff, au, caf, w64, flac, mp1, mp2, mp3, ogg (vorbis, opus, flac), m4a, mov, matroska and aac (LC)"
 } else {
@@ -18,25 +18,25 @@ pub(super) const KNOWN: &str = if cfg!(feature = "opus") {
 /// Format or codec that is recognised but not decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unsupported {
-    /// Name as it stands in the sentence "`NAME` is …", such as `WavPack` or `a ZIP archive`.
+    /// Name as used in the sentence "`NAME` is …", such as `WavPack` or `a ZIP archive`.
     pub(super) name: Cow<'static, str>,
     remedy: Remedy,
 }
 
-/// Advice that goes with a format.
+/// Advice for a format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Remedy {
     /// ffmpeg decodes it.
     Ffmpeg,
     /// Another program decodes it; the command writes WAV.
     Program(&'static str),
-    /// Only the decoder of its authors does.
+    /// Only its authors' decoder does.
     Decoder,
-    /// It holds files.
+    /// Archive of files.
     Unpack,
-    /// It holds addresses or paths.
+    /// List of addresses or paths.
     Follow,
-    /// It holds no audio.
+    /// Not audio.
     Nothing,
 }
 
@@ -51,7 +51,7 @@ impl Unsupported {
         Self { name: format!("{codec} in {container}").into(), remedy: Remedy::Ffmpeg }
     }
 
-    /// Format that a program other than ffmpeg converts to WAV, by `command`.
+    /// Format that a program other than ffmpeg converts to WAV by `command`.
     pub(super) const fn converted_by(name: &'static str, command: &'static str) -> Self {
         Self { name: Cow::Borrowed(name), remedy: Remedy::Program(command) }
     }
@@ -73,7 +73,7 @@ impl Unsupported {
         Self { name: Cow::Borrowed(name), remedy: Remedy::Nothing }
     }
 
-    /// Error of a source called `source`: name, verdict, and the command that helps.
+    /// Error of a source called `source`: name, verdict and advice.
     fn of(&self, source: &str) -> SourceError {
         let name = &self.name;
         let advice = match self.remedy {
@@ -96,18 +96,17 @@ impl Unsupported {
 }
 
 impl From<String> for Unsupported {
-    /// Format that ffmpeg decodes.
     fn from(name: String) -> Self {
         Self { name: name.into(), remedy: Remedy::Ffmpeg }
     }
 }
 
-/// Reason why a source, or a track of it, is not decoded.
+/// Reason why a source or one of its tracks is not decoded.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// Its format or codec is recognised, and not decoded.
+    /// Format or codec that is recognised but not decoded.
     Unsupported(Unsupported),
-    /// The demuxer or the codec reports it.
+    /// Error of the demuxer or the codec.
     Failed(Error),
 }
 
@@ -129,7 +128,7 @@ impl From<Unsupported> for Refusal {
     }
 }
 
-/// The reason alone, for logs.
+/// Writes the reason alone, for logs.
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -167,7 +166,7 @@ fn undecodable(name: &str, error: &Error) -> SourceError {
     }
 }
 
-/// Error of a source called `name` whose bytes cannot be read.
+/// Error of a source called `name` that cannot be read.
 pub(super) fn unreadable(name: &str, error: &io::Error) -> SourceError {
     SourceError::Permanent(format!("`{name}` cannot be read: {error}"))
 }

@@ -1,4 +1,4 @@
-//! Passing over packets without decoding them.
+//! Skipping packets without decoding them.
 
 use symphonia::core::packet::Packet;
 
@@ -7,24 +7,24 @@ use super::timeline::Timeline;
 use crate::audio::{Block, Span};
 use crate::source::SourceError;
 
-/// Packets after a skip that may fail: an MP3 frame refers to the ones before it (its bit reservoir), and the first
-/// block of other codecs overlaps one that is missing.
+/// Number of packets after a skip that may fail: an MP3 frame refers to earlier ones (bit
+/// reservoir), and the first block of other codecs overlaps a missing one.
 const PRE_ROLL: u32 = 4;
 
 impl Decoder {
-    /// The same decoder, which computes only with a permit (see [`crate::permits`]).
+    /// Makes the decoder compute with a permit only (see [`crate::permits`]).
     pub(in crate::source) fn with_permits(mut self) -> Self {
         self.with_permits = true;
         self
     }
 
-    /// Passes over at least `seconds` of audio, or what is left of it. `block` is left without samples; its span says
-    /// which ones they would have been. Returns false at the end.
+    /// Skips at least `seconds` of audio, or the rest of it. `block` is left without samples; its
+    /// span covers the skipped ones. Returns false at the end.
     ///
-    /// The next block that is decoded begins at a gap.
+    /// The next decoded block has `gap` set.
     ///
     /// # Errors
-    /// As [`Decoder::next`].
+    /// See [`Decoder::next`].
     pub(in crate::source) fn skip(&mut self, seconds: f64, block: &mut Block) -> Result<bool, SourceError> {
         block.interleaved.clear();
         block.anchor = None;
@@ -72,7 +72,7 @@ mod tests {
         Decoder::from_file("loop".into(), File::open(path).unwrap(), Some("mp3"), None).unwrap()
     }
 
-    /// Decodes up to sample `end`, or to the end: the samples and the last position.
+    /// Decodes up to sample `end` or to the end; returns the samples and the last position.
     fn decode(decoder: &mut Decoder, block: &mut Block, end: u64) -> (Vec<f32>, u64) {
         let (mut samples, mut at) = (Vec::new(), 0);
         while at < end && decoder.next(block).unwrap() {
@@ -100,14 +100,14 @@ mod tests {
         assert!(decoder.next(&mut block).unwrap());
         assert!(block.gap);
         let first = block.span.start;
-        // Frames that refer to skipped ones are left out.
+        // Frames that refer to skipped ones are omitted.
         assert!((resumes..resumes + 5 * 1152).contains(&first), "{first}, not {resumes}");
         let mut rest = block.interleaved.clone();
         let (more, end) = decode(&mut decoder, &mut block, u64::MAX);
         rest.extend(more);
         assert_eq!(end, length);
         assert_eq!(decoder.corrupt(), 0);
-        // Past the frames that overlap with skipped ones, every sample is the same.
+        // After the frames that overlap skipped ones, all samples are equal.
         let settled = 5 * 1152 * channels;
         let expected = &whole[first as usize * channels..];
         assert_eq!(rest.len(), expected.len());

@@ -1,4 +1,4 @@
-//! First bytes of a stream, looked at before a demuxer reads them.
+//! First bytes of a stream, examined before a demuxer reads them.
 
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
@@ -7,26 +7,26 @@ use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource, SeekBu
 use super::arrived::Arrived;
 use super::detect::{self, Kind, LONGEST_START};
 
-/// Longest ID3v2 tags that are passed over in a stream that cannot be seeked, in bytes.
+/// Maximum length of ID3v2 tags skipped in a stream that cannot be seeked, in bytes.
 const LONGEST_TAGS: usize = 16 << 20;
 
 /// Start of a file or stream.
 #[derive(Debug)]
 pub(super) struct Start {
-    /// Bytes of ID3v2 tags in front.
+    /// Length of leading ID3v2 tags, in bytes.
     pub(super) tags: u64,
-    /// First bytes behind the tags; none where those are too long to be passed over.
+    /// First bytes after the tags; empty if the tags are too long to be skipped.
     pub(super) content: Vec<u8>,
     pub(super) kind: Kind,
 }
 
 impl Start {
-    /// Reads as many of the first bytes as it takes to detect the format, and goes back.
+    /// Reads as many bytes as the detection of the format needs, and rewinds.
     ///
-    /// A slow stream is not waited for once its format is clear.
+    /// Does not wait for further bytes of a slow stream once its format is known.
     ///
     /// # Errors
-    /// What reading or seeking reports.
+    /// Read and seek errors.
     pub(super) fn of(
         mut stream: MediaSourceStream<'static>,
     ) -> io::Result<(Self, MediaSourceStream<'static>)> {
@@ -59,10 +59,10 @@ impl Start {
     }
 }
 
-/// `stream` from its start on; `taken` is what was read of one that cannot be seeked.
+/// Rewinds `stream` to its start; `taken` holds the bytes read from one that cannot be seeked.
 ///
 /// # Errors
-/// What seeking reports.
+/// Seek errors.
 pub(super) fn rewound(
     mut stream: MediaSourceStream<'static>,
     taken: Vec<u8>,
@@ -76,7 +76,7 @@ pub(super) fn rewound(
     Ok(stream)
 }
 
-/// Next `count` bytes of `stream`, fewer at its end, without consuming them; 24 KiB at most.
+/// Peeks the next `count` bytes of `stream` (at most 24 KiB), fewer at its end.
 pub(super) fn peek(stream: &mut MediaSourceStream<'_>, count: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; count];
     let mut filled = 0;

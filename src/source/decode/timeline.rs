@@ -1,37 +1,38 @@
-//! The count of a track's samples, compared with the timestamps of its container.
+//! Sample count of a track, compared with the timestamps of its container.
 //!
-//! Time is the count of samples. Timestamps only tell whether packets are missing, for they are
-//! coarse (ticks of a millisecond), rounded, or absent (frames of one laced block of Matroska share
-//! one, RFC 9559, section 10.3). A deviation of half a packet or of a few ticks is rounding. It is
-//! never added to the count, so that such errors do not add up.
+//! Time is the sample count. Timestamps only reveal missing packets, because they are coarse
+//! (millisecond ticks), rounded, or absent (frames of one laced Matroska block share one, RFC 9559,
+//! section 10.3). A deviation of half a packet or of a few ticks is rounding. It is never added to
+//! the count, so that such errors do not add up.
 
 use symphonia::core::units::Timestamp;
 
-/// Packets in a row with early timestamps after which the container's clock has been set back.
+/// Number of consecutive packets with early timestamps after which the container's clock counts as
+/// set back.
 const SET_BACK_AFTER: u32 = 8;
 
-/// The share of a deviation that is taken for drift of the container's clock.
+/// Inverse of the share of a deviation that counts as drift of the container's clock.
 const DRIFT_SHARE: i64 = 8;
 
-/// The timestamps that a track's packets should have.
+/// Expected timestamps of a track's packets.
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
-    /// Timestamp that the next packet should have by the count, in samples.
+    /// Expected timestamp of the next packet, in samples.
     pub(super) due: Option<i64>,
-    /// Samples by which timestamps are ahead of the count though nothing is missing.
+    /// Samples by which timestamps lead the count although nothing is missing.
     drift: i64,
-    /// The timestamp of the latest packet, in ticks.
+    /// Timestamp of the latest packet, in ticks.
     last: Option<Timestamp>,
-    /// Packets in a row whose timestamps are early.
+    /// Number of consecutive packets with early timestamps.
     early: u32,
 }
 
 impl Timeline {
-    /// Samples missing before a packet with timestamp `stamp`, which is `at` in samples; `None` where
-    /// it follows the one before it.
+    /// Number of samples missing before a packet with timestamp `stamp`, which is `at` in samples;
+    /// `None` if it is contiguous.
     ///
-    /// Deviations of up to `tolerance` samples are rounding. What is missing is at most `limit`
-    /// samples: a timestamp further ahead is damaged, and interrupts the track without moving it.
+    /// Deviations of up to `tolerance` samples are rounding. At most `limit` samples can be
+    /// missing: a timestamp further ahead is damaged, and causes a gap without moving the track.
     pub(super) fn missing(&mut self, stamp: Timestamp, at: i64, tolerance: i64, limit: i64) -> Option<u64> {
         let repeated = self.last.replace(stamp) == Some(stamp);
         let Some(due) = self.due else {
@@ -67,7 +68,7 @@ impl Timeline {
         self.due = self.due.map(|due| due.saturating_add_unsigned(samples));
     }
 
-    /// Begins again at timestamp `at`, in samples of another rate.
+    /// Restarts at timestamp `at`, in samples of another rate.
     pub(super) fn restart(&mut self, at: i64) {
         (self.due, self.drift, self.early) = (Some(at), 0, 0);
     }
@@ -79,7 +80,8 @@ mod tests {
 
     const LIMIT: i64 = 1 << 24;
 
-    /// Samples that are missing before each packet of 1024 samples at 44.1 kHz, by timestamps in ticks of 1/`scale` s.
+    /// Samples missing before each packet of 1024 samples at 44.1 kHz, by timestamps in ticks of
+    /// 1/`scale` s.
     fn missing(scale: i64, stamps: impl IntoIterator<Item = i64>) -> Vec<(usize, u64)> {
         let mut timeline = Timeline::default();
         let tolerance = 512.max(2 * 44_100 / scale);
@@ -94,14 +96,14 @@ mod tests {
         found
     }
 
-    /// The timestamp of packet `number`, rounded to ticks.
+    /// Timestamp of packet `number`, rounded to ticks.
     fn rounded(scale: i64, number: i64) -> i64 {
         (number * 1024 * scale + 22_050) / 44_100
     }
 
     #[test]
     fn rounding_is_no_loss() {
-        // An hour of AAC in ticks of a sample, a millisecond, and 1/600 s (QuickTime).
+        // One hour of AAC in ticks of a sample, a millisecond, and 1/600 s (QuickTime).
         for scale in [44_099, 1000, 600, 50] {
             assert_eq!(missing(scale, (0..155_000).map(|number| rounded(scale, number))), []);
         }
@@ -129,7 +131,7 @@ mod tests {
         assert_eq!(lost.len(), 1);
         assert_eq!(lost[0].0, 100);
         assert!(lost[0].1.abs_diff(150 * 1024) <= 45, "{lost:?}");
-        // Loss after a long drift is still found.
+        // A loss after a long drift is still found.
         let drifted = (0..5000).chain(5004..6000).map(|number| number * 23);
         assert_eq!(missing(1000, drifted).len(), 1);
     }

@@ -1,18 +1,19 @@
-//! What a container says is being played.
+//! Titles in container metadata.
 
 use symphonia::core::formats::FormatReader;
 use symphonia::core::meta::{StandardTag, Tag};
 
-/// The longest title that is passed on, in characters.
+/// Maximum length of a title, in characters.
 const LONGEST: usize = 300;
 
-/// Artist and title of the newest metadata, where it came after the last call; `seen` is whether any had come before.
+/// Artist and title of the newest metadata, if it is newer than the last call; `seen` is true if
+/// any was read before.
 pub(super) fn newest(format: &mut dyn FormatReader, seen: &mut bool) -> Option<String> {
     let mut metadata = format.metadata();
     if *seen && metadata.is_latest() {
         return None;
     }
-    // What is older is dropped by this, so that a stream that goes on for weeks collects none.
+    // Drops older metadata, so that a stream of weeks does not accumulate it.
     let revision = metadata.skip_to_latest()?;
     *seen = true;
     let tracks = revision.per_track.iter().flat_map(|track| &track.metadata.tags);

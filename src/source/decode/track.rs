@@ -1,4 +1,4 @@
-//! The audio track that is decoded.
+//! Audio track selected for decoding.
 
 use std::sync::LazyLock;
 
@@ -23,16 +23,16 @@ use crate::audio::Span;
 #[cfg(feature = "opus")]
 use {super::opus, symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS};
 
-/// Facts about a source that its demuxer does not give.
+/// Facts about a source that its demuxer does not provide.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Facts {
-    /// The index of MP4.
+    /// Index of MP4.
     pub(super) movie: Movie,
-    /// Name of a codec that the demuxer does not know.
+    /// Name of a codec unknown to the demuxer.
     pub(super) unknown: Option<Unsupported>,
 }
 
-/// Deviation of timestamps that means nothing until a packet was decoded, in samples.
+/// Tolerated deviation of timestamps until a packet was decoded, in samples.
 const FIRST_TOLERANCE: u64 = 8192;
 
 static CODECS: LazyLock<CodecRegistry> = LazyLock::new(|| {
@@ -43,28 +43,29 @@ static CODECS: LazyLock<CodecRegistry> = LazyLock::new(|| {
     registry
 });
 
-/// A track, its codec, and the part of it that is to be heard.
+/// Track with its codec and its audible part.
 pub(super) struct Selected {
     pub(super) id: u32,
     pub(super) codec: Box<dyn AudioDecoder>,
     pub(super) params: AudioCodecParameters,
     time_base: Option<TimeBase>,
-    /// The sample rate in hertz: stated by the container, and corrected by the first packet.
+    /// Sample rate in Hz, as stated by the container and corrected by the first packet.
     rate: Option<u32>,
-    /// Samples decoded so far, those that are cut off included.
+    /// Number of decoded samples, trimmed ones included.
     raw: u64,
-    /// Samples still to be cut off at the start (encoder delay).
+    /// Samples still to be trimmed at the start (encoder delay).
     skip: u64,
-    /// End of the audible part, as a count of decoded samples.
+    /// End of the audible part, in decoded samples.
     end: Option<u64>,
     pub(super) timeline: Timeline,
-    /// From this timestamp on, the length that the header states no longer holds: more was appended.
+    /// Timestamp after which the length stated by the header no longer applies, because a file was
+    /// appended.
     pub(super) stated_end: Option<i64>,
-    /// True if that point was passed.
+    /// True once that timestamp was passed.
     pub(super) appended: bool,
-    /// Samples in the last packet that decoded.
+    /// Number of samples in the last decoded packet.
     pub(super) usual: u64,
-    /// Samples in the longest packet so far.
+    /// Number of samples in the longest packet so far.
     longest: u64,
 }
 
@@ -72,7 +73,7 @@ impl Selected {
     /// Selects the default audio track, or the first other one that can be decoded.
     ///
     /// # Errors
-    /// What keeps the default track from being decoded.
+    /// Reason why the default track is not decoded.
     pub(super) fn new(format: &dyn FormatReader, facts: &Facts) -> Result<Self, Refusal> {
         let info = format.format_info();
         let mut refusal = None;
@@ -90,7 +91,7 @@ impl Selected {
         }))
     }
 
-    /// `None` where `track` is not known to be audio.
+    /// Selects `track`; `None` if it is not known to be audio.
     fn of(track: &Track, facts: &Facts, info: &FormatInfo) -> Option<Result<Self, Refusal>> {
         let params = track.codec_params.as_ref()?.audio()?.clone();
         Some(Self::decoding(track, params, facts, info))
@@ -102,7 +103,7 @@ impl Selected {
         facts: &Facts,
         info: &FormatInfo,
     ) -> Result<Self, Refusal> {
-        // Codecs make room for as many as are stated, before any is there.
+        // Codecs allocate buffers for the stated channels before any is decoded.
         if params.channels.as_ref().is_some_and(|channels| channels.count() > MAX_CHANNELS) {
             return Err(Refusal::Failed(Error::Unsupported("it has more than 64 channels")));
         }
@@ -123,7 +124,8 @@ impl Selected {
                 let channels = params.channels.as_ref().map_or(2, |channels| channels.count());
                 let head = head.and_then(|head| opus::Head::read(head, info.format == FORMAT_ID_ISOMP4));
                 let head = head.unwrap_or_else(|| opus::Head::plain(channels));
-                // Cut off by the count of samples: it may span several packets (RFC 7845, section 4.2).
+                // Trimmed by the sample count, because it may span several packets (RFC 7845,
+                // section 4.2).
                 skip = u64::from(head.pre_skip);
                 params.with_extra_data(head.to_bytes().into()).with_sample_rate(opus::RATE);
             }
@@ -167,13 +169,13 @@ impl Selected {
         })
     }
 
-    /// `duration` in samples.
+    /// Converts `duration` to samples.
     pub(super) fn samples(&self, duration: Duration) -> u64 {
         let (samples, ticks) = self.samples_of_tick();
         u64::try_from(i128::from(duration.get()) * samples / ticks).unwrap_or(0)
     }
 
-    /// `timestamp` in samples.
+    /// Converts `timestamp` to samples.
     pub(super) fn timestamp(&self, timestamp: Timestamp) -> i64 {
         let (samples, ticks) = self.samples_of_tick();
         i64::try_from(i128::from(timestamp.get()) * samples / ticks).unwrap_or(0)
@@ -185,7 +187,7 @@ impl Selected {
         i64::try_from(2 * samples / ticks).unwrap_or(i64::MAX)
     }
 
-    /// The sample rate in hertz, 0 while it is not known.
+    /// Sample rate in Hz, 0 if unknown.
     pub(super) fn rate(&self) -> u32 {
         self.rate.unwrap_or(0)
     }
@@ -196,9 +198,9 @@ impl Selected {
         samples == ticks
     }
 
-    /// Deviation of timestamps that is rounding, in samples.
+    /// Deviation of timestamps that counts as rounding, in samples.
     pub(super) fn tolerance(&self) -> i64 {
-        // Blocks of Vorbis are long and short; where one is stated is up to the muxer.
+        // Vorbis blocks are long and short, and the muxer chooses which one it stamps.
         let packet = match (self.longest, self.params.codec) {
             (0, _) => FIRST_TOLERANCE,
             (longest, CODEC_ID_VORBIS) => longest,
@@ -207,7 +209,7 @@ impl Selected {
         self.two_ticks().max(i64::try_from(packet).unwrap_or(0))
     }
 
-    /// A tick of the time base in samples, as a fraction.
+    /// Tick of the time base in samples, as a fraction.
     fn samples_of_tick(&self) -> (i128, i128) {
         match (self.time_base, self.rate) {
             (Some(base), Some(rate)) => {
@@ -217,7 +219,7 @@ impl Selected {
         }
     }
 
-    /// Follows the layer of MPEG audio that the first packet is of: MP4 does not tell it (ISO/IEC
+    /// Switches to the MPEG audio layer of the first packet, which MP4 does not state (ISO/IEC
     /// 14496-1, table 5: one object type for all layers).
     pub(super) fn follow_layer(&mut self, packet: &[u8]) {
         let (&[0xff, second, ..], true) = (packet, self.longest == 0) else { return };
@@ -236,9 +238,9 @@ impl Selected {
         }
     }
 
-    /// Notes that a packet with timestamp `stamp` decoded to `samples` at `rate` hertz.
+    /// Records that a packet with timestamp `stamp` decoded to `samples` at `rate` Hz.
     pub(super) fn decoded(&mut self, stamp: Timestamp, samples: u64, rate: u32) {
-        // Later changes are of the stream, not of the container's clock.
+        // Later changes concern the stream, not the container's clock.
         if self.longest == 0 && self.rate != Some(rate) {
             self.rate = Some(rate);
             self.timeline.restart(self.timestamp(stamp));
@@ -246,7 +248,8 @@ impl Selected {
         (self.usual, self.longest) = (samples, self.longest.max(samples));
     }
 
-    /// The part of the next `count` decoded samples that is to be heard, when the packet itself states `head` and `tail` to be cut off.
+    /// Audible part of the next `count` decoded samples; the packet itself states that `head` and
+    /// `tail` are to be trimmed.
     pub(super) fn cut(&mut self, count: u64, head: u64, tail: u64) -> Span {
         let skipped = self.skip.min(count);
         self.skip -= skipped;
@@ -257,7 +260,7 @@ impl Selected {
     }
 }
 
-/// Checks AAC that is described by the container alone.
+/// Checks AAC that only the container describes.
 fn aac_without_configuration(params: &AudioCodecParameters) -> Result<(), String> {
     match params.profile {
         Some(CODEC_PROFILE_AAC_MAIN) => return Err("AAC Main".into()),
@@ -272,20 +275,21 @@ fn aac_without_configuration(params: &AudioCodecParameters) -> Result<(), String
     }
 }
 
-/// A codec in its initial state.
+/// Creates a codec in its initial state.
 ///
 /// # Errors
-/// When there is none for such parameters.
+/// There is none for these parameters.
 pub(super) fn make_codec(params: &AudioCodecParameters) -> Decoded<Box<dyn AudioDecoder>> {
     guarded(|| CODECS.make_audio_decoder(params, &AudioDecoderOptions::default()))
 }
 
-/// The timestamp at which an MPEG audio file ends by its header; files put end to end go on after it.
+/// Timestamp at which an MPEG audio file ends according to its header; concatenated files continue
+/// after it.
 fn stated_end(track: &Track) -> Option<i64> {
     i64::try_from(track.num_frames?.checked_add(u64::from(track.padding.unwrap_or(0)))?).ok()
 }
 
-/// Name of a container in messages.
+/// Name of a container for messages.
 fn container(info: &FormatInfo) -> &'static str {
     match info.format {
         FORMAT_ID_ISOMP4 => "MP4",

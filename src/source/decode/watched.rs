@@ -1,7 +1,7 @@
-//! A file whose reads end when the stop token is set.
+//! File whose reads end with the stop token.
 //!
-//! A demuxer that looks for the next packet reads for as long as it finds none,
-//! through gigabytes of junk if need be; nothing else can interrupt it.
+//! A demuxer that searches for the next packet reads until it finds one, through gigabytes of junk
+//! if necessary; nothing else can interrupt it.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -10,7 +10,7 @@ use symphonia::core::io::MediaSource;
 
 use crate::thread::Stop;
 
-/// A regular file and the token that ends reading it; without one nothing does.
+/// Regular file, and the token that ends its reads, if any.
 pub(super) struct Watched {
     file: File,
     stop: Option<Stop>,
@@ -28,7 +28,7 @@ impl Watched {
 
 impl Read for Watched {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // Of a kind that nobody tries again or takes for the end of the file.
+        // An error kind that no caller retries or takes for the end of the file.
         match &self.stop {
             Some(stop) if stop.is_set() => Err(io::Error::other("reading was stopped")),
             _ => self.file.read(buffer),

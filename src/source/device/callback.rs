@@ -1,4 +1,4 @@
-//! The capture callback: the only code that runs in hard real time.
+//! Capture callback: the only code that runs in hard real time.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -7,27 +7,25 @@ use cpal::{ErrorKind, FromSample, Sample};
 
 use super::ring::Writer;
 
-/// Runs each call of the capture callback; for tests, which forbid allocation within.
 pub type Guard = fn(&mut dyn FnMut());
 
 static GUARD: OnceLock<Guard> = OnceLock::new();
 
-/// Has all capture callbacks that are made from now on run within `guard`. The first one set stays.
 pub fn set_guard(guard: Guard) {
     let _ = GUARD.set(guard);
 }
 
-/// What the sound system's threads tell the reader.
+/// State that the sound system's threads share with the reader.
 #[derive(Debug, Default)]
 pub struct Shared {
     /// Code of the error that ended the stream; 0 while it runs.
     failure: AtomicU8,
-    /// The sound system lost samples since the last call.
+    /// True if the sound system lost samples since the last callback.
     interrupted: AtomicBool,
     overruns: AtomicU64,
 }
 
-/// Why streams end, in the order of their codes.
+/// Reasons why streams end, in the order of their codes.
 const FAILURES: [(ErrorKind, &str); 6] = [
     (ErrorKind::DeviceNotAvailable, "the device is gone"),
     (ErrorKind::HostUnavailable, "the sound server is gone"),
@@ -38,55 +36,55 @@ const FAILURES: [(ErrorKind, &str); 6] = [
 ];
 
 impl Shared {
-    /// The error callback. It may be called tens of thousands of times a second, so it only sets atomics.
+    /// Error callback. May run tens of thousands of times per second, so it only sets atomics.
     pub fn report(&self, kind: ErrorKind) {
         match kind {
             ErrorKind::Xrun => {
                 self.overruns.fetch_add(1, Ordering::Relaxed);
                 self.interrupted.store(true, Ordering::Relaxed);
             }
-            // The stream goes on, with another route or without priority.
+            // The stream continues on another route or without real-time priority.
             ErrorKind::DeviceChanged => self.interrupted.store(true, Ordering::Relaxed),
             ErrorKind::RealtimeDenied => {}
             kind => {
                 let index = FAILURES.iter().position(|(known, _)| *known == kind);
                 let code = index.unwrap_or(FAILURES.len() - 1) as u8 + 1;
-                // The first is the cause, the rest are consequences.
+                // The first error is the cause; later ones are consequences.
                 let _ = self.failure.compare_exchange(0, code, Ordering::Relaxed, Ordering::Relaxed);
             }
         }
     }
 
-    /// Why the stream has ended, where it has.
+    /// Reason why the stream ended; `None` while it runs.
     pub fn failure(&self) -> Option<&'static str> {
         let code = self.failure.load(Ordering::Relaxed);
         FAILURES.get(usize::from(code).checked_sub(1)?).map(|(_, text)| *text)
     }
 
-    /// Times that samples were lost.
+    /// Number of overruns so far.
     pub fn overruns(&self) -> u64 {
         self.overruns.load(Ordering::Relaxed)
     }
 }
 
-/// Takes samples from the sound system and puts them into the ring.
+/// Copies samples from the sound system into the ring.
 #[derive(Debug)]
 pub struct Callback {
     writer: Writer,
     shared: Arc<Shared>,
-    /// The last call lost samples: what follows belongs to the same overrun.
+    /// True if the last call lost samples; further losses belong to the same overrun.
     losing: bool,
     guard: Option<Guard>,
 }
 
 impl Callback {
-    /// A callback that fills the ring of `writer`.
+    /// Creates a callback that writes to `writer`.
     pub fn new(writer: Writer, shared: Arc<Shared>) -> Self {
         Self { writer, shared, losing: false, guard: GUARD.get().copied() }
     }
 
     /// Takes interleaved samples. **Runs on the audio thread**: it neither allocates, locks, logs,
-    /// makes a system call nor panics, whatever the reader does.
+    /// makes a system call nor panics, regardless of the reader.
     pub fn write<T: Copy>(&mut self, data: &[T])
     where
         f32: FromSample<T>,

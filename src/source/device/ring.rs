@@ -1,39 +1,38 @@
-//! The ring between the capture callback and the reader.
+//! Ring buffer between the capture callback and the reader.
 //!
-//! Two lock-free queues. One carries samples; when it is full, new samples are
-//! dropped. The other carries where that happened and how many were lost, so that the
-//! reader sets its gap at exactly that place. A loss is announced before any sample
-//! that follows it, and the reader looks at the samples first: what it sees is
-//! never missing an announcement.
+//! Two lock-free queues. One carries samples; when it is full, new samples are dropped. The other
+//! carries the position and length of each loss, so that the reader sets `gap` at exactly that
+//! position. A loss is announced before any sample that follows it, and the reader looks at the
+//! samples first; it therefore never sees samples whose loss is not announced.
 
 use ringbuf::traits::{Consumer, Observer, Producer, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
 
 use crate::audio::{Block, Span};
 
-/// Losses that can be announced and not yet read.
+/// Capacity of the queue of losses.
 const LOSSES: usize = 64;
 
-/// Samples (a channel) that were lost.
+/// Lost samples, counted per channel.
 #[derive(Debug, Clone, Copy)]
 struct Loss {
-    /// Index of the first, lost ones included.
+    /// Index of the first lost sample, counting lost ones.
     at: u64,
-    /// Their number, where it is known; else 0.
+    /// Number of lost samples; 0 if unknown.
     count: u64,
 }
 
-/// The callback's end.
+/// Writing end, used by the callback.
 pub struct Writer {
     samples: HeapProd<f32>,
     losses: HeapProd<Loss>,
     channels: usize,
     position: u64,
-    /// A loss that is not yet announced: it goes on, or the queue of losses is full.
+    /// Loss that is not announced yet: it continues, or the queue of losses is full.
     pending: Option<Loss>,
 }
 
-/// The reader's end.
+/// Reading end.
 pub struct Reader {
     samples: HeapCons<f32>,
     losses: HeapCons<Loss>,
@@ -41,7 +40,7 @@ pub struct Reader {
     position: u64,
 }
 
-/// A ring that holds `capacity` samples of each of `channels` channels; both at least 1.
+/// Creates a ring of `capacity` samples for each of `channels` channels; both at least 1.
 pub fn ring(channels: u16, capacity: usize) -> (Writer, Reader) {
     let channels = usize::from(channels.max(1));
     let (samples_in, samples_out) = HeapRb::new(capacity.max(1) * channels).split();
@@ -53,7 +52,7 @@ pub fn ring(channels: u16, capacity: usize) -> (Writer, Reader) {
 }
 
 impl Writer {
-    /// Appends interleaved samples as far as there is room and returns how many (a channel) were lost.
+    /// Appends interleaved samples while there is room and returns the number lost per channel.
     ///
     /// Runs on the audio thread: it neither allocates, locks, logs nor panics.
     pub(super) fn write(&mut self, values: impl ExactSizeIterator<Item = f32>) -> u64 {
@@ -65,7 +64,7 @@ impl Writer {
             if self.losses.try_push(loss).is_ok() {
                 self.pending = None;
             } else {
-                // Samples behind an unannounced loss would be taken for those that were lost.
+                // Samples after an unannounced loss would take the indices of the lost ones.
                 room = 0;
             }
         }
@@ -80,23 +79,24 @@ impl Writer {
         lost
     }
 
-    /// Notes that an unknown number of samples was lost before the next one.
+    /// Records that an unknown number of samples was lost before the next one.
     ///
-    /// Runs on the audio thread, as [`Writer::write`] does.
+    /// Runs on the audio thread; see [`RingWriter::write`].
     pub(super) fn interrupt(&mut self) {
         self.pending.get_or_insert(Loss { at: self.position, count: 0 });
     }
 }
 
 impl Reader {
-    /// Samples (a channel) that wait.
+    /// Number of waiting samples per channel.
     pub fn available(&self) -> usize {
         self.samples.occupied_len() / self.channels
     }
 
-    /// Refills `block` with at most `most` samples (a channel), up to the next loss; false when none wait.
+    /// Refills `block` with at most `most` samples per channel, up to the next loss. Returns false
+    /// if none wait.
     ///
-    /// Sets what the ring knows: samples, channels, span and gap.
+    /// Sets samples, channels, span and gap.
     pub fn read(&mut self, block: &mut Block, most: usize) -> bool {
         let available = self.available();
         if available == 0 {
@@ -144,12 +144,12 @@ mod tests {
         Block::with_capacity(SampleRate::new(1000).unwrap(), 1, 0)
     }
 
-    /// Samples whose value is their own index: what is read must be where it says it is.
+    /// Samples whose value is their own index, so that a read can verify its position.
     fn counting(from: u64, count: u64, channels: u16) -> Vec<f32> {
         (from..from + count).flat_map(|index| vec![index as f32; usize::from(channels)]).collect()
     }
 
-    /// Reads all that waits: (span, gap) of each block.
+    /// Reads everything that waits; returns (start, end, gap) of each block.
     fn drain(reader: &mut Reader, most: usize) -> Vec<(u64, u64, bool)> {
         let mut block = block();
         let mut seen = Vec::new();
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(writer.write(counting(6, 6, 2).into_iter()), 2);
         assert_eq!(writer.write(counting(12, 3, 2).into_iter()), 3);
         assert_eq!(drain(&mut reader, 4), [(0, 4, false), (4, 8, false), (8, 10, false)]);
-        // The loss is announced with the first samples that follow it.
+        // A loss is announced with the first samples that follow it.
         assert_eq!(writer.write(counting(15, 4, 2).into_iter()), 0);
         assert_eq!(drain(&mut reader, 100), [(15, 19, true)]);
         writer.interrupt();

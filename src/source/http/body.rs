@@ -1,4 +1,4 @@
-//! The body of an answer, however it is delimited.
+//! Body of a response, for every framing and content coding.
 
 use std::io::{self, Read};
 use std::time::Instant;
@@ -7,21 +7,21 @@ use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
 use super::wire::Wire;
 
-/// The longest line before a chunk, in bytes.
+/// Maximum length of a chunk header, in bytes.
 const MAX_LINE: usize = 256;
 
-/// How much there is.
+/// Length of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// Until the server closes the connection.
+    /// The body ends when the server closes the connection.
     Close,
-    /// So many bytes.
+    /// Length in bytes.
     Length(u64),
-    /// In chunks that state their length.
+    /// Chunks that state their length.
     Chunked,
 }
 
-/// Bytes that came with the head, then those that follow.
+/// Bytes read together with the head, then the remaining connection.
 pub(super) struct Lead<R> {
     pub(super) first: Vec<u8>,
     pub(super) at: usize,
@@ -44,16 +44,16 @@ impl<R: Read> Read for Lead<R> {
     }
 }
 
-/// A body, which may be looked into before it is read.
+/// Body that can be peeked before it is read.
 pub(super) struct Body<R = Wire> {
     coded: Coded<R>,
-    /// How reading failed: it does so again.
+    /// First read error, which every later read repeats.
     failed: Option<(io::ErrorKind, String)>,
-    /// Read already, and to be read again.
+    /// Peeked bytes that are yet to be read.
     seen: Vec<u8>,
 }
 
-/// Bytes of a body that were looked into, then the others.
+/// Peeked bytes of a body, then the others.
 type Begun<R> = io::Chain<io::Cursor<Vec<u8>>, Framed<R>>;
 
 /// Content coding (RFC 9110, 8.4.1).
@@ -65,7 +65,7 @@ enum Coded<R> {
 }
 
 impl Body {
-    /// When reads end; never, where there is none.
+    /// Sets the time at which reads fail; `None` for no limit.
     pub(super) fn set_deadline(&mut self, deadline: Option<Instant>) {
         let begun = match &mut self.coded {
             Coded::Identity(begun) => begun,
@@ -83,13 +83,13 @@ impl<R: Read> Body<R> {
         Self { coded: Coded::Identity(framed), failed: None, seen: Vec::new() }
     }
 
-    /// Decodes what is encoded although nobody asked for that: gzip and deflate, by the field
+    /// Decodes unrequested content codings: gzip and deflate, detected by the field
     /// `Content-Encoding` and by the first bytes.
     ///
     /// # Errors
-    /// In words, for other encodings; what reading reports.
+    /// Unsupported codings, with a message, and read errors.
     pub(super) fn decoded(mut self, stated: Option<&str>) -> io::Result<Self> {
-        /// Encodings that are known, and not decoded.
+        /// Known codings that are not decoded.
         const FOREIGN: [&str; 5] = ["br", "zstd", "compress", "x-compress", "dcb"];
         let stated = stated.unwrap_or_default().to_ascii_lowercase();
         let mut codings = stated.split(',').map(str::trim);
@@ -100,7 +100,7 @@ impl<R: Read> Body<R> {
             )));
         }
         let is_deflated = codings.any(|coding| coding == "deflate");
-        // Servers that state an encoding may not apply it, and those that apply one not state it.
+        // Servers may state a coding without applying it, or apply one without stating it.
         let first = self.peek(3)?;
         let is_gzip = first == [0x1f, 0x8b, 8];
         let is_zlib = matches!(first, &[head, flags, ..] if head & 0x0f == 8
@@ -120,10 +120,11 @@ impl<R: Read> Body<R> {
         Ok(Self { coded, failed: self.failed, seen: Vec::new() })
     }
 
-    /// The first `count` bytes, fewer where it ends before; they are read again.
+    /// Peeks the first `count` bytes, fewer if the body is shorter. They are returned again by
+    /// reads.
     ///
     /// # Errors
-    /// What reading reports.
+    /// Read errors.
     pub(super) fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
         let mut piece = [0; 1024];
         while self.seen.len() < count {
@@ -153,13 +154,13 @@ impl<R: Read> Body<R> {
     }
 }
 
-/// A body as it is delimited.
+/// Body without its framing.
 struct Framed<R> {
     lead: Lead<R>,
     framing: Framing,
-    /// Bytes left of the chunk, or of all.
+    /// Bytes left of the chunk or of the body.
     left: u64,
-    /// True once a chunk was begun, whose end has to be read first.
+    /// True after the first chunk header: the chunk's line end comes before the next one.
     begun: bool,
     ended: bool,
 }
@@ -197,7 +198,7 @@ impl<R: Read> Framed<R> {
         }
     }
 
-    /// The length of the next chunk; 0 is the end.
+    /// Reads a chunk header and returns the chunk's length; 0 marks the end.
     fn next_chunk(&mut self) -> io::Result<u64> {
         let malformed = || io::Error::new(io::ErrorKind::InvalidData, "a chunk is malformed");
         if std::mem::replace(&mut self.begun, true) {
@@ -233,7 +234,7 @@ fn cut_off() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed in the middle")
 }
 
-/// `error` with an end that came too early in plain words.
+/// Maps an unexpected end of file to a message for users.
 fn closed(error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::UnexpectedEof { cut_off() } else { error }
 }
@@ -254,7 +255,7 @@ impl<R: Read> Read for Body<R> {
 mod tests {
     use super::*;
 
-    /// Hands over one byte a read.
+    /// Reader that returns one byte per read.
     struct Slow<'a>(&'a [u8]);
 
     impl Read for Slow<'_> {
@@ -303,7 +304,7 @@ mod tests {
         assert_eq!(encoded(GZIP, Some("gzip")).as_deref(), Ok(TEXT));
         assert_eq!(encoded(GZIP, Some("x-gzip, identity")).as_deref(), Ok(TEXT));
         assert_eq!(encoded(GZIP, None).as_deref(), Ok(TEXT));
-        // Members follow each other (RFC 1952, 2.2).
+        // Concatenated members (RFC 1952, 2.2).
         assert_eq!(encoded(&[GZIP, GZIP].concat(), Some("gzip")), Ok(TEXT.repeat(2)));
         assert_eq!(encoded(ZLIB, Some("deflate")).as_deref(), Ok(TEXT));
         assert_eq!(encoded(DEFLATE, Some("Deflate")).as_deref(), Ok(TEXT));

@@ -1,4 +1,4 @@
-//! One GET, with redirects: what is asked, and what the head of the answer says.
+//! HTTP client: one GET with redirects.
 
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
@@ -11,45 +11,45 @@ use super::body::{Body, Framing, Lead};
 use super::wire::{Watch, Wire};
 use crate::source::{SourceError, redact};
 
-/// How long it may take from the first packet to the end of the head.
+/// Maximum time from the first packet to the end of the response head.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The longest head, in bytes.
+/// Maximum length of a response head, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// The most header fields.
+/// Maximum number of header fields.
 const MAX_FIELDS: usize = 64;
 
-/// The longest address that is followed, in bytes.
+/// Maximum length of a followed address, in bytes.
 pub(super) const MAX_ADDRESS: usize = 4096;
 
-/// Redirects that are followed.
+/// Maximum number of redirects.
 const MAX_REDIRECTS: usize = 8;
 
 const AGENT: &str = concat!("genred/", env!("CARGO_PKG_VERSION"));
 
-/// An answer that was one.
+/// Successful response.
 pub(super) struct Response<R = Wire> {
-    /// Where it came from in the end.
+    /// Address after all redirects.
     pub(super) url: Url,
-    /// Whether it is the part that was asked for, and not all.
+    /// True for the requested range, false for the whole resource.
     pub(super) is_part: bool,
     pub(super) headers: Headers,
     pub(super) body: Body<R>,
 }
 
-/// Header fields, names in lower case.
+/// Header fields; names are in lower case.
 #[derive(Debug, Default)]
 pub(super) struct Headers(pub(super) Vec<(String, String)>);
 
 impl Headers {
-    /// The value of the first field called `name`, which is in lower case.
+    /// Value of the first field called `name`, given in lower case.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// Request fields that a playlist or an address may set, each a clean value.
+/// Request fields that a playlist or an address may set. Values are safe to put into a header.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Fields {
     /// `User-Agent`
@@ -59,7 +59,7 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// These, and of `others` those that are not set.
+    /// Fills unset fields from `others`.
     pub(super) fn or(self, others: &Self) -> Self {
         Self {
             user_agent: self.user_agent.or_else(|| others.user_agent.clone()),
@@ -68,7 +68,7 @@ impl Fields {
     }
 }
 
-/// The head of an answer.
+/// Head of a response.
 #[derive(Debug)]
 pub(super) struct Head {
     pub(super) status: u16,
@@ -76,9 +76,9 @@ pub(super) struct Head {
     pub(super) headers: Headers,
 }
 
-/// Why there is no answer that is one.
+/// Failure of a request.
 pub(super) struct Failed {
-    /// Whether there was any.
+    /// True if the server sent a response.
     pub(super) answered: bool,
     pub(super) error: SourceError,
 }
@@ -89,18 +89,18 @@ impl Failed {
     }
 }
 
-/// Asks for `url`, follows redirects, and gives what was answered with a status of 200.
+/// Requests `url`, follows redirects, and returns the successful response.
 ///
 /// # Errors
-/// Transient ones, that say what happened: no such host, no answer, another status.
+/// Transient, with the cause: no such host, no answer, or another status.
 pub(super) fn get(url: &Url, fields: &Fields, watch: &Watch) -> Result<Response, SourceError> {
     get_part(url, fields, None, watch).map_err(|failed| failed.error)
 }
 
-/// The same for a `range`, the first byte and how many; the server may answer with all.
+/// Requests a `range` (first byte, length) of `url`; the server may answer with the whole resource.
 ///
 /// # Errors
-/// As [`get`].
+/// See [`get`].
 pub(super) fn get_part(
     url: &Url,
     fields: &Fields,
@@ -151,10 +151,10 @@ pub(super) fn get_part(
     }
 }
 
-/// User and password go along to the same server, and to no other.
+/// Copies user and password to a redirect on the same origin, never to another one.
 pub(super) fn keep_credentials(from: &Url, to: &mut Url) {
     if to.origin() == from.origin() && to.username().is_empty() && to.password().is_none() {
-        // They are accepted where there is a host, and both have the same.
+        // Cannot fail: both addresses have the same host.
         let _ = to.set_username(from.username());
         let _ = to.set_password(from.password());
     }
@@ -199,7 +199,7 @@ pub(super) fn framing(headers: &Headers) -> Framing {
         return Framing::Chunked;
     }
     let length = headers.get("content-length").and_then(|value| value.trim().parse().ok());
-    // Some servers state 0 for a stream without end.
+    // Some servers state 0 for an endless stream.
     length.filter(|length| *length > 0).map_or(Framing::Close, Framing::Length)
 }
 
@@ -222,12 +222,12 @@ fn request(url: &Url, fields: &Fields, range: Option<(u64, u64)>, proxy: Option<
     )
 }
 
-/// Host and port, where that is not the usual one.
+/// Host, and port unless it is the default.
 fn authority(url: &Url) -> &str {
     &url[url::Position::BeforeHost..url::Position::AfterPort]
 }
 
-/// The header field that carries user and password of `url`, empty without.
+/// Header field with user and password of `url`; empty without them.
 fn basic(field: &str, url: &Url) -> String {
     if url.username().is_empty() && url.password().is_none() {
         return String::new();
@@ -238,7 +238,7 @@ fn basic(field: &str, url: &Url) -> String {
     format!("{field}: Basic {}\r\n", BASE64_STANDARD.encode(secret))
 }
 
-/// Has the proxy connect to the server.
+/// Asks the proxy for a tunnel to the server.
 fn tunnel(wire: &mut Wire, url: &Url, proxy: Option<&Url>) -> io::Result<()> {
     let host = url.host_str().unwrap_or_default();
     let port = url.port_or_known_default().unwrap_or(443);
@@ -255,7 +255,7 @@ fn tunnel(wire: &mut Wire, url: &Url, proxy: Option<&Url>) -> io::Result<()> {
     }
 }
 
-/// Reads up to the end of the head: it, and what was read of the body.
+/// Reads up to the end of the head. Returns it with the bytes of the body read so far.
 pub(super) fn read_head(wire: &mut impl Read) -> io::Result<(Head, Vec<u8>)> {
     let mut bytes = Vec::new();
     let mut piece = [0; 1024];
@@ -280,7 +280,7 @@ pub(super) fn read_head(wire: &mut impl Read) -> io::Result<(Head, Vec<u8>)> {
     }
 }
 
-/// The head and its length, once it is whole.
+/// Parses a complete head; returns it with its length.
 fn parse_head(bytes: &[u8]) -> io::Result<Option<(Head, usize)>> {
     // SHOUTcast speaks HTTP/1.0 under another name.
     let aliased = bytes.strip_prefix(b"ICY ").map(|rest| [b"HTTP/1.0 ", rest].concat());
@@ -310,10 +310,10 @@ fn invalid(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
 }
 
-/// The proxy that the environment names for `url`: `http_proxy`, `https_proxy`, `all_proxy`, and where `no_proxy` allows it.
+/// Proxy for `url` according to `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`.
 ///
 /// # Errors
-/// When what it names is no address of an HTTP proxy.
+/// The variable does not hold the address of an HTTP proxy.
 fn proxy_for(url: &Url, variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<Url>, String> {
     let set = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
@@ -326,7 +326,7 @@ fn proxy_for(url: &Url, variable: &dyn Fn(&str) -> Option<String>) -> Result<Opt
     if is_direct {
         return Ok(None);
     }
-    // `HTTP_PROXY` in capitals can be set by whoever asks a CGI program.
+    // `HTTP_PROXY` in capitals can be set by a request to a CGI program (httpoxy).
     let names: &[&str] = match url.scheme() {
         "https" => &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
         _ => &["http_proxy", "all_proxy", "ALL_PROXY"],

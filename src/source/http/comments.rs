@@ -1,8 +1,9 @@
-//! Comments of Ogg and FLAC streams whose bytes are not UTF-8.
+//! Comments of Ogg and FLAC streams that are not valid UTF-8.
 //!
-//! Decoders hand titles over as text, in which each byte that is not UTF-8 became U+FFFD. Many
-//! encoders write Latin-1 all the same. This reader passes a stream on and keeps the bytes of
-//! `ARTIST=…` and `TITLE=…` (Vorbis I, section 5.2.1: a little-endian length stands before each).
+//! Decoders return titles as text in which each invalid byte became U+FFFD. Many encoders write
+//! Latin-1 nevertheless. This reader passes the stream through and keeps the raw bytes of
+//! `ARTIST=…` and `TITLE=…` (Vorbis I, section 5.2.1: each comment follows its little-endian
+//! length).
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -10,17 +11,17 @@ use std::sync::Arc;
 use crate::source::pulled::Shared;
 use crate::source::titles::Comments;
 
-/// The longest comment that is kept, in bytes.
+/// Maximum length of a kept comment, in bytes.
 const MAX_COMMENT: usize = 4096;
 
-/// The keys that are looked for, in lower case.
+/// Keys of interest, in lower case.
 const KEYS: [&[u8]; 2] = [b"artist=", b"title="];
 
-/// Passes a stream on.
+/// Pass-through reader.
 pub(super) struct CommentReader<R> {
     inner: R,
     shared: Arc<Shared>,
-    /// The last bytes that were passed on: a comment may have begun in them.
+    /// Last bytes passed on, in which a comment may have begun.
     recent: Vec<u8>,
     found: Comments,
 }
@@ -33,7 +34,7 @@ impl<R: Read> CommentReader<R> {
     fn look_at(&mut self, bytes: &[u8]) {
         let known = self.recent.len();
         self.recent.extend_from_slice(bytes);
-        // Those that end in the bytes before were found then.
+        // Comments that end within the known bytes were found before.
         for comment in comments(&self.recent).filter(|comment| comment.end > known) {
             let value = self.recent[comment.value..comment.end].to_vec();
             let is_title = comment.key == 1;
@@ -51,7 +52,7 @@ impl<R: Read> CommentReader<R> {
 impl<R: Read> Read for CommentReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
-        // As much as fits beside what is kept.
+        // Pieces small enough to be searched together with the kept bytes.
         for piece in buffer[..count].chunks(MAX_COMMENT) {
             self.look_at(piece);
         }
@@ -59,7 +60,7 @@ impl<R: Read> Read for CommentReader<R> {
     }
 }
 
-/// A comment in some bytes.
+/// Position of a comment.
 struct Comment {
     /// Index in [`KEYS`].
     key: usize,
@@ -67,7 +68,7 @@ struct Comment {
     end: usize,
 }
 
-/// The comments that are whole in `bytes`.
+/// Complete comments in `bytes`.
 fn comments(bytes: &[u8]) -> impl Iterator<Item = Comment> {
     let starts = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'=').map(|(at, _)| at);
     starts.filter_map(move |equals| {

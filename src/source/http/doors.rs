@@ -1,4 +1,4 @@
-//! The ways in for the fuzz targets and for the test of their corpora.
+//! Entry points for fuzz targets and for the test of their corpora.
 
 use std::io::{self, Read};
 
@@ -10,24 +10,24 @@ use super::playlist::{self, Found};
 use crate::source::SourceError;
 pub use crate::source::decode::Runs;
 
-/// An answer, as it was understood.
+/// Parsed response.
 pub struct Answer<'a> {
-    /// The status, 0 without one.
+    /// Status code, 0 if absent.
     pub status: u16,
-    /// What is said beside it.
+    /// Reason phrase.
     pub reason: String,
-    /// Header fields, names in lower case.
+    /// Header fields; names are in lower case.
     pub headers: Vec<(String, String)>,
-    /// The length of the body in bytes, where it is stated.
+    /// Length of the body in bytes, if stated.
     pub length: Option<u64>,
-    /// The body, without what delimits it.
+    /// Body without its framing.
     pub body: Box<dyn Read + 'a>,
 }
 
-/// Reads the head of an answer off `stream`.
+/// Reads a response from `stream`.
 ///
 /// # Errors
-/// When there is none.
+/// There is no valid response head.
 pub fn answer<'a>(mut stream: impl Read + 'a) -> io::Result<Answer<'a>> {
     let (head, first) = client::read_head(&mut stream)?;
     let framing = client::framing(&head.headers);
@@ -42,13 +42,13 @@ pub fn answer<'a>(mut stream: impl Read + 'a) -> io::Result<Answer<'a>> {
     })
 }
 
-/// What [`resolve`] is handed in place of an answer: address, content type, body.
+/// Simulated response for [`resolve`]: address, content type, body.
 pub type Page = (Url, String, Vec<u8>);
 
-/// Follows playlists from `url` on; `fetch` stands for the network.
+/// Resolves playlists from `url` on; `fetch` stands for the network.
 ///
 /// # Errors
-/// Those of `fetch`, and when nothing but playlists of other kinds than HLS is found.
+/// Those of `fetch`, and playlists that lead to no stream.
 pub fn resolve(
     url: &Url,
     fetch: &mut dyn FnMut(&Url) -> Result<Page, SourceError>,

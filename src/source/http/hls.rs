@@ -1,7 +1,7 @@
-//! HLS (RFC 8216): a playlist that is read again and again, and segments of sound.
+//! HLS (RFC 8216): a playlist that is reloaded periodically, and its audio segments.
 //!
-//! One thread fetches and unwraps, some segments ahead of what is heard; the decoding thread takes from it. A stretch
-//! that goes on without a break is one stream of frames for one decoder, whatever the segments were.
+//! One thread fetches and unwraps segments ahead of playback; the decoding thread consumes them.
+//! Contiguous segments form one section: a single frame stream for one decoder.
 
 mod feed;
 mod fetch;
@@ -31,17 +31,17 @@ use crate::source::pulled::{Course, Worker};
 use crate::source::{SourceError, clock, redact};
 use crate::thread;
 
-/// Stretches in a row without any sound, after which there will be none.
+/// Maximum number of consecutive sections without audio.
 const MAX_SILENT: u32 = 5;
 
-/// The most that the time of the stream leaps ahead by what is missing, in seconds.
+/// Maximum jump of the stream's time across a loss, in seconds.
 const MAX_LEAP: f64 = 600.0;
 
-/// How soon the loss of the reader is noticed.
+/// Polling interval for the loss of the reader.
 const LOOK_UP: Duration = Duration::from_millis(250);
 
-/// Follows the stream whose playlist is `text`, from `url`, to its end, which is always one that
-/// should not have come; `fields` are sent with each request.
+/// Decodes the stream whose playlist is `text`, loaded from `url`, until it ends. Every end is an
+/// error, because a live stream should not end. `fields` are sent with each request.
 pub(super) fn follow(url: &Url, text: String, fields: Fields, watch: &Watch, worker: &Worker) -> SourceError {
     let name = redact(url.as_str());
     tracing::debug!(url = name, "an HLS playlist");
@@ -83,7 +83,7 @@ fn lock(feed: &Mutex<Feed>) -> std::sync::MutexGuard<'_, Feed> {
     feed.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits until it is time for `block`.
+/// Waits until `block` is due.
 fn hold(block: &Block, feed: &Mutex<Feed>, pacer: &mut Pacer, watch: &Watch) {
     let (ahead, target) = lock(feed).ahead();
     let now = Instant::now();
@@ -97,7 +97,6 @@ fn hold(block: &Block, feed: &Mutex<Feed>, pacer: &mut Pacer, watch: &Watch) {
     }
 }
 
-/// Runs `fetch::run` on a thread of its own.
 fn spawn(body: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
     thread::spawn("hls", body).map(drop)
 }

@@ -1,47 +1,49 @@
-//! Titles between the audio: every `icy-metaint` bytes a length byte and sixteen times as many bytes of text.
+//! SHOUTcast metadata: after every `icy-metaint` bytes of audio, a length byte and sixteen times as
+//! many bytes of text.
 
 use std::io::{self, Read};
 
 use crate::source::text;
 
-/// The longest title that is passed on, in characters.
+/// Maximum length of a title, in characters.
 const LONGEST: usize = 300;
 
-/// The largest interval that is taken for one, in bytes.
+/// Maximum accepted interval, in bytes.
 const MAX_INTERVAL: u32 = 16 * 1024 * 1024;
 
-/// The bytes of audio between two pieces of metadata; `None` where `header` states none that can be.
+/// Bytes of audio between two metadata blocks; `None` if `header` is invalid.
 pub fn interval(header: &str) -> Option<u32> {
     header.trim().parse().ok().filter(|bytes| (1..=MAX_INTERVAL).contains(bytes))
 }
 
-/// Passes the audio on and hands titles to `F`, however the bytes are cut.
+/// Reader that returns the audio and reports titles to `F`, for any chunking of the input.
 pub struct IcyReader<R, F> {
     inner: R,
     interval: Option<u32>,
     charset: Option<String>,
     state: State,
-    /// What was read of the metadata, 4080 bytes at most.
+    /// Metadata read so far, at most 4080 bytes.
     text: Vec<u8>,
     told: F,
 }
 
 enum State {
-    /// So many bytes of audio until the length byte.
+    /// Bytes of audio before the next length byte.
     Audio(u32),
     Length,
-    /// So many bytes of metadata are missing.
+    /// Missing bytes of metadata.
     Text(usize),
 }
 
 impl<R: Read, F: FnMut(Option<&str>)> IcyReader<R, F> {
-    /// Without an `interval` all is audio. `told` hears of every title that is stated; `None` is an empty one.
+    /// Creates a reader; without `interval`, all bytes are audio. `on_title` receives every stated
+    /// title; `None` is an empty one.
     pub fn new(inner: R, interval: Option<u32>, told: F) -> Self {
         let state = State::Audio(interval.unwrap_or(0));
         Self { inner, interval, charset: None, state, text: Vec::new(), told }
     }
 
-    /// Takes titles that are not UTF-8 for text in `charset`, where that is stated and known.
+    /// Decodes titles that are not UTF-8 as `charset`, if that is known.
     pub fn with_charset(self, charset: Option<&str>) -> Self {
         Self { charset: charset.map(str::to_owned), ..self }
     }
@@ -90,17 +92,17 @@ impl<R: Read, F: FnMut(Option<&str>)> Read for IcyReader<R, F> {
     }
 }
 
-/// The title in a piece of metadata, such as `StreamTitle='Artist - Title';StreamUrl='';` with zeros
-/// behind it. `None` where it states none.
+/// Title in a metadata block, such as `StreamTitle='Artist - Title';StreamUrl='';` padded with
+/// zeros. `None` if it states none.
 pub fn title(metadata: &[u8]) -> Option<String> {
     title_in(metadata, None)
 }
 
-/// The same, where the server states a `charset`.
+/// Title in a metadata block of a server that states `charset`.
 ///
-/// Quotes are not escaped: a value ends before the next key, or at the last `';`. UTF-8 is tried
-/// first, then `charset`, then Windows-1252; character references are resolved, which Icecast makes
-/// of what Latin-1 does not have.
+/// Quotes are not escaped: a value ends before the next key, or at the last `';`. Text is decoded
+/// as UTF-8, else as `charset`, else as Windows-1252. Character references are resolved; Icecast
+/// uses them for characters outside Latin-1.
 pub fn title_in(metadata: &[u8], charset: Option<&str>) -> Option<String> {
     let end = metadata.iter().position(|byte| *byte == 0).unwrap_or(metadata.len());
     let text = text::decode(&metadata[..end], charset);
@@ -112,7 +114,7 @@ pub fn title_in(metadata: &[u8], charset: Option<&str>) -> Option<String> {
         None => rest.trim_end_matches(['\'', ';']),
     };
     let stated = text::undo_double_encoding(stated);
-    // Twice: some programs escape what was escaped.
+    // Twice, because some programs escape escaped text.
     let stated = text::resolve_references(&stated).into_owned();
     let stated = text::resolve_references(&stated);
     let stated = without_attributes(&stated);
@@ -121,11 +123,11 @@ pub fn title_in(metadata: &[u8], charset: Option<&str>) -> Option<String> {
     Some(clean.trim().to_owned())
 }
 
-/// The longest key, in bytes.
+/// Maximum length of a key, in bytes.
 const LONGEST_KEY: usize = 64;
 
-/// Returns true if `text` begins with a key, an equals sign and a value: one in quotes, or a word
-/// up to a semicolon.
+/// Returns true if `text` begins with a key, an equals sign and a value: quoted, or a word before a
+/// semicolon.
 fn begins_key(text: &str) -> bool {
     let Some((key, value)) = text.trim_start().split_once('=') else { return false };
     let is_key = key.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -136,8 +138,8 @@ fn begins_key(text: &str) -> bool {
     is_key && (value.starts_with(['\'', '"']) || is_bare())
 }
 
-/// A title without the attributes that some advertising systems put into its value:
-/// `Artist - text="Title" song_spot="M" spotInstanceId="-1"`.
+/// Removes the attributes that some advertising systems put into a title: `Artist - text="Title"
+/// song_spot="M" spotInstanceId="-1"`.
 fn without_attributes(title: &str) -> std::borrow::Cow<'_, str> {
     let Some((before, rest)) = title.split_once("text=\"") else { return title.into() };
     let Some((text, after)) = rest.split_once('"') else { return title.into() };
@@ -185,7 +187,7 @@ mod tests {
         );
         check(b"StreamTitle='text=\"Spot Block\" song_spot=\"T\"';", Some("Spot Block"));
         check(b"StreamTitle='the text=\"B\" in quotes';", Some("the text=\"B\" in quotes"));
-        // What Icecast makes of characters that Latin-1 does not have.
+        // Icecast's form of characters outside Latin-1.
         check(b"StreamTitle='Micha&#322; &#x2013; B';", Some("Micha\u{142} \u{2013} B"));
         check(b"StreamTitle='Simon &amp; Garfunkel';", Some("Simon & Garfunkel"));
         check(b"StreamTitle='M&amp;#252;ller';", Some("M\u{fc}ller"));
@@ -219,7 +221,7 @@ mod tests {
         );
     }
 
-    /// Hands over as many bytes a read as `cuts` says, over and over.
+    /// Reader that returns as many bytes per read as `cuts` says, cyclically.
     struct Cut<'a> {
         bytes: &'a [u8],
         cuts: &'a [usize],
@@ -255,7 +257,7 @@ mod tests {
     }
 
     proptest! {
-        /// However the bytes are cut, audio and titles are what was sent.
+        /// Audio and titles do not depend on the chunking.
         #[test]
         fn cuts_change_nothing(
             pieces in prop::collection::vec(("[a-z' ]{0,60}", 0_usize..=255), 1..6),
@@ -278,7 +280,8 @@ mod tests {
             prop_assert_eq!(read(&sent, interval, &cuts, &wants), (audio, titles));
         }
 
-        /// Garbage, also one that ends within what it announces: never more than was sent, and no panic.
+        /// Garbage, including a truncated announcement, yields no more bytes than were sent and
+        /// does not panic.
         #[test]
         fn garbage_is_survived(
             bytes in prop::collection::vec(any::<u8>(), 0..3000),

@@ -1,8 +1,8 @@
-//! Streams that are not decoded, by their content type.
+//! Names of unsupported formats that only the content type reveals.
 //!
-//! Formats that their first bytes tell are left to the decoder.
+//! Formats that are recognisable by their first bytes are left to the decoder.
 
-/// Name of a format that is not decoded; `None` where the content type does not say so.
+/// Name of the unsupported format that the content type states; `None` for others.
 pub(super) fn by_type(content_type: &str) -> Option<&'static str> {
     let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     Some(match kind.as_str() {

@@ -1,4 +1,4 @@
-//! Playlists on servers: what they lead to may be a stream, another playlist, or one of HLS.
+//! Playlists from servers, which lead to a stream, another playlist, or an HLS playlist.
 
 use std::io::Read;
 
@@ -9,37 +9,38 @@ use super::hls::m3u8;
 use crate::source::playlist::{Entry, Format, Kind, Listing, MAX_LENGTH, kind, parse};
 use crate::source::{SourceError, dash_hint, process_hint, redact, text};
 
-/// Playlists that may lead to each other.
+/// Maximum nesting of playlists.
 const MAX_DEPTH: usize = 4;
 
-/// Addresses that are tried in all.
+/// Maximum number of addresses tried in all.
 const MAX_TRIED: usize = 16;
 
-/// Bytes that tell what a body is; of most audio the first few do.
+/// Bytes that identify a body. For most audio, the first few suffice.
 const TELLING: usize = 512;
 const TELLING_OF_AUDIO: usize = 16;
 
-/// Schemes of addresses that servers of the same name answer over HTTP, too.
+/// Schemes whose servers also answer over HTTP.
 const SPOKEN_AS_HTTP: [&str; 6] = ["mms", "mmsh", "mmst", "icy", "icyx", "shout"];
 
-/// The longest address that a message shows, in characters.
+/// Maximum length of an address in messages, in characters.
 const MAX_SHOWN: usize = 200;
 
-/// What playlists lead to.
+/// Result of resolving playlists.
 pub(super) enum Found<R> {
-    /// Sound, as far as can be told.
+    /// Audio, as far as is known.
     Stream(Box<Response<R>>),
-    /// The playlist of an HLS stream, its address, and what is sent with requests for its parts.
+    /// HLS playlist: its address, text, and the fields for further requests.
     Hls(Url, String, Fields),
 }
 
-/// Asks for an address.
+/// Function that requests an address.
 pub(super) type Get<'a, R> = dyn FnMut(&Url, &Fields) -> Result<Response<R>, SourceError> + 'a;
 
 /// Follows playlists from `url` to the first address that answers with something else.
 ///
 /// # Errors
-/// As `get`; unlikely ones for pages, manifests, empty lists, and such as lead back to themselves.
+/// See `get`; [`SourceError::Unlikely`] for pages, manifests, empty lists, and lists that lead back
+/// to themselves.
 pub(super) fn resolve<R: Read>(
     url: &Url,
     fields: &Fields,
@@ -113,7 +114,7 @@ fn resolve_below<R: Read>(
     Err(last)
 }
 
-/// Returns true if the first bytes cannot begin a text: then no more are waited for.
+/// Returns true if the first bytes cannot begin a text; then no more are waited for.
 fn is_audio(first: &[u8]) -> bool {
     let has_mark =
         [&b"\xef\xbb\xbf"[..], b"\xff\xfe", b"\xfe\xff"].iter().any(|mark| first.starts_with(mark));
@@ -122,7 +123,7 @@ fn is_audio(first: &[u8]) -> bool {
     !has_mark && (is_high || first.iter().any(is_control))
 }
 
-/// The charset that a content type states.
+/// Charset stated by a content type.
 pub(super) fn charset(content_type: &str) -> Option<&str> {
     content_type.split(';').skip(1).find_map(|parameter| {
         let (key, value) = parameter.split_once('=')?;
@@ -134,7 +135,7 @@ fn page(content_type: &str) -> String {
     format!("is a page, not a stream (content type `{content_type}`)")
 }
 
-/// Reason for not following a document at all; `None` for playlists.
+/// Reason for rejecting a document; `None` for playlists.
 fn refusal(listing: &Listing, shown: &str, content_type: &str) -> Option<String> {
     let what = listing.format.described();
     let first = || listing.entries.first().map(|entry| shortened(&entry.location));
@@ -153,7 +154,7 @@ fn refusal(listing: &Listing, shown: &str, content_type: &str) -> Option<String>
     })
 }
 
-/// Message for a playlist of which no address can be followed.
+/// Message for a playlist without a usable address.
 fn nothing_to_follow(listing: &Listing) -> String {
     let what = listing.format.described();
     match listing.entries.first() {
@@ -169,13 +170,13 @@ fn nothing_to_follow(listing: &Listing) -> String {
     }
 }
 
-/// An address for messages.
+/// Redacted and truncated address for messages.
 fn shortened(address: &str) -> String {
     redact(address).chars().filter(|c| !c.is_control() && *c != '`').take(MAX_SHOWN).collect()
 }
 
-/// The addresses that a listing holds, in order, with what is to be sent with each request; those
-/// of other schemes, and relative ones that make none, are left out.
+/// Usable addresses of a listing in order, with the fields for each request. Omits unsupported
+/// schemes and relative addresses that cannot be resolved.
 pub(super) fn followed(listing: &Listing, base: &Url) -> Vec<(Url, Fields)> {
     let of_entry = |entry: &Entry| {
         let fields = Fields { user_agent: entry.user_agent.clone(), referrer: entry.referrer.clone() };
@@ -184,7 +185,7 @@ pub(super) fn followed(listing: &Listing, base: &Url) -> Vec<(Url, Fields)> {
     listing.entries.iter().filter_map(of_entry).take(MAX_TRIED).collect()
 }
 
-/// The addresses of a playlist's text.
+/// Usable addresses in the text of a playlist.
 pub fn entries(text: &str, base: &Url) -> Vec<Url> {
     followed(&parse(text.as_bytes(), None), base).into_iter().map(|(url, _)| url).collect()
 }

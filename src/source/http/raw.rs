@@ -1,9 +1,9 @@
-//! PCM without a container, as its content type describes it (RFC 2586, RFC 3551, RFC 3190): the
-//! values are big-endian. It is passed on as WAV.
+//! PCM without a container, as described by its content type (RFC 2586, RFC 3551, RFC 3190). Values
+//! are big-endian. It is converted to WAV.
 
 use std::io::{self, Read};
 
-/// The layout of a body of PCM.
+/// Layout of a PCM body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Layout {
     coding: Coding,
@@ -31,7 +31,7 @@ impl Coding {
         }
     }
 
-    /// The format tag of WAV.
+    /// Format tag in WAV.
     fn tag(self) -> u16 {
         match self {
             Self::L8 | Self::L16 | Self::L24 => 1,
@@ -41,11 +41,11 @@ impl Coding {
     }
 }
 
-/// The layout that a content type states, such as `audio/L16;rate=44100;channels=2`; `None` for
-/// other types. Where the body begins with a container, that says more than the type.
+/// Layout stated by a content type, such as `audio/L16;rate=44100;channels=2`; `None` for other
+/// types. A container in the body takes precedence over the content type.
 ///
 /// # Errors
-/// In words: the type is one of PCM, and does not say enough.
+/// The type is PCM but incomplete; returns the name of the format.
 pub(super) fn layout(content_type: &str, first: &[u8]) -> Option<Result<Layout, &'static str>> {
     let mut parts = content_type.split(';').map(str::trim);
     let coding = match parts.next()?.to_ascii_lowercase().as_str() {
@@ -79,11 +79,11 @@ pub(super) fn layout(content_type: &str, first: &[u8]) -> Option<Result<Layout, 
     })
 }
 
-/// The PCM of `inner` as a WAV stream of unknown length.
+/// Wraps the PCM of `inner` in a WAV stream of unknown length.
 pub(super) fn as_wav<R: Read>(inner: R, layout: Layout) -> impl Read {
     let Layout { coding, rate, channels } = layout;
     let frame = coding.bytes() as u16 * channels;
-    // All but PCM states the length of an extension, which is empty.
+    // Formats other than PCM state the length of an extension, which is empty.
     let extension: &[u8] = if coding.tag() == 1 { &[] } else { &[0, 0] };
     let mut head = Vec::with_capacity(46);
     head.extend_from_slice(b"RIFF\xff\xff\xff\xffWAVEfmt ");
@@ -105,13 +105,13 @@ pub(super) fn as_wav<R: Read>(inner: R, layout: Layout) -> impl Read {
     })
 }
 
-/// Values with their bytes in the other order.
+/// Reader that reverses the bytes of each value.
 struct Reversed<R> {
     inner: R,
     width: usize,
-    /// The beginning of a value.
+    /// Start of an incomplete value.
     partial: Vec<u8>,
-    /// Values that were reversed, and how much of them was read.
+    /// Reversed values, of which `at` bytes have been read.
     ready: Vec<u8>,
     at: usize,
 }
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(layout("audio/basic", b".snd\0\0"), None);
     }
 
-    /// Buffers and reads of any size.
+    /// Any size of buffers and reads.
     #[test]
     fn bytes_are_reversed_within_values() {
         let layout = Layout { coding: Coding::L24, rate: 44_100, channels: 1 };

@@ -5,16 +5,16 @@ use std::io::{self, Read};
 use super::hls::frames::Codec;
 use super::hls::ts::{Demuxed, Demuxer, PACKET, is_transport_within};
 
-/// Bytes that tell a transport stream, however it is cut: four packets and the rest of one.
+/// Bytes that identify a transport stream at any alignment: four packets and the rest of one.
 pub(super) const TELLING: usize = 5 * PACKET;
 
-/// Bytes that are read at once.
+/// Bytes per read.
 const PIECE: usize = 4096;
 
-/// Bytes in which the tables that announce the sound must come.
+/// Maximum number of bytes before the tables that announce the audio.
 const MAX_SEARCHED: usize = 2 * 1024 * 1024;
 
-/// Bytes in which another programme may yet announce sound, after one without.
+/// Maximum number of bytes in which another programme may announce audio after an unsupported one.
 const MAX_OTHERS: usize = 128 * 1024;
 
 /// Returns true if a body that begins with `first` is a transport stream.
@@ -22,21 +22,21 @@ pub(super) fn is_transport(first: &[u8]) -> bool {
     is_transport_within(first)
 }
 
-/// The sound of a transport stream, as frames without a wrapping.
+/// Audio of a transport stream, as bare frames.
 pub(super) struct Transport<R, F> {
     inner: R,
     demuxer: Demuxer,
-    /// Demultiplexed frames, and the number of their bytes that were read.
+    /// Demultiplexed frames, of which `at` bytes have been read.
     ready: Vec<u8>,
     at: usize,
     told: F,
 }
 
 impl<R: Read, F: FnMut(&str)> Transport<R, F> {
-    /// Reads up to the first sound; `told` hears of titles.
+    /// Reads up to the first audio; `on_title` receives titles.
     ///
     /// # Errors
-    /// [`NotOpened`]: reading failed, or the audio is of a codec that is not decoded.
+    /// [`TransportError`]: reading failed, or the codec is not supported.
     pub(super) fn open(inner: R, told: F) -> Result<(Self, Codec), NotOpened> {
         let mut transport = Self { inner, demuxer: Demuxer::default(), ready: Vec::new(), at: 0, told };
         let (mut read, mut foreign) = (0, None);
@@ -57,7 +57,7 @@ impl<R: Read, F: FnMut(&str)> Transport<R, F> {
         }
     }
 
-    /// Reads on into `ready`: how many bytes.
+    /// Reads into `ready` and returns the number of bytes read.
     fn fill(&mut self) -> io::Result<usize> {
         let mut piece = [0; PIECE];
         let count = self.inner.read(&mut piece)?;
@@ -74,14 +74,14 @@ impl<R: Read, F: FnMut(&str)> Transport<R, F> {
     }
 }
 
-/// Reasons for not decoding a transport stream.
+/// Reason for not decoding a transport stream.
 #[derive(Debug)]
 pub(super) enum NotOpened {
-    /// It ended before any sound.
+    /// Ended before any audio.
     Ended,
-    /// It cannot be read.
+    /// Read error.
     Failed(io::Error),
-    /// It carries something that is not decoded.
+    /// Content that is not decoded, by its name.
     Foreign(&'static str),
 }
 

@@ -1,4 +1,5 @@
-//! A connection to a server: TCP, a proxy, TLS. Reads end with the stop token, with the reader, and at a deadline.
+//! Connection to a server over TCP, a proxy and TLS. Reads end with the stop token, with the
+//! source's reader, and at a deadline.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,16 +15,16 @@ use crate::source::Bookmark;
 use crate::source::pulled::Shared;
 use crate::thread::Stop;
 
-/// Addresses of one name that are tried.
+/// Maximum number of addresses tried per host name.
 const MAX_ADDRESSES: usize = 4;
 
-/// How long one of them is waited for.
+/// Connection timeout per address.
 const CONNECT: Duration = Duration::from_secs(4);
 
-/// How soon the loss of the reader is noticed.
+/// Polling interval for the loss of the reader.
 const LOOK_UP: Duration = Duration::from_millis(250);
 
-/// What ends a read that waits, and what those who listen are told.
+/// Context of all requests of a source: cancellation, shared state, and the resume point.
 #[derive(Clone)]
 pub(super) struct Watch {
     pub(super) stop: Stop,
@@ -32,8 +33,10 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    /// Checks that the stream is still wanted.
+    ///
     /// # Errors
-    /// When nobody wants the stream any more.
+    /// The stop token is set or the reader is gone.
     pub(super) fn check(&self) -> io::Result<()> {
         match self.stop.is_set() || self.shared.is_abandoned() {
             true => Err(io::Error::other("nobody listens any more")),
@@ -42,7 +45,7 @@ impl Watch {
     }
 }
 
-/// A socket that waits until there is something to read.
+/// Socket whose reads can be cancelled.
 pub(super) struct Socket {
     stream: TcpStream,
     watch: Watch,
@@ -60,7 +63,8 @@ impl Socket {
             }
             match TcpStream::connect_timeout(address, left) {
                 Ok(stream) => {
-                    // A server that takes no request is as good as gone. Reads wait for data first.
+                    // A server that accepts no request counts as unreachable. Reads wait for data
+                    // first.
                     stream.set_write_timeout(Some(CONNECT))?;
                     stream.set_nodelay(true)?;
                     return Ok(Self { stream, watch: watch.clone(), deadline: Some(deadline) });
@@ -80,7 +84,8 @@ impl Read for Socket {
                 return Err(late());
             }
             let (stop, socket) = (&self.watch.stop, self.stream.as_fd());
-            // Segments and playlists, which have a deadline, are fetched beside what is heard.
+            // Segments and playlists, which have a deadline, are fetched in parallel with playback;
+            // waiting for them is not counted.
             let readable = match self.deadline {
                 None => self.watch.shared.wait_readable(stop, socket, LOOK_UP)?,
                 Some(_) => stop.wait_readable(socket, LOOK_UP)?,
@@ -106,17 +111,18 @@ fn late() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "no answer in time")
 }
 
-/// What HTTP is spoken over.
+/// Transport of HTTP.
 pub(super) enum Wire {
     Plain(Socket),
     Tls(Box<StreamOwned<ClientConnection, Socket>>),
 }
 
 impl Wire {
-    /// Connects to the server of `url`, or to `proxy`, by `deadline`; a proxy is asked with `tunnel` to connect to a server of TLS.
+    /// Connects to the server of `url`, or to `proxy`, by `deadline`. For TLS through a proxy,
+    /// calls `tunnel` first.
     ///
     /// # Errors
-    /// What the system, TLS or the proxy reports.
+    /// Errors of the system, TLS or the proxy.
     pub(super) fn connect(
         url: &Url,
         proxy: Option<&Url>,
@@ -145,7 +151,7 @@ impl Wire {
         Ok(Self::Tls(Box::new(StreamOwned::new(connection, socket))))
     }
 
-    /// When reads end; never, where there is none.
+    /// Sets the time at which reads fail; `None` for no limit.
     pub(super) fn set_deadline(&mut self, deadline: Option<Instant>) {
         match self {
             Self::Plain(socket) => socket.deadline = deadline,
@@ -158,7 +164,7 @@ impl Read for Wire {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(socket) => socket.read(buffer),
-            // Servers of endless streams seldom say that they close.
+            // Servers of endless streams seldom send `close_notify`.
             Self::Tls(stream) => match stream.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
                 read => read,
@@ -183,7 +189,7 @@ impl Write for Wire {
     }
 }
 
-/// Trust in the system's authorities, read once: a hundred streams share it.
+/// TLS configuration with the system's root certificates, loaded once and shared by all streams.
 fn trust() -> io::Result<Arc<ClientConfig>> {
     static TRUST: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     if let Some(config) = TRUST.get() {

@@ -1,18 +1,18 @@
-//! Playlists of lines: M3U, PLS and their relatives.
+//! Line-based playlists: M3U, PLS and related formats.
 
 use percent_encoding::percent_decode_str;
 
 use super::{Entry, Format, Listing};
 
-/// The longest request field that a playlist may set, in characters.
+/// Maximum length of a request field set by a playlist, in characters.
 const MAX_FIELD: usize = 512;
 
-/// Parses a playlist of lines; lines end with CR, LF or both.
+/// Parses a line-based playlist; lines end with CR, LF or both.
 pub(super) fn parse(text: &str) -> Listing {
     let lines = || text.split(['\r', '\n']).map(str::trim).filter(|line| !line.is_empty());
     let has = |what: &str| lines().any(|line| line.eq_ignore_ascii_case(what));
     let has_key = |key: &str| lines().any(|line| value(line, key).is_some());
-    // A line of M3U may well hold `=`, but not begin with a numbered key.
+    // A line of M3U may contain `=` but does not begin with a numbered key.
     let (format, key) = match () {
         () if has("[playlist]") => (Format::Pls, "file"),
         () if has("[reference]") => (Format::Reference, "ref"),
@@ -28,7 +28,7 @@ pub(super) fn parse(text: &str) -> Listing {
     Listing { format, entries: entries.into_iter().filter(|entry| !entry.location.is_empty()).collect() }
 }
 
-/// The value of a line `KEY1=VALUE`, whose key ends with a number.
+/// Value of a line `KEY1=VALUE`, whose key ends with a number.
 fn value<'a>(line: &'a str, key: &str) -> Option<&'a str> {
     let (found, value) = line.split_once('=')?;
     let number = found.trim().to_ascii_lowercase().strip_prefix(key)?.parse::<u32>();
@@ -42,7 +42,7 @@ fn m3u<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Entry> {
             option(comment, &mut stated);
             continue;
         }
-        // Lists of RealAudio may be closed by `--stop--`.
+        // RealAudio lists may end with `--stop--`.
         if line.eq_ignore_ascii_case("--stop--") {
             break;
         }
@@ -58,7 +58,7 @@ fn m3u<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Entry> {
     entries
 }
 
-/// Takes in an option of VLC for the next entry, such as `EXTVLCOPT:http-user-agent=…`.
+/// Applies a VLC option for the next entry, such as `EXTVLCOPT:http-user-agent=…`.
 fn option(comment: &str, stated: &mut Entry) {
     let Some((tag, option)) = comment.split_once(':') else { return };
     if !tag.trim().eq_ignore_ascii_case("EXTVLCOPT") {
@@ -72,12 +72,11 @@ fn option(comment: &str, stated: &mut Entry) {
     }
 }
 
-/// An entry of an address, with the request fields that Kodi has behind a bar:
-/// `URL|User-Agent=…&Referer=…`.
+/// Parses an address with Kodi's request fields after a bar: `URL|User-Agent=…&Referer=…`.
 pub(super) fn entry(line: &str) -> Entry {
     let line = line.strip_prefix('"').and_then(|line| line.strip_suffix('"')).unwrap_or(line).trim();
     let line = match line.get(..8) {
-        // A list of addresses from before ASX was XML.
+        // Address list from before ASX became XML.
         Some(start) if start.eq_ignore_ascii_case("ASF http") => line[4..].trim_start(),
         _ => line,
     };
@@ -93,7 +92,7 @@ pub(super) fn entry(line: &str) -> Entry {
     entry
 }
 
-/// Names of request fields, and options of Kodi that stand beside them, in lower case.
+/// Names of request fields and of Kodi options beside them, in lower case.
 const FIELDS: [&str; 14] = [
     "user-agent",
     "referer",
@@ -111,8 +110,8 @@ const FIELDS: [&str; 14] = [
     "seekable",
 ];
 
-/// An address without the request fields behind its bar, and these fields, percent-decoded. What
-/// holds none of the known ones is a part of the address.
+/// Splits an address from the percent-decoded request fields after its bar. Without any known
+/// field, the whole text is the address.
 fn split_fields(address: &str) -> (&str, Vec<(&str, String)>) {
     let whole = (address, Vec::new());
     let Some((location, fields)) = address.split_once('|') else { return whole };
@@ -129,7 +128,7 @@ fn split_fields(address: &str) -> (&str, Vec<(&str, String)>) {
     (location.trim_end(), pairs.into_iter().map(|(key, value)| (key, decoded(value))).collect())
 }
 
-/// A value that may stand in the head of a request.
+/// Value that is allowed in a request header.
 fn field(value: &str) -> Option<String> {
     let value = value.trim();
     let is_clean = value.chars().all(|c| (' '..='~').contains(&c)) && value.len() <= MAX_FIELD;

@@ -1,4 +1,4 @@
-//! Playlists of files.
+//! Playlists of local files.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -8,25 +8,25 @@ use percent_encoding::percent_decode_str;
 use super::{Entry, Format, Kind};
 use crate::source::SourceError;
 
-/// The longest playlist file that is read, in bytes.
+/// Maximum length of a playlist file, in bytes.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
 
-/// Bytes that tell a playlist from audio.
+/// Number of bytes that distinguish a playlist from audio.
 const TELLING: usize = 512;
 
 /// Contents of a playlist file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Files {
-    /// Files, in order; they need not exist.
+    /// Paths in order; they may not exist.
     pub paths: Vec<PathBuf>,
     /// Addresses of other kinds, as written.
     pub others: Vec<String>,
 }
 
-/// The files that the playlist at `path` names; `None` where it is not a playlist.
+/// Reads the files named by the playlist at `path`; `None` if it is not a playlist.
 ///
 /// # Errors
-/// Permanent: a playlist that cannot be read, is too long, or names nothing.
+/// Permanent: the playlist cannot be read, is too long, or names nothing.
 pub fn files(path: &Path) -> Result<Option<Files>, SourceError> {
     let fail = |what: String| SourceError::Permanent(format!("`{}` {what}", path.display()));
     if !is_playlist(path) {
@@ -78,11 +78,11 @@ pub fn is_playlist(path: &Path) -> bool {
     }
     let mut first = Vec::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(TELLING as u64).read_to_end(&mut first));
-    // An empty one is a playlist by its name alone.
+    // An empty file counts by its name alone.
     read.is_ok() && (first.is_empty() || super::kind("", name, &first) == Kind::Playlist)
 }
 
-/// The path that an entry stands for; `None` for addresses of other schemes.
+/// Path of an entry; `None` for addresses of other schemes.
 fn located(entry: &Entry, folder: &Path, is_encoded: bool) -> Option<PathBuf> {
     let location = &entry.location;
     let decoded = || percent_decode_str(location).decode_utf8_lossy().into_owned();
@@ -94,7 +94,7 @@ fn located(entry: &Entry, folder: &Path, is_encoded: bool) -> Option<PathBuf> {
         let rest = text.split_once(':').map_or("", |(_, rest)| rest);
         let rest = rest.strip_prefix("//localhost").unwrap_or(rest);
         return Some(PathBuf::from(match rest.strip_prefix("//") {
-            // `file:///path`; with a host between it is not here.
+            // `file:///path` is local; with a host it is not.
             Some(path) if path.starts_with('/') => path,
             Some(_) => return None,
             None => rest,
@@ -113,7 +113,7 @@ fn located(entry: &Entry, folder: &Path, is_encoded: bool) -> Option<PathBuf> {
     candidates.iter().map(|name| folder.join(name)).find(|path| path.exists()).or(first)
 }
 
-/// Returns true if `text` is a URI scheme, and neither a drive letter nor part of a title.
+/// Returns true if `text` is a URI scheme, not a drive letter or part of a title.
 fn is_scheme(text: &str) -> bool {
     text.len() > 1
         && text.starts_with(|c: char| c.is_ascii_alphabetic())

@@ -57,7 +57,7 @@ fn m3u() {
     let expected = |location: &str, agent: &str, referrer: &str| {
         (location.to_owned(), agent.to_owned(), referrer.to_owned())
     };
-    // Kodi percent-encodes what stands behind the bar; VLC does not.
+    // Kodi percent-encodes the fields after the bar; VLC does not.
     assert_eq!(
         fields("http://a/x?b=c|User-Agent=My%20Player%2F1&Referer=http%3A%2F%2Fr%2F&X=y"),
         expected("http://a/x?b=c", "My Player/1", "http://r/")
@@ -72,7 +72,7 @@ fn m3u() {
         let unchanged = fields(odd).0;
         assert!(odd == unchanged || odd.starts_with(&unchanged), "{odd}: {unchanged}");
     }
-    // No field may begin another one.
+    // A field must not inject another one.
     assert_eq!(fields("http://a/x|User-Agent=a%0d%0aHost:%20b"), expected("http://a/x", "", ""));
     let long = format!("http://a/x|User-Agent={}", "a".repeat(600));
     assert_eq!(fields(&long), expected("http://a/x", "", ""));
@@ -107,7 +107,7 @@ fn asx() {
         Format::Asx,
         &["http://a/x?b=1&c=2"],
     );
-    // Not well-formed in several ways; what is broken ends it.
+    // Malformed in several ways; parsing ends at the error.
     check(
         "<asx><entry><title>a<b></title><ref href=\"http://a/x\"></wrong></entry></asx>",
         Format::Asx,
@@ -184,7 +184,7 @@ fn xspf_and_other_xml() {
     check("<SmoothStreamingMedia MajorVersion=\"2\"/>", Format::SmoothStreaming, &[]);
     check(&format!("{head}<html xmlns=\"x\"><body/></html>"), Format::Page, &[]);
     check("<Error><Code>AccessDenied</Code></Error>", Format::Unknown("error".into()), &[]);
-    // Windows-1252, as its declaration says, and UTF-16.
+    // Windows-1251 as declared, and UTF-16.
     let text = "<?xml version='1.0' encoding='windows-1251'?><asx><entry><ref href='http://a/\u{e9}'/></entry></asx>";
     let bytes: Vec<u8> = text.chars().map(|c| c as u8).collect();
     assert_eq!(parsed(&bytes), (Format::Asx, vec!["http://a/\u{439}".into()]));
@@ -269,7 +269,7 @@ fn files_of_lists() {
         files("4.asx", "<asx><entry><ref href=\"a.mp3\"/></entry></asx>"),
         Some((list(&["a.mp3"]), vec![]))
     );
-    // Audio that is called a list, and text that is not.
+    // Audio named like a playlist, and a text file that is none.
     assert_eq!(files("5.m3u", "ID3\u{4}\0\0"), None);
     assert_eq!(files("6.txt", "a.mp3\n"), None);
     let refused = |name: &str, text: &str| {

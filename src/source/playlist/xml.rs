@@ -1,7 +1,7 @@
-//! Playlists and manifests of XML: ASX, XSPF, SMIL and their relatives.
+//! XML playlists and manifests: ASX, XSPF, SMIL and related formats.
 //!
-//! Much of it is not well-formed: tags in capitals, tags that end as others, bare `&`, attributes
-//! without quotes. What the parser cannot go over ends the playlist there.
+//! Many are not well-formed: tags in capitals, mismatched end tags, bare `&`, unquoted attributes.
+//! A fatal parse error ends the playlist.
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -9,10 +9,10 @@ use quick_xml::events::{BytesStart, Event};
 use super::{Entry, Format, Listing};
 use crate::source::text::resolve_references;
 
-/// The most elements that are looked at.
+/// Maximum number of elements read.
 const MAX_ELEMENTS: usize = 100_000;
 
-/// The encoding that an XML declaration states, in the first bytes of a document.
+/// Encoding stated by the XML declaration in the first bytes of a document.
 pub(super) fn encoding(bytes: &[u8]) -> Option<String> {
     let first = bytes.get(..bytes.len().min(200)).filter(|first| first.starts_with(b"<?xml"))?;
     let text = String::from_utf8_lossy(first);
@@ -23,7 +23,7 @@ pub(super) fn encoding(bytes: &[u8]) -> Option<String> {
     value[1..].split(quote).next().map(str::to_owned)
 }
 
-/// Parses a document.
+/// Parses an XML playlist.
 pub(super) fn parse(text: &str) -> Listing {
     let mut reader = Reader::from_str(text);
     let config = reader.config_mut();
@@ -57,18 +57,18 @@ pub(super) fn parse(text: &str) -> Listing {
 struct Collected {
     format: Option<Format>,
     entries: Vec<Entry>,
-    /// Elements of the document have begun.
+    /// True once the root element has begun.
     begun: bool,
-    /// The address that relative ones belong to.
+    /// Base of relative addresses.
     base: Option<String>,
-    /// Within a track of XSPF; its own `<location>` is no entry.
+    /// True within an XSPF track; the playlist's own `<location>` is not an entry.
     in_track: bool,
-    /// The text of a `<location>`, while it is open.
+    /// Text of a `<location>` while it is open.
     location: Option<String>,
 }
 
 impl Collected {
-    /// Manifests and pages are not read to their end.
+    /// Returns true for manifests and pages, which are not read to their end.
     fn is_decided(&self) -> bool {
         matches!(
             self.format,
@@ -99,7 +99,7 @@ impl Collected {
                 self.location = Some(String::new());
                 None
             }
-            // `<playlist><entry Playstring="…">` is what is within `<WinampXML>`.
+            // `<playlist><entry Playstring="…">` within `<WinampXML>`.
             (Some(Format::Xspf | Format::B4s), "entry") => value(&["playstring"]),
             (Some(Format::Smil), "meta") => {
                 let content =
@@ -127,7 +127,7 @@ impl Collected {
     }
 
     fn close(&mut self, name: &str) {
-        // Any end: it may be that of another tag by mistake.
+        // Any end tag closes it, because end tags may be mismatched.
         let location = self.location.take();
         self.add(location);
         self.in_track &= name != "track";
@@ -158,12 +158,12 @@ fn format_of(root: &str) -> Format {
     }
 }
 
-/// A name in lower case: tags of ASX are written as people like.
+/// Name in lower case, because ASX tags are written in any case.
 fn name_of(name: &str) -> String {
     name.to_ascii_lowercase()
 }
 
-/// The value of the first attribute with one of the `wanted` names, whatever its case and quotes.
+/// Value of the first attribute named in `wanted`, ignoring case and quotes.
 fn attribute(tag: &BytesStart<'_>, wanted: &[&str]) -> Option<String> {
     let mut attributes = tag.html_attributes();
     attributes.with_checks(false);

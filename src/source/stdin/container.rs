@@ -1,4 +1,4 @@
-//! A container that arrives through a pipe.
+//! Container that arrives through a pipe.
 
 use std::fs::File;
 use std::io::{self, Cursor, Read as _};
@@ -13,10 +13,10 @@ use crate::source::decode::Decoder;
 use crate::source::pulled::{Pulled, Shared, Worker};
 use crate::thread::Stop;
 
-/// Starts decoding what comes from `descriptor`.
+/// Starts decoding `descriptor`.
 ///
 /// # Errors
-/// Transient where the system refuses a thread.
+/// Transient if the system refuses a thread.
 pub(super) fn start(
     name: &str,
     descriptor: OwnedFd,
@@ -27,7 +27,7 @@ pub(super) fn start(
     Pulled::start(name, clock, stop, move |worker| decode(&decoding, descriptor, watched, worker))
 }
 
-/// The decoding thread: until the stream ends or nobody listens.
+/// Body of the decoding thread. Ends with the stream or with its reader.
 fn decode(name: &str, descriptor: OwnedFd, stop: Stop, worker: &Worker) -> Result<(), SourceError> {
     let mut pipe = Pipe { descriptor, stop, shared: worker.shared.clone() };
     let decoder = match regular_file(&pipe.descriptor) {
@@ -46,13 +46,13 @@ fn decode(name: &str, descriptor: OwnedFd, stop: Stop, worker: &Worker) -> Resul
     worker.follow(decoder).map(drop).map_err(|(_, error)| error)
 }
 
-/// `descriptor` as a file, where it is a regular one that holds something.
+/// `descriptor` as a file, if it is a regular file that is not empty.
 fn regular_file(descriptor: &OwnedFd) -> Option<File> {
     let file = File::from(descriptor.try_clone().ok()?);
     file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() > 0).then_some(file)
 }
 
-/// Blocking reads that the stop token ends, and the loss of the reader.
+/// Blocking reader that ends with the stop token or with the source's reader.
 struct Pipe {
     descriptor: OwnedFd,
     stop: Stop,
@@ -61,7 +61,7 @@ struct Pipe {
 
 impl io::Read for Pipe {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        /// How soon the loss of the reader is noticed.
+        /// Polling interval for the loss of the reader.
         const LOOK_UP: Duration = Duration::from_millis(500);
         while !self.shared.is_abandoned() {
             match self.shared.wait_readable(&self.stop, self.descriptor.as_fd(), LOOK_UP)? {

@@ -6,16 +6,16 @@ use crate::source::decode::mpeg::header;
 use crate::source::decode::refusal::Unsupported;
 use crate::source::decode::{aac, adts};
 
-/// Searches for frames of an elementary stream; `None` where there are none so far.
+/// Searches for frames of an elementary stream; `None` if none were found so far.
 ///
-/// Three headers that agree make a stream; where all of it is there (`ended`), two do.
+/// Requires three consistent headers, or two if the source ends there (`ended`).
 pub(super) fn kind(bytes: &[u8], ended: bool) -> Option<Kind> {
     for at in 0..bytes.len() {
         let rest = &bytes[at..];
         let &[first, second, ..] = rest else { break };
         if first == 0xff && second & 0xf6 == 0xf0 {
             if let Some((description, _)) = chain(rest, ended, adts::header) {
-                // Of several blocks in a frame only the first would be decoded.
+                // Only the first of several blocks in a frame would be decoded.
                 return Some(match rest.get(6).is_some_and(|seventh| seventh & 3 != 0) {
                     true => {
                         Kind::Unsupported(Unsupported::audio("AAC with several blocks in each ADTS frame"))
@@ -39,7 +39,7 @@ pub(super) fn kind(bytes: &[u8], ended: bool) -> Option<Kind> {
     None
 }
 
-/// ADTS of a profile and a number of channels that are decoded; the name of others.
+/// Classifies ADTS by profile and channels; unsupported ones are named.
 pub(in crate::source::decode) fn of_adts([third, fourth]: adts::Description) -> Kind {
     if let Some(name) = aac::refused_profile(third >> 6) {
         return Kind::Unsupported(Unsupported::audio(name));

@@ -1,18 +1,18 @@
-//! Signatures: magic numbers at a fixed offset, and the forms and brands behind them.
+//! Signatures: magic numbers at a fixed offset, and the forms and brands after them.
 
 use super::Kind;
 use crate::source::decode::matroska;
 use crate::source::decode::refusal::Unsupported;
 
-/// GUID that Wave64 begins with.
+/// Leading GUID of Wave64.
 const WAVE64: &[u8] = b"riff\x2e\x91\xcf\x11";
 
-/// Recognises the signature of a format that is not decoded.
+/// Recognises the signature of an unsupported format.
 pub(super) fn unsupported(first: &[u8]) -> Option<Unsupported> {
     by_magic(first).or_else(|| in_riff(first)).or_else(|| in_form(first)).or_else(|| by_brand(first))
 }
 
-/// Recognises the signature of a container that is demuxed.
+/// Recognises the signature of a supported container.
 pub(super) fn container(first: &[u8]) -> Option<Kind> {
     let form = first.get(8..12).unwrap_or_default();
     Some(match first.first_chunk::<4>()? {
@@ -31,7 +31,7 @@ pub(super) fn container(first: &[u8]) -> Option<Kind> {
     })
 }
 
-/// Formats with a magic number: its offset, and the bytes.
+/// Formats with a magic number: offset and bytes.
 const MAGIC: &[(usize, &[u8], Unsupported)] = &[
     // Audio codecs with containers of their own.
     (0, b"wvpk", Unsupported::audio("WavPack")),
@@ -109,7 +109,7 @@ const MAGIC: &[(usize, &[u8], Unsupported)] = &[
     (0, b"\x04\x22\x4d\x18", Unsupported::archive("LZ4 data")),
     (257, b"ustar", Unsupported::archive("a tar archive")),
     (0, b"!<arch>\n", Unsupported::archive("an ar archive")),
-    // No audio.
+    // Not audio.
     (0, b"\x89PNG\r\n\x1a\n", Unsupported::not_audio("a PNG image")),
     (0, b"\xff\xd8\xff", Unsupported::not_audio("a JPEG image")),
     (0, b"GIF87a", Unsupported::not_audio("a GIF image")),
@@ -132,7 +132,7 @@ fn by_magic(first: &[u8]) -> Option<Unsupported> {
     MAGIC.iter().find(matches).map(|(_, _, format)| format.clone())
 }
 
-/// Forms of RIFF other than WAVE.
+/// RIFF forms other than WAVE.
 fn in_riff(first: &[u8]) -> Option<Unsupported> {
     if !first.starts_with(b"RIFF") {
         return None;
@@ -147,7 +147,7 @@ fn in_riff(first: &[u8]) -> Option<Unsupported> {
     }
 }
 
-/// Forms of IFF other than AIFF.
+/// IFF forms other than AIFF.
 fn in_form(first: &[u8]) -> Option<Unsupported> {
     if !first.starts_with(b"FORM") {
         return None;

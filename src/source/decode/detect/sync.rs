@@ -1,12 +1,13 @@
 //! Sync words of frames and packets, which recur at the distances that their headers state.
 //!
-//! A stream that is joined in the middle begins anywhere, so the first sync word may lie further in.
+//! A stream joined in the middle begins at an arbitrary position, so the first sync word may come
+//! later.
 
 use crate::source::decode::adts;
 
-/// Description that a frame gives of itself, and its length, where three in a row give the same.
+/// Parameters of a frame, and its length, if three consecutive frames have the same parameters.
 ///
-/// Two are enough where the source ends behind them.
+/// Two suffice if the source ends after them.
 pub(super) fn chain<T: PartialEq>(
     bytes: &[u8],
     ended: bool,
@@ -27,8 +28,8 @@ pub(super) fn chain<T: PartialEq>(
     Some((description, length))
 }
 
-/// Returns true where sync bytes recur every 188, 192 or 204 bytes (ISO/IEC 13818-1, 2.4.3.2; with a time
-/// stamp in front of each packet, or parity behind it).
+/// Returns true if sync bytes recur every 188, 192 or 204 bytes (ISO/IEC 13818-1, 2.4.3.2; with a
+/// time stamp before each packet, or parity after it).
 pub(super) fn is_transport_stream(first: &[u8]) -> bool {
     const SYNC: u8 = 0x47;
     [188, 192, 204].into_iter().any(|period| {
@@ -36,7 +37,7 @@ pub(super) fn is_transport_stream(first: &[u8]) -> bool {
             let is_aligned = start == 0 || (period == 192 && start == 4);
             let packets = first[start..].chunks(period);
             packets.clone().all(|packet| packet[0] == SYNC)
-                // Where one value fills everything, each byte would be a sync byte.
+                // In constant data, every byte could be a sync byte.
                 && packets.filter(|packet| packet.get(1).is_some_and(|byte| *byte != SYNC)).count()
                     >= if is_aligned { 3 } else { 5 }
         })
@@ -50,7 +51,7 @@ pub(super) fn loas_frame(bytes: &[u8]) -> Option<((), usize)> {
     (a == 0x56 && b & 0xe0 == 0xe0 && length > 0).then_some(((), 3 + length))
 }
 
-/// Length of a sync frame of AC-3 or E-AC-3 (ETSI TS 102 366, 5.3.1, 5.4.1 and E.1.3.1).
+/// Length of an AC-3 or E-AC-3 sync frame (ETSI TS 102 366, 5.3.1, 5.4.1 and E.1.3.1).
 pub(super) fn ac3_frame(bytes: &[u8]) -> Option<((), usize)> {
     /// Bit rates by half the frame size code, in kbit/s.
     const RATES: [usize; 19] =

@@ -1,4 +1,4 @@
-//! Signatures and sync words as the specifications and ffmpeg's demuxers have them.
+//! Signatures and sync words according to the specifications and ffmpeg's demuxers.
 
 use std::io::Cursor;
 
@@ -17,7 +17,7 @@ fn unsupported(name: &'static str) -> Kind {
     Kind::Unsupported(Unsupported::audio(name))
 }
 
-/// Name of the format, if it is not decoded.
+/// Name of the format, if it is unsupported.
 fn name(bytes: &[u8]) -> Option<String> {
     match detect(bytes, true) {
         Some(Kind::Unsupported(unsupported)) => Some(unsupported.name.into_owned()),
@@ -32,13 +32,13 @@ fn no_more_bytes_are_awaited_than_needed() {
     assert_eq!(detected(b"RIFF\0\0\0\0WAVEfmt "), Some(Kind::Wave));
     assert_eq!(detected(b"fLaC"), None);
     assert_eq!(detected(&[b"OggS".as_slice(), &[0; 30]].concat()), None);
-    // An XML document shows its root element later.
+    // The root element of an XML document comes later.
     assert_eq!(detected(b"<?xml version=\"1.0\"?>\n"), None);
     assert_eq!(detected(&[7; 4096]), None);
     assert_eq!(detected(&[7; LONGEST_START]), Some(Kind::Other));
 }
 
-/// Frames of `length` bytes that begin with `head`, behind `lead` bytes of something else.
+/// Frames of `length` bytes that begin with `head`, after `lead` bytes of other data.
 fn behind(lead: usize, head: &[u8], length: usize) -> Vec<u8> {
     let mut bytes: Vec<u8> = (0..lead).map(|at| (at * 7 + 1) as u8).collect();
     while bytes.len() < 4096 {
@@ -98,7 +98,7 @@ fn transport_streams_are_named_however_they_are_cut() {
         assert_eq!(ts(0, period).as_deref(), Some("an MPEG transport stream (MPEG-TS)"), "{period}");
         assert_eq!(ts(101, period).as_deref(), Some("an MPEG transport stream (MPEG-TS)"), "{period}");
     }
-    // M2TS: a time stamp of four bytes in front of each packet.
+    // M2TS: a time stamp of four bytes before each packet.
     assert_eq!(
         name(&behind(0, b"\0\x12\x34\x56\x47\x40\x11\x10", 192)).as_deref(),
         Some("an MPEG transport stream (MPEG-TS)")
@@ -112,16 +112,16 @@ fn transport_streams_are_named_however_they_are_cut() {
 
 #[test]
 fn frames_are_named_by_their_lengths() {
-    // LOAS: the length counts what follows its own three bytes.
+    // LOAS: the length excludes its own three bytes.
     let loas = |lead| name(&behind(lead, &[0x56, 0xe0 | 1, 0x00], 3 + 256));
     assert_eq!(loas(0).as_deref(), Some("AAC in LATM/LOAS"));
     assert_eq!(loas(333).as_deref(), Some("AAC in LATM/LOAS"));
-    // AC-3 of 48 kHz, 192 kbit/s: 768 bytes (ETSI TS 102 366, table 4.13); bsid 8.
+    // AC-3 at 48 kHz, 192 kbit/s: 768 bytes (ETSI TS 102 366, table 4.13); bsid 8.
     assert_eq!(
         name(&behind(0, &[0x0b, 0x77, 0, 0, 20, 8 << 3], 768)).as_deref(),
         Some("AC-3 (Dolby Digital)")
     );
-    // The same of 44.1 kHz: 835 words of 2 bytes less one where the code is even, so 834 words … 696 and 697.
+    // AC-3 at 44.1 kHz: 417 words of 2 bytes for an even code, 418 for an odd one.
     assert_eq!(
         name(&behind(90, &[0x0b, 0x77, 0, 0, 64 | 20, 8 << 3], 2 * 417)).as_deref(),
         Some("AC-3 (Dolby Digital)")
@@ -177,13 +177,13 @@ fn adts_is_found_and_named() {
     assert_eq!(kind(&[&b"RIFF\0\0\0\0WAVE"[..], &aac(0x50, 0x80)].concat()), Kind::Wave);
     let several = frames(&[0xff, 0xf1, 0x50, 0x80, 100 >> 3, (100 << 5) as u8 | 0x1f, 0xfd], 100, 5);
     assert_eq!(kind(&several), unsupported("AAC with several blocks in each ADTS frame"));
-    // Two headers are enough where the source ends, and one is not.
+    // Two headers suffice at the end of the source; one does not.
     assert_eq!(kind(&aac(0x50, 0x80)[..150]), Kind::Adts);
     assert_eq!(kind(&aac(0x50, 0x80)[..90]), Kind::Other);
 }
 
-// Header fields: ISO/IEC 11172-3, 2.4.2.3. 128 kbit/s at 44.1 kHz are 417 bytes; 32 kbit/s of
-// layer II at 24 kHz are 192 bytes.
+// Header fields: ISO/IEC 11172-3, 2.4.2.3. 128 kbit/s at 44.1 kHz are 417 bytes; 32 kbit/s of layer
+// II at 24 kHz are 192 bytes.
 #[test]
 fn mpeg_audio_is_found() {
     assert_eq!(kind(&frames(&[0xff, 0xfb, 0x90, 0x40], 417, 4)), Kind::Other);

@@ -2,10 +2,11 @@
 
 use crate::source::decode::refusal::Unsupported;
 
-/// Bytes that are searched for the root element.
+/// Number of bytes searched for the root element.
 const SEARCHED: usize = 2048;
 
-/// Recognises a text format by its first line or its root element; XML once there are enough bytes.
+/// Recognises a text format by its first line or root element; XML only once enough bytes are
+/// available.
 pub(super) fn unsupported(first: &[u8], is_whole: bool) -> Option<Unsupported> {
     let text = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first);
     let text = &text[..text.len().min(SEARCHED)].trim_ascii_start();

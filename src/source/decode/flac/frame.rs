@@ -1,13 +1,13 @@
 //! FLAC frames (RFC 9639, section 9): header, and position of the end.
 //!
 //! A frame does not state its length. Demuxers that search for the next frame's sync code therefore
-//! deliver a frame only when the next one has arrived. [`Walk`] reads through the subframes instead,
-//! without decoding them, so that a frame is complete as soon as its last byte has arrived.
+//! deliver a frame only when the next one has arrived. [`FrameWalker`] parses the subframes without
+//! decoding them, so that a frame is complete as soon as its last byte has arrived.
 
 use symphonia::core::checksum::{Crc8Ccitt, Crc16Ansi};
 use symphonia::core::io::Monitor;
 
-/// Highest number of samples per channel in a frame.
+/// Maximum number of samples per channel in a frame.
 pub(super) const MAX_SAMPLES: u32 = 65_535;
 
 /// Result of parsing a prefix of the stream.
@@ -20,7 +20,7 @@ pub(super) enum Parsed<T> {
     Invalid,
 }
 
-/// Reason for which parsing stopped.
+/// Reason why parsing stopped.
 pub(super) enum Stop {
     Incomplete,
     Invalid,
@@ -41,12 +41,12 @@ pub(super) struct Header {
     pub(super) sequence: Sequence,
     /// Samples per channel.
     pub(super) samples: u32,
-    /// Sample rate in hertz; `None` refers to STREAMINFO.
+    /// Sample rate in Hz; `None` refers to STREAMINFO.
     pub(super) rate: Option<u32>,
     pub(super) channels: u8,
     /// Bits per sample; `None` refers to STREAMINFO.
     pub(super) bits: Option<u32>,
-    /// Code of the channel assignment.
+    /// Channel assignment code.
     pub(super) assignment: u8,
     /// Length in bytes.
     pub(super) length: usize,
@@ -136,12 +136,12 @@ impl Header {
         })
     }
 
-    /// The same with what it leaves to STREAMINFO.
+    /// Fills in the values that the header leaves to STREAMINFO.
     pub(super) fn with(self, rate: u32, bits: u32) -> Self {
         Self { rate: Some(rate), bits: Some(bits), ..self }
     }
 
-    /// Coded number of the frame that follows.
+    /// Coded number of the following frame.
     pub(super) fn next(&self) -> Sequence {
         match self.sequence {
             Sequence::Frame(index) => Sequence::Frame(index + 1),
@@ -150,11 +150,11 @@ impl Header {
     }
 }
 
-/// Sample rates in hertz by their code.
+/// Sample rates in Hz by their code.
 const RATES: [u32; 12] =
     [0, 88_200, 176_400, 192_000, 8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000];
 
-/// Progress through a frame whose bytes arrive in pieces.
+/// Parsing state of a frame whose bytes arrive in pieces.
 #[derive(Debug)]
 pub(super) struct Walk {
     pub(super) header: Header,
@@ -165,14 +165,14 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// Starts behind `header`, with `bits` per sample.
+    /// Starts after `header`, with `bits` per sample.
     pub(super) fn new(header: Header, bits: u32) -> Self {
         Self { header, bits, channel: 0, at: header.length * 8 }
     }
 
     /// Length of the frame at the start of `data` in bytes, once its CRC-16 has been verified.
     ///
-    /// Each call gets all bytes of the frame that have arrived.
+    /// Each call receives all bytes of the frame that have arrived.
     pub(super) fn advance(&mut self, data: &[u8]) -> Parsed<usize> {
         while self.channel < self.header.channels {
             let side = u32::from(self.header.side() == Some(self.channel));
@@ -187,18 +187,18 @@ impl Walk {
         let Some(frame) = data.get(..length) else { return Parsed::Incomplete };
         let mut crc = Crc16Ansi::new(0);
         crc.process_buf_bytes(frame);
-        // With the stored CRC-16 behind it, the remainder is zero.
+        // Including the stored CRC-16, the remainder is zero.
         if crc.crc() == 0 { Parsed::Complete(length) } else { Parsed::Invalid }
     }
 
-    /// Length in bytes beyond which no frame of these parameters is believed: twice that of plain PCM.
+    /// Maximum plausible length in bytes: twice that of plain PCM.
     fn limit(&self) -> usize {
         let bits = self.header.samples as usize * usize::from(self.header.channels) * self.bits as usize;
         bits / 4 + 1024
     }
 }
 
-/// Reader of bits, most significant first.
+/// Bit reader, most significant first.
 pub(super) struct Bits<'a> {
     pub(super) data: &'a [u8],
     pub(super) at: usize,
@@ -264,7 +264,7 @@ impl Bits<'_> {
         Ok(())
     }
 
-    /// Next bits, left-aligned: at least 57 where there are as many.
+    /// Next bits, left-aligned: at least 57 unless fewer are left.
     fn word(&self) -> u64 {
         let byte = self.at / 8;
         let mut bytes = [0; 8];
@@ -282,7 +282,7 @@ impl Bits<'_> {
         (self.data.len() * 8).saturating_sub(self.at)
     }
 
-    /// A number of at most 57 bits.
+    /// Reads a number of at most 57 bits.
     pub(super) fn take(&mut self, count: usize) -> Result<u64, Stop> {
         if self.left() < count {
             return Err(Stop::Incomplete);
@@ -292,7 +292,7 @@ impl Bits<'_> {
         Ok(value)
     }
 
-    /// A number of at most 57 bits in two's complement.
+    /// Reads a number of at most 57 bits in two's complement.
     pub(super) fn signed(&mut self, count: usize) -> Option<i64> {
         let value = self.take(count).ok()? as i64;
         let shift = 64 - count as u32;
@@ -307,7 +307,7 @@ impl Bits<'_> {
         Ok(())
     }
 
-    /// Number of zeros before the next one.
+    /// Reads zeros up to the next one, and returns their number.
     pub(super) fn unary(&mut self) -> Result<usize, Stop> {
         let mut total = 0;
         loop {

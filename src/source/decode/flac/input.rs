@@ -1,4 +1,4 @@
-//! Input of a demuxer that delivers what has arrived.
+//! Input of a demuxer that delivers data as it arrives.
 
 use std::io;
 
@@ -6,19 +6,19 @@ use symphonia::core::io::MediaSourceStream;
 
 use super::super::arrived;
 
-/// Bytes that are asked for at once.
+/// Bytes per read.
 const BLOCK: usize = 4096;
 
-/// Buffers above this size in bytes are given back once they are empty.
+/// Buffers above this size in bytes are released once they are empty.
 const KEPT_BUFFER: usize = 1 << 18;
 
-/// Unread bytes of a stream, of which no more are awaited than needed.
+/// Unread bytes of a stream; waits for no more bytes than needed.
 pub(super) struct Input<'s> {
     mss: MediaSourceStream<'s>,
     bytes: Vec<u8>,
-    /// Number of `bytes` that have been consumed.
+    /// Number of consumed `bytes`.
     start: usize,
-    /// Bytes consumed since the stream was opened.
+    /// Number of bytes consumed since the stream was opened.
     pub(super) consumed: u64,
     ended: bool,
 }
@@ -41,7 +41,7 @@ impl<'s> Input<'s> {
         self.consumed += count as u64;
     }
 
-    /// Waits until `count` bytes are there; false where the stream ends before.
+    /// Waits until `count` bytes are available. Returns false if the stream ends before.
     pub(super) fn holds(&mut self, count: usize) -> io::Result<bool> {
         while self.data().len() < count {
             if !self.fill()? {
@@ -51,7 +51,7 @@ impl<'s> Input<'s> {
         Ok(true)
     }
 
-    /// Waits for a byte, and takes what has arrived with it; false at the end.
+    /// Waits for a byte and takes all that have arrived with it. Returns false at the end.
     pub(super) fn fill(&mut self) -> io::Result<bool> {
         if self.ended {
             return Ok(false);
@@ -63,7 +63,7 @@ impl<'s> Input<'s> {
                 self.bytes.shrink_to(KEPT_BUFFER);
             }
         }
-        // As much as a read of the stream below brings.
+        // At most as many as one read of the underlying stream returns.
         let end = self.bytes.len();
         self.bytes.resize(end + BLOCK, 0);
         let read = arrived::read(&mut self.mss, &mut self.bytes[end..]);

@@ -6,10 +6,10 @@ use symphonia::default::meta::embedded::flac::{FLAC_METADATA_INFO, read_flac_com
 
 use super::frame::MAX_SAMPLES;
 
-/// Length of STREAMINFO in bytes.
+/// Length of STREAMINFO, in bytes.
 pub(super) const STREAM_INFO_LENGTH: usize = 34;
 
-/// Longest VORBIS_COMMENT block that is searched for tags, in bytes.
+/// Maximum length of a parsed VORBIS_COMMENT block, in bytes.
 const MAX_COMMENT: usize = 1 << 20;
 
 /// Header of a metadata block.
@@ -31,18 +31,18 @@ impl BlockHeader {
         Some(Self { is_last: first & 0x80 != 0, kind: first & 0x7f, length })
     }
 
-    /// True if RFC 9639 defines the block's type. Whatever else stands there is likely no block.
+    /// Returns true if RFC 9639 defines the block's type. Other types are probably not blocks.
     pub(super) fn is_known(self) -> bool {
         self.kind <= 6
     }
 }
 
-/// Parameters of a stream.
+/// Stream parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct StreamInfo {
-    /// Highest number of samples per channel in a frame.
+    /// Maximum number of samples per channel in a frame.
     pub(super) max_samples: u32,
-    /// Sample rate in hertz; 0 where it is not stated.
+    /// Sample rate in Hz; 0 if not stated.
     pub(super) rate: u32,
     pub(super) channels: u8,
     pub(super) bits: u32,
@@ -59,7 +59,7 @@ impl StreamInfo {
         })
     }
 
-    /// The block that describes these parameters to a decoder; lengths and checksum are left open.
+    /// Block that describes these parameters to a decoder, without lengths and checksum.
     pub(super) fn to_block(self) -> [u8; STREAM_INFO_LENGTH] {
         let mut block = [0; STREAM_INFO_LENGTH];
         block[1] = 16;
@@ -73,10 +73,10 @@ impl StreamInfo {
     }
 }
 
-/// Highest sample rate that decoders accept in STREAMINFO, in hertz.
+/// Maximum sample rate that decoders accept in STREAMINFO, in Hz.
 const MAX_RATE: u32 = 655_350;
 
-/// Tags of a VORBIS_COMMENT block, as far as it can be read.
+/// Tags of a VORBIS_COMMENT block, as far as it can be parsed.
 pub(super) fn comments(block: &[u8]) -> Option<MetadataRevision> {
     let mut builder = MetadataBuilder::new(FLAC_METADATA_INFO);
     let block = block.get(..block.len().min(MAX_COMMENT))?;

@@ -1,4 +1,4 @@
-//! Recognition of native FLAC, with its header or without.
+//! Recognition of native FLAC, with or without its header.
 
 use symphonia::core::errors::Result;
 use symphonia::core::formats::probe::{
@@ -10,7 +10,7 @@ use symphonia::core::io::{MediaSourceStream, ReadBytes, ScopedStream};
 use super::frame::{Header, Parsed, Walk};
 use super::{FORMAT, MARKER, Reader};
 
-/// Bytes of a frame that must be consistent where the rest of it cannot be looked at.
+/// Number of consistent bytes required if the rest of the frame is not available.
 const LONG_FRAME: usize = 8192;
 
 impl<'s> ProbeableFormat<'s> for Reader<'_> {
@@ -22,7 +22,7 @@ impl<'s> ProbeableFormat<'s> for Reader<'_> {
     }
 
     fn probe_data() -> &'static [ProbeFormatData] {
-        // The sync code with either blocking strategy: a stream that was joined in the middle.
+        // Sync codes of both blocking strategies, for a stream joined in the middle.
         const MARKERS: &[&[u8]] = &[MARKER, &[0xff, 0xf8], &[0xff, 0xf9]];
         const SPEC: ProbeDataMatchSpec =
             ProbeDataMatchSpec { extensions: &["flac"], mime_types: &["audio/flac"], markers: MARKERS };
@@ -31,8 +31,8 @@ impl<'s> ProbeableFormat<'s> for Reader<'_> {
 }
 
 impl Scoreable for Reader<'_> {
-    /// Without a marker, a whole frame with both checksums is proof. Where a frame is longer than the
-    /// bytes that may be looked at, its header and a consistent beginning must do.
+    /// Scores a stream. Without a marker, a complete frame with both checksums is proof. If the
+    /// frame is longer than the available bytes, its header and a consistent beginning suffice.
     fn score(mut stream: ScopedStream<&mut MediaSourceStream<'_>>) -> Result<Score> {
         let (mut data, mut walk) = (Vec::new(), None::<Walk>);
         loop {
@@ -42,7 +42,8 @@ impl Scoreable for Reader<'_> {
                 return Ok(Score::Supported(255));
             }
             if let Some(walk) = &mut walk {
-                // Subframes are parsed from their start each time; large frames not after each byte.
+                // Subframes are parsed from their start each time, so large frames are not parsed
+                // after every byte.
                 if data.len() < 64 || data.len().is_multiple_of(64) || byte.is_none() {
                     match walk.advance(&data) {
                         Parsed::Complete(_) => return Ok(Score::Supported(255)),
@@ -69,7 +70,7 @@ impl Scoreable for Reader<'_> {
     }
 }
 
-/// Returns true if a whole frame with both checksums stands in `bytes`.
+/// Returns true if `bytes` contain a complete frame with both checksums.
 pub(in crate::source::decode) fn holds_frame(bytes: &[u8]) -> bool {
     (0..bytes.len()).any(|at| {
         let rest = &bytes[at..];

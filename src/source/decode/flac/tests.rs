@@ -10,7 +10,7 @@ use symphonia::core::io::{Monitor, ReadOnlySource, ScopedStream};
 
 use super::*;
 
-/// The file that `flac`, the reference encoder, writes for `seconds` of noise as 16-bit PCM.
+/// File that `flac`, the reference encoder, writes for `seconds` of noise as 16-bit PCM.
 fn encoded(seconds: f64, rate: u32, channels: usize, options: &[&str]) -> (Vec<u8>, u64) {
     let samples = (seconds * f64::from(rate)) as usize;
     let mut state = 1_u32;
@@ -60,7 +60,7 @@ fn decoded(bytes: Vec<u8>) -> Vec<i32> {
     samples
 }
 
-/// Description of a stream by a demuxer.
+/// Summary of a demuxed stream.
 #[derive(Debug, Default, PartialEq)]
 struct Heard {
     /// Samples in frames.
@@ -100,7 +100,7 @@ fn whole(samples: u64) -> Heard {
     Heard { samples, end: samples, resets: 0, damage: 0, rate: 44_100 }
 }
 
-/// End of the metadata of a file of `flac`.
+/// End of the metadata of a file written by `flac`.
 fn first_frame(bytes: &[u8]) -> usize {
     let mut at = 4;
     loop {
@@ -112,7 +112,7 @@ fn first_frame(bytes: &[u8]) -> usize {
     }
 }
 
-/// A frame of digital silence: 16 bits, stereo, 44.1 kHz, 4096 samples, constant subframes.
+/// Frame of digital silence: 16 bits, stereo, 44.1 kHz, 4096 samples, constant subframes.
 fn silent_frame(index: u8) -> Vec<u8> {
     let mut frame = vec![0xff, 0xf8, 0xc9, 0x18, index];
     let mut crc8 = Crc8Ccitt::new(0);
@@ -142,7 +142,7 @@ fn frames_of_the_reference_encoder_are_cut() {
 
 #[test]
 fn a_frame_is_delivered_with_its_last_byte() {
-    // Each byte arrives by itself, and no further byte before the frame has been delivered.
+    // Bytes arrive one by one, and none beyond the frame before it has been delivered.
     struct Bytes(Receiver<u8>);
     impl Read for Bytes {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -168,13 +168,13 @@ fn a_frame_is_delivered_with_its_last_byte() {
 
 #[test]
 fn a_stream_that_was_joined_in_the_middle_is_synchronized() {
-    // As a listener of Icecast 2.4 gets a stream of another content type than Ogg.
+    // As delivered by Icecast 2.4 for a content type other than Ogg.
     let (bytes, samples) = encoded(2.0, 44_100, 2, &["--no-padding", "--blocksize=4096"]);
     let first = first_frame(&bytes);
     for cut in [0, 1, 2, 100, 5000, 20_000, 60_000] {
         let rest = bytes[first + cut..].to_vec();
         let found = heard(rest.clone());
-        // Whole frames are lost at the start only.
+        // Complete frames are lost at the start only.
         let lost = samples - found.samples;
         assert_eq!(found, whole(found.samples), "{cut}");
         assert!(lost.is_multiple_of(4096) && lost <= (cut as u64).div_ceil(8000) * 4096, "{cut}: {lost}");
@@ -225,7 +225,7 @@ fn metadata_blocks_that_are_not_needed_may_be_broken() {
     let other = block(0, &[7; 34]);
     assert_eq!(heard(file(&[&first(false), &last(other)])), whole(samples));
     assert_eq!(heard(file(&[&block(4, b"xx"), &first(true)])), whole(samples));
-    // Without any, with the last-block flag at the wrong place, and without one.
+    // Without any STREAMINFO, with the last-block flag in the wrong place, and without that flag.
     assert_eq!(heard(file(&[&last(block(1, &[0; 9]))])), whole(samples));
     assert_eq!(heard(file(&[&first(true), &block(6, &[0xff; 3000])])), whole(samples));
     assert_eq!(heard(file(&[&first(false)])), whole(samples));
@@ -269,7 +269,7 @@ fn damage_is_reported_and_its_length_is_known() {
     for at in [middle, middle + 1, middle + 777] {
         assert_eq!(flipped(at), one_lost, "at {at}");
     }
-    // Bytes that are missing, and bytes that were inserted: between frames nothing is lost by them.
+    // Missing and inserted bytes; between frames they cause no loss.
     let missing = heard([&bytes[..middle], &bytes[middle + 100..]].concat());
     assert_eq!(missing, one_lost);
     let inserted = [&bytes[..middle], &[0xff; 10_000], &bytes[middle..]].concat();
@@ -279,7 +279,7 @@ fn damage_is_reported_and_its_length_is_known() {
     let junk = [b"junk".as_slice(), &[0xff, 0xf8, 0xc9, 0x18, 0, 0], &[0x55; 3000]].concat();
     let between = [&bytes[..first], &silence, &junk, &silent_frame(3)].concat();
     assert_eq!(heard(between), Heard { damage: 1, ..whole(4 * 4096) });
-    // A file that is cut short ends with its last whole frame.
+    // A truncated file ends with its last complete frame.
     assert_eq!(heard(bytes[..bytes.len() - 1].to_vec()), whole(samples / 4096 * 4096));
 }
 
@@ -294,14 +294,14 @@ fn streams_end_to_end_are_heard_one_after_another() {
         let other = heard([&first[..], between, &second].concat());
         assert_eq!(other, Heard { resets: 1, rate: 48_000, ..whole(count + more) });
     }
-    // Without a header of its own, as where an encoder was restarted behind a server.
+    // Without a header of its own, as after a restart of the encoder behind a server.
     let frames = [&first[..], &second[first_frame(&second)..]].concat();
     assert_eq!(heard(frames), Heard { resets: 1, rate: 48_000, ..whole(count + more) });
 }
 
 #[test]
 fn headers_in_vain_take_no_quadratic_time() {
-    // Each header announces a frame of verbatim subframes that reaches over all that follow.
+    // Each header announces a frame of verbatim subframes that spans all that follow.
     let mut header = vec![0xff, 0xf8, 0x79, 0x78, 0, 0xff, 0xfe];
     let mut crc8 = Crc8Ccitt::new(0);
     crc8.process_buf_bytes(&header);
@@ -312,7 +312,7 @@ fn headers_in_vain_take_no_quadratic_time() {
     assert!(begun.elapsed() < Wait::from_secs(60), "{:?}", begun.elapsed());
 }
 
-/// The reference decoder is lossless; so are we, up to 32 bits with a difference of 33.
+/// Decoded samples equal the encoded ones, up to 32 bits with a difference of 33 bits.
 #[test]
 fn samples_of_any_width_are_those_that_were_encoded() {
     let mut state = 1_u32;
@@ -325,7 +325,7 @@ fn samples_of_any_width_are_those_that_were_encoded() {
             let wave = (f64::from(at) * 0.05).sin() * 1.9e9;
             let noise = noise() >> 12;
             match at / 6000 {
-                // Channels alike, opposite, unlike, extreme, and one of them constant.
+                // Equal, opposite, unrelated and extreme channels, and a constant one.
                 0 => [wave as i32, (wave as i32).saturating_add(noise)],
                 1 => [wave as i32, -(wave as i32) + noise],
                 2 => [noise << 6, wave as i32],

@@ -1,14 +1,15 @@
-//! Frames of 32 bits per sample whose channels are decorrelated.
+//! Frames of 32 bits per sample with decorrelated channels.
 //!
 //! The difference of two such channels takes 33 bits (RFC 9639, section 9.2.3), which symphonia's
-//! decoder reads as garbage. The frame is decoded here, and encoded again without prediction.
+//! decoder misreads. The frame is decoded here and encoded again without prediction.
 
 use symphonia::core::checksum::{Crc8Ccitt, Crc16Ansi};
 use symphonia::core::io::Monitor;
 
 use super::frame::{Bits, Header};
 
-/// The frame with both channels coded independently, sample by sample; `None` where it is malformed.
+/// Rewrites the frame with both channels coded independently as verbatim samples; `None` if it is
+/// malformed.
 pub(super) fn rewrite(frame: &[u8], header: &Header) -> Option<Vec<u8>> {
     let mut bits = Bits { data: frame, at: header.length * 8 };
     let mut plane = |channel| {
@@ -43,7 +44,7 @@ pub(super) fn rewrite(frame: &[u8], header: &Header) -> Option<Vec<u8>> {
     Some(rewritten)
 }
 
-/// Header of a subframe that is not predicted.
+/// Header of a subframe without prediction.
 const VERBATIM: u8 = 1 << 1;
 
 /// Decodes a subframe of `count` samples of `width` bits (RFC 9639, section 9.2).

@@ -1,6 +1,6 @@
-//! Header of a frame of MPEG audio (ISO/IEC 11172-3, 2.4.1.3 and 2.4.2.3; 13818-3, 2.4.2.3).
+//! Frame header of MPEG audio (ISO/IEC 11172-3, 2.4.1.3 and 2.4.2.3; 13818-3, 2.4.2.3).
 
-/// Version, layer and rate of a frame of MPEG audio with a stated bit rate, and its length in bytes
+/// Version, layer and rate of an MPEG audio frame with a stated bit rate, and its length in bytes
 /// (ISO/IEC 11172-3, 2.4.2.3 and 2.4.3.1; 13818-3, 2.4.2.3).
 pub(in crate::source::decode) fn frame(bytes: &[u8]) -> Option<([u8; 2], usize)> {
     let header = Header::read(bytes)?;
@@ -15,7 +15,7 @@ pub(in crate::source::decode) fn frame(bytes: &[u8]) -> Option<([u8; 2], usize)>
     (length > 4).then_some(([bytes[1] & 0xfe, bytes[2] & 0x0c], length))
 }
 
-/// Fields of a header of MPEG audio.
+/// Header fields.
 struct Header {
     /// 3 is MPEG-1, 2 is MPEG-2, 0 is MPEG-2.5.
     version: u8,
@@ -36,12 +36,12 @@ impl Header {
             .then_some(header)
     }
 
-    /// Returns true for MPEG-1, not one of the low rates.
+    /// Returns true for MPEG-1, false for the low rates.
     fn is_first(&self) -> bool {
         self.version == 3
     }
 
-    /// Bits per second; `None` for free format.
+    /// Bit rate in bit/s; `None` for free format.
     fn bit_rate(&self) -> Option<usize> {
         const TABLE: [[usize; 14]; 5] = [
             [32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448],
@@ -59,7 +59,7 @@ impl Header {
         TABLE[row].get(index).map(|kilobits| kilobits * 1000)
     }
 
-    /// Samples per second.
+    /// Sample rate in Hz.
     fn rate(&self) -> Option<usize> {
         let rate: usize = *[44_100, 48_000, 32_000].get(usize::from(self.rate))?;
         Some(match self.version {
@@ -70,8 +70,8 @@ impl Header {
     }
 }
 
-/// Returns true if symphonia's demuxer takes such a frame for invalid: it applies the rules of MPEG-1 for bit
-/// rates of layer II (ISO/IEC 11172-3, 2.4.2.3) to the low rates too.
+/// Returns true if symphonia's demuxer rejects such a frame: it applies MPEG-1's rules for layer II
+/// bit rates (ISO/IEC 11172-3, 2.4.2.3) to the low rates too.
 pub(in crate::source::decode) fn is_refused(bytes: &[u8]) -> bool {
     let Some(header) = Header::read(bytes).filter(|header| header.layer == 2) else { return false };
     let bit_rate = header.bit_rate().unwrap_or(0) / 1000;
@@ -81,9 +81,9 @@ pub(in crate::source::decode) fn is_refused(bytes: &[u8]) -> bool {
     }
 }
 
-/// Returns true if three headers of free format come at one distance, give or take a slot of padding.
+/// Returns true if three headers of free format follow at one distance, within a slot of padding.
 pub(in crate::source::decode) fn is_free(bytes: &[u8]) -> bool {
-    /// The longest frame: 640 kbit/s at 32 kHz, which encoders allow.
+    /// Longest frame: 640 kbit/s at 32 kHz, which encoders allow.
     const LONGEST: usize = 2890;
     let is_same = |at: usize| {
         let header = bytes.get(at..).and_then(|rest| Some((rest, Header::read(rest)?)));

@@ -29,16 +29,16 @@ const DIALECT: Dialect = Dialect {
     ],
 };
 
-/// Bytes in front of the audio in an `SSND` chunk: offset and block size.
+/// Bytes before the audio in an `SSND` chunk: offset and block size.
 const SOUND_HEAD: u64 = 8;
 
-/// Most bytes of a chunk's content that are looked at.
+/// Maximum number of bytes read from a chunk's content.
 const LONGEST_CONTENT: usize = 1024;
 
 /// Opens an AIFF or AIFF-C file.
 ///
 /// # Errors
-/// It names a codec that is not decoded, or lacks a description or audio.
+/// The codec is not decoded, or the description or the audio is missing.
 pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Box<dyn FormatReader>, Refusal> {
     let begin = stream.pos();
     let head = peek(&mut stream, 12).map_err(failed)?;
@@ -76,7 +76,7 @@ pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Box<dyn For
         stream.seek(SeekFrom::Start(at)).map_err(failed)?;
     }
     let offset = u64::from(Order::Big.u32(&peek(&mut stream, 4).map_err(failed)?, 0));
-    // An offset aligns blocks; one beyond the chunk is none.
+    // The offset aligns blocks; one beyond the chunk is invalid.
     let offset = if offset < chunk.size { offset } else { 0 };
     stream.ignore_bytes(SOUND_HEAD.saturating_add(offset)).map_err(failed)?;
     let tags = tags::of_texts(artist.as_deref(), title.as_deref());
@@ -86,7 +86,7 @@ pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Box<dyn For
     Ok(demuxer(Body::new(stream, sound), format, 0, INFO, tags)?)
 }
 
-/// Reads the content of a `COMM` chunk.
+/// Parses the content of a `COMM` chunk.
 fn common(content: &[u8], is_compressed: bool) -> Result<Format, Refusal> {
     if content.len() < 18 {
         return Err(malformed("its `COMM` chunk is cut short"));
@@ -104,7 +104,7 @@ fn common(content: &[u8], is_compressed: bool) -> Result<Format, Refusal> {
     Ok(Format { coding, rate: extended(&content[8..18]), channels })
 }
 
-/// Encodings by compression type. Integers fill whole bytes, aligned to the most significant bit.
+/// Encoding by compression type. Integers fill whole bytes, aligned to the most significant bit.
 fn coding(kind: &[u8; 4], bits: u16, channels: u16) -> Result<Coding, Refusal> {
     use Order::{Big, Little};
     let bytes = usize::from(bits.div_ceil(8));
@@ -130,7 +130,7 @@ fn coding(kind: &[u8; 4], bits: u16, channels: u16) -> Result<Coding, Refusal> {
     Layout::new(values, order, width).map(Coding::Pcm).ok_or(malformed("its sample size is none of PCM"))
 }
 
-/// An 80-bit floating-point number, rounded; 0 where it is none of a rate.
+/// Rounds an 80-bit floating-point number; 0 if it is not a rate.
 fn extended(bytes: &[u8]) -> u32 {
     let exponent = i32::from(Order::Big.u16(bytes, 0)) - 16_383;
     let mantissa = Order::Big.u64(bytes, 2);

@@ -1,4 +1,4 @@
-//! Sun and NeXT audio (`.au`, `.snd`), and the little-endian form of DEC.
+//! Sun and NeXT audio (`.au`, `.snd`), and its little-endian variant by DEC.
 
 use symphonia::core::formats::{FORMAT_ID_NULL, FormatInfo, FormatReader};
 use symphonia::core::io::{MediaSourceStream, ReadBytes};
@@ -13,16 +13,16 @@ use super::{Refusal, failed, malformed};
 
 const INFO: FormatInfo = FormatInfo { format: FORMAT_ID_NULL, short_name: "au", long_name: "Sun audio" };
 
-/// There are no chunks, but tags may have been appended.
+/// The format has no chunks, but tags may be appended.
 const DIALECT: Dialect = Dialect { order: Order::Big, wide: false, padded: false, known: &[] };
 
-/// Least bytes of a header.
+/// Minimum length of the header, in bytes.
 const LEAST_HEAD: u64 = 24;
 
 /// Opens a Sun audio file.
 ///
 /// # Errors
-/// It names a codec that is not decoded, or is cut short.
+/// The codec is not decoded, or the header is truncated.
 pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Box<dyn FormatReader>, Refusal> {
     let head = peek(&mut stream, LEAST_HEAD as usize).map_err(failed)?;
     if head.len() < LEAST_HEAD as usize {
@@ -39,7 +39,7 @@ pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Box<dyn For
     Ok(demuxer(body, Format { coding, rate, channels }, 0, INFO, None)?)
 }
 
-/// Encodings, as Sun's `audio_filehdr.h` and NeXT's `soundstruct.h` number them.
+/// Encoding by the numbers of Sun's `audio_filehdr.h` and NeXT's `soundstruct.h`.
 fn coding(encoding: u32, order: Order) -> Result<Coding, Refusal> {
     let (values, width) = match encoding {
         1 => (Values::MuLaw, 1),

@@ -1,4 +1,4 @@
-//! Coded audio that is declared to be PCM: bursts of IEC 61937 (S/PDIF), and DTS in WAV.
+//! Coded audio declared as PCM: IEC 61937 (S/PDIF) bursts, and DTS in WAV.
 //!
 //! Discs of DTS audio and recordings of digital outputs are stored like this; as PCM it is noise.
 
@@ -9,11 +9,11 @@ use super::super::start::peek;
 use super::reader::{Coding, Format};
 use super::{Refusal, failed};
 
-/// Bytes of audio that are searched: a burst of AC-3 comes every 6,144. More than the first are
-/// looked at in a file, and in a stream that begins with silence.
+/// Numbers of bytes searched: an AC-3 burst comes every 6,144. Only the first applies to streams,
+/// unless they begin with silence.
 const SEARCHED: [usize; 3] = [256, 2048, 8192];
 
-/// Sync words in the byte order of WAV, and what they begin.
+/// Sync words in the byte order of WAV, and the formats they begin.
 const SYNC: &[(&[u8], Unsupported)] = &[
     (b"\x72\xf8\x1f\x4e", Unsupported::audio("coded audio in S/PDIF bursts (IEC 61937) in WAV")),
     (b"\xf8\x72\x4e\x1f", Unsupported::audio("coded audio in S/PDIF bursts (IEC 61937) in WAV")),
@@ -27,10 +27,10 @@ const SYNC: &[(&[u8], Unsupported)] = &[
     (b"\x0b\x77", Unsupported::audio("AC-3 in WAV")),
 ];
 
-/// Refuses what `stream`, at the first byte of audio, declares to be PCM and is not.
+/// Rejects a `stream`, positioned at the first byte of audio, that is declared as PCM but is not.
 ///
 /// # Errors
-/// It is coded audio; or reading fails.
+/// The audio is coded, or reading fails.
 pub(super) fn refuse(stream: &mut MediaSourceStream<'_>, format: &Format) -> Result<(), Refusal> {
     let Coding::Pcm(_) = format.coding else { return Ok(()) };
     for count in SEARCHED {
@@ -46,13 +46,13 @@ pub(super) fn refuse(stream: &mut MediaSourceStream<'_>, format: &Format) -> Res
     Ok(())
 }
 
-/// Names what the first bytes of audio are, where they are no PCM.
+/// Name of coded audio, if the first bytes are not PCM.
 ///
-/// A sync word has to be the first that is not silence, or come twice. Words of two bytes are
-/// believed only at the very start and with a second one behind.
+/// A sync word must be the first data after silence, or occur twice. Words of two bytes must be at
+/// the very start and occur twice.
 fn find(audio: &[u8]) -> Option<Unsupported> {
     let begin = audio.iter().position(|byte| *byte != 0)?;
-    // A word may begin with a byte that is zero.
+    // A word may begin with a zero byte.
     let heads = begin.saturating_sub(1)..=begin;
     let is_coded = |sync: &[u8]| {
         let count = audio.windows(sync.len()).filter(|window| window == &sync).take(2).count();

@@ -31,19 +31,19 @@ const DIALECT: Dialect = Dialect {
     ],
 };
 
-/// Most bytes of a magic cookie.
+/// Maximum length of a magic cookie, in bytes.
 const LONGEST_COOKIE: usize = 1024;
 
-/// Longest packet table that is read, in bytes: some days of audio.
+/// Maximum length of a packet table, in bytes: some days of audio.
 const LONGEST_TABLE: u64 = 16 << 20;
 
-/// Bytes in front of the audio in a `data` chunk: the edit count.
+/// Bytes before the audio in a `data` chunk: the edit count.
 const DATA_HEAD: u64 = 4;
 
 /// Opens a CAF file.
 ///
 /// # Errors
-/// It names a codec that is not decoded, or lacks a description or audio.
+/// The codec is not decoded, or the description or the audio is missing.
 pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Box<dyn FormatReader>, Refusal> {
     stream.ignore_bytes(8).map_err(failed)?;
     let (mut described, mut table, mut cookie) = (None, None, Vec::new());
@@ -91,7 +91,7 @@ pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Box<dyn For
             return Err(format.into());
         }
     };
-    // A size of −1 stands for all that follows.
+    // A size of −1 extends to the end.
     let stated = (chunk.size <= u64::MAX / 2).then(|| chunk.size.saturating_sub(DATA_HEAD));
     Ok(demuxer(Body::new(stream, Single::new(DIALECT, stated, None, true)), format, 0, INFO, None)?)
 }
@@ -102,7 +102,7 @@ enum Description {
     Compressed(Compressed),
 }
 
-/// Reads the content of a `desc` chunk.
+/// Parses the content of a `desc` chunk.
 fn description(content: &[u8]) -> Result<Description, Refusal> {
     const IS_FLOAT: u32 = 1;
     const IS_LITTLE_ENDIAN: u32 = 2;
@@ -118,7 +118,7 @@ fn description(content: &[u8]) -> Result<Description, Refusal> {
     let pcm = |values, width| {
         Layout::new(values, order, width).map(Coding::Pcm).ok_or(malformed("its sample size is none of PCM"))
     };
-    // Rates are whole numbers in practice; what is none, or absurd, is refused with the codec.
+    // Rates are integers in practice; implausible ones are rejected with the codec.
     let rate = rate.round() as u32;
     if let Some(codec) = packets::codec(&content[8..12]) {
         let format = Compressed { codec, rate, channels, bytes: packet, samples };

@@ -1,7 +1,7 @@
-//! Chunks of a container: an identifier, a size, and so many bytes.
+//! Chunks of a container: an identifier, a size, and content.
 //!
-//! Sizes are hints. Writers that were killed, that still run or that wrote to a pipe state 0, a
-//! maximum or the size of an earlier moment, and some forget to pad chunks of odd size.
+//! Sizes are hints. Writers that were killed, still run or wrote to a pipe state 0, a maximum or an
+//! earlier size, and some do not pad chunks of odd size.
 
 use std::io::{self, Seek, SeekFrom};
 
@@ -10,22 +10,22 @@ use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes};
 use super::super::start::peek;
 use super::layout::Order;
 
-/// Bytes that are searched at once.
+/// Bytes searched at once.
 const SEARCHED: usize = 4096;
 
-/// Most bytes that are searched for a chunk where none begins.
+/// Maximum number of bytes searched for a chunk.
 const SEARCH_LIMIT: usize = 256 * 1024;
 
-/// Longest chunk that is passed over in a stream, in bytes; a longer size is taken for wrong.
+/// Longest chunk skipped in a stream, in bytes; a larger size counts as wrong.
 const LONGEST_SKIPPED: u64 = 64 << 20;
 
-/// Fewer bytes behind a consistent header are no audio.
+/// Fewer bytes than this after a consistent header are not audio.
 const LONGEST_JUNK: usize = 4096;
 
-/// Most bytes of chunks behind the audio of a stream, unless their identifiers are known.
+/// Maximum length of unknown chunks after the audio of a stream, in bytes.
 const LONGEST_REST: u64 = 1 << 20;
 
-/// Chunks that are followed to see whether they lead to the end of the file.
+/// Maximum number of chunks followed to verify that they lead to the end of the file.
 const LONGEST_CHAIN: usize = 64;
 
 /// Identifier and stated size of a chunk.
@@ -35,7 +35,7 @@ pub(super) struct Chunk {
     pub(super) size: u64,
 }
 
-/// Layout of the chunks of a container.
+/// Chunk layout of a container format.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Dialect {
     pub(super) order: Order,
@@ -43,23 +43,23 @@ pub(super) struct Dialect {
     pub(super) wide: bool,
     /// True if chunks of odd size are padded with a byte.
     pub(super) padded: bool,
-    /// Identifiers that are believed wherever they stand.
+    /// Identifiers accepted at any position.
     pub(super) known: &'static [&'static [u8; 4]],
 }
 
-/// Content behind the end of the audio by the header.
+/// Content after the stated end of the audio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Follows {
-    /// The end, or nothing that matters.
+    /// The end, or irrelevant data.
     End,
-    /// A chunk, at the position of the stream.
+    /// Chunk, at the position of the stream.
     Chunk(Chunk),
     /// More audio.
     Audio,
 }
 
 impl Dialect {
-    /// Bytes of a chunk's header.
+    /// Length of a chunk's header, in bytes.
     const fn length(&self) -> usize {
         if self.wide { 12 } else { 8 }
     }
@@ -79,10 +79,10 @@ impl Dialect {
 
     /// Reads the header of the next chunk; `None` at the end of the stream.
     ///
-    /// Where no chunk begins, the next one with a known identifier is searched for.
+    /// If no chunk begins here, searches for one with a known identifier.
     ///
     /// # Errors
-    /// What reading reports.
+    /// Read errors.
     pub(super) fn next(&self, stream: &mut MediaSourceStream<'_>) -> io::Result<Option<Chunk>> {
         let Some(chunk) = self.parse(&peek(stream, self.length())?) else { return Ok(None) };
         if self.knows(&chunk.id) || (is_printable(&chunk.id) && self.fits(stream, chunk)) {
@@ -106,7 +106,7 @@ impl Dialect {
         Ok(None)
     }
 
-    /// True if the content of a chunk whose header is next may be as long as stated.
+    /// Returns true if the stated size of the next chunk is possible.
     fn fits(&self, stream: &MediaSourceStream<'_>, chunk: Chunk) -> bool {
         let end = stream.pos().saturating_add(self.length() as u64).saturating_add(chunk.size);
         match stream.byte_len() {
@@ -115,10 +115,10 @@ impl Dialect {
         }
     }
 
-    /// Reads the first bytes of a chunk's content, `most` at most, and passes over the rest.
+    /// Reads at most `most` bytes of a chunk's content, and skips the rest.
     ///
     /// # Errors
-    /// What reading reports.
+    /// Read errors.
     pub(super) fn read(
         &self,
         stream: &mut MediaSourceStream<'_>,
@@ -131,12 +131,12 @@ impl Dialect {
         Ok(content)
     }
 
-    /// Passes over `count` bytes of a chunk's content, and the byte behind it where `odd` is set.
+    /// Skips `count` bytes of a chunk's content, and its padding byte if `odd` is set.
     ///
-    /// A size that leads beyond the end, or is absurd, is taken for wrong: then nothing is passed over.
+    /// Skips nothing if the size is implausible or leads beyond the end.
     ///
     /// # Errors
-    /// What reading reports; in a stream, its end.
+    /// Read errors; in a stream, its end.
     pub(super) fn skip(&self, stream: &mut MediaSourceStream<'_>, count: u64, odd: bool) -> io::Result<()> {
         let leads_beyond = match stream.byte_len() {
             Some(length) => stream.pos().saturating_add(count) > length,
@@ -156,12 +156,11 @@ impl Dialect {
         Ok(())
     }
 
-    /// Tells what follows the audio that a header states; `odd` is whether a byte of padding is
-    /// due, `end` where the outermost chunk ends by the header, and `settled` whether both ends
-    /// agree.
+    /// Determines the content after the stated audio. `odd` is true if a padding byte is due, `end`
+    /// is the stated end of the outermost chunk, and `settled` is true if both ends agree.
     ///
     /// # Errors
-    /// What reading or seeking reports.
+    /// Read and seek errors.
     pub(super) fn follows(
         &self,
         stream: &mut MediaSourceStream<'_>,
@@ -184,7 +183,7 @@ impl Dialect {
                 return Ok(Follows::Chunk(chunk));
             }
         }
-        // Where the header is consistent, this is padding to a whole sector, or junk.
+        // With a consistent header, this is padding to a whole sector, or junk.
         if settled {
             let is_padding = next.iter().take(16).all(|byte| *byte == 0);
             if is_padding || peek(stream, LONGEST_JUNK)?.len() < LONGEST_JUNK {
@@ -194,7 +193,7 @@ impl Dialect {
         Ok(Follows::Audio)
     }
 
-    /// True if a chunk begins `padding` bytes on.
+    /// Returns true if a chunk begins after `padding` bytes.
     fn is_chunk(
         &self,
         stream: &mut MediaSourceStream<'_>,
@@ -213,7 +212,7 @@ impl Dialect {
         let behind =
             |at: u64, chunk: Chunk| at.saturating_add(self.length() as u64).saturating_add(chunk.size);
         let Some(length) = stream.byte_len().filter(|_| stream.is_seekable()) else {
-            // A stream cannot be looked at further on, but the outermost chunk has to have room.
+            // A stream cannot be read ahead, but the chunk must fit into the outermost one.
             let has_room = |end: &u64| (begin..=begin.saturating_add(LONGEST_REST)).contains(end);
             return Ok(end.filter(has_room).is_some_and(|end| behind(at, chunk) <= end.saturating_add(1)));
         };
@@ -232,7 +231,7 @@ impl Dialect {
                 leads = true;
                 break;
             }
-            // Padded, as it should be, or not.
+            // Padded, or not.
             let chunks = [(1, odd), (0, true)].into_iter().filter(|(_, may_be)| *may_be);
             let mut found = chunks.filter_map(|(padding, _)| Some((padding, self.parse(after(padding))?)));
             let Some((padding, next)) = found.find(|(_, next)| is_printable(&next.id)) else { break };
@@ -248,7 +247,7 @@ fn is_printable(id: &[u8; 4]) -> bool {
     id.iter().all(|byte| (b' '..=b'~').contains(byte))
 }
 
-/// True if `next`, more than 128 bytes or all that are left, is a tag that was appended to the file.
+/// Returns true if `next`, more than 128 bytes or all that are left, is an appended tag.
 fn is_tag(next: &[u8]) -> bool {
     (next.starts_with(b"TAG") && next.len() == 128)
         || next.starts_with(b"APETAGEX")

@@ -1,11 +1,11 @@
-//! Storage of values: integers, floats and logarithmic codes of either byte order.
+//! Storage of PCM values: integers, floats and logarithmic codes of either byte order.
 
 use std::ops::Range;
 
 use symphonia::core::codecs::audio::AudioCodecId;
 use symphonia::core::codecs::audio::well_known::*;
 
-/// Order of the bytes of a number.
+/// Byte order of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
     Little,
@@ -13,7 +13,7 @@ pub(super) enum Order {
 }
 
 impl Order {
-    /// Number of two bytes at `at`; 0 where there are too few.
+    /// Number of two bytes at `at`; 0 if there are too few.
     pub(super) fn u16(self, bytes: &[u8], at: usize) -> u16 {
         let Some(bytes) = bytes.get(at..).and_then(|rest| rest.first_chunk()) else { return 0 };
         match self {
@@ -22,7 +22,7 @@ impl Order {
         }
     }
 
-    /// Number of four bytes at `at`; 0 where there are too few.
+    /// Number of four bytes at `at`; 0 if there are too few.
     pub(super) fn u32(self, bytes: &[u8], at: usize) -> u32 {
         let Some(bytes) = bytes.get(at..).and_then(|rest| rest.first_chunk()) else { return 0 };
         match self {
@@ -31,7 +31,7 @@ impl Order {
         }
     }
 
-    /// Number of eight bytes at `at`; 0 where there are too few.
+    /// Number of eight bytes at `at`; 0 if there are too few.
     pub(super) fn u64(self, bytes: &[u8], at: usize) -> u64 {
         let Some(bytes) = bytes.get(at..).and_then(|rest| rest.first_chunk()) else { return 0 };
         match self {
@@ -41,7 +41,7 @@ impl Order {
     }
 }
 
-/// Meaning of the bits of a value.
+/// Interpretation of a value's bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Values {
     Signed,
@@ -56,16 +56,16 @@ pub(super) enum Values {
 /// Storage of uncompressed values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Layout {
-    /// Codec that the bytes in `kept` are decoded with.
+    /// Codec that decodes the bytes in `kept`.
     pub(super) codec: AudioCodecId,
     /// Bytes of one value in the container.
     pub(super) width: usize,
-    /// Those of them that are decoded: of integers of more than 32 bits, the most significant four.
+    /// Decoded bytes of a value: of integers of more than 32 bits, the most significant four.
     kept: Range<usize>,
 }
 
 impl Layout {
-    /// Layout of values of `width` bytes; `None` for a width that no such values have.
+    /// Layout of values of `width` bytes; `None` if there are no such values.
     pub(super) fn new(values: Values, order: Order, width: usize) -> Option<Self> {
         use Order::{Big, Little};
         use Values::{ALaw, Float, MuLaw, Signed, Unsigned};
@@ -100,7 +100,7 @@ impl Layout {
         Some(Self { codec, width, kept })
     }
 
-    /// Reduces whole values to the bytes that are decoded.
+    /// Reduces whole values to the decoded bytes.
     pub(super) fn reduce(&self, bytes: &mut Vec<u8>) {
         let count = self.kept.len();
         if count == self.width {
@@ -119,7 +119,7 @@ impl Layout {
 mod tests {
     use super::*;
 
-    /// The most significant bytes of long integers are kept, as ffmpeg's `pcm_s64le` does when it
+    /// The most significant bytes of long integers are kept, as by ffmpeg's `pcm_s64le` when it
     /// converts to 32 bits.
     #[test]
     fn long_integers_keep_their_most_significant_bytes() {

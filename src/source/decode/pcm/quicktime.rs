@@ -1,8 +1,8 @@
 //! Uncompressed audio in QuickTime and MP4 files, fragmented or not.
 //!
-//! The sample description decides the byte order (QuickTime File Format Specification, "Sound
-//! Sample Descriptions"; ISO/IEC 23003-5). Each audio frame is a sample of its own there, so whole
-//! chunks are read at once.
+//! The sample description states the byte order (QuickTime File Format Specification, "Sound Sample
+//! Descriptions"; ISO/IEC 23003-5). Each audio frame is a sample of its own, so whole chunks are
+//! read at once.
 
 mod entry;
 mod fragments;
@@ -25,22 +25,22 @@ use fragments::Defaults;
 const INFO: FormatInfo =
     FormatInfo { format: FORMAT_ID_ISOMP4, short_name: "isomp4", long_name: "ISO base media file" };
 
-/// Most bytes of a fragment's index that are looked at.
+/// Maximum number of bytes read from a fragment's index.
 const LARGEST_MOOF: u64 = 16 << 20;
 
-/// Stream of a QuickTime or MP4 file.
+/// Result of opening a QuickTime or MP4 file.
 pub(in crate::source::decode) enum Opened {
-    /// Its audio is demuxed here.
+    /// The audio is demuxed here.
     Here(Box<dyn FormatReader>),
-    /// It is for another demuxer.
+    /// Another demuxer is needed.
     Elsewhere(MediaSourceStream<'static>),
 }
 
-/// Opens `stream`, a file at its start, if the first audio track that can be decoded is
-/// uncompressed. `moov` is the content of its index.
+/// Opens `stream`, a file at its start, if the first decodable audio track is uncompressed. `moov`
+/// is the content of its index.
 ///
 /// # Errors
-/// All its audio is encoded in ways that are not decoded.
+/// No audio track can be decoded.
 pub(in crate::source::decode) fn open(
     stream: MediaSourceStream<'static>,
     moov: Option<&[u8]>,
@@ -53,17 +53,17 @@ pub(in crate::source::decode) fn open(
     Ok(Opened::Here(demuxer(Body::new(stream, audio), format, track, INFO, None)?))
 }
 
-/// An uncompressed track.
+/// Uncompressed track.
 struct Found {
     track: u32,
     format: Format,
     /// Positions and lengths of its audio.
     extents: Vec<(u64, u64)>,
-    /// Defaults of its fragments; absent where there are none.
+    /// Fragment defaults; `None` without fragments.
     defaults: Option<Defaults>,
 }
 
-/// The first audio track that can be decoded, if it is uncompressed.
+/// First decodable audio track, if it is uncompressed.
 fn audio_track(moov: &[u8]) -> Result<Option<Found>, Refusal> {
     let mut refused = None;
     for (_, trak) in boxes::all(moov).filter(|(kind, _)| kind == b"trak") {
@@ -86,11 +86,11 @@ fn audio_track(moov: &[u8]) -> Result<Option<Found>, Refusal> {
     refused.map_or(Ok(None), |unsupported| Err(unsupported.into()))
 }
 
-/// The audio of one track.
+/// Audio of one track.
 struct Audio {
-    /// Positions and lengths that are still to be read.
+    /// Positions and lengths yet to be read.
     extents: VecDeque<(u64, u64)>,
-    /// Set where fragments follow.
+    /// Set if fragments follow.
     defaults: Option<Defaults>,
     /// End of the box that holds them.
     ends: Option<u64>,
@@ -118,7 +118,7 @@ impl Stretches for Audio {
                 stream.by_ref().take(size.min(LARGEST_MOOF)).read_to_end(&mut moof)?;
                 let content = moof.get(length as usize..).unwrap_or_default();
                 self.extents = defaults.extents(content, begin).into();
-                // They lie in the box behind.
+                // They lie in the next box.
                 if let Some(Head { size, .. }) = boxes::head(&peek(stream, 16)?) {
                     self.ends = size.map(|size| stream.pos().saturating_add(size));
                 }
@@ -127,7 +127,7 @@ impl Stretches for Audio {
     }
 }
 
-/// Positions `stream` at `to`; `false` where it cannot get there.
+/// Moves `stream` to position `to`. Returns false if that is impossible.
 fn go_to(stream: &mut MediaSourceStream<'_>, to: u64) -> io::Result<bool> {
     let at = stream.pos();
     if stream.byte_len().is_some_and(|length| to > length) {

@@ -1,4 +1,4 @@
-//! Packets of a container whose audio lies in stretches of bytes.
+//! Packets of a container whose audio lies in extents of bytes.
 
 use std::io::{self, Read};
 
@@ -22,40 +22,40 @@ use super::super::mpeg::MpegReader;
 use super::super::start::Start;
 use super::layout::Layout;
 
-/// Packets a second of uncompressed audio.
+/// Packets per second of uncompressed audio.
 const PACKETS_A_SECOND: u32 = 50;
 
-/// Samples per channel that a packet of blocks holds at least.
+/// Minimum number of samples per channel in a packet of blocks.
 const PACKET_SAMPLES: u64 = 512;
 
-/// Audio in consecutive bytes of a container.
+/// Consecutive audio bytes of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stretch {
-    /// Its length; absent where it goes on to the end of the stream.
+    /// Length; `None` if it extends to the end of the stream.
     pub(super) bytes: Option<u64>,
-    /// True if it goes on with the frame that the last one ended in.
+    /// True if it continues the frame in which the previous extent ended.
     pub(super) joined: bool,
 }
 
-/// Finds the audio in a container.
+/// Locates the audio in a container.
 pub(super) trait Stretches: Send + Sync {
-    /// Positions `stream` at the next stretch; `None` at the end of the audio.
+    /// Moves `stream` to the next extent; `None` at the end of the audio.
     ///
     /// # Errors
-    /// What reading or seeking reports.
+    /// Read and seek errors.
     fn next(&mut self, stream: &mut MediaSourceStream<'static>) -> io::Result<Option<Stretch>>;
 }
 
-/// Audio bytes of a container, front to back.
+/// Reader of a container's audio bytes, front to back.
 pub(super) struct Body {
     stream: MediaSourceStream<'static>,
     stretches: Box<dyn Stretches>,
-    /// Bytes left of the stretch at hand.
+    /// Bytes left of the current extent.
     left: u64,
     ended: bool,
 }
 
-/// Result of [`Body::fill`].
+/// Result of [`ExtentReader::fill`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Filled {
     Full,
@@ -69,7 +69,7 @@ impl Body {
         Self { stream, stretches: Box::new(stretches), left: 0, ended: false }
     }
 
-    /// Appends to `bytes` until they are `target`, or a frame is broken off.
+    /// Appends to `bytes` until they are `target`, or a frame breaks off.
     fn fill(&mut self, bytes: &mut Vec<u8>, target: usize) -> io::Result<Filled> {
         while bytes.len() < target {
             if self.left == 0 && !self.advance(bytes.is_empty())? {
@@ -87,8 +87,8 @@ impl Body {
         Ok(Filled::Full)
     }
 
-    /// Goes on to the next stretch; `false` at the end, and before one that is not joined unless
-    /// `anywhere` is set.
+    /// Advances to the next extent. Returns false at the end, and before one that is not joined
+    /// unless `anywhere` is set.
     fn advance(&mut self, anywhere: bool) -> io::Result<bool> {
         if self.ended {
             return Ok(false);
@@ -101,7 +101,7 @@ impl Body {
         Ok(anywhere || next.joined)
     }
 
-    /// Reads from the stretch at hand; 0 ends the audio.
+    /// Reads from the current extent; 0 ends the audio.
     fn read_some(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = arrived::read(&mut self.stream, buffer)?;
         self.left -= (count as u64).min(self.left);
@@ -130,9 +130,9 @@ impl Read for Body {
 pub(super) enum Coding {
     Pcm(Layout),
     Adpcm(Blocks),
-    /// Frames of MPEG audio of any layer.
+    /// MPEG audio frames of any layer.
     Mpeg,
-    /// Frames of AAC with ADTS headers.
+    /// AAC frames with ADTS headers.
     Adts,
 }
 
@@ -140,9 +140,9 @@ pub(super) enum Coding {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Blocks {
     pub(super) codec: AudioCodecId,
-    /// Bytes of one.
+    /// Bytes per block.
     pub(super) bytes: usize,
-    /// Samples per channel of one.
+    /// Samples per channel and block.
     pub(super) samples: u64,
 }
 
@@ -150,16 +150,16 @@ pub(super) struct Blocks {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Format {
     pub(super) coding: Coding,
-    /// Hertz, as stated.
+    /// Stated sample rate, in Hz.
     pub(super) rate: u32,
-    /// Channels, as stated.
+    /// Stated number of channels.
     pub(super) channels: u16,
 }
 
-/// Makes the demuxer of audio that was found.
+/// Creates the demuxer for located audio.
 ///
 /// # Errors
-/// Where MPEG audio or AAC is stated and none is there.
+/// MPEG audio or AAC is stated but absent.
 pub(super) fn demuxer(
     body: Body,
     format: Format,
@@ -177,7 +177,7 @@ pub(super) fn demuxer(
             let frame = layout.width * usize::from(format.channels);
             (layout.codec, frame, 1, u64::from(format.rate / PACKETS_A_SECOND).max(1))
         }
-        // Blocks with bytes to spare have to begin a packet each.
+        // Blocks with surplus bytes must begin a packet each.
         Coding::Adpcm(blocks) if blocks.is_tight(format.channels) => {
             (blocks.codec, blocks.bytes, blocks.samples, (PACKET_SAMPLES / blocks.samples).max(1))
         }
@@ -189,7 +189,7 @@ pub(super) fn demuxer(
     if bytes == 0 {
         return Err(Error::Unsupported("it states no channels"));
     }
-    // More are refused when the codec is opened; nothing is allocated for them before.
+    // More channels are rejected when the codec is opened; nothing is allocated before.
     let channels = Channels::Discrete(format.channels);
     let mut params = AudioCodecParameters::new();
     params
@@ -218,14 +218,14 @@ pub(super) fn demuxer(
 }
 
 impl Blocks {
-    /// True if the samples of a block fill it to the last byte.
+    /// Returns true if the samples of a block fill it completely.
     fn is_tight(&self, channels: u16) -> bool {
         let channels = usize::from(channels);
         self.codec != CODEC_ID_ADPCM_IMA_WAV || self.bytes.is_multiple_of(4 * channels.max(1))
     }
 }
 
-/// Makes the demuxer of frames of MPEG audio.
+/// Creates the demuxer for MPEG audio frames.
 fn mpeg(stream: MediaSourceStream<'static>) -> Decoded<Box<dyn FormatReader>> {
     let (start, mut stream) = Start::of(stream)?;
     Ok(match start.kind {
@@ -237,26 +237,26 @@ fn mpeg(stream: MediaSourceStream<'static>) -> Decoded<Box<dyn FormatReader>> {
     })
 }
 
-/// Unit of which packets are made.
+/// Unit of which packets consist.
 struct Unit {
-    /// Bytes that can be decoded by themselves: a frame of PCM, or a block.
+    /// Bytes that can be decoded independently: a PCM frame, or a block.
     bytes: usize,
-    /// Samples per channel in those.
+    /// Samples per channel in a unit.
     samples: u64,
-    /// Units in a packet.
+    /// Units per packet.
     count: u64,
 }
 
 struct Demuxer {
     body: Body,
-    /// Absent of blocks.
+    /// `None` for blocks.
     layout: Option<Layout>,
     unit: Unit,
     info: FormatInfo,
     media: MediaInfo,
     tracks: Vec<Track>,
     metadata: MetadataLog,
-    /// Bytes that are in no packet yet.
+    /// Bytes that are not in a packet yet.
     pending: Vec<u8>,
     /// Samples per channel so far.
     position: u64,
@@ -289,7 +289,7 @@ impl FormatReader for Demuxer {
             let filled = self.body.fill(&mut self.pending, bytes * count as usize)?;
             let units = self.pending.len() / bytes;
             if units == 0 {
-                // Part of a frame is no sound; part of a block is not worth a codec's while.
+                // An incomplete frame or block is dropped.
                 self.pending.clear();
                 match filled {
                     Filled::End => return Ok(None),

@@ -24,19 +24,19 @@ const KNOWN: &[&[u8; 4]] = &[
     b"elm1", b"regn", b"DGDA", b"LGWV", b"r64m", b"slnt", b"wavl", b"RIFF",
 ];
 
-/// Most bytes of a chunk's content that are looked at.
+/// Maximum number of bytes read from a chunk's content.
 const LONGEST_CONTENT: usize = 16 * 1024;
 
-/// Sizes that state nothing.
+/// Placeholder for an unknown size.
 const UNKNOWN: u64 = u32::MAX as u64;
 
 /// Header of a file, up to its audio.
 struct Header {
     dialect: Dialect,
     format: Format,
-    /// Bytes of audio by the header; absent where it states none.
+    /// Stated length of the audio in bytes; `None` if unknown.
     data: Option<u64>,
-    /// End of the file by the header.
+    /// Stated end of the file.
     end: Option<u64>,
     tags: Option<MetadataRevision>,
 }
@@ -44,7 +44,7 @@ struct Header {
 /// Opens a WAVE file.
 ///
 /// # Errors
-/// It names a codec that is not decoded, or lacks a description or audio.
+/// The codec is not decoded, or the description or the audio is missing.
 pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Box<dyn FormatReader>, Refusal> {
     let header = header(&mut stream)?;
     bursts::refuse(&mut stream, &header.format)?;
@@ -64,7 +64,7 @@ fn header(stream: &mut MediaSourceStream<'_>) -> Result<Header, Refusal> {
     stream.ignore_bytes(12).map_err(failed)?;
     let mut size = Some(u64::from(order.u32(&head, 4))).filter(|size| (4..UNKNOWN).contains(size));
     let (mut format, mut wide_data, mut info) = (None, None, None);
-    // Where audio came before its description: its position and size.
+    // Position and header of audio that precedes its description.
     let mut audio: Option<(u64, Chunk)> = None;
     while let Some(chunk) = dialect.next(stream).map_err(failed)? {
         match &chunk.id {
@@ -110,7 +110,7 @@ fn header(stream: &mut MediaSourceStream<'_>) -> Result<Header, Refusal> {
     Ok(Header { dialect, format, data, end, tags: info })
 }
 
-/// Content of the `fmt ` chunk. A size that takes in the next chunk is corrected.
+/// Content of the `fmt ` chunk. A size that includes the next chunk is corrected.
 fn format_content(
     dialect: &Dialect,
     stream: &mut MediaSourceStream<'_>,
@@ -120,16 +120,16 @@ fn format_content(
     let begins =
         |at: usize| next.get(at..at + 4).is_some_and(|id| KNOWN.iter().any(|known| known[..] == *id));
     let size = [14, 16, 18, 40].into_iter().find(|at| begins(*at)).map_or(chunk.size, |at| {
-        // Beyond 16 bytes a shorter size is content that looks like a chunk, or is right.
+        // Beyond 16 bytes, a shorter size is either content that resembles a chunk, or correct.
         chunk.size.min(at as u64).max(14)
     });
     dialect.read(stream, Chunk { size, ..chunk }, 64).map_err(failed)
 }
 
-/// The `data` chunks of a file.
+/// `data` chunks of a file.
 struct Chunks {
     header: Header,
-    /// Start of the present stretch.
+    /// Start of the current extent.
     begin: u64,
     first: bool,
 }
@@ -141,7 +141,7 @@ impl Chunks {
         Some(Stretch { bytes, joined: false })
     }
 
-    /// The next `data` chunk, from `chunk` on.
+    /// Next `data` chunk, from `chunk` on.
     fn search(
         &mut self,
         stream: &mut MediaSourceStream<'static>,
@@ -153,7 +153,7 @@ impl Chunks {
                     let bytes = Some(chunk.size).filter(|size| *size != UNKNOWN);
                     return Ok(self.stretch(stream, bytes));
                 }
-                // Programs that record for hours begin again where a size would overflow.
+                // Programs that record for hours start a new file before a size overflows.
                 b"RIFF" if !stream.is_seekable() => return self.restart(stream),
                 _ => {}
             }
@@ -167,7 +167,7 @@ impl Chunks {
         }
     }
 
-    /// Goes on with another file behind this one, if its audio is alike.
+    /// Continues with another file that follows, if its audio has the same format.
     fn restart(&mut self, stream: &mut MediaSourceStream<'static>) -> io::Result<Option<Stretch>> {
         use symphonia::core::io::SeekBuffered;
         stream.seek_buffered_rel(-8);

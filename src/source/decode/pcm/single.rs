@@ -1,4 +1,4 @@
-//! The audio of a container that has one chunk of it.
+//! Audio of a container with a single audio chunk.
 
 use std::io;
 
@@ -7,14 +7,14 @@ use symphonia::core::io::MediaSourceStream;
 use super::chunks::{Dialect, Follows};
 use super::reader::{Stretch, Stretches};
 
-/// The audio chunk, and what follows it.
+/// Audio chunk, and the content after it.
 pub(super) struct Single {
     dialect: Dialect,
-    /// Bytes of audio by the header; absent where it states none.
+    /// Stated length of the audio in bytes; `None` if unknown.
     stated: Option<u64>,
-    /// End of the file by the header.
+    /// Stated end of the file.
     end: Option<u64>,
-    /// True if what the header states is consistent.
+    /// True if the stated sizes are consistent.
     settled: bool,
     turn: u8,
 }

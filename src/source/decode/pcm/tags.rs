@@ -10,7 +10,7 @@ use super::layout::Order;
 const INFO: MetadataInfo =
     MetadataInfo { metadata: METADATA_ID_WAVE, short_name: "chunks", long_name: "Text chunks" };
 
-/// Reads `IART` and `INAM` of a `LIST` chunk of the type `INFO`.
+/// Parses `IART` and `INAM` of a `LIST` chunk of type `INFO`.
 pub(super) fn of_info_list(content: &[u8], order: Order) -> Option<MetadataRevision> {
     let mut rest = content.strip_prefix(b"INFO")?;
     let (mut artist, mut title) = (None, None);
@@ -27,7 +27,7 @@ pub(super) fn of_info_list(content: &[u8], order: Order) -> Option<MetadataRevis
     of_texts(artist, title)
 }
 
-/// Makes metadata of texts that are zero-terminated or not, in UTF-8 or ISO 8859-1.
+/// Builds metadata from texts in UTF-8 or ISO 8859-1, zero-terminated or not.
 pub(super) fn of_texts(artist: Option<&[u8]>, title: Option<&[u8]>) -> Option<MetadataRevision> {
     let mut builder = MetadataBuilder::new(INFO);
     let (artist, title) = (artist.map(text), title.map(text));

@@ -1,14 +1,15 @@
-//! Helpers that the tests of the containers share.
+//! Helpers for the tests of the containers.
 //!
-//! They hold headers as tools write them, and as the specification named at each test describes
-//! them. `tests/integration/sources.rs` compares files of real tools with ffmpeg's decode.
+//! The tests use headers as tools write them, and as the specification named at each test describes
+//! them. `tests/integration/sources.rs` compares
+//! files of real tools with ffmpeg's output.
 
 use std::io::{Cursor, Seek, Write};
 
 use super::super::{ANY_RATE, Decoder};
 use crate::audio::Block;
 
-/// Rate, channels and samples of what is decoded, from a file or from a stream.
+/// Rate, channels and samples decoded from a file or from a stream.
 pub(super) fn decode(bytes: &[u8], is_file: bool) -> Result<(u32, u16, Vec<f32>), String> {
     let decoder = match is_file {
         true => {
@@ -31,7 +32,7 @@ pub(super) fn decode(bytes: &[u8], is_file: bool) -> Result<(u32, u16, Vec<f32>)
     Ok((rate, channels, samples))
 }
 
-/// Fails unless both ways in give `expected`.
+/// Asserts that decoding as a file and as a stream both yield `expected`.
 #[track_caller]
 pub(super) fn check(what: &str, bytes: &[u8], expected: &[f32]) {
     for is_file in [true, false] {
@@ -41,7 +42,7 @@ pub(super) fn check(what: &str, bytes: &[u8], expected: &[f32]) {
     }
 }
 
-/// Fails unless both ways in are refused with a message that holds `expected`.
+/// Asserts that both ways are rejected with a message that contains `expected`.
 #[track_caller]
 pub(super) fn check_refused(what: &str, bytes: &[u8], expected: &str) {
     for is_file in [true, false] {
@@ -50,7 +51,7 @@ pub(super) fn check_refused(what: &str, bytes: &[u8], expected: &str) {
     }
 }
 
-/// `count` frames of two channels of 16 bits, none of them zero, and their values.
+/// Returns `count` frames of two 16-bit channels, none of them zero, and their values.
 pub(super) fn stereo(count: usize) -> (Vec<u8>, Vec<f32>) {
     let values = (0..2 * count).map(|index| (index * 37 % 20_011) as i16 - 10_000);
     let values: Vec<i16> = values.map(|value| if value == 0 { 1 } else { value }).collect();
@@ -58,7 +59,7 @@ pub(super) fn stereo(count: usize) -> (Vec<u8>, Vec<f32>) {
     (bytes, values.iter().map(|value| f32::from(*value) / 32_768.0).collect())
 }
 
-/// The same with the most significant byte first.
+/// Swaps the bytes of each 16-bit value.
 pub(super) fn swapped(bytes: &[u8]) -> Vec<u8> {
     bytes.chunks(2).flat_map(|pair| [pair[1], pair[0]]).collect()
 }

@@ -1,4 +1,4 @@
-//! Sony Wave64: WAVE with sizes of 64 bits and GUIDs for identifiers.
+//! Sony Wave64: WAVE with 64-bit sizes and GUIDs as identifiers.
 
 use std::io;
 
@@ -11,16 +11,16 @@ use super::reader::{Body, Format, Stretch, Stretches, demuxer};
 use super::riff::INFO;
 use super::{Refusal, bursts, failed, malformed, wave_format};
 
-/// End of the GUIDs of chunks, after four letters.
+/// Tail of chunk GUIDs, after four letters.
 const GUID: [u8; 12] = [0xf3, 0xac, 0xd3, 0x11, 0x8c, 0xd1, 0x00, 0xc0, 0x4f, 0x8e, 0xdb, 0x8a];
 
-/// Bytes of a GUID and a size, which counts them too.
+/// Length of a GUID and a size, which includes them, in bytes.
 const HEAD: u64 = 24;
 
 /// Opens a Wave64 file.
 ///
 /// # Errors
-/// It names a codec that is not decoded, or lacks a description or audio.
+/// The codec is not decoded, or the description or the audio is missing.
 pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Box<dyn FormatReader>, Refusal> {
     let lacks = malformed("its header is not followed by audio");
     stream.ignore_bytes(HEAD + 16).map_err(failed)?;
@@ -53,7 +53,7 @@ pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Box<dyn For
     }
 }
 
-/// The one `data` chunk.
+/// The only `data` chunk.
 struct Audio {
     stated: u64,
     first: bool,

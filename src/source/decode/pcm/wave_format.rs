@@ -1,4 +1,4 @@
-//! The `fmt ` chunk of WAVE files (Microsoft Multimedia Standards Update, revision 3.0).
+//! Parser of the `fmt ` chunk of WAVE files (Microsoft Multimedia Standards Update, revision 3.0).
 
 use symphonia::core::codecs::audio::AudioCodecId;
 use symphonia::core::codecs::audio::well_known::{CODEC_ID_ADPCM_IMA_WAV, CODEC_ID_ADPCM_MS};
@@ -19,10 +19,10 @@ const SUBTYPE: [u8; 14] =
 const AMBISONIC: [u8; 14] =
     [0x00, 0x00, 0x21, 0x07, 0xd3, 0x11, 0x86, 0x44, 0xc8, 0xc1, 0xca, 0x00, 0x00, 0x00];
 
-/// Reads the content of a `fmt ` chunk.
+/// Parses the content of a `fmt ` chunk.
 ///
 /// # Errors
-/// It names a codec that is not decoded, or describes none.
+/// The codec is not decoded, or none is described.
 pub(super) fn parse(content: &[u8], order: Order) -> Result<Format, Refusal> {
     if content.len() < 14 {
         return Err(Error::DecodeError("its `fmt ` chunk is cut short").into());
@@ -54,15 +54,15 @@ fn codec_tag(content: &[u8], order: Order) -> Result<u16, Refusal> {
         EXTENSIBLE => match content.get(24..40) {
             Some(guid) if guid[2..] == SUBTYPE || guid[2..] == AMBISONIC => Ok(order.u16(guid, 0)),
             Some(_) => Err(Unsupported::audio("WAV with a sub-format that is not known here").into()),
-            // A header that was cut short: most hold integers.
+            // A truncated header; most describe integers.
             None => Ok(1),
         },
         tag => Ok(tag),
     }
 }
 
-/// Integers: unsigned of up to 8 bits, signed of more. Fewer bits than fill the bytes are aligned
-/// to the most significant one.
+/// Integers: unsigned up to 8 bits, signed above. Values narrower than their bytes are aligned to
+/// the most significant bit.
 fn integers(bits: usize, align: usize, channels: u16, order: Order) -> Result<Layout, Refusal> {
     let channels = usize::from(channels);
     let width = match bits {
@@ -89,8 +89,8 @@ fn logarithmic(values: Values, order: Order) -> Result<Layout, Refusal> {
     Layout::new(values, order, 1).ok_or(Error::DecodeError("its sample size is none of G.711").into())
 }
 
-/// Blocks of `align` bytes, with `head` bytes and `samples` samples of each channel in front of
-/// codes of 4 bits.
+/// Blocks of `align` bytes: per channel, `head` bytes and `samples` samples precede codes of 4
+/// bits.
 fn blocks(
     codec: AudioCodecId,
     head: usize,
@@ -104,7 +104,7 @@ fn blocks(
     }
     let codes = align.checked_sub(head * channels).filter(|bytes| bytes / channels > 0);
     let codes = codes.ok_or(Error::DecodeError("its blocks are too short"))?;
-    // IMA codes come in words of four bytes for each channel.
+    // IMA codes come in words of four bytes per channel.
     let codes = if codec == CODEC_ID_ADPCM_IMA_WAV { codes / channels / 4 * 4 } else { codes / channels };
     Ok(Blocks { codec, bytes: align, samples: (codes * 2 + samples) as u64 })
 }

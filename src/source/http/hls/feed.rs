@@ -1,4 +1,4 @@
-//! What was fetched, on its way to the decoder.
+//! Queue of fetched audio between the fetching and the decoding thread.
 
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex};
@@ -12,32 +12,32 @@ use crate::source::SourceError;
 use crate::source::http::client::Fields;
 use crate::source::http::wire::Watch;
 
-/// Segments that wait between fetching and decoding.
+/// Capacity of the queue, in items.
 const QUEUE: usize = 1;
 
-/// Relation of a stretch to the one before.
+/// Relation of fetched audio to the audio before it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) enum Join {
-    /// The stream of bytes goes on.
+    /// The byte stream continues.
     #[default]
     Continues,
     /// Another codec or format begins; nothing is missing.
     Changes,
-    /// So many seconds are missing; 0 where it is not known how many.
+    /// Missing seconds; 0 if unknown.
     Lost(f64),
 }
 
-/// A stretch of frames.
+/// Contiguous frames of one segment.
 #[derive(Debug)]
 pub(super) struct Sound {
     pub(super) bytes: Vec<u8>,
-    /// How long it is, in seconds, as the playlist says.
+    /// Duration in seconds according to the playlist.
     pub(super) seconds: f64,
-    /// Where it ends, in seconds of the programme.
+    /// End in seconds of the programme.
     pub(super) end: f64,
     pub(super) join: Join,
     pub(super) title: Option<String>,
-    /// What was missing or damaged since the stretch before.
+    /// Number of missing or damaged parts since the previous audio.
     pub(super) corrupt: u64,
 }
 
@@ -47,56 +47,56 @@ impl Default for Sound {
     }
 }
 
-/// What the fetching thread sends.
+/// Message of the fetching thread.
 pub(super) enum Item {
     Sound(Sound),
-    /// Nothing follows.
+    /// End of the stream.
     End(SourceError),
 }
 
-/// What is known of the programme.
+/// State of the playlist.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Progress {
-    /// Where the newest segment ends, in seconds of it; `None` where nothing will follow.
+    /// End of the newest segment in seconds of the programme; `None` if nothing will follow.
     pub(super) edge: Option<f64>,
-    /// How long segments are at most, in seconds.
+    /// Maximum segment duration in seconds.
     pub(super) target: f64,
 }
 
-/// The receiving end.
+/// Receiving end.
 pub(super) struct Feed {
     items: Receiver<Item>,
     progress: Arc<Mutex<Progress>>,
     watch: Watch,
-    /// What is being read, and how much of it was.
+    /// Audio being read, of which `at` bytes have been read.
     current: Sound,
     at: usize,
-    /// It begins a stretch that a new decoder has to read.
+    /// First audio of a section that needs a new decoder.
     next: Option<Sound>,
     end: Option<SourceError>,
     corrupt: u64,
 }
 
-/// What went before a stretch.
+/// Losses before a section.
 pub(super) struct Begun {
-    /// Seconds that are missing; `None` where nothing is, 0 where it is not known how many.
+    /// Missing seconds: `None` if nothing is missing, 0 if the number is unknown.
     pub(super) lost: Option<f64>,
-    /// Segments and packets that are.
+    /// Number of missing segments and packets.
     pub(super) corrupt: u64,
 }
 
 impl Feed {
-    /// Starts fetching.
+    /// Starts the fetching thread.
     ///
     /// # Errors
-    /// When the system refuses a thread.
+    /// The system refuses a thread.
     pub(super) fn start(url: Url, text: String, fields: Fields, watch: &Watch) -> io::Result<Self> {
         let (sender, items) = bounded(QUEUE);
         let progress: Arc<Mutex<Progress>> = Arc::default();
         let (shared, watched) = (progress.clone(), watch.clone());
         spawn(move || {
             let end = fetch::run(&url, &text, &fields, &watched, &sender, &shared);
-            // A receiver that is gone wants no reason.
+            // The receiver may be gone.
             let _ = sender.send(Item::End(end));
         })?;
         Ok(Self {
@@ -111,12 +111,13 @@ impl Feed {
         })
     }
 
-    /// Waits for the stretch that the next decoder reads; what is left of the one before is dropped.
+    /// Waits for the section that the next decoder reads; drops the rest of the previous one.
     ///
     /// # Errors
-    /// How the stream ended.
+    /// The end of the stream.
     pub(super) fn begin(&mut self) -> Result<Begun, SourceError> {
-        // Where a decoder gave up, the next one begins with the next segment; the rest of this one's time is lost.
+        // If a decoder gave up, the next one starts with the next segment and the rest of this one
+        // is lost.
         let left = match self.current.bytes.len() {
             0 => 0.0,
             length => self.current.seconds * (1.0 - self.at as f64 / length as f64),
@@ -148,7 +149,7 @@ impl Feed {
         (self.current, self.at) = (sound, 0);
     }
 
-    /// The next of what was fetched; `None` at the end.
+    /// Receives the next audio; `None` at the end.
     fn receive(&mut self) -> io::Result<Option<Sound>> {
         while self.end.is_none() {
             let begun = Instant::now();
@@ -169,7 +170,8 @@ impl Feed {
         Ok(None)
     }
 
-    /// How many seconds more are known than were read, `None` where nothing will follow; and the target duration.
+    /// Returns the seconds that are listed but not read (`None` if nothing will follow), and the
+    /// target duration.
     pub(super) fn ahead(&self) -> (Option<f64>, f64) {
         let progress = *self.progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let read = self.at as f64 / self.current.bytes.len().max(1) as f64;
@@ -178,7 +180,7 @@ impl Feed {
     }
 }
 
-/// One stretch, for one decoder.
+/// Reader of one section, for one decoder.
 pub(super) struct Run(pub(super) Arc<Mutex<Feed>>);
 
 impl Read for Run {

@@ -1,4 +1,5 @@
-//! Fetching: the playlist when it is due, segments as there is room for them.
+//! Fetching thread: reloads the playlist when it is due, and loads segments while the queue has
+//! room.
 
 use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,37 +18,37 @@ use crate::source::http::client::{self, Failed, Fields};
 use crate::source::http::wire::Watch;
 use crate::source::{SourceError, process_hint, redact, text};
 
-/// The largest segment, in bytes.
+/// Maximum size of a segment, in bytes.
 const MAX_SEGMENT: usize = 16 * 1024 * 1024;
 
-/// The largest initialisation segment, in bytes.
+/// Maximum size of an initialisation segment, in bytes.
 const MAX_INIT: usize = 1024 * 1024;
 
-/// How long a playlist or a segment may take; a segment also as long as it lasts.
+/// Timeout of a request; for a segment at least the target duration.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Variants that are tried.
+/// Maximum number of variants tried.
 const MAX_TRIED: usize = 8;
 
-/// How often a segment is asked for that the server has not, or not whole.
+/// Maximum number of requests for a segment that is missing or incomplete.
 const MAX_TRIES: u32 = 3;
 
-/// How long it is until it is asked for again.
+/// Delay before a segment is requested again.
 const PAUSE: Duration = Duration::from_millis(700);
 
-/// Segments in a row that bring nothing, after which the stream is given up.
+/// Number of consecutive unusable segments after which the stream fails.
 const MAX_BAD: u32 = 5;
 
-/// How many target durations, and how much longer, a playlist may stay as it is, or away.
+/// Time, in target durations plus seconds, that a playlist may stay unchanged or unavailable.
 const STANDSTILL: f64 = 3.0;
 const STANDSTILL_LONGER: f64 = 10.0;
 
-/// After how many target durations without anything new that is told, where sound runs out meanwhile.
+/// Target durations without a new segment after which the delay is reported.
 const LATE: f64 = 1.5;
 
-/// Why a variant was left.
+/// Reason for leaving a variant.
 enum Left {
-    /// Another one may do.
+    /// Another variant may be usable.
     Refused(SourceError),
     Ended(SourceError),
 }
@@ -58,7 +59,7 @@ impl From<SourceError> for Left {
     }
 }
 
-/// Fetches until the stream ends or nobody wants it: how it ended.
+/// Fetches until the stream ends or is cancelled, and returns the reason.
 pub(super) fn run(
     url: &Url,
     text: &str,
@@ -105,12 +106,12 @@ pub(super) fn run(
     last
 }
 
-/// What cannot be followed, and what to do about it.
+/// Error for content that cannot be decoded, with advice.
 fn refusal(shown: &str, what: &str) -> SourceError {
     SourceError::Unlikely(format!("`{shown}` {what}; {}", process_hint(shown)))
 }
 
-/// Asks for a media playlist: its address in the end, and what it says.
+/// Loads a media playlist; returns its final address and its content.
 fn playlist(url: &Url, fields: &Fields, watch: &Watch) -> Result<(Url, Media), Failed> {
     let whole = Part { url: url.clone(), range: None };
     let (url, bytes) = load(&whole, fields, m3u8::MAX_LENGTH, PATIENCE, watch)?;
@@ -127,7 +128,7 @@ fn playlist(url: &Url, fields: &Fields, watch: &Watch) -> Result<(Url, Media), F
     }
 }
 
-/// Asks for a resource, or a part of one, of `most` bytes.
+/// Loads a resource, or a range of one, of at most `most` bytes.
 fn load(
     part: &Part,
     fields: &Fields,
@@ -148,7 +149,7 @@ fn load(
         Some((_, length)) => Some(usize::try_from(length).ok().filter(|n| *n <= most).ok_or_else(too_long)?),
     };
     if let Some((start, _)) = part.range.filter(|_| !response.is_part) {
-        // The server sends all of it.
+        // The server sends the whole resource.
         let before = body.by_ref().take(start);
         std::io::copy(&mut { before }, &mut std::io::sink()).map_err(broken)?;
     }
@@ -163,7 +164,7 @@ fn load(
     Ok((response.url, bytes))
 }
 
-/// Follows one media playlist.
+/// State of one media playlist.
 struct Fetcher<'a> {
     url: Url,
     shown: String,
@@ -173,28 +174,28 @@ struct Fetcher<'a> {
     progress: &'a Mutex<Progress>,
     window: Window,
     unpacker: Unpacker,
-    /// What is read before the segments, once it was fetched.
+    /// Initialisation segment, once loaded.
     init: Option<(Arc<Part>, Vec<u8>)>,
-    /// Number of the segment with a discontinuity that it was fetched again for.
+    /// Number of the segment with a discontinuity for which it was reloaded.
     renewed_for: Option<u64>,
-    /// Whether the unpacker knows it.
+    /// True if the unpacker has received the initialisation segment.
     begun: bool,
     target: f64,
-    /// Fetched, unwrapped, and not sent yet; in reverse order.
+    /// Unpacked audio that has not been sent yet, in reverse order.
     ready: Vec<Sound>,
     reload_at: Instant,
-    /// When a segment may be asked for again.
+    /// Earliest time of the next request for a segment.
     retry_at: Instant,
     tries: u32,
-    /// Segments in a row that brought nothing.
+    /// Number of consecutive unusable segments.
     bad: u32,
-    /// When the playlist was last had, and when there was something new in it.
+    /// Times at which the playlist was last loaded, and last held a new segment.
     answered: Instant,
     advanced: Instant,
-    /// What keeps segments, and what keeps the playlist, from coming; each while it does.
+    /// Reasons why segments and playlists do not arrive, while they do not.
     stuck: Option<String>,
     late: Option<String>,
-    /// Missing segments that were told of.
+    /// Number of missing segments reported so far.
     told: u64,
     heard: bool,
 }
@@ -254,7 +255,7 @@ impl<'a> Fetcher<'a> {
         SourceError::Transient(format!("`{}` {what}", self.shown))
     }
 
-    /// Does what is due, or waits a little.
+    /// Does the next due action, or waits briefly.
     fn step(&mut self) -> Result<(), Left> {
         self.watch.check().map_err(|error| self.transient(&error.to_string()))?;
         let now = Instant::now();
@@ -280,7 +281,7 @@ impl<'a> Fetcher<'a> {
         }
         let now = Instant::now();
         let waits_for = match self.window.due() {
-            // Of what has ended there is nothing to be had anew.
+            // A playlist that has ended is not reloaded.
             Some(_) if self.window.is_last() => self.retry_at,
             Some(_) => self.retry_at.min(self.reload_at),
             None => self.reload_at,
@@ -317,7 +318,7 @@ impl<'a> Fetcher<'a> {
         Ok(())
     }
 
-    /// Takes in a playlist that was asked for at `asked`.
+    /// Applies a playlist that was requested at `asked`.
     fn take_in(&mut self, list: Media, asked: Instant) {
         self.target = list.target;
         let is_new = self.window.update(list);
@@ -332,7 +333,7 @@ impl<'a> Fetcher<'a> {
         *progress = Progress { edge, target: self.target };
     }
 
-    /// Fetches a segment and unwraps it.
+    /// Loads and unpacks a segment.
     fn fetch(&mut self, planned: Planned) -> Result<(), Left> {
         if let Some(method) = &planned.segment.encryption {
             let refused = refusal(&self.shown, &format!("is encrypted ({method}), which is not read here"));
@@ -406,12 +407,12 @@ impl<'a> Fetcher<'a> {
         }
     }
 
-    /// Another variant may do, where nothing was heard of this one.
+    /// Tries another variant unless this one has already delivered audio.
     fn leave(&self, error: SourceError) -> Left {
         if self.heard { Left::Ended(error) } else { Left::Refused(error) }
     }
 
-    /// Tells the unpacker what comes before the segments, where it does not know.
+    /// Passes the initialisation segment to the unpacker if it does not have it yet.
     fn begin(&mut self) -> Result<(), Trouble> {
         if let Some((_, bytes)) = self.init.as_ref().filter(|_| !self.begun) {
             self.unpacker.begin(bytes)?;
@@ -433,7 +434,7 @@ impl<'a> Fetcher<'a> {
             .as_ref()
             .filter(|_| planned.segment.discontinuity && self.renewed_for != Some(planned.sequence))
         {
-            // Encoders that are restarted put another one under the same address.
+            // Restarted encoders publish another initialisation segment under the same address.
             if let Ok(bytes) = self.load_part(part, MAX_INIT) {
                 (self.init, self.begun) = (Some((part.clone(), bytes)), false);
             }
@@ -452,12 +453,12 @@ impl<'a> Fetcher<'a> {
         load(&part, self.fields, most, patience, self.watch).map(|(_, bytes)| bytes)
     }
 
-    /// Says what keeps sound from coming. A playlist that goes on is no help where its segments do not come.
+    /// Reports why no audio arrives. Missing segments take precedence over a late playlist.
     fn tell(&self) {
         self.watch.shared.set_trouble(self.stuck.as_deref().or(self.late.as_deref()));
     }
 
-    /// Goes on without the next segment; `absent`: it could not be had, where others are no use.
+    /// Skips the next segment. `absent` is true if it could not be loaded, false if it is unusable.
     fn give_up(&mut self, why: &str, absent: bool) -> Result<(), Left> {
         tracing::debug!(url = self.shown, "a segment is skipped: {why}");
         self.stuck = Some(why.to_owned());

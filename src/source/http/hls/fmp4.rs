@@ -1,49 +1,49 @@
-//! Sound out of fragmented MP4 (ISO/IEC 14496-12), as a stream of ADTS or MPEG audio.
+//! Audio of fragmented MP4 (ISO/IEC 14496-12), as an ADTS or MPEG audio stream.
 //!
-//! The demuxer that decodes files keeps what it knows of every fragment for as long as it lives, and wants pictures and
-//! sound in turns; a stream that goes on for weeks needs neither.
+//! The demuxer for files keeps state for every fragment and expects interleaved video and audio. A
+//! stream that runs for weeks needs neither.
 
 use super::frames;
 use crate::source::decode::{adts, core_config};
 
-/// The largest frame that ADTS can carry, in bytes.
+/// Maximum frame size in ADTS, in bytes.
 const MAX_FRAME: usize = 8191 - adts::HEAD;
 
-/// The most samples of one segment that are believed.
+/// Maximum number of samples accepted per segment.
 const MAX_SAMPLES: u32 = 100_000;
 
-/// A segment's sound is at most so many times as long as the segment, heads of its frames included.
+/// Maximum size of a segment's audio relative to the segment, frame headers included.
 const MAX_GROWTH: usize = 3;
 
-/// How deeply boxes of boxes are looked into.
+/// Path of nested boxes to the sample entries.
 const PATH_TO_ENTRIES: [&[u8; 4]; 4] = [b"mdia", b"minf", b"stbl", b"stsd"];
 
-/// What of an initialisation segment has to be known.
+/// Audio track, as described by an initialisation segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Track {
     id: u32,
-    /// Size of a sample where no fragment says so, in bytes.
+    /// Default sample size in bytes, for fragments that state none.
     size: u32,
     codec: Codec,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Codec {
-    /// AAC-LC, or the core of HE-AAC: what ADTS says of it.
+    /// AAC-LC, or the core of HE-AAC, with its ADTS parameters.
     Aac { rate: u8, channels: u8 },
-    /// Frames that need nothing around them.
+    /// Self-contained frames.
     Mpeg,
 }
 
-/// Whether a segment brings its own initialisation.
+/// Returns true if a segment contains its own initialisation.
 pub fn has_movie(segment: &[u8]) -> bool {
     find(segment, b"moov").is_some()
 }
 
-/// Reads an initialisation segment.
+/// Parses an initialisation segment.
 ///
 /// # Errors
-/// What there is where no sound can be decoded, in words.
+/// Name of the content if none of its audio can be decoded.
 pub fn track(init: &[u8]) -> Result<Track, String> {
     let movie = find(init, b"moov").ok_or("an initialisation segment without `moov`")?;
     let mut other = None;
@@ -67,7 +67,7 @@ pub fn track(init: &[u8]) -> Result<Track, String> {
     Err(other.unwrap_or_else(|| "no sound".into()))
 }
 
-/// The track's number and codec.
+/// Number and codec of an audio track.
 fn sound(trak: &[u8]) -> Result<(u32, Codec), String> {
     let malformed = || "a malformed description of its sound".to_owned();
     let header = find(trak, b"tkhd").ok_or_else(malformed)?;
@@ -93,7 +93,7 @@ fn sound(trak: &[u8]) -> Result<(u32, Codec), String> {
     match object {
         0x69 | 0x6b => Ok((id, Codec::Mpeg)),
         0x40 | 0x67 => {
-            // Five bits of kind, four of rate, four of channels.
+            // Five bits of object type, four of rate, four of channels.
             let bits = u16::from_be_bytes(core_config(config)?);
             Ok((id, Codec::Aac { rate: (bits >> 7 & 15) as u8, channels: (bits >> 3 & 15) as u8 }))
         }
@@ -101,7 +101,8 @@ fn sound(trak: &[u8]) -> Result<(u32, Codec), String> {
     }
 }
 
-/// Object type and decoder configuration of an elementary stream descriptor (ISO/IEC 14496-1, 7.2.6).
+/// Object type and decoder configuration of an elementary stream descriptor (ISO/IEC 14496-1,
+/// 7.2.6).
 fn described(descriptor: &[u8]) -> Option<(u8, &[u8])> {
     let (tag, stream, _) = one(descriptor)?;
     let flags = *stream.get(2)?;
@@ -125,7 +126,7 @@ fn described(descriptor: &[u8]) -> Option<(u8, &[u8])> {
     Some((object, config))
 }
 
-/// Tag and content of a descriptor, and what follows it.
+/// Tag and content of a descriptor, and the bytes after it.
 fn one(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, mut rest) = bytes.split_first()?;
     let mut length = 0;
@@ -141,7 +142,7 @@ fn one(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 }
 
 impl Track {
-    /// Codec of its frames.
+    /// Codec of the extracted frames.
     pub fn codec(&self) -> frames::Codec {
         match self.codec {
             Codec::Aac { .. } => frames::Codec::Adts,
@@ -149,16 +150,16 @@ impl Track {
         }
     }
 
-    /// The sound of a segment, and how many samples of it were not there or not possible.
+    /// Extracts the audio of a segment; also returns the number of missing or invalid samples.
     ///
     /// # Errors
-    /// In words, when there is no fragment in it.
+    /// The segment holds no fragment.
     pub fn frames(&self, segment: &[u8]) -> Result<(Vec<u8>, u64), &'static str> {
         let mut found = Frames { segment, stream: Vec::new(), samples: 0, damaged: 0 };
         let mut fragments = 0;
         for fragment in boxes(segment).filter(|found| found.kind == *b"moof") {
             fragments += 1;
-            // Where a track's data begin that says nothing of it: behind those of the track before.
+            // Default data position of a track: after the data of the previous track.
             let mut end = fragment.start;
             for traf in boxes(fragment.content).filter(|found| found.kind == *b"traf") {
                 if self.track_fragment(fragment.start, &mut end, traf.content, &mut found).is_none() {
@@ -172,7 +173,7 @@ impl Track {
         }
     }
 
-    /// Adds the samples of one `traf`; `None` where it is malformed.
+    /// Adds the samples of one `traf`; `None` if it is malformed.
     fn track_fragment(&self, start: usize, end: &mut usize, traf: &[u8], found: &mut Frames) -> Option<()> {
         let header = find(traf, b"tfhd")?;
         let flags = word(header, 0)?;
@@ -183,7 +184,8 @@ impl Track {
         fields.skip_if(flags & 0x8)?;
         let size = if flags & 0x10 != 0 { fields.word()? } else { self.size };
         let base = match stated {
-            // Counted from the start of the resource, of which the segment may be a part: it is not believed.
+            // The stated offset counts from the start of the resource, of which the segment may be
+            // a part, so it is ignored.
             Some(_) => start,
             None if flags & 0x2_0000 != 0 => start,
             None => *end,
@@ -218,7 +220,7 @@ impl Track {
         Some(())
     }
 
-    /// Adds a frame; false where it can be none.
+    /// Adds a frame; returns false if it is invalid.
     fn add(&self, frame: &[u8], stream: &mut Vec<u8>) -> bool {
         if let Codec::Aac { rate, channels } = self.codec {
             if frame.is_empty() || frame.len() > MAX_FRAME {
@@ -226,7 +228,7 @@ impl Track {
             }
             let channels = heard_channels(frame[0], channels);
             let length = (frame.len() + adts::HEAD) as u32;
-            // MPEG-4, no checksum; AAC-LC; one block.
+            // MPEG-4 without checksum, AAC-LC, one raw data block.
             let head: u64 = 0xfff1 << 40
                 | 1 << 38
                 | u64::from(rate) << 34
@@ -240,10 +242,10 @@ impl Track {
     }
 }
 
-/// Channels of a frame of AAC that begins with `first`, where the initialisation says `stated`.
+/// Channels of an AAC frame that begins with `first`, if the initialisation states `stated`.
 ///
-/// The first element of a frame tells mono from stereo (ISO/IEC 14496-3, 4.4.2.1): an encoder that
-/// was restarted may have replaced the initialisation that its older segments belong to.
+/// The first element of a frame distinguishes mono from stereo (ISO/IEC 14496-3, 4.4.2.1). A
+/// restarted encoder may have replaced the initialisation of its older segments.
 fn heard_channels(first: u8, stated: u8) -> u8 {
     match (stated, first >> 5) {
         (1 | 2, 0) => 1,
@@ -252,7 +254,7 @@ fn heard_channels(first: u8, stated: u8) -> u8 {
     }
 }
 
-/// What was found in a segment.
+/// Audio extracted from a segment.
 struct Frames<'a> {
     segment: &'a [u8],
     stream: Vec<u8>,
@@ -260,7 +262,7 @@ struct Frames<'a> {
     damaged: u64,
 }
 
-/// Reads fields one after another.
+/// Reader of consecutive fields.
 struct Fields<'a> {
     bytes: &'a [u8],
 }
@@ -288,11 +290,11 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
     Fields { bytes: bytes.get(at..)? }.word()
 }
 
-/// A box of MP4.
+/// MP4 box.
 struct Found<'a> {
     kind: [u8; 4],
     content: &'a [u8],
-    /// Where its head begins.
+    /// Offset of its header.
     start: usize,
 }
 
@@ -300,7 +302,7 @@ fn find<'a>(data: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
     boxes(data).find(|found| found.kind == *kind).map(|found| found.content)
 }
 
-/// The boxes in `data`, up to the first that is malformed or cut off.
+/// Boxes in `data`, up to the first malformed or truncated one.
 fn boxes(data: &[u8]) -> impl Iterator<Item = Found<'_>> {
     let mut at = 0;
     std::iter::from_fn(move || {

@@ -1,12 +1,12 @@
-//! Frame synchronisation for ADTS and MPEG audio in a stream that is cut anywhere.
+//! Frame synchronisation for ADTS and MPEG audio in a stream that is cut at arbitrary positions.
 
 use super::mpeg;
 use crate::source::decode::adts;
 
-/// Bytes in which the beginning of a frame is looked for.
+/// Number of bytes searched for the start of a frame.
 const MAX_SEARCHED: usize = 64 * 1024;
 
-/// Codecs whose frames follow each other without a wrapping.
+/// Codec of bare frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Codec {
     /// AAC in ADTS.
@@ -15,14 +15,15 @@ pub enum Codec {
     Mpeg,
 }
 
-/// The codec of `bytes`, which begin with a frame.
+/// Codec of `bytes`, which begin with a frame.
 pub fn at_start(bytes: &[u8]) -> Option<Codec> {
     [Codec::Adts, Codec::Mpeg].into_iter().find(|codec| begins(bytes, *codec))
 }
 
-/// Finds the first frame of `bytes`: its offset and its codec, which is `wanted` where that is known.
+/// Finds the first frame of `bytes`; returns its offset and codec. The codec is `wanted` if that is
+/// given.
 ///
-/// Two frames must follow each other there, so that nothing else is taken for one.
+/// Requires two consecutive frames, to avoid false matches.
 pub fn first(bytes: &[u8], wanted: Option<Codec>) -> Option<(usize, Codec)> {
     let codecs = [Codec::Adts, Codec::Mpeg];
     let candidates = || codecs.into_iter().filter(|codec| wanted.is_none_or(|wanted| wanted == *codec));
@@ -33,8 +34,8 @@ pub fn first(bytes: &[u8], wanted: Option<Codec>) -> Option<(usize, Codec)> {
     })
 }
 
-/// Returns true if `bytes` begin with a frame that another follows, or that ends with them or behind
-/// them.
+/// Returns true if `bytes` begin with a frame that is followed by another one or by the end of
+/// `bytes`.
 fn begins(bytes: &[u8], codec: Codec) -> bool {
     header(bytes, codec)
         .is_some_and(|(what, length)| next(bytes, codec, length).is_none_or(|next| next == Some(what)))
@@ -45,7 +46,7 @@ fn follow(bytes: &[u8], codec: Codec) -> bool {
     header(bytes, codec).is_some_and(|(what, length)| next(bytes, codec, length) == Some(Some(what)))
 }
 
-/// The header behind a frame of `length`; `None` where the bytes end before it.
+/// Header after a frame of `length` bytes; `None` if the bytes end before it.
 fn next(bytes: &[u8], codec: Codec, length: usize) -> Option<Option<u32>> {
     const LONGEST: usize = adts::HEAD;
     let rest = bytes.get(length..).filter(|rest| rest.len() >= LONGEST)?;

@@ -1,9 +1,9 @@
-//! ID3 tags (version 2), of which HLS puts one before every segment of packed sound, and titles between.
+//! ID3v2 tags. HLS puts one before every packed audio segment, and titles in between.
 
-/// The longest title that is passed on, in characters.
+/// Maximum length of a title, in characters.
 const LONGEST: usize = 300;
 
-/// Takes the tags off the beginning of `bytes`: what follows them, and what they say is played.
+/// Splits leading tags from `bytes`; returns the rest and the title stated by the tags.
 pub fn split(bytes: &[u8]) -> (&[u8], Option<String>) {
     let (mut rest, mut title) = (bytes, None);
     while let Some((tag, after)) = first(rest) {
@@ -13,7 +13,7 @@ pub fn split(bytes: &[u8]) -> (&[u8], Option<String>) {
     (rest, title)
 }
 
-/// The first tag of `bytes`, whole or cut off, and what follows it.
+/// First tag of `bytes`, complete or truncated, and the bytes after it.
 fn first(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let head = bytes.get(..10).filter(|head| head.starts_with(b"ID3") && head[3] < 0xff && head[4] < 0xff)?;
     let footer = if head[5] & 0x10 != 0 { 10 } else { 0 };
@@ -21,16 +21,16 @@ fn first(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some(bytes.split_at(length))
 }
 
-/// A number of seven bits a byte.
+/// Number of seven bits per byte.
 fn synchsafe(bytes: &[u8]) -> Option<usize> {
     bytes.iter().try_fold(0, |sum, byte| (byte & 0x80 == 0).then_some(sum << 7 | usize::from(*byte)))
 }
 
-/// Artist and title; versions 2.3 and 2.4.
+/// Artist and title of a tag of version 2.3 or 2.4.
 fn read(tag: &[u8]) -> Option<String> {
     let version = tag[3];
     let flags = tag[5];
-    // Whole tags that are unsynchronised are rare, and never hold anything but titles that can do without.
+    // Unsynchronised tags are rare and only cost a title.
     let mut rest = tag.get(10..).filter(|_| (3..=4).contains(&version) && flags & 0x80 == 0)?;
     if flags & 0x40 != 0 {
         let stated = rest.get(..4)?;
@@ -61,7 +61,7 @@ fn plain(bytes: &[u8]) -> usize {
     bytes.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte))
 }
 
-/// The text of a frame, which begins with its encoding.
+/// Text of a frame, which begins with its encoding.
 fn text(content: &[u8]) -> Option<String> {
     let (&encoding, bytes) = content.split_first()?;
     let bytes = &bytes[..bytes.len().min(8 * LONGEST)];

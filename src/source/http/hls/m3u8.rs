@@ -1,7 +1,7 @@
-//! HLS playlists (RFC 8216): what of them matters for sound.
+//! Parser for HLS playlists (RFC 8216), restricted to audio.
 //!
-//! Lenient, as players are: a tag that is unknown or malformed is passed over. Linear in the length of the text,
-//! which the caller bounds.
+//! Lenient like players: unknown and malformed tags are skipped. Linear in the length of the text,
+//! which the caller limits.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,116 +10,116 @@ use url::Url;
 
 use super::super::client::MAX_ADDRESS;
 
-/// The longest playlist that is read, in bytes.
+/// Maximum length of a playlist, in bytes.
 pub const MAX_LENGTH: usize = 1024 * 1024;
 
-/// The most segments, variants and renditions that are kept; of more segments, the newest.
+/// Maximum number of segments (the newest are kept), variants and renditions.
 const MAX_SEGMENTS: usize = 10_000;
 const MAX_VARIANTS: usize = 100;
 
-/// The longest name of a codec that is kept, in characters.
+/// Maximum length of a codec name, in characters.
 const MAX_CODEC: usize = 40;
 
-/// The longest title that is passed on, in characters.
+/// Maximum length of a title, in characters.
 const LONGEST: usize = 300;
 
-/// What is taken for a duration, in seconds.
+/// Accepted durations, in seconds.
 const TARGETS: std::ops::RangeInclusive<f64> = 0.5..=300.0;
 
-/// Where no duration is stated.
+/// Default target duration, in seconds.
 const USUAL: f64 = 6.0;
 
-/// A playlist of either kind.
+/// Playlist of either kind.
 #[derive(Debug, Clone)]
 pub enum Playlist {
-    /// Leads to others.
+    /// Lists other playlists.
     Master(Master),
-    /// Leads to sound.
+    /// Lists segments.
     Media(Media),
 }
 
-/// The same programme in several qualities.
+/// Master playlist: one programme in several qualities.
 #[derive(Debug, Clone, Default)]
 pub struct Master {
-    /// In the order of the playlist.
+    /// Variants in order.
     pub variants: Vec<Variant>,
-    /// Those of sound that have an address.
+    /// Audio renditions that have an address.
     pub renditions: Vec<Rendition>,
 }
 
-/// One quality.
+/// One quality of a programme.
 #[derive(Debug, Clone)]
 pub struct Variant {
-    /// Of its media playlist.
+    /// Address of its media playlist.
     pub url: Url,
-    /// Average bits a second where stated, else the highest; 0 where neither is.
+    /// Average bit rate in bit/s if stated, otherwise the peak; 0 if neither is.
     pub rate: u64,
-    /// As stated, such as `mp4a.40.2`, in lower case.
+    /// Stated codecs, such as `mp4a.40.2`, in lower case.
     pub codecs: Vec<String>,
-    /// Whether it states what only pictures have.
+    /// True if it states a video resolution or frame rate.
     pub has_size: bool,
-    /// The group of renditions that its sound is in.
+    /// Rendition group of its audio.
     pub audio: Option<String>,
 }
 
-/// Sound apart from the pictures.
+/// Separate audio track.
 #[derive(Debug, Clone)]
 pub struct Rendition {
-    /// Of its media playlist.
+    /// Address of its media playlist.
     pub url: Url,
-    /// What variants call it by.
+    /// Group name used by variants.
     pub group: String,
-    /// Whether players choose it by themselves.
+    /// True if players select it by default.
     pub is_default: bool,
 }
 
-/// Segments of sound.
+/// Media playlist: the segments of one variant.
 #[derive(Debug, Clone)]
 pub struct Media {
-    /// How long segments are at most, in seconds: 0.5 to 300.
+    /// Maximum segment duration in seconds, 0.5 to 300.
     pub target: f64,
-    /// Number of the first segment.
+    /// Sequence number of the first segment.
     pub sequence: u64,
-    /// In order.
+    /// Segments in order.
     pub segments: VecDeque<Segment>,
-    /// Nothing will be added.
+    /// True if no segment will be added.
     pub ended: bool,
-    /// Nothing was ever taken away: a recording.
+    /// True for a recording, from which no segment was removed.
     pub is_vod: bool,
-    /// It holds pictures for seeking, and no sound.
+    /// True for a trick-play playlist, which holds video frames only.
     pub i_frames_only: bool,
 }
 
-/// A piece of sound.
+/// One media segment.
 #[derive(Debug, Clone)]
 pub struct Segment {
-    /// Absent where the playlist says that it is missing, or gives no address that can be asked.
+    /// Location; `None` for a declared gap or an unusable address.
     pub part: Option<Part>,
-    /// How long it is, in seconds: 0 to 300.
+    /// Duration in seconds, 0 to 300.
     pub seconds: f64,
-    /// What is played in it.
+    /// Title of the content.
     pub title: Option<String>,
-    /// Whether it does not go on where the one before ended.
+    /// True if it does not continue the segment before.
     pub discontinuity: bool,
-    /// What has to be read before it.
+    /// Initialisation segment.
     pub init: Option<Arc<Part>>,
-    /// How it is encrypted.
+    /// Encryption method.
     pub encryption: Option<Arc<str>>,
 }
 
-/// A resource, or a part of one.
+/// Resource, or a byte range of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// Of the whole.
+    /// Address of the whole resource.
     pub url: Url,
-    /// The first byte, and how many.
+    /// First byte and length.
     pub range: Option<(u64, u64)>,
 }
 
-/// Reads the playlist `text`, whose own address is `base`.
+/// Parses the playlist `text`, loaded from `base`.
 ///
 /// # Errors
-/// In words, when it is none, or leads nowhere.
+/// Message for a text that is no playlist, or a playlist without content.
 pub fn parse(text: &str, base: &Url) -> Result<Playlist, &'static str> {
     let text = text.trim_start_matches('\u{feff}').trim_start();
     if !text.starts_with("#EXTM3U") {
@@ -195,7 +195,7 @@ fn variant(list: &str, url: Url) -> Variant {
     variant
 }
 
-/// One of sound with an address.
+/// Audio rendition that has an address.
 fn rendition(list: &str, base: &Url) -> Option<Rendition> {
     let (mut url, mut group, mut is_default, mut is_audio) = (None, None, false, false);
     for (key, value) in attributes(list) {
@@ -210,14 +210,14 @@ fn rendition(list: &str, base: &Url) -> Option<Rendition> {
     Some(Rendition { url: url.filter(|_| is_audio)?, group: group?, is_default })
 }
 
-/// What the tags before a segment say of it.
+/// Tags collected for the next segment.
 #[derive(Default)]
 struct Stated {
     seconds: Option<f64>,
     title: Option<String>,
     discontinuity: bool,
     is_gap: bool,
-    /// Length and, where stated, start.
+    /// Length and, if stated, start.
     range: Option<(u64, Option<u64>)>,
 }
 
@@ -232,7 +232,7 @@ fn parse_media(text: &str, base: &Url) -> Media {
     };
     let mut stated = Stated::default();
     let (mut init, mut encryption) = (None, None);
-    // Where a range goes on that states no start.
+    // End of the last range, where a range without a start continues.
     let mut last: Option<(Url, u64)> = None;
     for line in lines(text) {
         if !line.starts_with('#') {
@@ -298,7 +298,7 @@ fn parse_media(text: &str, base: &Url) -> Media {
     media
 }
 
-/// `LENGTH[@START]`.
+/// Parses `LENGTH[@START]`.
 fn range(value: &str) -> Option<(u64, Option<u64>)> {
     let (length, start) = value.trim().split_once('@').map_or((value.trim(), None), |(l, s)| (l, Some(s)));
     let length = length.parse().ok().filter(|length| *length > 0)?;
@@ -308,7 +308,7 @@ fn range(value: &str) -> Option<(u64, Option<u64>)> {
     }
 }
 
-/// How what follows is encrypted; not at all by `NONE`.
+/// Encryption method of the following segments; `None` for `NONE`.
 fn method(list: &str) -> Option<Arc<str>> {
     let method = attributes(list).find(|(key, _)| *key == "METHOD").map_or("?", |(_, value)| value);
     let shown: String = method.chars().filter(|c| c.is_ascii_graphic()).take(40).collect();
@@ -321,13 +321,14 @@ fn map(list: &str, base: &Url) -> Option<Part> {
     Some(Part { url: join(base, value("URI")?)?, range })
 }
 
-/// An address that can be asked. A long one times many short entries would be more than there is room for.
+/// Resolves a usable address. The length limit bounds the memory of many short entries with a long
+/// base.
 fn join(base: &Url, entry: &str) -> Option<Url> {
     let can_be_asked = |url: &Url| ["http", "https"].contains(&url.scheme()) && url.has_host();
     base.join(entry).ok().filter(can_be_asked).filter(|url| url.as_str().len() <= MAX_ADDRESS)
 }
 
-/// The pairs of an attribute list, quotes taken off; it ends where it is malformed.
+/// Pairs of an attribute list, without quotes, up to the first malformed one.
 fn attributes(list: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = list;
     std::iter::from_fn(move || {
@@ -341,7 +342,7 @@ fn attributes(list: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// A title as people read it: as it is, or composed of what some write, `title="…",artist="…"`.
+/// Human-readable title: the text itself, or composed from `title="…",artist="…"`.
 fn clean_title(text: &str) -> Option<String> {
     let text = text.trim();
     let named = |name: &str| {
@@ -365,7 +366,7 @@ fn clean_title(text: &str) -> Option<String> {
     (!clean.is_empty() && !clean.eq_ignore_ascii_case("no desc")).then(|| clean.to_owned())
 }
 
-/// Whether `title` is no more than the name of the segment at `address`.
+/// Returns true if `title` only repeats the file name of the segment at `address`.
 fn names_file(title: &str, address: &str) -> bool {
     let path = address.split(['?', '#']).next().unwrap_or_default();
     let name = path.rsplit('/').next().unwrap_or_default();

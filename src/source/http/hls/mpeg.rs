@@ -1,11 +1,11 @@
-//! MPEG audio (ISO/IEC 11172-3, 13818-3) as far as streams of it have to be cut and joined.
+//! Headers of MPEG audio (ISO/IEC 11172-3, 13818-3), for splitting and joining streams.
 
 const LAYER_3: u8 = 1;
 
-/// Where `VBRI` stands in a frame.
+/// Offset of `VBRI` in a frame.
 const VBRI_AT: usize = 36;
 
-/// Kilobits a second by index: of MPEG-1 by layer, from III on; of MPEG-2 layers III and II, and I.
+/// Bit rates in kbit/s by index: MPEG-1 by layer, from III on; MPEG-2 layers III and II, and I.
 const RATES_1: [[u32; 15]; 3] = [
     [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320],
     [0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384],
@@ -16,8 +16,8 @@ const RATES_2: [[u32; 15]; 2] = [
     [0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256],
 ];
 
-/// Parameters of a frame that may not change within a stream, and its length in bytes;
-/// `None` where there is no header, or one without a bit rate (free format).
+/// Parameters of a frame that are constant within a stream, and its length in bytes. `None` without
+/// a header, or with one of free format.
 pub(super) fn header(bytes: &[u8]) -> Option<(u32, usize)> {
     let &[0xff, second, third, fourth, ..] = bytes else { return None };
     let (version, layer) = (second >> 3 & 3, second >> 1 & 3);
@@ -44,20 +44,20 @@ pub(super) fn header(bytes: &[u8]) -> Option<(u32, usize)> {
     Some((what, length as usize))
 }
 
-/// Parameters of a stream that begins with a frame; `None` where it does not.
+/// Parameters of a stream that begins with a frame; `None` if it does not.
 pub(super) fn description(bytes: &[u8]) -> Option<u32> {
     header(bytes).map(|(what, _)| what)
 }
 
-/// Takes off the frame that describes a file of layer III (`Xing`, `Info`, `VBRI`): no sound is in
-/// it, and what it says of the file does not hold for the stream that segments make.
+/// Removes the frame that describes a layer III file (`Xing`, `Info`, `VBRI`). It holds no audio,
+/// and its content does not apply to the joined stream.
 pub fn without_description(bytes: &[u8]) -> &[u8] {
     let Some((_, length)) = header(bytes) else { return bytes };
     let (second, fourth) = (bytes[1], bytes[3]);
     if second >> 1 & 3 != LAYER_3 {
         return bytes;
     }
-    // What is specific to layer III ends there, and the description begins.
+    // End of the side information, where the description begins.
     let side = match (second >> 3 & 3 == 3, fourth >> 6 == 3) {
         (true, false) => 32,
         (true, true) | (false, false) => 17,

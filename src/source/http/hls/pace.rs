@@ -1,43 +1,46 @@
-//! The pace at which HLS is heard: steadily, though it comes a segment at a time.
+//! Pacing of HLS: steady output although segments arrive as a whole.
 //!
-//! Segments appear every few seconds. Were each heard as soon as it can be had, there would be
-//! a pause before every one that looks as if the stream had stalled. So sound is held to the pace of the clock some
-//! way behind the newest segment, and that way is kept: a little slower where it has become short, faster where long.
+//! Segments appear every few seconds. If each were decoded as soon as it arrives, a pause would
+//! precede every one and look like a stall. Audio is therefore paced by the clock at a distance
+//! behind the newest segment, and that distance is controlled: slightly slower if it is short,
+//! faster if it is long.
 
 use std::time::{Duration, Instant};
 
-/// How much is heard at once at the start, in seconds: enough for a first answer.
+/// Audio that passes fast at the start, in seconds; enough for a first result.
 const BURST: f64 = 5.0;
 
-/// How much faster than it sounded.
+/// Speed of the initial burst, relative to real time.
 const BURST_PACE: f64 = 4.0;
 
-/// How far behind the newest segment's end, in target durations.
+/// Distance behind the end of the newest segment, in target durations.
 const BEHIND: f64 = 2.0;
 
-/// By how much the pace gives way at most, and at how many target durations too far or too near it does.
+/// Maximum change of speed, and the deviation in target durations at which it is reached.
 const GIVE: f64 = 0.05;
 const GIVE_AT: f64 = 2.0;
 
-/// Says how long a block has to wait.
+/// Controller of the delay of each block.
 #[derive(Debug, Default)]
 pub(super) struct Pacer {
-    /// When what was let through will have sounded.
+    /// Time at which all audio passed so far is due.
     due: Option<Instant>,
-    /// Seconds let through so far.
+    /// Seconds passed so far.
     passed: f64,
 }
 
 impl Pacer {
-    /// How long a block of `seconds` has to wait when the stream is known for `ahead` seconds more, in segments of `target` at most.
-    /// `None` for `ahead`: all of it is known.
+    /// Delay of a block of `seconds` when `ahead` seconds are listed beyond it, in segments of at
+    /// most `target` seconds.
+    ///
+    /// `ahead` is `None` if the whole programme is listed.
     pub(super) fn wait(&mut self, now: Instant, seconds: f64, ahead: Option<f64>, target: f64) -> Duration {
         let speed = match ahead {
             _ if self.passed < BURST.min(target) => BURST_PACE,
             None => 1.0,
             Some(ahead) => 1.0 + (GIVE * (ahead / target - BEHIND) / GIVE_AT).clamp(-GIVE, GIVE),
         };
-        // What was waited for in vain is not made up for.
+        // Time lost waiting for input is not recovered.
         let due = self.due.filter(|due| *due + Duration::from_millis(500) > now).unwrap_or(now);
         self.due = Some(due + Duration::from_secs_f64(seconds / speed));
         self.passed += seconds;
@@ -49,8 +52,9 @@ impl Pacer {
 mod tests {
     use super::*;
 
-    /// Plays segments of `target` seconds that appear one after another at `rate` of our clock, three of them at once at first; the
-    /// longest pause of the last half in seconds, and how far behind the end it is.
+    /// Plays segments of `target` seconds that appear at `rate` of the local clock, three of them
+    /// at the start. Returns the longest pause in the second half and the final distance to the
+    /// end, in seconds.
     fn play(target: f64, rate: f64, seconds: f64) -> (f64, f64) {
         let (mut pacer, begun, block) = (Pacer::default(), Instant::now(), 0.04);
         let (mut now, mut heard, mut longest) = (0.0_f64, 0.0, 0.0_f64);
@@ -90,7 +94,7 @@ mod tests {
         }
         let took = (now - begun).as_secs_f64();
         assert!((took - (5.0 / 4.0 + 15.0)).abs() < 0.1, "20 s in {took} s");
-        // After a pause it goes on as before.
+        // Pacing continues normally after a pause.
         now += Duration::from_secs(30);
         assert_eq!(pacer.wait(now, 1.0, None, 10.0), Duration::ZERO);
         assert_eq!(pacer.wait(now, 1.0, None, 10.0), Duration::from_secs(1));

@@ -1,21 +1,22 @@
-//! The tables of an MPEG transport stream that say what is in it (ISO/IEC 13818-1, section 2.4.4).
+//! Tables of an MPEG transport stream that describe its content (ISO/IEC 13818-1, section 2.4.4).
 
-/// The longest section of a table, in bytes.
+/// Maximum length of a table section, in bytes.
 const MAX_SECTION: usize = 1024;
 
-/// The most entries of a table that are looked at.
+/// Maximum number of table entries read.
 const MAX_ENTRIES: usize = 64;
 
-/// Puts sections together out of packets.
+/// Assembler of table sections from packets.
 #[derive(Debug, Default)]
 pub struct Sections {
     section: Vec<u8>,
-    /// Whether a section has begun.
+    /// True within a section.
     begun: bool,
 }
 
 impl Sections {
-    /// Takes the payload of a packet, in which a section `starts` or not; calls `found` with every whole one whose checksum is right.
+    /// Takes the payload of a packet, in which a section `starts` or not. Calls `found` with every
+    /// complete section whose checksum is correct.
     pub fn push(&mut self, payload: &[u8], starts: bool, mut found: impl FnMut(&[u8])) {
         let mut rest = payload;
         if starts {
@@ -28,7 +29,7 @@ impl Sections {
         while !rest.is_empty() {
             let used = self.add(rest, &mut found);
             rest = &rest[used..];
-            // What follows a section is another one, or stuffing.
+            // Another section or stuffing follows.
             if !self.begun && starts && rest.first().is_some_and(|byte| *byte != 0xff) {
                 self.begun = true;
             }
@@ -38,7 +39,7 @@ impl Sections {
         }
     }
 
-    /// Adds what belongs to the section at hand, and says how many bytes those were.
+    /// Appends to the current section and returns the number of bytes used.
     fn add(&mut self, bytes: &[u8], found: &mut impl FnMut(&[u8])) -> usize {
         if !self.begun {
             return 0;
@@ -67,14 +68,14 @@ impl Sections {
             }
         }
         if used < bytes.len() {
-            // Longer than one may be, or of no length.
+            // Too long, or of length zero.
             (self.begun, self.section) = (false, Vec::new());
         }
         bytes.len()
     }
 }
 
-/// The packet identifiers of the programmes' maps, from an association table.
+/// Packet identifiers of the programme maps in an association table.
 pub fn programme_maps(section: &[u8]) -> Vec<u16> {
     let Some(entries) = body(section, 0x00).and_then(|body| body.get(5..)) else { return Vec::new() };
     entries
@@ -85,18 +86,19 @@ pub fn programme_maps(section: &[u8]) -> Vec<u16> {
         .collect()
 }
 
-/// A stream of a programme.
+/// Elementary stream of a programme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stream {
     /// Packet identifier.
     pub pid: u16,
-    /// What it carries (ISO/IEC 13818-1, table 2-34).
+    /// Stream type (ISO/IEC 13818-1, table 2-34).
     pub kind: u8,
-    /// The tag of a descriptor that says more of private data: 0x6a AC-3, 0x7a E-AC-3, 0x7f Opus and others; else 0.
+    /// Descriptor tag that identifies private data: 0x6a AC-3, 0x7a E-AC-3, 0x7f Opus and others;
+    /// else 0.
     pub private: u8,
 }
 
-/// The streams of a programme, from its map; `None` where that is none, or not valid yet.
+/// Elementary streams of a programme map; `None` if the section is none or not current yet.
 pub fn streams(section: &[u8]) -> Option<Vec<Stream>> {
     let body = body(section, 0x02)?;
     if body.get(2)? & 1 == 0 {
@@ -124,7 +126,7 @@ fn tags(mut descriptors: &[u8]) -> impl Iterator<Item = u8> {
     })
 }
 
-/// What lies between the length and the checksum of a section of table `id`.
+/// Content between the length and the checksum of a section of table `id`.
 fn body(section: &[u8], id: u8) -> Option<&[u8]> {
     (section.first() == Some(&id)).then(|| section.get(3..section.len().checked_sub(4)?)).flatten()
 }
@@ -137,7 +139,7 @@ fn twelve_bits(bytes: &[u8]) -> usize {
     usize::from(bytes[0] & 0x0f) << 8 | usize::from(bytes[1])
 }
 
-/// The checksum of MPEG; 0 over a section that ends with its own.
+/// MPEG CRC-32; 0 over a section that ends with its own checksum.
 pub(super) fn crc(bytes: &[u8]) -> u32 {
     bytes.iter().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte) << 24, |crc, _| (crc << 1) ^ ((crc >> 31) * 0x04c1_1db7))

@@ -1,6 +1,6 @@
-//! What is in a segment: a stream of ADTS or MPEG audio, however it is wrapped.
+//! Unpacks a segment of any container into an ADTS or MPEG audio stream.
 //!
-//! Frames without a wrapping may be cut anywhere between segments: the stream of bytes goes on.
+//! Bare frames may be cut anywhere between segments; the byte stream continues.
 
 use super::fmp4::{self, Track};
 use super::frames::{self, Codec};
@@ -8,36 +8,35 @@ use super::id3;
 use super::mpeg;
 use super::ts::{self, Demuxer, Piece};
 
-/// Why a segment brings no sound.
+/// Reason why a segment yields no audio.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trouble {
-    /// This one is no use; the next may be.
+    /// This segment is unusable; the next one may be usable.
     Damaged(String),
-    /// It is of a kind that is not decoded, and so will the next be.
+    /// The format is not decoded, so the following segments are unusable too.
     Refused(String),
 }
 
-/// What a segment held.
+/// Audio of a segment.
 #[derive(Debug)]
 pub struct Unpacked {
-    /// In order; at least one that is not empty.
+    /// Chunks in order; at least one, none empty.
     pub pieces: Vec<Piece>,
-    /// Codec of all of them.
+    /// Codec of all chunks.
     pub codec: Codec,
-    /// True if they are of another codec or format than the audio before, so that another decoder
-    /// has to read them.
+    /// True if codec or format differ from the audio before, so that a new decoder is needed.
     pub changed: bool,
-    /// What it says is played.
+    /// Title stated by the segment.
     pub title: Option<String>,
-    /// Pieces of it that were missing or damaged.
+    /// Number of missing or damaged parts.
     pub damaged: u64,
 }
 
-/// Unwraps one segment after another.
+/// Unpacker of consecutive segments.
 #[derive(Debug, Default)]
 pub struct Unpacker {
     wrapping: Wrapping,
-    /// Codec of the audio before.
+    /// Codec of the previous segment.
     codec: Option<Codec>,
     /// Parameters of MPEG audio at the start of a segment.
     described: Option<u32>,
@@ -50,13 +49,13 @@ enum Wrapping {
     #[default]
     Unknown,
     Transport(Box<Demuxer>),
-    /// What the initialisation segment says.
+    /// Track described by the initialisation segment.
     Mp4(Track),
-    /// None: frames one after another.
+    /// Bare frames.
     Packed(Codec),
 }
 
-/// The sound of one segment, as far as its wrapping tells.
+/// Audio of one segment according to its container.
 struct Found {
     pieces: Vec<Piece>,
     codec: Codec,
@@ -65,7 +64,7 @@ struct Found {
 }
 
 impl Unpacker {
-    /// Prepares for a segment that does not continue the last one: something is missing between.
+    /// Prepares for a segment that follows a loss.
     pub fn reset(&mut self) {
         self.is_apart = true;
         if let Wrapping::Transport(demuxer) = &mut self.wrapping {
@@ -74,7 +73,7 @@ impl Unpacker {
         }
     }
 
-    /// Prepares for a change of format, as `EXT-X-DISCONTINUITY` announces it (RFC 8216, 4.3.2.3);
+    /// Prepares for an announced change of format (`EXT-X-DISCONTINUITY`, RFC 8216, 4.3.2.3);
     /// nothing is missing.
     pub fn announce_change(&mut self) {
         if let Wrapping::Transport(demuxer) = &mut self.wrapping {
@@ -82,10 +81,10 @@ impl Unpacker {
         }
     }
 
-    /// Takes in what has to be read before the segments (`EXT-X-MAP`).
+    /// Applies an initialisation segment (`EXT-X-MAP`).
     ///
     /// # Errors
-    /// When it announces nothing that can be decoded.
+    /// It describes nothing that can be decoded.
     pub fn begin(&mut self, init: &[u8]) -> Result<(), Trouble> {
         if ts::is_transport(init) {
             let mut demuxer = Box::<Demuxer>::default();
@@ -100,10 +99,10 @@ impl Unpacker {
         Ok(())
     }
 
-    /// Unwraps a segment.
+    /// Unpacks a segment.
     ///
     /// # Errors
-    /// When there is no sound in it that can be decoded.
+    /// It holds no audio that can be decoded.
     pub fn unpack(&mut self, bytes: &[u8]) -> Result<Unpacked, Trouble> {
         let mut found = self.find(bytes)?;
         found.pieces.retain(|piece| !piece.bytes.is_empty());
@@ -111,7 +110,7 @@ impl Unpacker {
             return Err(Trouble::Damaged("no sound in it".into()));
         };
         let mut changed = self.codec.is_some_and(|codec| codec != found.codec);
-        // ADTS is cut by what its frames say wherever that changes.
+        // ADTS needs no new decoder: each frame states its parameters.
         let described = mpeg::description(&first.bytes).filter(|_| found.codec == Codec::Mpeg);
         changed |= described.is_some_and(|now| self.described.is_some_and(|before| before != now));
         (self.codec, self.is_apart) = (Some(found.codec), false);
@@ -143,7 +142,7 @@ impl Unpacker {
         }
         if is_mp4(bytes) {
             if fmp4::has_movie(bytes) {
-                // A segment that brings its own initialisation.
+                // The segment contains its own initialisation.
                 self.begin(bytes)?;
             }
             let Wrapping::Mp4(track) = &self.wrapping else {
@@ -159,7 +158,7 @@ impl Unpacker {
             return match stream {
                 [0x0b, 0x77, ..] => Err(Trouble::Refused("AC-3".into())),
                 _ if !matches!(self.wrapping, Wrapping::Transport(_)) && ts::is_transport_within(stream) => {
-                    // One that is cut within a packet.
+                    // A segment that is cut within a packet.
                     self.wrapping = Wrapping::Transport(Box::default());
                     self.find(stream)
                 }
@@ -175,9 +174,9 @@ impl Unpacker {
         Ok(Found { pieces, codec, title, damaged: 0 })
     }
 
-    /// The codec of frames without a wrapping, and where in `stream` what is heard of them begins.
+    /// Codec of bare frames, and the offset in `stream` at which usable ones begin.
     fn packed(&self, stream: &[u8]) -> Option<(usize, Codec)> {
-        /// Length below which a segment may hold no whole frame, and yet the middle of one.
+        /// Length below which a segment may hold part of a frame only.
         const SHORT: usize = 4096;
         if let Some(codec) = frames::at_start(stream) {
             return Some((0, codec));
@@ -187,7 +186,7 @@ impl Unpacker {
             _ => None,
         };
         match known {
-            // The middle of a frame whose beginning was in the segment before.
+            // Middle of a frame that began in the previous segment.
             Some(codec) if !self.is_apart => {
                 let is_text = stream.iter().all(|byte| byte.is_ascii());
                 let goes_on = frames::first(stream, known).is_some() || (stream.len() < SHORT && !is_text);
@@ -203,7 +202,7 @@ fn is_mp4(bytes: &[u8]) -> bool {
     bytes.get(4..8).is_some_and(|kind| KINDS.iter().any(|known| kind == *known))
 }
 
-/// What people may recognise it by.
+/// First bytes, for messages.
 fn seems(bytes: &[u8]) -> String {
     match bytes {
         [] => "it is empty".into(),
@@ -236,7 +235,7 @@ mod tests {
         assert_eq!(unpack(&MP3), (MP3.to_vec(), false, None));
     }
 
-    /// Frames of 40 bytes, cut within them, with a tag before each segment or without.
+    /// Frames of 40 bytes, cut within, with a tag before each segment or without.
     #[test]
     fn frames_go_on_from_segment_to_segment() {
         let stream: Vec<u8> = (1..8)
@@ -252,7 +251,7 @@ mod tests {
                 all.extend_from_slice(&found.pieces[0].bytes);
             }
             assert_eq!(all, stream);
-            // A page in between is none of it; after a loss it goes on with the next whole frame.
+            // An HTML page in between is skipped; after a loss, the next complete frame follows.
             let page = "<html>".repeat(100);
             assert!(matches!(unpacker.unpack(page.as_bytes()), Err(Trouble::Damaged(_))));
             unpacker.reset();
@@ -279,7 +278,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever comes: no panic, and no more of it than was sent.
+        /// No input panics or yields more than was sent.
         #[test]
         fn garbage_is_survived(
             segments in prop::collection::vec((0_usize..6, prop::collection::vec(any::<u8>(), 0..2000)), 1..4),

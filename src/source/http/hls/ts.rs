@@ -1,4 +1,5 @@
-//! Sound out of an MPEG transport stream (ISO/IEC 13818-1): the elementary stream of the first track that can be decoded.
+//! Audio of an MPEG transport stream (ISO/IEC 13818-1): the elementary stream of the first track
+//! that can be decoded.
 
 use std::borrow::Cow;
 
@@ -6,72 +7,73 @@ use super::frames::Codec;
 use super::id3;
 use super::psi::{self, Sections, Stream};
 
-/// Length of a packet, in bytes.
+/// Packet length, in bytes.
 pub const PACKET: usize = 188;
 
-/// Every packet begins with it.
+/// First byte of every packet.
 const SYNC: u8 = 0x47;
 
-/// Places in one segment at which what follows is kept apart; beyond them the decoder finds its own way.
+/// Maximum number of breaks per segment that start a new chunk; beyond it, the decoder
+/// resynchronises by itself.
 const MAX_BREAKS: usize = 4;
 
-/// The most maps of programmes that are read.
+/// Maximum number of programme maps read.
 const MAX_MAPS: usize = 8;
 
-/// The longest piece of timed metadata, in bytes.
+/// Maximum length of a timed metadata item, in bytes.
 const MAX_METADATA: usize = 64 * 1024;
 
-/// A stretch of one elementary stream.
+/// Chunk of one elementary stream.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Piece {
-    /// Whole frames, but for damage.
+    /// Complete frames, except for damage.
     pub bytes: Vec<u8>,
-    /// Whether it does not go on where the one before ended.
+    /// True if it does not continue the chunk before.
     pub broken: bool,
 }
 
-/// What a segment held.
+/// Audio of a segment.
 #[derive(Debug, Default)]
 pub struct Demuxed {
-    /// In order.
+    /// Chunks in order.
     pub pieces: Vec<Piece>,
-    /// What timed metadata says is played.
+    /// Title stated by timed metadata.
     pub title: Option<String>,
-    /// Packets that were missing, damaged or no packets.
+    /// Number of missing or damaged packets.
     pub lost: u64,
 }
 
-/// Finds the sound in one segment after another.
+/// Demultiplexer of consecutive segments.
 #[derive(Debug, Default)]
 pub struct Demuxer {
     associations: Sections,
     maps: Vec<(u16, Sections)>,
     sound: Option<Stream>,
-    /// The map that it is in.
+    /// Programme map that lists the audio.
     map: u16,
-    /// Identifier of the stream of timed metadata.
+    /// Identifier of the timed metadata stream.
     metadata_pid: Option<u16>,
-    /// What there is where nothing can be decoded.
+    /// Name of the content if none can be decoded.
     foreign: Option<&'static str>,
-    /// Whether sound is scrambled.
+    /// True if the audio is scrambled.
     is_scrambled: bool,
     frames: Packets,
     metadata: Packets,
     tag: Vec<u8>,
-    /// Whether the next sound does not go on where the last ended.
+    /// True if the next audio does not continue the last.
     broken: bool,
     /// True until the next association table, which replaces all maps.
     renews: bool,
     renewed: bool,
-    /// The beginning of a packet that the bytes before ended with.
+    /// Start of a packet at the end of the previous bytes.
     partial: Vec<u8>,
 }
 
 impl Demuxer {
-    /// Reads a segment, which may begin and end within a packet; what went before it is remembered.
+    /// Reads a segment, which may begin and end within a packet.
     pub fn segment(&mut self, bytes: &[u8]) -> Demuxed {
         let mut found = Demuxed::default();
-        // Many servers begin to count with every segment.
+        // Many servers restart the counter with every segment.
         self.frames.counter = None;
         self.metadata.counter = None;
         if !self.partial.is_empty() && is_transport(bytes) {
@@ -83,7 +85,7 @@ impl Demuxer {
         found
     }
 
-    /// Reads on in a stream, whose bytes may be cut anywhere.
+    /// Reads further bytes of a stream, cut at arbitrary positions.
     pub fn push(&mut self, bytes: &[u8], found: &mut Demuxed) {
         let joined = match self.partial.is_empty() {
             true => Cow::Borrowed(bytes),
@@ -106,30 +108,30 @@ impl Demuxer {
         self.partial = rest.to_vec();
     }
 
-    /// Returns true if `bytes` begin with the rest of the packet that the bytes before ended in.
+    /// Returns true if `bytes` begin with the rest of the packet in which the previous bytes ended.
     pub fn continues_in(&self, bytes: &[u8]) -> bool {
         let next = PACKET - self.partial.len();
         !self.partial.is_empty() && bytes.get(next).is_none_or(|byte| *byte == SYNC)
     }
 
-    /// Has the tables that follow replace those that are known.
+    /// Lets the following tables replace the known ones.
     pub fn renew(&mut self) {
         (self.renews, self.renewed) = (true, false);
     }
 
-    /// Forgets what was begun and does not go on.
+    /// Discards incomplete packets.
     pub fn drop_partial(&mut self) {
         self.partial.clear();
         self.frames = Packets::default();
         self.metadata = Packets::default();
     }
 
-    /// The codec of the sound, once it is known.
+    /// Codec of the audio, once known.
     pub fn codec(&self) -> Option<Codec> {
         self.sound.map(|sound| if sound.kind == 0x0f { Codec::Adts } else { Codec::Mpeg })
     }
 
-    /// Why there is no sound, in words; `None` where there is some, or it may yet come.
+    /// Reason why there is no audio; `None` if there is some or it may still appear.
     pub fn refusal(&self) -> Option<&'static str> {
         match self.sound {
             Some(_) => self.is_scrambled.then_some("scrambled sound"),
@@ -199,11 +201,11 @@ impl Demuxer {
         }
     }
 
-    /// Chooses the sound of a programme; of several programmes, that of the first that has some.
+    /// Chooses the audio of a programme; of several programmes, the first with audio.
     fn choose(&mut self, streams: &[Stream], map: u16) {
         let decodable = |stream: &&Stream| [0x03, 0x04, 0x0f].contains(&stream.kind);
         let goes_on = self.sound.is_some_and(|sound| self.map != map || streams.contains(&sound));
-        // Of several programmes the one that was heard is waited for.
+        // Waits for the programme that was chosen before.
         let is_other = self.map != map && self.maps.iter().any(|(pid, _)| *pid == self.map);
         if goes_on && (!self.renewed || is_other) {
             return;
@@ -212,7 +214,7 @@ impl Demuxer {
             self.foreign = self.foreign.or_else(|| streams.iter().find_map(foreign)).or(Some("no sound"));
             return;
         };
-        // A change that was announced is no break.
+        // An announced change is not a break.
         self.broken |= self.sound.is_some() && !self.renewed;
         self.renewed = false;
         if self.sound != Some(*sound) {
@@ -241,7 +243,7 @@ pub fn is_transport(bytes: &[u8]) -> bool {
     }
 }
 
-/// The same from another of the first bytes on.
+/// Returns true if packets follow each other from one of the first bytes on.
 pub fn is_transport_within(bytes: &[u8]) -> bool {
     let follow = |rest: &[u8]| (0..4).all(|index| rest.get(index * PACKET) == Some(&SYNC));
     (0..PACKET).any(|at| bytes.get(at..).is_some_and(follow))
@@ -255,7 +257,7 @@ fn add(bytes: &[u8], broken: bool, pieces: &mut Vec<Piece>) {
     }
 }
 
-/// What a stream is that sounds, and is not decoded.
+/// Name of an audio stream that is not decoded.
 fn foreign(stream: &Stream) -> Option<&'static str> {
     match (stream.kind, stream.private) {
         (0x11, _) => Some("AAC in LATM"),
@@ -270,7 +272,7 @@ fn foreign(stream: &Stream) -> Option<&'static str> {
     }
 }
 
-/// The payload of a packet, and whether its counter may jump.
+/// Payload of a packet, and true if its counter may jump.
 fn payload(packet: &[u8]) -> Option<(&[u8], bool)> {
     let content = packet.get(4..)?;
     match packet[3] >> 4 & 3 {
@@ -284,21 +286,21 @@ fn payload(packet: &[u8]) -> Option<(&[u8], bool)> {
     }
 }
 
-/// How a packet follows the one before.
+/// Relation of a packet to the previous one.
 enum Check {
     Next,
     Repeated,
     Lost,
 }
 
-/// Takes the packets of an elementary stream (PES) out of those of the transport stream.
+/// Extracts an elementary stream (PES) from transport packets.
 #[derive(Debug, Default)]
 struct Packets {
-    /// Of the packet before, modulo 16.
+    /// Continuity counter of the previous packet.
     counter: Option<u8>,
-    /// The beginning of a packet up to the end of its head.
+    /// Start of a packet up to the end of its header.
     head: Vec<u8>,
-    /// Bytes that are left of its payload; outside of one `None`.
+    /// Remaining bytes of the payload; `None` outside a packet.
     left: Option<usize>,
     in_head: bool,
 }
@@ -315,7 +317,7 @@ impl Packets {
         }
     }
 
-    /// What `payload` holds of the elementary stream.
+    /// Bytes of the elementary stream in `payload`.
     fn push<'a>(&mut self, payload: &'a [u8], starts: bool) -> &'a [u8] {
         let mut data = payload;
         if starts {
@@ -330,14 +332,14 @@ impl Packets {
         }
         let Some(left) = &mut self.left else { return &[] };
         let data = &data[..data.len().min(*left)];
-        // Of a packet that states no length all is left until the next one begins.
+        // A packet without a stated length extends to the start of the next one.
         if *left != usize::MAX {
             *left -= data.len();
         }
         data
     }
 
-    /// What follows the head, once that is whole.
+    /// Bytes after the header, once it is complete.
     fn add_to_head<'a>(&mut self, mut data: &'a [u8]) -> Option<&'a [u8]> {
         loop {
             let whole = 9 + self.head.get(8).map_or(0, |length| usize::from(*length));
@@ -352,7 +354,7 @@ impl Packets {
             }
         }
         self.in_head = false;
-        // Only these kinds have a head like that.
+        // Only these stream ids have such a header.
         let is_one =
             self.head.starts_with(&[0, 0, 1]) && matches!(self.head[3], 0xbd | 0xc0..=0xef | 0xfa..=0xfe);
         let length = usize::from(self.head[4]) << 8 | usize::from(self.head[5]);

@@ -1,7 +1,7 @@
-//! Which of the qualities of a master playlist is listened to.
+//! Selection of a variant from a master playlist.
 //!
-//! Genres are heard as well at 64 kbit/s as at 320, and less is sent. Pictures are taken in only where
-//! there is no sound without them.
+//! 64 kbit/s suffice for genre classification, and a low rate saves bandwidth. A variant with video
+//! is used only if no audio-only one exists.
 
 use std::cmp::Reverse;
 
@@ -9,27 +9,27 @@ use url::Url;
 
 use super::m3u8::{Master, Variant};
 
-/// What is enough, in bits a second.
+/// Sufficient bit rate, in bit/s.
 const ENOUGH: u64 = 64_000;
 
-/// Kinds of sound, best first.
+/// Codec class, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Class {
     /// AAC-LC, MP3.
     Plain,
     /// HE-AAC, of which the core is decoded.
     HighEfficiency,
-    /// The playlist does not say.
+    /// Not stated.
     Unknown,
-    /// What is not decoded.
+    /// Not decoded.
     Foreign,
 }
 
-/// The addresses to try, best first: of AAC-LC and MP3 the lowest of at least 64 kbit/s, else the best below it; then HE-AAC, then
-/// what does not state its kind; what comes with pictures after all that does not.
+/// Addresses to try, best first: the lowest AAC-LC or MP3 rate of at least 64 kbit/s, else the
+/// highest below it; then HE-AAC; then unstated codecs. Variants with video come last.
 ///
 /// # Errors
-/// The codecs that there are, where none is decoded.
+/// The codecs of the variants, if none can be decoded.
 pub fn choose(master: &Master) -> Result<Vec<Url>, String> {
     let mut candidates: Vec<_> = master.variants.iter().map(|variant| candidate(master, variant)).collect();
     candidates.sort_by_key(|(rank, _)| *rank);
@@ -50,7 +50,8 @@ pub fn choose(master: &Master) -> Result<Vec<Url>, String> {
     Ok(urls)
 }
 
-/// With pictures; kind; too low; then the rate: the highest of those that are too low, else the lowest.
+/// Sort key: has video, codec class, rate too low, then the rate (highest first if too low, else
+/// lowest first).
 type Rank = (bool, Class, bool, Reverse<u64>, u64);
 
 fn candidate(master: &Master, variant: &Variant) -> (Rank, Url) {
@@ -70,7 +71,7 @@ fn candidate(master: &Master, variant: &Variant) -> (Rank, Url) {
     ((is_muxed, class.unwrap_or(Class::Unknown), too_low, below, above), url.clone())
 }
 
-/// What a codec (RFC 6381, in lower case) is; `None` for those that are not of sound.
+/// Class of a codec (RFC 6381, in lower case); `None` if it is not an audio codec.
 fn class(codec: &str) -> Option<Class> {
     let (family, kind) = codec.split_once('.').unwrap_or((codec, ""));
     Some(match (family, kind) {
@@ -133,7 +134,7 @@ mod tests {
             &["mp3", "he"],
         );
         check(&["a BANDWIDTH=900000,AVERAGE-BANDWIDTH=60000", "b BANDWIDTH=70000"], &["b", "a"]);
-        // Pictures only where there is nothing else, whatever the sound.
+        // Variants with video come last, for any audio codec.
         check(
             &[
                 &format!("film BANDWIDTH=300000,RESOLUTION=640x360,{lc}"),

@@ -1,68 +1,68 @@
-//! The window of segments that a live playlist slides over a programme.
+//! Sliding window of segments of a live playlist.
 
 use std::collections::VecDeque;
 
 use super::m3u8::{Media, Segment};
 
-/// Target durations from the end at which a live programme is begun (RFC 8216, section 6.3.3).
+/// Distance from the end at which a live programme starts, in target durations (RFC 8216, section
+/// 6.3.3).
 const FROM_END: f64 = 3.0;
 
-/// Playlists in a row that end before what was seen, after which it is not an old copy, but another programme.
+/// Number of consecutive stale playlists after which the programme counts as another one.
 const MAX_STALE: u32 = 3;
 
-/// The most segments that an old copy may lack, unless it holds more than that.
+/// Maximum number of segments that a stale playlist may lack, unless it lists more than that.
 const STALE_BY: u64 = 3;
 
-/// More than this many segments further on, it is another programme.
+/// Jump in segments beyond which the programme counts as another one.
 const MAX_LEAP: u64 = 1000;
 
-/// Where the next segment is, and which are known to follow.
+/// Position in the programme and the upcoming segments.
 #[derive(Debug, Default)]
 pub struct Window {
-    /// Number of the first of `upcoming`.
+    /// Sequence number of the first of `upcoming`.
     next: u64,
-    /// Number after the last segment that was ever listed.
+    /// Sequence number after the last segment ever listed.
     end: u64,
     upcoming: VecDeque<Segment>,
-    /// Up to here all was had before.
+    /// Sequence number up to which everything was received before.
     had: Option<u64>,
-    /// Seconds of the programme up to the first of `upcoming`.
+    /// Start of the first of `upcoming`, in seconds of the programme.
     position: f64,
-    /// Seconds that are missing before it; 0 where it is not known how many.
+    /// Missing seconds before `upcoming`; 0 if unknown.
     broken: Option<f64>,
-    /// Segments that were missing.
+    /// Number of missing segments.
     missed: u64,
-    /// Playlists in a row that ended before `end`.
+    /// Number of consecutive playlists that ended before `end`.
     stale: u32,
     begun: bool,
     ended: bool,
 }
 
-/// A segment that is to be heard.
+/// Segment to load next.
 #[derive(Debug, Clone)]
 pub struct Planned {
-    /// Itself.
     pub segment: Segment,
-    /// Its number.
+    /// Sequence number.
     pub sequence: u64,
-    /// Seconds that are missing before it; 0 where it is not known how many.
+    /// Missing seconds before it; 0 if unknown.
     pub broken: Option<f64>,
-    /// Where it ends, in seconds of the programme.
+    /// End in seconds of the programme.
     pub end: f64,
 }
 
 impl Window {
-    /// One of a programme that was had up to the segment before number `next`.
+    /// Creates a window; segments before sequence number `next` were received earlier.
     pub fn from(next: Option<u64>) -> Self {
         Self { had: next, ..Self::default() }
     }
 
-    /// Number of the segment that is to be heard next.
+    /// Sequence number of the next segment.
     pub fn next(&self) -> u64 {
         self.next
     }
 
-    /// Takes in a playlist; whether there was something new in it.
+    /// Applies a playlist. Returns true if it lists a new segment.
     pub fn update(&mut self, list: Media) -> bool {
         let end = list.sequence.saturating_add(list.segments.len() as u64);
         if !self.begun {
@@ -83,7 +83,7 @@ impl Window {
             let known: f64 = self.upcoming.iter().map(|segment| segment.seconds).sum();
             let unknown = list.sequence.saturating_sub(self.end.max(self.next)) as f64 * list.target;
             let listed = list.sequence.saturating_sub(self.next);
-            // Of those that were listed some may be in the window still.
+            // Some of the listed segments may still be in the window.
             let kept: f64 = self.upcoming.iter().skip(listed as usize).map(|segment| segment.seconds).sum();
             self.lose(listed, known - kept + unknown);
             self.next = list.sequence;
@@ -95,7 +95,8 @@ impl Window {
         is_new
     }
 
-    /// Begins where players do: some way before the end of what is live, else at the beginning.
+    /// Starts a fixed distance before the end of a live programme, or at the beginning of a
+    /// recording.
     fn begin(&mut self, list: Media, mut end: u64) -> bool {
         let mut from = 0;
         if !list.ended {
@@ -105,7 +106,8 @@ impl Window {
                 from -= 1;
                 left -= list.segments[from].seconds;
             }
-            // A programme that has come to a halt is not heard twice, nor what another server of it lists less of.
+            // Segments received earlier are not repeated, also if another server lists slightly
+            // fewer.
             let latest = end.saturating_add(STALE_BY);
             if let Some(had) = self.had.take().filter(|had| (list.sequence..=latest).contains(had)) {
                 from = from.max((had - list.sequence) as usize);
@@ -121,7 +123,7 @@ impl Window {
         true
     }
 
-    /// The segment that is to be heard next; those that the playlist says are missing are passed over.
+    /// Next segment to load; declared gaps are skipped.
     pub fn due(&mut self) -> Option<Planned> {
         loop {
             let segment = self.upcoming.front()?;
@@ -134,7 +136,7 @@ impl Window {
         }
     }
 
-    /// The next segment has been heard.
+    /// Advances past the next segment, which was loaded.
     pub fn pass(&mut self) {
         if let Some(segment) = self.upcoming.pop_front() {
             self.next = self.next.saturating_add(1);
@@ -143,7 +145,7 @@ impl Window {
         }
     }
 
-    /// The next segment cannot be had.
+    /// Advances past the next segment, which is not available.
     pub fn skip(&mut self) {
         if let Some(segment) = self.upcoming.pop_front() {
             self.next = self.next.saturating_add(1);
@@ -157,17 +159,17 @@ impl Window {
         self.broken = Some(self.broken.unwrap_or(0.0) + seconds);
     }
 
-    /// Segments that were missing so far.
+    /// Number of missing segments so far.
     pub fn missed(&self) -> u64 {
         self.missed
     }
 
-    /// Where what is listed ends, in seconds of the programme.
+    /// End of the listed segments, in seconds of the programme.
     pub fn edge(&self) -> f64 {
         self.position + self.upcoming.iter().map(|segment| segment.seconds).sum::<f64>()
     }
 
-    /// Whether nothing will follow what is listed.
+    /// Returns true if nothing will follow the listed segments.
     pub fn is_last(&self) -> bool {
         self.ended
     }
@@ -181,7 +183,8 @@ mod tests {
     use super::*;
     use crate::source::http::hls::m3u8::{Playlist, parse};
 
-    /// Segments of 4 s from `sequence` on, named by letters; a capital is a discontinuity, `-` a gap.
+    /// Segments of 4 s from `sequence` on, named by letters; a capital is a discontinuity, `-` a
+    /// gap.
     fn list(sequence: u64, names: &str, ended: bool) -> Media {
         let mut text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:{sequence}\n");
         for name in names.chars() {
@@ -202,7 +205,7 @@ mod tests {
         }
     }
 
-    /// Segments heard now; seconds missing before one in brackets, a bar before a discontinuity.
+    /// Segments played now, with missing seconds in brackets and a slash before each discontinuity.
     fn heard(window: &mut Window) -> String {
         let mut heard = String::new();
         while let Some(planned) = window.due() {
@@ -228,7 +231,7 @@ mod tests {
         assert!(!window.update(list(10, "abcde", false)));
         assert!(window.update(list(11, "bcdef", false)));
         assert_eq!(heard(&mut window), "f");
-        // Two were missed, the first of the window and the second of it are new.
+        // Two segments were missed; the first two of the window are new.
         assert!(window.update(list(18, "ijK-m", false)));
         assert_eq!(heard(&mut window), "[8]ij/K[4]m");
         assert_eq!(window.missed(), 3);
@@ -252,10 +255,10 @@ mod tests {
         check(15, " f");
         check(14, "e f");
         check(11, "cde f");
-        // A server that is behind the one before it.
+        // A server that lags behind the previous one.
         check(16, " ");
         check(18, " ");
-        // Another programme, or one that was missed for long.
+        // Another programme, or one that was not received for long.
         check(19, "cde f");
         check(9, "cde f");
         let mut window = Window::from(Some(15));
@@ -298,7 +301,7 @@ mod tests {
         assert_eq!(heard(&mut window), "cde");
         assert!(window.update(list(0, "vwxyz", false)));
         assert_eq!(heard(&mut window), "[0]xyz");
-        // An old copy is waited out; one that stays is none.
+        // A stale copy is ignored; if it persists, it is another programme.
         for _ in 0..2 {
             assert!(!window.update(list(0, "vwxy", false)));
             assert_eq!(heard(&mut window), "");
@@ -312,7 +315,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a server lists: no panic, and time does not go back.
+        /// No playlist panics or moves time back.
         #[test]
         fn any_sequence_is_survived(
             lists in prop::collection::vec((any::<u64>(), "[a-cA-C-]{0,6}", any::<bool>()), 1..10),

@@ -16,7 +16,7 @@ fn lists() {
         ),
         ["http://a/x", "http://h/dir/live.mp3", "http://h/root"]
     );
-    // Servers of Windows Media and SHOUTcast speak HTTP, too.
+    // Servers of Windows Media and SHOUTcast also speak HTTP.
     assert_eq!(listed("mms://a/x\nicy://a:8000/\nrtsp://a/\nftp://a/\n"), ["http://a/x", "http://a:8000/"]);
     assert_eq!(
         listed("<asx><base href='http://a/b/c'/><entry><ref href='x'/></entry></asx>"),
@@ -31,7 +31,7 @@ fn lists() {
     assert_eq!(listed(&format!("http://a/{}\n", "x".repeat(5000))), [""; 0]);
 }
 
-/// Requests, and the result, where `http://h/list` is answered with `text`.
+/// Requests and result if `http://h/list` is answered with `text`.
 fn resolved(content_type: &str, text: &[u8]) -> (Vec<(String, Fields)>, Result<&'static str, String>) {
     let asked = RefCell::new(Vec::new());
     let mut get = |url: &Url, fields: &Fields| {

@@ -3,7 +3,7 @@
 use super::super::tests::{check, check_refused, decode, stereo, swapped};
 use super::extended;
 
-/// 44,100 and 8,000 Hz as numbers of 80 bits.
+/// 44,100 and 8,000 Hz as 80-bit numbers.
 const RATE: [u8; 10] = [0x40, 0x0e, 0xac, 0x44, 0, 0, 0, 0, 0, 0];
 const SLOW: [u8; 10] = [0x40, 0x0b, 0xfa, 0, 0, 0, 0, 0, 0, 0];
 
@@ -26,7 +26,7 @@ fn compressed(kind: &[u8; 4], bits: u16, data: &[u8]) -> Vec<u8> {
     chunk(b"FORM", &[b"AIFC".to_vec(), common(1, bits, SLOW, &kind), sound].concat())
 }
 
-/// As sox and ffmpeg write them to pipes, and as killed writers leave them.
+/// Sizes as sox and ffmpeg write them to pipes, and as killed writers leave them.
 #[test]
 fn sizes_are_hints() {
     let (data, expected) = stereo(1501);
@@ -50,7 +50,7 @@ fn chunks_come_in_any_order() {
     check("behind", &file(&[described.clone(), sound.clone(), chunk(b"ANNO", b"text")]), &expected);
     check("in front", &file(&[chunk(b"NAME", b"odd\0"), described.clone(), sound.clone()]), &expected);
     check("without padding", &file(&[chunk(b"NAME", b"odd"), described.clone(), sound.clone()]), &expected);
-    // Chunks without padding, of which nothing is known (go-audio's fixture `padded24b.aif`).
+    // Unknown chunks without padding (go-audio's fixture `padded24b.aif`).
     let odd = chunk(b"SSND", &[&[0; 8], &swapped(&data)[..], &[0]].concat());
     let behind = [chunk(b"AFAn", &[1; 717]), chunk(b"afan", &[2; 11])];
     check("unknown", &file(&[vec![described.clone(), odd], behind.to_vec()].concat()), &expected);
@@ -58,7 +58,7 @@ fn chunks_come_in_any_order() {
     assert_eq!(decode(&file(&[sound, described]), true).unwrap().2, expected);
 }
 
-/// An offset to the first sample (AIFF 1.3, "Block-Aligning Sound Data").
+/// Offset to the first sample (AIFF 1.3, "Block-Aligning Sound Data").
 #[test]
 fn an_offset_is_passed_over() {
     let (data, expected) = stereo(400);

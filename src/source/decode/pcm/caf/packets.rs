@@ -1,4 +1,4 @@
-//! Compressed audio in CAF, whose packets have lengths of their own.
+//! Compressed audio in CAF, with packets of individual lengths.
 
 use std::io;
 
@@ -16,7 +16,7 @@ use symphonia::core::units::{Duration, Timestamp};
 use super::INFO;
 use crate::source::decode::pcm::layout::Order;
 
-/// Longest packet that is believed, in bytes.
+/// Maximum accepted packet length, in bytes.
 const LONGEST_PACKET: u64 = 1 << 20;
 
 /// Description of compressed audio.
@@ -25,13 +25,13 @@ pub(super) struct Compressed {
     pub(super) codec: AudioCodecId,
     pub(super) rate: u32,
     pub(super) channels: u16,
-    /// Bytes of each packet; 0 where the table states them.
+    /// Bytes per packet; 0 if the table states them.
     pub(super) bytes: u32,
-    /// Samples per channel of each packet; 0 where the table states them.
+    /// Samples per channel and packet; 0 if the table states them.
     pub(super) samples: u32,
 }
 
-/// The codec of a format identifier, if its packets are decoded.
+/// Codec of a format identifier, if its packets are decoded.
 pub(super) fn codec(kind: &[u8]) -> Option<AudioCodecId> {
     match kind {
         b"alac" => Some(CODEC_ID_ALAC),
@@ -41,8 +41,8 @@ pub(super) fn codec(kind: &[u8]) -> Option<AudioCodecId> {
     }
 }
 
-/// Makes the demuxer of `stream`, which is at the first byte of audio; `table` is the content of
-/// the `pakt` chunk, `cookie` that of `kuki`.
+/// Creates the demuxer for `stream`, positioned at the first byte of audio. `table` is the content
+/// of the `pakt` chunk, `cookie` that of `kuki`.
 pub(super) fn demuxer(
     stream: MediaSourceStream<'static>,
     format: Compressed,
@@ -69,10 +69,10 @@ pub(super) fn demuxer(
     })
 }
 
-/// Configuration of a codec, by the magic cookie.
+/// Codec configuration from the magic cookie.
 fn configuration(codec: AudioCodecId, cookie: &[u8]) -> Option<Vec<u8>> {
     match codec {
-        // Bare, or in boxes as QuickTime has them: `frma`, then `alac` with a version.
+        // Bare, or in boxes as in QuickTime: `frma`, then `alac` with a version.
         CODEC_ID_ALAC if cookie.get(4..8) == Some(b"frma") => Some(cookie.get(24..48)?.to_vec()),
         CODEC_ID_ALAC => Some(cookie.to_vec()),
         CODEC_ID_AAC => specific_info(cookie),
@@ -80,7 +80,7 @@ fn configuration(codec: AudioCodecId, cookie: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// The `DecoderSpecificInfo` in an `ES_Descriptor` (ISO/IEC 14496-1, 7.2.6).
+/// `DecoderSpecificInfo` in an `ES_Descriptor` (ISO/IEC 14496-1, 7.2.6).
 fn specific_info(descriptor: &[u8]) -> Option<Vec<u8>> {
     const ELEMENTARY_STREAM: u8 = 3;
     const DECODER_CONFIG: u8 = 4;
@@ -100,11 +100,11 @@ fn specific_info(descriptor: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// Packet table: a header of 24 bytes, and numbers of 7 bits a byte.
+/// Packet table: a header of 24 bytes, and numbers of 7 bits per byte.
 struct Table {
     bytes: Vec<u8>,
     at: usize,
-    /// Packets that are left.
+    /// Number of packets left.
     left: u64,
     format: Compressed,
 }

@@ -10,11 +10,11 @@ use super::super::reader::{Blocks, Coding, Format};
 
 /// Content of a track.
 pub(super) enum Entry {
-    /// Audio that is read here, and the bytes of what the file counts as a sample.
+    /// Supported audio, and the bytes of one sample as the file counts them.
     Pcm(Format, u64),
     /// Audio that is not decoded.
     Unsupported(Unsupported),
-    /// Audio that another demuxer reads, or none.
+    /// Audio for another demuxer, or no audio.
     Other,
 }
 
@@ -26,11 +26,11 @@ struct Fields<'a> {
     rate: f64,
     /// Flags of linear PCM (version 2).
     flags: Option<u32>,
-    /// The boxes behind.
+    /// Nested boxes.
     boxes: &'a [u8],
 }
 
-/// Reads the first description of an `stsd` box.
+/// Parses the first description of an `stsd` box.
 pub(super) fn parse(stsd: &[u8]) -> Entry {
     let Some(fields) = fields(stsd) else { return Entry::Other };
     let channels = u16::try_from(fields.channels).unwrap_or(0);
@@ -71,10 +71,10 @@ fn fields(stsd: &[u8]) -> Option<Fields<'_>> {
     Some(fields)
 }
 
-/// Encoding of uncompressed audio, and bytes of what the file counts as a sample.
+/// Encoding of uncompressed audio, and the bytes of one sample as the file counts them.
 fn coding(fields: &Fields<'_>, channels: u16) -> Option<(Coding, usize)> {
     let bytes = (fields.bits as usize).div_ceil(8);
-    // `enda` is 1 where the bytes are little-endian.
+    // `enda` is 1 for little-endian.
     let enda = find(fields.boxes, &[b"wave", b"enda"]).or_else(|| find(fields.boxes, &[b"enda"]));
     let stated = match enda.and_then(|enda| number(enda.get(..2)?)) {
         Some(1) => Order::Little,

@@ -1,4 +1,4 @@
-//! Place of the audio of a movie fragment (ISO/IEC 14496-12, 8.8).
+//! Location of the audio of a movie fragment (ISO/IEC 14496-12, 8.8).
 
 use super::super::super::boxes::{all, find, number, word};
 use super::tables::push;
@@ -13,15 +13,15 @@ const RUN_SIZES: u32 = 0x200;
 /// Durations, sizes, flags and composition offsets of each sample.
 const RUN_FIELDS: [u32; 4] = [0x100, RUN_SIZES, 0x400, 0x800];
 
-/// Defaults of the fragments of a track.
+/// Fragment defaults of a track.
 pub(super) struct Defaults {
     track: u32,
-    /// Bytes of a sample.
+    /// Bytes per sample.
     size: u64,
 }
 
 impl Defaults {
-    /// Reads them from an `mvex` box; a sample is one `frame` where it states no size.
+    /// Parses an `mvex` box; a sample is one `frame` if it states no size.
     pub(super) fn of(mvex: &[u8], track: u32, frame: u64) -> Self {
         let size = all(mvex)
             .filter(|(kind, trex)| kind == b"trex" && word(trex, 4) == Some(track))
@@ -29,7 +29,7 @@ impl Defaults {
         Self { track, size: size.map_or(frame, |size| u64::from(size).max(frame)) }
     }
 
-    /// Positions and lengths of the track's audio by a `moof` box that begins at `begin`.
+    /// Positions and lengths of the track's audio in a `moof` box that begins at `begin`.
     pub(super) fn extents(&self, moof: &[u8], begin: u64) -> Vec<(u64, u64)> {
         let mut extents = Vec::new();
         for (_, traf) in all(moof).filter(|(kind, _)| kind == b"traf") {
@@ -49,7 +49,7 @@ impl Defaults {
         extents
     }
 
-    /// Base of offsets, and bytes of a sample, by a `tfhd` box.
+    /// Base of offsets and bytes per sample, from a `tfhd` box.
     fn header(&self, tfhd: &[u8], begin: u64) -> Option<(u64, u64)> {
         let flags = word(tfhd, 0)? & 0x00ff_ffff;
         let (mut at, mut base, mut size) = (8, begin, self.size);
@@ -67,7 +67,7 @@ impl Defaults {
     }
 }
 
-/// Offset, where one is stated, and bytes by a `trun` box; `size` is that of a sample.
+/// Stated offset, if any, and bytes of a `trun` box; `size` is that of a sample.
 fn run(trun: &[u8], size: u64) -> Option<(Option<i32>, u64)> {
     let flags = word(trun, 0)? & 0x00ff_ffff;
     let count = word(trun, 4)?;

@@ -1,9 +1,9 @@
-//! Place of the audio of a track (ISO/IEC 14496-12, 8.7).
+//! Location of the audio of a track (ISO/IEC 14496-12, 8.7).
 
 use super::super::super::boxes::{find, number, word};
 
-/// Positions and lengths of the chunks of a track, adjacent ones as one; `frame` is the number of
-/// bytes of an audio frame.
+/// Positions and lengths of the chunks of a track, with adjacent ones merged; `frame` is the number
+/// of bytes of an audio frame.
 pub(super) fn extents(table: &[u8], frame: u64) -> Vec<(u64, u64)> {
     let mut extents = Vec::new();
     let Some(offsets) = offsets(table) else { return extents };
@@ -23,7 +23,7 @@ pub(super) fn extents(table: &[u8], frame: u64) -> Vec<(u64, u64)> {
     extents
 }
 
-/// Appends `bytes` at `at`, to the last extent where they follow it.
+/// Appends `bytes` at `at`, to the last extent if they are contiguous.
 pub(super) fn push(extents: &mut Vec<(u64, u64)>, at: u64, bytes: u64) {
     match extents.last_mut() {
         _ if bytes == 0 => {}
@@ -44,11 +44,11 @@ fn offsets(table: &[u8]) -> Option<impl Iterator<Item = u64>> {
     Some(content.get(8..)?.chunks_exact(width).take(count).filter_map(number))
 }
 
-/// Sizes of samples in the order of the file.
+/// Sample sizes in file order.
 struct Samples<'a> {
-    /// Bytes of each, where all are alike.
+    /// Bytes per sample, if constant.
     constant: Option<u64>,
-    /// Samples that are left.
+    /// Number of samples left.
     left: u64,
     sizes: &'a [u8],
 }
@@ -57,7 +57,8 @@ impl<'a> Samples<'a> {
     fn of(table: &'a [u8], frame: u64) -> Option<Self> {
         let stsz = find(table, &[b"stsz"])?;
         let (constant, left) = (u64::from(word(stsz, 4)?), u64::from(word(stsz, 8)?));
-        // QuickTime writes 1, or the bytes of one channel, for frames; others store several in one sample.
+        // QuickTime writes 1, or the bytes of one channel, for frames; other writers store several
+        // frames in one sample.
         let constant = match constant {
             0 => None,
             size if size > frame && size.is_multiple_of(frame) => Some(size),

@@ -30,7 +30,7 @@ fn enda(value: u16) -> Vec<u8> {
     boxed(b"wave", &[boxed(b"frma", b"in24"), boxed(b"enda", &value.to_be_bytes())].concat())
 }
 
-/// An audio track with chunks of `count` samples at `offsets`.
+/// Audio track with chunks of `count` samples at `offsets`.
 fn track(entry: &[u8], offsets: &[u32], count: u32, size: u32) -> Vec<u8> {
     let chunks = offsets.len() as u32;
     let table = [
@@ -46,7 +46,8 @@ fn track(entry: &[u8], offsets: &[u32], count: u32, size: u32) -> Vec<u8> {
     boxed(b"trak", &[boxed(b"tkhd", &words(&[0, 0, 0, 7, 0])), boxed(b"mdia", &media)].concat())
 }
 
-/// A file whose audio comes last: four bytes, and then chunks of `count` samples with a hole between them.
+/// File whose audio comes last: four bytes, then two chunks of `count` samples with a gap between
+/// them.
 fn file(entry: &[u8], data: &[u8], count: u32, size: u32) -> Vec<u8> {
     let (first, second) = data.split_at(data.len() / 2);
     let head = boxed(b"ftyp", b"qt  ");
@@ -75,7 +76,7 @@ fn the_description_decides() {
     one(b"raw ", 8, &[], &[0xc0], 0.5);
     one(b"twos", 8, &[], &[0x40], 0.5);
     one(b"sowt", 24, &[], &[0, 0, 0x40], 0.5);
-    // Version 0 states 16 bits whatever there are.
+    // Version 0 always states 16 bits.
     one(b"in24", 16, &[], &[0x40, 0, 0], 0.5);
     one(b"in24", 16, &enda(0), &[0x40, 0, 0], 0.5);
     one(b"in24", 16, &enda(1), &[0, 0, 0x40], 0.5);
@@ -101,7 +102,7 @@ fn the_description_decides() {
     assert_eq!((heard.0, heard.1), (96_000, 6));
 }
 
-/// The description behind the audio, which a stream cannot go back to.
+/// A description after the audio, which a stream cannot return to.
 #[test]
 fn an_index_at_the_end() {
     let (data, expected) = stereo(600);

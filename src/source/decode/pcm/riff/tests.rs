@@ -1,10 +1,10 @@
-//! WAVE in all its forms.
+//! All variants of WAVE.
 
 use super::super::tests::{check, check_refused, decode, stereo, swapped};
 
 const UNKNOWN: u32 = u32::MAX;
 
-/// A `fmt ` chunk's content for integers of 16 bits in two channels.
+/// Content of a `fmt ` chunk for 16-bit integers in two channels.
 fn plain() -> Vec<u8> {
     format(1, 2, 44_100, 4, 16)
 }
@@ -24,7 +24,7 @@ fn sized(id: &[u8; 4], size: u32, content: &[u8]) -> Vec<u8> {
     [&id[..], &size.to_le_bytes(), content].concat()
 }
 
-/// A file with a true size in front.
+/// File with a correct size.
 fn file(chunks: &[Vec<u8>]) -> Vec<u8> {
     chunk(b"RIFF", &[b"WAVE".to_vec(), chunks.concat()].concat())
 }
@@ -33,7 +33,7 @@ fn with_format(format: &[u8], data: &[u8]) -> Vec<u8> {
     file(&[chunk(b"fmt ", format), chunk(b"data", data)])
 }
 
-/// Whatever the header states, as long as nothing but audio follows it.
+/// Stated sizes are irrelevant as long as only audio follows the header.
 #[test]
 fn sizes_are_hints() {
     let (data, expected) = stereo(3001);
@@ -48,7 +48,7 @@ fn sizes_are_hints() {
     }
 }
 
-/// A writer that still runs has updated its header a while ago.
+/// A running writer has last updated its header some time ago.
 #[test]
 fn a_file_goes_on_growing() {
     let (data, expected) = stereo(5000);
@@ -89,13 +89,13 @@ fn what_follows_the_audio_is_not_heard() {
     }
     check("a sector of zeros", &[&whole[..], &[0; 2048]].concat(), &expected);
     check("junk", &[&whole[..], b"some junk\xff"].concat(), &expected);
-    // A chain of chunks that are known to nobody leads to the end of the file, behind RIFF.
+    // A chain of unknown chunks leads to the end of the file, beyond RIFF.
     let chain = [chunk(b"abcd", &[1; 12]), chunk(b"efgh", &[2; 4])].concat();
     let (_, _, samples) = decode(&[&whole[..], &chain].concat(), true).unwrap();
     assert_eq!(samples, expected);
 }
 
-/// Chunks that the audio does not need, empty, malformed or without padding.
+/// Irrelevant chunks that are empty, malformed or without padding.
 #[test]
 fn chunks_in_front_do_no_harm() {
     let (data, expected) = stereo(500);
@@ -127,7 +127,7 @@ fn chunks_in_front_do_no_harm() {
     assert_eq!(samples, expected);
 }
 
-/// The chunk `ds64` of EBU Tech 3306, 3.3, and ITU-R BS.2088, 7.
+/// Chunk `ds64` of EBU Tech 3306, 3.3, and ITU-R BS.2088, 7.
 #[test]
 fn sizes_of_64_bits() {
     let (data, expected) = stereo(2000);
@@ -162,14 +162,14 @@ fn numbers_of_every_kind() {
     // ITU-T G.711, tables 1a and 2a: the smallest and the largest positive value of 13 and 14 bits.
     check("A-law", &one(6, 1, 8, &[0xd5, 0xaa]), &[8.0 / 32_768.0, 32_256.0 / 32_768.0]);
     check("mu-law", &one(7, 1, 8, &[0xff, 0x80]), &[0.0, 32_124.0 / 32_768.0]);
-    // Microsoft, WAVEFORMATEXTENSIBLE: 24 valid bits in containers of 32, of six channels.
+    // Microsoft, WAVEFORMATEXTENSIBLE: 24 valid bits in 32-bit containers, six channels.
     let guid = [1, 0, 0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71];
     let extended =
         [format(0xfffe, 6, 48_000, 24, 32), vec![22, 0, 24, 0, 0x3f, 0, 0, 0], guid.into()].concat();
     check("extensible", &with_format(&extended, &[0, 0, 0, 0x40].repeat(6)), &[0.5; 6]);
     let heard = decode(&with_format(&extended, &[0, 0, 0, 0x40].repeat(6)), true).unwrap();
     assert_eq!((heard.0, heard.1), (48_000, 6));
-    // A header without what follows from its other fields.
+    // Header without the fields that follow from the others.
     check("no sizes of samples", &with_format(&format(1, 1, 8000, 0, 16), &[0, 0x40]), &[0.5]);
     check("no bits", &with_format(&format(1, 1, 8000, 2, 0), &[0, 0x40]), &[0.5]);
 }
@@ -194,8 +194,8 @@ fn big_endian_files() {
     }
 }
 
-/// `arecord` begins another file on its standard output after 2 GiB; ffmpeg and sox read the first
-/// of files put end to end.
+/// `arecord` starts another file on its standard output after 2 GiB; ffmpeg and sox read only the
+/// first of concatenated files.
 #[test]
 fn a_stream_goes_on_with_another_header() {
     let (data, expected) = stereo(700);
@@ -216,7 +216,7 @@ fn what_is_not_decoded_is_named() {
     check_refused("any", &coded(0x7777), "a codec that is not known here");
     let burst = [b"\x72\xf8\x1f\x4e\x01\0\0\x30".as_slice(), &[1; 600]].concat();
     check_refused("S/PDIF", &with_format(&plain(), &burst), "S/PDIF");
-    // The header that Monkey's Audio stores of its source, and one behind anything else.
+    // A WAV header stored by Monkey's Audio, and one after other data.
     let (data, _) = stereo(100);
     let mut monkey = b"MAC \x96\x0f".to_vec();
     monkey.resize(76, 0);
@@ -241,7 +241,7 @@ fn absurd_headers_are_refused() {
     check_refused("nothing", b"RIFF\x04\0\0\0WAVE", "x");
 }
 
-/// A file cut in the middle of a frame.
+/// A file cut within a frame.
 #[test]
 fn the_last_frame_is_whole() {
     let (data, expected) = stereo(1000);

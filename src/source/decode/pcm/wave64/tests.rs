@@ -3,10 +3,10 @@
 use super::super::tests::{check, check_refused, stereo};
 use super::GUID;
 
-/// GUID at the start.
+/// Leading GUID.
 const RIFF: [u8; 16] = *b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00";
 
-/// Sony, Wave64: sizes count the GUID and themselves, and chunks begin at multiples of 8.
+/// Sony, Wave64: sizes include the GUID and themselves, and chunks begin at multiples of 8.
 #[test]
 fn wave64() {
     let chunk =

@@ -10,12 +10,12 @@ fn words(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_be_bytes()).collect()
 }
 
-/// A sample entry of AAC with this configuration.
+/// Sample entry of AAC with this configuration.
 fn mp4a(object: u8, config: &[u8]) -> Vec<u8> {
     let specific = [&[5, config.len() as u8][..], config].concat();
     let decoder = [&[object, 0x15][..], &[0; 11], &specific].concat();
     let stream = [&[0, 1, 0, 4, decoder.len() as u8][..], &decoder].concat();
-    // Lengths of descriptors may have leading zeros.
+    // Descriptor lengths may have leading zeros.
     let esds = [&[0, 0, 0, 0, 3, 0x80, 0x80, stream.len() as u8][..], &stream].concat();
     boxed(b"mp4a", &[vec![0; 28], boxed(b"esds", &esds)].concat())
 }
@@ -39,12 +39,12 @@ fn init(entry: &[u8]) -> Vec<u8> {
     [boxed(b"ftyp", b"iso5"), boxed(b"moov", &moov)].concat()
 }
 
-/// Bytes of frames, each of which begins with a channel pair.
+/// Bytes of frames, each of which begins with a channel pair element.
 fn byte(index: u32) -> u8 {
     0x20 | index as u8 & 0x1f
 }
 
-/// The first element of a frame says more than an initialisation that was replaced.
+/// The first element of a frame takes precedence over a replaced initialisation.
 #[test]
 fn mono_and_stereo_are_told_by_the_frames() {
     for (stated, first, expected) in [(2, 0x01, 1), (1, 0x21, 2), (2, 0x21, 2), (1, 0xc0, 1), (6, 0x01, 6)] {
@@ -55,7 +55,8 @@ fn mono_and_stereo_are_told_by_the_frames() {
 /// AAC-LC, 44.1 kHz, stereo.
 const LC: [u8; 2] = [0x12, 0x10];
 
-/// A fragment: pictures of 20 bytes, then sound of the given sizes (or of the usual one), counted from the `moof` or not.
+/// Fragment with video samples of 20 bytes, then audio samples of the given sizes or the default
+/// one, with offsets relative to `moof` or not.
 fn segment(sizes: &[u32], from_moof: bool, stated: bool) -> Vec<u8> {
     let sound: Vec<u8> = (0..sizes.iter().sum::<u32>()).map(byte).collect();
     let made = |offset: u32| {
@@ -83,7 +84,7 @@ fn segment(sizes: &[u32], from_moof: bool, stated: bool) -> Vec<u8> {
     [styp, moof, boxed(b"mdat", &[&[0xee; 20][..], &sound].concat())].concat()
 }
 
-/// Frames out of a stream of ADTS, each checked against its head.
+/// Frames of an ADTS stream, each checked against its header.
 fn unwrapped(mut stream: &[u8]) -> Vec<Vec<u8>> {
     let mut frames = Vec::new();
     while !stream.is_empty() {
@@ -120,7 +121,7 @@ fn sound_is_taken_out_of_fragments() {
             unwrapped(&track.frames(&twice).unwrap().0).len(),
             twice.len() / bytes.len() * sizes.len()
         );
-        // A segment that is cut off keeps its first frames.
+        // A truncated segment keeps its first frames.
         let (stream, damaged) = track.frames(&bytes[..bytes.len() - 1]).unwrap();
         assert_eq!((unwrapped(&stream).len(), damaged), (sizes.len() - 1, 1));
     }
@@ -156,7 +157,7 @@ fn what_is_not_decoded_is_named() {
 #[test]
 fn sound_does_not_grow_without_bounds() {
     let track = track(&init(&mp4a(0x40, &LC))).unwrap();
-    // The same bytes again and again.
+    // References the same bytes repeatedly.
     let run = boxed(b"trun", &words(&[1, 1000, 0]));
     let traf = |runs: usize| {
         boxed(b"traf", &[boxed(b"tfhd", &words(&[0x2_0010, 2, 2000])), run.repeat(runs)].concat())

@@ -49,7 +49,7 @@ fn ranges_go_on_where_the_last_one_ended() {
          #EXT-X-BYTERANGE:7\n#EXTINF:2,\nb\n#EXT-X-BYTERANGE:x\n#EXTINF:2,\nc\n",
     );
     let ranges: Vec<_> = list.segments.iter().map(|s| s.part.as_ref().map(|part| part.range)).collect();
-    // The third goes on in a file that nothing was read of.
+    // The third continues in a file without a previous range.
     assert_eq!(ranges, [Some(Some((5, 10))), Some(Some((15, 7))), None, Some(None)]);
 }
 
@@ -113,7 +113,7 @@ fn what_is_kept_is_bounded() {
     assert_eq!((master.variants.len(), master.renditions.len()), (MAX_VARIANTS, MAX_VARIANTS));
 }
 
-/// Pieces that playlists are made of, whole and broken.
+/// Fragments of playlists, valid and broken.
 const PIECES: [&str; 26] = [
     "#EXTM3U\n",
     "#EXT-X-TARGETDURATION:",

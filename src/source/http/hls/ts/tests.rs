@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Makes packets, one elementary stream a PID.
+/// Packet multiplexer with one elementary stream per PID.
 #[derive(Default)]
 struct Mux {
     bytes: Vec<u8>,
@@ -10,7 +10,7 @@ struct Mux {
 }
 
 impl Mux {
-    /// One packet; what is too short is stuffed in an adaptation field.
+    /// Appends one packet; a short payload is preceded by a stuffed adaptation field.
     fn packet(&mut self, pid: u16, starts: bool, payload: &[u8]) {
         assert!(payload.len() <= PACKET - 4);
         let counter = self.counters.entry(pid).or_insert(15);
@@ -48,7 +48,7 @@ impl Mux {
         self.split(pid, &[&[0], &section[..]].concat());
     }
 
-    /// An association table; programmes in order.
+    /// Appends an association table that lists programmes in order.
     fn associations(&mut self, maps: &[u16]) {
         let mut body = vec![0, 1, 0xc1, 0, 0, 0, 0, 0xe0, 0x10];
         for (index, pid) in maps.iter().enumerate() {
@@ -66,7 +66,7 @@ impl Mux {
         self.section(pid, 2, &body);
     }
 
-    /// One packet of an elementary stream.
+    /// Appends one packet of an elementary stream.
     fn pes(&mut self, pid: u16, id: u8, data: &[u8]) {
         let length = data.len() + 8;
         let head = [0, 0, 1, id, (length >> 8) as u8, length as u8, 0x80, 0x80, 5, 0x21, 0, 1, 0, 1];
@@ -74,7 +74,7 @@ impl Mux {
     }
 }
 
-/// A stream with AAC at 256.
+/// Stream with AAC on PID 256.
 fn begun() -> Mux {
     let mut mux = Mux::default();
     mux.associations(&[4096]);
@@ -117,7 +117,7 @@ fn losses_break_it() {
     let lost = mux.bytes.len() - PACKET;
     mux.pes(256, 0xc0, &frames(2, 1000));
     mux.pes(256, 0xc0, &frames(3, 50));
-    // The last packet of the first, then the first of the second.
+    // Drops the last packet of the first, then the first of the second.
     let mut bytes = mux.bytes.clone();
     bytes.drain(lost..lost + PACKET);
     let (pieces, count) = demuxed(&bytes);
@@ -126,9 +126,9 @@ fn losses_break_it() {
     assert_eq!(pieces[1..], [([frames(2, 1000), frames(3, 50)].concat(), true)]);
     let mut bytes = mux.bytes.clone();
     bytes.drain(lost + PACKET..lost + 2 * PACKET);
-    // Without its beginning a packet is nothing.
+    // A PES packet without its start is dropped.
     assert_eq!(demuxed(&bytes), (vec![(frames(1, 1000), false), (frames(3, 50), true)], 1));
-    // A packet that comes twice is no loss, nor is a counter that is announced to jump.
+    // Neither a repeated packet nor an announced counter jump is a loss.
     let mut bytes = mux.bytes.clone();
     let twice = bytes[lost..lost + PACKET].to_vec();
     bytes.splice(lost..lost, twice);
@@ -249,7 +249,7 @@ fn tables_that_are_damaged_or_endless_are_left_alone() {
     mux.map(4096, 0, &[(256, 0x0f, &[])]);
     mux.pes(256, 0xc0, &frames(1, 300));
     assert_eq!(demuxed(&mux.bytes).0, []);
-    // One that never gets to its end, packet after packet; then a good one.
+    // Endless sections, then a valid one.
     let mut mux = Mux::default();
     mux.split(0, &[&[0, 0, 0xbf, 0xff][..], &[7; 20_000]].concat());
     mux.split(0, &[&[0, 0, 0xb0, 0][..], &[7; 500]].concat());
@@ -260,7 +260,8 @@ fn tables_that_are_damaged_or_endless_are_left_alone() {
 }
 
 proptest! {
-    /// However packets are damaged, dropped and repeated: no panic, never more than was sent, a bounded number of pieces.
+    /// Damaged, dropped and repeated packets do not panic, yield no more than was sent, and a
+    /// bounded number of chunks.
     #[test]
     fn damage_is_survived(
         damage in prop::collection::vec((0_usize..40, 0_usize..PACKET, any::<u8>(), 0_u8..4), 0..60),
