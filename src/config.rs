@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::decision::{DeadAirConfig, DecisionConfig, SilenceConfig, WatchConfig};
+use crate::decision::{DeadAirConfig, DecisionConfig, FormatMonitorConfig, SilenceConfig};
 use crate::model::ModelConfig;
 #[cfg(feature = "log")]
 use crate::sink::asrun::LogConfig;
@@ -89,7 +89,7 @@ pub struct SourceEntry {
     /// Whether its true peak is measured.
     pub true_peak: bool,
     /// What it is expected to sound like.
-    pub watch: WatchConfig,
+    pub watch: FormatMonitorConfig,
     /// How long no audio may arrive before it counts as lost.
     pub lost_after: Duration,
 }

@@ -8,7 +8,7 @@ use super::document::Document;
 use super::fault::Fault;
 use super::raw::RawSource;
 use super::{SourceEntry, first_key};
-use crate::decision::WatchConfig;
+use crate::decision::FormatMonitorConfig;
 use crate::sink::slug::topic_name;
 use crate::source::{NEEDS_COMMAND, Pacing, SourceConfig, Uri, redact};
 
@@ -165,7 +165,7 @@ fn entry(raw: RawSource) -> Result<SourceEntry, Problem> {
         return Err(problem("repeat", "`repeat` is for files"));
     }
     let (name, display_name) = names(raw.name, raw.display_name, &uri)?;
-    let watch = WatchConfig {
+    let watch = FormatMonitorConfig {
         format: raw.format,
         off_format_after: raw.off_format_after,
         talk_limit: raw.talk_limit,
