@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::decision::{DeadAirConfig, DecisionConfig, SilenceConfig, WatchConfig};
+use crate::decision::{DeadAirConfig, DecisionConfig, FormatMonitorConfig, SilenceConfig};
 use crate::limits::{ConfigError, HOP_S};
 use crate::model::ModelConfig;
 #[cfg(feature = "log")]
@@ -92,7 +92,7 @@ pub struct SourceEntry {
     /// Enables the measurement of the true peak.
     pub true_peak: bool,
     /// Expected genres, talk and balance.
-    pub watch: WatchConfig,
+    pub watch: FormatMonitorConfig,
     /// Time without audio until the source counts as lost.
     pub lost_after: Duration,
 }

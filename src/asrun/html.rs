@@ -1,27 +1,27 @@
-//! A report as one page: charts as inline SVG, in the reader's choice of light or dark, nothing from elsewhere.
+//! Report as one HTML page: inline SVG charts, light or dark by preference, no external resources.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use jiff::tz::TimeZone;
 
-use super::period::{By, rfc3339, short};
+use super::period::{PeriodLength, rfc3339, short};
 use super::render::{percent, title};
-use super::{Ms, Report, Row, STATES, SourceReport};
+use super::{AsRunReport, Ms, PeriodRow, STATES, SourceReport};
 
-/// Colours of the genres, in the order of their time; told apart by eyes that see few colours, on light and on dark.
+/// Colours of the genres, by descending time; distinct for colour-blind readers, on light and on
+/// dark.
 const COLOURS: [&str; 12] = [
     "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#e69f00", "#009e73", "#d55e00",
     "#9970ab", "#8c6d31", "#7b9e87",
 ];
 
-/// Width of the charts in pixels of the drawing, of which the names of periods take the left.
-const CHART: f64 = 960.0;
-const NAMES: f64 = 150.0;
-
-/// Height of a bar and of a row.
-const BAR: f64 = 16.0;
-const ROW: f64 = 22.0;
+/// Width of a chart, in user units.
+const CHART_WIDTH: f64 = 960.0;
+/// Width of the column with the names of periods.
+const NAME_WIDTH: f64 = 150.0;
+const BAR_HEIGHT: f64 = 16.0;
+const ROW_HEIGHT: f64 = 22.0;
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --ink: #1a1a1a; --paper: #ffffff; --faint: #d9d9d9; --speech: #8a5a2b; --noise: #777777;
@@ -40,8 +40,8 @@ th:first-child, td:first-child { text-align: left; position: sticky; left: 0; ba
 .unheard { fill: var(--faint); background: var(--faint); }
 ";
 
-/// The page.
-pub fn page(report: &Report, by: By, zone: &TimeZone) -> String {
+/// Renders the page.
+pub fn page(report: &AsRunReport, by: PeriodLength, zone: &TimeZone) -> String {
     let colours = colours(report);
     let (from, to) = (rfc3339(report.from, zone), rfc3339(report.to, zone));
     let mut text = format!(
@@ -64,8 +64,8 @@ pub fn page(report: &Report, by: By, zone: &TimeZone) -> String {
     text
 }
 
-/// Classes of the genres: the most heard have colours of their own, the others the last ones again.
-fn colours(report: &Report) -> BTreeMap<String, usize> {
+/// Colour number of each genre. The genres with the most time have distinct colours.
+fn colours(report: &AsRunReport) -> BTreeMap<String, usize> {
     let mut heard: BTreeMap<&str, Ms> = BTreeMap::new();
     for source in &report.sources {
         for genre in &source.total.genres {
@@ -93,7 +93,7 @@ fn classes(colours: &BTreeMap<String, usize>) -> String {
     text
 }
 
-/// The class of a label, of a state, or of why nothing was heard.
+/// CSS class of a label, a state or an outage.
 fn class(colours: &BTreeMap<String, usize>, label: &str) -> String {
     match colours.get(label) {
         Some(number) => format!("g{number}"),
@@ -102,8 +102,8 @@ fn class(colours: &BTreeMap<String, usize>, label: &str) -> String {
     }
 }
 
-/// Parts of a row in the order in which they are drawn: labels, then why nothing was heard.
-fn parts<'a>(source: &'a SourceReport, row: &Row) -> Vec<(&'a str, Ms)> {
+/// Parts of a row in drawing order: labels, then outages.
+fn parts<'a>(source: &'a SourceReport, row: &PeriodRow) -> Vec<(&'a str, Ms)> {
     let labels =
         source.labels().into_iter().map(|label| (label, row.heard.get(label).copied().unwrap_or_default()));
     labels
@@ -112,7 +112,7 @@ fn parts<'a>(source: &'a SourceReport, row: &Row) -> Vec<(&'a str, Ms)> {
         .collect()
 }
 
-/// What a part is called.
+/// Caption of a part.
 fn words(label: &str) -> &str {
     match label {
         "lost" => "outage",
@@ -139,15 +139,15 @@ fn legend(text: &mut String, source: &SourceReport, colours: &BTreeMap<String, u
 fn timeline(
     text: &mut String,
     source: &SourceReport,
-    report: &Report,
+    report: &AsRunReport,
     colours: &BTreeMap<String, usize>,
     zone: &TimeZone,
 ) {
-    let slot = CHART / source.slots.len().max(1) as f64;
+    let slot = CHART_WIDTH / source.slots.len().max(1) as f64;
     let _ = writeln!(
         text,
-        "<svg viewBox=\"0 0 {CHART} 52\" width=\"{CHART}\" role=\"img\" aria-label=\"Timeline of {}\">\
-         <rect class=\"unheard\" x=\"0\" y=\"0\" width=\"{CHART}\" height=\"30\"/>",
+        "<svg viewBox=\"0 0 {CHART_WIDTH} 52\" width=\"{CHART_WIDTH}\" role=\"img\" aria-label=\"Timeline of {}\">\
+         <rect class=\"unheard\" x=\"0\" y=\"0\" width=\"{CHART_WIDTH}\" height=\"30\"/>",
         escape(&source.name)
     );
     let at = |number: usize| {
@@ -176,8 +176,8 @@ fn timeline(
         let _ = writeln!(
             text,
             "<text x=\"{:.1}\" y=\"46\" text-anchor=\"{anchor}\">{}</text>",
-            place * CHART,
-            short(time, By::All, zone)
+            place * CHART_WIDTH,
+            short(time, PeriodLength::All, zone)
         );
     }
     text.push_str("</svg>\n");
@@ -187,25 +187,25 @@ fn bars(
     text: &mut String,
     source: &SourceReport,
     colours: &BTreeMap<String, usize>,
-    by: By,
+    by: PeriodLength,
     zone: &TimeZone,
 ) {
-    let height = ROW * source.rows.len() as f64;
+    let height = ROW_HEIGHT * source.rows.len() as f64;
     let _ = writeln!(
         text,
-        "<svg viewBox=\"0 0 {CHART} {height}\" width=\"{CHART}\" role=\"img\" aria-label=\"Shares of {}\">",
+        "<svg viewBox=\"0 0 {CHART_WIDTH} {height}\" width=\"{CHART_WIDTH}\" role=\"img\" aria-label=\"Shares of {}\">",
         escape(&source.name)
     );
     for (number, row) in source.rows.iter().enumerate() {
-        let y = ROW * number as f64;
+        let y = ROW_HEIGHT * number as f64;
         let name = short(row.start, by, zone);
         let _ = writeln!(text, "<text x=\"0\" y=\"{:.1}\">{name}</text>", y + 13.0);
-        let mut x = NAMES;
+        let mut x = NAME_WIDTH;
         for (label, part) in parts(source, row) {
-            let width = row.share(part) * (CHART - NAMES);
+            let width = row.share(part) * (CHART_WIDTH - NAME_WIDTH);
             let _ = writeln!(
                 text,
-                "<rect class=\"{}\" x=\"{x:.2}\" y=\"{y:.1}\" width=\"{width:.2}\" height=\"{BAR}\"><title>{name}: {} {} %</title></rect>",
+                "<rect class=\"{}\" x=\"{x:.2}\" y=\"{y:.1}\" width=\"{width:.2}\" height=\"{BAR_HEIGHT}\"><title>{name}: {} {} %</title></rect>",
                 class(colours, label),
                 escape(words(label)),
                 percent(row.share(part))
@@ -216,8 +216,8 @@ fn bars(
     text.push_str("</svg>\n");
 }
 
-fn table(text: &mut String, source: &SourceReport, by: By, zone: &TimeZone) {
-    // What did not happen at all needs no column.
+fn table(text: &mut String, source: &SourceReport, by: PeriodLength, zone: &TimeZone) {
+    // Parts without time have no column.
     let all = parts(source, &source.total);
     let is_off_format = source.total.off_format > 0;
     text.push_str("<div class=\"scroll\"><table>\n<tr><th>period</th><th>coverage %</th>");
@@ -264,7 +264,7 @@ fn table(text: &mut String, source: &SourceReport, by: By, zone: &TimeZone) {
     text.push_str("</table></div>\n");
 }
 
-/// Text as it may stand in HTML and in its attributes.
+/// Escapes text for HTML and its attributes.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
@@ -272,23 +272,23 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::tally;
-    use super::super::{Record, Segment};
+    use super::super::{LogSegment, SourceLog};
     use super::*;
 
     #[test]
-    fn a_page_needs_nothing_and_escapes_what_it_shows() {
-        let record = Record {
+    fn a_page_has_no_external_resources_and_escapes_text() {
+        let record = SourceLog {
             source: "fm1".into(),
             name: "<script>alert(1)</script> & \"co\"".into(),
             segments: vec![
-                Segment::sample(0, 600_000, "music", "r<&b"),
-                Segment::sample(600_000, 900_000, "speech", "speech"),
+                LogSegment::sample(0, 600_000, "music", "r<&b"),
+                LogSegment::sample(600_000, 900_000, "speech", "speech"),
             ],
-            ..Record::default()
+            ..SourceLog::default()
         };
         let source = tally::source(&record, &[(0, 1_000_000)]);
-        let report = Report { from: 0, to: 1_000_000, sources: vec![source] };
-        let page = page(&report, By::All, &TimeZone::UTC);
+        let report = AsRunReport { from: 0, to: 1_000_000, sources: vec![source] };
+        let page = page(&report, PeriodLength::All, &TimeZone::UTC);
         assert!(!page.contains("<script") && !page.contains("r<&b") && page.contains("r&lt;&amp;b"));
         for outside in ["http:", "https:", "src=", "@import", "url("] {
             assert!(!page.contains(outside), "{outside}");

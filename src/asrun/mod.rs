@@ -1,6 +1,6 @@
-//! Floor 1: what the as-run log holds, and the report that is made of it. Pure: no clock, no files.
+//! Layer 1: content of the as-run log, and reports of it. Pure: no clock, no files.
 //!
-//! Times are milliseconds since 1970 (UTC), so that what is added up comes out even.
+//! Times are whole milliseconds since 1970 (UTC), so that sums are exact.
 
 pub mod html;
 pub mod period;
@@ -14,7 +14,7 @@ use serde::Serialize;
 /// Milliseconds since 1970-01-01T00:00:00Z.
 pub type Ms = i64;
 
-/// The states that are no music, in the order in which they are shown.
+/// States other than music, in the order of a report.
 pub const STATES: [&str; 4] = ["speech", "noise", "uncertain", "silence"];
 
 /// Loudness in LUFS.
@@ -22,24 +22,24 @@ pub const STATES: [&str; 4] = ["speech", "noise", "uncertain", "silence"];
 pub struct Lufs {
     /// Level of the mean energy.
     pub mean: f64,
-    /// The least short-term loudness, at least −70.
+    /// Minimum of the short-term loudness, at least −70.
     pub min: f64,
-    /// The greatest.
+    /// Maximum of the short-term loudness.
     pub max: f64,
 }
 
-/// Sound of one label and one title, heard without a hole.
+/// Sound with one label and one title, without a gap.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Segment {
-    /// When it begins.
+pub struct LogSegment {
+    /// Start.
     pub start: Ms,
-    /// When it ends.
+    /// End.
     pub end: Ms,
     /// `music`, `speech`, `noise`, `uncertain` or `silence`.
     pub state: String,
-    /// The genre: a label where `state` is `music`, else the state. As it was settled, or published while it is not.
+    /// Genre if `state` is `music`, else the state: the final one, or the published one until then.
     pub label: String,
-    /// Mean posterior of the label, 0–1; `None` unless the state is `music`.
+    /// Mean posterior of the label, 0–1; `Some` only for `music`.
     pub confidence: Option<f64>,
     /// Patches scored.
     pub scored: u64,
@@ -47,13 +47,12 @@ pub struct Segment {
     pub dropped: u64,
     /// Title that the stream announced.
     pub title: Option<String>,
-    /// Loudness of its patches; `None` where there is none.
+    /// Loudness of the patches; `None` without patches.
     pub lufs: Option<Lufs>,
 }
 
 #[cfg(test)]
-impl Segment {
-    /// One of a patch, for tests.
+impl LogSegment {
     fn sample(start: Ms, end: Ms, state: &str, label: &str) -> Self {
         Self {
             start,
@@ -69,17 +68,17 @@ impl Segment {
     }
 }
 
-/// Why nothing could be heard.
+/// Cause of an outage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
+pub enum OutageCause {
     /// The source was lost while the daemon ran.
     Lost,
     /// The daemon did not run.
     Down,
 }
 
-impl Cause {
-    /// The name in the log.
+impl OutageCause {
+    /// Name in the log.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Lost => "lost",
@@ -88,30 +87,30 @@ impl Cause {
     }
 }
 
-/// Time in which nothing could be heard.
+/// Time without audio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outage {
-    /// When it begins.
+    /// Start.
     pub start: Ms,
-    /// When it ends.
+    /// End.
     pub end: Ms,
-    /// Why.
-    pub cause: Cause,
+    /// Cause.
+    pub cause: OutageCause,
 }
 
-/// One event of the log.
+/// Event in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
-    /// When.
+pub struct LogEvent {
+    /// Time.
     pub ts: Ms,
-    /// Its `event_type`.
+    /// `event_type` of its message.
     pub kind: String,
 }
 
-/// The short-term loudness of the patches that end in a quarter of an hour.
+/// Short-term loudness of the patches that end in one quarter of an hour.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Level {
-    /// When the quarter begins.
+pub struct QuarterLoudness {
+    /// Start of the quarter.
     pub start: Ms,
     /// Patches scored.
     pub scored: u64,
@@ -119,17 +118,17 @@ pub struct Level {
     pub dropped: u64,
     /// Sum over the patches of 10^(LUFS / 10).
     pub energy: f64,
-    /// Least, in LUFS.
+    /// Minimum, in LUFS.
     pub min: f64,
-    /// Greatest, in LUFS.
+    /// Maximum, in LUFS.
     pub max: f64,
 }
 
-impl Level {
-    /// What they are cut by.
+impl QuarterLoudness {
+    /// Length of a quarter of an hour.
     pub const LENGTH: Ms = 15 * 60 * 1000;
 
-    /// The quarter of an hour that `ts` lies in, still empty.
+    /// Empty quarter of an hour that contains `ts`.
     pub fn at(ts: Ms) -> Self {
         let start = ts.div_euclid(Self::LENGTH) * Self::LENGTH;
         Self { start, scored: 0, dropped: 0, energy: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY }
@@ -143,7 +142,7 @@ impl Level {
         self.max = self.max.max(lufs);
     }
 
-    /// Adds all of another.
+    /// Adds all patches of another.
     pub fn merge(&mut self, other: &Self) {
         self.scored += other.scored;
         self.dropped += other.dropped;
@@ -152,40 +151,40 @@ impl Level {
         self.max = self.max.max(other.max);
     }
 
-    /// What it comes to; `None` without a patch.
+    /// Loudness; `None` without a patch.
     pub fn lufs(&self) -> Option<Lufs> {
         let mean = 10.0 * (self.energy / self.scored as f64).log10();
         (self.scored > 0).then(|| Lufs { mean: mean.max(-70.0), min: self.min, max: self.max })
     }
 }
 
-/// What the log holds of one source in the time that is asked about.
+/// Rows of the log for one source and one range of time.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Record {
+pub struct SourceLog {
     /// Name in topics.
     pub source: String,
     /// Name for people.
     pub name: String,
-    /// In the order in which they were written: where two overlap, the later one counts.
-    pub segments: Vec<Segment>,
+    /// In the order of writing: where two overlap, the later one counts.
+    pub segments: Vec<LogSegment>,
     /// In any order.
     pub outages: Vec<Outage>,
     /// In any order.
-    pub events: Vec<Event>,
+    pub events: Vec<LogEvent>,
     /// In any order.
-    pub levels: Vec<Level>,
+    pub levels: Vec<QuarterLoudness>,
     /// Time off the declared format, from events; disjoint.
     pub off_format: Vec<(Ms, Ms)>,
 }
 
-/// A period of a source.
+/// One period of one source.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Row {
-    /// When it begins.
+pub struct PeriodRow {
+    /// Start.
     pub start: Ms,
-    /// When it ends.
+    /// End.
     pub end: Ms,
-    /// Milliseconds by label, of what was heard.
+    /// Milliseconds of audio by label.
     pub heard: BTreeMap<String, Ms>,
     /// Labels of `heard` that are genres.
     pub genres: Vec<String>,
@@ -193,9 +192,9 @@ pub struct Row {
     pub lost: Ms,
     /// Milliseconds in which the daemon did not run.
     pub down: Ms,
-    /// The rest, in milliseconds: dropped, paused, not yet begun or ended.
+    /// Remaining milliseconds: dropped, paused, not started yet or ended.
     pub unheard: Ms,
-    /// Decided changes of the published genre.
+    /// Changes of the published genre.
     pub changes: u64,
     /// Milliseconds off the declared format.
     pub off_format: Ms,
@@ -203,48 +202,48 @@ pub struct Row {
     pub scored: u64,
     /// Patches dropped.
     pub dropped: u64,
-    /// Loudness of what was heard.
+    /// Loudness of the audio.
     pub lufs: Option<Lufs>,
     /// Events by type.
     pub events: BTreeMap<String, u64>,
 }
 
-impl Row {
-    /// Its length in milliseconds.
+impl PeriodRow {
+    /// Length in milliseconds.
     pub fn length(&self) -> Ms {
         self.end - self.start
     }
 
-    /// A part of it, 0–1.
+    /// Fraction `part` of the period, 0–1.
     pub fn share(&self, part: Ms) -> f64 {
         if self.length() > 0 { part as f64 / self.length() as f64 } else { 0.0 }
     }
 
-    /// What part of it was heard, 0–1.
+    /// Fraction of the period with audio, 0–1.
     pub fn coverage(&self) -> f64 {
         self.share(self.heard.values().sum())
     }
 }
 
-/// A stretch of a source's time, and what it was.
+/// Interval of the time of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece<'a> {
-    /// When it begins.
+pub struct AirInterval<'a> {
+    /// Start.
     pub start: Ms,
-    /// When it ends.
+    /// End.
     pub end: Ms,
-    /// A label, or why nothing was heard.
-    pub what: What<'a>,
+    /// Label, or the cause of an outage.
+    pub what: AirContent<'a>,
 }
 
-/// What a [`Piece`] is.
+/// Content of an [`AirInterval`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum What<'a> {
-    /// Heard.
+pub enum AirContent<'a> {
+    /// Audio.
     Heard {
-        /// The genre or state.
+        /// Genre or state.
         label: &'a str,
-        /// Whether it is music.
+        /// True for music.
         is_music: bool,
     },
     /// The source was lost.
@@ -253,34 +252,34 @@ pub enum What<'a> {
     Down,
 }
 
-/// A report: all rows of all sources over the same periods.
+/// Report on all sources over the same periods.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Report {
-    /// From when.
+pub struct AsRunReport {
+    /// Start.
     pub from: Ms,
-    /// To when.
+    /// End.
     pub to: Ms,
-    /// By source.
+    /// One per source.
     pub sources: Vec<SourceReport>,
 }
 
-/// The rows of one source.
+/// Report on one source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceReport {
     /// Name in topics.
     pub source: String,
     /// Name for people.
     pub name: String,
-    /// One a period.
-    pub rows: Vec<Row>,
+    /// One row per period.
+    pub rows: Vec<PeriodRow>,
     /// The whole time.
-    pub total: Row,
-    /// The whole time in slots of equal length: what each was most of, `None` where unheard.
+    pub total: PeriodRow,
+    /// The whole time in slots of equal length: the longest content of each, `None` without audio.
     pub slots: Vec<Option<String>>,
 }
 
 impl SourceReport {
-    /// Labels that occur, genres first, the most heard first, then [`STATES`] in their order.
+    /// Labels that occur: genres by descending time, then [`STATES`] in their order.
     pub fn labels(&self) -> Vec<&str> {
         let mut genres: Vec<&str> = self.total.genres.iter().map(String::as_str).collect();
         let heard = |label: &str| self.total.heard.get(label).copied().unwrap_or_default();

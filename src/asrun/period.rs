@@ -1,4 +1,4 @@
-//! Times as they are typed, and the time of a report cut into periods.
+//! Parsing of times, and division of the time of a report into periods.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -6,12 +6,12 @@ use jiff::{Span, Timestamp, ToSpan, Zoned};
 
 use super::Ms;
 
-/// More would be nobody's table.
-const MOST: usize = 100_000;
+/// Largest number of periods of a report.
+const MAX_PERIODS: usize = 100_000;
 
-/// What a report is cut by.
+/// Length of the periods of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum By {
+pub enum PeriodLength {
     /// Hours of the clock.
     Hour,
     /// Days.
@@ -19,28 +19,29 @@ pub enum By {
     Day,
     /// Weeks, which begin on Monday.
     Week,
-    /// Not at all.
+    /// One period.
     All,
 }
 
-/// Which end of a day a date stands for.
+/// End of a day that a date stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Edge {
-    /// As `--from`: its beginning.
+pub enum DayEdge {
+    /// Beginning, for `--from`.
     First,
-    /// As `--to`: its end, so that the day is part of the report.
+    /// End, for `--to`: the day is part of the report.
     Last,
 }
 
-/// The time that `text` says: RFC 3339, a date, `now`, `today`, `yesterday`, or so long before `now` as `90m`, `12h`, `7d` or `2w` say.
+/// Parses a time: RFC 3339, a date, `now`, `today`, `yesterday`, or a time before `now` such as
+/// `90m`, `12h`, `7d` or `2w`.
 ///
 /// # Errors
-/// What it should have been.
-pub fn parse(text: &str, edge: Edge, now: &Zoned) -> Result<Timestamp, String> {
+/// A message with the accepted forms.
+pub fn parse(text: &str, edge: DayEdge, now: &Zoned) -> Result<Timestamp, String> {
     let bad =
-        |_| format!("`{text}` is no time; write 2026-11-03, 2026-11-03T14:00:00Z, today, yesterday or 7d");
+        |_| format!("`{text}` is not a time; write 2026-11-03, 2026-11-03T14:00:00Z, today, yesterday or 7d");
     let day = |date: Date| {
-        let date = if edge == Edge::Last { date.saturating_add(1.day()) } else { date };
+        let date = if edge == DayEdge::Last { date.saturating_add(1.day()) } else { date };
         date.to_zoned(now.time_zone().clone()).map(|start| start.timestamp())
     };
     match text {
@@ -59,7 +60,7 @@ pub fn parse(text: &str, edge: Edge, now: &Zoned) -> Result<Timestamp, String> {
     }
     match text.parse::<Timestamp>() {
         Ok(timestamp) => Ok(timestamp),
-        // Without a zone it is the report's.
+        // A time without a zone is in the zone of the report.
         Err(_) => text
             .parse::<jiff::civil::DateTime>()
             .and_then(|time| time.to_zoned(now.time_zone().clone()))
@@ -68,7 +69,7 @@ pub fn parse(text: &str, edge: Edge, now: &Zoned) -> Result<Timestamp, String> {
     }
 }
 
-/// `7d` and its like.
+/// Parses `7d` and the like.
 fn ago(text: &str) -> Option<Span> {
     let unit = text.chars().last()?;
     let count: i32 = text.strip_suffix(unit)?.parse().ok().filter(|count| (0..=100_000).contains(count))?;
@@ -81,11 +82,17 @@ fn ago(text: &str) -> Option<Span> {
     })
 }
 
-/// The periods from `from` to `to`, which begin where the clocks of `zone` begin one; the first and the last may be cut short.
+/// Periods from `from` to `to`, aligned to the clocks of `zone`. The first and the last may be
+/// shorter.
 ///
 /// # Errors
-/// When there would be none, or too many.
-pub fn cut(from: Timestamp, to: Timestamp, by: By, zone: &TimeZone) -> Result<Vec<(Ms, Ms)>, String> {
+/// There is no period, or there are too many.
+pub fn cut(
+    from: Timestamp,
+    to: Timestamp,
+    by: PeriodLength,
+    zone: &TimeZone,
+) -> Result<Vec<(Ms, Ms)>, String> {
     if from >= to {
         return Err(format!(
             "from {from} to {to} is no time; `--from` must lie before `--to`, and not in the future"
@@ -96,27 +103,29 @@ pub fn cut(from: Timestamp, to: Timestamp, by: By, zone: &TimeZone) -> Result<Ve
     while start < to {
         let end = next(start, by, zone).filter(|next| *next > start).unwrap_or(to).min(to);
         periods.push((start.as_millisecond(), end.as_millisecond()));
-        if periods.len() > MOST {
-            return Err(format!("more than {MOST} periods; ask for a shorter time, or for longer periods"));
+        if periods.len() > MAX_PERIODS {
+            return Err(format!(
+                "more than {MAX_PERIODS} periods; ask for a shorter time, or for longer periods"
+            ));
         }
         start = end;
     }
     Ok(periods)
 }
 
-/// When the period after that of `at` begins.
-fn next(at: Timestamp, by: By, zone: &TimeZone) -> Option<Timestamp> {
+/// Start of the period after the one that contains `at`.
+fn next(at: Timestamp, by: PeriodLength, zone: &TimeZone) -> Option<Timestamp> {
     let local = at.to_zoned(zone.clone());
     let day = |date: Date| date.to_zoned(zone.clone()).map(|start| start.timestamp()).ok();
     match by {
-        By::All => None,
-        By::Day => day(local.date().checked_add(1.day()).ok()?),
-        By::Week => {
+        PeriodLength::All => None,
+        PeriodLength::Day => day(local.date().checked_add(1.day()).ok()?),
+        PeriodLength::Week => {
             let left = 7 - i32::from(local.date().weekday().to_monday_zero_offset());
             day(local.date().checked_add(left.days()).ok()?)
         }
-        By::Hour => {
-            // In absolute time, so that an hour that clocks repeat counts twice.
+        PeriodLength::Hour => {
+            // In absolute time, so that a repeated hour of the clock counts twice.
             let into = i64::from(local.minute()) * 60_000
                 + i64::from(local.second()) * 1000
                 + i64::from(local.millisecond());
@@ -125,12 +134,12 @@ fn next(at: Timestamp, by: By, zone: &TimeZone) -> Option<Timestamp> {
     }
 }
 
-/// A time in a zone, to the second: `2026-11-03T14:00:00+01:00`.
+/// Formats a time to the second: `2026-11-03T14:00:00+01:00`.
 pub fn rfc3339(at: Ms, zone: &TimeZone) -> String {
     written(at, zone, if *zone == TimeZone::UTC { "%Y-%m-%dT%H:%M:%SZ" } else { "%Y-%m-%dT%H:%M:%S%:z" })
 }
 
-/// The same to the millisecond.
+/// Formats a time to the millisecond.
 pub fn precise(at: Ms, zone: &TimeZone) -> String {
     written(
         at,
@@ -139,9 +148,13 @@ pub fn precise(at: Ms, zone: &TimeZone) -> String {
     )
 }
 
-/// A period's start as people read it.
-pub fn short(at: Ms, by: By, zone: &TimeZone) -> String {
-    written(at, zone, if by == By::Day || by == By::Week { "%a %Y-%m-%d" } else { "%Y-%m-%d %H:%M" })
+/// Formats the start of a period for people.
+pub fn short(at: Ms, by: PeriodLength, zone: &TimeZone) -> String {
+    written(
+        at,
+        zone,
+        if by == PeriodLength::Day || by == PeriodLength::Week { "%a %Y-%m-%d" } else { "%Y-%m-%d %H:%M" },
+    )
 }
 
 fn written(at: Ms, zone: &TimeZone, format: &str) -> String {
@@ -162,11 +175,11 @@ mod tests {
     }
 
     #[test]
-    fn times_as_they_are_typed() {
+    fn times_are_parsed() {
         // Half past one in the night, summer time: a zone that is two hours ahead.
         let now = at("2026-07-09T23:30:00Z").to_zoned(zone("Europe/Berlin"));
-        let first = |text| parse(text, Edge::First, &now).unwrap().to_string();
-        let last = |text| parse(text, Edge::Last, &now).unwrap().to_string();
+        let first = |text| parse(text, DayEdge::First, &now).unwrap().to_string();
+        let last = |text| parse(text, DayEdge::Last, &now).unwrap().to_string();
         assert_eq!(first("today"), "2026-07-09T22:00:00Z");
         assert_eq!(last("today"), "2026-07-10T22:00:00Z");
         assert_eq!(first("yesterday"), "2026-07-08T22:00:00Z");
@@ -180,38 +193,43 @@ mod tests {
         assert_eq!(last("90m"), "2026-07-09T22:00:00Z");
         assert_eq!(first("now"), "2026-07-09T23:30:00Z");
         for bad in ["", "tomorrow-ish", "2026-13-01", "7", "d", "-3d", "7dé"] {
-            assert!(parse(bad, Edge::First, &now).is_err(), "`{bad}`");
+            assert!(parse(bad, DayEdge::First, &now).is_err(), "`{bad}`");
         }
     }
 
     #[test]
-    fn periods_follow_the_clocks() {
+    fn periods_are_aligned_to_the_clocks() {
         // On 25 October 2026 Berlin's clocks go back: that day has 25 hours.
         let berlin = zone("Europe/Berlin");
         let (from, to) = (at("2026-10-24T22:00:00Z"), at("2026-10-25T23:00:00Z"));
-        let days = cut(from, to, By::Day, &berlin).unwrap();
+        let days = cut(from, to, PeriodLength::Day, &berlin).unwrap();
         assert_eq!(days, [(from.as_millisecond(), to.as_millisecond())]);
-        assert_eq!(cut(from, to, By::Hour, &berlin).unwrap().len(), 25);
+        assert_eq!(cut(from, to, PeriodLength::Hour, &berlin).unwrap().len(), 25);
         // Saturday to Monday, by weeks: cut at the start of Monday.
         let weeks =
-            cut(at("2026-11-07T12:00:00Z"), at("2026-11-09T06:00:00Z"), By::Week, &TimeZone::UTC).unwrap();
+            cut(at("2026-11-07T12:00:00Z"), at("2026-11-09T06:00:00Z"), PeriodLength::Week, &TimeZone::UTC)
+                .unwrap();
         let monday = at("2026-11-09T00:00:00Z").as_millisecond();
         assert_eq!(weeks.iter().map(|week| week.1).collect::<Vec<_>>(), [monday, monday + 6 * 3_600_000]);
-        // Clocks that are half an hour off have hours of their own.
-        let half =
-            cut(at("2026-11-07T12:00:00Z"), at("2026-11-07T13:00:00Z"), By::Hour, &zone("Asia/Kolkata"))
-                .unwrap();
+        // Zones with half-hour offsets have hours of their own.
+        let half = cut(
+            at("2026-11-07T12:00:00Z"),
+            at("2026-11-07T13:00:00Z"),
+            PeriodLength::Hour,
+            &zone("Asia/Kolkata"),
+        )
+        .unwrap();
         assert_eq!(half.len(), 2);
-        assert!(cut(to, from, By::All, &berlin).is_err());
-        assert!(cut(at("1000-01-01T00:00:00Z"), to, By::Hour, &berlin).is_err());
+        assert!(cut(to, from, PeriodLength::All, &berlin).is_err());
+        assert!(cut(at("1000-01-01T00:00:00Z"), to, PeriodLength::Hour, &berlin).is_err());
     }
 
     #[test]
-    fn times_are_written_with_their_zone() {
+    fn times_are_formatted_with_their_zone() {
         let time = at("2026-07-09T23:30:01.5Z").as_millisecond();
         assert_eq!(rfc3339(time, &TimeZone::UTC), "2026-07-09T23:30:01Z");
         assert_eq!(rfc3339(time, &zone("Europe/Berlin")), "2026-07-10T01:30:01+02:00");
         assert_eq!(precise(time, &TimeZone::UTC), "2026-07-09T23:30:01.500Z");
-        assert_eq!(short(time, By::Day, &TimeZone::UTC), "Thu 2026-07-09");
+        assert_eq!(short(time, PeriodLength::Day, &TimeZone::UTC), "Thu 2026-07-09");
     }
 }

@@ -6,19 +6,19 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 use unicode_width::UnicodeWidthStr;
 
-use super::period::{By, precise, rfc3339, short};
-use super::{Lufs, Ms, Report, Row, STATES, Segment, SourceReport};
+use super::period::{PeriodLength, precise, rfc3339, short};
+use super::{AsRunReport, LogSegment, Lufs, Ms, PeriodRow, STATES, SourceReport};
 
-/// Columns of a terminal that everything fits into.
+/// Largest width of a line in a terminal.
 const WIDTH: usize = 100;
 
-/// A part in per cent, one decimal.
+/// Formats a fraction in per cent, with one decimal.
 pub fn percent(share: f64) -> String {
     format!("{:.1}", share * 100.0)
 }
 
-/// A report for people: per source and period what was heard, and how much.
-pub fn table(report: &Report, by: By, zone: &TimeZone) -> String {
+/// Report as a table for people.
+pub fn table(report: &AsRunReport, by: PeriodLength, zone: &TimeZone) -> String {
     let mut text = format!(
         "{} to {}, shares of all the time in %\n",
         rfc3339(report.from, zone),
@@ -27,7 +27,7 @@ pub fn table(report: &Report, by: By, zone: &TimeZone) -> String {
     for source in &report.sources {
         let _ = writeln!(text, "\n{}", title(source));
         let labels = source.labels();
-        let mut rows: Vec<(String, &Row)> =
+        let mut rows: Vec<(String, &PeriodRow)> =
             source.rows.iter().map(|row| (short(row.start, by, zone), row)).collect();
         if rows.len() > 1 {
             rows.push(("in all".into(), &source.total));
@@ -55,7 +55,7 @@ pub fn table(report: &Report, by: By, zone: &TimeZone) -> String {
     text
 }
 
-/// A source's name, and its name in topics where that is another.
+/// Name of a source, with its name in topics if that differs.
 pub fn title(source: &SourceReport) -> String {
     if source.name == source.source {
         source.name.clone()
@@ -71,8 +71,8 @@ fn loudness(lufs: Option<&Lufs>) -> String {
     }
 }
 
-/// `rock 40.1`, …; what further was there, and what happened.
-fn shares(row: &Row, labels: &[&str]) -> Vec<String> {
+/// Shares as `rock 40.1`, then drops and events.
+fn shares(row: &PeriodRow, labels: &[&str]) -> Vec<String> {
     let mut parts: Vec<String> = labels
         .iter()
         .filter_map(|label| Some(format!("{label} {}", percent(row.share(*row.heard.get(*label)?)))))
@@ -113,8 +113,8 @@ fn trim(text: &mut String) {
     text.truncate(text.trim_end().len());
 }
 
-/// A report for spreadsheets: a row per source and period, shares 0–1, of all genres of the report.
-pub fn csv(report: &Report, zone: &TimeZone) -> String {
+/// Report as CSV: one row per source and period, with shares 0–1 of all genres of the report.
+pub fn csv(report: &AsRunReport, zone: &TimeZone) -> String {
     let mut genres: Vec<&str> =
         report.sources.iter().flat_map(|source| source.total.genres.iter().map(String::as_str)).collect();
     genres.sort_unstable();
@@ -163,10 +163,10 @@ fn levels(lufs: Option<&Lufs>) -> [String; 3] {
     lufs.map_or_else(Default::default, |lufs| [lufs.mean, lufs.min, lufs.max].map(|of| format!("{of:.2}")))
 }
 
-/// A report for programs.
-pub fn json(report: &Report, by: By, zone: &TimeZone) -> Value {
+/// Report as JSON.
+pub fn json(report: &AsRunReport, by: PeriodLength, zone: &TimeZone) -> Value {
     let number = |value: f64, places: i32| (value * 10f64.powi(places)).round() / 10f64.powi(places);
-    let row = |row: &Row, labels: &[&str]| {
+    let row = |row: &PeriodRow, labels: &[&str]| {
         let share = |part: Ms| number(row.share(part), 6);
         let shares: Map<String, Value> = labels
             .iter()
@@ -208,15 +208,15 @@ pub fn json(report: &Report, by: By, zone: &TimeZone) -> Value {
         })
         .collect();
     let by = match by {
-        By::Hour => "hour",
-        By::Day => "day",
-        By::Week => "week",
-        By::All => "all",
+        PeriodLength::Hour => "hour",
+        PeriodLength::Day => "day",
+        PeriodLength::Week => "week",
+        PeriodLength::All => "all",
     };
     json!({"from": rfc3339(report.from, zone), "to": rfc3339(report.to, zone), "by": by, "sources": sources})
 }
 
-/// The header of segments as CSV.
+/// Header of segments as CSV.
 pub fn segments_header() -> String {
     line(&SEGMENT.map(String::from))
 }
@@ -236,8 +236,8 @@ const SEGMENT: [&str; 12] = [
     "lufs_max",
 ];
 
-/// A segment as a line of CSV.
-pub fn segment_csv(source: &str, of: &Segment, zone: &TimeZone) -> String {
+/// Segment as one line of CSV.
+pub fn segment_csv(source: &str, of: &LogSegment, zone: &TimeZone) -> String {
     let mut cells = vec![
         cell(source),
         precise(of.start, zone),
@@ -253,8 +253,8 @@ pub fn segment_csv(source: &str, of: &Segment, zone: &TimeZone) -> String {
     line(&cells)
 }
 
-/// A segment as JSON.
-pub fn segment_json(source: &str, of: &Segment, zone: &TimeZone) -> Value {
+/// Segment as JSON.
+pub fn segment_json(source: &str, of: &LogSegment, zone: &TimeZone) -> Value {
     let number = |value: f64, scale: f64| (value * scale).round() / scale;
     json!({
         "source": source,
@@ -272,7 +272,7 @@ pub fn segment_json(source: &str, of: &Segment, zone: &TimeZone) -> Value {
     })
 }
 
-/// Text that others chose, as a cell: a spreadsheet must not take a title for a formula.
+/// Cell with text from outside, so that a spreadsheet does not take a title for a formula.
 fn cell(text: &str) -> String {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text }

@@ -1,22 +1,24 @@
-//! What the time of a source was, and how much of it was what.
+//! Sums of the time of a source by content.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Cause, Event, Level, Ms, Piece, Record, Row, SourceReport, What};
+use super::{
+    AirContent, AirInterval, LogEvent, Ms, OutageCause, PeriodRow, QuarterLoudness, SourceLog, SourceReport,
+};
 
-/// Slots of the timeline.
+/// Number of slots of the timeline.
 pub const SLOTS: usize = 960;
 
-/// The rows of a source over `periods`, which follow each other, and of the time from the first one's start to the last one's end.
-pub fn source(record: &Record, periods: &[(Ms, Ms)]) -> SourceReport {
+/// Report on a source over consecutive `periods`, and over all of them together.
+pub fn source(record: &SourceLog, periods: &[(Ms, Ms)]) -> SourceReport {
     let all = match (periods.first(), periods.last()) {
         (Some(first), Some(last)) => (first.0, last.1),
         _ => (0, 0),
     };
     let pieces = paint(record);
-    let mut events: Vec<&Event> = record.events.iter().collect();
+    let mut events: Vec<&LogEvent> = record.events.iter().collect();
     events.sort_by_key(|event| event.ts);
-    let mut levels: Vec<&Level> = record.levels.iter().collect();
+    let mut levels: Vec<&QuarterLoudness> = record.levels.iter().collect();
     levels.sort_by_key(|level| level.start);
     let row = |period: (Ms, Ms)| row(&pieces, &events, &levels, &record.off_format, period);
     SourceReport {
@@ -28,19 +30,19 @@ pub fn source(record: &Record, periods: &[(Ms, Ms)]) -> SourceReport {
     }
 }
 
-/// The time of a source cut into pieces: in order, without overlaps; what lies between them is unheard. What was heard goes before
-/// any outage, and of two segments the one that was written later.
-pub fn paint(record: &Record) -> Vec<Piece<'_>> {
-    let outages = |cause: Cause, what: What<'static>| {
+/// Intervals of a source, in order and without overlaps; there is no audio between them. Segments
+/// take precedence over outages, and later segments over earlier ones.
+pub fn paint(record: &SourceLog) -> Vec<AirInterval<'_>> {
+    let outages = |cause: OutageCause, what: AirContent<'static>| {
         record.outages.iter().filter(move |o| o.cause == cause).map(move |o| (o.start, o.end, what))
     };
     let segments = record.segments.iter().map(|segment| {
-        let what = What::Heard { label: &segment.label, is_music: segment.state == "music" };
+        let what = AirContent::Heard { label: &segment.label, is_music: segment.state == "music" };
         (segment.start, segment.end, what)
     });
-    // The later in this list, the higher.
-    let layers: Vec<(Ms, Ms, What<'_>)> = outages(Cause::Down, What::Down)
-        .chain(outages(Cause::Lost, What::Lost))
+    // Later layers cover earlier ones.
+    let layers: Vec<(Ms, Ms, AirContent<'_>)> = outages(OutageCause::Down, AirContent::Down)
+        .chain(outages(OutageCause::Lost, AirContent::Lost))
         .chain(segments)
         .filter(|(start, end, _)| start < end)
         .collect();
@@ -50,7 +52,7 @@ pub fn paint(record: &Record) -> Vec<Piece<'_>> {
         .flat_map(|(layer, (start, end, _))| [(*start, true, layer), (*end, false, layer)])
         .collect();
     edges.sort_unstable();
-    let mut pieces: Vec<Piece<'_>> = Vec::new();
+    let mut pieces: Vec<AirInterval<'_>> = Vec::new();
     let mut active = BTreeSet::new();
     let mut since = Ms::MIN;
     for (at, begins, layer) in edges {
@@ -59,7 +61,7 @@ pub fn paint(record: &Record) -> Vec<Piece<'_>> {
         {
             match pieces.last_mut() {
                 Some(last) if last.end == since && last.what == *what => last.end = at,
-                _ => pieces.push(Piece { start: since, end: at, what: *what }),
+                _ => pieces.push(AirInterval { start: since, end: at, what: *what }),
             }
         }
         since = at;
@@ -72,8 +74,11 @@ pub fn paint(record: &Record) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// The part of each piece that lies between `start` and `end`, in milliseconds.
-fn within<'a>(pieces: &'a [Piece<'a>], (start, end): (Ms, Ms)) -> impl Iterator<Item = (&'a Piece<'a>, Ms)> {
+/// Intervals between `start` and `end`, each with the milliseconds of it that lie there.
+fn within<'a>(
+    pieces: &'a [AirInterval<'a>],
+    (start, end): (Ms, Ms),
+) -> impl Iterator<Item = (&'a AirInterval<'a>, Ms)> {
     let first = pieces.partition_point(|piece| piece.end <= start);
     pieces[first..]
         .iter()
@@ -82,25 +87,25 @@ fn within<'a>(pieces: &'a [Piece<'a>], (start, end): (Ms, Ms)) -> impl Iterator<
 }
 
 fn row(
-    pieces: &[Piece<'_>],
-    events: &[&Event],
-    levels: &[&Level],
+    pieces: &[AirInterval<'_>],
+    events: &[&LogEvent],
+    levels: &[&QuarterLoudness],
     off_format: &[(Ms, Ms)],
     period: (Ms, Ms),
-) -> Row {
+) -> PeriodRow {
     let (start, end) = period;
-    let mut row = Row { start, end, ..Row::default() };
+    let mut row = PeriodRow { start, end, ..PeriodRow::default() };
     let mut genres = BTreeSet::new();
     for (piece, length) in within(pieces, period) {
         match piece.what {
-            What::Heard { label, is_music } => {
+            AirContent::Heard { label, is_music } => {
                 *row.heard.entry(label.to_owned()).or_default() += length;
                 if is_music {
                     genres.insert(label.to_owned());
                 }
             }
-            What::Lost => row.lost += length,
-            What::Down => row.down += length,
+            AirContent::Lost => row.lost += length,
+            AirContent::Down => row.down += length,
         }
     }
     row.genres = genres.into_iter().collect();
@@ -110,17 +115,17 @@ fn row(
         row.changes += u64::from(event.kind == "genre_changed");
         *row.events.entry(event.kind.clone()).or_default() += 1;
     }
-    // A quarter of an hour that a period cuts counts whole.
-    let first = levels.partition_point(|of| of.start + Level::LENGTH <= start);
-    let mut level = Level::at(start);
+    // A quarter of an hour that lies partly in the period counts as a whole.
+    let first = levels.partition_point(|of| of.start + QuarterLoudness::LENGTH <= start);
+    let mut level = QuarterLoudness::at(start);
     levels[first..].iter().take_while(|of| of.start < end).for_each(|of| level.merge(of));
     (row.scored, row.dropped, row.lufs) = (level.scored, level.dropped, level.lufs());
     row.off_format = off_format.iter().map(|(from, to)| (to.min(&end) - from.max(&start)).max(0)).sum();
     row
 }
 
-/// What each of [`SLOTS`] slots of the time was most of.
-fn slots(pieces: &[Piece<'_>], (from, to): (Ms, Ms)) -> Vec<Option<String>> {
+/// Longest content of each of [`SLOTS`] slots of the time.
+fn slots(pieces: &[AirInterval<'_>], (from, to): (Ms, Ms)) -> Vec<Option<String>> {
     let edge = |slot: usize| from + ((to - from) as i128 * slot as i128 / SLOTS as i128) as Ms;
     (0..SLOTS)
         .map(|slot| {
@@ -128,9 +133,9 @@ fn slots(pieces: &[Piece<'_>], (from, to): (Ms, Ms)) -> Vec<Option<String>> {
             let mut most: BTreeMap<&str, Ms> = BTreeMap::new();
             for (piece, length) in within(pieces, span) {
                 let name = match piece.what {
-                    What::Heard { label, .. } => label,
-                    What::Lost => "lost",
-                    What::Down => "down",
+                    AirContent::Heard { label, .. } => label,
+                    AirContent::Lost => "lost",
+                    AirContent::Down => "down",
                 };
                 *most.entry(name).or_default() += length;
             }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::config::{Config, Overrides, standard_paths};
-use crate::decision::Watch;
+use crate::decision::FormatMonitor;
 use crate::model::{Model, ModelError};
 
 /// Check a configuration, its model, files, programs and devices, and say what would run.
@@ -36,7 +36,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
                 model.provider_reason()
             )?;
             for (index, entry) in config.sources.iter().enumerate() {
-                if let Err(what) = Watch::new(model.head().labels(), &entry.watch) {
+                if let Err(what) = FormatMonitor::new(model.head().labels(), &entry.watch) {
                     faults += 1;
                     let place = place(&config, &format!("source.{index}.format"));
                     super::say(format_args!("{place}source `{}`: {what}", entry.source.name));

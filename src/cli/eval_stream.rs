@@ -12,20 +12,21 @@ use super::progress::Progress;
 use super::{ModelArgs, say};
 use crate::decision::{Constants, DecisionConfig, SilenceConfig};
 use crate::study::{
-    Decided, Piece, Played, Renaming, StreamFigures, StreamPosteriors, Stretch, decide, hear,
+    DecidedStream, PlacedPiece, Renaming, StreamFigures, StreamPiece, StreamPosteriors, TruthInterval,
+    decide, score_stream,
 };
 
 mod table;
 
-/// Settings that one sweep may try.
-const MOST_SETTINGS: usize = 1000;
+/// Largest number of combinations of one sweep.
+const MAX_SETTINGS: usize = 1000;
 
-/// What makes an evaluation one of decisions.
+/// Options that evaluate decisions instead of a head.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Judge decisions instead: join the recordings of a CSV file (`path`; `label`, `start`, `end` or `seconds`) to
-    /// one stream, and report false changes, delays and what was published; without a file, that of `--data`.
-    /// Decided with the defaults of `[decision]` and `[source.silence]`
+    /// Evaluate decisions instead: join the recordings of a CSV file (`path`; `label`, `start`,
+    /// `end` or `seconds`) to one stream and report false changes, delays and shares; without a
+    /// file, use that of `--data`. Settings are the defaults of `[decision]` and `[source.silence]`
     #[arg(
         long,
         value_name = "CSV",
@@ -35,12 +36,12 @@ pub struct Args {
             "exclude_training_material", "resamples", "seed", "plots",
         ],
     )]
-    #[expect(clippy::option_option, reason = "not given, given alone, given with a file")]
+    #[expect(clippy::option_option, reason = "absent, without a value, with a file")]
     stream: Option<Option<PathBuf>>,
-    /// With `--stream`: write every patch with its posteriors into this safetensors file
+    /// With `--stream`: save the posteriors of every patch to this safetensors file
     #[arg(long, value_name = "FILE", requires = "stream")]
     save_posteriors: Option<PathBuf>,
-    /// Judge decisions on the posteriors of such a file, in place of recordings
+    /// Evaluate decisions on such a file instead of recordings
     #[arg(
         long,
         value_name = "FILE",
@@ -50,16 +51,16 @@ pub struct Args {
         ],
     )]
     posteriors: Option<PathBuf>,
-    /// Decide each piece by itself, from a start that knows nothing: every change after the first is false
+    /// Decide each piece by itself from an empty state: every change after the first is false
     #[arg(long, requires = "decisions")]
     alone: bool,
-    /// Decide with each of these values of a key of `[decision]`, or of a constant of the model, as
-    /// `switch_margin=0.2,0.3`; several sweeps: with each combination
+    /// Try these values of a key of `[decision]` or of a constant of the model, as
+    /// `switch_margin=0.2,0.3`; several sweeps try every combination
     #[arg(long, value_name = "KEY=A,B", requires = "decisions")]
     sweep: Vec<Sweep>,
 }
 
-/// Values of one key.
+/// Values to try for one key.
 #[derive(Debug, Clone)]
 pub struct Sweep {
     key: String,
@@ -73,7 +74,7 @@ impl FromStr for Sweep {
         let (key, values) = text.split_once('=').ok_or("write it as KEY=A,B, as in switch_margin=0.2,0.3")?;
         let number = |value: &str| {
             let value = value.trim();
-            value.parse::<f64>().map_err(|_| format!("`{value}` is no number"))
+            value.parse::<f64>().map_err(|_| format!("`{value}` is not a number"))
         };
         let values: Vec<f64> = values.split(',').map(number).collect::<Result<_, _>>()?;
         for value in &values {
@@ -87,8 +88,8 @@ impl FromStr for Sweep {
 fn settings(sweeps: &[Sweep]) -> Result<Vec<DecisionConfig>, String> {
     let mut all = vec![DecisionConfig::default()];
     for Sweep { key, values } in sweeps {
-        if all.len() * values.len() > MOST_SETTINGS {
-            return Err(format!("these sweeps have more than {MOST_SETTINGS} combinations"));
+        if all.len() * values.len() > MAX_SETTINGS {
+            return Err(format!("these sweeps have more than {MAX_SETTINGS} combinations"));
         }
         let mut next = Vec::new();
         for config in &all {
@@ -104,14 +105,14 @@ fn settings(sweeps: &[Sweep]) -> Result<Vec<DecisionConfig>, String> {
 }
 
 impl Args {
-    /// Whether decisions are to be judged.
-    pub fn is_asked_for(&self) -> bool {
+    /// True if decisions are to be evaluated.
+    pub fn is_given(&self) -> bool {
         self.stream.is_some() || self.posteriors.is_some()
     }
 }
 
-/// One evaluation.
-pub struct Task<'a> {
+/// Evaluation of decisions.
+pub struct StreamEvaluation<'a> {
     /// `--data`
     pub data: Option<&'a Path>,
     pub args: &'a Args,
@@ -122,9 +123,9 @@ pub struct Task<'a> {
     pub json: bool,
 }
 
-/// One of the objects that `--json` prints.
+/// Object that `--json` prints per setting.
 #[derive(Serialize)]
-struct Line<'a> {
+struct StreamEvaluationLine<'a> {
     list: String,
     model: &'a str,
     head: &'a str,
@@ -134,7 +135,7 @@ struct Line<'a> {
     format_changes: usize,
     decision: &'a DecisionConfig,
     constants: Constants,
-    /// Against what the head says of each piece as a whole.
+    /// Against the verdict of the head on each whole piece.
     settled: &'a StreamFigures,
     /// Against the labels of the list.
     labelled: Option<&'a StreamFigures>,
@@ -163,36 +164,36 @@ struct ChangeLine<'a> {
     genre: &'a str,
 }
 
-/// Figures under one setting.
-struct Judged {
+/// Decisions and figures of one setting.
+struct SettingResult {
     config: DecisionConfig,
-    decided: Decided,
+    decided: DecidedStream,
     by_head: StreamFigures,
     by_label: Option<StreamFigures>,
 }
 
-impl Task<'_> {
-    /// Plays the list, or reads posteriors, and prints how it went.
+impl StreamEvaluation<'_> {
+    /// Scores the list or reads posteriors, and prints the figures.
     pub fn run(&self) -> anyhow::Result<ExitCode> {
         let configs = settings(&self.args.sweep).map_err(anyhow::Error::msg)?;
         let silence = SilenceConfig::default();
         let (stream, list) = match &self.args.posteriors {
             Some(file) => (StreamPosteriors::read(file)?, file.display().to_string()),
-            None => self.hear(&silence)?,
+            None => self.score(&silence)?,
         };
         if stream.format_changes > 0 {
             say(format_args!(
-                "rate or channels change at {} places: there the front end begins anew, and the first patch comes late",
+                "sample rate or channel count changes at {} joins: the front end starts over there, and the next patch is late",
                 stream.format_changes
             ));
         }
         if let Some(file) = &self.args.save_posteriors {
             stream.write(file)?;
         }
-        let judged: Vec<Judged> =
+        let results: Vec<SettingResult> =
             configs.into_iter().map(|config| judge(&stream, config, &silence, self.args.alone)).collect();
-        let text = match (self.json, &judged[..]) {
-            (true, _) => self.lines(&stream, &list, &judged)?,
+        let text = match (self.json, &results[..]) {
+            (true, _) => self.lines(&stream, &list, &results)?,
             (false, [one]) => table::one(stream.pieces.len(), &one.by_head, one.by_label.as_ref()),
             (false, all) => {
                 let figures =
@@ -204,24 +205,29 @@ impl Task<'_> {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn hear(&self, silence: &SilenceConfig) -> anyhow::Result<(StreamPosteriors, String)> {
+    fn score(&self, silence: &SilenceConfig) -> anyhow::Result<(StreamPosteriors, String)> {
         let list = self.args.stream.as_ref().and_then(|list| list.as_deref()).or(self.data);
-        let Some(list) = list else { anyhow::bail!("name the list, as in `--stream list.csv`") };
-        let pieces = Piece::list(list, self.map)?;
+        let Some(list) = list else { anyhow::bail!("specify a list with `--stream list.csv`") };
+        let pieces = StreamPiece::list(list, self.map)?;
         let mut model = self.model.load(self.head)?;
         let progress = Progress::new(pieces.len());
-        let stream = hear(&pieces, &mut model, self.hop_seconds, silence, |file| {
+        let stream = score_stream(&pieces, &mut model, self.hop_seconds, silence, |file| {
             progress.begin(file);
             progress.done(|| ());
         })?;
         Ok((stream, list.display().to_string()))
     }
 
-    fn lines(&self, stream: &StreamPosteriors, list: &str, judged: &[Judged]) -> anyhow::Result<String> {
+    fn lines(
+        &self,
+        stream: &StreamPosteriors,
+        list: &str,
+        results: &[SettingResult],
+    ) -> anyhow::Result<String> {
         let mut text = String::new();
-        for one in judged {
-            let is_only = judged.len() == 1;
-            let line = Line {
+        for result in results {
+            let is_only = results.len() == 1;
+            let line = StreamEvaluationLine {
                 list: list.to_owned(),
                 model: &stream.model,
                 head: &stream.head,
@@ -229,12 +235,12 @@ impl Task<'_> {
                 pieces: stream.pieces.len(),
                 patches: stream.patches.len(),
                 format_changes: stream.format_changes,
-                decision: &one.config,
-                constants: one.config.constants,
-                settled: &one.by_head,
-                labelled: one.by_label.as_ref(),
+                decision: &result.config,
+                constants: result.config.constants,
+                settled: &result.by_head,
+                labelled: result.by_label.as_ref(),
                 piece_list: is_only.then(|| stream.pieces.iter().map(piece_line).collect()),
-                changes: is_only.then(|| changes(&one.decided)),
+                changes: is_only.then(|| changes(&result.decided)),
                 labels: &stream.labels,
             };
             text += &(serde_json::to_string(&line)? + "\n");
@@ -243,18 +249,23 @@ impl Task<'_> {
     }
 }
 
-fn judge(stream: &StreamPosteriors, config: DecisionConfig, silence: &SilenceConfig, alone: bool) -> Judged {
+fn judge(
+    stream: &StreamPosteriors,
+    config: DecisionConfig,
+    silence: &SilenceConfig,
+    alone: bool,
+) -> SettingResult {
     let decided = decide(stream, &config, silence, alone);
     let figures = |by_label: bool| {
-        let stretches: Vec<Stretch> = stream.pieces.iter().map(|piece| piece.stretch(by_label)).collect();
-        StreamFigures::new(&decided.published, &decided.retrospective, &stretches, alone)
+        let truth: Vec<TruthInterval> = stream.pieces.iter().map(|piece| piece.truth(by_label)).collect();
+        StreamFigures::new(&decided.published, &decided.retrospective, &truth, alone)
     };
     let by_head = figures(false);
     let by_label = stream.pieces.iter().any(|piece| piece.label.is_some()).then(|| figures(true));
-    Judged { by_head, by_label, config, decided }
+    SettingResult { by_head, by_label, config, decided }
 }
 
-fn piece_line(piece: &Played) -> PieceLine<'_> {
+fn piece_line(piece: &PlacedPiece) -> PieceLine<'_> {
     PieceLine {
         path: &piece.path,
         start: piece.start,
@@ -264,7 +275,7 @@ fn piece_line(piece: &Played) -> PieceLine<'_> {
     }
 }
 
-fn changes(decided: &Decided) -> Vec<ChangeLine<'_>> {
+fn changes(decided: &DecidedStream) -> Vec<ChangeLine<'_>> {
     decided.published.changes().iter().map(|(at, genre)| ChangeLine { at: *at, genre }).collect()
 }
 
@@ -286,8 +297,8 @@ mod tests {
         assert_eq!(settings(&[]).unwrap(), [DecisionConfig::default()]);
         for (text, part) in [
             ("hold_s", "KEY=A,B"),
-            ("hold_s=", "`` is no number"),
-            ("hold_s=10,x", "`x` is no number"),
+            ("hold_s=", "`` is not a number"),
+            ("hold_s=10,x", "`x` is not a number"),
             ("hold=10", "expected one of `expected_piece_s`"),
             ("switch_margin=2", "`decision.switch_margin` is 2; expected 0.01 to 0.9"),
         ] {

@@ -8,7 +8,7 @@ use super::SourceEntry;
 use super::document::Document;
 use super::fault::Fault;
 use super::raw::RawSource;
-use crate::decision::WatchConfig;
+use crate::decision::FormatMonitorConfig;
 use crate::limits::{ConfigError, Limit};
 use crate::sink::slug::topic_name;
 use crate::source::{NEEDS_COMMAND, Pacing, SourceConfig, Uri, redact};
@@ -161,7 +161,7 @@ fn entry(raw: RawSource) -> Result<SourceEntry, Problem> {
         return Err(problem("repeat", "`repeat` is for files"));
     }
     let (name, display_name) = names(raw.name, raw.display_name, &uri)?;
-    let watch = WatchConfig {
+    let watch = FormatMonitorConfig {
         format: raw.format,
         off_format_after_s: raw.off_format_after_s,
         max_talk_share: raw.max_talk_share,

@@ -1,38 +1,38 @@
-//! Dead air: silence, and sound that no listener stays for.
+//! Dead-air detection: silence, a pure tone, a loop.
 
 use crate::audio::Level;
 
 use super::config::{DeadAirConfig, SilenceConfig};
 use super::event::DeadAir;
-use super::silence::Silence;
-use super::trace;
+use super::silence::SilenceDetector;
+use super::time::{Seconds, SourceTime};
+use super::trace::LoudnessTrace;
 
-/// For so many seconds sound must be other than a tone or a loop to end that: a click does not.
-const BREAK: f64 = 2.0;
-/// Short-term loudness is that of so many seconds (EBU Tech 3341), and falls when all of them are quiet.
-const LOUDNESS: f64 = 3.0;
+/// Other sound must last this long to end a tone or a loop, so that a click does not.
+const MIN_BREAK: Seconds = Seconds(2.0);
+/// Window of short-term loudness (EBU Tech 3341), which falls once all of it is quiet.
+const LOUDNESS_WINDOW: Seconds = Seconds(3.0);
 
-/// Whether a source is dead air, and by what.
+/// Detector of dead air and of its reason.
 #[derive(Debug)]
-pub struct DeadAirWatch {
+pub(super) struct DeadAirDetector {
     config: DeadAirConfig,
-    pub(super) silence: Silence,
-    /// A tone or a loop that goes on, and when it was heard last.
-    stuck: Option<(DeadAir, f64)>,
+    pub(super) silence: SilenceDetector,
+    /// Tone or loop in progress, and the time of its last patch.
+    stuck: Option<(DeadAir, SourceTime)>,
     present: Option<DeadAir>,
 }
 
-impl DeadAirWatch {
-    /// One that has heard nothing yet.
+impl DeadAirDetector {
     pub fn new(config: &DeadAirConfig, silence: &SilenceConfig) -> Self {
-        Self { config: config.clone(), silence: Silence::new(silence), stuck: None, present: None }
+        Self { config: config.clone(), silence: SilenceDetector::new(silence), stuck: None, present: None }
     }
 
-    /// Takes in the level at `time` (seconds); what makes it dead air now.
-    pub fn update(&mut self, time: f64, level: &Level) -> Option<DeadAir> {
+    /// Takes in the level at `time` and returns the reason for dead air, if it is.
+    pub fn update(&mut self, time: SourceTime, level: &Level) -> Option<DeadAir> {
         let silent = self.silence.update(time, level.lufs_s);
         let lasts = |seconds: f32, after: f64| after > 0.0 && f64::from(seconds) >= after;
-        // What is too quiet to be heard is judged as silence alone, and given that time.
+        // Sound below the silence threshold is judged as silence alone, with the time of that.
         let heard = match self.silence.is_loud(level.lufs_s) {
             true if lasts(level.tone_s, self.config.tone_after_s) => Some(DeadAir::Tone),
             true if lasts(level.repeated_s, self.config.loop_after_s) => Some(DeadAir::Loop),
@@ -40,34 +40,34 @@ impl DeadAirWatch {
         };
         self.stuck = match (heard, self.stuck) {
             (Some(heard), _) => Some((heard, time)),
-            (None, Some((stuck, last))) if time - last < BREAK => Some((stuck, last)),
+            (None, Some((stuck, last))) if time - last < MIN_BREAK => Some((stuck, last)),
             _ => None,
         };
         self.present = if silent { Some(DeadAir::Silence) } else { self.stuck.map(|(stuck, _)| stuck) };
         self.present
     }
 
-    /// What makes it dead air since the last update.
+    /// Reason for dead air since the last update.
     pub fn present(&self) -> Option<DeadAir> {
         self.present
     }
 
-    /// How many seconds of it there have been at `time`, the one of the last update, whose level was `level`.
-    pub fn lasted(&self, time: f64, level: &Level) -> f64 {
+    /// Length of the dead air at `time`, the time of the last update; `level` is of that update.
+    pub fn lasted(&self, time: SourceTime, level: &Level) -> Seconds {
         match self.present {
-            Some(DeadAir::Silence) => self.silence.quiet_for(time) + LOUDNESS,
-            Some(DeadAir::Tone) => level.tone_s.into(),
-            Some(DeadAir::Loop) => level.repeated_s.into(),
-            None => 0.0,
+            Some(DeadAir::Silence) => self.silence.quiet_for(time) + LOUDNESS_WINDOW,
+            Some(DeadAir::Tone) => Seconds(level.tone_s.into()),
+            Some(DeadAir::Loop) => Seconds(level.repeated_s.into()),
+            None => Seconds::ZERO,
         }
     }
 
-    /// How the loudness stands at `time`, the one of the last update.
-    pub fn explain(&self, time: f64) -> trace::Level {
-        trace::Level { dead_air: self.present, ..self.silence.explain(time) }
+    /// State of the loudness at `time`, the time of the last update.
+    pub fn explain(&self, time: SourceTime) -> LoudnessTrace {
+        LoudnessTrace { dead_air: self.present, ..self.silence.explain(time) }
     }
 
-    /// Forgets everything; whether it was dead air.
+    /// Forgets everything and returns true if it was dead air.
     pub fn reset(&mut self) -> bool {
         self.silence.reset();
         self.stuck = None;
@@ -79,8 +79,8 @@ impl DeadAirWatch {
 mod tests {
     use super::*;
 
-    fn watch() -> DeadAirWatch {
-        DeadAirWatch::new(
+    fn detector() -> DeadAirDetector {
+        DeadAirDetector::new(
             &DeadAirConfig { loop_after_s: 20.0, tone_after_s: 10.0 },
             &SilenceConfig { threshold_lufs: -60.0, after: 2.0 },
         )
@@ -91,8 +91,8 @@ mod tests {
     }
 
     #[test]
-    fn each_has_its_time() {
-        let mut watch = watch();
+    fn each_reason_has_its_time() {
+        let mut detector = detector();
         for (time, level, expected) in [
             (0.0, level(-20.0, 0.0, 0.0), None),
             (1.0, level(-20.0, 9.9, 19.9), None),
@@ -105,16 +105,16 @@ mod tests {
             (8.0, level(-65.0, 100.0, 100.0), Some(DeadAir::Silence)),
             (9.0, level(-20.0, 100.0, 100.0), Some(DeadAir::Tone)),
         ] {
-            assert_eq!(watch.update(time, &level), expected, "at {time}");
+            assert_eq!(detector.update(SourceTime(time), &level), expected, "at {time}");
         }
-        assert!(watch.reset() && !watch.reset());
-        assert_eq!(watch.present(), None);
+        assert!(detector.reset() && !detector.reset());
+        assert_eq!(detector.present(), None);
     }
 
     #[test]
-    fn zero_leaves_either_out() {
+    fn zero_disables_tone_and_loop() {
         let config = DeadAirConfig { loop_after_s: 0.0, tone_after_s: 0.0 };
-        let mut watch = DeadAirWatch::new(&config, &SilenceConfig::default());
-        assert_eq!(watch.update(0.0, &level(-20.0, 1e6, 1e6)), None);
+        let mut detector = DeadAirDetector::new(&config, &SilenceConfig::default());
+        assert_eq!(detector.update(SourceTime(0.0), &level(-20.0, 1e6, 1e6)), None);
     }
 }

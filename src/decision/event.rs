@@ -1,20 +1,20 @@
-//! What is decided, and what changed by it.
+//! Verdicts, and the changes of state that are published.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// The states of a source.
+/// State of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// Music, of a genre.
     Music,
-    /// Somebody talks.
+    /// Speech.
     Speech,
     /// Sound, but neither music nor speech.
     Noise,
     /// Too quiet for too long.
     Silence,
-    /// Sound, but nothing is likely enough.
+    /// Sound, but no state has enough evidence.
     Uncertain,
     /// No audio arrives.
     Lost,
@@ -25,13 +25,13 @@ impl State {
     pub const ALL: [Self; 6] =
         [Self::Music, Self::Speech, Self::Noise, Self::Silence, Self::Uncertain, Self::Lost];
 
-    /// The state that `label` names, in any case. No genre may be called like one: subscribers
-    /// could not tell them apart.
+    /// State with the name `label`, ignoring case. No genre may have such a name, because
+    /// subscribers could not tell the two apart.
     pub fn named(label: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str().eq_ignore_ascii_case(label.trim()))
     }
 
-    /// The name in payloads.
+    /// Name in payloads.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Music => "music",
@@ -44,10 +44,10 @@ impl State {
     }
 }
 
-/// What a patch is, whatever its genre: posteriors, 0–1.
+/// Posteriors of the gate for one patch, 0–1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GatePosteriors {
-    /// Music, singing included.
+    /// Music, including singing.
     pub music: f32,
     /// Speech, over music or alone.
     pub speech: f32,
@@ -56,7 +56,7 @@ pub struct GatePosteriors {
 }
 
 impl GatePosteriors {
-    /// The likeliest of the three states; music where there is nothing to tell by.
+    /// Most probable of the three states; music if no posterior is a number.
     pub fn state(self) -> State {
         let music = if self.music.is_finite() { self.music } else { 0.0 };
         match (self.speech > music, self.noise > music) {
@@ -68,30 +68,30 @@ impl GatePosteriors {
     }
 }
 
-/// A state, with its label and posterior where it is music.
+/// State, with a label and its posterior if the state is music.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Verdict {
-    /// The state.
+    /// State.
     pub state: State,
-    /// Index of the label; `None` unless the state is music.
+    /// Index of the label; `Some` only for music.
     pub label: Option<usize>,
-    /// Posterior of the label, 0–1; `None` unless the state is music.
+    /// Posterior of the label, 0–1; `Some` only for music.
     pub confidence: Option<f32>,
 }
 
 impl Verdict {
-    /// Music of the label `label`.
+    /// Music with the label `label`.
     pub fn music(label: usize, confidence: f32) -> Self {
         Self { state: State::Music, label: Some(label), confidence: Some(confidence) }
     }
 
-    /// A state without a label.
+    /// State without a label.
     pub fn state(state: State) -> Self {
         Self { state, label: None, confidence: None }
     }
 }
 
-/// What makes dead air.
+/// Reason for dead air.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeadAir {
     /// Too quiet for too long.
@@ -103,7 +103,7 @@ pub enum DeadAir {
 }
 
 impl DeadAir {
-    /// The name in payloads.
+    /// Name in payloads.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Silence => "silence",
@@ -113,17 +113,17 @@ impl DeadAir {
     }
 }
 
-/// One of two channels.
+/// Channel of a stereo source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// The first.
+pub enum StereoSide {
+    /// First channel.
     Left,
-    /// The second.
+    /// Second channel.
     Right,
 }
 
-impl Side {
-    /// The name in payloads.
+impl StereoSide {
+    /// Name in payloads.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Left => "left",
@@ -132,49 +132,49 @@ impl Side {
     }
 }
 
-/// One decided change.
+/// Change of what is published of a source.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
-    /// The published genre changed, state names included, except to and from `lost`.
+    /// The published genre or state changed, except to and from `lost`.
     Genre {
-        /// Before.
+        /// Previous genre or state.
         from: Arc<str>,
-        /// Now.
+        /// New genre or state.
         to: Arc<str>,
-        /// Posterior of `to`, where it is a label.
+        /// Posterior of `to`, if it is a label.
         confidence: Option<f32>,
     },
     /// Dead air began.
     DeadAirStarted(DeadAir),
     /// Dead air ended.
     DeadAirEnded,
-    /// Audio stopped arriving; why, where it is known.
+    /// Audio stopped arriving, with the reason if it is known.
     Lost(Option<Arc<str>>),
     /// Audio arrives again.
     Recovered,
-    /// Music that does not belong to the format has been played for too long.
+    /// Music outside the declared format has been played for too long.
     OffFormatStarted,
-    /// Music that belongs to it is played again.
+    /// Music of the declared format is played again.
     OffFormatEnded,
-    /// More of the last hour was talk than should be.
+    /// The last hour had more talk than its limit.
     TalkLimitStarted,
-    /// No longer.
+    /// Talk is within its limit again.
     TalkLimitEnded,
     /// One of two channels is missing.
     ImbalanceStarted {
-        /// Which.
-        quiet: Side,
-        /// By how many dB the left one is louder than the right one.
+        /// Missing channel.
+        quiet: StereoSide,
+        /// Level of the left channel over the right one, in dB.
         balance_db: f32,
     },
-    /// Both are there again, or neither is.
+    /// Both channels have similar levels again, or the source is lost.
     ImbalanceEnded,
     /// Audio arrives slower than real time.
     SlowStarted {
         /// Seconds of audio per second.
         rate: f32,
     },
-    /// It arrives in real time again, or not at all.
+    /// Audio arrives in real time again, or not at all.
     SlowEnded,
 }
 

@@ -1,18 +1,19 @@
-//! Floor 1: from posteriors to what is published. Pure: no clock, no I/O.
+//! Layer 1: from posteriors to published changes. Pure: no clock, no I/O.
 //!
-//! Time is the source's own, in seconds, as the patches carry it; so a recording that is
-//! read as fast as possible is decided exactly as it would have been live.
+//! Time is the time of the source, as the patches carry it. So a recording that is read as fast as
+//! possible gives the same decisions as the live source.
 //!
-//! A patch's posteriors and those of the gate are shares of the *states*: labels, speech and noise
-//! ([`shares`]). Change-point detection divides the sound into segments of one mixture of states
-//! each ([`segment`]), and the state with a clearly larger share of the present one is published
-//! ([`selector`]). Dead air is told by the level alone ([`dead_air`], [`silence`]). [`trace`] says why, and
-//! [`retrospective`] what a stretch turned out to have been.
+//! The posteriors of head and gate are the shares of the *states* in a patch: labels, speech and
+//! noise ([`shares`]). Change-point detection divides the sound into segments, each a mixture of
+//! states ([`segment`]). The state whose share of the present segment leads by a margin is
+//! published ([`selector`]). Dead air depends on the level only ([`dead_air`], [`silence`]).
+//! [`trace`] explains a decision. [`retrospective`] labels segments for the log.
 
-mod balance;
+mod channel_balance;
 mod config;
 mod dead_air;
 mod event;
+mod format_monitor;
 mod retrospective;
 mod segment;
 mod selector;
@@ -20,46 +21,48 @@ mod shares;
 mod silence;
 #[cfg(test)]
 mod tests;
-pub mod trace;
-mod watch;
+mod time;
+pub(crate) mod trace;
 
 use std::sync::Arc;
 
 pub use config::{Constants, DeadAirConfig, DecisionConfig, ImbalanceConfig, SilenceConfig};
-pub use event::{Change, DeadAir, GatePosteriors, Side, State, Verdict};
+pub use event::{Change, DeadAir, GatePosteriors, State, StereoSide, Verdict};
+pub use format_monitor::{FormatMonitor, FormatMonitorConfig};
 pub use retrospective::FinalSegment;
-pub use watch::{Watch, WatchConfig};
+pub use time::{Seconds, SourceTime};
 
-use dead_air::DeadAirWatch;
+use dead_air::DeadAirDetector;
 use retrospective::Retrospective;
 use segment::SegmentFilter;
 use selector::Selector;
-use shares::Shares;
-use trace::{Sound, StateShare, Trace};
+use shares::PatchShares;
+use trace::{DecisionTrace, RankedShare, SegmentTrace};
 
 use crate::audio::Level;
 
-/// The most seconds that one patch can stand for: after a hole it says nothing of the time before it.
-const MOST_SECONDS: f64 = 3.0;
-/// Seconds that a patch stands for where none came before it.
-const FIRST_SECONDS: f64 = 1.0;
+/// Longest time that one patch is evidence for. After a gap, it is no evidence of the time before
+/// it.
+const MAX_PATCH_TIME: Seconds = Seconds(3.0);
+/// Time that the first patch is evidence for.
+const FIRST_PATCH_TIME: Seconds = Seconds(1.0);
 
-/// What one patch showed.
+/// Input of the decision stage for one patch.
 #[derive(Debug, Clone, Copy)]
 pub struct Observation<'a> {
-    /// Time of the patch's beginning in the source, in seconds.
-    pub start: f64,
-    /// Time of its end.
-    pub time: f64,
-    /// The head's posteriors, 0–1, one a label.
+    /// Start of the patch.
+    pub start: SourceTime,
+    /// End of the patch.
+    pub end: SourceTime,
+    /// Posteriors of the head, 0–1, one per label.
     pub posteriors: &'a [f32],
-    /// Posteriors of the gate, where there is one.
+    /// Posteriors of the gate, if the bundle has one.
     pub gate: Option<GatePosteriors>,
-    /// How loud it was, and what else is told of it without the model.
+    /// Loudness and other measurements without the model.
     pub level: Level,
 }
 
-/// State and best label of one patch alone, as windows and offline verdicts carry it.
+/// State and best label of a single patch, as in `windows` messages and offline verdicts.
 pub fn raw(
     posteriors: &[f32],
     gate: Option<GatePosteriors>,
@@ -75,26 +78,26 @@ pub fn raw(
     best(posteriors).map_or(Verdict::state(State::Uncertain), |(label, p)| Verdict::music(label, p))
 }
 
-/// Decides what is published of one source.
+/// Decision stage of one source.
 #[derive(Debug)]
 pub struct Decider {
-    shares: Shares,
+    shares: PatchShares,
     filter: SegmentFilter,
     selector: Selector,
-    dead_air: DeadAirWatch,
+    dead_air: DeadAirDetector,
     retrospective: Retrospective,
-    /// Time of the last patch, heard or silent, since everything was forgotten.
-    last: Option<f64>,
-    /// Whether the last patch was evidence.
+    /// End of the last patch since the last reset.
+    last: Option<SourceTime>,
+    /// True if the last patch was evidence.
     weighed: bool,
     verdict: Verdict,
-    /// Mean posteriors of the present sound.
+    /// Mean posteriors of the present segment.
     smoothed: Vec<f32>,
     labels: Vec<Arc<str>>,
 }
 
 impl Decider {
-    /// A decider that is `uncertain` so far.
+    /// Creates a decision stage in the state `uncertain`.
     pub fn new(
         labels: &[Arc<str>],
         decision: &DecisionConfig,
@@ -102,10 +105,10 @@ impl Decider {
         dead_air: &DeadAirConfig,
     ) -> Self {
         Self {
-            shares: Shares::new(labels.len()),
+            shares: PatchShares::new(labels.len()),
             filter: SegmentFilter::new(labels.len(), decision),
             selector: Selector::new(decision),
-            dead_air: DeadAirWatch::new(dead_air, silence),
+            dead_air: DeadAirDetector::new(dead_air, silence),
             retrospective: Retrospective::new(labels.len(), decision),
             last: None,
             weighed: false,
@@ -115,12 +118,12 @@ impl Decider {
         }
     }
 
-    /// What is published now.
+    /// Published verdict.
     pub fn verdict(&self) -> Verdict {
         self.verdict
     }
 
-    /// The value of `genre` for a verdict: the label, or the state's name.
+    /// Value of `genre` for a verdict: the label, or the name of the state.
     pub fn genre(&self, verdict: Verdict) -> Arc<str> {
         verdict
             .label
@@ -129,65 +132,66 @@ impl Decider {
             .unwrap_or_else(|| verdict.state.as_str().into())
     }
 
-    /// Mean posteriors since the sound last changed, weighted by how much of each patch is music;
-    /// empty before the first audible patch.
+    /// Mean posteriors since the last change point, weighted by the share of music in each patch;
+    /// empty before the first evidence.
     pub fn smoothed(&self) -> &[f32] {
         &self.smoothed
     }
 
-    /// Whether the source counts as dead air.
+    /// True if the source counts as dead air.
     pub fn is_dead_air(&self) -> bool {
         self.dead_air.present().is_some()
     }
 
-    /// Label or name of a state as [`trace`] counts them: the labels, then speech, then noise.
-    pub fn state_name(&self, state: usize) -> Arc<str> {
+    /// Label or name of the state with this index in [`trace`].
+    pub(crate) fn state_name(&self, state: usize) -> Arc<str> {
         self.genre(self.filter.evidence().verdict(Some(state)))
     }
 
-    /// Why the last patch, at `time`, led to what is published now.
-    pub fn explain(&self, time: f64) -> Trace {
+    /// Explains the verdict after the last patch, which ended at `time`.
+    pub(crate) fn explain(&self, time: SourceTime) -> DecisionTrace {
         let shares = self.filter.shares().iter().enumerate();
-        let mut states: Vec<StateShare> =
-            shares.map(|(state, share)| StateShare { state, share: *share }).collect();
+        let mut states: Vec<RankedShare> =
+            shares.map(|(state, share)| RankedShare { state, share: *share }).collect();
         states.sort_by(|one, other| other.share.total_cmp(&one.share));
         if self.filter.length() == 0 {
             states.clear();
         }
-        Trace {
+        DecisionTrace {
             level: self.dead_air.explain(time),
             weighed: self.weighed,
-            sound: Sound {
-                age_s: self.filter.age_s(),
+            segment: SegmentTrace {
+                age: self.filter.age(),
                 fit: self.filter.fit(),
                 changing: self.filter.changing(),
                 states,
             },
-            choice: self.selector.judged(),
+            comparison: self.selector.comparison(),
             held: self.selector.held(),
-            kept_for_s: self.selector.kept_for_s(),
+            kept_for: self.selector.kept_for(),
         }
     }
 
-    /// Takes in one patch and returns what changed by it, in the order in which it is to be published.
+    /// Takes in one patch and returns the changes to publish, in order.
     pub fn observe(&mut self, seen: Observation<'_>) -> Vec<Change> {
         let mut changes = self.recover();
         let was = self.dead_air.present();
-        let dead_air = self.dead_air.update(seen.time, &seen.level);
+        let dead_air = self.dead_air.update(seen.end, &seen.level);
         match (was, dead_air) {
-            (None, Some(by)) => changes.push(Change::DeadAirStarted(by)),
+            (None, Some(reason)) => changes.push(Change::DeadAirStarted(reason)),
             (Some(_), None) => changes.push(Change::DeadAirEnded),
             _ => {}
         }
-        let dead = dead_air
-            .map(|by| Verdict::state(if by == DeadAir::Silence { State::Silence } else { State::Noise }));
-        self.retrospective.reach(seen.start, seen.time, dead);
-        let next = match dead {
-            Some(dead) => {
-                self.retrospective.die(dead, self.dead_air.lasted(seen.time, &seen.level));
-                // What was heard before it says nothing about what comes after it.
-                self.forget();
-                dead
+        let dead_air = dead_air.map(|reason| {
+            Verdict::state(if reason == DeadAir::Silence { State::Silence } else { State::Noise })
+        });
+        self.retrospective.advance(seen.start, seen.end, dead_air);
+        let next = match dead_air {
+            Some(verdict) => {
+                self.retrospective.record_dead_air(verdict, self.dead_air.lasted(seen.end, &seen.level));
+                // Sound before dead air is no evidence of the sound after it.
+                self.reset();
+                verdict
             }
             None => self.weigh(&seen),
         };
@@ -199,27 +203,26 @@ impl Decider {
         changes
     }
 
-    /// Segments that have become final since the last call: in order, without holes while the source
-    /// is heard. The newest two minutes or so are not.
+    /// Returns the segments that have become final since the last call, in order and without gaps
+    /// while audio arrives. The newest one to two minutes are not final.
     pub fn final_segments(&mut self) -> Vec<FinalSegment> {
         self.retrospective.take()
     }
 
-    /// Makes everything final: the source has ended, or is not heard for now, and what was heard is
-    /// forgotten.
+    /// Makes everything final and resets the model: the source has ended or is paused.
     pub fn finish(&mut self) {
         self.retrospective.close();
-        self.forget();
+        self.reset();
     }
 
-    /// Goes on with other settings; what was heard and decided stays.
+    /// Continues with other settings and keeps evidence and verdict.
     pub fn configure(&mut self, decision: &DecisionConfig, silence: &SilenceConfig) {
         self.filter.configure(decision);
         self.selector.configure(decision);
         self.dead_air.silence.configure(silence);
     }
 
-    /// The source is not heard for now: nothing is known of it.
+    /// Forgets the source, because it is paused, and returns the changes to publish.
     pub fn pause(&mut self) -> Vec<Change> {
         let from = self.verdict;
         self.finish();
@@ -239,7 +242,7 @@ impl Decider {
         changes
     }
 
-    /// Audio arrives again; nothing where it had not been lost.
+    /// Ends the state `lost`, because audio arrives again.
     pub fn recover(&mut self) -> Vec<Change> {
         if self.verdict.state != State::Lost {
             return Vec::new();
@@ -248,7 +251,7 @@ impl Decider {
         vec![Change::Recovered]
     }
 
-    /// Audio stopped arriving, for that reason.
+    /// Enters the state `lost`, because audio stopped arriving.
     pub fn lose(&mut self, reason: Option<Arc<str>>) -> Vec<Change> {
         let mut changes = Vec::new();
         if self.verdict.state == State::Lost {
@@ -263,19 +266,20 @@ impl Decider {
         changes
     }
 
-    /// Adds a patch that is no silence to the evidence, and reads the verdict from it.
+    /// Adds a patch that is not dead air to the evidence and returns the verdict.
     fn weigh(&mut self, seen: &Observation<'_>) -> Verdict {
-        let seconds = self.last.map_or(FIRST_SECONDS, |last| (seen.time - last).clamp(0.0, MOST_SECONDS));
-        self.last = Some(seen.time);
+        let elapsed =
+            self.last.map_or(FIRST_PATCH_TIME, |last| (seen.end - last).clamp(Seconds::ZERO, MAX_PATCH_TIME));
+        self.last = Some(seen.end);
         self.weighed =
             self.dead_air.silence.is_loud(seen.level.lufs_s) && self.shares.set(seen.posteriors, seen.gate);
         if self.weighed {
-            self.filter.update(&self.shares, seconds);
-            // A patch is of the kind that most of it is: the middle of the first one of a kind lies
-            // behind the change, that of the patch before it did not.
-            let begins = (seen.start + seen.time - seconds) / 2.0;
-            self.retrospective.weigh(&self.shares, seconds, self.filter.length(), begins);
-            self.selector.update(self.filter.shares(), seconds);
+            self.filter.update(&self.shares, elapsed);
+            // The posteriors of a patch are those of its longer part. So the change point lies
+            // between the middle of the previous patch and that of this one.
+            let begins = seen.start.middle(seen.end - elapsed);
+            self.retrospective.weigh(&self.shares, elapsed, self.filter.length(), begins);
+            self.selector.update(self.filter.shares(), elapsed);
             let evidence = self.filter.evidence();
             self.smoothed.clear();
             self.smoothed.extend((0..self.labels.len()).map(|label| evidence.posterior(label) as f32));
@@ -283,7 +287,7 @@ impl Decider {
         self.filter.evidence().verdict(self.selector.held())
     }
 
-    fn forget(&mut self) {
+    fn reset(&mut self) {
         self.filter.reset();
         self.selector.reset();
         self.smoothed.clear();

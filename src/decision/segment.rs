@@ -1,53 +1,51 @@
 //! Bayesian online change-point detection (Adams and MacKay, 2007) over the shares of patches.
 
 use super::config::{Constants, DecisionConfig};
-use super::shares::{Evidence, Shares};
+use super::shares::{Evidence, PatchShares};
+use super::time::Seconds;
 
-/// Seconds of evidence that a patch which stands for `seconds` is.
-pub(super) fn weighted(patch: &Shares, seconds: f64, noise_weight: f64) -> f64 {
-    seconds * (1.0 - (1.0 - noise_weight) * patch.noise())
+/// Weight of a patch that is `elapsed` after the previous one.
+pub(super) fn evidence_weight(patch: &PatchShares, elapsed: Seconds, noise_weight: f64) -> Seconds {
+    elapsed * (1.0 - (1.0 - noise_weight) * patch.noise())
 }
 
-/// One hypothesis: the present segment began with patch `first`.
+/// Hypothesis that the present segment began with the patch `first`.
 #[derive(Debug, Clone)]
-struct Segment {
+struct SegmentHypothesis {
     first: u64,
-    age_s: f64,
-    /// Posterior probability of the hypothesis.
+    age: Seconds,
+    /// Posterior probability.
     weight: f64,
     evidence: Evidence,
 }
 
-/// Posterior over the beginning of the present segment, a stretch of sound that is one mixture of
-/// states throughout.
+/// Posterior over the latest change point. A segment is sound between two change points.
 ///
-/// A piece of music goes back and forth between labels, so a segment is described by its mixture
-/// and not by one label. Each patch may begin a new segment, with the probability that a piece of
-/// the expected length ends just there. A patch makes those hypotheses more probable whose mixture
-/// predicts it. What is known of the present sound is the mean of their mixtures.
+/// The labels of one piece of music alternate, so a segment is a mixture of states and not one
+/// label. Each patch may begin a new segment; the hazard rate is that of pieces with the expected
+/// length. A patch raises the probability of the hypotheses whose mixtures predict it. The shares
+/// of the present segment are the mean of all mixtures, weighted by the probability of their
+/// hypotheses.
 #[derive(Debug)]
 pub(super) struct SegmentFilter {
-    expected_piece_s: f64,
+    expected_piece: Seconds,
     constants: Constants,
-    segments: Vec<Segment>,
-    /// Those of `segments` that are in use.
+    hypotheses: Vec<SegmentHypothesis>,
+    /// Length of the used part of `hypotheses`.
     count: usize,
-    /// Patches so far.
     patches: u64,
-    /// Share of each state in the present sound.
     shares: Vec<f64>,
-    /// Probability of the newest patch under the likeliest segment of before.
     fit: Option<f64>,
 }
 
 impl SegmentFilter {
-    /// A filter that has seen nothing yet.
     pub fn new(labels: usize, config: &DecisionConfig) -> Self {
-        let segment = Segment { first: 0, age_s: 0.0, weight: 0.0, evidence: Evidence::new(labels) };
+        let hypothesis =
+            SegmentHypothesis { first: 0, age: Seconds::ZERO, weight: 0.0, evidence: Evidence::new(labels) };
         Self {
-            expected_piece_s: config.expected_piece_s,
+            expected_piece: Seconds(config.expected_piece_s),
             constants: config.constants,
-            segments: vec![segment; config.constants.max_segments as usize + 1],
+            hypotheses: vec![hypothesis; config.constants.max_segments as usize + 1],
             count: 0,
             patches: 0,
             shares: vec![0.0; labels + 2],
@@ -55,110 +53,113 @@ impl SegmentFilter {
         }
     }
 
-    /// Continues with another expected length.
+    /// Continues with another hazard rate.
     pub fn configure(&mut self, config: &DecisionConfig) {
-        self.expected_piece_s = config.expected_piece_s;
+        self.expected_piece = Seconds(config.expected_piece_s);
     }
 
-    /// Takes in a patch that stands for `seconds`.
-    pub fn update(&mut self, patch: &Shares, seconds: f64) {
+    /// Takes in a patch that is `elapsed` after the previous one.
+    pub fn update(&mut self, patch: &PatchShares, elapsed: Seconds) {
         let Constants { prior_s, sharpness, noise_weight, memory_s, .. } = self.constants;
-        let hazard = 1.0 - (-seconds / self.expected_piece_s).exp();
-        self.fit = (self.count > 0).then(|| self.likeliest().evidence.predicts(patch, prior_s));
-        for segment in &mut self.segments[..self.count] {
-            segment.weight *= 1.0 - hazard;
+        let prior = Seconds(prior_s);
+        let hazard = 1.0 - (-elapsed.0 / self.expected_piece.0).exp();
+        self.fit = (self.count > 0).then(|| self.most_probable().evidence.predicts(patch, prior));
+        for hypothesis in &mut self.hypotheses[..self.count] {
+            hypothesis.weight *= 1.0 - hazard;
         }
-        let newborn = &mut self.segments[self.count];
-        newborn.first = self.patches;
-        newborn.age_s = 0.0;
-        newborn.weight = if self.count == 0 { 1.0 } else { hazard };
-        newborn.evidence.clear();
+        let newest = &mut self.hypotheses[self.count];
+        newest.first = self.patches;
+        newest.age = Seconds::ZERO;
+        newest.weight = if self.count == 0 { 1.0 } else { hazard };
+        newest.evidence.clear();
         self.count += 1;
         self.patches += 1;
 
-        let evidence_s = weighted(patch, seconds, noise_weight);
-        let kept = (-evidence_s / memory_s).exp();
+        let weight = evidence_weight(patch, elapsed, noise_weight);
+        let kept = (-weight.0 / memory_s).exp();
         let (posteriors, music) = patch.music();
         let mut total = 0.0;
-        for segment in &mut self.segments[..self.count] {
-            segment.weight *= segment.evidence.predicts(patch, prior_s).powf(sharpness * evidence_s);
-            total += segment.weight;
-            segment.evidence.add(patch.states(), posteriors, music, evidence_s, kept);
-            segment.age_s += seconds;
+        for hypothesis in &mut self.hypotheses[..self.count] {
+            hypothesis.weight *= hypothesis.evidence.predicts(patch, prior).powf(sharpness * weight.0);
+            total += hypothesis.weight;
+            hypothesis.evidence.add(patch.states(), posteriors, music, weight, kept);
+            hypothesis.age += elapsed;
         }
-        for segment in &mut self.segments[..self.count] {
-            segment.weight /= total;
+        for hypothesis in &mut self.hypotheses[..self.count] {
+            hypothesis.weight /= total;
         }
-        if self.count == self.segments.len() {
-            self.drop_least();
+        if self.count == self.hypotheses.len() {
+            self.evict_least();
         }
         for (state, share) in self.shares.iter_mut().enumerate() {
-            let of = |segment: &Segment| segment.weight * segment.evidence.share(state, prior_s);
-            *share = self.segments[..self.count].iter().map(of).sum();
+            let of =
+                |hypothesis: &SegmentHypothesis| hypothesis.weight * hypothesis.evidence.share(state, prior);
+            *share = self.hypotheses[..self.count].iter().map(of).sum();
         }
     }
 
-    /// Share of each state in the present sound, 0–1; they sum to 1, or are all 0 before any patch.
+    /// Share of each state in the present segment. They sum to 1, or are all 0 before any patch.
     pub fn shares(&self) -> &[f64] {
         &self.shares
     }
 
-    /// Evidence of the likeliest segment.
+    /// Evidence since the most probable change point.
     pub fn evidence(&self) -> &Evidence {
-        &self.likeliest().evidence
+        &self.most_probable().evidence
     }
 
-    /// Seconds since the likeliest segment began.
-    pub fn age_s(&self) -> f64 {
-        if self.count > 0 { self.likeliest().age_s } else { 0.0 }
+    /// Time since the most probable change point.
+    pub fn age(&self) -> Seconds {
+        if self.count > 0 { self.most_probable().age } else { Seconds::ZERO }
     }
 
-    /// Number of patches since the likeliest segment began.
+    /// Number of patches since the most probable change point.
     pub fn length(&self) -> u64 {
-        self.patches - if self.count > 0 { self.likeliest().first } else { self.patches }
+        self.patches - if self.count > 0 { self.most_probable().first } else { self.patches }
     }
 
-    /// Probability of the newest patch, 0–1, under the segment that was likeliest before it.
+    /// Probability of the newest patch, 0–1, under the segment that was most probable before it.
     pub fn fit(&self) -> Option<f64> {
         self.fit
     }
 
-    /// Probability that a segment began later than the likeliest one.
+    /// Probability of a change point after the most probable one.
     pub fn changing(&self) -> f64 {
-        let first = self.likeliest().first;
-        let newer = self.segments[..self.count].iter().filter(|segment| segment.first > first);
-        newer.map(|segment| segment.weight).sum()
+        let first = self.most_probable().first;
+        let newer = self.hypotheses[..self.count].iter().filter(|hypothesis| hypothesis.first > first);
+        newer.map(|hypothesis| hypothesis.weight).sum()
     }
 
-    /// Forgets everything.
     pub fn reset(&mut self) {
         self.count = 0;
         self.patches = 0;
         self.shares.fill(0.0);
-        self.segments[0].evidence.clear();
+        self.hypotheses[0].evidence.clear();
         self.fit = None;
     }
 
-    fn likeliest(&self) -> &Segment {
-        let mut best = &self.segments[0];
-        for segment in &self.segments[..self.count] {
-            if segment.weight > best.weight {
-                best = segment;
+    fn most_probable(&self) -> &SegmentHypothesis {
+        let mut best = &self.hypotheses[0];
+        for hypothesis in &self.hypotheses[..self.count] {
+            if hypothesis.weight > best.weight {
+                best = hypothesis;
             }
         }
         best
     }
 
-    /// Drops the least probable hypothesis but the newest, which has had one patch to prove itself.
-    fn drop_least(&mut self) {
+    /// Evicts the least probable hypothesis. The newest one stays, because it has seen one patch
+    /// only.
+    fn evict_least(&mut self) {
         let older = self.count - 1;
-        let weights = self.segments[..older].iter().map(|segment| segment.weight);
+        let weights = self.hypotheses[..older].iter().map(|hypothesis| hypothesis.weight);
         let least = weights.enumerate().min_by(|(_, one), (_, other)| one.total_cmp(other));
         if let Some((least, _)) = least {
-            self.segments[least..self.count].rotate_left(1);
+            self.hypotheses[least..self.count].rotate_left(1);
             self.count -= 1;
-            let total: f64 = self.segments[..self.count].iter().map(|segment| segment.weight).sum();
-            self.segments[..self.count].iter_mut().for_each(|segment| segment.weight /= total);
+            let used = &mut self.hypotheses[..self.count];
+            let total: f64 = used.iter().map(|hypothesis| hypothesis.weight).sum();
+            used.iter_mut().for_each(|hypothesis| hypothesis.weight /= total);
         }
     }
 }
@@ -175,32 +176,32 @@ mod tests {
     }
 
     fn feed(filter: &mut SegmentFilter, patches: &[[f32; 3]]) {
-        let mut shares = Shares::new(3);
+        let mut shares = PatchShares::new(3);
         for patch in patches {
             assert!(shares.set(patch, None));
-            filter.update(&shares, 1.0);
+            filter.update(&shares, Seconds(1.0));
         }
     }
 
     #[test]
-    fn a_change_is_found_where_it_was() {
+    fn a_change_point_is_found_at_its_patch() {
         let mut filter = filter();
         feed(&mut filter, &[A; 40]);
-        assert_eq!((filter.age_s(), filter.length()), (40.0, 40));
+        assert_eq!((filter.age(), filter.length()), (Seconds(40.0), 40));
         feed(&mut filter, &[B; 5]);
-        assert_eq!((filter.age_s(), filter.length()), (5.0, 5));
+        assert_eq!((filter.age(), filter.length()), (Seconds(5.0), 5));
         assert!(filter.shares()[1] > 0.5, "{:?}", filter.shares());
         assert!((filter.shares().iter().sum::<f64>() - 1.0).abs() < 1e-9);
     }
 
     #[test]
-    fn a_piece_that_alternates_is_one_segment() {
+    fn a_piece_with_alternating_labels_is_one_segment() {
         let (one, other) = ([0.7, 0.2, 0.1], [0.2, 0.7, 0.1]);
         let patches: Vec<[f32; 3]> = (0..200).map(|index| if index % 7 < 4 { one } else { other }).collect();
         let mut filter = filter();
         feed(&mut filter, &patches);
         assert_eq!(filter.length(), 200);
-        // A patch of neither is a worse fit, and does not end it alone.
+        // One patch of a third label fits worse, but does not end the segment.
         let fit = filter.fit().unwrap();
         feed(&mut filter, &[[0.02, 0.03, 0.95]]);
         assert!(filter.fit().unwrap() < 0.5 * fit);
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn shorter_pieces_are_left_sooner() {
+    fn a_shorter_expected_piece_makes_change_points_more_probable() {
         let changing = |expected_piece_s: f64| {
             let config = DecisionConfig { expected_piece_s, ..DecisionConfig::default() };
             let mut filter = SegmentFilter::new(3, &config);
@@ -221,15 +222,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_dropped_leaves_a_distribution() {
+    fn the_weights_sum_to_one_after_evictions() {
         let mut filter = filter();
         for seed in 0..500_u32 {
             let p = (seed.wrapping_mul(2_654_435_761) >> 8) as f32 / 16_777_216.0;
             feed(&mut filter, &[[p, 1.0 - p, 0.0]]);
-            let weights: f64 = filter.segments[..filter.count].iter().map(|segment| segment.weight).sum();
+            let weights: f64 =
+                filter.hypotheses[..filter.count].iter().map(|hypothesis| hypothesis.weight).sum();
             assert!(filter.count <= 24 && (weights - 1.0).abs() < 1e-9);
         }
         filter.reset();
-        assert_eq!((filter.age_s(), filter.length(), filter.evidence().share(0, 0.0)), (0.0, 0, 0.0));
+        assert_eq!(
+            (filter.age(), filter.length(), filter.evidence().share(0, Seconds::ZERO)),
+            (Seconds::ZERO, 0, 0.0)
+        );
     }
 }

@@ -1,58 +1,56 @@
-//! Which state is published.
+//! Selection of the published state, with hysteresis.
 
 use super::config::DecisionConfig;
-use super::trace::Standing;
+use super::time::Seconds;
+use super::trace::SwitchComparison;
 
-/// Holds a state until another has a clearly larger share of the sound.
+/// Keeps a state until the share of another exceeds its share by the margin.
 #[derive(Debug)]
 pub(super) struct Selector {
     switch_margin: f64,
-    hold_s: f64,
+    hold: Seconds,
     held: Option<usize>,
-    /// Seconds since the held state last had the largest share.
-    outdone_s: f64,
-    judged: Option<Standing>,
+    /// Time since the held state last had the largest share.
+    trailing: Seconds,
+    comparison: Option<SwitchComparison>,
 }
 
 impl Selector {
-    /// One that holds nothing.
     pub fn new(config: &DecisionConfig) -> Self {
         let DecisionConfig { switch_margin, hold_s, .. } = *config;
-        Self { switch_margin, hold_s, held: None, outdone_s: 0.0, judged: None }
+        Self { switch_margin, hold: Seconds(hold_s), held: None, trailing: Seconds::ZERO, comparison: None }
     }
 
-    /// Continues with other thresholds.
+    /// Continues with other settings.
     pub fn configure(&mut self, config: &DecisionConfig) {
-        *self = Self { held: self.held, outdone_s: self.outdone_s, ..Self::new(config) };
+        *self = Self { held: self.held, trailing: self.trailing, ..Self::new(config) };
     }
 
-    /// State that is held.
     pub fn held(&self) -> Option<usize> {
         self.held
     }
 
-    /// Figures of the last decision.
-    pub fn judged(&self) -> Option<Standing> {
-        self.judged
+    /// Figures of the last update.
+    pub fn comparison(&self) -> Option<SwitchComparison> {
+        self.comparison
     }
 
-    /// Seconds more for which the held state is kept while another has a larger share; `None` where
-    /// none has.
-    pub fn kept_for_s(&self) -> Option<f64> {
-        (self.held.is_some() && self.outdone_s > 0.0).then_some(self.hold_s - self.outdone_s)
+    /// Time until the held state is given up; `None` while no other has a larger share.
+    pub fn kept_for(&self) -> Option<Seconds> {
+        (self.held.is_some() && self.trailing > Seconds::ZERO).then(|| self.hold - self.trailing)
     }
 
-    /// Decides by the shares of all states after another `seconds`; there are at least two.
-    pub fn update(&mut self, shares: &[f64], seconds: f64) {
+    /// Takes in the shares of all states (at least two) `elapsed` after the previous ones.
+    pub fn update(&mut self, shares: &[f64], elapsed: Seconds) {
         let (best, second) = best_two(shares);
         let before = self.held;
         if before.is_some_and(|held| held != best) {
-            self.outdone_s += seconds;
-            if self.outdone_s >= self.hold_s {
+            self.trailing += elapsed;
+            if self.trailing >= self.hold {
                 self.held = None;
             }
         }
-        // With the held state in the lead, the one to judge is the next one.
+        // While the held state leads, the candidate is the second one.
         let (candidate, against) = match self.held {
             Some(held) if held == best => (second, Some(held)),
             held => (best, held),
@@ -68,18 +66,17 @@ impl Selector {
             self.held = Some(best);
         }
         if self.held.is_none_or(|held| held == best) {
-            self.outdone_s = 0.0;
+            self.trailing = Seconds::ZERO;
         }
-        self.judged = Some(Standing { held: before, candidate, against, ahead, needed, passes });
+        self.comparison = Some(SwitchComparison { held: before, candidate, against, ahead, needed, passes });
     }
 
-    /// Holds nothing, as if new.
     pub fn reset(&mut self) {
-        (self.held, self.outdone_s, self.judged) = (None, 0.0, None);
+        (self.held, self.trailing, self.comparison) = (None, Seconds::ZERO, None);
     }
 }
 
-/// Indices of the two largest; of equal ones the first.
+/// Indices of the two largest values; of equal values the first.
 fn best_two(shares: &[f64]) -> (usize, usize) {
     let (mut first, mut second) = if shares[1] > shares[0] { (1, 0) } else { (0, 1) };
     for state in 2..shares.len() {
@@ -97,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_rule_alone() {
+    fn hysteresis_and_hold() {
         let config = DecisionConfig { switch_margin: 0.3, hold_s: 20.0, ..DecisionConfig::default() };
         let mut selector = Selector::new(&config);
         // (shares, seconds, held): of three states each has a third by chance.
@@ -106,34 +103,41 @@ mod tests {
             ([0.55, 0.3, 0.15], 1.0, Some(0)), // by more
             ([0.3, 0.55, 0.15], 1.0, Some(0)), // led by less
             ([0.3, 0.65, 0.05], 1.0, Some(1)), // replaced
-            ([0.3, 0.3, 0.4], 19.0, Some(1)), // outdone, but not yet for 20 s
+            ([0.3, 0.3, 0.4], 19.0, Some(1)), // trails, but not yet for 20 s
             ([0.3, 0.4, 0.3], 9.0, Some(1)), // leads again
             ([0.3, 0.3, 0.4], 19.0, Some(1)),
             ([0.3, 0.3, 0.4], 1.0, None),
             ([0.1, 0.41, 0.49], 1.0, None),
             ([0.1, 0.2, 0.7], 1.0, Some(2)),
             ([0.2, 0.2, 0.6], 1.0, Some(2)),
-            // Outdone for too long: the next is held at once where it is likely enough by itself.
+            // Given up after the hold time: the next one is held at once if its share is large
+            // enough.
             ([0.7, 0.0, 0.3], 1.0, Some(0)),
             ([0.36, 0.64, 0.0], 19.5, Some(0)),
             ([0.36, 0.64, 0.0], 1.0, Some(1)),
         ] {
-            selector.update(&shares, seconds);
+            selector.update(&shares, Seconds(seconds));
             assert_eq!(selector.held(), expected, "{shares:?}");
         }
     }
 
     #[test]
-    fn it_says_how_it_stood() {
+    fn the_comparison_has_its_figures() {
         let config = DecisionConfig { switch_margin: 0.25, hold_s: 20.0, ..DecisionConfig::default() };
         let mut selector = Selector::new(&config);
-        selector.update(&[0.75, 0.25, 0.0, 0.0], 1.0);
-        let first =
-            Standing { held: None, candidate: 0, against: None, ahead: 0.5, needed: 0.1875, passes: true };
-        assert_eq!((selector.judged(), selector.kept_for_s()), (Some(first), None));
-        // The held one leads: the next one is judged against it.
-        selector.update(&[0.75, 0.0, 0.25, 0.0], 1.0);
-        let second = Standing {
+        selector.update(&[0.75, 0.25, 0.0, 0.0], Seconds(1.0));
+        let first = SwitchComparison {
+            held: None,
+            candidate: 0,
+            against: None,
+            ahead: 0.5,
+            needed: 0.1875,
+            passes: true,
+        };
+        assert_eq!((selector.comparison(), selector.kept_for()), (Some(first), None));
+        // The held state leads: the second one is compared with it.
+        selector.update(&[0.75, 0.0, 0.25, 0.0], Seconds(1.0));
+        let second = SwitchComparison {
             held: Some(0),
             candidate: 2,
             against: Some(0),
@@ -141,14 +145,14 @@ mod tests {
             needed: 0.25,
             passes: false,
         };
-        assert_eq!(selector.judged(), Some(second));
-        selector.update(&[0.375, 0.125, 0.5, 0.0], 5.0);
-        let third = Standing { ahead: 0.125, ..second };
-        assert_eq!((selector.judged(), selector.kept_for_s()), (Some(third), Some(15.0)));
+        assert_eq!(selector.comparison(), Some(second));
+        selector.update(&[0.375, 0.125, 0.5, 0.0], Seconds(5.0));
+        let third = SwitchComparison { ahead: 0.125, ..second };
+        assert_eq!((selector.comparison(), selector.kept_for()), (Some(third), Some(Seconds(15.0))));
         selector.configure(&DecisionConfig { switch_margin: 0.125, ..config });
-        selector.update(&[0.375, 0.125, 0.5, 0.0], 1.0);
-        assert_eq!((selector.held(), selector.kept_for_s()), (Some(2), None));
+        selector.update(&[0.375, 0.125, 0.5, 0.0], Seconds(1.0));
+        assert_eq!((selector.held(), selector.kept_for()), (Some(2), None));
         selector.reset();
-        assert_eq!((selector.held(), selector.judged()), (None, None));
+        assert_eq!((selector.held(), selector.comparison()), (None, None));
     }
 }

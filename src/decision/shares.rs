@@ -1,43 +1,41 @@
-//! Evidence of one patch, and of the patches of a stretch of sound together.
+//! Evidence of one patch, and of the patches of a segment.
 
 use super::event::{GatePosteriors, State, Verdict};
+use super::time::Seconds;
 
 /// Shares of the *states* in one patch; they sum to 1.
 ///
 /// The states are the labels of the genre head, then `speech`, then `noise`.
 #[derive(Debug)]
-pub(super) struct Shares {
+pub(super) struct PatchShares {
     states: Vec<f64>,
     posteriors: Vec<f64>,
     music: f64,
 }
 
-impl Shares {
-    /// Room for `labels` labels.
+impl PatchShares {
     pub fn new(labels: usize) -> Self {
         Self { states: vec![0.0; labels + 2], posteriors: vec![0.0; labels], music: 0.0 }
     }
 
-    /// Share of each state.
     pub fn states(&self) -> &[f64] {
         &self.states
     }
 
-    /// Posterior of each label, and how much of the patch is music.
+    /// Posterior of each label, and the share of music.
     pub fn music(&self) -> (&[f64], f64) {
         (&self.posteriors, self.music)
     }
 
-    /// Share of noise.
     pub fn noise(&self) -> f64 {
         self.states.last().copied().unwrap_or_default()
     }
 
-    /// Replaces the patch before. What is not music by the gate is not shared out among the labels.
-    /// Where the labels' posteriors do not sum to 1, as those of a head with several labels, they are
-    /// scaled down to 1, or what is missing is shared out evenly.
+    /// Replaces the previous patch. The labels share the gate's posterior of music. Posteriors of a
+    /// multi-label head need not sum to 1: a larger sum is scaled down to 1, and the rest of a
+    /// smaller one is divided evenly.
     ///
-    /// `false` where a value is not finite or a label is missing: such a patch says nothing.
+    /// Returns false if a value is not finite or a label is missing: such a patch is no evidence.
     pub fn set(&mut self, posteriors: &[f32], gate: Option<GatePosteriors>) -> bool {
         let gate = gate.map_or([1.0, 0.0, 0.0], |gate| [gate.music, gate.speech, gate.noise]);
         let labels = self.posteriors.len();
@@ -63,26 +61,25 @@ impl Shares {
 /// Sums over the patches of a segment, each weighted by the seconds that it stands for.
 #[derive(Debug, Clone)]
 pub(super) struct Evidence {
-    /// Seconds for each state.
+    /// Weighted seconds of each state.
     states: Vec<f64>,
-    /// Posteriors of each label, weighted by how much of the patch is music.
+    /// Posterior of each label, weighted by the seconds of music.
     posteriors: Vec<f64>,
     seconds: f64,
 }
 
 impl Evidence {
-    /// None yet, for `labels` labels.
     pub fn new(labels: usize) -> Self {
         Self { states: vec![0.0; labels + 2], posteriors: vec![0.0; labels], seconds: 0.0 }
     }
 
-    /// Share of state `state`, 0–1, where `prior` seconds speak for each state beforehand.
-    pub fn share(&self, state: usize, prior: f64) -> f64 {
+    /// Share of the state `state`, 0–1, with a prior of `prior` for each state.
+    pub fn share(&self, state: usize, Seconds(prior): Seconds) -> f64 {
         let all = self.seconds + prior * self.states.len() as f64;
         if all > 0.0 { (self.states.get(state).copied().unwrap_or_default() + prior) / all } else { 0.0 }
     }
 
-    /// State with the largest share, of equal ones the first; `None` where there is no evidence.
+    /// State with the largest share, of equal ones the first; `None` without evidence.
     pub fn largest(&self) -> Option<usize> {
         let mut largest = None;
         for (state, seconds) in self.states.iter().enumerate() {
@@ -93,14 +90,14 @@ impl Evidence {
         largest
     }
 
-    /// Probability of `patch` under the mixture of states that the segment is, with `prior` as in
+    /// Probability of `patch` under the mixture of the segment, with `prior` as in
     /// [`share`](Self::share).
-    pub fn predicts(&self, patch: &Shares, prior: f64) -> f64 {
+    pub fn predicts(&self, patch: &PatchShares, Seconds(prior): Seconds) -> f64 {
         let common: f64 = self.states.iter().zip(patch.states()).map(|(sum, p)| (sum + prior) * p).sum();
         common / (self.seconds + prior * self.states.len() as f64)
     }
 
-    /// Mean posterior of label `label` in what was music, 0–1.
+    /// Mean posterior of the label `label` in music, 0–1.
     pub fn posterior(&self, label: usize) -> f64 {
         let music: f64 = self.states[..self.posteriors.len()].iter().sum();
         match self.posteriors.get(label) {
@@ -109,7 +106,7 @@ impl Evidence {
         }
     }
 
-    /// Verdict that `state` is, with the mean posterior of a label.
+    /// Verdict for `state`; a label has its mean posterior.
     pub fn verdict(&self, state: Option<usize>) -> Verdict {
         let labels = self.posteriors.len();
         match state {
@@ -120,15 +117,21 @@ impl Evidence {
         }
     }
 
-    /// Adds a patch that stands for `seconds`; what was there before fades by `kept`, 0–1.
-    pub fn add(&mut self, states: &[f64], posteriors: &[f64], music: f64, seconds: f64, kept: f64) {
+    /// Adds a patch with the weight `seconds`, after multiplying the previous sums by `kept`, 0–1.
+    pub fn add(
+        &mut self,
+        states: &[f64],
+        posteriors: &[f64],
+        music: f64,
+        Seconds(seconds): Seconds,
+        kept: f64,
+    ) {
         let music = music * seconds;
         self.states.iter_mut().zip(states).for_each(|(sum, share)| *sum = *sum * kept + share * seconds);
         self.posteriors.iter_mut().zip(posteriors).for_each(|(sum, p)| *sum = *sum * kept + p * music);
         self.seconds = self.seconds * kept + seconds;
     }
 
-    /// Forgets everything.
     pub fn clear(&mut self) {
         self.states.iter_mut().chain(&mut self.posteriors).for_each(|sum| *sum = 0.0);
         self.seconds = 0.0;
@@ -139,58 +142,65 @@ impl Evidence {
 mod tests {
     use super::*;
 
-    fn shares(posteriors: &[f32], gate: Option<[f32; 3]>) -> Shares {
-        let mut shares = Shares::new(posteriors.len());
+    fn shares(posteriors: &[f32], gate: Option<[f32; 3]>) -> PatchShares {
+        let mut shares = PatchShares::new(posteriors.len());
         let gate = gate.map(|[music, speech, noise]| GatePosteriors { music, speech, noise });
         assert!(shares.set(posteriors, gate));
         shares
     }
 
-    fn add(evidence: &mut Evidence, patch: &Shares, seconds: f64, kept: f64) {
+    fn add(evidence: &mut Evidence, patch: &PatchShares, seconds: f64, kept: f64) {
         let (posteriors, music) = patch.music();
-        evidence.add(patch.states(), posteriors, music, seconds, kept);
+        evidence.add(patch.states(), posteriors, music, Seconds(seconds), kept);
     }
 
     #[test]
-    fn a_patch_shares_itself_out() {
+    fn posteriors_become_shares() {
         for (posteriors, gate, expected) in [
             ([0.5, 0.25, 0.25], None, [0.5, 0.25, 0.25, 0.0, 0.0]),
             ([0.5, 0.25, 0.25], Some([0.5, 0.25, 0.25]), [0.25, 0.125, 0.125, 0.25, 0.25]),
-            // Several labels at once, and hardly any.
+            // A multi-label head: a sum above 1, and one below.
             ([1.0, 0.75, 0.25], None, [0.5, 0.375, 0.125, 0.0, 0.0]),
             ([0.25, 0.0, 0.0], None, [0.5, 0.25, 0.25, 0.0, 0.0]),
         ] {
             assert_eq!(shares(&posteriors, gate).states, expected);
         }
-        let mut other = Shares::new(2);
+        let mut other = PatchShares::new(2);
         assert!(!other.set(&[0.5], None) && !other.set(&[0.5, f32::NAN], None));
         let gate = GatePosteriors { music: f32::INFINITY, speech: 0.0, noise: 0.0 };
         assert!(!other.set(&[0.5, 0.5], Some(gate)));
     }
 
     #[test]
-    fn a_segment_predicts_what_it_holds() {
+    fn a_segment_predicts_its_own_mixture() {
         let (one, other) = (shares(&[1.0, 0.0], None), shares(&[0.0, 1.0], None));
         let mut evidence = Evidence::new(2);
-        assert_eq!(evidence.predicts(&one, 1.0), 0.25, "four states, evenly");
+        assert_eq!(evidence.predicts(&one, Seconds(1.0)), 0.25, "four states, evenly");
         add(&mut evidence, &one, 3.0, 1.0);
         add(&mut evidence, &other, 1.0, 1.0);
         // (3 + 1) of (4 + 4) seconds, and (1 + 1).
-        assert_eq!((evidence.predicts(&one, 1.0), evidence.predicts(&other, 1.0)), (0.5, 0.25));
         assert_eq!(
-            (evidence.share(0, 1.0), evidence.share(2, 1.0), evidence.share(0, 0.0)),
+            (evidence.predicts(&one, Seconds(1.0)), evidence.predicts(&other, Seconds(1.0))),
+            (0.5, 0.25)
+        );
+        assert_eq!(
+            (
+                evidence.share(0, Seconds(1.0)),
+                evidence.share(2, Seconds(1.0)),
+                evidence.share(0, Seconds(0.0))
+            ),
             (0.5, 0.125, 0.75)
         );
         add(&mut evidence, &other, 2.0, 0.5);
-        assert_eq!((evidence.seconds, evidence.share(1, 0.0)), (4.0, 0.625));
+        assert_eq!((evidence.seconds, evidence.share(1, Seconds(0.0))), (4.0, 0.625));
         assert_eq!(evidence.largest(), Some(1));
         evidence.clear();
         assert_eq!(evidence.largest(), None);
-        assert_eq!((evidence.seconds, evidence.share(1, 0.0)), (0.0, 0.0));
+        assert_eq!((evidence.seconds, evidence.share(1, Seconds(0.0))), (0.0, 0.0));
     }
 
     #[test]
-    fn means_are_over_music_alone() {
+    fn mean_posteriors_are_of_music_only() {
         let mut evidence = Evidence::new(2);
         add(&mut evidence, &shares(&[0.75, 0.25], Some([1.0, 0.0, 0.0])), 1.0, 1.0);
         add(&mut evidence, &shares(&[0.0, 1.0], Some([0.0, 1.0, 0.0])), 3.0, 1.0);

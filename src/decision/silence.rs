@@ -1,78 +1,76 @@
-//! Silence by loudness.
+//! Silence detection by loudness.
 
 use super::config::SilenceConfig;
 use super::event::DeadAir;
-use super::trace::Level;
+use super::time::{Seconds, SourceTime};
+use super::trace::LoudnessTrace;
 
-/// Above the threshold by this many LU, silence ends: noise at the threshold must not flap.
+/// Silence ends this many LU above the threshold (hysteresis).
 const HYSTERESIS_LU: f32 = 3.0;
 
-/// Longest time between two patches without a hole between them, in seconds: the longest hop, and a little.
-const LONGEST_STEP: f64 = 3.5;
+/// Longest time from one patch to the next without a gap: slightly more than the longest hop.
+const LONGEST_STEP: Seconds = Seconds(3.5);
 
-/// Whether it has been too quiet for too long.
+/// Detector of sound that stays below the loudness threshold.
 #[derive(Debug)]
-pub struct Silence {
+pub(super) struct SilenceDetector {
     config: SilenceConfig,
-    quiet_since: Option<f64>,
-    /// Time of the last update.
-    last: Option<f64>,
+    quiet_since: Option<SourceTime>,
+    last: Option<SourceTime>,
     silent: bool,
 }
 
-impl Silence {
-    /// One that has heard nothing yet.
+impl SilenceDetector {
     pub fn new(config: &SilenceConfig) -> Self {
         Self { config: config.clone(), quiet_since: None, last: None, silent: false }
     }
 
-    /// Goes on with another configuration.
+    /// Continues with another configuration.
     pub fn configure(&mut self, config: &SilenceConfig) {
         self.config = config.clone();
     }
 
-    /// Takes in the loudness at `time` (seconds); whether it is silent now.
-    pub fn update(&mut self, time: f64, lufs_s: f32) -> bool {
-        // Audio that was not heard, as in an overload, is not known to be quiet.
-        let passed = self.last.replace(time).map_or(0.0, |last| time - last);
+    /// Takes in the loudness at `time` and returns true if the source is silent now.
+    pub fn update(&mut self, time: SourceTime, lufs_s: f32) -> bool {
+        // Skipped audio, as in an overload, does not count as quiet.
+        let passed = self.last.replace(time).map_or(Seconds::ZERO, |last| time - last);
         if passed > LONGEST_STEP {
             self.quiet_since = self.quiet_since.map(|since| since + passed);
         }
         if lufs_s < self.quiet_below() {
             self.quiet_since.get_or_insert(time);
-            self.silent |= self.quiet_for(time) >= self.config.after;
+            self.silent |= self.quiet_for(time) >= Seconds(self.config.after);
         } else {
             self.reset();
         }
         self.silent
     }
 
-    /// How it stands at `time`, the one of the last update.
-    pub fn explain(&self, time: f64) -> Level {
-        Level {
+    /// State at `time`, the time of the last update.
+    pub fn explain(&self, time: SourceTime) -> LoudnessTrace {
+        LoudnessTrace {
             dead_air: self.silent.then_some(DeadAir::Silence),
             quiet_below: self.quiet_below(),
-            quiet_s: self.quiet_for(time),
-            after: self.config.after,
+            quiet: self.quiet_for(time),
+            after: Seconds(self.config.after),
         }
     }
 
-    /// Whether a patch of this loudness is worth scoring for its genre.
+    /// True if a patch of this loudness is evidence of a genre.
     pub fn is_loud(&self, lufs_s: f32) -> bool {
         lufs_s >= self.config.threshold_lufs
     }
 
-    /// The threshold as it is now, in LUFS.
+    /// Threshold in LUFS, with the hysteresis while silent.
     fn quiet_below(&self) -> f32 {
         self.config.threshold_lufs + if self.silent { HYSTERESIS_LU } else { 0.0 }
     }
 
-    /// For how many seconds the loudness has been too low at `time`.
-    pub fn quiet_for(&self, time: f64) -> f64 {
-        self.quiet_since.map_or(0.0, |since| time - since)
+    /// Time for which the loudness has been below the threshold.
+    pub fn quiet_for(&self, time: SourceTime) -> Seconds {
+        self.quiet_since.map_or(Seconds::ZERO, |since| time - since)
     }
 
-    /// Forgets everything.
     pub fn reset(&mut self) {
         self.quiet_since = None;
         self.silent = false;
@@ -84,19 +82,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn silence_counts_only_while_it_is_heard() {
-        let mut silence = Silence::new(&SilenceConfig { threshold_lufs: -60.0, after: 4.0 });
+    fn skipped_audio_does_not_count_as_silence() {
+        let mut silence = SilenceDetector::new(&SilenceConfig { threshold_lufs: -60.0, after: 4.0 });
         for (time, expected) in
             [(0.0, false), (1.0, false), (2.0, false), (20.0, false), (21.0, false), (22.0, true)]
         {
-            assert_eq!(silence.update(time, -65.0), expected, "at {time}");
+            assert_eq!(silence.update(SourceTime(time), -65.0), expected, "at {time}");
         }
-        assert_eq!(silence.quiet_for(22.0), 4.0);
+        assert_eq!(silence.quiet_for(SourceTime(22.0)), Seconds(4.0));
     }
 
     #[test]
-    fn it_takes_time_to_begin_and_a_margin_to_end() {
-        let mut silence = Silence::new(&SilenceConfig { threshold_lufs: -60.0, after: 2.0 });
+    fn silence_begins_after_its_time_and_ends_above_the_hysteresis() {
+        let mut silence = SilenceDetector::new(&SilenceConfig { threshold_lufs: -60.0, after: 2.0 });
         for (time, lufs_s, expected) in [
             (0.0, -61.0, false),
             (1.0, -59.0, false), // starts over
@@ -107,7 +105,7 @@ mod tests {
             (6.0, -56.0, false),
             (7.0, -58.0, false),
         ] {
-            assert_eq!(silence.update(time, lufs_s), expected, "at {time}");
+            assert_eq!(silence.update(SourceTime(time), lufs_s), expected, "at {time}");
         }
     }
 }

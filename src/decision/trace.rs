@@ -1,75 +1,76 @@
-//! Why it was decided so: plain values, read off what decides.
+//! Explanation of one decision: plain values, read from the model.
 //!
-//! A *state* is counted as [`super::shares`] counts them: the labels of the genre head, then speech,
-//! then noise.
+//! States are indexed as in [`super::shares`]: the labels of the genre head, then speech, then
+//! noise.
 
 use super::event::DeadAir;
+use super::time::Seconds;
 
-/// How a source stands after one patch.
+/// State of the decision stage after one patch.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Trace {
-    /// By loudness.
-    pub level: Level,
-    /// Whether the patch was evidence: it is not where it is too quiet, or not all of it is numbers.
+pub(crate) struct DecisionTrace {
+    /// Loudness.
+    pub level: LoudnessTrace,
+    /// True if the patch was evidence; too quiet patches and those with values that are not finite
+    /// are not.
     pub weighed: bool,
-    /// The present sound.
-    pub sound: Sound,
-    /// The last decision; `None` before the first patch that was evidence, and in silence.
-    pub choice: Option<Standing>,
-    /// The state that is held since.
+    /// Present segment.
+    pub segment: SegmentTrace,
+    /// Last comparison; `None` before the first evidence and in dead air.
+    pub comparison: Option<SwitchComparison>,
+    /// Published state.
     pub held: Option<usize>,
-    /// Seconds more for which it is kept at most, where another has a larger share.
-    pub kept_for_s: Option<f64>,
+    /// Time until the published state is given up, while another has a larger share.
+    pub kept_for: Option<Seconds>,
 }
 
-/// Silence, and what else is dead air.
+/// Silence and other dead air.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Level {
-    /// What makes it dead air.
+pub(crate) struct LoudnessTrace {
+    /// Reason for dead air.
     pub dead_air: Option<DeadAir>,
-    /// What counts as quiet, in LUFS: the threshold, and where it is silent the margin on top of it.
+    /// Threshold of quiet sound in LUFS, with the hysteresis while silent.
     pub quiet_below: f32,
-    /// For how many seconds it has been quiet.
-    pub quiet_s: f64,
-    /// For how many it must.
-    pub after: f64,
+    /// Time for which it has been quiet.
+    pub quiet: Seconds,
+    /// Time after which it counts as silent.
+    pub after: Seconds,
 }
 
-/// The present sound: the stretch that one mixture of states describes.
+/// Present segment: sound since the last change point.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sound {
-    /// Seconds since it most likely began.
-    pub age_s: f64,
-    /// Probability of the newest patch under what was heard before it, 0–1; `None` where that is nothing.
+pub(crate) struct SegmentTrace {
+    /// Time since its most probable change point.
+    pub age: Seconds,
+    /// Probability of the newest patch under the segment before it, 0–1; `None` for a first patch.
     pub fit: Option<f64>,
-    /// Probability that something else has begun since, 0–1.
+    /// Probability of a later change point, 0–1.
     pub changing: f64,
-    /// Every state, the one with the largest share first; empty before the first patch.
-    pub states: Vec<StateShare>,
+    /// Every state, by descending share; empty before the first patch.
+    pub states: Vec<RankedShare>,
 }
 
-/// Share of one state in the present sound.
+/// Share of one state in the present segment.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct StateShare {
-    /// The state.
+pub(crate) struct RankedShare {
     pub state: usize,
-    /// Its share, 0–1.
+    /// 0–1.
     pub share: f64,
 }
 
-/// How the state that may be held next stands.
+/// Comparison of the state that may be published next with the published one.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Standing {
-    /// The state that was held when it was judged.
+pub(crate) struct SwitchComparison {
+    /// Published state before the comparison.
     pub held: Option<usize>,
-    /// The state.
     pub candidate: usize,
-    /// The one that it must lead; `None` where nothing is held: then it must lead an even share of all.
+    /// State that the candidate must lead; `None` where none is published: the candidate must lead
+    /// an even share of all states.
     pub against: Option<usize>,
-    /// Share by which it does; below 0 it trails.
+    /// Share by which the candidate leads; negative if it trails.
     pub ahead: f64,
-    /// Share by which it must.
+    /// Share by which it must lead.
     pub needed: f64,
-    /// Whether it did, and is held since.
+    /// True if the candidate was published.
     pub passes: bool,
 }

@@ -20,7 +20,7 @@ use super::supervisor::Health;
 use super::trace;
 use super::usage::Usage;
 use crate::audio::{Level, Patch, SourceId};
-use crate::decision::{Change, Decider, Observation, Verdict, Watch, raw};
+use crate::decision::{Change, Decider, FormatMonitor, Observation, SourceTime, Verdict, raw};
 use crate::model::Scores;
 use crate::sink::{Ask, Cause, Message, Request, payload};
 use crate::stats::{InferenceCounters, SourceCounters};
@@ -44,7 +44,7 @@ pub struct SourceDesk {
     /// Its decisions.
     pub decider: Decider,
     /// What is expected of it.
-    pub watch: Watch,
+    pub watch: FormatMonitor,
     /// What can be set of it, as it is.
     pub settings: Settings,
     /// Where its thread sees that.
@@ -289,14 +289,18 @@ impl Director {
         desk.level = Some(level);
         desk.tags = scores.tags;
         let seen = Observation {
-            start: patch.span.start,
-            time: patch.span.end,
+            start: SourceTime(patch.span.start),
+            end: SourceTime(patch.span.end),
             posteriors: &scores.posteriors,
             gate: scores.gate,
             level,
         };
         let mut changes = desk.fixed.decider.observe(seen);
-        changes.extend(desk.fixed.watch.observe(patch.span.end, desk.fixed.decider.verdict(), &level));
+        changes.extend(desk.fixed.watch.observe(
+            SourceTime(patch.span.end),
+            desk.fixed.decider.verdict(),
+            &level,
+        ));
         let is_timed = windows || (events && !changes.is_empty());
         if !is_timed {
             cause.end();
@@ -483,8 +487,8 @@ impl Director {
         let desk = &mut self.desks[index];
         for stretch in desk.fixed.decider.final_segments() {
             let payload = payload::Settled {
-                start: stretch.start,
-                end: stretch.end,
+                start: stretch.start.0,
+                end: stretch.end.0,
                 state: stretch.verdict.state.as_str(),
                 genre: desk.fixed.decider.genre(stretch.verdict),
                 confidence: stretch.verdict.confidence,

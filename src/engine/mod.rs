@@ -28,7 +28,7 @@ use crossbeam_channel::bounded;
 use jiff::Timestamp;
 
 use crate::config::{Config, SourceEntry};
-use crate::decision::{Decider, Watch};
+use crate::decision::{Decider, FormatMonitor};
 use crate::model::{Model, ModelError};
 use crate::sink::{Message, Refusing, Sink, payload};
 use crate::source::{SourceConfig, Uri};
@@ -132,7 +132,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
     let constants = constants(&config, &model, &run_id, control);
     let dials: Vec<_> = config.sources.iter().map(|_| Arc::new(Dials::new(config.hop_s))).collect();
     let watch = |entry: &SourceEntry| {
-        Watch::new(model.head().labels(), &entry.watch)
+        FormatMonitor::new(model.head().labels(), &entry.watch)
             .map_err(|what| EngineError::Source(entry.source.name.clone(), what))
     };
     let watches = config.sources.iter().map(watch).collect::<Result<Vec<_>, _>>()?;

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 
 use crate::audio::Patch;
 use crate::config::Config;
-use crate::decision::{Decider, GatePosteriors};
+use crate::decision::{Decider, GatePosteriors, SourceTime};
 use crate::sink::Request;
 use crate::sink::payload::LabelP;
 use crate::sink::payload::trace::{Choice, Gate, Level, Published, Sound, StateShare, Trace};
@@ -55,11 +55,11 @@ pub fn compose(
     gate: Option<GatePosteriors>,
     since: Timestamp,
 ) -> Trace {
-    let seen = decider.explain(patch.span.end);
+    let seen = decider.explain(SourceTime(patch.span.end));
     let name = |state| decider.state_name(state);
     let verdict = decider.verdict();
     let state =
-        |of: crate::decision::trace::StateShare| StateShare { state: name(of.state), share: of.share };
+        |of: crate::decision::trace::RankedShare| StateShare { state: name(of.state), share: of.share };
     Trace {
         ts: patch.ends_at,
         patch: patch.index,
@@ -72,20 +72,20 @@ pub fn compose(
         level: Level {
             lufs_s: patch.level.lufs_s,
             quiet_below: seen.level.quiet_below,
-            quiet_s: seen.level.quiet_s,
-            after: seen.level.after,
+            quiet_s: seen.level.quiet.0,
+            after: seen.level.after.0,
             dead_air: seen.level.dead_air.map(|by| by.as_str().into()),
             tone_s: patch.level.tone_s.into(),
             repeated_s: patch.level.repeated_s.into(),
         },
         weighed: seen.weighed,
         sound: Sound {
-            age_s: seen.sound.age_s,
-            fit: seen.sound.fit,
-            changing: seen.sound.changing,
-            states: seen.sound.states.into_iter().map(state).collect(),
+            age_s: seen.segment.age.0,
+            fit: seen.segment.fit,
+            changing: seen.segment.changing,
+            states: seen.segment.states.into_iter().map(state).collect(),
         },
-        choice: seen.choice.map(|judged| Choice {
+        choice: seen.comparison.map(|judged| Choice {
             held: judged.held.map(name),
             candidate: name(judged.candidate),
             against: judged.against.map(name),
@@ -94,7 +94,7 @@ pub fn compose(
             passes: judged.passes,
         }),
         held: seen.held.map(name),
-        kept_for_s: seen.kept_for_s,
+        kept_for_s: seen.kept_for.map(|left| left.0),
         published: Published {
             state: verdict.state.as_str().into(),
             genre: decider.genre(verdict),

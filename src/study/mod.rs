@@ -38,9 +38,9 @@ pub use report::{
     Comparison, Figures, Judgement, LabelFigures, PatchPrediction, Predictions, Report, ReportError,
     TrackPredictions,
 };
-pub use stream::{
-    Decided, Figures as StreamFigures, Piece, Played, PosteriorsError, StreamError, StreamPosteriors,
-    Stretch, Timeline, decide, hear,
+pub(crate) use stream::{
+    DecidedStream, PlacedPiece, StreamFigures, StreamPiece, StreamPosteriors, TruthInterval, decide,
+    score_stream,
 };
 pub use train::{Limit, TrainError, TrainOptions, Trained, known_predictions, train};
 pub use training_material::TrainingMaterial;

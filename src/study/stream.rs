@@ -1,7 +1,7 @@
-//! Recordings joined to one stream, with known changes: how still decisions hold, and how soon they move.
+//! Evaluation of the decision stage on recordings that are joined to one stream.
 //!
-//! A model hears a stream once ([`hear`]); its posteriors can be kept in a file and decided under
-//! any settings ([`decide`]).
+//! A model scores a stream once ([`score_stream`]). Its posteriors can be saved in a file and
+//! replayed under any settings ([`decide`]).
 
 mod figures;
 mod posteriors;
@@ -11,44 +11,43 @@ mod tests;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use figures::{Figures, Stretch, Timeline};
-pub use posteriors::{PosteriorsError, StreamPosteriors};
+pub(crate) use figures::{GenreTimeline, StreamFigures, TruthInterval};
+pub(crate) use posteriors::StreamPosteriors;
 
 use super::Renaming;
 use super::dataset::{DatasetError, Table};
 use crate::audio::{Level, PatchSpan};
 use crate::decision::{
-    DeadAirConfig, Decider, DecisionConfig, GatePosteriors, Observation, SilenceConfig, State,
+    DeadAirConfig, Decider, DecisionConfig, GatePosteriors, Observation, SilenceConfig, SourceTime, State,
 };
 use crate::engine::offline::{self, Cut, FileError};
 use crate::model::Model;
 
-/// What goes wrong with streams.
+/// Error of scoring a stream.
 #[derive(Debug, thiserror::Error)]
-pub enum StreamError {
-    /// The list.
+pub(crate) enum StreamError {
     #[error(transparent)]
     List(#[from] DatasetError),
-    /// A recording of it, or the model.
     #[error(transparent)]
     File(#[from] FileError),
 }
 
-/// A part of a recording, and what it is said to be.
+/// Part of a recording, with its label.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Piece {
-    /// The part.
+pub(crate) struct StreamPiece {
     pub cut: Cut,
-    /// Its label in the list, where it has one.
+    /// Label in the list; `None` if the list has none.
     pub label: Option<Arc<str>>,
 }
 
-impl Piece {
-    /// The rows of a CSV file, in order: `path`, from the folder of the file on; optionally `label` or `genre`, `start`,
-    /// and `end` or `seconds`, both times in seconds. `map` renames labels.
+impl StreamPiece {
+    /// Reads the rows of a CSV file, in order. Columns: `path`, relative to the folder of the file;
+    /// optional `label` or `genre`, `start`, and `end` or `seconds`, all times in seconds. `map`
+    /// renames labels.
     ///
     /// # Errors
-    /// When it cannot be read, has no `path` column or no row, or a time is not one; the message names the line.
+    /// The file cannot be read, has no `path` column or no row, or holds an invalid time; the
+    /// message names the line.
     pub fn list(path: &Path, map: &[Renaming]) -> Result<Vec<Self>, DatasetError> {
         let wrong = |what: String| DatasetError::Index { path: path.into(), what };
         let table = Table::read(path)?;
@@ -95,58 +94,55 @@ impl Piece {
     }
 }
 
-/// One patch of a stream.
+/// Scored patch of a stream.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Patch {
-    /// Where it lies.
+pub(crate) struct ScoredPatch {
     pub span: PatchSpan,
-    /// Level at its end.
+    /// Level at the end of the patch.
     pub level: Level,
-    /// Posteriors of the head.
     pub posteriors: Vec<f32>,
-    /// Posteriors of the gate, where there is one.
+    /// `None` if the bundle has no gate.
     pub gate: Option<GatePosteriors>,
 }
 
-/// A piece as it lies in a stream.
+/// Piece at its place in a stream.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Played {
-    /// Its recording.
+pub(crate) struct PlacedPiece {
+    /// Path of the recording.
     pub path: String,
-    /// Start, in seconds.
+    /// Start in the stream, in seconds.
     pub start: f64,
-    /// End, in seconds.
+    /// End in the stream, in seconds.
     pub end: f64,
-    /// Its label in the list, where it has one.
+    /// Label in the list; `None` if the list has none.
     pub label: Option<Arc<str>>,
-    /// Answer of the head to all of it: the verdict of `classify` on its patches, those across a
-    /// join left out. `None` for a piece that is too short for one.
+    /// Verdict of `classify` on the patches that lie within the piece; `None` if there are none.
     pub by_head: Option<Arc<str>>,
 }
 
-impl Played {
-    /// The piece with what is right by its label, or else by the head.
-    pub fn stretch(&self, by_label: bool) -> Stretch {
+impl PlacedPiece {
+    /// Interval with its right genre: the label, or else the verdict on the whole piece.
+    pub fn truth(&self, by_label: bool) -> TruthInterval {
         let genre = if by_label { &self.label } else { &self.by_head };
-        Stretch { start: self.start, end: self.end, genre: genre.clone() }
+        TruthInterval { start: self.start, end: self.end, genre: genre.clone() }
     }
 }
 
-/// Published states of a stream.
+/// Decisions on a stream.
 #[derive(Debug, Clone)]
-pub struct Decided {
-    /// As it was published.
-    pub published: Timeline,
-    /// As it is logged, by what came after it as well.
-    pub retrospective: Timeline,
+pub(crate) struct DecidedStream {
+    /// Published genres.
+    pub published: GenreTimeline,
+    /// Genres in the as-run log, which are decided in retrospect.
+    pub retrospective: GenreTimeline,
 }
 
-/// Plays `pieces` as one stream through front end and model, neither of which is told of a join.
+/// Scores `pieces` as one stream. Front end and model get no information about the joins.
 ///
 /// # Errors
-/// When a recording cannot be read, a piece holds no sound, or the model fails.
-pub fn hear(
-    pieces: &[Piece],
+/// A recording cannot be read, a piece holds no sound, or the model fails.
+pub(crate) fn score_stream(
+    pieces: &[StreamPiece],
     model: &mut Model,
     hop_seconds: f64,
     silence: &SilenceConfig,
@@ -156,12 +152,12 @@ pub fn hear(
     let joined = offline::hear_joined(&cuts, model, hop_seconds, begin)?;
     let heard = &joined.heard;
     let embeddings = heard.embeddings.chunks_exact(model.embedding_dim());
-    let patches: Vec<Patch> = heard
+    let patches: Vec<ScoredPatch> = heard
         .spans
         .iter()
         .zip(&heard.levels)
         .zip(embeddings)
-        .map(|((span, level), embedding)| Patch {
+        .map(|((span, level), embedding)| ScoredPatch {
             span: *span,
             level: *level,
             posteriors: model.head().posteriors(embedding),
@@ -183,7 +179,7 @@ pub fn hear(
             }
         });
         let path = piece.cut.path.display().to_string();
-        Played { path, start, end, label: piece.label.clone(), by_head }
+        PlacedPiece { path, start, end, label: piece.label.clone(), by_head }
     });
     Ok(StreamPosteriors {
         pieces: played.collect(),
@@ -196,16 +192,17 @@ pub fn hear(
     })
 }
 
-/// Decides what is published of a stream. With `alone` each piece is decided by itself, from a start
-/// that knows nothing, and patches across a join are left out.
-pub fn decide(
+/// Runs the decision stage on a stream. With `alone`, each piece is decided by itself from an empty
+/// state, without the patches across a join.
+pub(crate) fn decide(
     stream: &StreamPosteriors,
     decision: &DecisionConfig,
     silence: &SilenceConfig,
     alone: bool,
-) -> Decided {
-    let mut decided = Decided { published: Timeline::default(), retrospective: Timeline::default() };
-    let whole = Played {
+) -> DecidedStream {
+    let mut decided =
+        DecidedStream { published: GenreTimeline::default(), retrospective: GenreTimeline::default() };
+    let whole = PlacedPiece {
         start: f64::NEG_INFINITY,
         end: f64::INFINITY,
         path: String::new(),
@@ -220,16 +217,16 @@ pub fn decide(
             decided.retrospective.publish(part.start, &uncertain);
         }
         let mut decider = Decider::new(&stream.labels, decision, silence, &DeadAirConfig::default());
-        let within = |patch: &&Patch| patch.span.start >= part.start && patch.span.end <= part.end;
+        let within = |patch: &&ScoredPatch| patch.span.start >= part.start && patch.span.end <= part.end;
         for patch in stream.patches.iter().filter(within) {
-            let (start, time) = (patch.span.start, patch.span.end);
+            let (start, end) = (SourceTime(patch.span.start), SourceTime(patch.span.end));
             let (posteriors, gate, level) = (&patch.posteriors[..], patch.gate, patch.level);
-            decider.observe(Observation { start, time, posteriors, gate, level });
-            decided.published.publish(time, &decider.genre(decider.verdict()));
+            decider.observe(Observation { start, end, posteriors, gate, level });
+            decided.published.publish(patch.span.end, &decider.genre(decider.verdict()));
         }
         decider.finish();
         for segment in decider.final_segments() {
-            decided.retrospective.publish(segment.start, &decider.genre(segment.verdict));
+            decided.retrospective.publish(segment.start.0, &decider.genre(segment.verdict));
         }
     }
     decided

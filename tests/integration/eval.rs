@@ -332,7 +332,7 @@ fn heads_bring_their_own_lists() {
     assert_eq!(report["training_material"]["listed"], false);
     let told = run(folder, &["eval", "--data", "data", "--resamples", "20", "--head", "loose/genres.toml"]);
     assert!(told.stderr.contains("`loose/genres.toml` lies in no bundle"), "{}", told.stderr);
-    assert!(told.stdout.contains("what the head was trained on is not known"), "{}", told.stdout);
+    assert!(told.stdout.contains("the training material of the head is unknown"), "{}", told.stdout);
 
     let toml = fs::read_to_string(folder.join("loose/genres.toml")).unwrap();
     let foreign = toml.replace("embedding_id = \"musicnn-msd-dense-pooled\"", "embedding_id = \"yamnet\"");

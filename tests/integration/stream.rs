@@ -99,12 +99,12 @@ fn formats_may_differ() {
     assert!(first.iter().all(|span| span[1] <= 10.01) && first.len() == 8, "{first:?}");
     assert!(second[0][0] < 10.01 && second.iter().all(|span| span[1] <= 25.01), "{second:?}");
     assert!(second[second.len() - 1][1] > 24.0, "{second:?}");
-    assert!(stderr.contains("change at 1 places"), "{stderr}");
+    assert!(stderr.contains("changes at 1 joins"), "{stderr}");
     assert_eq!(line["piece_list"][1]["end"], 25.0);
     assert!(line["labelled"].is_null());
     let table = run(folder, &["eval", "--stream", "--data", "list.csv"]);
     assert_eq!(table.code, Some(0), "{}", table.stderr);
-    for row in ["2 pieces", "false changes an hour", "delay, median", "uncertain"] {
+    for row in ["2 pieces", "false changes per hour", "delay, median", "uncertain"] {
         assert!(table.stdout.contains(row), "no `{row}` in {}", table.stdout);
     }
 }

@@ -1,42 +1,42 @@
 use super::super::tally;
-use super::super::{Level, Outage, Record};
+use super::super::{Outage, QuarterLoudness, SourceLog};
 use super::*;
-use crate::asrun::{Cause, Event};
+use crate::asrun::{LogEvent, OutageCause};
 
 const DAY: Ms = 86_400_000;
 
-fn segment(start: Ms, end: Ms, state: &str, label: &str) -> Segment {
-    Segment {
+fn segment(start: Ms, end: Ms, state: &str, label: &str) -> LogSegment {
+    LogSegment {
         confidence: Some(0.812_345),
         scored: 3,
         dropped: 1,
         title: Some("=1+1, \"A\"\nB".into()),
         lufs: Some(Lufs { mean: -14.0, min: -20.125, max: -9.0 }),
-        ..Segment::sample(start, end, state, label)
+        ..LogSegment::sample(start, end, state, label)
     }
 }
 
-fn report() -> Report {
-    let mut level = Level::at(0);
+fn report() -> AsRunReport {
+    let mut level = QuarterLoudness::at(0);
     level.add(-14.0);
-    let record = Record {
+    let record = SourceLog {
         source: "fm1".into(),
         name: "FM 1".into(),
         segments: vec![
             segment(0, DAY / 2, "music", "rock"),
             segment(DAY / 2, DAY * 3 / 4, "speech", "speech"),
         ],
-        outages: vec![Outage { start: DAY * 3 / 4, end: DAY, cause: Cause::Lost }],
-        events: vec![Event { ts: DAY / 2, kind: "genre_changed".into() }],
+        outages: vec![Outage { start: DAY * 3 / 4, end: DAY, cause: OutageCause::Lost }],
+        events: vec![LogEvent { ts: DAY / 2, kind: "genre_changed".into() }],
         levels: vec![level],
         off_format: Vec::new(),
     };
-    Report { from: 0, to: 2 * DAY, sources: vec![tally::source(&record, &[(0, DAY), (DAY, 2 * DAY)])] }
+    AsRunReport { from: 0, to: 2 * DAY, sources: vec![tally::source(&record, &[(0, DAY), (DAY, 2 * DAY)])] }
 }
 
 #[test]
 fn a_table_for_people() {
-    insta::assert_snapshot!(table(&report(), By::Day, &TimeZone::UTC), @r"
+    insta::assert_snapshot!(table(&report(), PeriodLength::Day, &TimeZone::UTC), @r"
 1970-01-01T00:00:00Z to 1970-01-03T00:00:00Z, shares of all the time in %
 
 FM 1 (fm1)
@@ -64,7 +64,7 @@ fm1,1970-01-02T00:00:00Z,1970-01-03T00:00:00Z,86400.000,0.000000,0.000000,0.0000
 
 #[test]
 fn json_for_programs() {
-    let value = json(&report(), By::Day, &TimeZone::UTC);
+    let value = json(&report(), PeriodLength::Day, &TimeZone::UTC);
     let first = &value["sources"][0]["periods"][0];
     assert_eq!(first["shares"], json!({"rock": 0.5, "speech": 0.25}));
     assert_eq!((&first["outage"], &first["coverage"]), (&json!(0.25), &json!(0.75)));

@@ -1,34 +1,34 @@
 use proptest::prelude::*;
 
-use super::super::{Event, Outage, Segment};
+use super::super::{LogEvent, LogSegment, Outage};
 use super::*;
 
-fn event(ts: Ms, kind: &str) -> Event {
-    Event { ts, kind: kind.into() }
+fn event(ts: Ms, kind: &str) -> LogEvent {
+    LogEvent { ts, kind: kind.into() }
 }
 
-/// Two hours, worked by hand, in minutes from the start: rock 0–50, speech 50–55, silence 55–58, a hole 58–60; the source
-/// lost 60–70, jazz 70–100, the daemon down 100–115, rock 115–120.
-fn two_hours() -> Record {
+/// Two hours, in minutes from the start: rock 0–50, speech 50–55, silence 55–58, a gap 58–60,
+/// outage 60–70, jazz 70–100, the daemon down 100–115, rock 115–120.
+fn two_hours() -> SourceLog {
     let minute = |of: Ms| of * 60_000;
     let quarter = |at: Ms, levels: &[f64], dropped| {
-        let mut level = Level::at(minute(at));
+        let mut level = QuarterLoudness::at(minute(at));
         levels.iter().for_each(|lufs| level.add(*lufs));
-        Level { dropped, ..level }
+        QuarterLoudness { dropped, ..level }
     };
-    Record {
+    SourceLog {
         source: "fm1".into(),
         name: "FM 1".into(),
         segments: vec![
-            Segment::sample(minute(0), minute(50), "music", "rock"),
-            Segment::sample(minute(50), minute(55), "speech", "speech"),
-            Segment::sample(minute(55), minute(58), "silence", "silence"),
-            Segment::sample(minute(70), minute(100), "music", "jazz"),
-            Segment::sample(minute(115), minute(120), "music", "rock"),
+            LogSegment::sample(minute(0), minute(50), "music", "rock"),
+            LogSegment::sample(minute(50), minute(55), "speech", "speech"),
+            LogSegment::sample(minute(55), minute(58), "silence", "silence"),
+            LogSegment::sample(minute(70), minute(100), "music", "jazz"),
+            LogSegment::sample(minute(115), minute(120), "music", "rock"),
         ],
         outages: vec![
-            Outage { start: minute(60), end: minute(70), cause: Cause::Lost },
-            Outage { start: minute(100), end: minute(115), cause: Cause::Down },
+            Outage { start: minute(60), end: minute(70), cause: OutageCause::Lost },
+            Outage { start: minute(100), end: minute(115), cause: OutageCause::Down },
         ],
         events: vec![
             event(minute(50), "genre_changed"),
@@ -44,11 +44,11 @@ fn two_hours() -> Record {
 }
 
 #[test]
-fn two_hours_are_what_they_are_by_hand() {
+fn two_hours_are_summed_up() {
     let hour = 3_600_000;
     let report = source(&two_hours(), &[(0, hour), (hour, 2 * hour)]);
     let [one, two] = &report.rows[..] else { panic!("{:?}", report.rows) };
-    let minutes = |row: &Row, label: &str| row.heard[label] / 60_000;
+    let minutes = |row: &PeriodRow, label: &str| row.heard[label] / 60_000;
     assert_eq!([minutes(one, "rock"), minutes(one, "speech"), minutes(one, "silence")], [50, 5, 3]);
     assert_eq!([one.lost, one.down, one.unheard], [0, 0, 2 * 60_000]);
     assert!((one.coverage() - 58.0 / 60.0).abs() < 1e-12);
@@ -68,45 +68,45 @@ fn two_hours_are_what_they_are_by_hand() {
 }
 
 #[test]
-fn what_was_heard_goes_before_an_outage_and_the_later_before_the_earlier() {
-    let record = Record {
+fn audio_takes_precedence_over_outages_and_later_segments_over_earlier() {
+    let record = SourceLog {
         segments: vec![
-            Segment::sample(0, 100, "music", "rock"),
-            Segment::sample(40, 60, "music", "jazz"),
-            Segment::sample(60, 70, "music", "jazz"),
+            LogSegment::sample(0, 100, "music", "rock"),
+            LogSegment::sample(40, 60, "music", "jazz"),
+            LogSegment::sample(60, 70, "music", "jazz"),
         ],
         outages: vec![
-            Outage { start: 50, end: 150, cause: Cause::Down },
-            Outage { start: 90, end: 120, cause: Cause::Lost },
+            Outage { start: 50, end: 150, cause: OutageCause::Down },
+            Outage { start: 90, end: 120, cause: OutageCause::Lost },
         ],
-        ..Record::default()
+        ..SourceLog::default()
     };
-    let rock = What::Heard { label: "rock", is_music: true };
-    let jazz = What::Heard { label: "jazz", is_music: true };
-    let piece = |start, end, what| Piece { start, end, what };
+    let rock = AirContent::Heard { label: "rock", is_music: true };
+    let jazz = AirContent::Heard { label: "jazz", is_music: true };
+    let piece = |start, end, what| AirInterval { start, end, what };
     let expected = [
         piece(0, 40, rock),
         piece(40, 70, jazz),
         piece(70, 100, rock),
-        piece(100, 120, What::Lost),
-        piece(120, 150, What::Down),
+        piece(100, 120, AirContent::Lost),
+        piece(120, 150, AirContent::Down),
     ];
     assert_eq!(paint(&record), expected);
 }
 
 proptest! {
     #[test]
-    fn everything_adds_up_to_the_whole(
+    fn all_parts_add_up_to_the_whole(
         segments in prop::collection::vec((0..1000_i64, -5..300_i64, 0..4_usize), 0..30),
         outages in prop::collection::vec((0..1000_i64, 0..300_i64, any::<bool>()), 0..10),
         edges in prop::collection::btree_set(-50..1300_i64, 2..6),
     ) {
         let labels = ["rock", "jazz", "speech", "silence"];
-        let record = Record {
+        let record = SourceLog {
             segments: segments
                 .iter()
                 .map(|(start, length, label)| {
-                    Segment::sample(*start, start + length, if *label < 2 { "music" } else { labels[*label] }, labels[*label])
+                    LogSegment::sample(*start, start + length, if *label < 2 { "music" } else { labels[*label] }, labels[*label])
                 })
                 .collect(),
             outages: outages
@@ -114,22 +114,22 @@ proptest! {
                 .map(|(start, length, lost)| Outage {
                     start: *start,
                     end: start + length,
-                    cause: if *lost { Cause::Lost } else { Cause::Down },
+                    cause: if *lost { OutageCause::Lost } else { OutageCause::Down },
                 })
                 .collect(),
-            ..Record::default()
+            ..SourceLog::default()
         };
         let edges: Vec<Ms> = edges.into_iter().collect();
         let periods: Vec<(Ms, Ms)> = edges.windows(2).map(|pair| (pair[0], pair[1])).collect();
         let report = source(&record, &periods);
-        // What a millisecond was, found the slow way.
+        // Content of one millisecond, by search.
         let truth = |at: Ms| {
             let segment = record.segments.iter().rev().find(|s| s.start <= at && at < s.end);
             let outage = |cause| record.outages.iter().any(|o| o.cause == cause && o.start <= at && at < o.end);
             match segment {
                 Some(segment) => segment.label.as_str(),
-                None if outage(Cause::Lost) => "lost",
-                None if outage(Cause::Down) => "down",
+                None if outage(OutageCause::Lost) => "lost",
+                None if outage(OutageCause::Down) => "down",
                 None => "unheard",
             }
         };

@@ -1,11 +1,11 @@
-//! Figures for people.
+//! Tables of stream figures.
 
 use std::fmt::Write as _;
 
 use crate::decision::DecisionConfig;
 use crate::study::StreamFigures;
 
-/// Figures under one setting, a row each.
+/// Figures of one setting, one row each.
 pub fn one(pieces: usize, by_head: &StreamFigures, by_label: Option<&StreamFigures>) -> String {
     let columns: Vec<(&str, &StreamFigures)> = std::iter::once(("by the head", by_head))
         .chain(by_label.map(|figures| ("by the labels", figures)))
@@ -18,13 +18,13 @@ pub fn one(pieces: usize, by_head: &StreamFigures, by_label: Option<&StreamFigur
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{name:<24}{cells}");
     };
-    row("false changes an hour", &|figures| format!("{:.1}", figures.false_changes_per_hour));
+    row("false changes per hour", &|figures| format!("{:.1}", figures.false_changes_per_hour));
     row("real changes", &|figures| figures.real_changes.to_string());
     row("missed", &|figures| figures.missed_changes.to_string());
     row("delay, median", &|figures| seconds(figures.delay_s_median));
-    row("delay, nine in ten", &|figures| seconds(figures.delay_s_p90));
-    row("time with what is right", &|figures| percent(figures.right));
-    row("… in hindsight", &|figures| percent(figures.right_in_hindsight));
+    row("delay, 90th percentile", &|figures| seconds(figures.delay_s_p90));
+    row("right, published", &|figures| percent(figures.right));
+    row("right, in the log", &|figures| percent(figures.right_in_hindsight));
     row("uncertain", &|figures| percent(figures.uncertain));
     row("speech", &|figures| percent(figures.speech));
     row("noise", &|figures| percent(figures.noise));
@@ -32,9 +32,10 @@ pub fn one(pieces: usize, by_head: &StreamFigures, by_label: Option<&StreamFigur
     text
 }
 
-/// Figures under several settings, a row a setting; only the keys that differ are named.
+/// Figures of several settings, one row per setting, named by the keys that differ from the
+/// defaults.
 pub fn sweep(rows: &[(&DecisionConfig, &StreamFigures)]) -> String {
-    let heads = ["right", "in the log", "false/h", "missed", "delay", "nine in ten", "uncertain"];
+    let heads = ["right", "in the log", "false/h", "missed", "delay", "90th pct", "uncertain"];
     let mut table: Vec<Vec<String>> =
         vec![std::iter::once("settings").chain(heads).map(str::to_owned).collect()];
     for (config, figures) in rows {
@@ -61,7 +62,7 @@ pub fn sweep(rows: &[(&DecisionConfig, &StreamFigures)]) -> String {
     text
 }
 
-/// The keys that differ from their defaults.
+/// Keys that differ from their defaults.
 fn named(config: &DecisionConfig) -> String {
     let changed: Vec<String> = config
         .values()

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::draft::{Draft, Heard, Name, Segment};
-use crate::asrun::{Cause, Level, Ms};
+use crate::asrun::{Ms, OutageCause as Cause, QuarterLoudness as Level};
 use crate::sink::Message;
 use crate::sink::payload::{EventKind, Info, Settled, State, Window};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::asrun::{Level, Lufs, Ms};
+use crate::asrun::{Lufs, Ms, QuarterLoudness as Level};
 use crate::sink::payload::Settled;
 
 /// Shorter holes are no holes: time is anchored to the clock anew each minute.

@@ -7,7 +7,10 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params};
 
 use super::store::VERSION;
-use crate::asrun::{Cause, Event, Level, Lufs, Ms, Outage, Record, Segment};
+use crate::asrun::{
+    LogEvent as Event, LogSegment as Segment, Lufs, Ms, Outage, OutageCause as Cause,
+    QuarterLoudness as Level, SourceLog as Record,
+};
 
 /// A daemon that has not been seen for longer does not run.
 const SILENT: Ms = 30_000;

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params}
 use super::book::{Book, Event, Outage, Row};
 use super::draft::Segment;
 use super::schema::MIGRATIONS;
-use crate::asrun::{Cause, Level, Ms};
+use crate::asrun::{Ms, OutageCause as Cause, QuarterLoudness as Level};
 use crate::sink::database::{self, StoreError};
 use crate::sink::payload::Info;
 

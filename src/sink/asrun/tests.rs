@@ -6,7 +6,7 @@ use super::book::Row;
 use super::schema::MIGRATIONS;
 use super::store::VERSION;
 use super::*;
-use crate::asrun::Cause;
+use crate::asrun::OutageCause as Cause;
 use crate::sink::database::StoreError;
 use crate::sink::payload::{EventKind, Info, Settled};
 use crate::sink::samples;

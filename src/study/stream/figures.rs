@@ -1,4 +1,4 @@
-//! How still decisions hold, and how soon they move: what was published against what was right, and since when.
+//! Figures of the decision stage: published genres against the right ones.
 
 use std::sync::Arc;
 
@@ -6,131 +6,136 @@ use serde::Serialize;
 
 use crate::decision::State;
 
-/// What was published, and from when on.
+/// Genres over time.
 #[derive(Debug, Clone)]
-pub struct Timeline {
-    /// In order, in seconds; each differs from the one before.
+pub(crate) struct GenreTimeline {
+    /// Times in seconds, in order; each genre differs from the previous one.
     changes: Vec<(f64, Arc<str>)>,
 }
 
-impl Default for Timeline {
+impl Default for GenreTimeline {
     fn default() -> Self {
         Self { changes: vec![(0.0, State::Uncertain.as_str().into())] }
     }
 }
 
-impl Timeline {
-    /// From `time` on, in seconds, `genre` is published.
+impl GenreTimeline {
+    /// Adds a change to `genre` at `time`, in seconds, unless it is the present genre.
     pub fn publish(&mut self, time: f64, genre: &Arc<str>) {
         if self.changes.last().is_none_or(|(_, last)| last != genre) {
             self.changes.push((time, genre.clone()));
         }
     }
 
-    /// The changes, the start as `uncertain` left out.
+    /// Changes with their times, without the initial `uncertain`.
     pub fn changes(&self) -> &[(f64, Arc<str>)] {
         &self.changes[1..]
     }
 
-    /// What is published at `time`; a change at that very moment is not yet.
+    /// Genre just before `time`.
     fn before(&self, time: f64) -> &Arc<str> {
         let after = self.changes.partition_point(|(at, _)| *at < time).max(1);
         &self.changes[after - 1].1
     }
 
-    /// Changes from `start` on and before `end`.
+    /// Changes from `start` until before `end`.
     fn within(&self, start: f64, end: f64) -> &[(f64, Arc<str>)] {
         let at = |time: f64| self.changes.partition_point(|(at, _)| *at < time).max(1);
         &self.changes[at(start)..at(end)]
     }
 }
 
-/// A part of the stream in which one genre is right.
+/// Part of a stream in which one genre is right.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Stretch {
-    /// Where it begins, in seconds.
+pub(crate) struct TruthInterval {
+    /// Start, in seconds.
     pub start: f64,
-    /// Where it ends, in seconds.
+    /// End, in seconds.
     pub end: f64,
-    /// What is right; `None` where nobody knows, and nothing is judged.
+    /// Right genre; an interval without one is not judged.
     pub genre: Option<Arc<str>>,
 }
 
-/// The operating point of the decision stage on one stream.
+/// Operating point of the decision stage on one stream. Shares are of the judged time, 0–1.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Figures {
-    /// Hours of the stretches that are judged.
+pub(crate) struct StreamFigures {
+    /// Judged time, in hours.
     pub hours: f64,
-    /// Changes within a stretch, but the first one to what is right; of the first stretch of a stream, but its first
-    /// one, whatever it is.
+    /// Changes within an interval, except the first change to the right genre. In the first
+    /// interval of a stream, all but the first change.
     pub false_changes: usize,
-    /// The same for each hour.
     pub false_changes_per_hour: f64,
-    /// Joins after which another genre is right, and was not published already.
+    /// Joins to another right genre that was not published already.
     pub real_changes: usize,
-    /// Those after which it was never published before the next join.
+    /// Real changes whose right genre was not published before the next join.
     pub missed_changes: usize,
-    /// From such a join to the moment when what is right is published, in seconds, half of them being quicker; what is
-    /// missed takes for ever. `null` where there is no real change, or half of them are missed.
+    /// Median time in seconds from a real change to its right genre. A missed change counts as
+    /// infinite. `None` without real changes, or if half of them are missed.
     pub delay_s_median: Option<f64>,
-    /// The same for nine in ten.
+    /// 90th percentile of the same times.
     pub delay_s_p90: Option<f64>,
-    /// Share of the time, 0–1, with what is right in the as-run log, by what came after as well;
+    /// Share of the right genre in the as-run log.
     pub right_in_hindsight: f64,
-    /// of what is published, with what is right,
+    /// Share of the right genre in what is published.
     pub right: f64,
-    /// with `uncertain`,
+    /// Share of `uncertain`.
     pub uncertain: f64,
-    /// with `speech`,
+    /// Share of `speech`.
     pub speech: f64,
-    /// with `noise`,
+    /// Share of `noise`.
     pub noise: f64,
-    /// and with `silence`.
+    /// Share of `silence`.
     pub silence: f64,
 }
 
-impl Figures {
-    /// Judges what was published, and what is logged in retrospect. With `alone` each stretch is a
-    /// stream of its own: any change after its first one is false, but for silence, and none is real.
-    pub fn new(published: &Timeline, retrospective: &Timeline, stretches: &[Stretch], alone: bool) -> Self {
-        let right_in_hindsight = Self::judge(retrospective, stretches, alone).right;
-        Self { right_in_hindsight, ..Self::judge(published, stretches, alone) }
+impl StreamFigures {
+    /// Judges the published genres and those of the as-run log. With `alone`, each interval is a
+    /// stream of its own: every change after its first one is false, except to silence, and none is
+    /// real.
+    pub fn new(
+        published: &GenreTimeline,
+        retrospective: &GenreTimeline,
+        truth: &[TruthInterval],
+        alone: bool,
+    ) -> Self {
+        let right_in_hindsight = Self::judge(retrospective, truth, alone).right;
+        Self { right_in_hindsight, ..Self::judge(published, truth, alone) }
     }
 
-    fn judge(timeline: &Timeline, stretches: &[Stretch], alone: bool) -> Self {
+    fn judge(timeline: &GenreTimeline, truth: &[TruthInterval], alone: bool) -> Self {
         let mut false_changes = 0;
         let mut delays = Vec::new();
         let mut shares = [0.0; 5];
         let mut seconds = 0.0;
         let mut last: Option<&Arc<str>> = None;
-        for (index, stretch) in stretches.iter().enumerate() {
-            let Some(right) = &stretch.genre else { continue };
-            let mut changes = timeline.within(stretch.start, stretch.end);
-            let mut before = timeline.before(stretch.start);
+        for (index, interval) in truth.iter().enumerate() {
+            let Some(right) = &interval.genre else { continue };
+            let mut changes = timeline.within(interval.start, interval.end);
+            let mut before = timeline.before(interval.start);
             let is_first = index == 0 || alone;
             if alone
                 && let [(at, restart), rest @ ..] = changes
-                && *at <= stretch.start
+                && *at <= interval.start
             {
-                // Each begins as `uncertain`, which is no change of its own.
+                // Each begins as `uncertain`, which is not a change.
                 (before, changes) = (restart, rest);
             }
             let first_right = changes.iter().find(|(_, genre)| genre == right);
             false_changes += if alone {
-                sounds(changes).saturating_sub(1)
+                count_without_silence(changes).saturating_sub(1)
             } else if is_first {
                 changes.len().saturating_sub(1)
             } else {
                 changes.len() - usize::from(before != right && first_right.is_some())
             };
             if !is_first && before != right && last.is_some_and(|last| last != right) {
-                delays.push(first_right.map_or(f64::INFINITY, |(at, _)| at - stretch.start));
+                delays.push(first_right.map_or(f64::INFINITY, |(at, _)| at - interval.start));
             }
             last = Some(right);
-            seconds += stretch.end - stretch.start;
-            let starts = std::iter::once((stretch.start, before))
+            seconds += interval.end - interval.start;
+            let starts = std::iter::once((interval.start, before))
                 .chain(changes.iter().map(|(at, genre)| (*at, genre)));
-            let ends = changes.iter().map(|(at, _)| *at).chain([stretch.end]);
+            let ends = changes.iter().map(|(at, _)| *at).chain([interval.end]);
             for ((start, genre), end) in starts.zip(ends) {
                 let states =
                     [State::Uncertain, State::Speech, State::Noise, State::Silence].map(State::as_str);
@@ -160,8 +165,9 @@ impl Figures {
     }
 }
 
-/// Number of changes where silence, and being uncertain after it, are none: a track may have pauses.
-fn sounds(changes: &[(f64, Arc<str>)]) -> usize {
+/// Number of changes, without those to silence and to `uncertain` after silence: a track may have
+/// pauses.
+fn count_without_silence(changes: &[(f64, Arc<str>)]) -> usize {
     let mut heard: Vec<&Arc<str>> = Vec::new();
     let mut is_silent = false;
     for (_, genre) in changes {
@@ -174,7 +180,8 @@ fn sounds(changes: &[(f64, Arc<str>)]) -> usize {
     heard.len()
 }
 
-/// The smallest of `sorted` that at least the part `q` of them do not exceed.
+/// Smallest value of `sorted` that at least the fraction `q` of the values do not exceed; `None` if
+/// it is infinite.
 fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     let rank = (q * sorted.len() as f64).ceil().max(1.0) as usize;
     sorted.get(rank - 1).copied().filter(|value| value.is_finite())
@@ -184,30 +191,30 @@ fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
 mod tests {
     use super::*;
 
-    fn timeline(changes: &[(f64, &str)]) -> Timeline {
-        let mut timeline = Timeline::default();
+    fn timeline(changes: &[(f64, &str)]) -> GenreTimeline {
+        let mut timeline = GenreTimeline::default();
         changes.iter().for_each(|(at, genre)| timeline.publish(*at, &(*genre).into()));
         timeline
     }
 
-    fn stretches(parts: &[(f64, &str)]) -> Vec<Stretch> {
+    fn truth(parts: &[(f64, &str)]) -> Vec<TruthInterval> {
         let mut start = 0.0;
         parts
             .iter()
             .map(|(end, genre)| {
-                let stretch =
-                    Stretch { start, end: *end, genre: Some((*genre).into()).filter(|_| !genre.is_empty()) };
+                let genre = Some((*genre).into()).filter(|_| !genre.is_empty());
+                let interval = TruthInterval { start, end: *end, genre };
                 start = *end;
-                stretch
+                interval
             })
             .collect()
     }
 
     #[test]
     fn a_scripted_hour() {
-        let parts = stretches(&[(1000.0, "rock"), (2000.0, "jazz"), (3000.0, "jazz"), (3600.0, "speech")]);
+        let parts = truth(&[(1000.0, "rock"), (2000.0, "jazz"), (3000.0, "jazz"), (3600.0, "speech")]);
         let published = timeline(&[
-            (4.0, "pop"),          // the first label, though wrong: no false change
+            (4.0, "pop"),          // the first label is no false change
             (10.0, "rock"),        // false, though right: nothing had changed
             (1006.0, "pop"),       // false: on the way to
             (1009.0, "jazz"),      // the real change, 9 s late
@@ -217,8 +224,8 @@ mod tests {
             (2700.0, "jazz"),      // false
             (3003.0, "speech"),    // the real change, 3 s late
         ]);
-        let hindsight = timeline(&[(0.0, "rock"), (999.0, "jazz"), (3000.0, "blues")]);
-        let figures = Figures::new(&published, &hindsight, &parts, false);
+        let log = timeline(&[(0.0, "rock"), (999.0, "jazz"), (3000.0, "blues")]);
+        let figures = StreamFigures::new(&published, &log, &parts, false);
         assert!((figures.right_in_hindsight - 2999.0 / 3600.0).abs() < 1e-9);
         assert_eq!((figures.hours, figures.false_changes, figures.false_changes_per_hour), (1.0, 6, 6.0));
         assert_eq!((figures.real_changes, figures.missed_changes), (2, 0));
@@ -231,38 +238,45 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missed_takes_for_ever() {
-        let parts = stretches(&[(10.0, "a"), (20.0, "b"), (30.0, "a"), (40.0, "c"), (50.0, "d")]);
-        // From b on the label stays; a is right again by chance, c is late, d never comes.
-        let figures = Figures::judge(&timeline(&[(1.0, "a"), (36.0, "c")]), &parts, false);
+    fn a_missed_change_has_an_infinite_delay() {
+        let parts = truth(&[(10.0, "a"), (20.0, "b"), (30.0, "a"), (40.0, "c"), (50.0, "d")]);
+        // b is missed; a is published already; c is late; d is missed.
+        let figures = StreamFigures::judge(&timeline(&[(1.0, "a"), (36.0, "c")]), &parts, false);
         assert_eq!((figures.real_changes, figures.missed_changes), (3, 2));
         assert_eq!((figures.delay_s_median, figures.delay_s_p90, figures.false_changes), (None, None, 0));
-        let figures =
-            Figures::judge(&timeline(&[(1.0, "a"), (12.0, "b"), (22.0, "a"), (36.0, "c")]), &parts, false);
+        let figures = StreamFigures::judge(
+            &timeline(&[(1.0, "a"), (12.0, "b"), (22.0, "a"), (36.0, "c")]),
+            &parts,
+            false,
+        );
         assert_eq!((figures.real_changes, figures.missed_changes), (4, 1));
         assert_eq!((figures.delay_s_median, figures.delay_s_p90), (Some(2.0), None));
     }
 
     #[test]
-    fn what_nobody_knows_is_not_judged() {
-        let parts = stretches(&[(100.0, "a"), (200.0, ""), (300.0, "b")]);
-        let figures =
-            Figures::judge(&timeline(&[(1.0, "a"), (110.0, "x"), (120.0, "y"), (205.0, "b")]), &parts, false);
+    fn intervals_without_a_genre_are_not_judged() {
+        let parts = truth(&[(100.0, "a"), (200.0, ""), (300.0, "b")]);
+        let figures = StreamFigures::judge(
+            &timeline(&[(1.0, "a"), (110.0, "x"), (120.0, "y"), (205.0, "b")]),
+            &parts,
+            false,
+        );
         assert_eq!((figures.false_changes, figures.real_changes), (0, 1));
         assert_eq!((figures.delay_s_median, figures.hours), (Some(5.0), 200.0 / 3600.0));
-        let none = Figures::judge(&Timeline::default(), &[], false);
+        let none = StreamFigures::judge(&GenreTimeline::default(), &[], false);
         assert_eq!((none.hours, none.false_changes_per_hour, none.right), (0.0, 0.0, 0.0));
     }
 
     #[test]
-    fn a_change_at_the_join_belongs_to_what_begins_there() {
-        let parts = stretches(&[(10.0, "a"), (20.0, "b")]);
-        let figures = Figures::judge(&timeline(&[(1.0, "a"), (10.0, "b")]), &parts, false);
+    fn a_change_at_a_join_belongs_to_the_piece_that_begins_there() {
+        let parts = truth(&[(10.0, "a"), (20.0, "b")]);
+        let figures = StreamFigures::judge(&timeline(&[(1.0, "a"), (10.0, "b")]), &parts, false);
         assert_eq!((figures.false_changes, figures.delay_s_median), (0, Some(0.0)));
     }
+
     #[test]
     fn alone_every_change_after_the_first_is_false() {
-        let parts = stretches(&[(10.0, "a"), (20.0, "b"), (30.0, "b")]);
+        let parts = truth(&[(10.0, "a"), (20.0, "b"), (30.0, "b")]);
         let published = timeline(&[
             (2.0, "a"),
             (8.0, "b"), // false
@@ -275,7 +289,7 @@ mod tests {
             (24.6, "a"),
             (25.0, "b"), // false, though right
         ]);
-        let figures = Figures::new(&published, &published, &parts, true);
+        let figures = StreamFigures::new(&published, &published, &parts, true);
         assert_eq!((figures.false_changes, figures.real_changes), (2, 0));
         assert!((figures.right - (6.0 + 8.0 + 5.0) / 30.0).abs() < 1e-9, "{}", figures.right);
         assert!((figures.uncertain - 7.1 / 30.0).abs() < 1e-9, "{}", figures.uncertain);

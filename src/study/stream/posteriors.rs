@@ -1,4 +1,4 @@
-//! Posteriors of a stream in a file, so that it is heard once and decided often.
+//! Posteriors of a stream in a safetensors file.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -9,60 +9,50 @@ use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
 use serde::{Deserialize, Serialize};
 
-use super::{Patch, Played};
+use super::{PlacedPiece, ScoredPatch};
 use crate::audio::{Level, PatchSpan};
 use crate::decision::GatePosteriors;
 
-/// Why posteriors cannot be read or written.
+/// Error of reading or writing a posteriors file.
 #[derive(Debug, thiserror::Error)]
-pub enum PosteriorsError {
-    /// The file.
+pub(crate) enum PosteriorsError {
     #[error("`{path}`: {error}")]
-    File {
-        /// Its path.
-        path: String,
-        /// Description of the fault.
-        error: io::Error,
-    },
-    /// Its content.
-    #[error("`{path}` holds no posteriors of `genred eval --save-posteriors`: {what}")]
+    File { path: String, error: io::Error },
+    #[error("`{path}` is not a file of `genred eval --save-posteriors`: {what}")]
     Content {
-        /// Its path.
         path: String,
         /// Description of the fault.
         what: String,
     },
 }
 
-/// A stream as a model heard it.
+/// Scores of a model for a stream.
 #[derive(Debug, Clone, PartialEq)]
-pub struct StreamPosteriors {
-    /// Name of the model.
+pub(crate) struct StreamPosteriors {
+    /// Name of the bundle.
     pub model: String,
     /// Name of the head.
     pub head: String,
-    /// Labels of the head.
     pub labels: Vec<Arc<str>>,
     /// Seconds from one patch to the next.
     pub hop_s: f64,
-    /// Joins at which rate or channels change: there the front end starts over, and no patch crosses.
+    /// Number of joins at which the sample rate or the channel count changes. There the front end
+    /// starts over, and no patch crosses the join.
     pub format_changes: usize,
-    /// The pieces, in order.
-    pub pieces: Vec<Played>,
-    /// Every patch.
-    pub patches: Vec<Patch>,
+    pub pieces: Vec<PlacedPiece>,
+    pub patches: Vec<ScoredPatch>,
 }
 
 /// Metadata of the file, as one JSON object.
 #[derive(Serialize, Deserialize)]
-struct About {
+struct PosteriorsMetadata {
     model: String,
     head: String,
     labels: Vec<String>,
     hop_s: f64,
     format_changes: usize,
     has_gate: bool,
-    /// Path, label and verdict of the head.
+    /// Path, label and verdict of each piece.
     pieces: Vec<(String, Option<String>, Option<String>)>,
 }
 
@@ -72,10 +62,10 @@ impl StreamPosteriors {
     /// Writes a safetensors file.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// The file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), PosteriorsError> {
         let text = |label: &Option<Arc<str>>| label.as_ref().map(ToString::to_string);
-        let about = About {
+        let about = PosteriorsMetadata {
             model: self.model.clone(),
             head: self.head.clone(),
             labels: self.labels.iter().map(ToString::to_string).collect(),
@@ -113,7 +103,7 @@ impl StreamPosteriors {
                 [count, 3],
                 singles(
                     &mut patches()
-                        .flat_map(|Patch { level, .. }| [level.lufs_s, level.tone_s, level.repeated_s]),
+                        .flat_map(|ScoredPatch { level, .. }| [level.lufs_s, level.tone_s, level.repeated_s]),
                 ),
             ),
             (
@@ -146,7 +136,7 @@ impl StreamPosteriors {
     /// Reads a file that [`write`](Self::write) made.
     ///
     /// # Errors
-    /// It cannot be read, or is another.
+    /// The file cannot be read or has other content.
     pub fn read(path: &Path) -> Result<Self, PosteriorsError> {
         let shown = path.display().to_string();
         let bytes =
@@ -160,7 +150,7 @@ fn parse(bytes: &[u8]) -> Result<StreamPosteriors, String> {
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(text)?;
     let about =
         metadata.metadata().as_ref().and_then(|all| all.get(ABOUT)).ok_or("it has no such metadata")?;
-    let about: About = serde_json::from_str(about).map_err(|error| error.to_string())?;
+    let about: PosteriorsMetadata = serde_json::from_str(about).map_err(|error| error.to_string())?;
     let tensors = SafeTensors::deserialize(bytes).map_err(text)?;
     let of = |name: &str, dtype: Dtype, columns: usize| {
         let view = tensors.tensor(name).map_err(text)?;
@@ -190,18 +180,19 @@ fn parse(bytes: &[u8]) -> Result<StreamPosteriors, String> {
     {
         return Err("its tables are of different lengths".into());
     }
-    let pieces = about.pieces.into_iter().zip(&bounds).map(|((path, label, by_head), [start, end])| Played {
-        path,
-        start: *start,
-        end: *end,
-        label: label.map(Into::into),
-        by_head: by_head.map(Into::into),
-    });
+    let pieces =
+        about.pieces.into_iter().zip(&bounds).map(|((path, label, by_head), [start, end])| PlacedPiece {
+            path,
+            start: *start,
+            end: *end,
+            label: label.map(Into::into),
+            by_head: by_head.map(Into::into),
+        });
     let rows = spans.iter().zip(levels.as_chunks::<3>().0).zip(gate.as_chunks::<3>().0);
     let rows = rows.zip(posteriors.chunks_exact(labels));
     let patches =
         rows.map(|((([start, end], [lufs_s, tone_s, repeated_s]), [music, speech, noise]), posteriors)| {
-            Patch {
+            ScoredPatch {
                 span: PatchSpan { start: *start, end: *end },
                 level: Level { tone_s: *tone_s, repeated_s: *repeated_s, ..Level::of_loudness(*lufs_s) },
                 posteriors: posteriors.to_vec(),
@@ -228,13 +219,13 @@ mod tests {
     use super::*;
 
     fn stream(gate: Option<GatePosteriors>) -> StreamPosteriors {
-        let patch = |start: f64, p: f32| Patch {
+        let patch = |start: f64, p: f32| ScoredPatch {
             span: PatchSpan { start, end: start + 2.992 },
             level: Level { tone_s: 1.5, repeated_s: 0.5, ..Level::of_loudness(-23.0) },
             posteriors: vec![p, 1.0 - p],
             gate,
         };
-        let piece = |path: &str, start, label: Option<&str>| Played {
+        let piece = |path: &str, start, label: Option<&str>| PlacedPiece {
             path: path.into(),
             start,
             end: start + 4.0,
@@ -253,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn a_written_file_is_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.safetensors");
         for gate in [None, Some(GatePosteriors { music: 0.5, speech: 0.25, noise: 0.25 })] {
@@ -263,13 +254,13 @@ mod tests {
     }
 
     #[test]
-    fn other_files_are_named() {
+    fn errors_name_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p");
         let error = |path: &Path| StreamPosteriors::read(path).unwrap_err().to_string();
         assert!(error(&path).contains("p`: "), "{}", error(&path));
         std::fs::write(&path, "path,label\n").unwrap();
-        assert!(error(&path).contains("holds no posteriors"), "{}", error(&path));
+        assert!(error(&path).contains("is not a file of"), "{}", error(&path));
         let mut short = stream(None);
         short.patches[1].posteriors.pop();
         assert!(short.write(&path).is_err());

@@ -1,11 +1,11 @@
 use super::*;
 
-fn list(text: &str) -> Result<Vec<Piece>, String> {
+fn list(text: &str) -> Result<Vec<StreamPiece>, String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("list.csv");
     std::fs::write(&file, text).unwrap();
     let map = ["disco=disco-funk".parse().unwrap()];
-    let pieces = Piece::list(&file, &map).map_err(|error| error.to_string())?;
+    let pieces = StreamPiece::list(&file, &map).map_err(|error| error.to_string())?;
     Ok(pieces
         .into_iter()
         .map(|mut piece| {
@@ -15,12 +15,12 @@ fn list(text: &str) -> Result<Vec<Piece>, String> {
         .collect())
 }
 
-fn piece(path: &str, start: f64, end: Option<f64>, label: Option<&str>) -> Piece {
-    Piece { cut: Cut { path: path.into(), start, end }, label: label.map(Into::into) }
+fn piece(path: &str, start: f64, end: Option<f64>, label: Option<&str>) -> StreamPiece {
+    StreamPiece { cut: Cut { path: path.into(), start, end }, label: label.map(Into::into) }
 }
 
 #[test]
-fn a_list_says_what_is_joined() {
+fn a_list_becomes_pieces() {
     let text = "path,label,start,seconds\na.flac,disco,10,5\nb.ogg,,,\na.flac,rock,2.5,\n";
     let expected = [
         piece("a.flac", 10.0, Some(15.0), Some("disco-funk")),
@@ -32,7 +32,7 @@ fn a_list_says_what_is_joined() {
 }
 
 #[test]
-fn what_is_wrong_with_a_list_is_named_with_its_line() {
+fn errors_of_a_list_name_the_line() {
     for (text, parts) in [
         ("file,label\na,b\n", &["no column `path`", "file, label"][..]),
         ("path\n", &["no row"]),
