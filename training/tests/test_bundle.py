@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from genred_training.bundle import MANIFEST, checksums
 from genred_training.heads import load_head
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-
 from genred_training import comparison_models
 from genred_training.clips import (
     Clips,

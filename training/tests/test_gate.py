@@ -6,7 +6,6 @@ import re
 
 import numpy as np
 import pytest
-
 from genred_training import speech_material
 from genred_training.gate_patches import HOP, PATCH, SLOT, Voices, over_bed, room_tone
 from genred_training.golden import HOP as FRAME_HOP

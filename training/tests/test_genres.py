@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors import safe_open
-
 from genred_training import genre_material
 from genred_training.embedding_set import write_set
 from genred_training.genre_map import GENRES as TAUGHT
@@ -16,6 +14,7 @@ from genred_training.genre_map import teacher_head
 from genred_training.genre_rows import LABELS, TEN, Rows, of_ten
 from genred_training.gtzan import GENRES
 from genred_training.heads import load_head
+from safetensors import safe_open
 
 
 def test_labels_hold_the_ten() -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from genred_training.compare import INPUT, OUTPUTS, open_session
 from genred_training.level import (
     BASS,

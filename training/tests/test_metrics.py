@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, f1_score, jaccard_score, log_loss
-
 from genred_training.metrics import BINS, by_track, calibration_errors, interval, scores, track_draws
+from sklearn.metrics import accuracy_score, f1_score, jaccard_score, log_loss
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-
 from genred_training.compare import INPUT, OUTPUTS, open_session, random_patches
 
 # Rounding of float32, against a float64 evaluation or between two orders of the sums: measured 5.5e-7

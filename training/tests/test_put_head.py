@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from genred_training.heads import Head, load_head
 from genred_training.put_head import GOLDEN, put_head
 from genred_training.tensors import load_tensors

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-
 from genred_training import level, streamed
 from genred_training.bundle import MANIFEST, checksums
 from genred_training.heads import load_head

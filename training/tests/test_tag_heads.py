@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
-
 from genred_training.tag_heads import (
     TagPatches,
     average,
@@ -16,6 +14,7 @@ from genred_training.tag_heads import (
     whitened,
 )
 from genred_training.tag_protocol import PLANS, VARIANTS, plan_folds, validate
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
 
 CLASSES, TRACKS, PATCHES, TAGS = 3, 30, 6, 5
 

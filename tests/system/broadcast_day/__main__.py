@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from judge import SETTLES, Published, alarms, figures, run_bounds, spans, truth_shares, watch
@@ -23,7 +23,7 @@ from plan import FORMAT, OFF_FORMAT_AFTER, TALK_LIMIT, Day
 from settled import settle
 
 ROOT = Path(__file__).resolve().parents[3]
-START = datetime(2026, 1, 5, tzinfo=timezone.utc)
+START = datetime(2026, 1, 5, tzinfo=UTC)
 """A Monday."""
 SOURCE = "FM_1"
 

@@ -91,7 +91,7 @@ class Figures:
 def figures(published, stretches, labels, asked):
     """Judges the stretches that `asked` accepts."""
     seconds = false = late = uncertain = right_time = 0
-    delays, worst, last, join = [], [], None, None
+    delays, worst, last = [], [], None
     was_dead = None
     for stretch, right in zip(stretches, labels):
         if right is None:

@@ -8,11 +8,11 @@ import sys
 import tempfile
 import threading
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import stage
-from processes import Failure, Processes, until
+from processes import Failure, Processes
 
 STARTS = 60
 """Seconds within which every source is heard."""
@@ -40,7 +40,7 @@ class Daemon:
             message = json.loads(line)
             if message["kind"] == "event":
                 at = datetime.fromisoformat(message["ts"].replace("Z", "+00:00"))
-                ahead = (at - datetime.now(timezone.utc)).total_seconds()
+                ahead = (at - datetime.now(UTC)).total_seconds()
                 name = message["source"]
                 self.ahead[name] = max(self.ahead.get(name, 0.0), ahead)
             self.messages.append(message)

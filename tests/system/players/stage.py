@@ -2,7 +2,6 @@
 
 import http.server
 import os
-import re
 import socket
 import subprocess
 import threading
