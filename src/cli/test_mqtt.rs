@@ -9,18 +9,18 @@ use serde_json::json;
 
 use crate::config::{Config, Overrides};
 use crate::model::Model;
-use crate::sink::mqtt::check::{Contents, Step, check};
+use crate::sink::mqtt::check::{CheckContents, CheckStep, check};
 
-/// Labels of a genre head, where it cannot be read.
-const USUAL_LABELS: usize = 50;
+/// Number of labels to assume if the head cannot be read.
+const DEFAULT_LABEL_COUNT: usize = 50;
 
-/// Connect to the configured MQTT broker step by step, and say which step fails and what helps.
+/// Check the configured MQTT broker step by step, with a remedy for each failure
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Configuration file [default: where `run` looks]
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// One JSON object a step
+    /// Print one JSON object per step
     #[arg(long)]
     json: bool,
 }
@@ -33,26 +33,26 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let run = format!("{:08x}", fastrand::u32(..));
     let sources = config.sources.iter().map(crate::engine::source_info).collect();
-    // A model that cannot be read is another command's business.
-    let labels = Model::labels(&config.model).unwrap_or_else(|_| vec!["label".into(); USUAL_LABELS]);
-    let contents = Contents { labels, sources };
+    // Other commands report a model that cannot be read.
+    let labels = Model::labels(&config.model).unwrap_or_else(|_| vec!["label".into(); DEFAULT_LABEL_COUNT]);
+    let contents = CheckContents { labels, sources };
     let mut stdout = std::io::stdout().lock();
     let mut written = Ok(());
-    let mut say = |step: &Step| {
+    let mut report = |step: &CheckStep| {
         if written.is_ok() {
             written = write_step(&mut stdout, step, args.json);
         }
     };
-    let went_well = runtime.block_on(check(&config.mqtt, &config.node, &run, contents, &mut say));
+    let succeeded = runtime.block_on(check(&config.mqtt, &config.node, &run, contents, &mut report));
     written.context("standard output")?;
-    if !went_well && config.mqtt.embedded {
+    if !succeeded && config.mqtt.embedded {
         super::say("no broker is configured: `genred run` starts one on this address while it runs");
     }
-    Ok(if went_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn write_step(out: &mut impl Write, step: &Step, json: bool) -> std::io::Result<()> {
-    let Step { stage, outcome } = step;
+fn write_step(out: &mut impl Write, step: &CheckStep, json: bool) -> std::io::Result<()> {
+    let CheckStep { stage, outcome } = step;
     match (outcome, json) {
         (Ok(found), false) => writeln!(out, "ok      {stage:<13} {found}"),
         (Err(failure), false) => {

@@ -7,7 +7,7 @@ use crossbeam_channel::Sender;
 
 use super::{EngineError, Publisher};
 use crate::config::Config;
-use crate::sink::mqtt::store::Store;
+use crate::sink::mqtt::store::OutboxStore;
 use crate::sink::mqtt::{MqttConfig, MqttSink, Server};
 use crate::sink::{Refusing, Request};
 use crate::state::StateFolder;
@@ -44,34 +44,35 @@ pub fn publisher(
     let node: Arc<str> = folder.map_or(config.node.as_str(), StateFolder::node).into();
     let mqtt = MqttConfig { server, ..config.mqtt.clone() };
     let outbox_max = mqtt.outbox_max_events;
-    let mut sink =
-        MqttSink::new(mqtt, node, run_id.clone()).patient_until(stop.clone()).refuses_by(refusing.clone());
+    let mut sink = MqttSink::new(mqtt, node, run_id.clone())
+        .with_drain_on(stop.clone())
+        .with_fatal_handle(refusing.clone());
     if !config.node_is_fixed {
-        sink = sink.may_be_renamed();
+        sink = sink.allow_rename();
     }
     let mut recall = Recall::default();
     if let Some(folder) = folder {
-        let (store, left) = Store::open(folder.path(), outbox_max);
+        let (store, left) = OutboxStore::open(folder.path(), outbox_max);
         // What there is may be read later, but this run's numbers are given by then.
         recall.damaged = left.is_err();
         if let Ok(left) = &left {
             recall.seqs = left.seqs.iter().cloned().collect();
             if let Some(damage) = &left.damage {
                 tracing::warn!(
-                    folder = %folder.path().display(), damage, rescued = left.rows.len(),
+                    folder = %folder.path().display(), damage, rescued = left.events.len(),
                     "the file of waiting events was damaged; it is set aside as `outbox.sqlite.damaged`"
                 );
                 recall.damaged = true;
             }
         }
-        sink = sink.kept_in(store, left);
+        sink = sink.with_outbox(store, left);
     }
     if let Some(instance) = folder.and_then(StateFolder::instance) {
-        sink = sink.known_as(instance.into());
+        sink = sink.with_instance_id(instance.into());
     }
     let control = config.mqtt.control;
     if control {
-        sink = sink.asks(ask.clone());
+        sink = sink.with_commands(ask.clone());
     }
     Ok(Publisher { sink: Some(Box::new(sink)), recall, control })
 }

@@ -29,7 +29,7 @@ async fn is_kept(scheme: &str, listener: u16, more: &str, port: u16) {
     let proxy = Proxy::start(listener);
     let url = format!("url = '{scheme}://localhost:{}'\nreconnect_max_s = 0.2\n{more}", proxy.port());
     let (ask, requests) = crossbeam_channel::bounded(8);
-    let sink = Running::with(&url, |sink| sink.asks(ask));
+    let sink = Running::with(&url, |sink| sink.with_commands(ask));
     let event_topic = topic("fm1/event");
     let live = Subscriber::start(port, &event_topic, &v3).await;
     for message in [info(10), availability(FM1, true), state(FM1, "rock", 1), attributes(FM1)] {

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::support::broker::{Mosquitto, Subscriber, tool, until};
 use crate::support::messages::{Running, attributes, availability, event, info, state, stats, topic};
 use genred::sink::Message;
-use genred::sink::mqtt::store::Store;
+use genred::sink::mqtt::store::OutboxStore;
 use genred::sink::payload::{Info, SourceInfo};
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ async fn a_name_that_is_taken_is_numbered_where_it_was_not_chosen() {
     let first = Running::named(&toml(&broker), RUN_A, |sink| sink);
     first.send(info_of(RUN_A, "2026-11-03T14:00:00Z", &["fm1"])).await;
     all.wait_for("genred/studio1/info", |payload| payload.contains(RUN_A)).await;
-    let second = Running::named(&toml(&broker), RUN_B, |sink| sink.may_be_renamed());
+    let second = Running::named(&toml(&broker), RUN_B, |sink| sink.allow_rename());
     second.send(info_of(RUN_B, "2026-11-03T14:00:01Z", &["fm1"])).await;
     all.wait_for("genred/studio1-2/info", |payload| payload.contains(RUN_B)).await;
     assert!(says(&all, "genred/studio1/status", "online"));
@@ -70,7 +70,7 @@ async fn a_name_that_is_taken_is_refused_where_it_was_chosen() {
     let refusing = genred::sink::Refusing::new(stop.clone());
     let handle = refusing.clone();
     let began = std::time::Instant::now();
-    let second = Running::named(&toml(&broker), RUN_B, |sink| sink.refuses_by(handle));
+    let second = Running::named(&toml(&broker), RUN_B, |sink| sink.with_fatal_handle(handle));
     // Until then it might be a run that the broker has not noticed to be gone.
     while !stop.is_set() {
         assert!(began.elapsed().as_secs() < 90, "not refused");
@@ -89,13 +89,13 @@ async fn ones_own_ghost_is_no_other() {
     haunt(&broker, r#"{"run":"aaaaaaaa","instance":"0123456789abcdef","sources":[]}"#);
     // Another's is numbered after at once.
     let stranger =
-        Running::named(&toml(&broker), RUN_A, |sink| sink.known_as("other".into()).may_be_renamed());
+        Running::named(&toml(&broker), RUN_A, |sink| sink.with_instance_id("other".into()).allow_rename());
     stranger.send(info_of(RUN_A, "2026-11-03T14:00:00Z", &["fm1"])).await;
     let all = Subscriber::start(broker.port(), "genred/#", &[]).await;
     all.wait_for("genred/studio1-2/info", |_| true).await;
     stranger.stop().await;
     let sink = Running::named(&toml(&broker), RUN_B, |sink| {
-        sink.known_as("0123456789abcdef".into()).may_be_renamed()
+        sink.with_instance_id("0123456789abcdef".into()).allow_rename()
     });
     sink.send(info_of(RUN_B, "2026-11-03T14:00:00Z", &["fm1"])).await;
     all.wait_for(&topic("info"), |payload| payload.contains(RUN_B)).await;
@@ -129,7 +129,7 @@ fn haunt(broker: &Mosquitto, info: &str) {
 async fn who_came_later_gives_way_when_two_took_a_name_at_once() {
     let broker = Mosquitto::start();
     let all = Subscriber::start(broker.port(), "genred/#", &[]).await;
-    let sink = Running::named(&toml(&broker), RUN_B, |sink| sink.may_be_renamed());
+    let sink = Running::named(&toml(&broker), RUN_B, |sink| sink.allow_rename());
     sink.send(info_of(RUN_B, "2026-11-03T14:00:05Z", &["fm1"])).await;
     all.wait_for("genred/studio1/info", |payload| payload.contains(RUN_B)).await;
     let say = |run: &str, started: &str| {
@@ -222,9 +222,9 @@ async fn events_outlive_the_process() {
     let mut broker = Mosquitto::persistent();
     let events = Subscriber::start(broker.port(), &topic("fm1/event"), &["-c", "-i", "observer"]).await;
     let folder = tempfile::tempdir().unwrap();
-    let open = || Store::open(folder.path(), 100);
+    let open = || OutboxStore::open(folder.path(), 100);
     let (store, left) = open();
-    let sink = Running::named(&toml(&broker), RUN_A, |sink| sink.kept_in(store, left));
+    let sink = Running::named(&toml(&broker), RUN_A, |sink| sink.with_outbox(store, left));
     sink.send(event("fm1", 1)).await;
     events.wait_for(&topic("fm1/event"), |payload| payload.contains(r#""seq":1,"#)).await;
     until("the first is acknowledged", || waiting_on_disk(folder.path()) == 0).await;
@@ -237,9 +237,9 @@ async fn events_outlive_the_process() {
     // Its thread has let go of the file once nothing is left to write.
     let (store, left) = open();
     let left = left.unwrap();
-    assert_eq!(left.rows.len(), 3);
+    assert_eq!(left.events.len(), 3);
     assert_eq!(left.seqs, [("fm1".into(), 4)]);
-    let sink = Running::named(&toml(&broker), RUN_B, |sink| sink.kept_in(store, Ok(left)));
+    let sink = Running::named(&toml(&broker), RUN_B, |sink| sink.with_outbox(store, Ok(left)));
     sink.send(event("fm1", 5)).await;
     broker.restart();
     let seqs = || -> Vec<u64> {

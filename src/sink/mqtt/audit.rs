@@ -1,65 +1,65 @@
-//! Check that the broker has what it took. MQTT 3.1.1 lets it drop a message without a word, so the
-//! first time that everything is published, the retained messages are subscribed to. Pure.
+//! Audit of retained messages. MQTT 3.1.1 lets a broker drop a message silently, so the first
+//! complete set of retained messages is read back through a subscription. Pure.
 
-use super::withheld::Sized;
+use super::suppression::MessageSize;
 
-/// One such check.
+/// An audit in progress.
 #[derive(Debug)]
-pub struct Audit {
-    /// In the order of the subscriptions.
-    messages: Vec<Sized>,
-    there: Vec<bool>,
+pub(crate) struct RetainedAudit {
+    /// Expected messages, in the order of the subscriptions.
+    messages: Vec<MessageSize>,
+    received: Vec<bool>,
     refused: Vec<bool>,
-    /// The broker has answered the subscriptions.
-    pub subscribed: bool,
+    /// The SUBACK has arrived.
+    pub(crate) subscribed: bool,
 }
 
-impl Audit {
-    /// Of these messages.
-    pub fn new(messages: Vec<Sized>) -> Self {
+impl RetainedAudit {
+    /// An audit of `messages`.
+    pub(crate) fn new(messages: Vec<MessageSize>) -> Self {
         let none = vec![false; messages.len()];
-        Self { there: none.clone(), refused: none, messages, subscribed: false }
+        Self { received: none.clone(), refused: none, messages, subscribed: false }
     }
 
     /// Topics to subscribe to.
-    pub fn topics(&self) -> impl Iterator<Item = &String> {
+    pub(crate) fn topics(&self) -> impl Iterator<Item = &String> {
         self.messages.iter().map(|message| &message.topic)
     }
 
-    /// The broker has answered the subscriptions, in their order: true for each that it refused, of which nothing can
-    /// be said.
-    pub fn answered(&mut self, refused: impl IntoIterator<Item = bool>) {
+    /// Records the SUBACK: true for each refused subscription, in their order. Messages of a
+    /// refused subscription cannot be audited.
+    pub(crate) fn on_subscribed(&mut self, refused: impl IntoIterator<Item = bool>) {
         self.subscribed = true;
         for (place, refused) in self.refused.iter_mut().zip(refused) {
             *place = refused;
         }
     }
 
-    /// A message on `topic` has come in.
-    pub fn saw(&mut self, topic: &str) {
+    /// Records a message on `topic`.
+    pub(crate) fn on_message(&mut self, topic: &str) {
         if let Some(at) = self.messages.iter().position(|message| message.topic == topic) {
-            self.there[at] = true;
+            self.received[at] = true;
         }
     }
 
-    /// Returns true once nothing is missing.
-    pub fn is_over(&self) -> bool {
+    /// Returns true once no message is missing.
+    pub(crate) fn is_complete(&self) -> bool {
         self.subscribed && self.missing().next().is_none()
     }
 
-    fn missing(&self) -> impl Iterator<Item = &Sized> {
-        let states = self.there.iter().zip(&self.refused);
+    fn missing(&self) -> impl Iterator<Item = &MessageSize> {
+        let states = self.received.iter().zip(&self.refused);
         self.messages
             .iter()
             .zip(states)
-            .filter(|(_, (there, refused))| !**there && !**refused)
+            .filter(|(_, (received, refused))| !**received && !**refused)
             .map(|(m, _)| m)
     }
 
-    /// Messages that the broker has, and those that it lacks.
-    pub fn verdict(&self) -> (Vec<Sized>, Vec<Sized>) {
-        let there = self.messages.iter().zip(&self.there).filter(|(_, there)| **there);
-        (there.map(|(message, _)| message.clone()).collect(), self.missing().cloned().collect())
+    /// Received and missing messages.
+    pub(crate) fn verdict(&self) -> (Vec<MessageSize>, Vec<MessageSize>) {
+        let received = self.messages.iter().zip(&self.received).filter(|(_, received)| **received);
+        (received.map(|(message, _)| message.clone()).collect(), self.missing().cloned().collect())
     }
 }
 
@@ -68,18 +68,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_come_in_is_missing() {
-        let message = |topic: &str| Sized { topic: topic.to_owned(), bytes: 1 };
-        let mut audit = Audit::new(vec![message("a"), message("b"), message("c"), message("d")]);
+    fn messages_that_are_not_received_are_missing() {
+        let message = |topic: &str| MessageSize { topic: topic.to_owned(), bytes: 1 };
+        let mut audit = RetainedAudit::new(vec![message("a"), message("b"), message("c"), message("d")]);
         assert!(audit.topics().eq(["a", "b", "c", "d"].iter()));
         // Some brokers send retained messages before the SUBACK.
-        audit.saw("a");
-        assert!(!audit.is_over());
-        audit.answered([false, true, false]);
-        audit.saw("nothing of it");
-        assert!(!audit.is_over());
-        audit.saw("d");
-        let (there, missing) = audit.verdict();
-        assert_eq!((there.len(), missing), (2, vec![message("c")]));
+        audit.on_message("a");
+        assert!(!audit.is_complete());
+        audit.on_subscribed([false, true, false]);
+        audit.on_message("another topic");
+        assert!(!audit.is_complete());
+        audit.on_message("d");
+        let (received, missing) = audit.verdict();
+        assert_eq!((received.len(), missing), (2, vec![message("c")]));
     }
 }

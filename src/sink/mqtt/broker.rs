@@ -1,8 +1,8 @@
-//! The embedded broker: `mqtt5` on the loopback interface, so that a bare machine needs nothing else.
+//! The embedded broker: `mqtt5` on the loopback interface.
 //!
-//! One port serves MQTT 3.1.1 and MQTT 5. The listener is this module's own: it looks at the first
-//! bytes of a connection, answers MQTT 3.1, which the library drops without a word, and names what
-//! is no MQTT at all.
+//! One port serves MQTT 3.1.1 and MQTT 5. The listener reads the first bytes of a connection before
+//! the library does: it answers MQTT 3.1, which the library drops silently, and logs connections
+//! that are not MQTT.
 
 mod connect_header;
 
@@ -22,59 +22,59 @@ use tokio::net::TcpStream;
 use tokio::sync::broadcast;
 use tokio::time::timeout;
 
-use self::connect_header::{Header, LONGEST, Refusal, read};
+use self::connect_header::{ConnectHeader, ConnectRefusal, MAX_LENGTH, read};
 use super::publication::MAX_PAYLOAD;
 
-/// Longest time for the broker to start.
-const START: Duration = Duration::from_secs(5);
+/// Time limit for the start of the broker.
+const START_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Longest time for a client to send the first bytes of its CONNECT. The library allows as much for the rest.
-const CONNECT: Duration = Duration::from_secs(10);
+/// Time limit for the first bytes of a CONNECT. The library allows as much for the rest.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Pause before more of an incomplete header is looked for: bytes that were peeked at do not wake a reader.
-const AGAIN: Duration = Duration::from_millis(20);
+/// Interval between two peeks at an incomplete header: peeked bytes do not wake a reader.
+const PEEK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Longest time that a refused client is listened to.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// Time limit for reading from a refused client.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Most clients at once, those that have not sent a CONNECT included.
+/// Maximum number of clients, including those without a CONNECT.
 const MAX_CLIENTS: usize = 256;
 
 /// Reason that there is no embedded broker.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
-    /// Something else listens there.
+    /// Another program listens on the port.
     #[error(
         "port {port} of 127.0.0.1 is in use, so the embedded MQTT broker cannot start; if a broker runs there, publish to it with `url = \"mqtt://127.0.0.1:{port}\"` under `[mqtt]`"
     )]
     InUse {
-        /// The port that was asked for.
+        /// Requested port.
         port: u16,
     },
-    /// The port cannot be listened on.
+    /// The port cannot be opened.
     #[error(
         "the embedded MQTT broker cannot listen on port {port} of 127.0.0.1 ({error}); name another broker with `url` under `[mqtt]`, or set `enabled = false` there"
     )]
     Listen {
-        /// The port that was asked for.
+        /// Requested port.
         port: u16,
-        /// The system's error.
+        /// Error of the system.
         error: io::Error,
     },
-    /// It ended, or does not answer.
+    /// The broker ended or does not answer.
     #[error(
         "the embedded MQTT broker does not start ({0}); name another broker with `url` under `[mqtt]`, or set `enabled = false` there"
     )]
     Start(String),
 }
 
-/// Starts the broker on `port` of 127.0.0.1 (0 picks a free one) and returns its address once it listens.
+/// Starts the broker on `port` of 127.0.0.1 (0 picks a free one) and returns its address once it
+/// listens.
 ///
-/// It speaks MQTT 3.1.1 and 5, lets every local client in, keeps nothing on disk, and lives until the process ends: it
-/// has no way to stop.
+/// It accepts every local client, stores nothing on disk, and runs until the process ends.
 ///
 /// # Errors
-/// Fails if the port is taken or the broker does not come up.
+/// Fails if the port is in use or the broker does not start.
 pub fn start(port: u16) -> Result<SocketAddr, BrokerError> {
     let listen = |error: io::Error| match error.kind() {
         io::ErrorKind::AddrInUse => BrokerError::InUse { port },
@@ -95,14 +95,14 @@ pub fn start(port: u16) -> Result<SocketAddr, BrokerError> {
         }
     })
     .map_err(|error| BrokerError::Start(error.to_string()))?;
-    match started.recv_timeout(START) {
+    match started.recv_timeout(START_TIMEOUT) {
         Ok(Ok(())) => Ok(address),
         Ok(Err(reason)) => Err(BrokerError::Start(reason)),
         Err(_) => Err(BrokerError::Start("no answer in time".to_owned())),
     }
 }
 
-/// Serves clients until something fails; returns what failed. `ready` is told of the start.
+/// Serves clients until a failure, and returns its cause. Reports the start to `ready`.
 async fn serve(listener: TcpListener, ready: mpsc::Sender<Result<(), String>>) -> String {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
@@ -112,7 +112,7 @@ async fn serve(listener: TcpListener, ready: mpsc::Sender<Result<(), String>>) -
         Ok(broker) => broker,
         Err(error) => return error.to_string(),
     };
-    let clients = Arc::new(Clients::new(&broker));
+    let clients = Arc::new(BrokerClients::new(&broker));
     let mut running = broker.ready_receiver();
     let accept = async move {
         if running.wait_for(|ready| *ready).await.is_err() {
@@ -128,15 +128,15 @@ async fn serve(listener: TcpListener, ready: mpsc::Sender<Result<(), String>>) -
     }
 }
 
-async fn accept(listener: &tokio::net::TcpListener, clients: &Arc<Clients>) -> String {
+async fn accept(listener: &tokio::net::TcpListener, clients: &Arc<BrokerClients>) -> String {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                if let Some(place) = Place::take(clients) {
+                if let Some(place) = ClientSlot::take(clients) {
                     tokio::spawn(async move { place.0.admit(stream, peer).await });
                 }
             }
-            // Out of descriptors, most likely: clients that go will free some.
+            // Out of file descriptors, most likely: disconnecting clients will free some.
             Err(error) => {
                 tracing::debug!(%error, "the embedded MQTT broker cannot take a connection");
                 tokio::time::sleep(Duration::from_millis(200)).await;
@@ -145,22 +145,22 @@ async fn accept(listener: &tokio::net::TcpListener, clients: &Arc<Clients>) -> S
     }
 }
 
-/// State that the handlers of all clients share.
-struct Clients {
+/// State shared by the handlers of all clients.
+struct BrokerClients {
     config: Arc<BrokerConfig>,
     router: Arc<mqtt5::broker::router::MessageRouter>,
     auth: Arc<dyn mqtt5::broker::AuthProvider>,
     storage: Option<Arc<mqtt5::broker::DynamicStorage>>,
     stats: Arc<mqtt5::broker::sys_topics::BrokerStats>,
     resources: Arc<mqtt5::broker::ResourceMonitor>,
-    /// Never used: the broker does not stop before the process does.
+    /// Never used: the broker runs until the process ends.
     shutdown: broadcast::Sender<()>,
     connected: AtomicUsize,
     /// Kinds of refused connections that have been logged.
-    logged: std::sync::Mutex<Vec<Refusal>>,
+    logged: std::sync::Mutex<Vec<ConnectRefusal>>,
 }
 
-impl Clients {
+impl BrokerClients {
     fn new(broker: &MqttBroker) -> Self {
         Self {
             config: Arc::new(config()),
@@ -175,31 +175,31 @@ impl Clients {
         }
     }
 
-    /// Looks at the first bytes of a connection and hands it to the library, or refuses it.
+    /// Reads the first bytes of a connection, then passes it to the library or refuses it.
     async fn admit(&self, mut stream: TcpStream, peer: SocketAddr) {
         let _ = stream.set_nodelay(true);
-        let refusal = match timeout(CONNECT, peek(&stream)).await {
+        let refusal = match timeout(CONNECT_TIMEOUT, peek(&stream)).await {
             Ok(Ok(None)) => return self.handle(stream, peer).await,
             Ok(Ok(Some(refusal))) => refusal,
-            // Gone without a word.
+            // The client closed the connection.
             Ok(Err(_)) => return,
-            Err(_) => Refusal::Silent,
+            Err(_) => ConnectRefusal::Silent,
         };
         let is_news = self.logged.lock().is_ok_and(|mut logged| {
             let is_news = !logged.contains(&refusal);
             logged.extend(is_news.then_some(refusal));
             is_news
         });
-        // Once for each kind: whatever scans ports, or retries, would fill the log.
+        // Once per kind: port scans and retries would fill the log.
         if is_news {
             tracing::info!(%peer, "the embedded MQTT broker refused a connection: {refusal}");
         }
         if let Some(answer) = refusal.answer() {
-            let _ = timeout(CONNECT, stream.write_all(answer)).await;
+            let _ = timeout(CONNECT_TIMEOUT, stream.write_all(answer)).await;
         }
         let _ = stream.shutdown().await;
-        // Closed with unread bytes, the connection is reset, and the answer may be lost on its way.
-        let _ = timeout(FAREWELL, drain(&mut stream)).await;
+        // Closing with unread bytes resets the connection, and the answer may be lost.
+        let _ = timeout(DRAIN_TIMEOUT, drain(&mut stream)).await;
     }
 
     async fn handle(&self, stream: TcpStream, peer: SocketAddr) {
@@ -220,40 +220,40 @@ impl Clients {
     }
 }
 
-/// A client's place among `MAX_CLIENTS`.
-struct Place(Arc<Clients>);
+/// One of [`MAX_CLIENTS`] slots.
+struct ClientSlot(Arc<BrokerClients>);
 
-impl Place {
-    fn take(clients: &Arc<Clients>) -> Option<Self> {
+impl ClientSlot {
+    fn take(clients: &Arc<BrokerClients>) -> Option<Self> {
         let more = |connected| (connected < MAX_CLIENTS).then_some(connected + 1);
         clients.connected.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
         Some(Self(Arc::clone(clients)))
     }
 }
 
-impl Drop for Place {
+impl Drop for ClientSlot {
     fn drop(&mut self) {
         self.0.connected.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// Waits for the header of a CONNECT without taking it from the stream; `None` is one that the library serves.
-async fn peek(stream: &TcpStream) -> io::Result<Option<Refusal>> {
-    let mut bytes = [0; LONGEST];
+/// Waits for the header of a CONNECT without consuming it; `None` if the library handles the client.
+async fn peek(stream: &TcpStream) -> io::Result<Option<ConnectRefusal>> {
+    let mut bytes = [0; MAX_LENGTH];
     loop {
         let length = stream.peek(&mut bytes).await?;
         if length == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         match read(&bytes[..length]) {
-            Header::Incomplete => tokio::time::sleep(AGAIN).await,
-            Header::Served => return Ok(None),
-            Header::Refused(refusal) => return Ok(Some(refusal)),
+            ConnectHeader::Incomplete => tokio::time::sleep(PEEK_INTERVAL).await,
+            ConnectHeader::Served => return Ok(None),
+            ConnectHeader::Refused(refusal) => return Ok(Some(refusal)),
         }
     }
 }
 
-/// Reads and forgets until the client closes, 64 KiB at most.
+/// Discards up to 64 KiB until the client closes.
 async fn drain(stream: &mut TcpStream) {
     let mut bytes = [0; 1024];
     for _ in 0..64 {
@@ -266,14 +266,14 @@ async fn drain(stream: &mut TcpStream) {
 /// No `$SYS`, nothing on disk, bounded queues.
 fn config() -> BrokerConfig {
     let mut storage = StorageConfig::new()
-        // Of sessions, in memory.
+        // Sessions in memory.
         .with_persistence(true)
         .with_backend(StorageBackend::Memory)
         .with_max_queued_messages_per_client(1000)
         .with_max_queued_bytes_per_client(8 * 1024 * 1024);
     storage.cleanup_interval = Duration::from_secs(600);
     BrokerConfig::new()
-        // The library wants a listener of its own; a free port of the loopback interface does no harm.
+        // The library needs a listener of its own, on a free port of the loopback interface.
         .with_bind_address((Ipv4Addr::LOCALHOST, 0))
         .with_max_clients(2 * MAX_CLIENTS)
         .with_session_expiry(Duration::from_secs(3600))

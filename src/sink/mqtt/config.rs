@@ -9,8 +9,9 @@ use serde::Deserialize;
 
 use super::prefix;
 use super::server::{Server, UrlLogin, parse_url};
+use super::setting_error::MqttConfigError;
 use super::tls::TlsFiles;
-use crate::limits::{ConfigError, Limit};
+use crate::limits::Limit;
 use crate::sink::topics::valid_name;
 
 const HEARTBEAT_S: Limit = Limit::new("mqtt.heartbeat_s", 1.0, 86_400.0, "seconds");
@@ -179,17 +180,6 @@ pub struct Login {
     pub username: String,
     /// Password; may be empty.
     pub password: Secret,
-}
-
-/// A setting that cannot be used; the message names the key and says what is accepted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct MqttConfigError(pub String);
-
-impl From<ConfigError> for MqttConfigError {
-    fn from(error: ConfigError) -> Self {
-        Self(error.to_string())
-    }
 }
 
 impl RawMqttConfig {

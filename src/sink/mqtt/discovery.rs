@@ -1,7 +1,7 @@
-//! What Home Assistant is told of the entities, and in which order when something in it changed. Pure.
+//! Home Assistant discovery messages, and their order when entities change. Pure.
 //!
-//! The forms are those of its MQTT integration: one message a device, or ("legacy") one an entity. Both give the
-//! same entities the same `unique_id`s, so that one form can follow the other.
+//! The forms are those of its MQTT integration: one message per device, or ("legacy") one per
+//! entity. Both give an entity the same `unique_id`, so that one form can replace the other.
 
 use std::sync::Arc;
 
@@ -12,48 +12,48 @@ use super::publication::{Publication, encode};
 use crate::sink::payload::{EVENT_TYPES, Info, STATES, SourceInfo, State};
 use crate::sink::topics::Topics;
 
-/// How entities are announced.
+/// Parameters of discovery.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Discovery {
-    /// In which form, if at all.
-    pub style: DiscoveryStyle,
-    /// First level, or levels, of the topics.
-    pub prefix: Arc<str>,
-    /// Whether `settings` are published.
-    pub control: bool,
-    /// Seconds without a `state` after which values count as unknown: three heartbeats.
-    pub expire_after: u64,
+pub(crate) struct Discovery {
+    /// Form of the messages.
+    pub(crate) style: DiscoveryStyle,
+    /// First level or levels of the topics.
+    pub(crate) prefix: Arc<str>,
+    /// `settings` are published.
+    pub(crate) control: bool,
+    /// Seconds without a `state` after which values are unknown: three heartbeats.
+    pub(crate) expire_after: u64,
 }
 
-/// What the broker kept of an earlier run under this node.
+/// Retained messages of an earlier run under this node name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Predecessor {
+pub(crate) struct PreviousRun {
     /// Names of its sources.
-    pub sources: Vec<Arc<str>>,
+    pub(crate) sources: Vec<Arc<str>>,
     /// Its labels.
-    pub labels: Vec<Arc<str>>,
-    /// Whether it announced devices.
-    pub device: bool,
-    /// Whether it announced single entities.
-    pub legacy: bool,
+    pub(crate) labels: Vec<Arc<str>>,
+    /// There are messages per device.
+    pub(crate) device: bool,
+    /// There are messages per entity.
+    pub(crate) legacy: bool,
 }
 
-/// Retained messages, in this order.
+/// Retained messages, in the order of the fields.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Plan {
-    /// Once, first.
-    pub before: Vec<Publication>,
-    /// At every connection, and whenever Home Assistant starts.
-    pub announcements: Vec<Publication>,
-    /// Once, then.
-    pub after: Vec<Publication>,
+pub(crate) struct DiscoveryPlan {
+    /// Published once, first.
+    pub(crate) before: Vec<Publication>,
+    /// Published on every connection, and when Home Assistant starts.
+    pub(crate) announcements: Vec<Publication>,
+    /// Published once, last.
+    pub(crate) after: Vec<Publication>,
 }
 
-/// One entity: its key, platform, and settings.
-type Entity = (&'static str, &'static str, Map<String, Value>);
+/// Key, platform and settings of an entity.
+type DiscoveryEntity = (&'static str, &'static str, Map<String, Value>);
 
-/// Keys and platforms of a source's entities.
-const OF_SOURCE: [(&str, &str); 5] = [
+/// Keys and platforms of the entities of a source.
+const SOURCE_ENTITIES: [(&str, &str); 5] = [
     ("genre", "sensor"),
     ("confidence", "sensor"),
     ("dead_air", "binary_sensor"),
@@ -61,18 +61,17 @@ const OF_SOURCE: [(&str, &str); 5] = [
     ("changed", "event"),
 ];
 
-/// Those of the node.
-const OF_NODE: [(&str, &str); 1] = [("connectivity", "binary_sensor")];
+/// Keys and platforms of the entities of the node.
+const NODE_ENTITIES: [(&str, &str); 1] = [("connectivity", "binary_sensor")];
 
-/// Announcements of a source, or of the node.
-type TopicsOf = fn(&Discovery, &Topics, Option<&str>) -> Vec<String>;
+/// Function that returns the discovery topics of a source, or of the node.
+type DiscoveryTopics = fn(&Discovery, &Topics, Option<&str>) -> Vec<String>;
 
-/// Topics of a source whose newest message is kept by the broker.
-const KEPT: [&str; 4] = ["availability", "state", "attributes", "settings"];
+/// Retained topics of a source.
+const RETAINED_LEAVES: [&str; 4] = ["availability", "state", "attributes", "settings"];
 
 impl Discovery {
-    /// As it is configured.
-    pub fn of(config: &MqttConfig) -> Self {
+    pub(crate) fn of(config: &MqttConfig) -> Self {
         Self {
             style: config.discovery,
             prefix: Arc::clone(&config.discovery_prefix),
@@ -81,13 +80,14 @@ impl Discovery {
         }
     }
 
-    /// What is to be published, given what was there before.
-    pub fn plan(&self, topics: &Topics, info: &Info, before: &Predecessor) -> Plan {
+    /// Plans the messages that lead from `before` to `info`.
+    pub(crate) fn plan(&self, topics: &Topics, info: &Info, before: &PreviousRun) -> DiscoveryPlan {
         let names: Vec<&str> = info.sources.iter().map(|source| &*source.name).collect();
         let (kept, gone): (Vec<&str>, Vec<&str>) =
             before.sources.iter().map(|name| &**name).partition(|name| names.contains(name));
-        let mut plan = Plan { announcements: self.announcements(topics, info), ..Plan::default() };
-        // Entities that stay are handed over from one form to the other.
+        let mut plan =
+            DiscoveryPlan { announcements: self.announcements(topics, info), ..DiscoveryPlan::default() };
+        // Entities that remain are migrated from one form to the other.
         let (left_device, left_legacy) = match self.style {
             DiscoveryStyle::Device => (false, before.legacy),
             DiscoveryStyle::Legacy => (before.device, false),
@@ -96,12 +96,12 @@ impl Discovery {
         // A sensor must not hold a value that its new options lack.
         if self.style != DiscoveryStyle::Off && !before.labels.is_empty() && before.labels != info.labels {
             let sources = info.sources.iter().filter(|source| kept.contains(&&*source.name));
-            plan.before.extend(sources.map(|source| uncertain(topics, info, source)));
+            plan.before.extend(sources.map(|source| uncertain_state(topics, info, source)));
         }
         let mut erased: Vec<String> = Vec::new();
         for (left, was, topics_of) in [
-            (left_device, before.device, Self::device_topics as TopicsOf),
-            (left_legacy, before.legacy, Self::legacy_topics as TopicsOf),
+            (left_device, before.device, Self::device_topics as DiscoveryTopics),
+            (left_legacy, before.legacy, Self::legacy_topics as DiscoveryTopics),
         ] {
             if was {
                 erased.extend(gone.iter().flat_map(|source| topics_of(self, topics, Some(source))));
@@ -109,7 +109,8 @@ impl Discovery {
             if !left {
                 continue;
             }
-            // The node's own topic tells the next start that there is something to do: it goes last.
+            // The topic of the node goes last: it tells the next start that the migration is not
+            // complete.
             let stay = kept.iter().copied().map(Some).chain(std::iter::once(None));
             let stay: Vec<String> = stay.flat_map(|source| topics_of(self, topics, source)).collect();
             if self.style != DiscoveryStyle::Off {
@@ -120,10 +121,10 @@ impl Discovery {
             }
             erased.extend(stay);
         }
-        // Before what takes their place, which else counts as a conflict.
+        // Erased before their replacements, which Home Assistant would report as conflicts.
         plan.before.extend(erased.into_iter().map(Publication::erasing));
-        let kept_of = |source: &str| KEPT.map(|leaf| topics.of_source(source, leaf));
-        plan.after.extend(gone.into_iter().flat_map(kept_of).map(Publication::erasing));
+        let retained_of = |source: &str| RETAINED_LEAVES.map(|leaf| topics.of_source(source, leaf));
+        plan.after.extend(gone.into_iter().flat_map(retained_of).map(Publication::erasing));
         if !self.control {
             let settings = kept.iter().map(|source| topics.of_source(source, "settings"));
             plan.after.extend(settings.map(Publication::erasing));
@@ -131,9 +132,9 @@ impl Discovery {
         plan
     }
 
-    /// What there is once it has been carried out.
-    pub fn leaves(&self, info: &Info) -> Predecessor {
-        Predecessor {
+    /// Retained messages after the plan has been published.
+    pub(crate) fn result(&self, info: &Info) -> PreviousRun {
+        PreviousRun {
             sources: info.sources.iter().map(|source| Arc::clone(&source.name)).collect(),
             labels: info.labels.clone(),
             device: self.style == DiscoveryStyle::Device,
@@ -141,14 +142,14 @@ impl Discovery {
         }
     }
 
-    /// The topic that holds the node's announcement, and one that only the legacy form has.
-    pub fn marks(&self, topics: &Topics) -> [String; 2] {
+    /// Topics whose retained messages show the form of earlier announcements: device and legacy.
+    pub(crate) fn marker_topics(&self, topics: &Topics) -> [String; 2] {
         let first = |found: Vec<String>| found.into_iter().next().unwrap_or_default();
         [first(self.device_topics(topics, None)), first(self.legacy_topics(topics, None))]
     }
 
-    /// Where Home Assistant says that it has started; `None` where it is told nothing.
-    pub fn birth(&self) -> Option<String> {
+    /// Topic of the birth message of Home Assistant; `None` without discovery.
+    pub(crate) fn birth_topic(&self) -> Option<String> {
         (self.style != DiscoveryStyle::Off).then(|| format!("{}/status", self.prefix))
     }
 
@@ -157,7 +158,7 @@ impl Discovery {
     }
 
     fn legacy_topics(&self, topics: &Topics, source: Option<&str>) -> Vec<String> {
-        let entities = if source.is_some() { &OF_SOURCE[..] } else { &OF_NODE[..] };
+        let entities = if source.is_some() { &SOURCE_ENTITIES[..] } else { &NODE_ENTITIES[..] };
         let id = device_id(topics, source);
         entities
             .iter()
@@ -165,13 +166,13 @@ impl Discovery {
             .collect()
     }
 
-    /// The node comes first: the sources' devices point to it.
+    /// Discovery messages; the node comes first, because the devices of the sources refer to it.
     fn announcements(&self, topics: &Topics, info: &Info) -> Vec<Publication> {
         let devices = std::iter::once(None).chain(info.sources.iter().map(Some));
         devices.flat_map(|source| self.device(topics, info, source)).collect()
     }
 
-    /// All messages of one device: the source's, or the node's.
+    /// Messages of one device: a source, or the node.
     fn device(&self, topics: &Topics, info: &Info, source: Option<&SourceInfo>) -> Vec<Publication> {
         let name = source.map(|source| &*source.name);
         let mut device = object(json!({
@@ -195,8 +196,8 @@ impl Discovery {
             None => object(json!({ "qos": 1, "state_topic": topics.status() })),
         };
         let entities = match name {
-            Some(name) => self.of_source(topics, info, name),
-            None => of_node(topics),
+            Some(name) => self.source_entities(topics, info, name),
+            None => node_entities(topics),
         };
         match self.style {
             DiscoveryStyle::Off => Vec::new(),
@@ -213,7 +214,7 @@ impl Discovery {
             }
             DiscoveryStyle::Legacy => {
                 let entities = entities.into_iter().zip(self.legacy_topics(topics, name));
-                let message = |((_, _, entity), topic): (Entity, String)| {
+                let message = |((_, _, entity), topic): (DiscoveryEntity, String)| {
                     let mut message = object(json!({ "device": device, "origin": origin }));
                     message.extend(common.clone());
                     message.extend(entity);
@@ -224,10 +225,10 @@ impl Discovery {
         }
     }
 
-    fn of_source(&self, topics: &Topics, info: &Info, source: &str) -> Vec<Entity> {
+    fn source_entities(&self, topics: &Topics, info: &Info, source: &str) -> Vec<DiscoveryEntity> {
         let options: Vec<&str> = info.labels.iter().map(|label| &**label).chain(STATES).collect();
-        // These stay available while no audio arrives: that is what they tell.
-        let node_alone = json!([{ "topic": topics.status() }]);
+        // Entities that report the loss of audio, and therefore stay available without audio.
+        let node_only = json!([{ "topic": topics.status() }]);
         let settings = [
             json!({
                 "name": "Genre",
@@ -236,7 +237,7 @@ impl Discovery {
                 "options": options,
                 "value_template": "{{ value_json.genre }}",
                 "json_attributes_topic": topics.of_source(source, "attributes"),
-                "availability": node_alone,
+                "availability": node_only,
             }),
             json!({
                 "name": "Confidence",
@@ -271,10 +272,10 @@ impl Discovery {
                 "icon": "mdi:swap-horizontal",
                 "state_topic": topics.of_source(source, "event"),
                 "event_types": EVENT_TYPES,
-                "availability": node_alone,
+                "availability": node_only,
             }),
         ];
-        let named = OF_SOURCE.into_iter().zip(settings);
+        let named = SOURCE_ENTITIES.into_iter().zip(settings);
         named
             .map(|((key, platform), settings)| {
                 (key, platform, entity(topics, Some(source), key, platform, settings))
@@ -283,7 +284,7 @@ impl Discovery {
     }
 }
 
-fn of_node(topics: &Topics) -> Vec<Entity> {
+fn node_entities(topics: &Topics) -> Vec<DiscoveryEntity> {
     let settings = json!({
         "name": "Connectivity",
         "device_class": "connectivity",
@@ -291,11 +292,11 @@ fn of_node(topics: &Topics) -> Vec<Entity> {
         "payload_on": "online",
         "payload_off": "offline",
     });
-    let [(key, platform)] = OF_NODE;
+    let [(key, platform)] = NODE_ENTITIES;
     vec![(key, platform, entity(topics, None, key, platform, settings))]
 }
 
-/// `settings` with the names by which Home Assistant knows the entity.
+/// Adds the ids of the entity to `settings`.
 fn entity(
     topics: &Topics,
     source: Option<&str>,
@@ -341,8 +342,8 @@ fn device_id(topics: &Topics, source: Option<&str>) -> String {
     }
 }
 
-/// What a source says before anything is known of it.
-fn uncertain(topics: &Topics, info: &Info, source: &SourceInfo) -> Publication {
+/// State of a source before its first patch.
+fn uncertain_state(topics: &Topics, info: &Info, source: &SourceInfo) -> Publication {
     let state = State {
         run: Arc::clone(&info.run),
         ts: info.started,
@@ -364,7 +365,6 @@ fn uncertain(topics: &Topics, info: &Info, source: &SourceInfo) -> Publication {
     Publication::retained(topics.of_source(&source.name, "state"), encode(&state))
 }
 
-/// The keys of an object.
 fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,

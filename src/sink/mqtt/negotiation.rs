@@ -1,40 +1,42 @@
-//! Negotiation of the connection: version of the protocol, client id, last will. It is learnt
-//! from its refusals, and kept for the life of the process. Pure.
+//! Negotiation of the protocol version, client id and last will. Each refusal of the broker changes
+//! the next request; the result is kept for the life of the process. Pure.
 
 use super::config::Protocol;
-use super::failure::{Failure, Kind};
-use super::wire::{Hello, Limits, Version, Will};
+use super::failure::{ConnectionFailure, FailureKind};
+use super::protocol::{BrokerLimits, ConnectRequest, LastWill, ProtocolVersion};
 
 /// Longest client id that every broker must take (MQTT 3.1.1 §3.1.3.1), in bytes.
 const MAX_CLIENT_ID: usize = 23;
 
-/// Connections with a last will that are closed without a CONNACK, one after the other, before it is changed.
+/// Number of consecutive connections with a last will that are closed without a CONNACK before the
+/// will is changed.
 const CLOSED_WILLS: u32 = 3;
 
-/// Connections that are closed without a CONNACK, one after the other, before the version is doubted.
+/// Number of consecutive connections that are closed without a CONNACK before the version is
+/// negotiated again.
 const CLOSED_CONNECTS: u32 = 5;
 
-/// The last wills that are tried in MQTT 3.1.1, which has no code for "retained messages are not
-/// supported": retained or not, and quality of service.
+/// Last wills to try in MQTT 3.1.1, which has no code for "retained messages are not supported":
+/// retain flag and quality of service.
 const WILLS: [(bool, u8); 4] = [(true, 1), (false, 1), (true, 0), (false, 0)];
 
-/// Characters of a run's id in a client id.
-const RUN: usize = 8;
+/// Length of the run id in a client id.
+const RUN_LENGTH: usize = 8;
 
 /// Client id of a run: `<node>-<run>`, both cut so that it has 23 bytes at most.
-pub fn client_id(node: &str, run: &str) -> String {
+pub(crate) fn client_id(node: &str, run: &str) -> String {
     // Both are ASCII.
-    let run = run.get(..RUN).unwrap_or(run);
+    let run = run.get(..RUN_LENGTH).unwrap_or(run);
     let room = MAX_CLIENT_ID.saturating_sub(run.len() + 1);
     format!("{}-{run}", node.get(..room).unwrap_or(node))
 }
 
-/// Knowledge of the broker so far.
+/// Knowledge of the broker.
 #[derive(Debug, Clone)]
-pub struct Negotiation {
-    /// The version may be chosen here.
-    free: bool,
-    version: Version,
+pub(crate) struct Negotiation {
+    /// The configuration leaves the version open.
+    version_is_open: bool,
+    version: ProtocolVersion,
     /// The broker has answered in that version.
     settled: bool,
     own_id: bool,
@@ -49,11 +51,11 @@ pub struct Negotiation {
 }
 
 impl Negotiation {
-    /// At the start.
-    pub fn new(protocol: Protocol) -> Self {
+    /// Starts without knowledge of the broker.
+    pub(crate) fn new(protocol: Protocol) -> Self {
         Self {
-            free: protocol == Protocol::Auto,
-            version: if protocol == Protocol::V311 { Version::V311 } else { Version::V5 },
+            version_is_open: protocol == Protocol::Auto,
+            version: if protocol == Protocol::V311 { ProtocolVersion::V311 } else { ProtocolVersion::V5 },
             settled: protocol != Protocol::Auto,
             own_id: true,
             retain: true,
@@ -65,69 +67,77 @@ impl Negotiation {
         }
     }
 
-    /// The next CONNECT; `will` is the topic of its last will, if it is to have one.
-    pub fn hello(&self, id: &str, will: Option<String>) -> Hello {
-        let will = will.map(|topic| Will { topic, qos: self.max_qos, retain: self.retain });
-        Hello { version: self.version, id: if self.own_id { id.to_owned() } else { String::new() }, will }
+    /// Next CONNECT; `will` is the topic of its last will, if any.
+    pub(crate) fn request(&self, id: &str, will: Option<String>) -> ConnectRequest {
+        let last_will = will.map(|topic| LastWill { topic, qos: self.max_qos, retain: self.retain });
+        let client_id = if self.own_id { id.to_owned() } else { String::new() };
+        ConnectRequest { version: self.version, client_id, last_will }
     }
 
     /// Returns false if the broker is known to refuse retained messages.
-    pub fn retain(&self) -> bool {
+    pub(crate) fn retain(&self) -> bool {
         self.retain
     }
 
-    /// Highest quality of service that is taken, as far as is known.
-    pub fn max_qos(&self) -> u8 {
+    /// Highest known quality of service.
+    pub(crate) fn max_qos(&self) -> u8 {
         self.max_qos
     }
 
-    /// A connection failed. True where another way is to be tried at once; never without an end.
-    pub fn failed(&mut self, hello: &Hello, failure: &Failure) -> bool {
+    /// Records a failed connection. Returns true if another request should be tried at once, which
+    /// ends after a few attempts.
+    pub(crate) fn failed(&mut self, request: &ConnectRequest, failure: &ConnectionFailure) -> bool {
         if !failure.early {
             return false;
         }
         match failure.kind {
-            Kind::Refused => {
+            FailureKind::Refused => {
                 self.settled = true;
                 false
             }
-            Kind::ClientId => {
+            FailureKind::ClientId => {
                 self.settled = true;
                 std::mem::replace(&mut self.own_id, false)
             }
-            Kind::WillRetain => std::mem::replace(&mut self.retain, false),
-            Kind::WillQos => std::mem::replace(&mut self.max_qos, 0) > 0,
-            Kind::Version => self.other_version(hello.version),
-            Kind::Closed | Kind::Silent | Kind::Garbled if !self.settled => self.other_version(hello.version),
-            Kind::Closed if self.suspects_will(hello) => {
+            FailureKind::WillRetain => std::mem::replace(&mut self.retain, false),
+            FailureKind::WillQos => std::mem::replace(&mut self.max_qos, 0) > 0,
+            FailureKind::Version => self.other_version(request.version),
+            FailureKind::Closed | FailureKind::Silent | FailureKind::Garbled if !self.settled => {
+                self.other_version(request.version)
+            }
+            FailureKind::Closed if self.suspects_will(request) => {
                 self.closed_wills += 1;
                 self.closed_wills >= CLOSED_WILLS && self.next_will()
             }
-            Kind::Closed | Kind::Garbled => {
+            FailureKind::Closed | FailureKind::Garbled => {
                 self.closed_connects += 1;
-                // Another broker may have taken the place of the one that was known.
-                if self.free && self.closed_connects >= CLOSED_CONNECTS {
-                    (self.settled, self.version, self.closed_connects) = (false, Version::V5, 0);
+                // Another broker may have replaced the known one.
+                if self.version_is_open && self.closed_connects >= CLOSED_CONNECTS {
+                    (self.settled, self.version, self.closed_connects) = (false, ProtocolVersion::V5, 0);
                 }
                 false
             }
-            Kind::Silent | Kind::Message(_) | Kind::Other => false,
+            FailureKind::Silent | FailureKind::Message(_) | FailureKind::Other => false,
         }
     }
 
-    /// Falls back from MQTT 5 to 3.1.1 within one attempt; the next attempt begins with MQTT 5 again.
-    fn other_version(&mut self, tried: Version) -> bool {
-        if !self.free {
+    /// Falls back from MQTT 5 to 3.1.1 within one attempt; the next attempt begins with MQTT 5
+    /// again.
+    fn other_version(&mut self, tried: ProtocolVersion) -> bool {
+        if !self.version_is_open {
             return false;
         }
         self.settled = false;
-        self.version = if tried == Version::V5 { Version::V311 } else { Version::V5 };
-        tried == Version::V5
+        self.version = if tried == ProtocolVersion::V5 { ProtocolVersion::V311 } else { ProtocolVersion::V5 };
+        tried == ProtocolVersion::V5
     }
 
     /// Returns true if the last will may be the reason for a closed connection.
-    fn suspects_will(&self, hello: &Hello) -> bool {
-        hello.version == Version::V311 && hello.will.is_some() && self.bare_accepted && !self.will_accepted
+    fn suspects_will(&self, request: &ConnectRequest) -> bool {
+        request.version == ProtocolVersion::V311
+            && request.last_will.is_some()
+            && self.bare_accepted
+            && !self.will_accepted
     }
 
     fn next_will(&mut self) -> bool {
@@ -140,10 +150,10 @@ impl Negotiation {
         next.is_some()
     }
 
-    /// The broker took a connection.
-    pub fn accepted(&mut self, hello: &Hello, limits: &Limits) {
+    /// Records an accepted connection.
+    pub(crate) fn accepted(&mut self, request: &ConnectRequest, limits: &BrokerLimits) {
         (self.settled, self.closed_connects) = (true, 0);
-        if hello.will.is_some() {
+        if request.last_will.is_some() {
             self.will_accepted = true;
         } else {
             self.bare_accepted = true;
@@ -152,15 +162,19 @@ impl Negotiation {
         self.max_qos = self.max_qos.min(limits.max_qos);
     }
 
-    /// The broker was found to take nothing beyond this.
-    pub fn restrict(&mut self, retain: bool, max_qos: u8) {
+    /// Records limits that were found by trial.
+    pub(crate) fn restrict(&mut self, retain: bool, max_qos: u8) {
         self.retain &= retain;
         self.max_qos = self.max_qos.min(max_qos);
     }
 
-    /// Limits of the session on a connection that was granted `limits`.
-    pub fn restricted(&self, limits: Limits) -> Limits {
-        Limits { retain: limits.retain && self.retain, max_qos: limits.max_qos.min(self.max_qos), ..limits }
+    /// Limits of a connection with the broker's `limits`.
+    pub(crate) fn restricted(&self, limits: BrokerLimits) -> BrokerLimits {
+        BrokerLimits {
+            retain: limits.retain && self.retain,
+            max_qos: limits.max_qos.min(self.max_qos),
+            ..limits
+        }
     }
 }
 
@@ -168,8 +182,8 @@ impl Negotiation {
 mod tests {
     use super::*;
 
-    fn early(kind: Kind) -> Failure {
-        Failure { early: true, ..Failure::new(kind, "", "") }
+    fn early(kind: FailureKind) -> ConnectionFailure {
+        ConnectionFailure { early: true, ..ConnectionFailure::new(kind, "", "") }
     }
 
     fn will() -> Option<String> {
@@ -185,93 +199,98 @@ mod tests {
     }
 
     #[test]
-    fn a_broker_of_3_1_1_is_asked_for_5_once() {
-        for kind in [Kind::Version, Kind::Closed, Kind::Silent, Kind::Garbled] {
+    fn mqtt_5_is_tried_once_with_a_broker_of_3_1_1() {
+        for kind in [FailureKind::Version, FailureKind::Closed, FailureKind::Silent, FailureKind::Garbled] {
             let mut negotiation = Negotiation::new(Protocol::Auto);
-            let hello = negotiation.hello("id", None);
-            assert_eq!(hello.version, Version::V5);
-            assert!(negotiation.failed(&hello, &early(kind)), "{kind:?}");
-            let hello = negotiation.hello("id", None);
-            assert_eq!(hello.version, Version::V311);
-            negotiation.accepted(&hello, &Limits::none(Version::V311));
-            // Whatever happens later.
-            let lost = Failure::new(Kind::Closed, "", "");
-            assert!(!negotiation.failed(&hello, &lost));
+            let request = negotiation.request("id", None);
+            assert_eq!(request.version, ProtocolVersion::V5);
+            assert!(negotiation.failed(&request, &early(kind)), "{kind:?}");
+            let request = negotiation.request("id", None);
+            assert_eq!(request.version, ProtocolVersion::V311);
+            negotiation.accepted(&request, &BrokerLimits::none(ProtocolVersion::V311));
+            // Later failures change nothing.
+            let lost = ConnectionFailure::new(FailureKind::Closed, "", "");
+            assert!(!negotiation.failed(&request, &lost));
             for _ in 0..3 {
-                assert!(!negotiation.failed(&hello, &early(Kind::Closed)));
+                assert!(!negotiation.failed(&request, &early(FailureKind::Closed)));
             }
-            assert_eq!(negotiation.hello("id", None).version, Version::V311);
+            assert_eq!(negotiation.request("id", None).version, ProtocolVersion::V311);
         }
     }
 
     #[test]
-    fn a_broker_that_is_away_is_asked_for_5_again() {
+    fn mqtt_5_is_tried_again_with_an_absent_broker() {
         let mut negotiation = Negotiation::new(Protocol::Auto);
         for _ in 0..3 {
-            let hello = negotiation.hello("id", None);
-            assert_eq!(hello.version, Version::V5);
-            assert!(negotiation.failed(&hello, &early(Kind::Closed)));
-            let hello = negotiation.hello("id", None);
-            assert_eq!(hello.version, Version::V311);
-            assert!(!negotiation.failed(&hello, &early(Kind::Closed)));
+            let request = negotiation.request("id", None);
+            assert_eq!(request.version, ProtocolVersion::V5);
+            assert!(negotiation.failed(&request, &early(FailureKind::Closed)));
+            let request = negotiation.request("id", None);
+            assert_eq!(request.version, ProtocolVersion::V311);
+            assert!(!negotiation.failed(&request, &early(FailureKind::Closed)));
         }
-        // A wrong password is an answer.
-        negotiation.failed(&negotiation.hello("id", None), &early(Kind::Closed));
-        negotiation.failed(&negotiation.hello("id", None), &early(Kind::Refused));
-        assert_eq!(negotiation.hello("id", None).version, Version::V311);
+        // A refused login is an answer in that version.
+        negotiation.failed(&negotiation.request("id", None), &early(FailureKind::Closed));
+        negotiation.failed(&negotiation.request("id", None), &early(FailureKind::Refused));
+        assert_eq!(negotiation.request("id", None).version, ProtocolVersion::V311);
     }
 
     #[test]
-    fn a_version_that_was_chosen_stays() {
-        for (protocol, version) in [(Protocol::V5, Version::V5), (Protocol::V311, Version::V311)] {
+    fn a_configured_version_is_kept() {
+        for (protocol, version) in
+            [(Protocol::V5, ProtocolVersion::V5), (Protocol::V311, ProtocolVersion::V311)]
+        {
             let mut negotiation = Negotiation::new(protocol);
-            for kind in [Kind::Version, Kind::Closed, Kind::Silent] {
-                let hello = negotiation.hello("id", None);
-                assert_eq!(hello.version, version);
-                assert!(!negotiation.failed(&hello, &early(kind)));
+            for kind in [FailureKind::Version, FailureKind::Closed, FailureKind::Silent] {
+                let request = negotiation.request("id", None);
+                assert_eq!(request.version, version);
+                assert!(!negotiation.failed(&request, &early(kind)));
             }
         }
     }
 
     #[test]
-    fn another_broker_in_the_same_place_is_noticed() {
+    fn a_replaced_broker_is_detected() {
         let mut negotiation = Negotiation::new(Protocol::Auto);
-        negotiation.accepted(&negotiation.hello("id", None), &Limits::none(Version::V5));
+        negotiation.accepted(&negotiation.request("id", None), &BrokerLimits::none(ProtocolVersion::V5));
         for _ in 0..CLOSED_CONNECTS {
-            assert!(!negotiation.failed(&negotiation.hello("id", None), &early(Kind::Closed)));
+            assert!(!negotiation.failed(&negotiation.request("id", None), &early(FailureKind::Closed)));
         }
-        assert!(negotiation.failed(&negotiation.hello("id", None), &early(Kind::Closed)));
-        assert_eq!(negotiation.hello("id", None).version, Version::V311);
+        assert!(negotiation.failed(&negotiation.request("id", None), &early(FailureKind::Closed)));
+        assert_eq!(negotiation.request("id", None).version, ProtocolVersion::V311);
     }
 
     #[test]
-    fn ids_and_wills_follow_the_codes_of_version_5() {
+    fn client_id_and_will_follow_the_codes_of_mqtt_5() {
         let mut negotiation = Negotiation::new(Protocol::Auto);
-        let hello = negotiation.hello("id", will());
-        assert_eq!(hello.will, Some(Will { topic: "genred/den/status".to_owned(), qos: 1, retain: true }));
-        assert!(negotiation.failed(&hello, &early(Kind::ClientId)));
-        assert_eq!(negotiation.hello("id", will()).id, "");
-        assert!(negotiation.failed(&negotiation.hello("id", will()), &early(Kind::WillRetain)));
-        assert!(negotiation.failed(&negotiation.hello("id", will()), &early(Kind::WillQos)));
-        let Some(last) = negotiation.hello("id", will()).will else { panic!() };
+        let request = negotiation.request("id", will());
+        assert_eq!(
+            request.last_will,
+            Some(LastWill { topic: "genred/den/status".to_owned(), qos: 1, retain: true })
+        );
+        assert!(negotiation.failed(&request, &early(FailureKind::ClientId)));
+        assert_eq!(negotiation.request("id", will()).client_id, "");
+        assert!(negotiation.failed(&negotiation.request("id", will()), &early(FailureKind::WillRetain)));
+        assert!(negotiation.failed(&negotiation.request("id", will()), &early(FailureKind::WillQos)));
+        let Some(last) = negotiation.request("id", will()).last_will else { panic!() };
         assert_eq!((last.qos, last.retain), (0, false));
-        for kind in [Kind::ClientId, Kind::WillRetain, Kind::WillQos] {
-            assert!(!negotiation.failed(&negotiation.hello("id", will()), &early(kind)), "no second time");
+        for kind in [FailureKind::ClientId, FailureKind::WillRetain, FailureKind::WillQos] {
+            assert!(!negotiation.failed(&negotiation.request("id", will()), &early(kind)), "no second time");
         }
-        let limits = negotiation.restricted(Limits::none(Version::V5));
+        let limits = negotiation.restricted(BrokerLimits::none(ProtocolVersion::V5));
         assert_eq!((limits.retain, limits.max_qos), (false, 0));
     }
 
     /// Mosquitto in MQTT 3.1.1 with `retain_available false` closes the connection.
     #[test]
-    fn a_will_that_closes_connections_of_3_1_1_is_changed() {
+    fn a_will_that_closes_connections_is_changed() {
         let mut negotiation = Negotiation::new(Protocol::V311);
-        negotiation.accepted(&negotiation.hello("id", None), &Limits::none(Version::V311));
+        negotiation.accepted(&negotiation.request("id", None), &BrokerLimits::none(ProtocolVersion::V311));
         for _ in 1..CLOSED_WILLS {
-            assert!(!negotiation.failed(&negotiation.hello("id", will()), &early(Kind::Closed)));
+            assert!(!negotiation.failed(&negotiation.request("id", will()), &early(FailureKind::Closed)));
         }
         let mut tried = Vec::new();
-        while negotiation.failed(&negotiation.hello("id", will()), &early(Kind::Closed)) {
+        while negotiation.failed(&negotiation.request("id", will()), &early(FailureKind::Closed)) {
             tried.push((negotiation.retain(), negotiation.max_qos()));
         }
         assert_eq!(tried, WILLS[1..]);
@@ -279,12 +298,12 @@ mod tests {
     }
 
     #[test]
-    fn a_will_that_was_taken_once_is_kept() {
+    fn an_accepted_will_is_kept() {
         let mut negotiation = Negotiation::new(Protocol::V311);
-        negotiation.accepted(&negotiation.hello("id", None), &Limits::none(Version::V311));
-        negotiation.accepted(&negotiation.hello("id", will()), &Limits::none(Version::V311));
+        negotiation.accepted(&negotiation.request("id", None), &BrokerLimits::none(ProtocolVersion::V311));
+        negotiation.accepted(&negotiation.request("id", will()), &BrokerLimits::none(ProtocolVersion::V311));
         for _ in 0..10 {
-            assert!(!negotiation.failed(&negotiation.hello("id", will()), &early(Kind::Closed)));
+            assert!(!negotiation.failed(&negotiation.request("id", will()), &early(FailureKind::Closed)));
         }
         assert!(negotiation.retain());
     }

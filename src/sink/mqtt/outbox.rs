@@ -1,123 +1,60 @@
-//! Events that wait for their acknowledgement. A state machine: no I/O, no clock.
+//! Queue of events that await their acknowledgement. A state machine: no I/O, no clock.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use super::stored_event::{EncodedEvent, OutboxChange, OutboxSnapshot, StoredEvent};
+use crate::sink::payload::Event;
 
-use super::publication::encode;
-use super::store::Everything;
-use crate::sink::payload::{Event, EventKind};
-
-/// An event as it goes out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Letter {
-    /// The start of the process that decided it.
-    pub run: Arc<str>,
-    /// Counts the source's events.
-    pub seq: u64,
-    /// When it was decided.
-    pub ts: Timestamp,
-    /// How many lost events it stands for; 0 for one of its own.
-    pub dropped: u64,
-    /// JSON.
-    pub payload: Arc<[u8]>,
-}
-
-impl Letter {
-    /// The letter that carries `event`.
-    pub fn of(event: &Event) -> Self {
-        Self {
-            run: Arc::clone(&event.run),
-            seq: event.seq,
-            ts: event.ts,
-            dropped: 0,
-            payload: encode(event).into(),
-        }
-    }
-
-    /// One that stands for `dropped` lost events, of which `self` was the last.
-    fn marker(&self, dropped: u64) -> Self {
-        let kind = EventKind::EventsDropped { count: Some(dropped) };
-        let event = Event { run: Arc::clone(&self.run), seq: self.seq, ts: self.ts, kind };
-        Self { dropped, ..Self::of(&event) }
-    }
-
-    /// How many decided changes are lost with it.
-    fn stands_for(&self) -> u64 {
-        self.dropped.max(1)
-    }
-}
-
-/// A letter in its place: ids grow in the order in which events were decided.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    /// Never used twice.
-    pub id: u64,
-    /// Source name.
-    pub source: Arc<str>,
-    /// The event.
-    pub letter: Letter,
-}
-
-/// What storage is to follow.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    /// A new row.
-    Insert(Row),
-    /// Another letter in the row's place.
-    Replace(Row),
-    /// No such row any more.
-    Delete(u64),
-}
-
-/// Keeps every event until the broker has acknowledged it.
+/// Holds every event until the broker has acknowledged it.
 ///
-/// One event a source is out at a time, so that a source's events arrive in order
-/// whatever is sent again. Across sources the oldest goes first.
+/// At most one event per source is in flight, so that the events of a source arrive in order
+/// whatever is sent again. Across sources, the oldest event goes first.
 ///
-/// **Stored first**: with storage, an event goes out only once it is [`stored`](Self::stored), so that no subscriber has
-/// seen what a restart knows nothing of, and once the one before it is [`deleted`](Self::deleted), so that a restart
-/// does not send that again after it. Without storage, or while it fails, at once.
+/// **Stored first**: with a store, an event is published only once it is [`stored`](Self::stored),
+/// so that no subscriber has seen an event that is unknown after a restart, and only once its
+/// predecessor is [`deleted`](Self::deleted), so that a restart does not send the predecessor after
+/// it. Without a store, or while it fails, events are published at once.
 ///
-/// **Bounded**: beyond `capacity` the oldest events that are not out are replaced by one
-/// `events_dropped` event a source. It carries the `seq` of the last event that it stands
-/// for and their `count`, so that a subscriber can tell which are missing.
+/// **Bounded**: beyond `capacity`, the oldest events that are not in flight are replaced by one
+/// `events_dropped` event per source. It carries the `seq` of the last event that it replaces and
+/// their `count`, so that a subscriber can tell which are missing.
 #[derive(Debug)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     capacity: usize,
     next_id: u64,
+    /// Queued events without markers.
     events: usize,
-    sources: HashMap<Arc<str>, VecDeque<Entry>>,
-    /// First entry of every source that has none out, by id.
+    sources: HashMap<Arc<str>, VecDeque<OutboxEntry>>,
+    /// First entry, by id, of every source that has none in flight.
     ready: BTreeMap<u64, Arc<str>>,
-    /// Entries up to this id may go out.
+    /// Highest id that may be published.
     stored: u64,
     /// Sources whose last acknowledged entry has still to be deleted, and its id.
     held: HashMap<Arc<str>, u64>,
-    /// What storage has not been told yet; `None` where there is none to tell.
-    changes: Option<Vec<Change>>,
-    /// The last `seq` of each source.
+    /// Changes that the store has not received; `None` without a store.
+    changes: Option<Vec<OutboxChange>>,
+    /// Last `seq` of each source.
     seqs: HashMap<Arc<str>, u64>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct OutboxEntry {
     id: u64,
-    letter: Letter,
-    out: bool,
+    event: EncodedEvent,
+    in_flight: bool,
 }
 
-impl Entry {
-    /// Stands for dropped events; not counted against the capacity.
+impl OutboxEntry {
+    /// Returns true for a replacement of dropped events, which does not count against the capacity.
     fn is_marker(&self) -> bool {
-        self.letter.dropped > 0
+        self.event.dropped > 0
     }
 }
 
 impl Outbox {
-    /// An empty outbox for `capacity` events, without storage.
-    pub fn new(capacity: usize) -> Self {
+    /// Creates an outbox for `capacity` events, without a store.
+    pub(crate) fn new(capacity: usize) -> Self {
         Self {
             capacity: capacity.max(1),
             next_id: 0,
@@ -131,17 +68,18 @@ impl Outbox {
         }
     }
 
-    /// Ids begin after `id`, so that what an earlier run left can come in front, should it be read late.
-    pub fn begin_after(&mut self, id: u64) {
+    /// Reserves ids up to `id` for events of earlier runs that are read later.
+    pub(crate) fn reserve_ids(&mut self, id: u64) {
         self.next_id = self.next_id.max(id);
     }
 
-    /// Puts what an earlier run left, read late, in front of each source's events; what is out already stays so.
-    pub fn adopt(&mut self, rows: Vec<Row>) {
-        for Row { id, source, letter } in rows.into_iter().rev() {
-            self.events += usize::from(letter.dropped == 0);
+    /// Inserts events of an earlier run, read late, before each source's own; events in flight stay
+    /// first.
+    pub(crate) fn merge_recovered(&mut self, events: Vec<StoredEvent>) {
+        for StoredEvent { id, source, event } in events.into_iter().rev() {
+            self.events += usize::from(event.dropped == 0);
             let queue = self.sources.entry(Arc::clone(&source)).or_default();
-            let at = usize::from(queue.front().is_some_and(|first| first.out));
+            let at = usize::from(queue.front().is_some_and(|first| first.in_flight));
             if at == 0 {
                 if let Some(first) = queue.front() {
                     self.ready.remove(&first.id);
@@ -150,22 +88,22 @@ impl Outbox {
                     self.ready.insert(id, Arc::clone(&source));
                 }
             }
-            queue.insert(at, Entry { id, letter, out: false });
+            queue.insert(at, OutboxEntry { id, event, in_flight: false });
         }
         while self.events > self.capacity && self.drop_oldest() {}
     }
 
-    /// From now on there is storage, which holds `rows` (in the order of their ids): what an earlier run left. Whether some had
-    /// to be dropped, so that storage is best written anew.
-    pub fn restore(&mut self, rows: Vec<Row>) -> bool {
-        for Row { id, source, letter } in rows {
+    /// Attaches a store that holds `events`, in the order of their ids. Returns true if some were
+    /// dropped, so that the store must be rewritten.
+    pub(crate) fn restore(&mut self, events: Vec<StoredEvent>) -> bool {
+        for StoredEvent { id, source, event } in events {
             self.next_id = self.next_id.max(id);
-            self.events += usize::from(letter.dropped == 0);
+            self.events += usize::from(event.dropped == 0);
             let queue = self.sources.entry(Arc::clone(&source)).or_default();
             if queue.is_empty() {
                 self.ready.insert(id, source);
             }
-            queue.push_back(Entry { id, letter, out: false });
+            queue.push_back(OutboxEntry { id, event, in_flight: false });
         }
         self.changes = Some(Vec::new());
         self.stored = self.next_id;
@@ -176,19 +114,20 @@ impl Outbox {
         dropped
     }
 
-    /// Adds an event. Returns how many had to be dropped for it.
-    pub fn push(&mut self, source: &Arc<str>, event: &Event) -> u64 {
+    /// Queues an event. Returns the number of events that were dropped to make room.
+    pub(crate) fn push(&mut self, source: &Arc<str>, event: &Event) -> u64 {
         self.next_id += 1;
-        let (id, letter) = (self.next_id, Letter::of(event));
+        let (id, encoded) = (self.next_id, EncodedEvent::of(event));
         self.seqs.insert(Arc::clone(source), event.seq);
         if let Some(changes) = &mut self.changes {
-            changes.push(Change::Insert(Row { id, source: Arc::clone(source), letter: letter.clone() }));
+            let event = StoredEvent { id, source: Arc::clone(source), event: encoded.clone() };
+            changes.push(OutboxChange::Insert(event));
         }
         let queue = self.sources.entry(Arc::clone(source)).or_default();
         if queue.is_empty() && !self.held.contains_key(source) {
             self.ready.insert(id, Arc::clone(source));
         }
-        queue.push_back(Entry { id, letter, out: false });
+        queue.push_back(OutboxEntry { id, event: encoded, in_flight: false });
         self.events += 1;
         let mut dropped = 0;
         while self.events > self.capacity && self.drop_oldest() {
@@ -197,29 +136,29 @@ impl Outbox {
         dropped
     }
 
-    /// The next event to publish, with its id; it counts as out from now on.
-    pub fn take(&mut self) -> Option<(u64, Arc<str>, Arc<[u8]>)> {
+    /// Returns the next event to publish, with its id, and marks it as in flight.
+    pub(crate) fn take(&mut self) -> Option<(u64, Arc<str>, Arc<[u8]>)> {
         let (&id, _) = self.ready.first_key_value().filter(|(id, _)| **id <= self.stored)?;
         let source = self.ready.remove(&id)?;
         let entry = self.sources.get_mut(&source)?.front_mut()?;
-        entry.out = true;
-        Some((id, source, Arc::clone(&entry.letter.payload)))
+        entry.in_flight = true;
+        Some((id, source, Arc::clone(&entry.event.payload)))
     }
 
-    /// The client did not take the event after all.
-    pub fn put_back(&mut self, id: u64, source: &Arc<str>) {
+    /// Returns an event to the queue that the client did not take.
+    pub(crate) fn put_back(&mut self, id: u64, source: &Arc<str>) {
         if let Some(first) = self.sources.get_mut(source).and_then(VecDeque::front_mut)
             && first.id == id
         {
-            first.out = false;
+            first.in_flight = false;
             self.ready.insert(id, Arc::clone(source));
         }
     }
 
-    /// The broker has it: forget it.
-    pub fn acknowledged(&mut self, id: u64, source: &Arc<str>) {
+    /// Removes an event that the broker has acknowledged.
+    pub(crate) fn acknowledged(&mut self, id: u64, source: &Arc<str>) {
         let Some(queue) = self.sources.get_mut(source) else { return };
-        if queue.front().is_none_or(|first| first.id != id || !first.out) {
+        if queue.front().is_none_or(|first| first.id != id || !first.in_flight) {
             return;
         }
         if queue.pop_front().is_some_and(|entry| !entry.is_marker()) {
@@ -229,7 +168,7 @@ impl Outbox {
             self.sources.remove(source);
         }
         if let Some(changes) = &mut self.changes {
-            changes.push(Change::Delete(id));
+            changes.push(OutboxChange::Delete(id));
             if self.stored != u64::MAX {
                 self.held.insert(Arc::clone(source), id);
                 return;
@@ -238,18 +177,20 @@ impl Outbox {
         self.release(source);
     }
 
-    /// Lets the first entry of a source go next.
+    /// Makes the first entry of a source ready.
     fn release(&mut self, source: &Arc<str>) {
-        if let Some(first) = self.sources.get(source).and_then(VecDeque::front).filter(|first| !first.out) {
+        if let Some(first) =
+            self.sources.get(source).and_then(VecDeque::front).filter(|first| !first.in_flight)
+        {
             self.ready.insert(first.id, Arc::clone(source));
         }
     }
 
-    /// The connection is gone: what was out is to be sent again.
-    pub fn reset(&mut self) {
+    /// Returns all events in flight to the queue, after the loss of the connection.
+    pub(crate) fn reset(&mut self) {
         for (source, queue) in &mut self.sources {
             if let Some(first) = queue.front_mut() {
-                first.out = false;
+                first.in_flight = false;
                 if !self.held.contains_key(source) {
                     self.ready.insert(first.id, Arc::clone(source));
                 }
@@ -257,13 +198,14 @@ impl Outbox {
         }
     }
 
-    /// Storage holds every entry up to `id`.
-    pub fn stored(&mut self, id: u64) {
+    /// Records that the store holds every entry up to `id`.
+    pub(crate) fn stored(&mut self, id: u64) {
         self.stored = id;
     }
 
-    /// Storage cannot be relied on: until further notice nothing waits for it, and it is told nothing.
-    pub fn forsaken(&mut self) {
+    /// Detaches the store after a failure: events no longer wait for it and changes are not
+    /// recorded.
+    pub(crate) fn storage_failed(&mut self) {
         self.stored = u64::MAX;
         self.changes = None;
         for source in std::mem::take(&mut self.held).into_keys() {
@@ -271,85 +213,87 @@ impl Outbox {
         }
     }
 
-    /// Storage no longer holds these entries.
-    pub fn deleted(&mut self, ids: &[u64]) {
+    /// Records that the store no longer holds these entries.
+    pub(crate) fn deleted(&mut self, ids: &[u64]) {
         let gone: Vec<Arc<str>> =
             self.held.extract_if(|_, id| ids.contains(id)).map(|(source, _)| source).collect();
         gone.iter().for_each(|source| self.release(source));
     }
 
-    /// Storage is to be tried again: everything that is here. From now on it is told what changes.
-    pub fn everything(&mut self) -> Everything {
+    /// Returns the full content for a rewrite of the store, and records changes from now on.
+    pub(crate) fn snapshot(&mut self) -> OutboxSnapshot {
         self.changes = Some(Vec::new());
-        let rows = self.sources.iter().flat_map(|(source, queue)| {
-            queue.iter().map(|entry| Row {
+        let events = self.sources.iter().flat_map(|(source, queue)| {
+            queue.iter().map(|entry| StoredEvent {
                 id: entry.id,
                 source: Arc::clone(source),
-                letter: entry.letter.clone(),
+                event: entry.event.clone(),
             })
         });
-        let mut rows: Vec<Row> = rows.collect();
-        rows.sort_unstable_by_key(|row| row.id);
+        let mut events: Vec<StoredEvent> = events.collect();
+        events.sort_unstable_by_key(|event| event.id);
         let seqs = self.seqs.iter().map(|(source, last)| (Arc::clone(source), *last)).collect();
-        Everything { rows, seqs }
+        OutboxSnapshot { events, seqs }
     }
 
-    /// What storage is to follow since the last call.
-    pub fn changes(&mut self) -> Vec<Change> {
+    /// Takes the changes since the last call.
+    pub(crate) fn changes(&mut self) -> Vec<OutboxChange> {
         self.changes.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Id of the newest event that was added; 0 before the first.
-    pub fn newest(&self) -> u64 {
+    /// Id of the newest event; 0 before the first.
+    pub(crate) fn newest(&self) -> u64 {
         self.next_id
     }
 
-    /// Whether an event of `source`, up to `id`, has not been taken yet.
-    pub fn waits(&self, source: &str, id: u64) -> bool {
-        self.sources.get(source).is_some_and(|queue| queue.iter().any(|entry| entry.id <= id && !entry.out))
+    /// Returns true if an event of `source` up to `id` has not been published yet.
+    pub(crate) fn has_pending(&self, source: &str, id: u64) -> bool {
+        self.sources
+            .get(source)
+            .is_some_and(|queue| queue.iter().any(|entry| entry.id <= id && !entry.in_flight))
     }
 
-    /// Messages that are not acknowledged.
-    pub fn len(&self) -> usize {
+    /// Number of unacknowledged events.
+    pub(crate) fn len(&self) -> usize {
         self.sources.values().map(VecDeque::len).sum()
     }
 
-    /// Whether everything is acknowledged.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.sources.is_empty()
     }
 
-    /// Replaces the oldest event that is not out by a marker, or adds it to the one before it.
+    /// Replaces the oldest event that is not in flight by a marker, or adds it to the marker before
+    /// it.
     fn drop_oldest(&mut self) -> bool {
         let oldest = self
             .sources
             .iter()
             .filter_map(|(source, queue)| {
-                let index = queue.iter().position(|entry| !entry.out && !entry.is_marker())?;
+                let index = queue.iter().position(|entry| !entry.in_flight && !entry.is_marker())?;
                 Some((queue[index].id, Arc::clone(source), index))
             })
             .min_by_key(|(id, ..)| *id);
         let Some((_, source, index)) = oldest else { return false };
         let Some(queue) = self.sources.get_mut(&source) else { return false };
-        let lost = queue[index].letter.stands_for();
+        let lost = queue[index].event.represented();
         self.events -= 1;
-        let before = index.checked_sub(1).filter(|&at| queue[at].is_marker() && !queue[at].out);
+        let before = index.checked_sub(1).filter(|&at| queue[at].is_marker() && !queue[at].in_flight);
         let mut gone = None;
         let at = if let Some(at) = before {
-            let count = queue[at].letter.stands_for() + lost;
+            let count = queue[at].event.represented() + lost;
             if let Some(last) = queue.remove(index) {
-                queue[at].letter = last.letter.marker(count);
+                queue[at].event = last.event.marker(count);
                 gone = Some(last.id);
             }
             at
         } else {
-            queue[index].letter = queue[index].letter.marker(lost);
+            queue[index].event = queue[index].event.marker(lost);
             index
         };
         if let Some(changes) = &mut self.changes {
-            let Entry { id, letter, .. } = &queue[at];
-            changes.extend(gone.map(Change::Delete));
-            changes.push(Change::Replace(Row { id: *id, source, letter: letter.clone() }));
+            let OutboxEntry { id, event, .. } = &queue[at];
+            changes.extend(gone.map(OutboxChange::Delete));
+            changes.push(OutboxChange::Replace(StoredEvent { id: *id, source, event: event.clone() }));
         }
         true
     }

@@ -1,9 +1,7 @@
-//! Topic prefixes: which are refused, and which not every broker can carry.
-
-use super::config::MqttConfig;
+//! Validation of topic prefixes.
 
 /// Reason to refuse a prefix: brokers reject it, or subscribers take it for a filter.
-pub fn fault(prefix: &str) -> Option<&'static str> {
+pub(super) fn fault(prefix: &str) -> Option<&'static str> {
     if prefix.is_empty() {
         Some("is empty")
     } else if prefix.starts_with('$') {
@@ -19,12 +17,12 @@ pub fn fault(prefix: &str) -> Option<&'static str> {
     }
 }
 
-/// Reason to warn of a prefix: some brokers, or their users, have trouble with it.
+/// Reason to warn about a prefix that some brokers do not support.
 ///
 /// Tried: nats-server 2.9.10 denies subscriptions to topics with a dot or a space and closes the
-/// connection of who publishes to one; RabbitMQ 3.10.8 delivers `a.b/x` as `a/b/x`; mosquitto
-/// 2.0.11 delivers all of them unchanged.
-fn trouble(prefix: &str) -> Option<&'static str> {
+/// connection of a client that publishes to one; RabbitMQ 3.10.8 delivers `a.b/x` as `a/b/x`;
+/// mosquitto 2.0.11 delivers all of them unchanged.
+pub(super) fn trouble(prefix: &str) -> Option<&'static str> {
     if prefix.contains('.') {
         Some("holds a dot: NATS refuses it, and RabbitMQ makes a `/` of it")
     } else if prefix.contains(char::is_whitespace) {
@@ -36,22 +34,6 @@ fn trouble(prefix: &str) -> Option<&'static str> {
         )
     } else {
         None
-    }
-}
-
-impl MqttConfig {
-    /// Warnings about settings that only some brokers support.
-    pub fn warnings(&self) -> Vec<String> {
-        if !self.enabled {
-            return Vec::new();
-        }
-        [("prefix", &self.prefix, "genred"), ("discovery_prefix", &self.discovery_prefix, "homeassistant")]
-            .into_iter()
-            .filter_map(|(key, prefix, example)| {
-                let why = trouble(prefix)?;
-                Some(format!("`mqtt.{key}` is `{prefix}`, which {why}; topic levels such as `{example}` work everywhere"))
-            })
-            .collect()
     }
 }
 

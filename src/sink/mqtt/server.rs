@@ -1,15 +1,15 @@
-//! Where the broker is: `mqtt.url`.
+//! Address of the broker: `mqtt.url`.
 
 use std::fmt;
 use std::net::SocketAddr;
 
 use url::Url;
 
-use super::config::MqttConfigError;
+use super::setting_error::MqttConfigError;
 
-/// What carries the packets.
+/// Transport of MQTT packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
+pub enum MqttTransport {
     /// TCP alone: `mqtt://`.
     Tcp,
     /// TLS: `mqtts://`.
@@ -20,7 +20,7 @@ pub enum Transport {
     SecureWebSocket,
 }
 
-impl Transport {
+impl MqttTransport {
     fn of(scheme: &str) -> Option<Self> {
         Some(match scheme {
             "mqtt" | "tcp" => Self::Tcp,
@@ -49,12 +49,12 @@ impl Transport {
         }
     }
 
-    /// Whether TLS is part of it.
-    pub fn is_secured(self) -> bool {
+    /// Returns true if the transport includes TLS.
+    pub(crate) fn is_secured(self) -> bool {
         matches!(self, Self::Tls | Self::SecureWebSocket)
     }
 
-    fn is_web(self) -> bool {
+    fn is_websocket(self) -> bool {
         matches!(self, Self::WebSocket | Self::SecureWebSocket)
     }
 }
@@ -62,24 +62,25 @@ impl Transport {
 /// Address of a broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
-    /// What carries the packets.
-    pub transport: Transport,
-    /// Name or address; an IPv6 address stands in brackets. With TLS, the name that the certificate must have, and that is asked for (SNI).
+    /// Transport.
+    pub transport: MqttTransport,
+    /// Name or address; an IPv6 address is in brackets. With TLS, the name in the certificate and
+    /// in SNI.
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// Path of a WebSocket, from `/` on.
+    /// Path and query of a WebSocket, with its leading `/`.
     pub path: String,
 }
 
 impl Server {
-    /// The broker of this machine, in plain TCP.
-    pub fn local(port: u16) -> Self {
-        Self { transport: Transport::Tcp, host: "127.0.0.1".to_owned(), port, path: String::new() }
+    /// A broker on this machine, over TCP.
+    pub(crate) fn local(port: u16) -> Self {
+        Self { transport: MqttTransport::Tcp, host: "127.0.0.1".to_owned(), port, path: String::new() }
     }
 
-    /// The address as one of a WebSocket.
-    pub fn url(&self) -> String {
+    /// The address as a URL.
+    pub(crate) fn url(&self) -> String {
         format!("{}://{}:{}{}", self.transport.scheme(), self.host, self.port, self.path)
     }
 }
@@ -87,8 +88,8 @@ impl Server {
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.transport {
-            Transport::Tcp => write!(f, "{}:{}", self.host, self.port),
-            // What follows a question mark may be a token.
+            MqttTransport::Tcp => write!(f, "{}:{}", self.host, self.port),
+            // The query may hold a token.
             _ => f.write_str(self.url().split('?').next().unwrap_or_default()),
         }
     }
@@ -104,14 +105,14 @@ impl From<SocketAddr> for Server {
     }
 }
 
-/// User name and password, as they stand in an address.
-pub type UrlLogin = Option<(String, Option<String>)>;
+/// User name and password of a URL.
+pub(crate) type UrlLogin = Option<(String, Option<String>)>;
 
-/// Server and login of an address. Messages never repeat all of it: it may hold a password.
+/// Parses server and login. Error messages never repeat the URL: it may hold a password.
 ///
 /// # Errors
-/// When it is none, or not one of a broker.
-pub fn parse_url(text: &str) -> Result<(Server, UrlLogin), MqttConfigError> {
+/// Fails if `text` is not the URL of a broker.
+pub(crate) fn parse_url(text: &str) -> Result<(Server, UrlLogin), MqttConfigError> {
     const FORM: &str = "give `mqtt://host:1883`";
     let with_scheme =
         if text.contains("://") { text.trim().to_owned() } else { format!("mqtt://{}", text.trim()) };
@@ -122,7 +123,7 @@ pub fn parse_url(text: &str) -> Result<(Server, UrlLogin), MqttConfigError> {
         let encode = if text.contains('@') { format!("; {ENCODE}") } else { String::new() };
         MqttConfigError(format!("`mqtt.url` is not an address ({error}); {FORM}{encode}"))
     })?;
-    let Some(transport) = Transport::of(url.scheme()) else {
+    let Some(transport) = MqttTransport::of(url.scheme()) else {
         return err(format!(
             "`mqtt.url` starts with `{}://`; {FORM} (or `mqtts`, `ws`, `wss`)",
             url.scheme()
@@ -137,13 +138,13 @@ pub fn parse_url(text: &str) -> Result<(Server, UrlLogin), MqttConfigError> {
         );
     }
     let has_path = !matches!(url.path(), "" | "/");
-    if (has_path || url.query().is_some()) && !transport.is_web() || url.fragment().is_some() {
+    if (has_path || url.query().is_some()) && !transport.is_websocket() || url.fragment().is_some() {
         return err(format!("`mqtt.url` goes on after the port; {FORM}"));
     }
-    let mut path = match (transport.is_web(), has_path) {
+    let mut path = match (transport.is_websocket(), has_path) {
         (false, _) => String::new(),
         (true, true) => url.path().to_owned(),
-        // Where most brokers have it; mosquitto takes any.
+        // The usual path; mosquitto accepts any.
         (true, false) => "/mqtt".to_owned(),
     };
     if let Some(query) = url.query() {
@@ -170,9 +171,9 @@ fn login_is_cut(url: &str) -> bool {
     let Some((scheme, rest)) = url.split_once("://") else { return false };
     let Some(end) = rest.find(['/', '?', '#']) else { return false };
     let after = &rest[end..];
-    match Transport::of(&scheme.to_ascii_lowercase()) {
+    match MqttTransport::of(&scheme.to_ascii_lowercase()) {
         // A path or query of a WebSocket may hold an `@`; what follows `#` is never sent.
-        Some(transport) if transport.is_web() => {
+        Some(transport) if transport.is_websocket() => {
             after.split_once('#').is_some_and(|(_, after)| after.contains('@'))
         }
         _ => after.contains('@'),
@@ -195,7 +196,7 @@ fn percent_decode(text: &str) -> Result<String, MqttConfigError> {
         rest = if decoded.is_some() { &tail[2..] } else { tail };
     }
     String::from_utf8(bytes).map_err(|_| {
-        MqttConfigError("`mqtt.url` holds `%` sequences that are not UTF-8; write them anew".into())
+        MqttConfigError("`mqtt.url` holds `%` sequences that are not UTF-8; write them again".into())
     })
 }
 

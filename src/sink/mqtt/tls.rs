@@ -1,4 +1,4 @@
-//! TLS: whom to trust, and who we are.
+//! TLS files: trusted authorities and the client certificate.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,31 +7,31 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-use super::config::MqttConfigError;
+use super::setting_error::MqttConfigError;
 
-/// The files that are named under `[mqtt]`.
+/// TLS files of the `[mqtt]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TlsFiles {
-    /// `ca_file`: authorities, PEM; without it the system's are trusted.
+    /// `ca_file`: trusted authorities in PEM form; the system's if left out.
     pub ca: Option<PathBuf>,
-    /// `client_cert`: certificate of this client, PEM, with those between it and its authority.
+    /// `client_cert`: certificate chain of this client in PEM form.
     pub certificate: Option<PathBuf>,
-    /// `client_key`: its key, PEM.
+    /// `client_key`: key of that certificate in PEM form.
     pub key: Option<PathBuf>,
 }
 
 impl TlsFiles {
-    /// The first key that was given.
-    pub fn first_key(&self) -> Option<&'static str> {
+    /// First configuration key that is set.
+    pub(crate) fn first_key(&self) -> Option<&'static str> {
         let keys = [("ca_file", &self.ca), ("client_cert", &self.certificate), ("client_key", &self.key)];
         keys.into_iter().find(|(_, file)| file.is_some()).map(|(key, _)| key)
     }
 
-    /// Reads the files; done for each connection, so that renewed certificates are taken up.
+    /// Reads the files. Called for each connection, so that renewed certificates take effect.
     ///
     /// # Errors
-    /// When one cannot be read, or holds something else; the message names the key.
-    pub fn client_config(&self) -> Result<Arc<ClientConfig>, MqttConfigError> {
+    /// Fails if a file cannot be read or has another content; the message names the key.
+    pub(crate) fn client_config(&self) -> Result<Arc<ClientConfig>, MqttConfigError> {
         let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| MqttConfigError(format!("TLS cannot be used: {error}")))?

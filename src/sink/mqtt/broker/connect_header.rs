@@ -6,46 +6,45 @@ use std::fmt;
 /// Packet type and flags of a CONNECT.
 const CONNECT: u8 = 0x10;
 
-/// No header is longer: type, four bytes of remaining length, a name of six bytes with its length, level.
-pub const LONGEST: usize = 1 + 4 + 2 + 6 + 1;
+/// Maximum length of a header, in bytes: type, remaining length, a name of six bytes with its
+/// length, level.
+pub(super) const MAX_LENGTH: usize = 1 + 4 + 2 + 6 + 1;
 
 /// Return code 1, "unacceptable protocol level" (MQTT 3.1.1 §3.2.2.3), which MQTT 3.1 has, too.
 const CONNACK_3: [u8; 4] = [0x20, 2, 0, 1];
 
-/// Verdict on the bytes so far.
+/// Result of reading the bytes so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Header {
-    /// More bytes have to come.
+pub(super) enum ConnectHeader {
+    /// More bytes are needed.
     Incomplete,
-    /// The library serves it, or refuses it with the code that the specification wants.
+    /// The library handles the client, or refuses it with the specified code.
     Served,
-    /// It is refused here.
-    Refused(Refusal),
+    Refused(ConnectRefusal),
 }
 
 /// Reason for a refused connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub(super) enum ConnectRefusal {
     /// MQTT 3.1: name `MQIsdp`.
     Old,
     /// The first bytes of TLS.
     Tls,
     /// A request of HTTP, such as that for a WebSocket.
     Http,
-    /// Something else.
     Garbage,
-    /// Nothing, or not enough, in time.
+    /// Too few bytes in time.
     Silent,
 }
 
-impl Refusal {
-    /// The CONNACK that the client is sent, if it may understand one.
-    pub fn answer(self) -> Option<&'static [u8]> {
+impl ConnectRefusal {
+    /// CONNACK for the client, if it understands one.
+    pub(super) fn answer(self) -> Option<&'static [u8]> {
         (self == Self::Old).then_some(&CONNACK_3)
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for ConnectRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Old => "the client speaks MQTT 3.1; set it to 3.1.1 or 5",
@@ -57,36 +56,37 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Reads what has arrived. Looks at no more than [`LONGEST`] bytes.
-pub fn read(bytes: &[u8]) -> Header {
-    let Some((&first, rest)) = bytes.split_first() else { return Header::Incomplete };
+/// Reads the header of a CONNECT from at most [`MAX_LENGTH`] bytes.
+pub(super) fn read(bytes: &[u8]) -> ConnectHeader {
+    let Some((&first, rest)) = bytes.split_first() else { return ConnectHeader::Incomplete };
     if first != CONNECT {
-        return Header::Refused(match first {
+        return ConnectHeader::Refused(match first {
             // A handshake record (RFC 8446 §5.1).
-            0x16 => Refusal::Tls,
-            b'A'..=b'Z' => Refusal::Http,
-            _ => Refusal::Garbage,
+            0x16 => ConnectRefusal::Tls,
+            b'A'..=b'Z' => ConnectRefusal::Http,
+            _ => ConnectRefusal::Garbage,
         });
     }
     // The last byte of the remaining length, at most the fourth, has its highest bit clear.
     let length = match rest.iter().take(4).position(|byte| byte & 0x80 == 0) {
         Some(last) => last + 1,
-        None if rest.len() < 4 => return Header::Incomplete,
-        None => return Header::Refused(Refusal::Garbage),
+        None if rest.len() < 4 => return ConnectHeader::Incomplete,
+        None => return ConnectHeader::Refused(ConnectRefusal::Garbage),
     };
     let name = &rest[length..];
-    for (known, verdict) in
-        [(&b"\0\x04MQTT"[..], Header::Served), (b"\0\x06MQIsdp", Header::Refused(Refusal::Old))]
-    {
+    for (known, verdict) in [
+        (&b"\0\x04MQTT"[..], ConnectHeader::Served),
+        (b"\0\x06MQIsdp", ConnectHeader::Refused(ConnectRefusal::Old)),
+    ] {
         if name.starts_with(known) {
-            // The level follows; without it the library would wait for it.
-            return if name.len() > known.len() { verdict } else { Header::Incomplete };
+            // The level follows; the library would wait for it.
+            return if name.len() > known.len() { verdict } else { ConnectHeader::Incomplete };
         }
         if known.starts_with(name) {
-            return Header::Incomplete;
+            return ConnectHeader::Incomplete;
         }
     }
-    Header::Refused(Refusal::Garbage)
+    ConnectHeader::Refused(ConnectRefusal::Garbage)
 }
 
 #[cfg(test)]
@@ -104,23 +104,24 @@ mod tests {
         bytes
     }
 
-    /// Lengths of one to four bytes, the names and levels of MQTT 3.1, 3.1.1 and 5, and every cut of each.
+    /// Lengths of one to four bytes, the names and levels of MQTT 3.1, 3.1.1 and 5, and every cut
+    /// of each.
     #[test]
     fn every_cut_of_every_header() {
         let lengths: [&[u8]; 4] = [&[16], &[0x80, 1], &[0x80, 0x80, 1], &[0xff, 0xff, 0xff, 0x7f]];
         for remaining in lengths {
             for (name, level, verdict) in [
-                (&b"MQTT"[..], 4, Header::Served),
-                (b"MQTT", 5, Header::Served),
+                (&b"MQTT"[..], 4, ConnectHeader::Served),
+                (b"MQTT", 5, ConnectHeader::Served),
                 // The library answers these by itself.
-                (b"MQTT", 6, Header::Served),
-                (b"MQIsdp", 3, Header::Refused(Refusal::Old)),
+                (b"MQTT", 6, ConnectHeader::Served),
+                (b"MQIsdp", 3, ConnectHeader::Refused(ConnectRefusal::Old)),
             ] {
                 let bytes = connect(remaining, name, level);
                 let header = 1 + remaining.len() + 2 + name.len() + 1;
-                assert!(header <= LONGEST);
+                assert!(header <= MAX_LENGTH);
                 for cut in 0..bytes.len() {
-                    let expected = if cut < header { Header::Incomplete } else { verdict };
+                    let expected = if cut < header { ConnectHeader::Incomplete } else { verdict };
                     assert_eq!(read(&bytes[..cut]), expected, "{cut} bytes of {bytes:?}");
                 }
             }
@@ -129,37 +130,37 @@ mod tests {
 
     #[test]
     fn what_is_no_mqtt_is_named() {
-        let cases: [(&[u8], Refusal); 7] = [
-            (b"\x16\x03\x01\x02\x00", Refusal::Tls),
-            (b"GET /mqtt HTTP/1.1\r\n", Refusal::Http),
-            (b"\x30\x05\x00\x01a12", Refusal::Garbage),
+        let cases: [(&[u8], ConnectRefusal); 7] = [
+            (b"\x16\x03\x01\x02\x00", ConnectRefusal::Tls),
+            (b"GET /mqtt HTTP/1.1\r\n", ConnectRefusal::Http),
+            (b"\x30\x05\x00\x01a12", ConnectRefusal::Garbage),
             // More than four bytes of length.
-            (b"\x10\xff\xff\xff\xff\x7f", Refusal::Garbage),
-            (b"\x10\x10\x00\x04MQTX\x04", Refusal::Garbage),
-            (b"\x10\x10\x00\x05MQTT", Refusal::Garbage),
-            (b"\x1f\x10\x00\x04MQTT\x04", Refusal::Garbage),
+            (b"\x10\xff\xff\xff\xff\x7f", ConnectRefusal::Garbage),
+            (b"\x10\x10\x00\x04MQTX\x04", ConnectRefusal::Garbage),
+            (b"\x10\x10\x00\x05MQTT", ConnectRefusal::Garbage),
+            (b"\x1f\x10\x00\x04MQTT\x04", ConnectRefusal::Garbage),
         ];
         for (bytes, refusal) in cases {
-            assert_eq!(read(bytes), Header::Refused(refusal), "{bytes:?}");
+            assert_eq!(read(bytes), ConnectHeader::Refused(refusal), "{bytes:?}");
         }
     }
 
     proptest! {
-        /// A verdict stands whatever follows, and `LONGEST` bytes always give one.
+        /// A verdict stands whatever follows, and `MAX_LENGTH` bytes always give one.
         #[test]
         fn verdicts_are_final(bytes in proptest::collection::vec(any::<u8>(), 0..40), start in 0..3_usize) {
             let heads: [&[u8]; 3] = [b"", b"\x10", b"\x10\x10\x00\x04MQ"];
             let bytes = [heads[start], &bytes].concat();
-            let mut verdict = Header::Incomplete;
+            let mut verdict = ConnectHeader::Incomplete;
             for cut in 0..=bytes.len() {
                 let found = read(&bytes[..cut]);
-                if verdict != Header::Incomplete {
+                if verdict != ConnectHeader::Incomplete {
                     prop_assert_eq!(found, verdict);
                 }
                 verdict = found;
             }
-            if bytes.len() >= LONGEST {
-                prop_assert_ne!(read(&bytes[..LONGEST]), Header::Incomplete);
+            if bytes.len() >= MAX_LENGTH {
+                prop_assert_ne!(read(&bytes[..MAX_LENGTH]), ConnectHeader::Incomplete);
             }
         }
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::*;
 
 #[test]
-fn a_taken_port_is_named_with_the_way_out() {
+fn a_port_in_use_is_reported_with_a_remedy() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let error = start(port).unwrap_err().to_string();
@@ -13,7 +13,7 @@ fn a_taken_port_is_named_with_the_way_out() {
     assert!(error.contains(&format!("`url = \"mqtt://127.0.0.1:{port}\"` under `[mqtt]`")), "{error}");
 }
 
-/// The broker's answer to `bytes`; empty if it closes the connection.
+/// Answer of the broker to `bytes`; empty if it closes the connection.
 fn answer(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -60,18 +60,18 @@ fn each_protocol_level_gets_its_connack() {
     assert_eq!(first, [0x20]);
 }
 
-/// One that sends nothing, or stops half-way, is cut off, and holds up nobody.
+/// Such clients do not delay others.
 #[test]
-fn a_client_that_says_nothing_is_cut_off() {
+fn silent_and_incomplete_clients_are_disconnected() {
     let address = start(0).unwrap();
     let begun = Instant::now();
     let mut silent = TcpStream::connect(address).unwrap();
     let mut half = TcpStream::connect(address).unwrap();
     half.write_all(&connect("MQTT", 4)[..5]).unwrap();
     assert_eq!(answer(address, &connect("MQTT", 4)), [0x20, 2, 0, 0]);
-    assert!(begun.elapsed() < CONNECT);
+    assert!(begun.elapsed() < CONNECT_TIMEOUT);
     for stream in [&mut silent, &mut half] {
-        stream.set_read_timeout(Some(3 * CONNECT)).unwrap();
+        stream.set_read_timeout(Some(3 * CONNECT_TIMEOUT)).unwrap();
         assert_eq!(stream.read(&mut [0; 8]).unwrap(), 0);
     }
 }

@@ -31,7 +31,7 @@ const LEGACY: [&str; 6] = [
 
 #[test]
 fn a_device_and_its_entities_in_one_message() {
-    let plan = discovery(DiscoveryStyle::Device).plan(&topics(), &samples::info(1), &Predecessor::default());
+    let plan = discovery(DiscoveryStyle::Device).plan(&topics(), &samples::info(1), &PreviousRun::default());
     assert!(plan.before.is_empty() && plan.after.is_empty());
     assert_eq!(names(&plan.announcements), [NODE, FM1], "the node first: its sources point to it");
     assert!(plan.announcements.iter().all(|message| message.retain && message.qos == 1));
@@ -43,9 +43,9 @@ fn a_device_and_its_entities_in_one_message() {
 #[test]
 fn an_entity_a_message_says_the_same() {
     let (topics, info) = (topics(), samples::info(1));
-    let plan = discovery(DiscoveryStyle::Legacy).plan(&topics, &info, &Predecessor::default());
+    let plan = discovery(DiscoveryStyle::Legacy).plan(&topics, &info, &PreviousRun::default());
     assert_eq!(names(&plan.announcements), LEGACY);
-    let device = discovery(DiscoveryStyle::Device).plan(&topics, &info, &Predecessor::default());
+    let device = discovery(DiscoveryStyle::Device).plan(&topics, &info, &PreviousRun::default());
     let source = json(&device.announcements[1]);
     for message in &plan.announcements[1..] {
         let message = json(message);
@@ -67,7 +67,7 @@ fn an_entity_a_message_says_the_same() {
 
 #[test]
 fn every_genre_and_event_is_listed() {
-    let plan = discovery(DiscoveryStyle::Device).plan(&topics(), &samples::info(1), &Predecessor::default());
+    let plan = discovery(DiscoveryStyle::Device).plan(&topics(), &samples::info(1), &PreviousRun::default());
     let components = &json(&plan.announcements[1])["components"];
     let options = components["genre"]["options"].as_array().unwrap();
     for genre in ["blues", "jazz", "rock", "speech", "silence", "noise", "uncertain", "lost"] {
@@ -100,10 +100,10 @@ fn entity_ids_are_such_as_home_assistant_takes() {
     );
 }
 
-/// What an earlier run with the sources `fm1` and `attic` left.
-fn before(device: bool, legacy: bool) -> Predecessor {
+/// Retained messages of an earlier run with the sources `fm1` and `attic`.
+fn before(device: bool, legacy: bool) -> PreviousRun {
     let labels = samples::info(1).labels;
-    Predecessor { sources: vec!["fm1".into(), "attic".into()], labels, device, legacy }
+    PreviousRun { sources: vec!["fm1".into(), "attic".into()], labels, device, legacy }
 }
 
 const KEPT_OF_ATTIC: [&str; 4] = [

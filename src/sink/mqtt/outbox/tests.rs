@@ -1,4 +1,6 @@
 use super::*;
+use crate::sink::payload::EventKind;
+use jiff::Timestamp;
 use proptest::prelude::*;
 
 pub fn event(seq: u64) -> Event {
@@ -14,14 +16,14 @@ fn name(text: &str) -> Arc<str> {
     text.into()
 }
 
-/// `seq` and the number of events that a payload stands for, as a subscriber reads them.
+/// `seq` of a payload and the number of events that it represents.
 fn read(payload: &[u8]) -> (u64, u64) {
     let event: serde_json::Value = serde_json::from_slice(payload).unwrap();
     (event["seq"].as_u64().unwrap(), event["count"].as_u64().unwrap_or(1))
 }
 
 #[test]
-fn one_is_out_a_source_and_the_oldest_source_goes_first() {
+fn one_event_per_source_is_in_flight_and_the_oldest_goes_first() {
     let mut outbox = Outbox::new(10);
     let (a, b) = (name("a"), name("b"));
     outbox.push(&b, &event(1));
@@ -30,7 +32,7 @@ fn one_is_out_a_source_and_the_oldest_source_goes_first() {
     let (first, source, _) = outbox.take().unwrap();
     assert_eq!(source, b);
     assert_eq!(outbox.take().unwrap().1, a);
-    assert!(outbox.take().is_none(), "both sources have one out");
+    assert!(outbox.take().is_none(), "both sources have one in flight");
     outbox.acknowledged(first, &b);
     let (_, source, next) = outbox.take().unwrap();
     assert_eq!((source, read(&next)), (b, (2, 1)));
@@ -38,7 +40,7 @@ fn one_is_out_a_source_and_the_oldest_source_goes_first() {
 }
 
 #[test]
-fn a_lost_connection_sends_again_and_old_acknowledgements_do_nothing() {
+fn a_lost_connection_resends_and_late_acknowledgements_are_ignored() {
     let mut outbox = Outbox::new(10);
     let a = name("a");
     outbox.push(&a, &event(1));
@@ -46,7 +48,7 @@ fn a_lost_connection_sends_again_and_old_acknowledgements_do_nothing() {
     let (id, ..) = outbox.take().unwrap();
     outbox.reset();
     outbox.acknowledged(id, &a);
-    assert_eq!(outbox.len(), 2, "what is not out cannot be acknowledged");
+    assert_eq!(outbox.len(), 2, "only events in flight can be acknowledged");
     let (id, _, again) = outbox.take().unwrap();
     assert_eq!(read(&again).0, 1);
     outbox.acknowledged(id, &a);
@@ -55,20 +57,20 @@ fn a_lost_connection_sends_again_and_old_acknowledgements_do_nothing() {
 }
 
 #[test]
-fn waits_until_taken() {
+fn pending_until_taken() {
     let mut outbox = Outbox::new(10);
     let a = name("a");
     outbox.push(&a, &event(1));
     let newest = outbox.newest();
-    assert!(outbox.waits("a", newest));
+    assert!(outbox.has_pending("a", newest));
     outbox.push(&a, &event(2));
     outbox.take();
-    assert!(!outbox.waits("a", newest), "the first is out; the second is newer");
-    assert!(!outbox.waits("b", newest));
+    assert!(!outbox.has_pending("a", newest), "the first is in flight; the second is newer");
+    assert!(!outbox.has_pending("b", newest));
 }
 
 #[test]
-fn beyond_its_capacity_the_oldest_make_way_and_are_accounted_for() {
+fn beyond_the_capacity_the_oldest_are_dropped_and_counted() {
     let mut outbox = Outbox::new(3);
     let a = name("a");
     for seq in 1..=3 {
@@ -89,28 +91,32 @@ fn beyond_its_capacity_the_oldest_make_way_and_are_accounted_for() {
     assert!(outbox.is_empty());
 }
 
-/// Storage as it would be: rows by id.
+/// Content of a store, by id.
 #[derive(Default)]
-struct Rows(BTreeMap<u64, Row>);
+struct FakeStore(BTreeMap<u64, StoredEvent>);
 
-impl Rows {
-    fn follow(&mut self, changes: Vec<Change>) {
+impl FakeStore {
+    fn apply(&mut self, changes: Vec<OutboxChange>) {
         for change in changes {
             match change {
-                Change::Insert(row) => assert_eq!(self.0.insert(row.id, row), None, "an id is used once"),
-                Change::Replace(row) => assert!(self.0.insert(row.id, row).is_some(), "nothing to replace"),
-                Change::Delete(id) => assert!(self.0.remove(&id).is_some(), "nothing to delete"),
+                OutboxChange::Insert(event) => {
+                    assert_eq!(self.0.insert(event.id, event), None, "an id is used once")
+                }
+                OutboxChange::Replace(event) => {
+                    assert!(self.0.insert(event.id, event).is_some(), "nothing to replace")
+                }
+                OutboxChange::Delete(id) => assert!(self.0.remove(&id).is_some(), "nothing to delete"),
             }
         }
     }
 
-    fn all(&self) -> Vec<Row> {
+    fn all(&self) -> Vec<StoredEvent> {
         self.0.values().cloned().collect()
     }
 }
 
 #[test]
-fn nothing_goes_out_before_it_is_stored_unless_storage_is_forsaken() {
+fn events_wait_for_the_store_unless_it_has_failed() {
     let mut outbox = Outbox::new(10);
     outbox.restore(Vec::new());
     let a = name("a");
@@ -127,22 +133,22 @@ fn nothing_goes_out_before_it_is_stored_unless_storage_is_forsaken() {
     outbox.deleted(&[1]);
     let (second, ..) = outbox.take().unwrap();
     outbox.put_back(second, &a);
-    outbox.forsaken();
+    outbox.storage_failed();
     assert!(outbox.take().is_some());
     outbox.push(&a, &event(3));
     assert_eq!(outbox.changes(), []);
-    assert_eq!(outbox.everything().rows.len(), 2);
+    assert_eq!(outbox.snapshot().events.len(), 2);
     outbox.push(&a, &event(4));
     assert_eq!(outbox.changes().len(), 1);
 }
 
 proptest! {
-    /// Whatever happens to the connection and to the process, a subscriber that removes duplicates sees every event once,
-    /// in order.
+    /// Across losses of the connection and of the process, a subscriber that removes duplicates
+    /// sees every event once, in order.
     #[test]
     fn nothing_lost_nothing_reordered(steps in prop::collection::vec((0u8..9, 0usize..3), 1..200), capacity in 1usize..20) {
         let names = [name("a"), name("b"), name("c")];
-        let mut rows = Rows::default();
+        let mut store = FakeStore::default();
         let mut outbox = Outbox::new(capacity);
         outbox.restore(Vec::new());
         let mut pushed = [0u64; 3];
@@ -152,7 +158,7 @@ proptest! {
         let mut receive = |at: usize, payload: &[u8]| {
             let list = &mut received[at];
             let (seq, count) = read(payload);
-            // The newest may come again, nothing older.
+            // The newest may come again, but nothing older.
             assert!(list.last().is_none_or(|last| last.0 <= seq), "{seq} after {list:?}");
             if list.last().is_none_or(|last| last.0 < seq) {
                 list.push((seq, count));
@@ -163,7 +169,7 @@ proptest! {
                 0 | 1 => {
                     pushed[at] += 1;
                     outbox.push(&names[at], &event(pushed[at]));
-                    rows.follow(outbox.changes());
+                    store.apply(outbox.changes());
                     outbox.stored(outbox.newest());
                 }
                 2 => if let Some((id, source, payload)) = outbox.take() {
@@ -178,55 +184,56 @@ proptest! {
                     let (id, at) = out.remove(at % out.len());
                     outbox.acknowledged(id, &names[at]);
                 }
-                // Storage follows, and says so.
+                // The store applies the changes and reports it.
                 8 => {
                     let changes = outbox.changes();
                     let deleted: Vec<u64> = changes
                         .iter()
                         .filter_map(|change| match change {
-                            Change::Delete(id) => Some(*id),
+                            OutboxChange::Delete(id) => Some(*id),
                             _ => None,
                         })
                         .collect();
-                    rows.follow(changes);
+                    store.apply(changes);
                     outbox.deleted(&deleted);
                 }
                 5 => {
                     outbox.reset();
                     out.clear();
                 }
-                // Killed and started again, before or after storage has followed.
+                // Killed and restarted, before or after the store has applied the changes.
                 6 => {
                     if at == 0 {
-                        rows.follow(outbox.changes());
+                        store.apply(outbox.changes());
                     }
                     outbox = Outbox::new(capacity);
-                    outbox.restore(rows.all());
+                    outbox.restore(store.all());
                     out.clear();
                 }
-                // Storage failed for a while.
+                // The store fails and recovers.
                 _ => {
-                    outbox.forsaken();
-                    rows.0 = outbox.everything().rows.into_iter().map(|row| (row.id, row)).collect();
+                    outbox.storage_failed();
+                    store.0 = outbox.snapshot().events.into_iter().map(|event| (event.id, event)).collect();
                     outbox.stored(outbox.newest());
                 }
             }
         }
-        rows.follow(outbox.changes());
-        prop_assert_eq!(rows.all(), outbox.everything().rows);
-        outbox.forsaken();
-        rows.0 = outbox.everything().rows.into_iter().map(|row| (row.id, row)).collect();
+        store.apply(outbox.changes());
+        prop_assert_eq!(store.all(), outbox.snapshot().events);
+        outbox.storage_failed();
+        store.0 = outbox.snapshot().events.into_iter().map(|event| (event.id, event)).collect();
         outbox.reset();
         while let Some((id, source, payload)) = outbox.take() {
             receive(index(&source), &payload);
             outbox.acknowledged(id, &source);
         }
-        rows.follow(outbox.changes());
-        prop_assert!(outbox.is_empty() && rows.0.is_empty());
+        store.apply(outbox.changes());
+        prop_assert!(outbox.is_empty() && store.0.is_empty());
         for (pushed, received) in pushed.iter().zip(&received) {
             let mut expected = 0;
             for (seq, count) in received {
-                // A resent event may meanwhile be part of a marker: then it covers one that was seen.
+                // A resent event may meanwhile be part of a marker: then it covers one that was
+                // seen.
                 prop_assert!(*seq <= expected + count && *seq > expected, "{received:?}");
                 expected = *seq;
             }
@@ -236,7 +243,7 @@ proptest! {
 }
 
 #[test]
-fn what_is_read_late_comes_first() {
+fn recovered_events_go_first() {
     let (a, b) = (name("a"), name("b"));
     let mut earlier = Outbox::new(10);
     for seq in 1..=2 {
@@ -244,11 +251,11 @@ fn what_is_read_late_comes_first() {
         earlier.push(&b, &event(seq));
     }
     let mut outbox = Outbox::new(10);
-    outbox.begin_after(1000);
+    outbox.reserve_ids(1000);
     outbox.push(&a, &event(3));
     outbox.push(&b, &event(3));
     let (out, ..) = outbox.take().unwrap();
-    outbox.adopt(earlier.everything().rows);
+    outbox.merge_recovered(earlier.snapshot().events);
     outbox.acknowledged(out, &a);
     let mut seen = Vec::new();
     while let Some((id, source, payload)) = outbox.take() {
@@ -258,6 +265,6 @@ fn what_is_read_late_comes_first() {
     let of = |name: &str| -> Vec<u64> {
         seen.iter().filter(|(source, _)| source == name).map(|(_, seq)| *seq).collect()
     };
-    assert_eq!((of("a"), of("b")), (vec![1, 2], vec![1, 2, 3]), "the third of `a` was out already");
+    assert_eq!((of("a"), of("b")), (vec![1, 2], vec![1, 2, 3]), "the third of `a` was in flight");
     assert!(outbox.is_empty());
 }

@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex};
 use rumqttc::ConnectionError;
 
 use super::*;
-use crate::sink::mqtt::failure::Kind;
-use crate::sink::mqtt::reason::Reason;
-use crate::sink::mqtt::wire::Version;
+use crate::sink::mqtt::failure::FailureKind;
+use crate::sink::mqtt::protocol::ProtocolVersion;
+use crate::sink::mqtt::reason_code::ReasonCode;
 
 /// The messages and levels that `said` logs.
-fn logged(say: impl FnOnce(&mut Reporter)) -> Vec<String> {
+fn logged(say: impl FnOnce(&mut ConnectionReporter)) -> Vec<String> {
     let log = Arc::new(Mutex::new(Vec::new()));
     let shared = Arc::clone(&log);
     let writer = move || Shared(Arc::clone(&shared));
@@ -20,7 +20,7 @@ fn logged(say: impl FnOnce(&mut Reporter)) -> Vec<String> {
         .with_writer(writer)
         .finish();
     tracing::subscriber::with_default(subscriber, || {
-        say(&mut Reporter::new(Server { host: "h".to_owned(), ..Server::local(1883) }));
+        say(&mut ConnectionReporter::new(Server { host: "h".to_owned(), ..Server::local(1883) }));
     });
     let bytes = log.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap().lines().map(|line| line.trim().to_owned()).collect()
@@ -39,8 +39,8 @@ impl io::Write for Shared {
     }
 }
 
-fn refused() -> Failure {
-    Failure::of(&ConnectionError::Io(io::ErrorKind::ConnectionRefused.into()))
+fn refused() -> ConnectionFailure {
+    ConnectionFailure::of(&ConnectionError::Io(io::ErrorKind::ConnectionRefused.into()))
 }
 
 #[test]
@@ -52,9 +52,9 @@ fn each_reason_is_said_once_and_the_end_with_its_length() {
         for seconds in 0..20 {
             reporter.failed(&refused(), at(seconds), second, 0);
         }
-        reporter.failed(&Failure::stalled(), at(20), second, 3);
+        reporter.failed(&ConnectionFailure::stalled(), at(20), second, 3);
         reporter.failed(&refused(), at(700), second, 3);
-        reporter.connected(at(701), 3, &Limits::none(Version::V5));
+        reporter.connected(at(701), 3, &BrokerLimits::none(ProtocolVersion::V5));
         // A connection that flaps is not news either.
         reporter.failed(&refused(), at(702), second, 0);
         reporter.healthy();
@@ -94,8 +94,12 @@ fn losses_are_said_at_once_and_then_seldom() {
 fn a_connection_that_flaps_is_not_logged_each_time() {
     let start = Instant::now();
     let second = Duration::from_secs(1);
-    let limits = Limits::none(Version::V5);
-    let closed = Failure::new(Kind::Closed, "the broker closed the connection", "see the broker's log");
+    let limits = BrokerLimits::none(ProtocolVersion::V5);
+    let closed = ConnectionFailure::new(
+        FailureKind::Closed,
+        "the broker closed the connection",
+        "see the broker's log",
+    );
     let lines = logged(|reporter| {
         reporter.connected(start, 0, &limits);
         for seconds in 0..100 {
@@ -110,17 +114,17 @@ fn a_connection_that_flaps_is_not_logged_each_time() {
 
 #[test]
 fn what_is_refused_is_said_once_for_all_sources() {
-    let refused = |topic: &str, reason, withheld| Refused {
-        message: Sized { topic: topic.to_owned(), bytes: 700 },
+    let refused = |topic: &str, reason, suppressed| RefusedMessage {
+        message: MessageSize { topic: topic.to_owned(), bytes: 700 },
         reason,
-        withheld,
+        suppressed,
     };
     let lines = logged(|reporter| {
         for source in ["fm1", "fm2"] {
             let topic = format!("genred/den/{source}/event");
-            reporter.refused(&refused(&topic, Some(Reason::NOT_AUTHORIZED), false));
+            reporter.refused(&refused(&topic, Some(ReasonCode::NOT_AUTHORIZED), false), Instant::now());
             let topic = format!("homeassistant/device/{source}/config");
-            reporter.refused(&refused(&topic, None, true));
+            reporter.refused(&refused(&topic, None, true), Instant::now());
         }
     });
     assert_eq!(lines.len(), 2, "{lines:#?}");

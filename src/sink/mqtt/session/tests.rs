@@ -1,8 +1,11 @@
+use super::accept::MAX_PENDING_WINDOWS;
+use super::publish::MAX_WINDOWS_IN_FLIGHT;
 use super::*;
 use crate::sink::mqtt::config::DiscoveryStyle;
+use crate::sink::mqtt::protocol::MAX_IN_FLIGHT;
 use crate::sink::mqtt::publication::MAX_PAYLOAD;
 use crate::sink::payload::{Event, EventKind, State};
-use crate::sink::samples;
+use crate::sink::{Message, samples};
 
 pub(super) fn session(window_qos: Option<u8>) -> Session {
     let discovery =
@@ -28,12 +31,12 @@ fn window(patch: u64) -> Message {
     samples::window_message(|window| window.patch = patch)
 }
 
-/// Topics, without the node, of everything that may go now.
+/// Topics, without the node, of everything that may be published.
 pub(super) fn take(session: &mut Session) -> Vec<String> {
     std::iter::from_fn(|| session.take()).map(|p| p.topic.replacen("genred/n/", "", 1)).collect()
 }
 
-/// The client sends all that it holds and the broker acknowledges it.
+/// The client writes all that it holds, and the broker acknowledges it.
 fn deliver(session: &mut Session) {
     let mut id = 0;
     while !session.handed.is_empty() {
@@ -44,13 +47,13 @@ fn deliver(session: &mut Session) {
 }
 
 #[test]
-fn nothing_goes_without_a_connection() {
+fn nothing_is_published_without_a_connection() {
     let mut session = session(Some(1));
     for message in [state("a", 1), event("a", 1), window(1), Message::Stats(Arc::new(samples::stats()))] {
         session.accept(message);
     }
     assert_eq!(take(&mut session), [""; 0]);
-    session.connected(Limits::none(Version::V311));
+    session.connected(BrokerLimits::none(ProtocolVersion::V311));
     assert_eq!(
         take(&mut session),
         ["status", "a/state", "a/event"],
@@ -59,7 +62,7 @@ fn nothing_goes_without_a_connection() {
 }
 
 #[test]
-fn a_new_connection_starts_with_everything_retained() {
+fn a_new_connection_starts_with_all_retained_topics() {
     let mut session = session(None);
     session.accept(event("a", 1));
     session.accept(Message::Attributes { source: "a".into(), payload: Arc::new(samples::attributes()) });
@@ -77,27 +80,27 @@ fn a_new_connection_starts_with_everything_retained() {
         "a/attributes",
         "a/event",
     ];
-    session.connected(Limits::none(Version::V311));
+    session.connected(BrokerLimits::none(ProtocolVersion::V311));
     assert_eq!(take(&mut session), expected);
     deliver(&mut session);
     assert!(session.is_idle());
     session.disconnected();
     session.accept(event("a", 2));
-    session.connected(Limits::none(Version::V311));
+    session.connected(BrokerLimits::none(ProtocolVersion::V311));
     assert_eq!(take(&mut session), expected, "once more on every connection");
 }
 
 #[test]
-fn only_the_latest_value_of_a_topic_counts() {
+fn only_the_latest_value_of_a_topic_is_published() {
     let mut session = session(None);
-    session.connected(Limits::none(Version::V311));
+    session.connected(BrokerLimits::none(ProtocolVersion::V311));
     take(&mut session);
-    // The broker does not answer, so the client gets no more than it may hold,
+    // Without acknowledgements the client receives no more than it may hold,
     for patch in 0..500 {
         session.accept(state("a", patch));
         take(&mut session);
     }
-    assert_eq!(session.in_flight(), IN_FLIGHT);
+    assert_eq!(session.in_flight(), MAX_IN_FLIGHT);
     deliver(&mut session);
     // and then the newest.
     let newest = session.take().unwrap();
@@ -106,9 +109,9 @@ fn only_the_latest_value_of_a_topic_counts() {
 }
 
 #[test]
-fn events_follow_each_other_and_states_do_not_wait_for_them() {
+fn events_are_sequential_and_states_do_not_wait_for_them() {
     let mut session = session(None);
-    session.connected(Limits::none(Version::V311));
+    session.connected(BrokerLimits::none(ProtocolVersion::V311));
     take(&mut session);
     deliver(&mut session);
     for message in [event("a", 1), event("a", 2), state("a", 1), event("b", 1)] {
@@ -125,9 +128,9 @@ fn events_follow_each_other_and_states_do_not_wait_for_them() {
 }
 
 #[test]
-fn packet_ids_of_an_old_connection_mean_nothing() {
+fn packet_ids_of_an_old_connection_are_ignored() {
     let mut session = session(None);
-    session.connected(Limits::none(Version::V311));
+    session.connected(BrokerLimits::none(ProtocolVersion::V311));
     take(&mut session);
     deliver(&mut session);
     session.accept(event("a", 1));
@@ -136,7 +139,7 @@ fn packet_ids_of_an_old_connection_mean_nothing() {
     session.disconnected();
     assert_eq!(session.in_flight(), 0);
     session.acknowledged(5, None);
-    session.connected(Limits::none(Version::V311));
+    session.connected(BrokerLimits::none(ProtocolVersion::V311));
     assert_eq!(take(&mut session), ["status", "a/event"]);
     session.acknowledged(5, None);
     assert_eq!(session.waiting_events(), 1, "5 was the last connection's");
@@ -145,7 +148,7 @@ fn packet_ids_of_an_old_connection_mean_nothing() {
 #[test]
 fn a_source_goes_offline_after_its_events() {
     let mut session = session(None);
-    session.connected(Limits::none(Version::V311));
+    session.connected(BrokerLimits::none(ProtocolVersion::V311));
     take(&mut session);
     deliver(&mut session);
     session.accept(event("a", 1));
@@ -156,7 +159,7 @@ fn a_source_goes_offline_after_its_events() {
     assert_eq!(take(&mut session), ["a/state", "b/availability"], "event 2 waits for event 1");
     deliver(&mut session);
     assert_eq!(take(&mut session), ["a/event", "a/availability"]);
-    // Back before it was said: then there is nothing to wait for.
+    // Online again before `offline` was published: nothing to wait for.
     for message in [event("a", 3), event("a", 4), availability("a", false), availability("a", true)] {
         session.accept(message);
     }
@@ -164,30 +167,30 @@ fn a_source_goes_offline_after_its_events() {
 }
 
 #[test]
-fn what_the_client_refuses_comes_again() {
+fn a_message_that_the_client_refuses_is_taken_again() {
     let mut session = session(Some(0));
-    session.connected(Limits::none(Version::V311));
+    session.connected(BrokerLimits::none(ProtocolVersion::V311));
     session.accept(event("a", 1));
     for expected in ["genred/n/status", "genred/n/status", "genred/n/status"] {
         assert_eq!(session.take().unwrap().topic, expected);
-        session.refused();
+        session.take_back();
     }
     assert_eq!(session.take().unwrap().topic, "genred/n/status");
     assert_eq!(session.take().unwrap().topic, "genred/n/a/event");
-    session.refused();
+    session.take_back();
     assert_eq!(session.take().unwrap().topic, "genred/n/a/event");
     assert_eq!(session.in_flight(), 2);
 }
 
 #[test]
-fn windows_give_way() {
+fn windows_yield_to_states_and_events() {
     let mut session = session(Some(1));
-    session.connected(Limits::none(Version::V311));
+    session.connected(BrokerLimits::none(ProtocolVersion::V311));
     for patch in 0..2000 {
         session.accept(window(patch));
     }
-    assert_eq!(session.windows_dropped, 2000 - WINDOWS_WAITING as u64);
-    assert_eq!(take(&mut session).len(), WINDOWS_IN_FLIGHT);
+    assert_eq!(session.windows_dropped, 2000 - MAX_PENDING_WINDOWS as u64);
+    assert_eq!(take(&mut session).len(), MAX_WINDOWS_IN_FLIGHT);
     session.accept(state("a", 1));
     session.accept(event("a", 1));
     assert_eq!(take(&mut session), ["a/state", "a/event"], "windows never hold these up");
@@ -197,9 +200,9 @@ fn windows_give_way() {
 }
 
 #[test]
-fn unconfirmed_messages_leave_no_trace() {
+fn messages_without_acknowledgement_are_complete_once_sent() {
     let mut session = session(Some(0));
-    session.connected(Limits::none(Version::V311));
+    session.connected(BrokerLimits::none(ProtocolVersion::V311));
     take(&mut session);
     deliver(&mut session);
     session.accept(window(1));
@@ -210,9 +213,9 @@ fn unconfirmed_messages_leave_no_trace() {
 }
 
 #[test]
-fn a_message_that_is_too_large_is_left_out() {
+fn an_oversized_message_is_not_sent() {
     let mut session = session(None);
-    session.connected(Limits::none(Version::V311));
+    session.connected(BrokerLimits::none(ProtocolVersion::V311));
     take(&mut session);
     let mut huge = samples::info(1);
     huge.execution_provider_reason = "x".repeat(MAX_PAYLOAD).into();
@@ -222,9 +225,9 @@ fn a_message_that_is_too_large_is_left_out() {
 }
 
 #[test]
-fn the_good_bye_is_sources_first() {
+fn sources_go_offline_before_the_node() {
     let mut session = session(None);
-    session.connected(Limits::none(Version::V311));
+    session.connected(BrokerLimits::none(ProtocolVersion::V311));
     for message in [availability("b", true), state("a", 1), event("a", 1)] {
         session.accept(message);
     }
@@ -244,10 +247,10 @@ fn the_good_bye_is_sources_first() {
 }
 
 #[test]
-fn statistics_tell_of_the_connection() {
+fn statistics_include_the_connection() {
     let mut session = session(None);
-    session.connected(Limits::none(Version::V311));
-    session.connected(Limits::none(Version::V311));
+    session.connected(BrokerLimits::none(ProtocolVersion::V311));
+    session.connected(BrokerLimits::none(ProtocolVersion::V311));
     take(&mut session);
     session.accept(event("a", 1));
     session.accept(Message::Stats(Arc::new(samples::stats())));
@@ -258,14 +261,14 @@ fn statistics_tell_of_the_connection() {
 }
 
 #[test]
-fn what_is_announced_comes_before_what_it_announces() {
+fn announcements_precede_the_topics_that_they_announce() {
     let mut session = session(None);
     for message in [availability("fm1", true), state("fm1", 1), Message::Info(Arc::new(samples::info(1)))] {
         session.accept(message);
     }
-    let left = Predecessor { sources: vec!["old".into()], labels: Vec::new(), device: true, legacy: true };
+    let left = PreviousRun { sources: vec!["old".into()], labels: Vec::new(), device: true, legacy: true };
     session.claimed(Topics::new("genred".into(), "n-2".into()), left);
-    session.connected(Limits::none(Version::V311));
+    session.connected(BrokerLimits::none(ProtocolVersion::V311));
     let topics: Vec<String> = std::iter::from_fn(|| session.take()).map(|p| p.topic).collect();
     let at = |topic: &str| {
         topics.iter().position(|found| found == topic).unwrap_or_else(|| panic!("{topic}: {topics:?}"))
@@ -284,8 +287,8 @@ fn what_is_announced_comes_before_what_it_announces() {
     ];
     assert!(order.is_sorted() && order[1] != order[2], "{topics:?}");
     deliver(&mut session);
-    // What is done once is done; a birth is answered with what Home Assistant wants to know.
-    session.connected(Limits::none(Version::V311));
+    // One-time topics are not repeated; a start of Home Assistant repeats announcements and states.
+    session.connected(BrokerLimits::none(ProtocolVersion::V311));
     let again = take(&mut session);
     assert!(!again.iter().any(|topic| topic.contains("old") || topic == legacy), "{again:?}");
     deliver(&mut session);
@@ -296,11 +299,11 @@ fn what_is_announced_comes_before_what_it_announces() {
 }
 
 #[test]
-fn what_another_daemon_left_under_the_name_is_put_right() {
+fn topics_of_another_daemon_are_replaced_or_erased() {
     let mut session = session(None);
-    session.claimed(Topics::new("genred".into(), "n".into()), Predecessor::default());
+    session.claimed(Topics::new("genred".into(), "n".into()), PreviousRun::default());
     session.accept(Message::Info(Arc::new(samples::info(1))));
-    session.connected(Limits::none(Version::V311));
+    session.connected(BrokerLimits::none(ProtocolVersion::V311));
     take(&mut session);
     deliver(&mut session);
     session.overwritten_by(vec!["fm1".into(), "theirs".into()]);
@@ -310,7 +313,7 @@ fn what_another_daemon_left_under_the_name_is_put_right() {
 }
 
 #[test]
-fn answers_are_for_whoever_listens_now() {
+fn replies_are_not_kept() {
     let mut session = session(None);
     let refusal = crate::sink::payload::Refusal {
         run: "r".into(),
@@ -320,7 +323,7 @@ fn answers_are_for_whoever_listens_now() {
     };
     let message = Message::Refusal { source: "a".into(), payload: Arc::new(refusal) };
     session.accept(message.clone());
-    session.connected(Limits::none(Version::V311));
+    session.connected(BrokerLimits::none(ProtocolVersion::V311));
     take(&mut session);
     session.accept(message);
     let reply = session.take().unwrap();
@@ -330,7 +333,7 @@ fn answers_are_for_whoever_listens_now() {
     let reply = session.take().unwrap();
     assert_eq!((reply.topic.as_str(), reply.qos, reply.retain), ("genred/n/a/label", 1, false));
     insta::assert_snapshot!(String::from_utf8(reply.payload).unwrap(), @r#"{"run":"0f1e2d3c","ts":"2026-11-03T14:03:07.250Z","id":12,"genre":"jazz","known":true,"nearest":null,"patches":28,"quiet":0,"start":"2026-11-03T14:02:37.008Z","end":"2026-11-03T14:03:07.000Z","published":"rock","confidence":0.7123,"contradicts":0,"evicted":0}"#);
-    // That one is for somebody else.
+    // An answer to a client of the trace socket.
     let answer = crate::sink::payload::Answer::Labelled(payload);
     session.accept(Message::Answer { client: 0, source: "a".into(), payload: answer });
     assert_eq!(session.take(), None);

@@ -6,35 +6,31 @@ use super::publication::{Publication, encode};
 use crate::sink::payload::{Attributes, Info, MqttStats, Settings, State, Stats};
 use crate::sink::topics::Topics;
 
-/// Such a topic. In the order of a new connection: whoever sees a `state` has seen that the node and the source are
-/// there, and `info` is overwritten only when what its predecessor's sources left is gone.
+/// A topic of which only the latest value counts. The order is that of publication on a new
+/// connection: a subscriber sees the node and the source online before a `state`, and `info` is
+/// overwritten only after the topics of removed sources have been erased.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Slot {
+pub(crate) enum RetainedTopic {
     /// `online` or `offline`.
     Status,
-    /// Once: what makes way for the announcements.
+    /// Published once, before the announcements.
     Before(usize),
-    /// An announcement to Home Assistant.
+    /// Discovery message for Home Assistant.
     Announcement(usize),
-    /// Once: what the announcements leave behind.
+    /// Published once, after the announcements.
     After(usize),
-    /// What runs here.
     Info,
-    /// Whether a source's audio arrives.
     Availability(Arc<str>),
-    /// What is published of a source.
     State(Arc<str>),
-    /// Its labels and tags.
     Attributes(Arc<str>),
-    /// Its settings.
     Settings(Arc<str>),
-    /// Counters.
+    /// `stats`, which is not retained.
     Stats,
 }
 
-impl Slot {
-    /// The source that it belongs to.
-    pub fn source(&self) -> Option<&Arc<str>> {
+impl RetainedTopic {
+    /// Source of the topic, if any.
+    pub(crate) fn source(&self) -> Option<&Arc<str>> {
         match self {
             Self::Availability(source)
             | Self::State(source)
@@ -44,30 +40,30 @@ impl Slot {
         }
     }
 
-    /// Whether it is for Home Assistant, or for what a predecessor left.
-    pub fn is_planned(&self) -> bool {
+    /// Returns true for a topic from a discovery plan.
+    pub(crate) fn is_planned(&self) -> bool {
         matches!(self, Self::Before(_) | Self::Announcement(_) | Self::After(_))
     }
 
-    /// The number of one that is published once.
-    pub fn number(&self) -> Option<usize> {
+    /// Number of a topic that is published once.
+    pub(crate) fn number(&self) -> Option<usize> {
         match self {
             Self::Before(number) | Self::After(number) => Some(*number),
             _ => None,
         }
     }
 
-    /// Whether one acknowledgement is enough for the life of the process.
-    pub fn is_once(&self) -> bool {
+    /// Returns true if the topic is published only once per process.
+    pub(crate) fn is_once(&self) -> bool {
         matches!(self, Self::Before(_) | Self::After(_))
     }
 
-    /// Whether Home Assistant, when it starts, is to see it again.
-    pub fn is_for_birth(&self) -> bool {
+    /// Returns true if the topic is published again when Home Assistant starts.
+    pub(crate) fn is_for_birth(&self) -> bool {
         matches!(self, Self::Announcement(_) | Self::Availability(_) | Self::State(_) | Self::Attributes(_))
     }
 
-    /// Quality of service, and whether the broker keeps it.
+    /// Quality of service and retain flag.
     fn delivery(&self) -> (u8, bool) {
         match self {
             Self::Attributes(_) => (0, true),
@@ -76,8 +72,8 @@ impl Slot {
         }
     }
 
-    /// The message for `value`; `mqtt` goes into statistics.
-    pub fn publication(&self, value: &Value, topics: &Topics, mqtt: MqttStats) -> Publication {
+    /// Encodes `value`; `mqtt` becomes part of `stats`.
+    pub(crate) fn publication(&self, value: &TopicValue, topics: &Topics, mqtt: MqttStats) -> Publication {
         let of = |leaf| match self.source() {
             Some(source) => topics.of_source(source, leaf),
             None => topics.of_node(leaf),
@@ -93,34 +89,29 @@ impl Slot {
             Self::Before(_) | Self::Announcement(_) | Self::After(_) => String::new(),
         };
         let payload = match value {
-            Value::Ready(publication) => return publication.clone(),
-            Value::Online(online) => if *online { "online" } else { "offline" }.into(),
-            Value::Info(info) => encode(&**info),
-            Value::State(state) => encode(&**state),
-            Value::Attributes(attributes) => encode(&**attributes),
-            Value::Settings(settings) => encode(&**settings),
-            Value::Stats(stats) => encode(&Stats { mqtt: Some(mqtt), ..Stats::clone(stats) }),
+            TopicValue::Encoded(publication) => return publication.clone(),
+            TopicValue::Online(online) => if *online { "online" } else { "offline" }.into(),
+            TopicValue::Info(info) => encode(&**info),
+            TopicValue::State(state) => encode(&**state),
+            TopicValue::Attributes(attributes) => encode(&**attributes),
+            TopicValue::Settings(settings) => encode(&**settings),
+            TopicValue::Stats(stats) => encode(&Stats { mqtt: Some(mqtt), ..Stats::clone(stats) }),
         };
         let (qos, retain) = self.delivery();
         Publication { topic, qos, retain, payload }
     }
 }
 
-/// What is published there.
+/// Value of a [`RetainedTopic`].
 #[derive(Debug, Clone)]
-pub enum Value {
-    /// Encoded already.
-    Ready(Publication),
+pub(crate) enum TopicValue {
+    /// An encoded message.
+    Encoded(Publication),
     /// `online` or `offline`.
     Online(bool),
-    /// See the payload of the same name.
     Info(Arc<Info>),
-    /// See the payload of the same name.
     State(Arc<State>),
-    /// See the payload of the same name.
     Attributes(Arc<Attributes>),
-    /// See the payload of the same name.
     Settings(Arc<Settings>),
-    /// See the payload of the same name.
     Stats(Arc<Stats>),
 }

@@ -1,26 +1,25 @@
-//! Reason codes of MQTT 5 (§2.4), in words.
+//! Reason codes of MQTT 5 (§2.4).
 
 use std::fmt;
 
-/// A reason code of 0x80 or above: something was refused. MQTT 3.1.1 knows 0x80 alone, of subscriptions.
+/// A reason code of at least 0x80, which means a refusal. MQTT 3.1.1 has only 0x80, for
+/// subscriptions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Reason(pub u8);
+pub(crate) struct ReasonCode(pub(crate) u8);
 
-impl Reason {
-    /// No further reason.
-    pub const UNSPECIFIED: Self = Self(0x80);
-    /// The user lacks the right.
-    pub const NOT_AUTHORIZED: Self = Self(0x87);
-    /// Larger than the broker takes.
-    pub const PACKET_TOO_LARGE: Self = Self(0x95);
+impl ReasonCode {
+    pub(crate) const UNSPECIFIED: Self = Self(0x80);
+    #[cfg(test)]
+    pub(crate) const NOT_AUTHORIZED: Self = Self(0x87);
+    pub(crate) const PACKET_TOO_LARGE: Self = Self(0x95);
 
     /// Returns true if the same message would be refused at any time.
-    pub fn is_lasting(self) -> bool {
+    pub(crate) fn is_lasting(self) -> bool {
         // Topic name, packet size, payload format.
         matches!(self.0, 0x90 | 0x95 | 0x99)
     }
 
-    fn words(self) -> &'static str {
+    fn description(self) -> &'static str {
         match self.0 {
             0x80 => "no reason given",
             0x81 => "malformed packet",
@@ -60,8 +59,8 @@ impl Reason {
         }
     }
 
-    /// Remedy for a message that was refused for this reason.
-    pub fn cure(self) -> &'static str {
+    /// Remedy for a message that was refused with this code.
+    pub(crate) fn cure(self) -> &'static str {
         match self.0 {
             0x80 | 0x87 => "allow this user to publish on the topic, in the broker's access list",
             0x95 => "raise the broker's limit (mosquitto: `message_size_limit`, `max_packet_size`)",
@@ -71,8 +70,8 @@ impl Reason {
     }
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for ReasonCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (0x{:02x})", self.words(), self.0)
+        write!(f, "{} (0x{:02x})", self.description(), self.0)
     }
 }

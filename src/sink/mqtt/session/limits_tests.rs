@@ -2,22 +2,25 @@
 
 use super::tests::{availability, event, session, state, take};
 use super::*;
-use crate::sink::samples;
+use crate::sink::mqtt::reason_code::ReasonCode;
+use crate::sink::mqtt::suppression::ConnectionEnd;
+use crate::sink::{Message, samples};
 
-/// One with announcements: `status`, those of the node and of a source, `info`.
+/// A session with `status`, announcements of the node and of a source, and `info`.
 fn announcing() -> Session {
     let mut session = session(None);
     let topics = Topics::new("genred".into(), "n".into());
-    session.claimed(topics, Predecessor::default());
+    session.claimed(topics, PreviousRun::default());
     session.accept(Message::Info(Arc::new(samples::info(2))));
     session
 }
 
-fn limits() -> Limits {
-    Limits::none(Version::V5)
+fn limits() -> BrokerLimits {
+    BrokerLimits::none(ProtocolVersion::V5)
 }
 
-/// Topics that go out one at a time, each acknowledged, up to the first that holds `last`, which is not.
+/// Topics that are published one at a time, each acknowledged, up to the first that contains
+/// `last`, which is not.
 fn one_by_one(session: &mut Session, last: &str) -> Vec<String> {
     let mut all = Vec::new();
     let mut id = 0;
@@ -37,7 +40,7 @@ fn one_by_one(session: &mut Session, last: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_message_that_closes_the_connection_is_found_and_left_out() {
+fn a_message_that_closes_the_connection_is_found_and_suppressed() {
     let mut session = announcing();
     session.accept(Message::Attributes { source: "a".into(), payload: Arc::new(samples::attributes()) });
     session.accept(state("a", 1));
@@ -46,51 +49,51 @@ fn a_message_that_closes_the_connection_is_found_and_left_out() {
     for id in 1..=all {
         session.sent(id as u16);
     }
-    // Nobody knows which of them it was.
-    assert_eq!(session.interrupted(Ending::Closed), None);
+    // The message is not known yet.
+    assert_eq!(session.interrupted(ConnectionEnd::Closed), None);
     for round in 1..=2 {
         session.disconnected();
         session.connected(limits());
         let sent = one_by_one(&mut session, "/config");
         assert_eq!(sent[0], "genred/n/status");
-        let refused = session.interrupted(Ending::Closed);
+        let refused = session.interrupted(ConnectionEnd::Closed);
         assert_eq!(refused.is_some(), round == 2);
         if let Some(refused) = refused {
             assert_eq!(refused.message.topic, sent[sent.len() - 1]);
-            assert!(refused.withheld && refused.reason.is_none());
+            assert!(refused.suppressed && refused.reason.is_none());
         }
     }
     session.disconnected();
     session.connected(limits());
     let sent = one_by_one(&mut session, "nothing");
-    assert!(sent.iter().all(|topic| !topic.contains("/config")), "larger ones are not tried: {sent:?}");
+    assert!(sent.iter().all(|topic| !topic.contains("/config")), "larger ones are suppressed: {sent:?}");
     assert!(sent.iter().any(|topic| topic == "genred/n/a/attributes"), "{sent:?}");
-    // From then on as ever.
+    // Later messages are published as usual.
     session.accept(state("a", 2));
     session.accept(state("b", 2));
     assert_eq!(take(&mut session), ["a/state", "b/state"]);
 }
 
 #[test]
-fn states_and_events_are_never_left_out_for_a_closed_connection() {
+fn states_and_events_are_never_suppressed_for_a_closed_connection() {
     let mut session = session(None);
     session.accept(state("a", 1));
     session.connected(limits());
     take(&mut session);
     session.sent(1);
     session.sent(2);
-    session.interrupted(Ending::Closed);
+    session.interrupted(ConnectionEnd::Closed);
     for round in 0..4 {
         session.disconnected();
         session.connected(limits());
         assert_eq!(one_by_one(&mut session, "state"), ["genred/n/status", "genred/n/a/state"]);
-        let refused = session.interrupted(Ending::Closed);
-        assert!(refused.is_none_or(|refused| round > 0 && !refused.withheld));
+        let refused = session.interrupted(ConnectionEnd::Closed);
+        assert!(refused.is_none_or(|refused| round > 0 && !refused.suppressed));
     }
 }
 
 #[test]
-fn a_message_that_the_code_refuses_is_left_out() {
+fn a_message_that_a_reason_code_refuses_is_suppressed() {
     let mut session = announcing();
     session.connected(limits());
     let sent = take(&mut session);
@@ -101,8 +104,8 @@ fn a_message_that_the_code_refuses_is_left_out() {
     for id in 1..=at {
         assert_eq!(session.acknowledged(id as u16, None), None);
     }
-    // As mosquitto 2.0 does, with a code that the client library does not know.
-    let refused = session.interrupted(Ending::Refused(Reason::PACKET_TOO_LARGE)).unwrap();
+    // A mosquitto 2.0 does so with a code that the client library does not know.
+    let refused = session.interrupted(ConnectionEnd::Refused(ReasonCode::PACKET_TOO_LARGE)).unwrap();
     assert_eq!(refused.message.topic, sent[at]);
     session.disconnected();
     session.connected(limits());
@@ -110,7 +113,7 @@ fn a_message_that_the_code_refuses_is_left_out() {
 }
 
 #[test]
-fn a_right_that_is_missing_is_said_and_may_be_given_later() {
+fn a_missing_right_is_reported_and_the_event_is_tried_again() {
     let mut session = announcing();
     session.accept(event("a", 1));
     session.accept(event("a", 2));
@@ -121,12 +124,12 @@ fn a_right_that_is_missing_is_said_and_may_be_given_later() {
         session.sent(id as u16);
     }
     for id in 1..=sent.len() {
-        let refused = session.acknowledged(id as u16, (id == at + 1).then_some(Reason::NOT_AUTHORIZED));
-        assert_eq!(refused.is_some_and(|refused| !refused.withheld), id == at + 1);
+        let refused = session.acknowledged(id as u16, (id == at + 1).then_some(ReasonCode::NOT_AUTHORIZED));
+        assert_eq!(refused.is_some_and(|refused| !refused.suppressed), id == at + 1);
     }
     assert!(session.has_refused_events());
     assert_eq!(take(&mut session), [""; 0]);
-    // What follows the event does not wait for it.
+    // Later messages do not wait for the event.
     session.accept(availability("a", false));
     assert_eq!(take(&mut session), ["a/availability"]);
     session.retry_refused();
@@ -135,54 +138,60 @@ fn a_right_that_is_missing_is_said_and_may_be_given_later() {
 }
 
 #[test]
-fn what_is_larger_than_the_broker_takes_is_left_out() {
+fn messages_beyond_the_size_limit_are_not_sent() {
     let mut session = announcing();
     session.accept(event("a", 1));
-    session.connected(Limits { max_packet: 300, ..limits() });
+    session.connected(BrokerLimits { max_packet: 300, ..limits() });
     let sent = take(&mut session);
     assert!(sent.contains(&"status".to_owned()) && sent.contains(&"a/event".to_owned()), "{sent:?}");
     assert!(sent.iter().all(|topic| !topic.contains("/config")), "{sent:?}");
-    assert!(session.too_large().iter().any(|message| message.topic.contains("/config")));
-    assert_eq!(session.too_large(), []);
+    assert!(session.take_oversized().iter().any(|message| message.topic.contains("/config")));
+    assert_eq!(session.take_oversized(), []);
 }
 
-/// Sizes of PUBLISH packets: fixed header, topic with its length, packet id, properties, payload (MQTT 5 §3.3).
+/// Sizes of PUBLISH packets: fixed header, topic with its length, packet id, properties, payload
+/// (MQTT 5 §3.3).
 #[test]
 fn the_size_of_a_packet_is_counted_as_it_is_sent() {
     let publication =
         |bytes| Publication { topic: "abc".to_owned(), qos: 1, retain: false, payload: vec![0; bytes] };
-    let fits =
-        |version, max_packet, bytes| Limits { max_packet, ..Limits::none(version) }.fits(&publication(bytes));
+    let fits = |version, max_packet, bytes| {
+        BrokerLimits { max_packet, ..BrokerLimits::none(version) }.allows(&publication(bytes))
+    };
     // 1 + 1 + 2 + 3 + 2 + 1 + 10
-    assert!(fits(Version::V5, 20, 10) && !fits(Version::V5, 19, 10));
-    assert!(fits(Version::V311, 19, 10) && !fits(Version::V311, 18, 10));
+    assert!(fits(ProtocolVersion::V5, 20, 10) && !fits(ProtocolVersion::V5, 19, 10));
+    assert!(fits(ProtocolVersion::V311, 19, 10) && !fits(ProtocolVersion::V311, 18, 10));
     // A remaining length of 128 takes two bytes.
-    assert!(fits(Version::V5, 131, 120) && !fits(Version::V5, 130, 120));
-    assert!(fits(Version::V5, 129, 119) && !fits(Version::V5, 128, 119));
+    assert!(fits(ProtocolVersion::V5, 131, 120) && !fits(ProtocolVersion::V5, 130, 120));
+    assert!(fits(ProtocolVersion::V5, 129, 119) && !fits(ProtocolVersion::V5, 128, 119));
 }
 
 #[test]
 fn retain_and_quality_of_service_stay_within_the_limits() {
     let mut session = session(None);
     session.accept(event("a", 1));
-    session.connected(Limits { retain: false, max_qos: 0, ..limits() });
+    session.connected(BrokerLimits { retain: false, max_qos: 0, ..limits() });
     let mut sent = 0;
     while let Some(publication) = session.take() {
         assert_eq!((publication.qos, publication.retain), (0, false));
         session.sent(0);
         sent += 1;
     }
-    assert_eq!((sent, session.waiting_events()), (2, 0), "there is no other answer than that it was sent");
+    assert_eq!(
+        (sent, session.waiting_events()),
+        (2, 0),
+        "at quality of service 0 there is no acknowledgement"
+    );
     assert!(session.is_idle());
 }
 
 #[test]
-fn no_more_is_out_than_the_broker_wants() {
+fn the_receive_maximum_is_kept() {
     let mut session = session(Some(1));
     for seq in 0..10 {
         session.accept(event(&format!("s{seq}"), 1));
     }
-    session.connected(Limits { in_flight: 3, ..limits() });
+    session.connected(BrokerLimits { max_in_flight: 3, ..limits() });
     assert_eq!(take(&mut session).len(), 3);
     session.sent(1);
     session.acknowledged(1, None);
@@ -190,22 +199,22 @@ fn no_more_is_out_than_the_broker_wants() {
 }
 
 #[test]
-fn what_is_missing_is_left_out_where_it_is_larger_than_what_is_there() {
+fn missing_messages_are_suppressed_if_they_are_larger_than_all_received() {
     let mut session = announcing();
     session.accept(state("a", 1));
     session.connected(limits());
     deliver_all(&mut session);
     assert!(session.is_complete());
-    let kept = session.kept();
+    let kept = session.expected_retained();
     assert_eq!(kept.len(), 5, "{kept:?}");
     let (missing, there): (Vec<_>, Vec<_>) =
         kept.into_iter().partition(|message| message.topic.contains("/config"));
-    assert!(session.audited(&there, &missing[1..]));
+    assert!(session.on_audit(&there, &missing[1..]));
     session.announce_again();
     assert_eq!(take(&mut session).iter().filter(|topic| topic.contains("/config")).count(), 1);
-    // Rights are no matter of size.
-    let small = [Sized { topic: "genred/n/small".to_owned(), bytes: 1 }];
-    assert!(!session.audited(&there, &small));
+    // Missing rights do not depend on the size.
+    let small = [MessageSize { topic: "genred/n/small".to_owned(), bytes: 1 }];
+    assert!(!session.on_audit(&there, &small));
 }
 
 fn deliver_all(session: &mut Session) {
