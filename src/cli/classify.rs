@@ -12,7 +12,7 @@ use super::inputs::{Input, Inputs};
 use super::progress::Progress;
 use super::{HopArgs, ModelArgs};
 use crate::decision::{SilenceConfig, Verdict};
-use crate::engine::offline::{self, FileVerdict};
+use crate::study::offline::{self, FileVerdict};
 
 /// Classify whole files: one verdict a file, without smoothing.
 #[derive(Debug, clap::Args)]

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::features::write_npy;
 use super::progress::Progress;
 use super::{HopArgs, ModelArgs};
-use crate::engine::offline;
+use crate::study::offline;
 
 /// Write the embeddings of files, one NumPy file each: float32 `[patches, dim]`.
 #[derive(Debug, clap::Args)]

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::audio::PatchSpan;
 use crate::dsp::descriptors::Descriptors;
-use crate::engine::offline;
+use crate::study::offline;
 use crate::model::Bundle;
 
 /// Write the log-mel frames of a file, as the daemon's front end makes them, or its descriptors.

@@ -1,4 +1,4 @@
-//! All wiring. [`run`] is the daemon, [`offline`] the same way for whole files.
+//! The daemon: [`run`] builds the pipeline, runs it until it ends, and shuts it down in order.
 
 mod admission;
 mod batcher;
@@ -10,7 +10,6 @@ mod feature;
 mod infer;
 mod keep;
 mod notify;
-pub mod offline;
 mod pace;
 #[cfg(feature = "mqtt")]
 mod publish;

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::augment::Alteration;
 use crate::audio::{Level, PatchSpan};
-use crate::engine::offline::Heard;
+use super::offline::Heard;
 use crate::model::{Model, hex};
 
 /// Entries of another layout have other names.

@@ -11,7 +11,7 @@ use super::report::{Predictions, TrackPredictions};
 use super::training_material::TrainingMaterial;
 use super::vocabulary::Vocabulary;
 use crate::decision::{SilenceConfig, State};
-use crate::engine::offline::{self, FileError, Heard};
+use super::offline::{self, FileError, Heard};
 use crate::model::{Gate, Head, HeadKind, Model, ModelError};
 
 /// How many examples a message lists.

@@ -7,7 +7,7 @@ use crossbeam_channel::unbounded;
 
 use super::augment::Alteration;
 use super::cache::Cache;
-use crate::engine::offline::{self, FileError, Heard};
+use super::offline::{self, FileError, Heard};
 use crate::model::{Model, ModelError};
 
 /// A recording, and what is done to its sound.

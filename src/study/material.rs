@@ -13,7 +13,7 @@ use ndarray::Array2;
 
 use super::dataset::{Dataset, Item};
 use super::embedding_set::EmbeddingSet;
-use crate::engine::offline::{FileError, Heard};
+use super::offline::{FileError, Heard};
 
 /// Tracks that a label must have before one of its groups is said to dominate it.
 const DOMINATED_FROM: usize = 3;

@@ -11,6 +11,7 @@ mod evaluate;
 mod export;
 mod listen;
 mod material;
+pub mod offline;
 pub mod plot;
 mod prior;
 pub mod render;

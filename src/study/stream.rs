@@ -20,7 +20,7 @@ use crate::audio::{Level, PatchSpan};
 use crate::decision::{
     DeadAirConfig, Decider, DecisionConfig, GatePosteriors, Observation, SilenceConfig, SourceTime, State,
 };
-use crate::engine::offline::{self, Cut, FileError};
+use super::offline::{self, Cut, FileError};
 use crate::model::Model;
 
 /// Error of scoring a stream.
