@@ -1,18 +1,19 @@
-//! Floor 0: named threads, and the token that ends them.
+//! Layer 0: named threads, and the stop token that ends them.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::{Receiver, Sender, bounded};
 use rustix::event::{PollFd, PollFlags, poll};
 
-/// Tells every thread to end. Cloned freely; once set it stays set.
+/// Stop token: asks every thread to end. Clones share it; once set it stays set.
 ///
-/// Beside the flag it holds a descriptor that becomes readable, so that a thread
-/// blocked on another descriptor can wait for both.
+/// Beside the flag it holds a descriptor that becomes readable and a channel that closes, so that a
+/// thread can wait for either together with descriptors or channels of its own.
 #[derive(Debug, Clone)]
 pub struct Stop(Arc<Inner>);
 
@@ -21,16 +22,21 @@ struct Inner {
     flag: AtomicBool,
     wakes: OwnedFd,
     trigger: OwnedFd,
+    /// Dropped when the token is set.
+    open: Mutex<Option<Sender<()>>>,
+    closed: Receiver<()>,
 }
 
 impl Stop {
-    /// A token that is not set.
+    /// Creates a token that is not set.
     ///
     /// # Errors
-    /// When the process is out of descriptors.
+    /// The process is out of descriptors.
     pub fn new() -> io::Result<Self> {
         let (wakes, trigger) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-        Ok(Self(Arc::new(Inner { flag: AtomicBool::new(false), wakes, trigger })))
+        let (open, closed) = bounded(0);
+        let open = Mutex::new(Some(open));
+        Ok(Self(Arc::new(Inner { flag: AtomicBool::new(false), wakes, trigger, open, closed })))
     }
 
     /// Sets the token and wakes every waiter.
@@ -39,24 +45,31 @@ impl Stop {
             // The byte is never read: the descriptor stays readable for all waiters.
             // A pipe that holds nothing takes one byte without blocking.
             let _ = rustix::io::write(&self.0.trigger, &[1]);
+            self.0.open.lock().unwrap_or_else(PoisonError::into_inner).take();
         }
     }
 
-    /// Whether the token is set.
+    /// Returns true if the token is set.
     pub fn is_set(&self) -> bool {
         self.0.flag.load(Ordering::SeqCst)
     }
 
-    /// Sleeps for `timeout` at most; true, at once, when the token is set.
+    /// Channel that carries nothing and closes when the token is set.
+    pub fn channel(&self) -> Receiver<()> {
+        self.0.closed.clone()
+    }
+
+    /// Sleeps for `timeout`, or until the token is set. Returns true if it is set.
     pub fn wait(&self, timeout: Duration) -> bool {
         let _ = poll_until(&mut [PollFd::new(&self.0.wakes, PollFlags::IN)], timeout);
         self.is_set()
     }
 
-    /// Waits until `descriptor` can be read: `Some(true)` when it can, `Some(false)` after `timeout`, `None` when the token is set.
+    /// Waits until `descriptor` can be read: `Some(true)` when it can, `Some(false)` after `timeout`,
+    /// `None` when the token is set.
     ///
     /// # Errors
-    /// What `poll(2)` reports.
+    /// `poll(2)` fails.
     pub fn wait_readable(&self, descriptor: BorrowedFd<'_>, timeout: Duration) -> io::Result<Option<bool>> {
         let mut set =
             [PollFd::new(&self.0.wakes, PollFlags::IN), PollFd::from_borrowed_fd(descriptor, PollFlags::IN)];
@@ -75,7 +88,7 @@ impl AsFd for Stop {
     }
 }
 
-/// `poll(2)` that goes on after an interrupting signal until `timeout` has passed.
+/// `poll(2)` that continues after an interrupting signal until `timeout` has passed.
 fn poll_until(set: &mut [PollFd<'_>], timeout: Duration) -> io::Result<()> {
     let deadline = Instant::now() + timeout;
     loop {
@@ -92,10 +105,10 @@ fn poll_until(set: &mut [PollFd<'_>], timeout: Duration) -> io::Result<()> {
     }
 }
 
-/// Starts a thread whose name shows in `top -H` and in panics (15 bytes at most are kept by Linux).
+/// Starts a thread with a name for `top -H` and panics. Linux keeps 15 bytes of it.
 ///
 /// # Errors
-/// When the system refuses another thread.
+/// The system refuses another thread.
 pub fn spawn<T: Send + 'static>(
     name: &str,
     body: impl FnOnce() -> T + Send + 'static,
@@ -103,7 +116,8 @@ pub fn spawn<T: Send + 'static>(
     Builder::new().name(name.chars().take(15).collect()).spawn(body)
 }
 
-/// Joins `handle` if it ends by `deadline`; `None` when it is still running then (it is left behind) or when it panicked.
+/// Joins `handle` if it ends by `deadline`. Returns `None` if it still runs then (it is left behind)
+/// or has panicked.
 pub fn join_by<T>(handle: JoinHandle<T>, deadline: Instant) -> Option<T> {
     while !handle.is_finished() {
         if Instant::now() >= deadline {
@@ -114,9 +128,9 @@ pub fn join_by<T>(handle: JoinHandle<T>, deadline: Instant) -> Option<T> {
     handle.join().ok()
 }
 
-/// Lets other threads go first where there is too little for all: the calling thread's nice value is raised to 5.
+/// Lowers the priority of the calling thread: its nice value becomes 5.
 pub fn step_back() {
-    // Linux keeps the value by thread, and takes 0 for the calling one.
+    // Linux keeps the value per thread; 0 means the calling one.
     if let Err(error) = rustix::process::setpriority_process(None, 5) {
         tracing::debug!(%error, "a thread's priority stays as it is");
     }
@@ -154,5 +168,15 @@ mod tests {
         let handle = spawn("stuck", move || inner.wait(Duration::from_secs(60))).unwrap();
         assert!(join_by(handle, Instant::now() + Duration::from_millis(10)).is_none());
         stop.set();
+    }
+
+    #[test]
+    fn the_channel_closes_when_the_token_is_set() {
+        let stop = Stop::new().unwrap();
+        let channel = stop.channel();
+        assert!(channel.try_recv().is_err_and(|error| error.is_empty()));
+        stop.set();
+        assert!(channel.recv().is_err());
+        assert!(stop.channel().recv().is_err());
     }
 }

@@ -14,7 +14,7 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 
 use crate::config::{Place, SYSTEM_RUNTIME_DIR, default_runtime_dir};
-use crate::sink::payload::trace::{Hello, Source};
+use crate::sink::payload::trace::{TraceHello, TracedSource};
 use crate::sink::trace::EXTENSION;
 use crate::thread::Stop;
 
@@ -147,14 +147,14 @@ pub struct Head {
 ///
 /// # Errors
 /// When there is none of that name; lists those that there are.
-pub fn source<'a>(hello: &'a Hello, wanted: Option<&str>) -> anyhow::Result<Option<&'a Source>> {
+pub fn source<'a>(hello: &'a TraceHello, wanted: Option<&str>) -> anyhow::Result<Option<&'a TracedSource>> {
     let Some(wanted) = wanted else {
         return Ok(match hello.sources.as_slice() {
             [one] => Some(one),
             _ => None,
         });
     };
-    let by = |name: fn(&Source) -> &str| hello.sources.iter().find(|source| name(source) == wanted);
+    let by = |name: fn(&TracedSource) -> &str| hello.sources.iter().find(|source| name(source) == wanted);
     if let Some(found) = by(|source| &source.name).or_else(|| by(|source| &source.source_name)) {
         return Ok(Some(found));
     }
@@ -203,7 +203,7 @@ impl Lines {
     ///
     /// # Errors
     /// When the daemon does not answer, or is of another version.
-    pub fn greeting(&mut self) -> anyhow::Result<Option<Hello>> {
+    pub fn greeting(&mut self) -> anyhow::Result<Option<TraceHello>> {
         match self.next(Some(PATIENCE))? {
             Next::Line(line) => match serde_json::from_str::<Head>(&line)?.kind.as_str() {
                 "hello" => Ok(Some(serde_json::from_str(&line).context("the daemon is of another version")?)),
@@ -269,14 +269,14 @@ mod tests {
 
     use super::*;
 
-    fn hello(names: &[(&str, &str)]) -> Hello {
-        let source = |(name, source_name): &(&str, &str)| Source {
+    fn hello(names: &[(&str, &str)]) -> TraceHello {
+        let source = |(name, source_name): &(&str, &str)| TracedSource {
             name: (*name).into(),
             source_name: (*source_name).into(),
             published: None,
             changes: Vec::new(),
         };
-        Hello {
+        TraceHello {
             run: "0f1e".into(),
             version: "0.1.0".into(),
             node: "studio1".into(),

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 
 use crate::audio::PatchSpan;
 use crate::dsp::descriptors::Descriptors;
-use crate::study::offline;
 use crate::model::Bundle;
+use crate::study::offline;
 
 /// Write the log-mel frames of a file, as the daemon's front end makes them, or its descriptors.
 #[derive(Debug, clap::Args)]

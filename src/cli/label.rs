@@ -14,8 +14,8 @@ use super::daemon::{self, Head, Lines, Next};
 use super::signals;
 use crate::config::Place;
 use crate::sink::corrections::{self, Summary};
-use crate::sink::payload::Labelled;
-use crate::sink::trace::ask::{Command, Kind};
+use crate::sink::payload::LabelledPayload;
+use crate::sink::trace::client_command::{ClientCommand, ClientCommandKind};
 use crate::thread::Stop;
 
 /// Longest wait for the answer: the daemon waits for its disk.
@@ -86,8 +86,8 @@ fn label(args: &Args, source: &str, genre: &str) -> anyhow::Result<()> {
     let mut lines = Lines::new(daemon::connect(&place, args.node.as_deref(), "label")?, stop);
     let hello = lines.greeting()?.context("interrupted")?;
     let source = daemon::source(&hello, Some(source))?.context("no source is named")?;
-    let command = Command {
-        ask: Kind::Label,
+    let command = ClientCommand {
+        ask: ClientCommandKind::Label,
         source: source.name.to_string(),
         message: json!({ "genre": genre, "last_s": args.last }),
     };
@@ -97,7 +97,7 @@ fn label(args: &Args, source: &str, genre: &str) -> anyhow::Result<()> {
         writeln!(std::io::stdout().lock(), "{line}")?;
         return Ok(());
     }
-    let stored: Labelled = serde_json::from_str(&line).context("the daemon is of another version")?;
+    let stored: LabelledPayload = serde_json::from_str(&line).context("the daemon is of another version")?;
     writeln!(std::io::stdout().lock(), "{}", told(&source.name, &stored))?;
     for note in notes(&stored, &hello.node) {
         super::say(note);
@@ -129,16 +129,16 @@ fn answer(lines: &mut Lines) -> anyhow::Result<String> {
     }
 }
 
-fn told(source: &str, stored: &Labelled) -> String {
-    let Labelled { id, genre, patches, start, end, published, .. } = stored;
+fn told(source: &str, stored: &LabelledPayload) -> String {
+    let LabelledPayload { id, genre, patches, start, end, published, .. } = stored;
     let (start, end) = (start.strftime("%H:%M:%S"), end.strftime("%H:%M:%SZ"));
     format!("{id}: {patches} patches of {source}, {start} to {end}, are {genre} (published: {published})")
 }
 
 /// Further hints.
-fn notes(stored: &Labelled, node: &str) -> Vec<String> {
+fn notes(stored: &LabelledPayload, node: &str) -> Vec<String> {
     let mut notes = Vec::new();
-    let Labelled { genre, quiet, contradicts, evicted, .. } = stored;
+    let LabelledPayload { genre, quiet, contradicts, evicted, .. } = stored;
     if !stored.known {
         let hint =
             stored.nearest.as_ref().map(|near| format!("; did you mean `{near}`? `--undo` takes it back"));
@@ -245,11 +245,11 @@ mod tests {
 
     #[test]
     fn what_was_stored_is_told() {
-        let stored = samples::labelled();
+        let stored = LabelledPayload::from(&samples::stored_correction());
         let expected = "12: 28 patches of fm1, 14:02:37 to 14:03:07Z, are jazz (published: rock)";
         assert_eq!(told("fm1", &stored), expected);
         assert_eq!(notes(&stored, "den"), Vec::<String>::new());
-        let stored = Labelled {
+        let stored = LabelledPayload {
             genre: "jaz".into(),
             known: false,
             nearest: Some("jazz".into()),

@@ -50,7 +50,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
-    let outcome = engine::run(config, &stop)?;
+    let outcome = engine::run(&config, &stop)?;
     for (source, reason) in &outcome.failed {
         super::say(format_args!("source `{source}` failed: {reason}"));
     }

@@ -32,7 +32,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let run = format!("{:08x}", fastrand::u32(..));
-    let sources = config.sources.iter().map(crate::engine::source_info).collect();
+    let sources = config.sources.iter().map(crate::engine::source_identity).collect();
     // Other commands report a model that cannot be read.
     let labels = Model::labels(&config.model).unwrap_or_else(|_| vec!["label".into(); DEFAULT_LABEL_COUNT]);
     let contents = CheckContents { labels, sources };

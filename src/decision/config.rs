@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{ConfigError, Limit};
+use crate::settings::{DecisionSettings, SilenceSettings};
 
 const EXPECTED_PIECE_S: Limit = Limit::new("decision.expected_piece_s", 5.0, 3600.0, "seconds");
 const SWITCH_MARGIN: Limit = Limit::new("decision.switch_margin", 0.01, 0.9, "");
@@ -65,6 +66,22 @@ impl Default for Constants {
 }
 
 impl DecisionConfig {
+    /// Settings that can be changed at run time.
+    pub fn settings(&self) -> DecisionSettings {
+        DecisionSettings {
+            expected_piece_s: self.expected_piece_s,
+            switch_margin: self.switch_margin,
+            hold_s: self.hold_s,
+        }
+    }
+
+    /// This configuration with other run-time settings.
+    #[must_use]
+    pub fn with_settings(&self, settings: &DecisionSettings) -> Self {
+        let DecisionSettings { expected_piece_s, switch_margin, hold_s } = *settings;
+        Self { expected_piece_s, switch_margin, hold_s, constants: self.constants }
+    }
+
     /// Returns the key that replaced the former key `key`.
     pub fn renamed(key: &str) -> Option<&'static str> {
         match key {
@@ -135,7 +152,7 @@ impl DecisionConfig {
 }
 
 /// `[source.silence]`: when a source counts as silent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SilenceConfig {
     /// Quieter than this short-term loudness, in LUFS, −70 to 0.
@@ -150,7 +167,19 @@ impl Default for SilenceConfig {
     }
 }
 
+impl From<&SilenceSettings> for SilenceConfig {
+    fn from(settings: &SilenceSettings) -> Self {
+        let SilenceSettings { threshold_lufs, after_s } = *settings;
+        Self { threshold_lufs, after: after_s }
+    }
+}
+
 impl SilenceConfig {
+    /// Settings that can be changed at run time: all of them.
+    pub fn settings(&self) -> SilenceSettings {
+        SilenceSettings { threshold_lufs: self.threshold_lufs, after_s: self.after }
+    }
+
     /// Checks limits.
     ///
     /// # Errors

@@ -3,10 +3,10 @@
 use crate::audio::Level;
 
 use super::config::{DeadAirConfig, SilenceConfig};
-use super::event::DeadAir;
 use super::silence::SilenceDetector;
 use super::time::{Seconds, SourceTime};
 use super::trace::LoudnessTrace;
+use crate::event::DeadAirCause;
 
 /// Other sound must last this long to end a tone or a loop, so that a click does not.
 const MIN_BREAK: Seconds = Seconds(2.0);
@@ -19,8 +19,8 @@ pub(super) struct DeadAirDetector {
     config: DeadAirConfig,
     pub(super) silence: SilenceDetector,
     /// Tone or loop in progress, and the time of its last patch.
-    stuck: Option<(DeadAir, SourceTime)>,
-    present: Option<DeadAir>,
+    stuck: Option<(DeadAirCause, SourceTime)>,
+    present: Option<DeadAirCause>,
 }
 
 impl DeadAirDetector {
@@ -29,13 +29,13 @@ impl DeadAirDetector {
     }
 
     /// Takes in the level at `time` and returns the reason for dead air, if it is.
-    pub fn update(&mut self, time: SourceTime, level: &Level) -> Option<DeadAir> {
+    pub fn update(&mut self, time: SourceTime, level: &Level) -> Option<DeadAirCause> {
         let silent = self.silence.update(time, level.lufs_s);
         let lasts = |seconds: f32, after: f64| after > 0.0 && f64::from(seconds) >= after;
         // Sound below the silence threshold is judged as silence alone, with the time of that.
         let heard = match self.silence.is_loud(level.lufs_s) {
-            true if lasts(level.tone_s, self.config.tone_after_s) => Some(DeadAir::Tone),
-            true if lasts(level.repeated_s, self.config.loop_after_s) => Some(DeadAir::Loop),
+            true if lasts(level.tone_s, self.config.tone_after_s) => Some(DeadAirCause::Tone),
+            true if lasts(level.repeated_s, self.config.loop_after_s) => Some(DeadAirCause::Loop),
             _ => None,
         };
         self.stuck = match (heard, self.stuck) {
@@ -43,21 +43,21 @@ impl DeadAirDetector {
             (None, Some((stuck, last))) if time - last < MIN_BREAK => Some((stuck, last)),
             _ => None,
         };
-        self.present = if silent { Some(DeadAir::Silence) } else { self.stuck.map(|(stuck, _)| stuck) };
+        self.present = if silent { Some(DeadAirCause::Silence) } else { self.stuck.map(|(stuck, _)| stuck) };
         self.present
     }
 
     /// Reason for dead air since the last update.
-    pub fn present(&self) -> Option<DeadAir> {
+    pub fn present(&self) -> Option<DeadAirCause> {
         self.present
     }
 
     /// Length of the dead air at `time`, the time of the last update; `level` is of that update.
     pub fn lasted(&self, time: SourceTime, level: &Level) -> Seconds {
         match self.present {
-            Some(DeadAir::Silence) => self.silence.quiet_for(time) + LOUDNESS_WINDOW,
-            Some(DeadAir::Tone) => Seconds(level.tone_s.into()),
-            Some(DeadAir::Loop) => Seconds(level.repeated_s.into()),
+            Some(DeadAirCause::Silence) => self.silence.quiet_for(time) + LOUDNESS_WINDOW,
+            Some(DeadAirCause::Tone) => Seconds(level.tone_s.into()),
+            Some(DeadAirCause::Loop) => Seconds(level.repeated_s.into()),
             None => Seconds::ZERO,
         }
     }
@@ -96,14 +96,14 @@ mod tests {
         for (time, level, expected) in [
             (0.0, level(-20.0, 0.0, 0.0), None),
             (1.0, level(-20.0, 9.9, 19.9), None),
-            (2.0, level(-20.0, 10.0, 0.0), Some(DeadAir::Tone)),
-            (3.0, level(-20.0, 0.5, 20.0), Some(DeadAir::Loop)),
-            (4.0, level(-20.0, 0.0, 0.0), Some(DeadAir::Loop)), // a click
+            (2.0, level(-20.0, 10.0, 0.0), Some(DeadAirCause::Tone)),
+            (3.0, level(-20.0, 0.5, 20.0), Some(DeadAirCause::Loop)),
+            (4.0, level(-20.0, 0.0, 0.0), Some(DeadAirCause::Loop)), // a click
             (5.0, level(-20.0, 0.0, 0.0), None),
             // Too quiet to be heard: a loop of it is silence, which wants two seconds.
             (6.0, level(-65.0, 100.0, 100.0), None),
-            (8.0, level(-65.0, 100.0, 100.0), Some(DeadAir::Silence)),
-            (9.0, level(-20.0, 100.0, 100.0), Some(DeadAir::Tone)),
+            (8.0, level(-65.0, 100.0, 100.0), Some(DeadAirCause::Silence)),
+            (9.0, level(-20.0, 100.0, 100.0), Some(DeadAirCause::Tone)),
         ] {
             assert_eq!(detector.update(SourceTime(time), &level), expected, "at {time}");
         }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::channel_balance::ChannelBalance;
 use super::config::ImbalanceConfig;
-use super::event::{Change, State, Verdict};
 use super::time::{Seconds, SourceTime};
+use super::verdict::Verdict;
 use crate::audio::Level;
+use crate::event::{SourceEvent, SourceState};
 
 /// Declared format and limits of a source.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -94,41 +95,41 @@ impl FormatMonitor {
 
     /// Takes in the verdict that is published from `time` on and the level of the patch that ends
     /// there, and returns the changes to publish.
-    pub fn observe(&mut self, time: SourceTime, verdict: Verdict, level: &Level) -> Vec<Change> {
+    pub fn observe(&mut self, time: SourceTime, verdict: Verdict, level: &Level) -> Vec<SourceEvent> {
         let elapsed =
             self.last.map_or(Seconds::ZERO, |last| (time - last).clamp(Seconds::ZERO, MAX_VERDICT_TIME));
         self.last = Some(time);
         let mut changes = Vec::new();
         changes.extend(self.check_format(elapsed, verdict));
         changes.extend(self.count_talk(time, elapsed, verdict));
-        changes.extend(self.balance.observe(time, level, verdict.state != State::Silence));
+        changes.extend(self.balance.observe(time, level, verdict.state != SourceState::Silence));
         changes
     }
 
     /// Sets the rate of a stream that is slower than real time; `None` for any other stream.
-    pub fn set_slow(&mut self, rate: Option<f32>) -> Option<Change> {
+    pub fn set_slow(&mut self, rate: Option<f32>) -> Option<SourceEvent> {
         match (std::mem::replace(&mut self.is_slow, rate.is_some()), rate) {
-            (false, Some(rate)) => Some(Change::SlowStarted { rate }),
-            (true, None) => Some(Change::SlowEnded),
+            (false, Some(rate)) => Some(SourceEvent::StreamSlowStarted { rate }),
+            (true, None) => Some(SourceEvent::StreamSlowEnded),
             _ => None,
         }
     }
 
     /// Ends every raised condition, because the source is lost or paused.
-    pub fn lose(&mut self) -> Vec<Change> {
+    pub fn lose(&mut self) -> Vec<SourceEvent> {
         self.last = None;
         (self.outside, self.inside) = (Seconds::ZERO, Seconds::ZERO);
         self.talk.clear();
         let ends = [
-            std::mem::take(&mut self.is_off_format).then_some(Change::OffFormatEnded),
-            std::mem::take(&mut self.is_over_talk_limit).then_some(Change::TalkLimitEnded),
+            std::mem::take(&mut self.is_off_format).then_some(SourceEvent::OffFormatEnded),
+            std::mem::take(&mut self.is_over_talk_limit).then_some(SourceEvent::TalkLimitEnded),
             self.balance.lose(),
             self.set_slow(None),
         ];
         ends.into_iter().flatten().collect()
     }
 
-    fn check_format(&mut self, elapsed: Seconds, verdict: Verdict) -> Option<Change> {
+    fn check_format(&mut self, elapsed: Seconds, verdict: Verdict) -> Option<SourceEvent> {
         let is_in_format = *self.in_format.get(verdict.label?)?;
         if is_in_format {
             self.inside += elapsed;
@@ -136,16 +137,16 @@ impl FormatMonitor {
                 return None;
             }
             self.outside = Seconds::ZERO;
-            return std::mem::take(&mut self.is_off_format).then_some(Change::OffFormatEnded);
+            return std::mem::take(&mut self.is_off_format).then_some(SourceEvent::OffFormatEnded);
         }
         self.inside = Seconds::ZERO;
         self.outside += elapsed;
         let starts = !self.is_off_format && self.outside >= self.off_format_after;
         self.is_off_format |= starts;
-        starts.then_some(Change::OffFormatStarted)
+        starts.then_some(SourceEvent::OffFormatStarted)
     }
 
-    fn count_talk(&mut self, time: SourceTime, elapsed: Seconds, verdict: Verdict) -> Option<Change> {
+    fn count_talk(&mut self, time: SourceTime, elapsed: Seconds, verdict: Verdict) -> Option<SourceEvent> {
         let limit = self.talk_limit?;
         if self.talk.back().is_none_or(|(start, _)| time >= *start + TALK_BUCKET) {
             self.talk.push_back((time, Seconds::ZERO));
@@ -153,7 +154,7 @@ impl FormatMonitor {
         while self.talk.front().is_some_and(|(start, _)| time - *start >= HOUR) {
             self.talk.pop_front();
         }
-        if verdict.state == State::Speech
+        if verdict.state == SourceState::Speech
             && let Some((_, talk)) = self.talk.back_mut()
         {
             *talk += elapsed;
@@ -162,8 +163,8 @@ impl FormatMonitor {
         let was_over = self.is_over_talk_limit;
         self.is_over_talk_limit = if was_over { sum >= limit * TALK_HYSTERESIS } else { sum > limit };
         match (was_over, self.is_over_talk_limit) {
-            (false, true) => Some(Change::TalkLimitStarted),
-            (true, false) => Some(Change::TalkLimitEnded),
+            (false, true) => Some(SourceEvent::TalkLimitStarted),
+            (true, false) => Some(SourceEvent::TalkLimitEnded),
             _ => None,
         }
     }
@@ -189,7 +190,7 @@ mod tests {
     }
 
     /// Feeds one verdict per second and returns the changes with their times in seconds.
-    fn follow(monitor: &mut FormatMonitor, from: u32, pieces: &[(u32, Verdict)]) -> Vec<(u32, Change)> {
+    fn follow(monitor: &mut FormatMonitor, from: u32, pieces: &[(u32, Verdict)]) -> Vec<(u32, SourceEvent)> {
         let mut time = from;
         let mut found = Vec::new();
         for (seconds, verdict) in pieces {
@@ -215,7 +216,7 @@ mod tests {
 
     #[test]
     fn music_outside_the_format_adds_up_until_the_format_returns() {
-        let speech = Verdict::state(State::Speech);
+        let speech = Verdict::state(SourceState::Speech);
         let mut monitor = monitor(&["rock", "pop"], 60.0, None);
         let pieces = [
             (100, music(ROCK)),
@@ -233,27 +234,27 @@ mod tests {
         ];
         assert_eq!(
             follow(&mut monitor, 0, &pieces),
-            [(739, Change::OffFormatStarted), (788, Change::OffFormatEnded)]
+            [(739, SourceEvent::OffFormatStarted), (788, SourceEvent::OffFormatEnded)]
         );
     }
 
     #[test]
     fn talk_is_counted_over_an_hour() {
-        let speech = Verdict::state(State::Speech);
+        let speech = Verdict::state(SourceState::Speech);
         let mut monitor = monitor(&[], 0.0, Some(0.25));
         // 900 seconds are a quarter of an hour's; the 901st is too many.
         let found = follow(&mut monitor, 0, &[(600, music(ROCK)), (1000, speech), (3000, music(ROCK))]);
-        assert_eq!(found[0], (1500, Change::TalkLimitStarted));
+        assert_eq!(found[0], (1500, SourceEvent::TalkLimitStarted));
         // It ends below 810: the fourth minute of talk, from 780 on, leaves the hour.
-        assert_eq!(found[1..], [(4380, Change::TalkLimitEnded)]);
+        assert_eq!(found[1..], [(4380, SourceEvent::TalkLimitEnded)]);
     }
 
     #[test]
     fn a_lost_source_ends_every_condition() {
         let mut monitor = monitor(&["rock"], 10.0, Some(0.01));
-        let found = follow(&mut monitor, 0, &[(20, music(JAZZ)), (60, Verdict::state(State::Speech))]);
+        let found = follow(&mut monitor, 0, &[(20, music(JAZZ)), (60, Verdict::state(SourceState::Speech))]);
         assert_eq!(found.len(), 2, "{found:?}");
-        assert_eq!(monitor.lose(), [Change::OffFormatEnded, Change::TalkLimitEnded]);
+        assert_eq!(monitor.lose(), [SourceEvent::OffFormatEnded, SourceEvent::TalkLimitEnded]);
         assert_eq!(monitor.lose(), []);
         assert_eq!(follow(&mut monitor, 1000, &[(9, music(JAZZ))]), []);
     }
@@ -262,7 +263,7 @@ mod tests {
     fn without_limits_nothing_is_raised() {
         let mut monitor = monitor(&[], 1.0, None);
         assert_eq!(
-            follow(&mut monitor, 0, &[(5000, music(JAZZ)), (5000, Verdict::state(State::Speech))]),
+            follow(&mut monitor, 0, &[(5000, music(JAZZ)), (5000, Verdict::state(SourceState::Speech))]),
             []
         );
     }

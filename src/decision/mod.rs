@@ -12,7 +12,6 @@
 mod channel_balance;
 mod config;
 mod dead_air;
-mod event;
 mod format_monitor;
 mod retrospective;
 mod segment;
@@ -23,14 +22,15 @@ mod silence;
 mod tests;
 mod time;
 pub(crate) mod trace;
+mod verdict;
 
 use std::sync::Arc;
 
 pub use config::{Constants, DeadAirConfig, DecisionConfig, ImbalanceConfig, SilenceConfig};
-pub use event::{Change, DeadAir, GatePosteriors, State, StereoSide, Verdict};
 pub use format_monitor::{FormatMonitor, FormatMonitorConfig};
 pub use retrospective::FinalSegment;
 pub use time::{Seconds, SourceTime};
+pub use verdict::Verdict;
 
 use dead_air::DeadAirDetector;
 use retrospective::Retrospective;
@@ -40,6 +40,7 @@ use shares::PatchShares;
 use trace::{DecisionTrace, RankedShare, SegmentTrace};
 
 use crate::audio::Level;
+use crate::event::{DeadAirCause, GatePosteriors, NamedVerdict, SourceEvent, SourceState};
 
 /// Longest time that one patch is evidence for. After a gap, it is no evidence of the time before
 /// it.
@@ -70,12 +71,12 @@ pub fn raw(
     silence: &SilenceConfig,
 ) -> Verdict {
     if lufs_s < silence.threshold_lufs {
-        return Verdict::state(State::Silence);
+        return Verdict::state(SourceState::Silence);
     }
-    if let Some(state @ (State::Speech | State::Noise)) = gate.map(GatePosteriors::state) {
+    if let Some(state @ (SourceState::Speech | SourceState::Noise)) = gate.map(GatePosteriors::state) {
         return Verdict::state(state);
     }
-    best(posteriors).map_or(Verdict::state(State::Uncertain), |(label, p)| Verdict::music(label, p))
+    best(posteriors).map_or(Verdict::state(SourceState::Uncertain), |(label, p)| Verdict::music(label, p))
 }
 
 /// Decision stage of one source.
@@ -112,7 +113,7 @@ impl Decider {
             retrospective: Retrospective::new(labels.len(), decision),
             last: None,
             weighed: false,
-            verdict: Verdict::state(State::Uncertain),
+            verdict: Verdict::state(SourceState::Uncertain),
             smoothed: Vec::with_capacity(labels.len()),
             labels: labels.to_vec(),
         }
@@ -132,6 +133,12 @@ impl Decider {
             .unwrap_or_else(|| verdict.state.as_str().into())
     }
 
+    /// `verdict` with its genre by name.
+    pub fn named(&self, verdict: Verdict) -> NamedVerdict {
+        let Verdict { state, confidence, .. } = verdict;
+        NamedVerdict { state, genre: self.genre(verdict), confidence }
+    }
+
     /// Mean posteriors since the last change point, weighted by the share of music in each patch;
     /// empty before the first evidence.
     pub fn smoothed(&self) -> &[f32] {
@@ -146,6 +153,11 @@ impl Decider {
     /// Label or name of the state with this index in [`trace`].
     pub(crate) fn state_name(&self, state: usize) -> Arc<str> {
         self.genre(self.filter.evidence().verdict(Some(state)))
+    }
+
+    /// Names of all states, in the order of their indices in [`trace`].
+    pub(crate) fn state_names(&self) -> Vec<Arc<str>> {
+        (0..self.filter.shares().len()).map(|state| self.state_name(state)).collect()
     }
 
     /// Explains the verdict after the last patch, which ended at `time`.
@@ -173,17 +185,21 @@ impl Decider {
     }
 
     /// Takes in one patch and returns the changes to publish, in order.
-    pub fn observe(&mut self, seen: Observation<'_>) -> Vec<Change> {
+    pub fn observe(&mut self, seen: Observation<'_>) -> Vec<SourceEvent> {
         let mut changes = self.recover();
         let was = self.dead_air.present();
         let dead_air = self.dead_air.update(seen.end, &seen.level);
         match (was, dead_air) {
-            (None, Some(reason)) => changes.push(Change::DeadAirStarted(reason)),
-            (Some(_), None) => changes.push(Change::DeadAirEnded),
+            (None, Some(reason)) => changes.push(SourceEvent::DeadAirStarted { cause: reason }),
+            (Some(_), None) => changes.push(SourceEvent::DeadAirEnded),
             _ => {}
         }
         let dead_air = dead_air.map(|reason| {
-            Verdict::state(if reason == DeadAir::Silence { State::Silence } else { State::Noise })
+            Verdict::state(if reason == DeadAirCause::Silence {
+                SourceState::Silence
+            } else {
+                SourceState::Noise
+            })
         });
         self.retrospective.advance(seen.start, seen.end, dead_air);
         let next = match dead_air {
@@ -197,7 +213,7 @@ impl Decider {
         };
         let (from, to) = (self.genre(self.verdict), self.genre(next));
         if from != to {
-            changes.push(Change::Genre { from, to, confidence: next.confidence });
+            changes.push(SourceEvent::GenreChanged { from, to, confidence: next.confidence });
         }
         self.verdict = next;
         changes
@@ -223,18 +239,18 @@ impl Decider {
     }
 
     /// Forgets the source, because it is paused, and returns the changes to publish.
-    pub fn pause(&mut self) -> Vec<Change> {
+    pub fn pause(&mut self) -> Vec<SourceEvent> {
         let from = self.verdict;
         self.finish();
         let mut changes = Vec::new();
         if self.dead_air.reset() {
-            changes.push(Change::DeadAirEnded);
+            changes.push(SourceEvent::DeadAirEnded);
         }
-        if matches!(from.state, State::Lost | State::Uncertain) {
+        if matches!(from.state, SourceState::Lost | SourceState::Uncertain) {
             return changes;
         }
-        self.verdict = Verdict::state(State::Uncertain);
-        changes.push(Change::Genre {
+        self.verdict = Verdict::state(SourceState::Uncertain);
+        changes.push(SourceEvent::GenreChanged {
             from: self.genre(from),
             to: self.genre(self.verdict),
             confidence: None,
@@ -243,26 +259,26 @@ impl Decider {
     }
 
     /// Ends the state `lost`, because audio arrives again.
-    pub fn recover(&mut self) -> Vec<Change> {
-        if self.verdict.state != State::Lost {
+    pub fn recover(&mut self) -> Vec<SourceEvent> {
+        if self.verdict.state != SourceState::Lost {
             return Vec::new();
         }
-        self.verdict = Verdict::state(State::Uncertain);
-        vec![Change::Recovered]
+        self.verdict = Verdict::state(SourceState::Uncertain);
+        vec![SourceEvent::SourceRecovered]
     }
 
     /// Enters the state `lost`, because audio stopped arriving.
-    pub fn lose(&mut self, reason: Option<Arc<str>>) -> Vec<Change> {
+    pub fn lose(&mut self, reason: Option<Arc<str>>) -> Vec<SourceEvent> {
         let mut changes = Vec::new();
-        if self.verdict.state == State::Lost {
+        if self.verdict.state == SourceState::Lost {
             return changes;
         }
         if self.dead_air.reset() {
-            changes.push(Change::DeadAirEnded);
+            changes.push(SourceEvent::DeadAirEnded);
         }
-        changes.push(Change::Lost(reason));
+        changes.push(SourceEvent::SourceLost { reason });
         self.finish();
-        self.verdict = Verdict::state(State::Lost);
+        self.verdict = Verdict::state(SourceState::Lost);
         changes
     }
 

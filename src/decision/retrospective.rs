@@ -8,10 +8,11 @@
 use std::collections::VecDeque;
 
 use super::config::DecisionConfig;
-use super::event::{State, Verdict};
 use super::segment::evidence_weight;
 use super::shares::{Evidence, PatchShares};
 use super::time::{Seconds, SourceTime};
+use super::verdict::Verdict;
+use crate::event::SourceState;
 
 /// Segments become final once this much sound is not.
 const MAX_PENDING: Seconds = Seconds(120.0);
@@ -141,7 +142,7 @@ impl Retrospective {
             begins.push(end);
         }
         if begins.is_empty() {
-            self.push(horizon, Verdict::state(State::Uncertain));
+            self.push(horizon, Verdict::state(SourceState::Uncertain));
             return;
         }
         let mut done = 0;

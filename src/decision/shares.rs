@@ -1,7 +1,8 @@
 //! Evidence of one patch, and of the patches of a segment.
 
-use super::event::{GatePosteriors, State, Verdict};
 use super::time::Seconds;
+use super::verdict::Verdict;
+use crate::event::{GatePosteriors, SourceState};
 
 /// Shares of the *states* in one patch; they sum to 1.
 ///
@@ -111,9 +112,9 @@ impl Evidence {
         let labels = self.posteriors.len();
         match state {
             Some(label) if label < labels => Verdict::music(label, self.posterior(label) as f32),
-            Some(state) if state == labels => Verdict::state(State::Speech),
-            Some(_) => Verdict::state(State::Noise),
-            None => Verdict::state(State::Uncertain),
+            Some(state) if state == labels => Verdict::state(SourceState::Speech),
+            Some(_) => Verdict::state(SourceState::Noise),
+            None => Verdict::state(SourceState::Uncertain),
         }
     }
 
@@ -206,8 +207,8 @@ mod tests {
         add(&mut evidence, &shares(&[0.0, 1.0], Some([0.0, 1.0, 0.0])), 3.0, 1.0);
         assert_eq!((evidence.posterior(0), evidence.posterior(1)), (0.75, 0.25));
         assert_eq!(evidence.verdict(Some(0)), Verdict::music(0, 0.75));
-        assert_eq!(evidence.verdict(Some(2)), Verdict::state(State::Speech));
-        assert_eq!(evidence.verdict(Some(3)), Verdict::state(State::Noise));
-        assert_eq!(evidence.verdict(None), Verdict::state(State::Uncertain));
+        assert_eq!(evidence.verdict(Some(2)), Verdict::state(SourceState::Speech));
+        assert_eq!(evidence.verdict(Some(3)), Verdict::state(SourceState::Noise));
+        assert_eq!(evidence.verdict(None), Verdict::state(SourceState::Uncertain));
     }
 }

@@ -1,9 +1,9 @@
 //! Silence detection by loudness.
 
 use super::config::SilenceConfig;
-use super::event::DeadAir;
 use super::time::{Seconds, SourceTime};
 use super::trace::LoudnessTrace;
+use crate::event::DeadAirCause;
 
 /// Silence ends this many LU above the threshold (hysteresis).
 const HYSTERESIS_LU: f32 = 3.0;
@@ -49,7 +49,7 @@ impl SilenceDetector {
     /// State at `time`, the time of the last update.
     pub fn explain(&self, time: SourceTime) -> LoudnessTrace {
         LoudnessTrace {
-            dead_air: self.silent.then_some(DeadAir::Silence),
+            dead_air: self.silent.then_some(DeadAirCause::Silence),
             quiet_below: self.quiet_below(),
             quiet: self.quiet_for(time),
             after: Seconds(self.config.after),

@@ -16,6 +16,15 @@ const JAZZ: [f32; 3] = [0.1, 0.8, 0.1];
 /// Posteriors, gate and loudness of a patch.
 type ScriptedPatch = ([f32; 3], Option<GatePosteriors>, f32);
 
+/// Wording of an event that leaves out its confidence.
+fn describe(event: &SourceEvent) -> String {
+    match event {
+        SourceEvent::GenreChanged { from, to, .. } => format!("genre {from} → {to}"),
+        SourceEvent::DeadAirStarted { cause } => format!("dead air started: {}", cause.as_str()),
+        other => other.event_type().as_str().replace('_', " "),
+    }
+}
+
 fn config() -> DecisionConfig {
     DecisionConfig { expected_piece_s: 300.0, switch_margin: 0.25, hold_s: 15.0, ..DecisionConfig::default() }
 }
@@ -49,10 +58,10 @@ fn script(decider: &mut Decider, from: f64, hop: f64, patches: &[ScriptedPatch])
             decider
                 .observe(observation(time, posteriors, *gate, Level::of_loudness(*lufs_s)))
                 .iter()
-                .map(|change| format!("{time}: {change}")),
+                .map(|event| format!("{time}: {}", describe(event))),
         );
         let verdict = decider.verdict();
-        assert_eq!(verdict.confidence.is_some(), verdict.state == State::Music);
+        assert_eq!(verdict.confidence.is_some(), verdict.state == SourceState::Music);
         assert!(verdict.confidence.is_none_or(|p| (0.0..=1.0).contains(&p)), "{verdict:?}");
     }
     log
@@ -116,7 +125,11 @@ fn a_draw_or_a_weak_leader_is_uncertain() {
     for time in 0..100 {
         decider.observe(observation(f64::from(time), &posteriors, None, Level::of_loudness(LOUD)));
     }
-    assert_eq!(decider.verdict().state, State::Uncertain, "0.25 is not that much more than an even share");
+    assert_eq!(
+        decider.verdict().state,
+        SourceState::Uncertain,
+        "0.25 is not that much more than an even share"
+    );
 }
 
 #[test]
@@ -177,7 +190,7 @@ fn a_tone_and_a_loop_are_dead_air() {
     let mut hear = |time: f64, tone_s: f32, repeated_s: f32| {
         let level = Level { tone_s, repeated_s, ..Level::of_loudness(LOUD) };
         let seen = observation(time, &ROCK, Some(MUSIC), level);
-        log.extend(decider.observe(seen).iter().map(|change| format!("{time}: {change}")));
+        log.extend(decider.observe(seen).iter().map(|event| format!("{time}: {}", describe(event))));
     };
     (0..20).for_each(|n| hear(n.into(), (n as f32 - 5.0).max(0.0), 0.0));
     (20..60).for_each(|n| hear(n.into(), 0.0, (n as f32 - 20.0).min(25.0)));
@@ -200,7 +213,7 @@ fn a_tone_and_a_loop_are_dead_air() {
     let level = Level { tone_s: 60.0, ..Level::of_loudness(LOUD) };
     decider.observe(observation(80.0, &ROCK, None, level));
     assert!(decider.is_dead_air());
-    assert_eq!(decider.lose(None), [Change::DeadAirEnded, Change::Lost(None)]);
+    assert_eq!(decider.lose(None), [SourceEvent::DeadAirEnded, SourceEvent::SourceLost { reason: None }]);
     assert!(!decider.is_dead_air());
 }
 
@@ -208,7 +221,7 @@ fn a_tone_and_a_loop_are_dead_air() {
 fn lost_and_recovered_are_no_genre_changes() {
     let mut decider = decider();
     script(&mut decider, 0.0, 1.0, &music(ROCK, 5));
-    assert_eq!(decider.lose(None), [Change::Lost(None)]);
+    assert_eq!(decider.lose(None), [SourceEvent::SourceLost { reason: None }]);
     assert_eq!(decider.lose(None), []);
     assert_eq!(&*decider.genre(decider.verdict()), "lost");
     assert!(decider.smoothed().is_empty());
@@ -235,7 +248,7 @@ fn gaps_and_times_that_go_back_are_harmless() {
 fn posteriors_that_are_not_finite_are_harmless() {
     let mut decider = decider();
     script(&mut decider, 0.0, 1.0, &music([f32::NAN; 3], 3));
-    assert_eq!(decider.verdict().state, State::Uncertain);
+    assert_eq!(decider.verdict().state, SourceState::Uncertain);
     script(&mut decider, 3.0, 1.0, &music(ROCK, 5));
     assert_eq!(&*decider.genre(decider.verdict()), "rock");
     let broken = GatePosteriors { music: f32::NAN, ..SPEECH };
@@ -247,9 +260,9 @@ fn one_patch_alone_is_judged_by_level_gate_and_label() {
     let silence = SilenceConfig::default();
     assert_eq!(raw(&[f32::NAN, 0.4], None, LOUD, &silence), Verdict::music(1, 0.4));
     assert_eq!(raw(&ROCK, Some(MUSIC), LOUD, &silence), Verdict::music(0, 0.8));
-    assert_eq!(raw(&ROCK, Some(SPEECH), LOUD, &silence), Verdict::state(State::Speech));
-    assert_eq!(raw(&ROCK, Some(NOISE), LOUD, &silence), Verdict::state(State::Noise));
-    assert_eq!(raw(&ROCK, Some(SPEECH), -61.0, &silence), Verdict::state(State::Silence));
+    assert_eq!(raw(&ROCK, Some(SPEECH), LOUD, &silence), Verdict::state(SourceState::Speech));
+    assert_eq!(raw(&ROCK, Some(NOISE), LOUD, &silence), Verdict::state(SourceState::Noise));
+    assert_eq!(raw(&ROCK, Some(SPEECH), -61.0, &silence), Verdict::state(SourceState::Silence));
     let broken = GatePosteriors { music: f32::NAN, speech: f32::NAN, noise: f32::NAN };
     assert_eq!(raw(&ROCK, Some(broken), LOUD, &silence), Verdict::music(0, 0.8));
 }

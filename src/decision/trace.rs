@@ -3,8 +3,8 @@
 //! States are indexed as in [`super::shares`]: the labels of the genre head, then speech, then
 //! noise.
 
-use super::event::DeadAir;
 use super::time::Seconds;
+use crate::event::DeadAirCause;
 
 /// State of the decision stage after one patch.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,7 +28,7 @@ pub(crate) struct DecisionTrace {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct LoudnessTrace {
     /// Reason for dead air.
-    pub dead_air: Option<DeadAir>,
+    pub dead_air: Option<DeadAirCause>,
     /// Threshold of quiet sound in LUFS, with the hysteresis while silent.
     pub quiet_below: f32,
     /// Time for which it has been quiet.

@@ -1,65 +1,58 @@
-//! Corrections by listeners: the recent embeddings of each source, the request, and the thread that
-//! stores them.
+//! Corrections by listeners: the newest embeddings of each source, and the thread that stores
+//! corrections.
 
-#[cfg(feature = "corrections")]
-mod keeper;
 mod recent;
-mod request;
+mod spelling;
+#[cfg(feature = "corrections")]
+mod writer;
 
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 
+use crate::command::CommandRequest;
+use crate::event::StoredCorrection;
 use crate::sink::corrections::Correction;
-use crate::sink::{Request, payload};
 
+pub(super) use recent::Recent;
+pub(super) use spelling::spelled;
 #[cfg(feature = "corrections")]
-pub use keeper::start;
-pub use recent::Recent;
-pub use request::{LabelRequest, spelled};
+pub(super) use writer::start;
 
-/// Corrections that may wait for the disk.
-#[cfg(feature = "corrections")]
-const WAITING: usize = 16;
-
-/// A correction on its way to the disk.
+/// Correction to be stored.
 #[derive(Debug)]
 #[cfg_attr(not(feature = "corrections"), allow(dead_code))]
-pub struct Job {
-    /// The correction.
+pub(super) struct CorrectionJob {
     pub correction: Correction,
-    /// The answer, but for the keys that only the file can tell.
-    pub answer: payload::Labelled,
-    /// The request that is answered.
-    pub request: Request,
+    /// The answer; the writer fills in the values that depend on the file.
+    pub answer: StoredCorrection,
+    pub request: CommandRequest,
 }
 
-/// Outcome of a [`Job`].
+/// Outcome of a [`CorrectionJob`].
 #[derive(Debug)]
-pub struct Done {
-    /// The answer, or what the disk said.
-    pub result: Result<payload::Labelled, String>,
-    /// The request that is answered.
-    pub request: Request,
+pub(super) struct CorrectionOutcome {
+    /// The answer, or the fault of the file.
+    pub result: Result<StoredCorrection, String>,
+    pub request: CommandRequest,
 }
 
-/// The director's ends of the thread that stores, and what each correction says of the model.
+/// The director's end of the writer.
 #[derive(Debug)]
-pub struct Corrections {
-    /// Corrections to store.
-    pub jobs: Sender<Job>,
-    /// Their outcomes.
-    pub done: Receiver<Done>,
-    /// Identifier of the embedding.
+pub(super) struct Corrections {
+    pub jobs: Sender<CorrectionJob>,
+    pub outcomes: Receiver<CorrectionOutcome>,
+    /// Identifier of the model's embedding.
     pub embedding_id: Arc<str>,
 }
 
-/// This build stores none.
+/// This build stores no corrections.
 #[cfg(not(feature = "corrections"))]
-pub fn start(
+pub(super) fn start(
     _: &crate::config::Config,
     _: Option<&crate::state::StateFolder>,
     _: &mut crate::model::Model,
-) -> std::io::Result<Option<(Corrections, std::thread::JoinHandle<()>)>> {
+    _: &mut super::threads::ThreadGroup,
+) -> std::io::Result<Option<Corrections>> {
     Ok(None)
 }

@@ -1,4 +1,4 @@
-//! From the director to every sink, without waiting for any that is live.
+//! Distribution of messages from the director to every sink.
 
 use std::time::Duration;
 
@@ -11,59 +11,60 @@ use crate::thread::Stop;
 
 /// Messages that a sink may be behind before it loses some. The MQTT sink empties its queue at
 /// once, connected or not, and keeps events itself.
-pub const QUEUE: usize = 4096;
+pub(super) const QUEUE_LENGTH: usize = 4096;
 
-/// Between two looks at a queue that is full.
-const LOOK: Duration = Duration::from_millis(5);
+/// Interval at which a full queue is tried again.
+const RETRY_INTERVAL: Duration = Duration::from_millis(5);
 
-/// One bounded queue a sink.
-pub struct Fanout {
-    lanes: Vec<Lane>,
-    /// Whether a full queue is waited for: where nothing is live, nothing need be lost.
-    patient: bool,
+/// One bounded queue per sink.
+pub(super) struct Fanout {
+    lanes: Vec<SinkLane>,
+    /// Waits for full queues: without a live source, no message need be lost.
+    waits: bool,
     stop: Stop,
     listeners: Option<Listeners>,
 }
 
-struct Lane {
+struct SinkLane {
     name: &'static str,
     queue: Sender<Message>,
     lost: u64,
 }
 
 impl Fanout {
-    /// No sinks yet. `patient` where no source is live.
-    pub fn new(patient: bool, stop: Stop) -> Self {
-        Self { lanes: Vec::new(), patient, stop, listeners: None }
+    /// Fan-out without sinks. `waits` makes it wait for full queues.
+    pub fn new(waits: bool, stop: Stop) -> Self {
+        Self { lanes: Vec::new(), waits, stop, listeners: None }
     }
 
-    /// Adds a sink's queue.
+    /// Adds the queue of a sink.
     pub fn add(&mut self, name: &'static str, queue: Sender<Message>) {
-        self.lanes.push(Lane { name, queue, lost: 0 });
+        self.lanes.push(SinkLane { name, queue, lost: 0 });
     }
 
-    /// Makes [`is_traced`](Self::is_traced) tell whether any of these is there.
-    pub fn listen(&mut self, listeners: Listeners) {
+    /// Sets the clients of the trace socket, for [`Fanout::has_listeners`].
+    pub fn set_listeners(&mut self, listeners: Listeners) {
         self.listeners = Some(listeners);
     }
 
-    /// Whether anybody reads traces; else they need not be made.
-    pub fn is_traced(&self) -> bool {
+    /// Returns true while a client of the trace socket is connected. Without one, explanations need
+    /// not be made.
+    pub fn has_listeners(&self) -> bool {
         self.listeners.as_ref().is_some_and(Listeners::any)
     }
 
-    /// Hands a copy to every sink; a queue that stays full loses it and says so, a closed one takes no more.
+    /// Sends a copy to every sink. A queue that stays full loses the message, which is logged.
     pub fn send(&mut self, message: Message) {
         for lane in &mut self.lanes {
             let mut result = lane.queue.try_send(message.clone());
-            while self.patient && !self.stop.is_set() {
-                let Err(TrySendError::Full(kept)) = result else { break };
-                self.stop.wait(LOOK);
-                result = lane.queue.try_send(kept);
+            while self.waits && !self.stop.is_set() {
+                let Err(TrySendError::Full(refused)) = result else { break };
+                self.stop.wait(RETRY_INTERVAL);
+                result = lane.queue.try_send(refused);
             }
             if let Err(TrySendError::Full(_)) = result {
                 lane.lost += 1;
-                // Powers of two: said at once, and not a thousand times.
+                // Logged at powers of two: at once, and not for every message.
                 if lane.lost.is_power_of_two() {
                     tracing::warn!(
                         sink = lane.name,

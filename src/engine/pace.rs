@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Only time spent waiting for the source counts. A daemon that cannot keep up finds its input
-//! waiting, and never takes its own slowness for that of a stream.
+//! waiting, and never mistakes its own slowness for that of a stream.
 
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,7 @@ const DEPTH: f64 = 0.25;
 
 /// A change of pace.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Pace {
+pub(super) enum Pace {
     /// The stream is slower than real time. `rate` is seconds of audio per second: 0.5 for a
     /// stream at half its rate.
     Slow {
@@ -58,9 +58,9 @@ impl Pace {
     }
 }
 
-/// Follows one connection to a source.
+/// Pace of one connection to a source.
 #[derive(Debug, Default)]
-pub struct PaceMonitor {
+pub(super) struct PaceMonitor {
     /// Total waiting time at the last block.
     waited: Duration,
     /// Seconds waited that counted.
@@ -81,13 +81,13 @@ pub struct PaceMonitor {
 }
 
 impl PaceMonitor {
-    /// Takes note of `seconds` of audio that were read at `now`, when `waited` had been spent waiting
-    /// for the source in all.
-    pub fn hears(&mut self, now: Instant, seconds: f64, waited: Duration) -> Option<Pace> {
+    /// Notes `seconds` of audio that were read at `now`; `waited` is the total time spent waiting for
+    /// the source.
+    pub fn on_audio(&mut self, now: Instant, seconds: f64, waited: Duration) -> Option<Pace> {
         self.audio += seconds;
         let before = self.last.replace((now, self.audio));
         let wait = waited.saturating_sub(self.waited).as_secs_f64().min(LONGEST_WAIT);
-        // What came before the first block is connecting.
+        // The wait before the first block is the connection.
         let wait = if self.audio > seconds { wait } else { 0.0 };
         self.waited = waited;
         self.time += wait;
@@ -112,7 +112,7 @@ impl PaceMonitor {
         Some(Pace::Steady)
     }
 
-    /// Starts over, as with a new connection; whether the stream was slow.
+    /// Starts over, as with a new connection. Returns true if the stream was slow.
     pub fn reset(&mut self) -> bool {
         std::mem::take(self).slow
     }
@@ -159,7 +159,7 @@ mod tests {
             for _ in 0..(seconds / 0.04).round() as usize {
                 self.now += 0.04 / DECODING;
                 let now = self.begun + Duration::from_secs_f64(self.now);
-                let change = self.monitor.hears(now, 0.04, Duration::from_secs_f64(self.waited));
+                let change = self.monitor.on_audio(now, 0.04, Duration::from_secs_f64(self.waited));
                 self.changes.extend(change.map(|change| (self.now, change)));
             }
         }

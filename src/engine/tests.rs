@@ -1,24 +1,35 @@
-//! Sources, line and inference together, with more to do than can be done.
+//! Source workers, scheduler and inference together, under overload and with failures.
 
 use std::io::Write;
+use std::time::{Duration, Instant};
 
+use crossbeam_channel::bounded;
+use jiff::Timestamp;
+
+use super::admission::{Admission, Turns};
+use super::inference::{InferenceLane, InferenceWorker};
+use super::job::{InferenceJob, InferenceResult, JOBS_PER_SOURCE, WorkItem};
+use super::live_settings::LiveSettings;
+use super::source_worker::SourceWorker;
 use super::*;
-use crate::audio::SourceId;
+use crate::audio::{Level, Patch, PatchSpan, SourceId};
 use crate::dsp::LogMelParams;
 use crate::model::{Classifier, Feed, Scores, Stretch};
 use crate::source::Pacing;
+use crate::stats::InferenceCounters;
+use crate::thread::spawn;
 
-/// Takes its time over every patch.
+/// Classifier that needs [`PATCH_TIME`] per patch.
 struct Slow;
 
-const PATCH: Duration = Duration::from_millis(100);
+const PATCH_TIME: Duration = Duration::from_millis(100);
 
 impl Classifier for Slow {
     fn score(&mut self, stretches: &[&Stretch], scores: &mut Vec<Option<Scores>>) -> Result<(), ModelError> {
         for stretch in stretches {
             assert_eq!(stretch.rows.len(), 187 * 96);
             for _ in &stretch.patches {
-                std::thread::sleep(PATCH);
+                std::thread::sleep(PATCH_TIME);
                 scores.push(Some(Scores {
                     posteriors: vec![1.0],
                     tags: Vec::new(),
@@ -55,50 +66,49 @@ fn more_than_fits_is_counted_and_every_source_has_its_turn() {
     let config = Config::from_toml(&toml, "the test", &crate::config::Overrides::default()).unwrap();
     // 32 patches a second come, 10 can be scored.
     let stop = Stop::new().unwrap();
-    let (inlets, work) = batcher::queues(SOURCES, IN_FLIGHT);
-    let (judged_tx, judged) = bounded(10_000);
+    let (senders, scheduler) = scheduler::queues(SOURCES, JOBS_PER_SOURCE);
+    let (result_tx, results) = bounded(10_000);
     let counters: Vec<_> = (0..SOURCES).map(|_| Arc::new(SourceCounters::default())).collect();
     let inference = Arc::new(InferenceCounters::default());
     // Short turns: the test needs several of them.
-    let turns = admission::Turns { wait_s: 3.0, shortest_s: 2.0, longest_s: 4.0 };
+    let turns = Turns { wait_s: 3.0, shortest_s: 2.0, longest_s: 4.0 };
     let admission = Arc::new(Admission::with_turns(SOURCES, 0.25, inference.clone(), turns));
-    let mut returns = Vec::new();
+    let mut lanes = Vec::new();
     let mut sources = Vec::new();
-    for (index, inlet) in inlets.into_iter().enumerate() {
-        let (parcel_tx, parcels) = bounded(IN_FLIGHT);
-        returns.push(parcel_tx);
+    for (index, work) in senders.into_iter().enumerate() {
+        let (recycle, recycled) = bounded(JOBS_PER_SOURCE);
+        lanes.push(InferenceLane { recycled: recycle, counters: counters[index].clone() });
         let source = config.sources[index].source.clone();
         assert_eq!(source.pacing, Pacing::Realtime);
-        let feature = Feature {
+        let worker = SourceWorker {
             id: SourceId(index),
             config: source,
             front_end: LogMelParams::musicnn(),
-            dials: Arc::new(Dials::new(0.25)),
+            live: Arc::new(LiveSettings::new(0.25)),
             feed: Feed { patch: 187, bands: 96, streamed: None },
             true_peak: false,
             lost_after: Duration::from_secs(5),
-            begins_after: Duration::ZERO,
-            patient: true,
+            start_delay: Duration::ZERO,
+            wait_at_start: true,
             counters: counters[index].clone(),
             admission: admission.clone(),
-            work: inlet,
-            parcels,
+            work,
+            recycled,
             stop: stop.clone(),
         };
-        sources.push(spawn("source", move || feature.run()).unwrap());
+        sources.push(spawn("source", move || worker.run()).unwrap());
     }
-    let infer = Infer {
+    let mut worker = InferenceWorker {
         classifier: Slow,
         max_batch: 4,
         max_wait: Duration::ZERO,
         stop: stop.clone(),
-        work,
-        parcels: returns,
-        counters: counters.clone(),
-        inference,
-        judged: judged_tx,
+        scheduler,
+        lanes,
+        counters: inference,
+        results: result_tx,
     };
-    let infer = spawn("infer", move || infer.run()).unwrap();
+    let infer = spawn("infer", move || worker.run()).unwrap();
     std::thread::sleep(Duration::from_secs(8));
     stop.set();
     sources.into_iter().for_each(|source| source.join().unwrap());
@@ -106,8 +116,8 @@ fn more_than_fits_is_counted_and_every_source_has_its_turn() {
 
     let mut last = [None; SOURCES];
     let mut scored = [0; SOURCES];
-    for judged in judged.try_iter() {
-        if let infer::Judged::Scored { patch, .. } = judged {
+    for result in results.try_iter() {
+        if let InferenceResult::Scored { patch, .. } = result {
             let SourceId(index) = patch.source;
             assert!(last[index] < Some(patch.index), "in order");
             last[index] = Some(patch.index);
@@ -143,43 +153,39 @@ impl Classifier for Fails {
 }
 
 #[test]
-fn what_has_no_answer_is_dropped_and_not_built_upon() {
-    let (mut inlets, work) = batcher::queues(1, IN_FLIGHT);
-    let (returns, parcels) = bounded(IN_FLIGHT);
-    let (judged_tx, judged) = bounded(16);
+fn patches_without_scores_are_dropped_and_not_built_upon() {
+    let (mut senders, scheduler) = scheduler::queues(1, JOBS_PER_SOURCE);
+    let (recycle, recycled) = bounded(JOBS_PER_SOURCE);
+    let (result_tx, results) = bounded(16);
     let counters = Arc::new(SourceCounters::default());
     for index in 0..4 {
-        let patch = crate::audio::Patch {
+        let patch = Patch {
             source: SourceId(0),
             index,
-            span: crate::audio::PatchSpan { start: 0.0, end: 3.0 },
+            span: PatchSpan { start: 0.0, end: 3.0 },
             ends_at: Timestamp::UNIX_EPOCH,
-            level: crate::audio::Level::of_loudness(0.0),
+            level: Level::of_loudness(0.0),
         };
-        let parcel = feature::Parcel { patches: vec![(patch, Instant::now())], ..feature::Parcel::default() };
-        inlets[0].send(feature::Work::Parcel(parcel));
+        let job = InferenceJob { patches: vec![(patch, Instant::now())], ..InferenceJob::default() };
+        senders[0].send(WorkItem::Job(job));
     }
-    inlets.clear();
-    let infer = Infer {
+    senders.clear();
+    let mut worker = InferenceWorker {
         classifier: Fails(0),
         max_batch: 1,
         max_wait: Duration::ZERO,
         stop: Stop::new().unwrap(),
-        work,
-        parcels: vec![returns],
-        counters: vec![counters.clone()],
-        inference: Arc::new(InferenceCounters::default()),
-        judged: judged_tx,
+        scheduler,
+        lanes: vec![InferenceLane { recycled: recycle, counters: counters.clone() }],
+        counters: Arc::new(InferenceCounters::default()),
+        results: result_tx,
     };
-    infer.run();
+    worker.run();
     assert_eq!((counters.scored.get(), counters.dropped.get()), (2, 2));
-    assert_eq!(
-        parcels.try_iter().map(|parcel| parcel.failed).collect::<Vec<_>>(),
-        [true, false, true, false]
-    );
-    let scored = judged.try_iter().filter_map(|judged| match judged {
-        infer::Judged::Scored { patch, .. } => Some(patch.index),
-        infer::Judged::Note(..) => None,
+    assert_eq!(recycled.try_iter().map(|job| job.failed).collect::<Vec<_>>(), [true, false, true, false]);
+    let scored = results.try_iter().filter_map(|result| match result {
+        InferenceResult::Scored { patch, .. } => Some(patch.index),
+        InferenceResult::Event(..) => None,
     });
     assert_eq!(scored.collect::<Vec<_>>(), [1, 3]);
 }

@@ -3,7 +3,7 @@
 use super::head::{Head, HeadKind};
 use super::manifest::Bundle;
 use super::{GATE_HEAD, ModelError, open_head};
-use crate::decision::GatePosteriors;
+use crate::event::GatePosteriors;
 
 const LABELS: [&str; 3] = ["music", "speech", "noise"];
 

@@ -14,7 +14,7 @@ use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
 use super::{GATE_HEAD, ModelError};
-use crate::decision::State;
+use crate::event::SourceState;
 
 /// Whether labels exclude each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -90,7 +90,7 @@ impl Head {
         }
         // The gate's labels are states.
         if raw.name != GATE_HEAD
-            && let Some(label) = raw.labels.iter().find(|label| State::named(label).is_some())
+            && let Some(label) = raw.labels.iter().find(|label| SourceState::named(label).is_some())
         {
             return Err(wrong(format!(
                 "the label `{label}` is the name of a state, which genres share a topic with; rename it in `labels`, for example to `{}-music`, or train again with another folder name",

@@ -25,8 +25,8 @@ pub use stream::{Cutter, Feed, Stretch};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::decision::GatePosteriors;
 use crate::dsp::LogMelParams;
+use crate::event::GatePosteriors;
 use golden::Golden;
 use pool::Pooling;
 use session::{Signature, TrunkSession};

@@ -5,8 +5,11 @@ use std::io::{self, Write};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+use super::payload::{
+    AttributesPayload, EventPayload, InfoPayload, StatePayload, StatsPayload, WindowPayload,
+};
 use super::writer::{self, LineWriter};
-use super::{Line, Message, Sink, SinkFuture};
+use super::{JsonLine, Message, Sink, SinkFuture};
 
 /// Which messages are written beside `state`, `event` and `availability`, which always are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -56,38 +59,38 @@ impl<W: Write + Send + 'static> LineWriter for JsonlSink<W> {
     fn write(&mut self, message: &Message) -> io::Result<()> {
         let wanted = self.options;
         match message {
-            // A state names its source itself.
-            Message::State { payload, .. } => self.line("state", None, &**payload),
-            Message::Event { source, payload, .. } => self.line("event", Some(source), &**payload),
+            // The payload names its source.
+            Message::State { state, .. } => self.line("state", None, &StatePayload::from(&**state)),
+            Message::Event { source, event, .. } => {
+                self.line("event", Some(source), &EventPayload::from(&**event))
+            }
             Message::Availability { source, online } => {
                 self.line("availability", Some(source), &Availability { online: *online })
             }
-            Message::Window { source, payload, .. } if wanted.windows => {
-                self.line("window", Some(source), &**payload)
+            Message::Window { source, window, .. } if wanted.windows => {
+                self.line("window", Some(source), &WindowPayload::from(&**window))
             }
-            Message::Attributes { source, payload } if wanted.attributes => {
-                self.line("attributes", Some(source), &**payload)
+            Message::Attributes { source, attributes } if wanted.attributes => {
+                self.line("attributes", Some(source), &AttributesPayload::from(&**attributes))
             }
-            Message::Info(payload) if wanted.info => self.line("info", None, &**payload),
-            Message::Stats(payload) if wanted.stats => self.line("stats", None, &**payload),
+            Message::Info(info) if wanted.info => self.line("info", None, &InfoPayload::from(&**info)),
+            Message::Stats(stats) if wanted.stats => self.line("stats", None, &StatsPayload::from(&**stats)),
             Message::Window { .. }
             | Message::Attributes { .. }
             | Message::Info(_)
             | Message::Stats(_)
-            | Message::Settled { .. }
+            | Message::FinalSegment { .. }
             | Message::Settings { .. }
-            | Message::Refusal { .. }
-            | Message::Labelled { .. }
             | Message::Answer { .. }
-            | Message::Trace { .. } => Ok(()),
+            | Message::Explanation { .. } => Ok(()),
         }
     }
 }
 
 impl<W: Write> JsonlSink<W> {
     fn line(&mut self, kind: &'static str, source: Option<&str>, payload: &impl Serialize) -> io::Result<()> {
-        // One write a line: lines of several processes on one pipe do not mix.
-        let mut line = serde_json::to_vec(&Line { kind, source, payload })?;
+        // One write per line: lines of several processes on one pipe do not interleave.
+        let mut line = serde_json::to_vec(&JsonLine { kind, source, payload })?;
         line.push(b'\n');
         self.writer.write_all(&line)?;
         self.writer.flush()
@@ -135,7 +138,7 @@ mod tests {
             samples::state_message(),
             samples::event_message(1, samples::to_jazz()),
             samples::window_message(|_| {}),
-            Message::Attributes { source: "fm1".into(), payload: Arc::new(samples::attributes()) },
+            Message::Attributes { source: "fm1".into(), attributes: Arc::new(samples::attributes()) },
             Message::Stats(Arc::new(samples::stats())),
         ]
     }

@@ -4,13 +4,18 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Message;
-use super::payload::trace;
-use super::payload::{
-    Attributes, Event, EventKind, Info, LabelP, Labelled, MqttStats, Refusal, Settings, SourceInfo,
-    SourceStats, State, Stats, Thresholds, Window,
+use super::payload::ConnectionStats;
+use super::payload::trace::{PublishedPayload, TracePayload};
+use super::{Message, PatchExplanation, SettingsSnapshot};
+use crate::audio::{Level, Patch, PatchSpan, SourceId};
+use crate::decision::trace::{DecisionTrace, LoudnessTrace, RankedShare, SegmentTrace, SwitchComparison};
+use crate::decision::{DecisionConfig, Seconds, SilenceConfig};
+use crate::event::{
+    CommandRefusal, DaemonInfo, DaemonStats, GatePosteriors, LabelPosterior, NamedVerdict, NumberedEvent,
+    SourceAttributes, SourceEvent, SourceHealth, SourceIdentity, SourceState, SourceStats, StateSnapshot,
+    StoredCorrection, WindowResult,
 };
-use crate::decision::{DecisionConfig, SilenceConfig};
+use crate::settings::SourceSettings;
 
 pub const RUN: &str = "0f1e2d3c";
 
@@ -18,125 +23,123 @@ pub fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-pub fn state() -> State {
-    State {
+pub fn music(genre: &str, confidence: f32) -> NamedVerdict {
+    NamedVerdict { state: SourceState::Music, genre: genre.into(), confidence: Some(confidence) }
+}
+
+pub fn state() -> StateSnapshot {
+    let level = Level { lufs_m: -12.5, ..Level::of_loudness(-14.234_567) };
+    StateSnapshot {
         run: RUN.into(),
-        ts: time("2026-11-03T14:03:07.25Z"),
-        patch: 187,
-        state: "music",
-        genre: "jazz".into(),
+        at: time("2026-11-03T14:03:07.25Z"),
+        patches: 187,
         // The nearest single-precision value prints as 0.8299999833106995 in double precision.
-        confidence: Some(0.83),
-        raw_genre: Some("blues".into()),
-        raw_confidence: Some(0.412_345_6),
+        published: music("jazz", 0.83),
+        newest: Some(music("blues", 0.412_345_6)),
         since: time("2026-11-03T14:01:59Z"),
-        lufs_s: Some(-14.234_567),
-        lufs_m: Some(-12.5),
-        true_peak_db: None,
-        dead_air: "OFF",
+        level: Some(level),
+        dead_air: false,
         source: "fm1".into(),
-        source_name: "FM 1".into(),
+        display_name: "FM 1".into(),
         model: "musicnn-msd".into(),
     }
 }
 
-pub fn to_jazz() -> EventKind {
-    EventKind::GenreChanged { from: "rock".into(), to: "jazz".into(), confidence: Some(0.712_345) }
+pub fn to_jazz() -> SourceEvent {
+    SourceEvent::GenreChanged { from: "rock".into(), to: "jazz".into(), confidence: Some(0.712_345) }
 }
 
-pub fn event(seq: u64, kind: EventKind) -> Event {
-    Event { run: RUN.into(), seq, ts: time("2026-11-03T14:01:59Z"), kind }
+pub fn event(seq: u64, event: SourceEvent) -> NumberedEvent {
+    NumberedEvent { run: RUN.into(), seq, at: time("2026-11-03T14:01:59Z"), event }
 }
 
-pub fn attributes() -> Attributes {
-    let label = |label: &str, p| LabelP { label: label.into(), p };
-    Attributes {
+fn labels(ranked: &[(&str, f32)]) -> Vec<LabelPosterior> {
+    ranked.iter().map(|(label, p)| LabelPosterior { label: (*label).into(), p: *p }).collect()
+}
+
+pub fn attributes() -> SourceAttributes {
+    SourceAttributes {
         run: RUN.into(),
-        ts: time("2026-11-03T14:03:07.25Z"),
-        top: vec![label("jazz", 0.83), label("blues", 0.11)],
-        tags: vec![label("instrumental", 0.61)],
+        at: time("2026-11-03T14:03:07.25Z"),
+        top: labels(&[("jazz", 0.83), ("blues", 0.11)]),
+        tags: labels(&[("instrumental", 0.61)]),
         title: Some("John Doe - \"Blue\" in Grün".into()),
         model: "musicnn-msd".into(),
         head: "genres".into(),
     }
 }
 
-pub fn published() -> trace::Published {
-    trace::Published {
-        state: "music".into(),
-        genre: "rock".into(),
-        confidence: Some(0.46),
-        since: time("2026-11-03T14:01:59Z"),
-    }
+pub fn published() -> PublishedPayload {
+    PublishedPayload::new(&music("rock", 0.46), time("2026-11-03T14:01:59Z"))
 }
 
-/// Jazz leads the rock that is held by too little.
-pub fn trace() -> trace::Trace {
-    let label = |label: &str, p| LabelP { label: label.into(), p };
-    let state = |state: &str, share| trace::StateShare { state: state.into(), share };
-    trace::Trace {
-        ts: time("2026-11-03T14:03:07Z"),
-        patch: 186,
-        start: 185.984,
-        end: 188.976,
-        posteriors: vec![label("jazz", 0.41), label("rock", 0.38), label("blues", 0.21)],
-        gate: Some(trace::Gate { music: 0.97, speech: 0.02, noise: 0.01 }),
-        level: trace::Level {
-            lufs_s: -14.23,
-            quiet_below: -60.0,
-            quiet_s: 0.0,
-            after: 2.0,
-            dead_air: None,
-            tone_s: 0.0,
-            repeated_s: 0.0,
-        },
+/// Trace line of [`explanation`].
+pub fn trace() -> TracePayload {
+    TracePayload::from(&explanation())
+}
+
+/// Explanation in which jazz leads the held rock by less than the margin.
+pub fn explanation() -> PatchExplanation {
+    const JAZZ: usize = 1;
+    const ROCK: usize = 2;
+    let shares = [(JAZZ, 0.459), (ROCK, 0.272), (0, 0.222), (3, 0.031), (4, 0.016)];
+    let reasons = DecisionTrace {
+        level: LoudnessTrace { dead_air: None, quiet_below: -60.0, quiet: Seconds(0.0), after: Seconds(2.0) },
         weighed: true,
-        sound: trace::Sound {
-            age_s: 68.0,
+        segment: SegmentTrace {
+            age: Seconds(68.0),
             fit: Some(0.334),
             changing: 0.021,
-            states: vec![
-                state("jazz", 0.459),
-                state("rock", 0.272),
-                state("blues", 0.222),
-                state("speech", 0.031),
-                state("noise", 0.016),
-            ],
+            states: shares.map(|(state, share)| RankedShare { state, share }).into(),
         },
-        choice: Some(trace::Choice {
-            held: Some("rock".into()),
-            candidate: "jazz".into(),
-            against: Some("rock".into()),
+        comparison: Some(SwitchComparison {
+            held: Some(ROCK),
+            candidate: JAZZ,
+            against: Some(ROCK),
             ahead: 0.187,
             needed: 0.25,
             passes: false,
         }),
-        held: Some("rock".into()),
-        kept_for_s: Some(96.0),
-        published: published(),
+        held: Some(ROCK),
+        kept_for: Some(Seconds(96.0)),
+    };
+    PatchExplanation {
+        patch: Patch {
+            source: SourceId(0),
+            index: 186,
+            span: PatchSpan { start: 185.984, end: 188.976 },
+            ends_at: time("2026-11-03T14:03:07Z"),
+            level: Level::of_loudness(-14.23),
+        },
+        posteriors: labels(&[("jazz", 0.41), ("rock", 0.38), ("blues", 0.21)]),
+        gate: Some(GatePosteriors { music: 0.97, speech: 0.02, noise: 0.01 }),
+        reasons,
+        state_names: ["blues", "jazz", "rock", "speech", "noise"].map(Into::into).into(),
+        published: music("rock", 0.46),
+        since: time("2026-11-03T14:01:59Z"),
     }
 }
 
-pub fn window() -> Window {
-    Window {
+pub fn window() -> WindowResult {
+    WindowResult {
         run: RUN.into(),
-        ts: time("2026-11-03T14:03:07Z"),
+        at: time("2026-11-03T14:03:07Z"),
         patch: 186,
-        start: 185.984,
-        end: 188.976,
-        state: "music",
-        genre: "jazz".into(),
-        confidence: Some(0.83),
+        span: PatchSpan { start: 185.984, end: 188.976 },
+        verdict: music("jazz", 0.83),
         scores: vec![("blues".into(), 0.123_456_79), ("jazz".into(), 0.83), ("rock".into(), 1e-7)],
-        lufs_s: -14.234_567,
-        lufs_m: -12.5,
-        true_peak_db: Some(-1.034_5),
+        level: Level { lufs_m: -12.5, true_peak_db: Some(-1.034_5), ..Level::of_loudness(-14.234_567) },
     }
 }
 
-pub fn info(sources: usize) -> Info {
+pub fn info(sources: usize) -> DaemonInfo {
     let all = [("fm1", "FM 1", "device:default"), ("kitchen", "Kitchen", "stdin:")];
-    Info {
+    let identity = |(name, display_name, uri): &(&str, &str, &str)| SourceIdentity {
+        name: (*name).into(),
+        display_name: (*display_name).into(),
+        uri: (*uri).into(),
+    };
+    DaemonInfo {
         run: RUN.into(),
         instance: Some("5c3a9e0f7b1d2846".into()),
         version: "0.1.0",
@@ -149,40 +152,36 @@ pub fn info(sources: usize) -> Info {
         execution_provider_reason: "`cuda` failed: no device".into(),
         lookahead_ms: 0.0,
         hop_s: 1.0,
-        sources: all[..sources]
-            .iter()
-            .map(|(name, source_name, uri)| SourceInfo {
-                name: (*name).into(),
-                source_name: (*source_name).into(),
-                uri: (*uri).into(),
-            })
-            .collect(),
+        sources: all[..sources].iter().map(identity).collect(),
     }
 }
 
-pub fn settings() -> Settings {
-    Settings {
+pub fn settings() -> SettingsSnapshot {
+    SettingsSnapshot {
         run: RUN.into(),
-        ts: time("2026-11-03T14:03:07.25Z"),
-        paused: false,
-        hop: 1.0,
-        thresholds: Thresholds { decision: DecisionConfig::default(), silence: SilenceConfig::default() },
+        at: time("2026-11-03T14:03:07.25Z"),
+        settings: SourceSettings {
+            paused: false,
+            hop_s: 1.0,
+            decision: DecisionConfig::default().settings(),
+            silence: SilenceConfig::default().settings(),
+        },
     }
 }
 
-pub fn refusal() -> Refusal {
-    Refusal {
+pub fn refusal() -> CommandRefusal {
+    CommandRefusal {
         run: RUN.into(),
-        ts: time("2026-11-03T14:03:07.25Z"),
+        at: time("2026-11-03T14:03:07.25Z"),
         key: Some("hop".into()),
         message: "17 is not 0.25 to 3 seconds".into(),
     }
 }
 
-pub fn labelled() -> Labelled {
-    Labelled {
+pub fn stored_correction() -> StoredCorrection {
+    StoredCorrection {
         run: RUN.into(),
-        ts: time("2026-11-03T14:03:07.25Z"),
+        at: time("2026-11-03T14:03:07.25Z"),
         id: 12,
         genre: "jazz".into(),
         known: true,
@@ -198,10 +197,14 @@ pub fn labelled() -> Labelled {
     }
 }
 
-pub fn stats() -> Stats {
+pub fn connection() -> ConnectionStats {
+    ConnectionStats { connected: true, reconnects: 2, outbox: 0 }
+}
+
+pub fn stats() -> DaemonStats {
     let source = SourceStats {
-        state: "music",
-        health: "healthy",
+        state: SourceState::Music,
+        health: SourceHealth::Healthy,
         health_reason: None,
         produced: 188,
         scored: 187,
@@ -212,29 +215,28 @@ pub fn stats() -> Stats {
         latency_ms_p50: Some(7.512_345),
         latency_ms_p99: None,
     };
-    Stats {
+    DaemonStats {
         run: RUN.into(),
-        ts: time("2026-11-03T14:03:30Z"),
+        at: time("2026-11-03T14:03:30Z"),
         execution_provider: "cpu",
         realtime_factor: Some(170.123_456_789),
         rss_mb: Some(61.25),
         cpu_cores: Some(0.012_345),
-        mqtt: Some(MqttStats { connected: true, reconnects: 2, outbox: 0 }),
         overload: None,
         sources: [("fm1".into(), source)].into(),
     }
 }
 
 pub fn state_message() -> Message {
-    Message::State { source: "fm1".into(), payload: Arc::new(state()) }
+    Message::State { source: "fm1".into(), state: Arc::new(state()) }
 }
 
-pub fn event_message(seq: u64, kind: EventKind) -> Message {
-    Message::Event { source: "fm1".into(), payload: Arc::new(event(seq, kind)), cause: None }
+pub fn event_message(seq: u64, kind: SourceEvent) -> Message {
+    Message::Event { source: "fm1".into(), event: Arc::new(event(seq, kind)), latency: None }
 }
 
-pub fn window_message(change: impl FnOnce(&mut Window)) -> Message {
-    let mut payload = window();
-    change(&mut payload);
-    Message::Window { source: "fm1".into(), payload: Arc::new(payload), cause: None }
+pub fn window_message(change: impl FnOnce(&mut WindowResult)) -> Message {
+    let mut window = window();
+    change(&mut window);
+    Message::Window { source: "fm1".into(), window: Arc::new(window), latency: None }
 }

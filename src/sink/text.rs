@@ -8,9 +8,9 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use unicode_width::UnicodeWidthStr;
 
-use super::payload::{Event, EventKind, Info, SourceInfo, Window};
 use super::writer::{self, LineWriter};
 use super::{Message, Sink, SinkFuture};
+use crate::event::{DaemonInfo, Severity, SourceEvent, WindowResult};
 
 /// How the lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub struct TextSink<W> {
     source_width: usize,
     genre_width: usize,
     /// End of each source's last window, in seconds.
-    heard: HashMap<Arc<str>, f64>,
+    position: HashMap<Arc<str>, f64>,
     introduced: bool,
 }
 
@@ -58,7 +58,7 @@ impl<W: Write + Send + 'static> TextSink<W> {
             names: HashMap::new(),
             source_width: 0,
             genre_width: 10,
-            heard: HashMap::new(),
+            position: HashMap::new(),
             introduced: false,
         }
     }
@@ -78,20 +78,18 @@ impl<W: Write + Send + 'static> LineWriter for TextSink<W> {
     fn write(&mut self, message: &Message) -> io::Result<()> {
         let line = match message {
             Message::Info(info) => self.introduction(info),
-            Message::Window { source, payload, .. } => {
-                self.heard.insert(Arc::clone(source), payload.end);
-                self.options.windows.then(|| self.window(source, payload))
+            Message::Window { source, window, .. } => {
+                self.position.insert(Arc::clone(source), window.span.end);
+                self.options.windows.then(|| self.window(source, window))
             }
-            Message::Event { source, payload, .. } => self.event(source, payload),
+            Message::Event { source, event, .. } => Some(self.event(source, &event.event)),
             Message::Stats(_)
             | Message::State { .. }
             | Message::Attributes { .. }
-            | Message::Settled { .. }
+            | Message::FinalSegment { .. }
             | Message::Settings { .. }
-            | Message::Refusal { .. }
-            | Message::Labelled { .. }
             | Message::Answer { .. }
-            | Message::Trace { .. }
+            | Message::Explanation { .. }
             | Message::Availability { .. } => None,
         };
         let Some(mut line) = line else { return Ok(()) };
@@ -103,16 +101,16 @@ impl<W: Write + Send + 'static> LineWriter for TextSink<W> {
 }
 
 impl<W> TextSink<W> {
-    fn introduction(&mut self, info: &Info) -> Option<String> {
-        let named = |source: &SourceInfo| (Arc::clone(&source.name), Arc::clone(&source.source_name));
-        self.names = info.sources.iter().map(named).collect();
-        let names = info.sources.iter().map(|source| source.source_name.width());
+    fn introduction(&mut self, info: &DaemonInfo) -> Option<String> {
+        self.names =
+            info.sources.iter().map(|source| (source.name.clone(), source.display_name.clone())).collect();
+        let names = info.sources.iter().map(|source| source.display_name.width());
         self.source_width = if info.sources.len() > 1 { names.max().unwrap_or(0) } else { 0 };
         self.genre_width =
             info.labels.iter().map(|label| label.chars().count()).chain([10]).max().unwrap_or(10);
         let first = !std::mem::replace(&mut self.introduced, true);
         first.then(|| {
-            let Info { model, head, execution_provider, hop_s, .. } = info;
+            let DaemonInfo { model, head, execution_provider, hop_s, .. } = info;
             self.paint(
                 "2",
                 &format!("{model}, head {head}, on {execution_provider}, a window every {hop_s} s"),
@@ -120,54 +118,34 @@ impl<W> TextSink<W> {
         })
     }
 
-    fn window(&self, source: &Arc<str>, window: &Window) -> String {
+    fn window(&self, source: &Arc<str>, window: &WindowResult) -> String {
         let mut line = self.start(source);
         let width = self.genre_width;
-        let _ = write!(line, "  {:width$}  ", window.genre);
-        match window.confidence {
+        let _ = write!(line, "  {:width$}  ", window.verdict.genre);
+        match window.verdict.confidence {
             Some(confidence) => {
                 let _ = write!(line, "{:>3.0} % {}", confidence * 100.0, self.paint("36", &bar(confidence)));
             }
             None => line.push_str(&" ".repeat(6 + BAR)),
         }
-        let _ = write!(line, "  {:>5.1} LUFS", window.lufs_s);
+        let _ = write!(line, "  {:>5.1} LUFS", window.level.lufs_s);
         line
     }
 
-    fn event(&self, source: &Arc<str>, event: &Event) -> Option<String> {
-        let (colour, mark, text) = match &event.kind {
-            EventKind::GenreChanged { from, to, confidence } => {
-                let confidence = confidence.map(|c| format!(" {c:.2}")).unwrap_or_default();
-                ("1;32", '▶', format!("{to}{confidence} (was {from})"))
-            }
-            EventKind::DeadAirStarted { reason } => ("1;33", '!', format!("dead air: {reason}")),
-            EventKind::DeadAirEnded => ("32", '✓', "sound again".to_owned()),
-            EventKind::SourceLost { reason: Some(reason) } => ("1;31", '!', format!("source lost: {reason}")),
-            EventKind::SourceLost { reason: None } => ("1;31", '!', "source lost".to_owned()),
-            EventKind::SourceRecovered => ("32", '✓', "source is back".to_owned()),
-            EventKind::OffFormatStarted => ("33", '!', "off format".to_owned()),
-            EventKind::OffFormatEnded => ("32", '✓', "on format again".to_owned()),
-            EventKind::TalkLimitStarted => ("33", '!', "too much talk".to_owned()),
-            EventKind::TalkLimitEnded => ("32", '✓', "talk within its limit again".to_owned()),
-            EventKind::ImbalanceStarted { quiet, balance_db } => {
-                ("33", '!', format!("{quiet} channel missing ({balance_db:+.0} dB)"))
-            }
-            EventKind::ImbalanceEnded => ("32", '✓', "both channels again".to_owned()),
-            EventKind::StreamSlowStarted { rate } => {
-                ("1;33", '!', format!("stream is slow ({rate:.2} times real time)"))
-            }
-            EventKind::StreamSlowEnded => ("32", '✓', "stream is no longer slow".to_owned()),
-            EventKind::EventsDropped { count } => {
-                let count = count.map_or("some".to_owned(), |count| count.to_string());
-                ("1;31", '!', format!("{count} changes dropped"))
-            }
+    fn event(&self, source: &Arc<str>, event: &SourceEvent) -> String {
+        let (colour, mark) = match event.severity() {
+            Severity::Notice => ("1;32", '▶'),
+            Severity::Cleared => ("32", '✓'),
+            Severity::Minor => ("33", '!'),
+            Severity::Major => ("1;33", '!'),
+            Severity::Critical => ("1;31", '!'),
         };
-        Some(format!("{}{}", self.start(source), self.paint(colour, &format!("{mark} {text}"))))
+        format!("{}{}", self.start(source), self.paint(colour, &format!("{mark} {event}")))
     }
 
     /// Time and, where there are several, the source.
     fn start(&self, source: &Arc<str>) -> String {
-        let seconds = self.heard.get(source).copied().unwrap_or(0.0).max(0.0) as u64;
+        let seconds = self.position.get(source).copied().unwrap_or(0.0).max(0.0) as u64;
         let clock = match seconds / 3600 {
             0 => format!("{:02}:{:02}", seconds / 60, seconds % 60),
             hours => format!("{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60),
@@ -203,6 +181,7 @@ fn bar(share: f32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::{DeadAirCause, NamedVerdict, SourceState};
     use crate::sink::samples;
 
     fn lines(colour: bool, sources: usize, messages: &[Message]) -> String {
@@ -217,27 +196,25 @@ mod tests {
     #[test]
     fn one_source() {
         let silence = samples::window_message(|window| {
-            window.state = "silence";
-            window.genre = "silence".into();
-            window.confidence = None;
-            window.lufs_s = -70.0;
-            window.end = 3605.0;
+            window.verdict = NamedVerdict::of_state(SourceState::Silence);
+            window.level.lufs_s = -70.0;
+            window.span.end = 3605.0;
         });
         let weak = samples::window_message(|window| {
-            window.end = 9.9;
-            window.genre = "rock".into();
-            window.confidence = Some(0.07);
+            window.span.end = 9.9;
+            window.verdict.genre = "rock".into();
+            window.verdict.confidence = Some(0.07);
         });
-        let back = EventKind::GenreChanged { from: "jazz".into(), to: "silence".into(), confidence: None };
+        let back = SourceEvent::GenreChanged { from: "jazz".into(), to: "silence".into(), confidence: None };
         let messages = [
             weak,
             samples::window_message(|_| {}),
             samples::event_message(1, samples::to_jazz()),
             silence,
-            samples::event_message(2, EventKind::DeadAirStarted { reason: "silence" }),
+            samples::event_message(2, SourceEvent::DeadAirStarted { cause: DeadAirCause::Silence }),
             samples::event_message(3, back),
-            samples::event_message(4, EventKind::SourceLost { reason: None }),
-            samples::event_message(5, EventKind::EventsDropped { count: Some(3) }),
+            samples::event_message(4, SourceEvent::SourceLost { reason: None }),
+            samples::event_message(5, SourceEvent::EventsDropped { count: Some(3) }),
             samples::state_message(),
         ];
         insta::assert_snapshot!(lines(false, 1, &messages), @r#"

@@ -1,10 +1,10 @@
 //! The trace socket, which `genred why` reads: lines of JSON for whoever connects.
 //!
 //! First a `hello`, then a `trace` for each scored patch and an `event` for each change, of all sources. One that is slow
-//! loses lines, and is told how many (`lost`). A client may send commands ([`ask`]), which are answered by a line.
+//! loses lines, and is told how many (`lost`). A client may send commands ([`client_command`]), which are answered by a line.
 
-pub mod ask;
 mod client;
+pub mod client_command;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -21,9 +21,11 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::payload::trace::{Change, Hello, Published, Source};
-use super::payload::{Answer, State};
-use super::{Line, Message, Request, Sink, SinkFuture};
+use super::payload::trace::{GenreChange, PublishedPayload, TraceHello, TracePayload, TracedSource};
+use super::payload::{EventPayload, LabelledPayload, RefusalPayload};
+use super::{CommandAnswer, JsonLine, Message, Sink, SinkFuture};
+use crate::command::{CommandOrigin, CommandRequest};
+use crate::event::StateSnapshot;
 
 pub use socket::{EXTENSION, Socket, SocketError, path};
 
@@ -68,27 +70,28 @@ impl Drop for Listener {
 pub struct TraceSink {
     socket: Socket,
     listeners: Listeners,
-    hello: Hello,
+    hello: TraceHello,
     clients: Vec<Client>,
     /// Clients that have connected so far.
     connected: u64,
     /// Receiver of client commands.
-    requests: Option<Sender<Request>>,
+    requests: Option<Sender<CommandRequest>>,
 }
 
 impl TraceSink {
     /// A sink for the daemon `node`, whose sources have these `names`: in topics, and as configured.
     pub fn new(socket: Socket, run: Arc<str>, node: Arc<str>, names: Vec<(Arc<str>, Arc<str>)>) -> Self {
-        let source = |(name, source_name)| Source { name, source_name, published: None, changes: Vec::new() };
+        let source =
+            |(name, source_name)| TracedSource { name, source_name, published: None, changes: Vec::new() };
         let sources = names.into_iter().map(source).collect();
-        let hello = Hello { run, version: env!("CARGO_PKG_VERSION").into(), node, sources };
+        let hello = TraceHello { run, version: env!("CARGO_PKG_VERSION").into(), node, sources };
         let listeners = Listeners::default();
         Self { socket, listeners, hello, clients: Vec::new(), connected: 0, requests: None }
     }
 
     /// Commands of clients go to `requests`; without it nothing is made of what they say.
     #[must_use]
-    pub fn asks(mut self, requests: Sender<Request>) -> Self {
+    pub fn with_commands(mut self, requests: Sender<CommandRequest>) -> Self {
         self.requests = Some(requests);
         self
     }
@@ -124,29 +127,31 @@ impl TraceSink {
 
     fn take(&mut self, message: &Message) {
         match message {
-            Message::State { source, payload } => self.remember(source, payload),
-            Message::Event { source, payload, .. } => self.send("event", source, &**payload),
-            Message::Trace { source, payload } => self.send("trace", source, &**payload),
-            Message::Answer { client, source, payload } => self.answer(*client, source, payload),
+            Message::State { source, state } => self.remember(source, state),
+            Message::Event { source, event, .. } => {
+                self.send("event", source, &EventPayload::from(&**event));
+            }
+            Message::Explanation { source, explanation } => {
+                self.send("trace", source, &TracePayload::from(&**explanation));
+            }
+            Message::Answer { source, origin: CommandOrigin::Client(client), answer } => {
+                self.answer(*client, source, answer);
+            }
             _ => {}
         }
     }
 
-    fn remember(&mut self, source: &str, state: &State) {
+    fn remember(&mut self, source: &str, state: &StateSnapshot) {
         let Some(source) = self.hello.sources.iter_mut().find(|known| *known.name == *source) else { return };
-        let now = Published {
-            state: state.state.into(),
-            genre: state.genre.clone(),
-            confidence: state.confidence,
-            since: state.since,
-        };
+        let now = PublishedPayload::new(&state.published, state.since);
+        let genre = &state.published.genre;
         if let Some(before) = source.published.replace(now)
-            && before.genre != state.genre
+            && before.genre != *genre
         {
             if source.changes.len() == CHANGES {
                 source.changes.remove(0);
             }
-            source.changes.push(Change { ts: state.since, from: before.genre, to: state.genre.clone() });
+            source.changes.push(GenreChange { ts: state.since, from: before.genre, to: genre.clone() });
         }
     }
 
@@ -160,11 +165,11 @@ impl TraceSink {
         }
     }
 
-    fn answer(&mut self, client: u64, source: &str, answer: &Answer) {
+    fn answer(&mut self, client: u64, source: &str, answer: &CommandAnswer) {
         let Some(client) = self.clients.iter_mut().find(|known| known.id == client) else { return };
         let line = match answer {
-            Answer::Labelled(payload) => line("labelled", Some(source), &**payload),
-            Answer::Refused(payload) => line("refused", Some(source), &**payload),
+            CommandAnswer::Stored(stored) => line("labelled", Some(source), &LabelledPayload::from(stored)),
+            CommandAnswer::Refused(refusal) => line("refused", Some(source), &RefusalPayload::from(refusal)),
         };
         line.into_iter().for_each(|line| client.send(&line));
     }
@@ -241,7 +246,7 @@ fn refuse(stream: UnixStream) {
 }
 
 fn line(kind: &'static str, source: Option<&str>, payload: &impl Serialize) -> Option<Arc<str>> {
-    match serde_json::to_string(&Line { kind, source, payload }) {
+    match serde_json::to_string(&JsonLine { kind, source, payload }) {
         Ok(line) => Some((line + "\n").into()),
         Err(error) => {
             tracing::debug!(%error, kind, "a line for the trace socket cannot be written");

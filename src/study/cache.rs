@@ -15,8 +15,8 @@ use safetensors::{SafeTensors, serialize};
 use sha2::{Digest, Sha256};
 
 use super::augment::Alteration;
-use crate::audio::{Level, PatchSpan};
 use super::offline::Heard;
+use crate::audio::{Level, PatchSpan};
 use crate::model::{Model, hex};
 
 /// Entries of another layout have other names.

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::decision::State;
+use crate::event::SourceState;
 
 /// What goes wrong with data sets, before any file is decoded.
 #[derive(Debug, thiserror::Error)]
@@ -266,7 +266,7 @@ impl Dataset {
     /// # Errors
     /// [`DatasetError::StateName`], for the first such label.
     pub fn require_genres(&self) -> Result<(), DatasetError> {
-        let is_state = |index: &usize| State::named(&self.labels[*index]).is_some();
+        let is_state = |index: &usize| SourceState::named(&self.labels[*index]).is_some();
         let Some(index) = (0..self.labels.len()).find(is_state) else { return Ok(()) };
         let file = self.items.iter().find(|item| item.labels.contains(&index)).map(|item| item.path.clone());
         Err(DatasetError::StateName {

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::dataset::{Dataset, Item};
+use super::offline::{self, FileError, Heard};
 use super::report::{Predictions, TrackPredictions};
 use super::training_material::TrainingMaterial;
 use super::vocabulary::Vocabulary;
-use crate::decision::{SilenceConfig, State};
-use super::offline::{self, FileError, Heard};
+use crate::decision::SilenceConfig;
+use crate::event::SourceState;
 use crate::model::{Gate, Head, HeadKind, Model, ModelError};
 
 /// How many examples a message lists.
@@ -248,7 +249,7 @@ fn answer<'a>(
         let windows = offline::judge(&found, head, gate, silence);
         windows
             .iter()
-            .map(|window| words.answer(&window.posteriors, window.verdict.state == State::Music))
+            .map(|window| words.answer(&window.posteriors, window.verdict.state == SourceState::Music))
             .collect()
     });
     Answered {

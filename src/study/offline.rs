@@ -11,9 +11,10 @@ pub use joined::{Cut, Joined, hear_joined};
 use sha2::{Digest, Sha256};
 
 use crate::audio::{Block, Level, PatchSpan, SampleRate, SourceId};
-use crate::decision::{SilenceConfig, State, Verdict, raw};
+use crate::decision::{SilenceConfig, Verdict, raw};
 use crate::dsp::descriptors::{DescriptorStream, Descriptors};
 use crate::dsp::{DspError, FrameStream, FrontEnd, LogMelParams, PatchView};
+use crate::event::SourceState;
 use crate::model::{Cutter, Gate, Head, HeadKind, Model, ModelError, Stretch, hex};
 use crate::source::{self, Read, Source, SourceError};
 
@@ -154,7 +155,7 @@ pub fn verdict_of(windows: &[WindowVerdict], kind: HeadKind, silence: &SilenceCo
     let posteriors = mean_posteriors(windows, kind);
     let verdict = match state_of(windows) {
         // Loudness and gate were judged for each window; here the label alone is asked for.
-        State::Music => raw(&posteriors, None, 0.0, silence),
+        SourceState::Music => raw(&posteriors, None, 0.0, silence),
         state => Verdict::state(state),
     };
     (verdict, posteriors)
@@ -268,9 +269,9 @@ fn for_each_block(
 }
 
 /// The state of most windows; of states that are equally frequent, the first of music, speech, noise and silence.
-fn state_of(windows: &[WindowVerdict]) -> State {
-    let (mut most, mut state) = (0, State::Music);
-    for candidate in [State::Music, State::Speech, State::Noise, State::Silence] {
+fn state_of(windows: &[WindowVerdict]) -> SourceState {
+    let (mut most, mut state) = (0, SourceState::Music);
+    for candidate in [SourceState::Music, SourceState::Speech, SourceState::Noise, SourceState::Silence] {
         let count = windows.iter().filter(|window| window.verdict.state == candidate).count();
         if count > most {
             (most, state) = (count, candidate);
@@ -280,9 +281,9 @@ fn state_of(windows: &[WindowVerdict]) -> State {
 }
 
 fn mean_posteriors(windows: &[WindowVerdict], kind: HeadKind) -> Vec<f32> {
-    let any_music = windows.iter().any(|window| window.verdict.state == State::Music);
+    let any_music = windows.iter().any(|window| window.verdict.state == SourceState::Music);
     let heard: Vec<_> =
-        windows.iter().filter(|window| !any_music || window.verdict.state == State::Music).collect();
+        windows.iter().filter(|window| !any_music || window.verdict.state == SourceState::Music).collect();
     let labels = heard.first().map_or(0, |window| window.posteriors.len());
     let mut mean = vec![0f64; labels];
     for window in &heard {

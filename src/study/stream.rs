@@ -16,11 +16,10 @@ pub(crate) use posteriors::StreamPosteriors;
 
 use super::Renaming;
 use super::dataset::{DatasetError, Table};
-use crate::audio::{Level, PatchSpan};
-use crate::decision::{
-    DeadAirConfig, Decider, DecisionConfig, GatePosteriors, Observation, SilenceConfig, SourceTime, State,
-};
 use super::offline::{self, Cut, FileError};
+use crate::audio::{Level, PatchSpan};
+use crate::decision::{DeadAirConfig, Decider, DecisionConfig, Observation, SilenceConfig, SourceTime};
+use crate::event::{GatePosteriors, SourceState};
 use crate::model::Model;
 
 /// Error of scoring a stream.
@@ -174,7 +173,7 @@ pub(crate) fn score_stream(
         let by_head = (!within.is_empty()).then(|| {
             let (verdict, _) = offline::verdict_of(&within, model.head().kind(), silence);
             match (verdict.state, verdict.label.and_then(|label| labels.get(label))) {
-                (State::Music, Some(label)) => label.clone(),
+                (SourceState::Music, Some(label)) => label.clone(),
                 (state, _) => state.as_str().into(),
             }
         });
@@ -210,7 +209,7 @@ pub(crate) fn decide(
         by_head: None,
     };
     let parts = if alone { &stream.pieces[..] } else { std::slice::from_ref(&whole) };
-    let uncertain: Arc<str> = State::Uncertain.as_str().into();
+    let uncertain: Arc<str> = SourceState::Uncertain.as_str().into();
     for part in parts {
         if alone {
             decided.published.publish(part.start, &uncertain);

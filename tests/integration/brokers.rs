@@ -8,8 +8,9 @@ use crate::support::gate::{Gate, Refusal};
 use crate::support::log::Log;
 use crate::support::messages::{FM1, Running, attributes, availability, event, info, sequence, state, topic};
 use crate::support::proxy::Proxy;
+use genred::command::{Command, CommandOrigin, CommandRequest};
+use genred::settings::SettingsPatch;
 use genred::sink::mqtt::broker;
-use genred::sink::{Ask, Asker, Request};
 
 const DISCOVERY: &str = "homeassistant/device/genred_studio1__fm1/config";
 
@@ -61,10 +62,11 @@ async fn is_kept(scheme: &str, listener: u16, more: &str, port: u16) {
     // Commands arrive.
     publish(port, &topic("fm1/set"), r#"{"paused":true}"#);
     let request = tokio::task::spawn_blocking(move || requests.recv_timeout(DEADLINE)).await.unwrap();
-    let set = Request {
+    let patch = SettingsPatch { paused: Some(true), ..SettingsPatch::default() };
+    let set = CommandRequest {
         source: FM1.into(),
-        ask: Ask::Set(br#"{"paused":true}"#.to_vec()),
-        from: Asker::Subscriber,
+        command: Command::Set(Ok(patch)),
+        origin: CommandOrigin::Subscriber,
     };
     assert_eq!(request, Ok(set));
 

@@ -4,9 +4,9 @@ use std::process::Command;
 
 use crate::support::broker::{Mosquitto, Subscriber, tool, until};
 use crate::support::messages::{Running, attributes, availability, event, info, state, stats, topic};
+use genred::event::{DaemonInfo, SourceIdentity};
 use genred::sink::Message;
 use genred::sink::mqtt::store::OutboxStore;
-use genred::sink::payload::{Info, SourceInfo};
 use std::sync::Arc;
 
 const RUN_A: &str = "aaaaaaaa";
@@ -19,14 +19,17 @@ fn toml(broker: &Mosquitto) -> String {
 /// `info` of the run `run`, started at `started`, with these sources.
 fn info_of(run: &str, started: &str, sources: &[&str]) -> Message {
     let Message::Info(info) = info(3) else { panic!() };
-    let source =
-        |name: &&str| SourceInfo { name: (*name).into(), source_name: (*name).into(), uri: "stdin:".into() };
+    let source = |name: &&str| SourceIdentity {
+        name: (*name).into(),
+        display_name: (*name).into(),
+        uri: "stdin:".into(),
+    };
     let sources = sources.iter().map(source).collect();
-    Message::Info(Arc::new(Info {
+    Message::Info(Arc::new(DaemonInfo {
         run: run.into(),
         started: started.parse().unwrap(),
         sources,
-        ..Info::clone(&info)
+        ..DaemonInfo::clone(&info)
     }))
 }
 
@@ -67,7 +70,7 @@ async fn a_name_that_is_taken_is_refused_where_it_was_chosen() {
     let info = Subscriber::start(broker.port(), &topic("info"), &[]).await;
     info.wait_for(&topic("info"), |_| true).await;
     let stop = genred::thread::Stop::new().unwrap();
-    let refusing = genred::sink::Refusing::new(stop.clone());
+    let refusing = genred::sink::FatalHandle::new(stop.clone());
     let handle = refusing.clone();
     let began = std::time::Instant::now();
     let second = Running::named(&toml(&broker), RUN_B, |sink| sink.with_fatal_handle(handle));

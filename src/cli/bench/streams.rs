@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::audio::Block;
 use crate::config::{Config, Overrides};
-use crate::engine::{self, Outcome, usage::Usage};
+use crate::engine::{self, RunOutcome, usage::Usage};
 use crate::sink::mqtt::broker;
 use crate::source::{self, Read};
 use crate::stats::Histogram;
@@ -153,7 +153,7 @@ fn measure(args: &Args, config: Config, broker: String) -> anyhow::Result<Figure
     super::super::signals::stop_on_signal(&stop).context("signals cannot be handled")?;
     let daemon = {
         let stop = stop.clone();
-        spawn("bench-daemon", move || engine::run(config, &stop))?
+        spawn("bench-daemon", move || engine::run(&config, &stop))?
     };
     // Loading is over in a moment beside all this; it counts, as it does for a user.
     let mut usage = Usage::begin();
@@ -176,7 +176,7 @@ fn measure(args: &Args, config: Config, broker: String) -> anyhow::Result<Figure
 
 fn figures(
     args: &Args,
-    outcome: Outcome,
+    outcome: RunOutcome,
     broker: String,
     (rss_mb, rss_mb_half_way, cpu_cores): (Option<f64>, Option<f64>, Option<f64>),
 ) -> anyhow::Result<Figures> {

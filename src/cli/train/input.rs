@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 
 use super::Args;
-use crate::decision::State;
+use crate::event::SourceState;
 use crate::model::{Bundle, GATE_HEAD};
 use crate::study::{Dataset, DatasetOptions, EmbeddingSet, Limit, Material};
 
@@ -81,7 +81,7 @@ pub(super) fn all_labels(dataset: &Dataset, sets: &[EmbeddingSet], known: &[Arc<
 
 /// Refuses labels that are named like states, but for the gate, whose labels are states.
 pub(super) fn require_genres(args: &Args, material: &Material) -> anyhow::Result<()> {
-    let is_state = |label: &str| State::named(label).is_some();
+    let is_state = |label: &str| SourceState::named(label).is_some();
     if args.head_name == GATE_HEAD {
         let stray = material.labels.iter().find(|label| !["music", "speech", "noise"].contains(&&***label));
         if let Some(stray) = stray {

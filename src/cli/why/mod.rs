@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::daemon::{self, Head, Lines, Next, nearest};
 use super::signals;
-use crate::sink::payload::trace::{Change, Hello, Source, Trace};
+use crate::sink::payload::trace::{GenreChange, TraceHello, TracePayload, TracedSource};
 use crate::sink::text::TextOptions;
 use crate::thread::Stop;
 use screen::Screen;
@@ -61,7 +61,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(hello: &Hello) -> io::Result<()> {
+fn list(hello: &TraceHello) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     let width = hello.sources.iter().map(|source| source.name.len()).max().unwrap_or_default();
     for source in &hello.sources {
@@ -90,7 +90,7 @@ fn pass_on(lines: &mut Lines, source: &str) -> anyhow::Result<bool> {
 }
 
 /// Explains in words; whether the daemon ended.
-fn explain(lines: &mut Lines, source: &Source, args: &Args) -> anyhow::Result<bool> {
+fn explain(lines: &mut Lines, source: &TracedSource, args: &Args) -> anyhow::Result<bool> {
     let stdout = io::stdout();
     let terminal = stdout.is_terminal();
     let mut screen = Screen::new(stdout.lock(), terminal, TextOptions::for_output(terminal).colour);
@@ -108,7 +108,8 @@ fn explain(lines: &mut Lines, source: &Source, args: &Args) -> anyhow::Result<bo
         match (head.kind.as_str(), head.source) {
             ("lost", _) => tracing::warn!("some lines were lost: this end was too slow"),
             ("trace", Some(of)) if of == source.name => {
-                let trace: Trace = serde_json::from_str(&line).context("the daemon is of another version")?;
+                let trace: TracePayload =
+                    serde_json::from_str(&line).context("the daemon is of another version")?;
                 let mut block = words::block(&source.name, &trace);
                 if terminal {
                     block.extend(changes.iter().rev().take(CHANGES).map(words::change));
@@ -133,7 +134,7 @@ fn explain(lines: &mut Lines, source: &Source, args: &Args) -> anyhow::Result<bo
     }
 }
 
-fn about(genre: &str, trace: &Trace) -> anyhow::Result<words::Row> {
+fn about(genre: &str, trace: &TracePayload) -> anyhow::Result<words::Row> {
     words::about(genre, trace).map_or_else(
         || {
             let known = trace.sound.states.iter().map(|state| &*state.state);
@@ -156,7 +157,7 @@ struct Event {
 }
 
 impl Event {
-    fn change(self, before: &[Change]) -> Option<Change> {
+    fn change(self, before: &[GenreChange]) -> Option<GenreChange> {
         let last = || before.last().map_or_else(|| "uncertain".into(), |change| change.to.clone());
         let (from, to) = match self.event_type.as_str() {
             "genre_changed" => (self.from?, self.to?),
@@ -164,7 +165,7 @@ impl Event {
             "source_recovered" => ("lost".into(), "uncertain".into()),
             _ => return None,
         };
-        Some(Change { ts: self.ts, from, to })
+        Some(GenreChange { ts: self.ts, from, to })
     }
 }
 

@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::sink::payload::trace::{Change, Choice, Published, Sound, Source, Trace};
+use crate::sink::payload::trace::{
+    ChoicePayload, GenreChange, PublishedPayload, SoundPayload, TracePayload, TracedSource,
+};
 
 /// Probability of a change from which on it is worth saying.
 const MAY_CHANGE: f64 = 0.1;
@@ -34,26 +36,26 @@ impl Row {
 }
 
 /// What is published of a source.
-pub fn now(source: &Source) -> String {
+pub fn now(source: &TracedSource) -> String {
     match &source.published {
-        Some(Published { genre, since, .. }) => format!("{genre} since {}", clock(*since)),
+        Some(PublishedPayload { genre, since, .. }) => format!("{genre} since {}", clock(*since)),
         None => "nothing yet".into(),
     }
 }
 
 /// A source before its first trace.
-pub fn waiting(source: &Source) -> Vec<Row> {
+pub fn waiting(source: &TracedSource) -> Vec<Row> {
     vec![Row::new("source", &*source.name), Row::reason(format!("says {}; waiting for a patch", now(source)))]
 }
 
 /// One change.
-pub fn change(change: &Change) -> Row {
+pub fn change(change: &GenreChange) -> Row {
     Row::new("changed", format!("{}: {} → {}", clock(change.ts), change.from, change.to))
 }
 
 /// All numbers of a patch of `source`.
-pub fn block(source: &str, trace: &Trace) -> Vec<Row> {
-    let Trace { level, sound, published, .. } = trace;
+pub fn block(source: &str, trace: &TracePayload) -> Vec<Row> {
+    let TracePayload { level, sound, published, .. } = trace;
     let posteriors = trace.posteriors.iter().take(TOP).map(|p| format!("{} {:.2}", p.label, p.p));
     let posteriors: Vec<_> = posteriors.collect();
     let not_counted = if trace.weighed { "" } else { " (not counted)" };
@@ -93,7 +95,7 @@ pub fn block(source: &str, trace: &Trace) -> Vec<Row> {
     rows
 }
 
-fn change_in(sound: &Sound) -> String {
+fn change_in(sound: &SoundPayload) -> String {
     let changing = format!("{:.0} % likely since then", 100.0 * sound.changing);
     match sound.fit {
         Some(fit) => format!("{changing}; the patch fits what was heard before at {fit:.2}"),
@@ -102,13 +104,13 @@ fn change_in(sound: &Sound) -> String {
 }
 
 /// The answer: why this is said, and when something else would be.
-pub fn because(trace: &Trace) -> Row {
+pub fn because(trace: &TracePayload) -> Row {
     let genre = &trace.published.genre;
     Row::reason(format!("says {genre} because {}{}{}", reason(trace), may_change(trace), soon_silent(trace)))
 }
 
-fn reason(trace: &Trace) -> String {
-    let Trace { level, published, .. } = trace;
+fn reason(trace: &TracePayload) -> String {
+    let TracePayload { level, published, .. } = trace;
     if &*published.state == "silence" {
         let (quiet, after) = (seconds(level.quiet_s), seconds(level.after));
         let (ends_at, lufs) = (number(level.quiet_below.into()), level.lufs_s);
@@ -129,7 +131,7 @@ fn reason(trace: &Trace) -> String {
             false => "nothing has been heard yet that it could tell by".into(),
         };
     };
-    let Choice { candidate, against, ahead, needed, .. } = choice;
+    let ChoicePayload { candidate, against, ahead, needed, .. } = choice;
     let (ahead, needed) = (share(*ahead), share(*needed));
     let missing = share(choice.needed - choice.ahead);
     let age = duration(trace.sound.age_s);
@@ -157,7 +159,7 @@ fn reason(trace: &Trace) -> String {
 }
 
 /// What is new and not decided about.
-fn may_change(trace: &Trace) -> String {
+fn may_change(trace: &TracePayload) -> String {
     match trace.posteriors.first() {
         Some(best) if trace.sound.changing >= MAY_CHANGE => format!(
             "; the newest seconds, {} first, are something else with a probability of {:.2}",
@@ -167,7 +169,7 @@ fn may_change(trace: &Trace) -> String {
     }
 }
 
-fn soon_silent(trace: &Trace) -> String {
+fn soon_silent(trace: &TracePayload) -> String {
     let left = trace.level.after - trace.level.quiet_s;
     match trace.level.quiet_s > 0.0 && &*trace.published.state != "silence" {
         true => format!("; silence in {} if it stays as quiet", seconds(left.max(0.0))),
@@ -176,7 +178,7 @@ fn soon_silent(trace: &Trace) -> String {
 }
 
 /// How one genre or state stands; `None` where there is none of that name.
-pub fn about(genre: &str, trace: &Trace) -> Option<Row> {
+pub fn about(genre: &str, trace: &TracePayload) -> Option<Row> {
     let states = &trace.sound.states;
     let rank = states.iter().position(|state| &*state.state == genre)?;
     let own = states[rank].share;

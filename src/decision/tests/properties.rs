@@ -52,10 +52,10 @@ proptest! {
             let verdict = decider.verdict();
             prop_assert!(decider.smoothed().iter().all(|p| (0.0..=1.0).contains(p)));
             prop_assert!(verdict.confidence.is_none_or(|p| (0.0..=1.0).contains(&p)));
-            prop_assert_eq!(verdict.label.is_some(), verdict.state == State::Music);
+            prop_assert_eq!(verdict.label.is_some(), verdict.state == SourceState::Music);
             prop_assert!(verdict.label.is_none_or(|label| label < 3));
             // A change is returned exactly when the genre changes.
-            let said = changes.iter().filter(|change| matches!(change, Change::Genre { .. })).count();
+            let said = changes.iter().filter(|change| matches!(change, SourceEvent::GenreChanged { .. })).count();
             let now = decider.genre(verdict);
             let lost = &*before == "lost" || &*now == "lost";
             prop_assert_eq!(said, usize::from(before != now && !lost || &*before == "lost" && &*now != "lost" && &*now != "uncertain"));

@@ -8,10 +8,10 @@ use super::*;
 fn check_trace(decider: &Decider, time: f64, before: Verdict) -> Result<(), TestCaseError> {
     let trace = decider.explain(SourceTime(time));
     let now = decider.verdict();
-    prop_assert_eq!(trace.level.dead_air.is_some(), now.state == State::Silence);
+    prop_assert_eq!(trace.level.dead_air.is_some(), now.state == SourceState::Silence);
     if trace.level.dead_air.is_some() {
         prop_assert!(trace.comparison.is_none() && trace.held.is_none() && !trace.weighed);
-        prop_assert!(before.state == State::Silence || trace.level.quiet >= trace.level.after);
+        prop_assert!(before.state == SourceState::Silence || trace.level.quiet >= trace.level.after);
         return Ok(());
     }
     let published = trace.held.map_or("uncertain".into(), |held| decider.state_name(held));
@@ -22,7 +22,7 @@ fn check_trace(decider: &Decider, time: f64, before: Verdict) -> Result<(), Test
     prop_assert!(segment.states.is_sorted_by(|one, next| one.share >= next.share));
     prop_assert!((0.0..=1.0 + 1e-9).contains(&segment.changing));
     if !trace.weighed {
-        prop_assert!(before == now || matches!(before.state, State::Silence | State::Lost));
+        prop_assert!(before == now || matches!(before.state, SourceState::Silence | SourceState::Lost));
         return Ok(());
     }
     let judged = trace.comparison.unwrap();
@@ -86,7 +86,7 @@ fn the_trace_has_the_numbers_of_the_decision() {
     let trace = decider.explain(SourceTime(53.0));
     assert_eq!(
         (trace.level.dead_air, trace.level.quiet, trace.level.quiet_below),
-        (Some(DeadAir::Silence), Seconds(2.0), -57.0)
+        (Some(DeadAirCause::Silence), Seconds(2.0), -57.0)
     );
     assert_eq!((trace.comparison, trace.held), (None, None));
 }

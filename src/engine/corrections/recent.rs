@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::audio::Patch;
+use crate::command::LabelCommand;
 use crate::sink::corrections::{HeardPatch, to_half};
 
-/// Sound that is kept, in seconds of the source.
-pub const KEPT_S: f64 = 60.0;
+/// Audio whose embeddings are kept, in seconds of the source.
+const KEPT_S: f64 = LabelCommand::LONGEST_S;
 
 /// Patches that are kept: a minute at the shortest hop. At 624 values this is 300 KB per source,
 /// and 75 KB at a hop of 1 s.
@@ -19,7 +20,7 @@ const TOLERANCE_S: f64 = 0.02;
 
 /// The newest patches of one source.
 #[derive(Debug, Default)]
-pub struct Recent {
+pub(in crate::engine) struct Recent {
     patches: VecDeque<Kept>,
     /// When the newest was taken in.
     newest: Option<Instant>,
@@ -35,7 +36,7 @@ struct Kept {
 
 /// Part of [`Recent`].
 #[derive(Debug, Default, PartialEq)]
-pub struct Selection {
+pub(in crate::engine) struct Selection {
     /// Patches that something can be learned from, oldest first.
     pub patches: Vec<HeardPatch>,
     /// Patches that are too quiet for that.

@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::draft::{Draft, Heard, Name, Segment};
-use crate::asrun::{Ms, OutageCause as Cause, QuarterLoudness as Level};
+use crate::asrun::{Ms, OutageCause, QuarterLoudness};
+use crate::event::{
+    DaemonInfo, EventType, NamedSegment, NumberedEvent, SourceEvent, SourceState, StateSnapshot, WindowResult,
+};
 use crate::sink::Message;
-use crate::sink::payload::{EventKind, Info, Settled, State, Window};
+use crate::sink::payload::EventPayload;
 
 /// A source whose patches are no older is heard live.
 const LIVE: Ms = 60_000;
@@ -20,7 +23,7 @@ pub struct Outage {
     pub source: Arc<str>,
     pub start: Ms,
     pub end: Ms,
-    pub cause: Cause,
+    pub cause: OutageCause,
 }
 
 /// A row of `event`.
@@ -29,7 +32,7 @@ pub struct Event {
     pub source: Arc<str>,
     pub seq: u64,
     pub ts: Ms,
-    pub kind: String,
+    pub event_type: EventType,
     pub json: String,
 }
 
@@ -57,7 +60,11 @@ struct Track {
 impl Default for Track {
     fn default() -> Self {
         Self {
-            name: Name { state: "uncertain", label: "uncertain".into(), title: None },
+            name: Name {
+                state: SourceState::Uncertain,
+                label: SourceState::Uncertain.as_str().into(),
+                title: None,
+            },
             heard_to: None,
             patch: None,
             is_live: false,
@@ -71,14 +78,14 @@ impl Default for Track {
 #[derive(Debug, Default)]
 pub struct Book {
     /// What runs, once it is known.
-    pub info: Option<Arc<Info>>,
+    pub info: Option<Arc<DaemonInfo>>,
     tracks: BTreeMap<Arc<str>, Track>,
     /// Finished rows that wait to be written.
     pub waiting: VecDeque<Row>,
     /// Rows of `segment` that are no longer needed.
     pub gone: Vec<i64>,
     /// What has been added to the quarters of an hour since they were last written.
-    pub levels: HashMap<(Arc<str>, Ms), Level>,
+    pub levels: HashMap<(Arc<str>, Ms), QuarterLoudness>,
     /// Rows that were lost because too many waited.
     pub lost: u64,
 }
@@ -91,37 +98,37 @@ impl Book {
                 self.info = Some(info.clone());
                 true
             }
-            Message::Window { source, payload, .. } => self.window(source, payload, now),
-            Message::State { source, payload } => self.state(source, payload),
-            Message::Attributes { source, payload } => {
+            Message::Window { source, window, .. } => self.window(source, window, now),
+            Message::State { source, state } => self.state(source, state),
+            Message::Attributes { source, attributes } => {
                 let track = self.tracks.entry(source.clone()).or_default();
-                if track.name.title == payload.title {
+                if track.name.title == attributes.title {
                     return false;
                 }
-                track.name.title.clone_from(&payload.title);
+                track.name.title.clone_from(&attributes.title);
                 track.draft.close()
             }
-            Message::Settled { source, payload } => {
-                self.settle(source, Some(payload));
+            Message::FinalSegment { source, segment } => {
+                self.settle(source, Some(segment));
                 false
             }
-            Message::Event { source, payload, .. } => {
-                let ts = payload.ts.as_millisecond();
-                match payload.kind {
-                    EventKind::SourceLost { .. } => self.lose(source, ts),
-                    EventKind::SourceRecovered => self.recover(source, ts),
-                    _ => {}
-                }
-                let Ok(value) = serde_json::to_value(&**payload) else { return false };
-                let kind =
-                    value.get("event_type").and_then(|kind| kind.as_str()).unwrap_or("unknown").to_owned();
-                let event =
-                    Event { source: source.clone(), seq: payload.seq, ts, kind, json: value.to_string() };
-                self.push(Row::Event(event));
-                true
-            }
+            Message::Event { source, event, .. } => self.event(source, event),
             _ => false,
         }
+    }
+
+    fn event(&mut self, source: &Arc<str>, numbered: &NumberedEvent) -> bool {
+        let NumberedEvent { seq, at, event, .. } = numbered;
+        let ts = at.as_millisecond();
+        match event {
+            SourceEvent::SourceLost { .. } => self.lose(source, ts),
+            SourceEvent::SourceRecovered => self.recover(source, ts),
+            _ => {}
+        }
+        let Ok(json) = serde_json::to_string(&EventPayload::from(numbered)) else { return false };
+        let event_type = event.event_type();
+        self.push(Row::Event(Event { source: source.clone(), seq: *seq, ts, event_type, json }));
+        true
     }
 
     /// Rows that may yet change, and have changed since they were written; an outage lasts until `now`.
@@ -153,31 +160,32 @@ impl Book {
         }
     }
 
-    fn window(&mut self, source: &Arc<str>, window: &Window, now: Ms) -> bool {
+    fn window(&mut self, source: &Arc<str>, window: &WindowResult, now: Ms) -> bool {
         let track = self.tracks.entry(source.clone()).or_default();
-        let end = window.ts.as_millisecond();
-        let start = end - ((window.end - window.start).max(0.0) * 1000.0).round() as Ms;
+        let end = window.at.as_millisecond();
+        let start = end - ((window.span.end - window.span.start).max(0.0) * 1000.0).round() as Ms;
         track.is_live = (now - end).abs() <= LIVE;
         let dropped = track.patch.map_or(0, |last| window.patch.saturating_sub(last + 1));
         track.patch = Some(window.patch);
         let heard_to =
-            track.heard_to.replace((end, window.end)).filter(|(to, _)| Draft::goes_on(*to, start, end));
+            track.heard_to.replace((end, window.span.end)).filter(|(to, _)| Draft::goes_on(*to, start, end));
         let mut urgent = heard_to.is_none() && track.draft.close();
         let posterior = window.scores.iter().find(|(label, _)| *label == track.name.label).map(|(_, p)| *p);
-        let lufs = if window.lufs_s.is_finite() { f64::from(window.lufs_s.max(-70.0)) } else { -70.0 };
+        let lufs_s = window.level.lufs_s;
+        let lufs = if lufs_s.is_finite() { f64::from(lufs_s.max(-70.0)) } else { -70.0 };
         let heard = Heard {
             start: heard_to.map_or(start, |(to, _)| to),
             end,
-            middle: (heard_to.map_or(window.start, |(_, to)| to) + window.end) / 2.0,
+            middle: (heard_to.map_or(window.span.start, |(_, to)| to) + window.span.end) / 2.0,
             lufs,
             dropped,
-            posterior: posterior.filter(|p| p.is_finite() && track.name.state == "music"),
+            posterior: posterior.filter(|p| p.is_finite() && track.name.state == SourceState::Music),
         };
         urgent |= track.draft.add(source, &track.name, heard);
         if track.draft.is_overdue() {
             self.settle(source, None);
         }
-        let empty = Level::at(end);
+        let empty = QuarterLoudness::at(end);
         let level = self.levels.entry((source.clone(), empty.start)).or_insert(empty);
         level.add(lufs);
         level.dropped += dropped;
@@ -185,12 +193,13 @@ impl Book {
     }
 
     /// A state follows the patch that it was decided by, and the events.
-    fn state(&mut self, source: &Arc<str>, state: &State) -> bool {
+    fn state(&mut self, source: &Arc<str>, state: &StateSnapshot) -> bool {
         let track = self.tracks.entry(source.clone()).or_default();
-        if track.name.label == state.genre && track.name.state == state.state {
+        let published = &state.published;
+        if track.name.label == published.genre && track.name.state == published.state {
             return false;
         }
-        (track.name.state, track.name.label) = (state.state, state.genre.clone());
+        (track.name.state, track.name.label) = (published.state, published.genre.clone());
         track.draft.close()
     }
 
@@ -204,7 +213,7 @@ impl Book {
             source: source.clone(),
             start,
             end: ts,
-            cause: Cause::Lost,
+            cause: OutageCause::Lost,
         });
     }
 
@@ -216,7 +225,7 @@ impl Book {
     }
 
     /// Names a stretch, or leaves everything as it is.
-    fn settle(&mut self, source: &Arc<str>, settled: Option<&Settled>) {
+    fn settle(&mut self, source: &Arc<str>, settled: Option<&NamedSegment>) {
         let Some(track) = self.tracks.get_mut(source) else { return };
         let (finished, gone) = track.draft.settle(settled);
         self.gone.extend(gone);

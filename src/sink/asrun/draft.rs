@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::asrun::{Lufs, Ms, QuarterLoudness as Level};
-use crate::sink::payload::Settled;
+use crate::asrun::{Lufs, Ms, QuarterLoudness};
+use crate::event::{NamedSegment, SourceState};
 
 /// Shorter holes are no holes: time is anchored to the clock anew each minute.
 const BRIDGED: Ms = 500;
@@ -30,7 +30,7 @@ pub struct Heard {
 /// What a segment is called.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Name {
-    pub state: &'static str,
+    pub state: SourceState,
     /// A label, or the state.
     pub label: Arc<str>,
     pub title: Option<Arc<str>>,
@@ -50,7 +50,7 @@ pub struct Segment {
     pub changed: bool,
     /// Sum and number of the posteriors of the label.
     confidence: (f64, u64),
-    level: Level,
+    level: QuarterLoudness,
     /// Its patches while it may yet be cut or renamed; none once it is settled.
     patches: Vec<Heard>,
 }
@@ -66,7 +66,7 @@ impl Segment {
             dropped: 0,
             changed: true,
             confidence: (0.0, 0),
-            level: Level::at(start),
+            level: QuarterLoudness::at(start),
             patches: Vec::new(),
         }
     }
@@ -104,12 +104,13 @@ impl Segment {
     }
 
     /// It is what it is, or what `settled` says.
-    fn settle(&mut self, settled: Option<&Settled>) {
+    fn settle(&mut self, settled: Option<&NamedSegment>) {
         self.patches = Vec::new();
         let Some(settled) = settled else { return };
-        (self.name.state, self.name.label) = (settled.state, settled.genre.clone());
+        let verdict = &settled.verdict;
+        (self.name.state, self.name.label) = (verdict.state, verdict.genre.clone());
         let count = self.scored();
-        self.confidence = settled.confidence.map_or((0.0, 0), |p| (f64::from(p) * count as f64, count));
+        self.confidence = verdict.confidence.map_or((0.0, 0), |p| (f64::from(p) * count as f64, count));
     }
 
     /// Takes in the one after it, where both are settled, and are the same.
@@ -174,7 +175,7 @@ impl Draft {
     /// Names what lies in a stretch by it, and cuts segments at its ends, to the patch; what lies before it stays as it is. Without
     /// a stretch, everything does. Returns segments that will not change any more and are not as they were written, and rows that
     /// are not needed any more.
-    pub fn settle(&mut self, settled: Option<&Settled>) -> (Vec<Segment>, Vec<i64>) {
+    pub fn settle(&mut self, settled: Option<&NamedSegment>) -> (Vec<Segment>, Vec<i64>) {
         let old = std::mem::take(&mut self.segments);
         let mut ids: Vec<i64> = old.iter().filter_map(|segment| segment.id).collect();
         let side = |heard: &Heard| match settled {

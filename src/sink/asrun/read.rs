@@ -7,10 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params};
 
 use super::store::VERSION;
-use crate::asrun::{
-    LogEvent as Event, LogSegment as Segment, Lufs, Ms, Outage, OutageCause as Cause,
-    QuarterLoudness as Level, SourceLog as Record,
-};
+use crate::asrun::{LogEvent, LogSegment, Lufs, Ms, Outage, OutageCause, QuarterLoudness, SourceLog};
 
 /// A daemon that has not been seen for longer does not run.
 const SILENT: Ms = 30_000;
@@ -154,10 +151,11 @@ impl Reader {
         from: Ms,
         to: Ms,
         now: Ms,
-    ) -> Result<Record, LogError> {
+    ) -> Result<SourceLog, LogError> {
         let bounds = params![source, from, to];
         let outage = |row: &Row<'_>| {
-            let cause = if row.get_ref(2)?.as_str()? == "lost" { Cause::Lost } else { Cause::Down };
+            let cause =
+                if row.get_ref(2)?.as_str()? == "lost" { OutageCause::Lost } else { OutageCause::Down };
             Ok(Outage { start: row.get(0)?, end: row.get(1)?, cause })
         };
         let mut outages = self.rows(
@@ -169,14 +167,14 @@ impl Reader {
         let events = self.rows(
             "SELECT ts_ms, event_type FROM event WHERE source = ?1 AND ts_ms >= ?2 AND ts_ms < ?3 ORDER BY id",
             bounds,
-            |row| Ok(Event { ts: row.get(0)?, kind: row.get(1)? }),
+            |row| Ok(LogEvent { ts: row.get(0)?, kind: row.get(1)? }),
         )?;
         let levels = self.rows(
             "SELECT start_ms, scored, dropped, energy, lufs_min, lufs_max FROM level
              WHERE source = ?1 AND start_ms > ?2 - 900000 AND start_ms < ?3",
             bounds,
             |row| {
-                Ok(Level {
+                Ok(QuarterLoudness {
                     start: row.get(0)?,
                     scored: row.get(1)?,
                     dropped: row.get(2)?,
@@ -186,7 +184,7 @@ impl Reader {
                 })
             },
         )?;
-        Ok(Record {
+        Ok(SourceLog {
             source: source.into(),
             name: name.into(),
             segments: self.segments(source, from, to)?,
@@ -201,14 +199,14 @@ impl Reader {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn segments(&self, source: &str, from: Ms, to: Ms) -> Result<Vec<Segment>, LogError> {
+    pub fn segments(&self, source: &str, from: Ms, to: Ms) -> Result<Vec<LogSegment>, LogError> {
         self.rows(
             "SELECT start_ms, end_ms, state, label, confidence, scored, dropped, title, lufs_mean, lufs_min, lufs_max
              FROM segment WHERE source = ?1 AND end_ms > ?2 AND start_ms < ?3 ORDER BY id",
             params![source, from, to],
             |row| {
                 let lufs: (Option<f64>, Option<f64>, Option<f64>) = (row.get(8)?, row.get(9)?, row.get(10)?);
-                Ok(Segment {
+                Ok(LogSegment {
                     start: row.get(0)?,
                     end: row.get(1)?,
                     state: row.get(2)?,
@@ -232,7 +230,7 @@ impl Reader {
                    WHERE source.name = ?1 AND run.id = (SELECT max(id) FROM run)";
         let last: Vec<(Ms, bool)> = self.rows(sql, [source], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let gone = last.into_iter().find(|(seen, ended)| *ended || now - seen > SILENT);
-        Ok(gone.map(|(start, _)| Outage { start, end: now, cause: Cause::Down }))
+        Ok(gone.map(|(start, _)| Outage { start, end: now, cause: OutageCause::Down }))
     }
 
     /// When the source was off its declared format: from each `off_format_started` to what ended it, or the end of the run.

@@ -8,9 +8,9 @@ use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params}
 use super::book::{Book, Event, Outage, Row};
 use super::draft::Segment;
 use super::schema::MIGRATIONS;
-use crate::asrun::{Ms, OutageCause as Cause, QuarterLoudness as Level};
+use crate::asrun::{Ms, OutageCause, QuarterLoudness};
+use crate::event::DaemonInfo;
 use crate::sink::database::{self, StoreError};
-use crate::sink::payload::Info;
 
 /// Rows of a table and source that are deleted at once.
 const BITE: usize = 2000;
@@ -89,7 +89,7 @@ impl Store {
         let mut levels = transaction.prepare_cached(&format!(
             "DELETE FROM level WHERE (source, start_ms, run) IN (SELECT of.source, of.start_ms, of.run FROM level AS of
              JOIN run ON run.id = of.run WHERE of.source = ?1 AND of.start_ms < ?2 - {} AND run.started_ms < ?2 LIMIT {BITE})",
-            Level::LENGTH
+            QuarterLoudness::LENGTH
         ))?;
         for source in &sources {
             most = most.max(levels.execute(params![source, cutoff])?);
@@ -165,7 +165,7 @@ fn open(path: &Path) -> Result<Connection, StoreError> {
 }
 
 /// The key of the run, whose row says that it was there at `now`; at its first, the time since the run before is an outage.
-fn begin(transaction: &Transaction<'_>, info: &Info, now: Ms, ended: bool) -> rusqlite::Result<i64> {
+fn begin(transaction: &Transaction<'_>, info: &DaemonInfo, now: Ms, ended: bool) -> rusqlite::Result<i64> {
     let ended = ended.then_some(now);
     let known: Option<i64> = transaction
         .prepare_cached("UPDATE run SET seen_ms = ?2, ended_ms = ?3 WHERE run = ?1 RETURNING id")?
@@ -189,13 +189,13 @@ fn begin(transaction: &Transaction<'_>, info: &Info, now: Ms, ended: bool) -> ru
     for source in &info.sources {
         transaction.execute(
             "INSERT OR REPLACE INTO source (run, name, display_name, uri) VALUES (?1, ?2, ?3, ?4)",
-            params![run, &*source.name, &*source.source_name, &*source.uri],
+            params![run, &*source.name, &*source.display_name, &*source.uri],
         )?;
         let Some((before, seen)) = before.filter(|(_, seen)| *seen < started) else { continue };
         transaction.execute(
             "INSERT INTO outage (run, source, start_ms, end_ms, cause) SELECT ?1, name, ?3, ?4, ?5 FROM source
              WHERE run = ?6 AND name = ?2",
-            params![run, &*source.name, seen, started, Cause::Down.as_str(), before],
+            params![run, &*source.name, seen, started, OutageCause::Down.as_str(), before],
         )?;
     }
     Ok(run)
@@ -216,7 +216,7 @@ fn write_segment(transaction: &Transaction<'_>, run: i64, of: &Segment) -> rusql
             ":source": &*of.source,
             ":start": of.start,
             ":end": of.end,
-            ":state": of.name.state,
+            ":state": of.name.state.as_str(),
             ":label": &*of.name.label,
             ":confidence": of.confidence(),
             ":scored": of.scored(),
@@ -243,7 +243,7 @@ fn write_event(transaction: &Transaction<'_>, run: i64, of: &Event) -> rusqlite:
         .prepare_cached(
             "INSERT INTO event (run, source, seq, ts_ms, event_type, json) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
-        .execute(params![run, &*of.source, of.seq, of.ts, of.kind, of.json])?;
+        .execute(params![run, &*of.source, of.seq, of.ts, of.event_type.as_str(), of.json])?;
     Ok(())
 }
 
@@ -252,7 +252,7 @@ fn write_level(
     transaction: &Transaction<'_>,
     run: i64,
     source: &Arc<str>,
-    of: &Level,
+    of: &QuarterLoudness,
 ) -> rusqlite::Result<()> {
     transaction
         .prepare_cached(

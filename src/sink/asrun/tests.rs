@@ -6,23 +6,23 @@ use super::book::Row;
 use super::schema::MIGRATIONS;
 use super::store::VERSION;
 use super::*;
-use crate::asrun::OutageCause as Cause;
+use crate::asrun::OutageCause;
+use crate::event::{DaemonInfo, DeadAirCause, NamedSegment, SourceEvent};
 use crate::sink::database::StoreError;
-use crate::sink::payload::{EventKind, Info, Settled};
 use crate::sink::samples;
 
 const START: Ms = 1_793_714_400_000; // 2026-11-03T14:00:00Z, as in the samples
 
 fn info(run: &str, started: Ms) -> Message {
     let started = Timestamp::from_millisecond(started).unwrap();
-    Message::Info(Arc::new(Info { run: run.into(), started, ..samples::info(1) }))
+    Message::Info(Arc::new(DaemonInfo { run: run.into(), started, ..samples::info(1) }))
 }
 
 fn patch(number: u64, end: Ms) -> Message {
     samples::window_message(|window| {
-        (window.patch, window.ts) = (number, Timestamp::from_millisecond(end).unwrap());
+        (window.patch, window.at) = (number, Timestamp::from_millisecond(end).unwrap());
         let seconds = (end - START) as f64 / 1000.0;
-        (window.start, window.end) = (seconds - 3.0, seconds);
+        (window.span.start, window.span.end) = (seconds - 3.0, seconds);
     })
 }
 
@@ -54,7 +54,10 @@ fn what_is_written_is_read_while_it_is_written() {
     );
     // It grows in its row, and levels are added up.
     book.take(&patch(10, START + 13_000), START);
-    book.take(&samples::event_message(7, EventKind::DeadAirStarted { reason: "silence" }), START);
+    book.take(
+        &samples::event_message(7, SourceEvent::DeadAirStarted { cause: DeadAirCause::Silence }),
+        START,
+    );
     store.write(&mut book, START + 13_000, false).unwrap();
     let reader = Reader::open(&path).unwrap();
     let record = reader.record(("fm1", "FM 1"), START, START + 600_000, now).unwrap();
@@ -63,7 +66,7 @@ fn what_is_written_is_read_while_it_is_written() {
     assert_eq!(record.events.len(), 1);
     // Not seen for longer: it does not run.
     let record = reader.record(("fm1", "FM 1"), START, START + 600_000, START + 100_000).unwrap();
-    assert_eq!((record.outages[0].start, record.outages[0].cause), (START + 13_000, Cause::Down));
+    assert_eq!((record.outages[0].start, record.outages[0].cause), (START + 13_000, OutageCause::Down));
     assert!(matches!(reader.sources(&["fm2".into()]), Err(LogError::NoSource { .. })));
 }
 
@@ -79,8 +82,8 @@ fn rows_follow_what_is_settled() {
     };
     let settled = |from: Ms, to: Ms, genre: &str| {
         let [start, end] = [from, to].map(|ms| ms as f64 / 1000.0);
-        let payload = Settled { start, end, state: "music", genre: genre.into(), confidence: Some(0.5) };
-        Message::Settled { source: "fm1".into(), payload: Arc::new(payload) }
+        let segment = NamedSegment { start, end, verdict: samples::music(genre, 0.5) };
+        Message::FinalSegment { source: "fm1".into(), segment: Arc::new(segment) }
     };
     assert_eq!(rows(), [(0, 12_000, "uncertain".to_owned())]);
     book.take(&settled(0, 6000, "rock"), START);
@@ -156,7 +159,10 @@ fn after_a_failure_nothing_is_lost() {
     let mut book = Book::default();
     book.take(&info("a", START), START);
     book.take(&patch(0, START + 3000), START);
-    book.take(&samples::event_message(7, EventKind::DeadAirStarted { reason: "silence" }), START);
+    book.take(
+        &samples::event_message(7, SourceEvent::DeadAirStarted { cause: DeadAirCause::Silence }),
+        START,
+    );
     assert!(store.write(&mut book, START, false).is_err());
     assert!(matches!(book.waiting.front(), Some(Row::Event(_))));
     std::fs::remove_file(folder.path().join("taken")).unwrap();
@@ -173,7 +179,8 @@ fn a_full_file_keeps_what_it_has() {
     let mut store = Store::new(path.clone());
     let mut book = ten(&mut store, "a", START);
     store.limit(1);
-    let big = EventKind::GenreChanged { from: "x".repeat(100_000).into(), to: "y".into(), confidence: None };
+    let big =
+        SourceEvent::GenreChanged { from: "x".repeat(100_000).into(), to: "y".into(), confidence: None };
     book.take(&samples::event_message(8, big), START);
     let error = store.write(&mut book, START, false).unwrap_err();
     assert!(error.to_string().contains("full"), "{error}");

@@ -15,7 +15,8 @@ use super::failure::ConnectionFailure;
 use super::negotiation::client_id;
 use super::publication::encode;
 use super::suppression::MessageSize;
-use crate::sink::payload::{Info, SourceInfo};
+use crate::event::{DaemonInfo, SourceIdentity};
+use crate::sink::payload::InfoPayload;
 use crate::sink::topics::Topics;
 
 /// A step and its result.
@@ -33,7 +34,7 @@ pub(crate) struct CheckStep {
 pub(crate) struct CheckContents {
     /// Labels of the head.
     pub(crate) labels: Vec<Arc<str>>,
-    pub(crate) sources: Vec<SourceInfo>,
+    pub(crate) sources: Vec<SourceIdentity>,
 }
 
 /// Runs all steps and reports each. Returns true if all succeed. Leaves nothing at the broker.
@@ -81,7 +82,7 @@ pub(crate) async fn check(
 
 /// Largest message that the daemon would publish after it connects.
 fn largest(config: &MqttConfig, topics: &Topics, run: &str, contents: CheckContents) -> MessageSize {
-    let info = Info {
+    let info = DaemonInfo {
         run: run.into(),
         instance: Some(run.into()),
         version: env!("CARGO_PKG_VERSION"),
@@ -98,7 +99,7 @@ fn largest(config: &MqttConfig, topics: &Topics, run: &str, contents: CheckConte
     };
     let plan = Discovery::of(config).plan(topics, &info, &PreviousRun::default());
     let announced = plan.announcements.into_iter().map(|message| (message.topic, message.payload.len()));
-    let all = announced.chain([(topics.of_node("info"), encode(&info).len())]);
+    let all = announced.chain([(topics.of_node("info"), encode(&InfoPayload::from(&info)).len())]);
     let (topic, bytes) = all.max_by_key(|(_, bytes)| *bytes).unwrap_or_default();
     MessageSize { topic, bytes }
 }

@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 
 use super::config::{DiscoveryStyle, MqttConfig};
 use super::publication::{Publication, encode};
-use crate::sink::payload::{EVENT_TYPES, Info, STATES, SourceInfo, State};
+use crate::event::{DaemonInfo, EventType, NamedVerdict, SourceIdentity, SourceState, StateSnapshot};
+use crate::sink::payload::StatePayload;
 use crate::sink::topics::Topics;
 
 /// Parameters of discovery.
@@ -81,7 +82,7 @@ impl Discovery {
     }
 
     /// Plans the messages that lead from `before` to `info`.
-    pub(crate) fn plan(&self, topics: &Topics, info: &Info, before: &PreviousRun) -> DiscoveryPlan {
+    pub(crate) fn plan(&self, topics: &Topics, info: &DaemonInfo, before: &PreviousRun) -> DiscoveryPlan {
         let names: Vec<&str> = info.sources.iter().map(|source| &*source.name).collect();
         let (kept, gone): (Vec<&str>, Vec<&str>) =
             before.sources.iter().map(|name| &**name).partition(|name| names.contains(name));
@@ -133,7 +134,7 @@ impl Discovery {
     }
 
     /// Retained messages after the plan has been published.
-    pub(crate) fn result(&self, info: &Info) -> PreviousRun {
+    pub(crate) fn result(&self, info: &DaemonInfo) -> PreviousRun {
         PreviousRun {
             sources: info.sources.iter().map(|source| Arc::clone(&source.name)).collect(),
             labels: info.labels.clone(),
@@ -167,17 +168,22 @@ impl Discovery {
     }
 
     /// Discovery messages; the node comes first, because the devices of the sources refer to it.
-    fn announcements(&self, topics: &Topics, info: &Info) -> Vec<Publication> {
+    fn announcements(&self, topics: &Topics, info: &DaemonInfo) -> Vec<Publication> {
         let devices = std::iter::once(None).chain(info.sources.iter().map(Some));
         devices.flat_map(|source| self.device(topics, info, source)).collect()
     }
 
     /// Messages of one device: a source, or the node.
-    fn device(&self, topics: &Topics, info: &Info, source: Option<&SourceInfo>) -> Vec<Publication> {
+    fn device(
+        &self,
+        topics: &Topics,
+        info: &DaemonInfo,
+        source: Option<&SourceIdentity>,
+    ) -> Vec<Publication> {
         let name = source.map(|source| &*source.name);
         let mut device = object(json!({
             "identifiers": [device_id(topics, name)],
-            "name": source.map_or(format!("genred {}", topics.node()), |source| source.source_name.to_string()),
+            "name": source.map_or(format!("genred {}", topics.node()), |source| source.display_name.to_string()),
             "manufacturer": "genred",
             "model": if source.is_some() { "Source" } else { "genred daemon" },
             "sw_version": info.version,
@@ -225,8 +231,11 @@ impl Discovery {
         }
     }
 
-    fn source_entities(&self, topics: &Topics, info: &Info, source: &str) -> Vec<DiscoveryEntity> {
-        let options: Vec<&str> = info.labels.iter().map(|label| &**label).chain(STATES).collect();
+    fn source_entities(&self, topics: &Topics, info: &DaemonInfo, source: &str) -> Vec<DiscoveryEntity> {
+        let states = SourceState::ALL.iter().filter(|state| **state != SourceState::Music);
+        let states = states.map(|state| state.as_str());
+        let options: Vec<&str> = info.labels.iter().map(|label| &**label).chain(states).collect();
+        let event_types: Vec<&str> = EventType::ALL.iter().map(|event| event.as_str()).collect();
         // Entities that report the loss of audio, and therefore stay available without audio.
         let node_only = json!([{ "topic": topics.status() }]);
         let settings = [
@@ -271,7 +280,7 @@ impl Discovery {
                 "name": "Changed",
                 "icon": "mdi:swap-horizontal",
                 "state_topic": topics.of_source(source, "event"),
-                "event_types": EVENT_TYPES,
+                "event_types": event_types,
                 "availability": node_only,
             }),
         ];
@@ -343,26 +352,21 @@ fn device_id(topics: &Topics, source: Option<&str>) -> String {
 }
 
 /// State of a source before its first patch.
-fn uncertain_state(topics: &Topics, info: &Info, source: &SourceInfo) -> Publication {
-    let state = State {
+fn uncertain_state(topics: &Topics, info: &DaemonInfo, source: &SourceIdentity) -> Publication {
+    let state = StateSnapshot {
         run: Arc::clone(&info.run),
-        ts: info.started,
-        patch: 0,
-        state: "uncertain",
-        genre: "uncertain".into(),
-        confidence: None,
-        raw_genre: None,
-        raw_confidence: None,
+        at: info.started,
+        patches: 0,
+        published: NamedVerdict::of_state(SourceState::Uncertain),
+        newest: None,
         since: info.started,
-        lufs_s: None,
-        lufs_m: None,
-        true_peak_db: None,
-        dead_air: "OFF",
+        level: None,
+        dead_air: false,
         source: Arc::clone(&source.name),
-        source_name: Arc::clone(&source.source_name),
+        display_name: Arc::clone(&source.display_name),
         model: Arc::clone(&info.model),
     };
-    Publication::retained(topics.of_source(&source.name, "state"), encode(&state))
+    Publication::retained(topics.of_source(&source.name, "state"), encode(&StatePayload::from(&state)))
 }
 
 fn object(value: Value) -> Map<String, Value> {

@@ -36,8 +36,9 @@ use super::session::Session;
 use super::subscriptions::Subscriptions;
 use super::suppression::ConnectionEnd;
 use crate::backoff::Backoff;
+use crate::command::CommandRequest;
+use crate::sink::Message;
 use crate::sink::topics::Topics;
-use crate::sink::{Message, Request};
 
 /// State of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +96,7 @@ pub(crate) enum LifecycleAction {
     /// Drops the connection or the lookup.
     Drop,
     /// Forwards a command to the engine.
-    Forward(Request),
+    Forward(CommandRequest),
     Report(ConnectionNotice),
     /// Ends the daemon for this reason.
     EndDaemon(String),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::stored_event::{EncodedEvent, OutboxChange, OutboxSnapshot, StoredEvent};
-use crate::sink::payload::Event;
+use crate::event::NumberedEvent;
 
 /// Holds every event until the broker has acknowledged it.
 ///
@@ -115,7 +115,7 @@ impl Outbox {
     }
 
     /// Queues an event. Returns the number of events that were dropped to make room.
-    pub(crate) fn push(&mut self, source: &Arc<str>, event: &Event) -> u64 {
+    pub(crate) fn push(&mut self, source: &Arc<str>, event: &NumberedEvent) -> u64 {
         self.next_id += 1;
         let (id, encoded) = (self.next_id, EncodedEvent::of(event));
         self.seqs.insert(Arc::clone(source), event.seq);

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use super::publication::{Publication, encode};
-use crate::sink::payload::{Attributes, Info, MqttStats, Settings, State, Stats};
+use crate::event::{DaemonInfo, DaemonStats, SourceAttributes, StateSnapshot};
+use crate::sink::SettingsSnapshot;
+use crate::sink::payload::{
+    AttributesPayload, ConnectionStats, InfoPayload, SettingsPayload, StatePayload, StatsPayload,
+};
 use crate::sink::topics::Topics;
 
 /// A topic of which only the latest value counts. The order is that of publication on a new
@@ -73,7 +77,12 @@ impl RetainedTopic {
     }
 
     /// Encodes `value`; `mqtt` becomes part of `stats`.
-    pub(crate) fn publication(&self, value: &TopicValue, topics: &Topics, mqtt: MqttStats) -> Publication {
+    pub(crate) fn publication(
+        &self,
+        value: &TopicValue,
+        topics: &Topics,
+        mqtt: ConnectionStats,
+    ) -> Publication {
         let of = |leaf| match self.source() {
             Some(source) => topics.of_source(source, leaf),
             None => topics.of_node(leaf),
@@ -91,11 +100,11 @@ impl RetainedTopic {
         let payload = match value {
             TopicValue::Encoded(publication) => return publication.clone(),
             TopicValue::Online(online) => if *online { "online" } else { "offline" }.into(),
-            TopicValue::Info(info) => encode(&**info),
-            TopicValue::State(state) => encode(&**state),
-            TopicValue::Attributes(attributes) => encode(&**attributes),
-            TopicValue::Settings(settings) => encode(&**settings),
-            TopicValue::Stats(stats) => encode(&Stats { mqtt: Some(mqtt), ..Stats::clone(stats) }),
+            TopicValue::Info(info) => encode(&InfoPayload::from(&**info)),
+            TopicValue::State(state) => encode(&StatePayload::from(&**state)),
+            TopicValue::Attributes(attributes) => encode(&AttributesPayload::from(&**attributes)),
+            TopicValue::Settings(settings) => encode(&SettingsPayload::from(&**settings)),
+            TopicValue::Stats(stats) => encode(&StatsPayload::from(&**stats).with_connection(mqtt)),
         };
         let (qos, retain) = self.delivery();
         Publication { topic, qos, retain, payload }
@@ -109,9 +118,9 @@ pub(crate) enum TopicValue {
     Encoded(Publication),
     /// `online` or `offline`.
     Online(bool),
-    Info(Arc<Info>),
-    State(Arc<State>),
-    Attributes(Arc<Attributes>),
-    Settings(Arc<Settings>),
-    Stats(Arc<Stats>),
+    Info(Arc<DaemonInfo>),
+    State(Arc<StateSnapshot>),
+    Attributes(Arc<SourceAttributes>),
+    Settings(Arc<SettingsSnapshot>),
+    Stats(Arc<DaemonStats>),
 }

@@ -17,8 +17,9 @@ use super::publication::Publication;
 use super::retained_topic::{RetainedTopic, TopicValue};
 use super::suppression::{MessageSize, Suppression};
 use super::unanswered::UnansweredMessages;
-use crate::sink::Cause;
-use crate::sink::payload::{Info, MqttStats, Window};
+use crate::event::{DaemonInfo, WindowResult};
+use crate::sink::LatencyProbe;
+use crate::sink::payload::ConnectionStats;
 use crate::sink::topics::Topics;
 
 /// Publishing side of the connection.
@@ -33,7 +34,7 @@ pub(crate) struct Session {
     topics: Topics,
     window_qos: Option<u8>,
     discovery: Discovery,
-    info: Option<Arc<Info>>,
+    info: Option<Arc<DaemonInfo>>,
     /// Retained messages of an earlier run, once the node name has been looked up.
     previous_run: Option<PreviousRun>,
     /// Latest value of each topic.
@@ -41,10 +42,10 @@ pub(crate) struct Session {
     /// Topics to publish.
     queue: VecDeque<RetainedTopic>,
     outbox: Outbox,
-    windows: VecDeque<(Arc<str>, Arc<Window>, Option<Cause>)>,
+    windows: VecDeque<(Arc<str>, Arc<WindowResult>, Option<LatencyProbe>)>,
     replies: VecDeque<Publication>,
     /// Latency probes of events, by their ids in the outbox.
-    probes: HashMap<u64, Cause>,
+    probes: HashMap<u64, LatencyProbe>,
     /// Held by the client and not yet written, oldest first.
     handed: VecDeque<(Delivery, MessageSize)>,
     /// Written and not acknowledged, by packet id.
@@ -175,8 +176,8 @@ impl Session {
         }
     }
 
-    fn mqtt_stats(&self) -> MqttStats {
-        MqttStats {
+    fn mqtt_stats(&self) -> ConnectionStats {
+        ConnectionStats {
             connected: self.connected,
             reconnects: self.connections.saturating_sub(1),
             outbox: self.outbox.len(),

@@ -18,7 +18,8 @@ use super::persistence::OutboxPersistence;
 use super::protocol::BrokerSignal;
 use super::reporter::ConnectionReporter;
 use super::wire::{MqttClient, MqttEvents, open};
-use crate::sink::{Message, Refusing, Request, Sink, SinkFuture};
+use crate::command::CommandRequest;
+use crate::sink::{FatalHandle, Message, Sink, SinkFuture};
 use crate::thread::Stop;
 
 /// Result of the pending operation of the connection.
@@ -37,8 +38,8 @@ pub struct MqttSink {
     lifecycle: Lifecycle,
     persistence: OutboxPersistence,
     reporter: ConnectionReporter,
-    commands: Option<Sender<Request>>,
-    fatal_handle: Option<Refusing>,
+    commands: Option<Sender<CommandRequest>>,
+    fatal_handle: Option<FatalHandle>,
     /// While it is not set, a stop drains the queues.
     drain_on: Option<Stop>,
     client: Option<MqttClient>,
@@ -149,7 +150,7 @@ impl MqttSink {
                 self.reporter.report(&notice, Instant::now(), self.persistence.is_kept());
             }
             LifecycleAction::EndDaemon(reason) => match &self.fatal_handle {
-                Some(handle) => handle.refuse(reason),
+                Some(handle) => handle.fail(reason),
                 None => tracing::error!("{reason}"),
             },
         }
@@ -161,7 +162,7 @@ impl MqttSink {
         }
     }
 
-    fn forward(&self, request: Request) {
+    fn forward(&self, request: CommandRequest) {
         if let Some(commands) = &self.commands
             && let Err(error) = commands.try_send(request)
         {

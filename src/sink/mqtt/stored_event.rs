@@ -5,7 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::publication::encode;
-use crate::sink::payload::{Event, EventKind};
+use crate::event::{NumberedEvent, SourceEvent};
+use crate::sink::payload::EventPayload;
 
 /// An event, encoded for publication.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,20 +25,20 @@ pub struct EncodedEvent {
 
 impl EncodedEvent {
     /// Encodes `event`.
-    pub(crate) fn of(event: &Event) -> Self {
+    pub(crate) fn of(event: &NumberedEvent) -> Self {
         Self {
             run: Arc::clone(&event.run),
             seq: event.seq,
-            ts: event.ts,
+            ts: event.at,
             dropped: 0,
-            payload: encode(event).into(),
+            payload: encode(&EventPayload::from(event)).into(),
         }
     }
 
     /// The `events_dropped` event that replaces `dropped` events, the last of which is `self`.
     pub(super) fn marker(&self, dropped: u64) -> Self {
-        let kind = EventKind::EventsDropped { count: Some(dropped) };
-        let event = Event { run: Arc::clone(&self.run), seq: self.seq, ts: self.ts, kind };
+        let event = SourceEvent::EventsDropped { count: Some(dropped) };
+        let event = NumberedEvent { run: Arc::clone(&self.run), seq: self.seq, at: self.ts, event };
         Self { dropped, ..Self::of(&event) }
     }
 

@@ -5,8 +5,9 @@ use super::discovery::Discovery;
 use super::node_name::PeerInfo;
 use super::protocol::InboundMessage;
 use super::reason_code::ReasonCode;
+use crate::command::{Command, CommandOrigin, CommandRequest};
+use crate::sink::command_parser;
 use crate::sink::topics::Topics;
-use crate::sink::{Ask, Asker, Request};
 
 /// Longest command, in bytes.
 const MAX_COMMAND: usize = 16 * 1024;
@@ -17,7 +18,7 @@ pub(crate) enum InboundEvent {
     /// Home Assistant has started.
     HomeAssistantStarted,
     /// A command for a source.
-    Request(Request),
+    Request(CommandRequest),
     /// The `info` of this run.
     OwnInfo,
     /// A last will or another client has published that this node is offline.
@@ -101,23 +102,25 @@ impl Subscriptions {
         if !self.control {
             return InboundEvent::Irrelevant;
         }
-        let request = |source: &str, ask| {
-            InboundEvent::Request(Request { source: source.into(), ask, from: Asker::Subscriber })
+        let request = |source: &str, command| {
+            let origin = CommandOrigin::Subscriber;
+            InboundEvent::Request(CommandRequest { source: source.into(), command, origin })
         };
-        type Command = fn(Vec<u8>) -> Ask;
-        let commands: [(&str, Command); 2] = [("set", Ask::Set), ("label/set", Ask::Label)];
-        for (leaf, command) in commands {
+        type Parser = fn(&[u8]) -> Command;
+        let commands: [(&str, Parser); 2] =
+            [("set", command_parser::set), ("label/set", command_parser::label)];
+        for (leaf, parse) in commands {
             let Some(source) = self.topics.source_of(topic, leaf) else { continue };
             return match (*retain, payload.len()) {
                 // An empty message erases a retained command.
                 (_, 0) => InboundEvent::Irrelevant,
-                (true, _) => request(source, Ask::Retained),
-                (false, length) if length > MAX_COMMAND => request(source, Ask::TooLong),
-                (false, _) => request(source, command(payload.to_vec())),
+                (true, _) => request(source, command_parser::retained()),
+                (false, length) if length > MAX_COMMAND => request(source, command_parser::too_long()),
+                (false, _) => request(source, parse(payload)),
             };
         }
         match self.topics.source_of(topic, "get") {
-            Some(source) => request(source, Ask::Get),
+            Some(source) => request(source, Command::Get),
             None => InboundEvent::Irrelevant,
         }
     }
@@ -138,8 +141,9 @@ mod tests {
             let (topic, payload) = (topic.to_owned(), payload.as_bytes().to_vec());
             subscriptions.classify(&InboundMessage { topic, payload, retain })
         };
-        let set = |source: &str, ask| {
-            InboundEvent::Request(Request { source: source.into(), ask, from: Asker::Subscriber })
+        let set = |source: &str, command| {
+            let origin = CommandOrigin::Subscriber;
+            InboundEvent::Request(CommandRequest { source: source.into(), command, origin })
         };
         assert_eq!(classify("homeassistant/status", "online", false), InboundEvent::HomeAssistantStarted);
         assert_eq!(classify("homeassistant/status", "online", true), InboundEvent::Irrelevant);
@@ -157,26 +161,32 @@ mod tests {
         let info = r#"{"run":"r2","started":"2026-11-03T14:00:00.000Z","labels":["jazz"],"sources":[{"name":"fm1"}]}"#;
         assert_eq!(classify("genred/den/info", info, false), InboundEvent::PeerInfo(peer));
         assert_eq!(classify("genred/den/info", info, true), InboundEvent::Irrelevant);
-        assert_eq!(classify("genred/den/fm1/set", "{}", false), set("fm1", Ask::Set(b"{}".to_vec())));
-        assert_eq!(classify("genred/den/fm1/set", "{}", true), set("fm1", Ask::Retained));
+        assert_eq!(classify("genred/den/fm1/set", "{}", false), set("fm1", command_parser::set(b"{}")));
+        assert_eq!(classify("genred/den/fm1/set", "{}", true), set("fm1", command_parser::retained()));
         assert_eq!(classify("genred/den/fm1/set", "", false), InboundEvent::Irrelevant);
-        assert_eq!(classify("genred/den/fm1/set", &" ".repeat(20_000), false), set("fm1", Ask::TooLong));
+        assert_eq!(
+            classify("genred/den/fm1/set", &" ".repeat(20_000), false),
+            set("fm1", command_parser::too_long())
+        );
         assert_eq!(
             classify("genred/den/fm1/label/set", "jazz", false),
-            set("fm1", Ask::Label(b"jazz".to_vec()))
+            set("fm1", command_parser::label(b"jazz"))
         );
-        assert_eq!(classify("genred/den/fm1/label/set", "jazz", true), set("fm1", Ask::Retained));
+        assert_eq!(
+            classify("genred/den/fm1/label/set", "jazz", true),
+            set("fm1", command_parser::retained())
+        );
         assert_eq!(classify("genred/den/fm1/label/set", "", false), InboundEvent::Irrelevant);
         assert_eq!(
             classify("genred/den/fm1/label/set", &" ".repeat(20_000), false),
-            set("fm1", Ask::TooLong)
+            set("fm1", command_parser::too_long())
         );
         // The answer to a command.
         assert_eq!(classify("genred/den/fm1/label", "{}", false), InboundEvent::Irrelevant);
         assert_eq!(classify("genred/den/status", "offline", false), InboundEvent::DeclaredOffline);
         assert_eq!(classify("genred/den/status", "offline", true), InboundEvent::Irrelevant);
         assert_eq!(classify("genred/den/status", "online", false), InboundEvent::Irrelevant);
-        assert_eq!(classify("genred/den/fm1/get", "", false), set("fm1", Ask::Get));
+        assert_eq!(classify("genred/den/fm1/get", "", false), set("fm1", Command::Get));
         assert_eq!(classify("genred/den/a/b/set", "{}", false), InboundEvent::Irrelevant);
         assert_eq!(classify("genred/attic/fm1/set", "{}", false), InboundEvent::Irrelevant);
 

@@ -1,18 +1,21 @@
-//! What `genred why` reads: how a source stands after one patch, and who it is that says so.
+//! Lines of the trace socket, which `genred why` reads.
 //!
-//! Unlike the payloads of topics these are read by the same version of the program that wrote them. A *state* is a
-//! label, `speech` or `noise`.
+//! Unlike the payloads of topics, they are read by the version of the program that wrote them.
+//! A *state* is a label, `speech` or `noise`.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{LabelP, loudness, rfc3339, to_4_places};
+use super::{LabelPayload, loudness, rfc3339, to_4_places};
+use crate::decision::trace::RankedShare;
+use crate::event::{GatePosteriors, NamedVerdict};
+use crate::sink::PatchExplanation;
 
 /// The first line: what runs here, and what was published last.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Hello {
+pub struct TraceHello {
     /// Random id of this start of the process.
     pub run: Arc<str>,
     /// Version of the program.
@@ -20,25 +23,25 @@ pub struct Hello {
     /// Name in topics.
     pub node: Arc<str>,
     /// The sources, as configured.
-    pub sources: Vec<Source>,
+    pub sources: Vec<TracedSource>,
 }
 
-/// A source as [`Hello`] shows it.
+/// A source as [`TraceHello`] shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Source {
+pub struct TracedSource {
     /// Name, as in topics.
     pub name: Arc<str>,
     /// Name, as configured.
     pub source_name: Arc<str>,
     /// What is published; `null` before anything is.
-    pub published: Option<Published>,
+    pub published: Option<PublishedPayload>,
     /// The last changes of the genre, the newest last.
-    pub changes: Vec<Change>,
+    pub changes: Vec<GenreChange>,
 }
 
 /// A change of the published genre, state names included.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Change {
+pub struct GenreChange {
     /// When it was decided.
     #[serde(serialize_with = "rfc3339")]
     pub ts: Timestamp,
@@ -50,7 +53,7 @@ pub struct Change {
 
 /// What is published of a source.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Published {
+pub struct PublishedPayload {
     /// `music`, `speech`, `silence`, `noise`, `uncertain` or `lost`.
     pub state: Arc<str>,
     /// A label where `state` is `music`, else the state's name.
@@ -65,7 +68,7 @@ pub struct Published {
 
 /// One line a scored patch: what it showed, and what was made of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Trace {
+pub struct TracePayload {
     /// Wall-clock time of the patch's end.
     #[serde(serialize_with = "rfc3339")]
     pub ts: Timestamp,
@@ -78,29 +81,29 @@ pub struct Trace {
     #[serde(serialize_with = "to_thousandths")]
     pub end: f64,
     /// Every label by the patch alone, best first.
-    pub posteriors: Vec<LabelP>,
+    pub posteriors: Vec<LabelPayload>,
     /// What it is, whatever its genre; `null` where the model has no gate.
-    pub gate: Option<Gate>,
+    pub gate: Option<GatePayload>,
     /// Silence.
-    pub level: Level,
+    pub level: LevelPayload,
     /// Whether the patch counted as evidence.
     pub weighed: bool,
     /// The present sound.
-    pub sound: Sound,
+    pub sound: SoundPayload,
     /// How what may be published next stands; `null` before any evidence, and in silence.
-    pub choice: Option<Choice>,
+    pub choice: Option<ChoicePayload>,
     /// What is held: it is what is published, unless that is `silence` or `uncertain`.
     pub held: Option<Arc<str>>,
     /// Seconds more for which it is kept at most; `null` unless another has a larger share.
     #[serde(serialize_with = "to_thousandths_or_null")]
     pub kept_for_s: Option<f64>,
     /// What is published after it.
-    pub published: Published,
+    pub published: PublishedPayload,
 }
 
 /// Posteriors of the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Gate {
+pub struct GatePayload {
     /// Music, singing included.
     #[serde(serialize_with = "to_4_places")]
     pub music: f32,
@@ -114,7 +117,7 @@ pub struct Gate {
 
 /// Dead air: silence by loudness, and what else it is told by.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Level {
+pub struct LevelPayload {
     /// Short-term loudness in LUFS at the patch's end.
     #[serde(serialize_with = "loudness")]
     pub lufs_s: f32,
@@ -138,7 +141,7 @@ pub struct Level {
 
 /// The present sound: the stretch that one mixture of states describes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Sound {
+pub struct SoundPayload {
     /// Seconds since it most likely began.
     #[serde(serialize_with = "to_thousandths")]
     pub age_s: f64,
@@ -149,12 +152,12 @@ pub struct Sound {
     #[serde(serialize_with = "to_thousandths")]
     pub changing: f64,
     /// Every state, the one with the largest share first.
-    pub states: Vec<StateShare>,
+    pub states: Vec<SharePayload>,
 }
 
 /// Share of one state in the present sound.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StateShare {
+pub struct SharePayload {
     /// The state.
     pub state: Arc<str>,
     /// Its share, 0–1.
@@ -164,7 +167,7 @@ pub struct StateShare {
 
 /// How the state that may be held next stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Choice {
+pub struct ChoicePayload {
     /// What was held before.
     pub held: Option<Arc<str>>,
     /// The state.
@@ -178,6 +181,64 @@ pub struct Choice {
     pub needed: f64,
     /// Whether it did, and is held since.
     pub passes: bool,
+}
+
+impl PublishedPayload {
+    /// Verdict that has been published since `since`.
+    pub fn new(verdict: &NamedVerdict, since: Timestamp) -> Self {
+        Self {
+            state: verdict.state.as_str().into(),
+            genre: verdict.genre.clone(),
+            confidence: verdict.confidence,
+            since,
+        }
+    }
+}
+
+impl From<&PatchExplanation> for TracePayload {
+    fn from(explanation: &PatchExplanation) -> Self {
+        let PatchExplanation { patch, reasons, .. } = explanation;
+        let name = |number: usize| explanation.state_names.get(number).cloned().unwrap_or_default();
+        let share = |of: &RankedShare| SharePayload { state: name(of.state), share: of.share };
+        let gate = explanation
+            .gate
+            .filter(|gate| [gate.music, gate.speech, gate.noise].iter().all(|p| p.is_finite()));
+        Self {
+            ts: patch.ends_at,
+            patch: patch.index,
+            start: patch.span.start,
+            end: patch.span.end,
+            posteriors: LabelPayload::list(&explanation.posteriors),
+            gate: gate.map(|GatePosteriors { music, speech, noise }| GatePayload { music, speech, noise }),
+            level: LevelPayload {
+                lufs_s: patch.level.lufs_s,
+                quiet_below: reasons.level.quiet_below,
+                quiet_s: reasons.level.quiet.0,
+                after: reasons.level.after.0,
+                dead_air: reasons.level.dead_air.map(|cause| cause.as_str().into()),
+                tone_s: patch.level.tone_s.into(),
+                repeated_s: patch.level.repeated_s.into(),
+            },
+            weighed: reasons.weighed,
+            sound: SoundPayload {
+                age_s: reasons.segment.age.0,
+                fit: reasons.segment.fit,
+                changing: reasons.segment.changing,
+                states: reasons.segment.states.iter().map(share).collect(),
+            },
+            choice: reasons.comparison.map(|choice| ChoicePayload {
+                held: choice.held.map(name),
+                candidate: name(choice.candidate),
+                against: choice.against.map(name),
+                ahead: choice.ahead,
+                needed: choice.needed,
+                passes: choice.passes,
+            }),
+            held: reasons.held.map(name),
+            kept_for_s: reasons.kept_for.map(|left| left.0),
+            published: PublishedPayload::new(&explanation.published, explanation.since),
+        }
+    }
 }
 
 fn to_thousandths<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
@@ -196,8 +257,9 @@ mod tests {
 
     #[test]
     fn trace_and_back() {
-        let text = serde_json::to_string(&samples::trace()).unwrap();
+        let payload = TracePayload::from(&samples::explanation());
+        let text = serde_json::to_string(&payload).unwrap();
         insta::assert_snapshot!(text, @r#"{"ts":"2026-11-03T14:03:07.000Z","patch":186,"start":185.984,"end":188.976,"posteriors":[{"label":"jazz","p":0.41},{"label":"rock","p":0.38},{"label":"blues","p":0.21}],"gate":{"music":0.97,"speech":0.02,"noise":0.01},"level":{"lufs_s":-14.23,"quiet_below":-60.0,"quiet_s":0.0,"after":2.0,"dead_air":null,"tone_s":0.0,"repeated_s":0.0},"weighed":true,"sound":{"age_s":68.0,"fit":0.334,"changing":0.021,"states":[{"state":"jazz","share":0.459},{"state":"rock","share":0.272},{"state":"blues","share":0.222},{"state":"speech","share":0.031},{"state":"noise","share":0.016}]},"choice":{"held":"rock","candidate":"jazz","against":"rock","ahead":0.187,"needed":0.25,"passes":false},"held":"rock","kept_for_s":96.0,"published":{"state":"music","genre":"rock","confidence":0.46,"since":"2026-11-03T14:01:59.000Z"}}"#);
-        assert_eq!(serde_json::from_str::<Trace>(&text).unwrap(), samples::trace());
+        assert_eq!(serde_json::from_str::<TracePayload>(&text).unwrap(), payload);
     }
 }

@@ -9,8 +9,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
-use super::{Listener, ask, line};
-use crate::sink::Request;
+use super::{Listener, client_command, line};
+use crate::command::CommandRequest;
 
 /// Longest command, in bytes.
 const LONGEST: usize = 4096;
@@ -19,7 +19,7 @@ const LONGEST: usize = 4096;
 pub async fn serve(
     mut stream: UnixStream,
     mut lines: mpsc::Receiver<Arc<str>>,
-    requests: Option<Sender<Request>>,
+    requests: Option<Sender<CommandRequest>>,
     id: u64,
     _listener: Listener,
 ) {
@@ -60,7 +60,7 @@ pub async fn serve(
 
 /// Message of a client.
 struct Heard {
-    requests: Option<Sender<Request>>,
+    requests: Option<Sender<CommandRequest>>,
     id: u64,
     /// Since its last line end.
     unfinished: Vec<u8>,
@@ -78,7 +78,7 @@ impl Heard {
         while let Some(end) = self.unfinished.iter().position(|byte| *byte == b'\n') {
             let rest = self.unfinished.split_off(end + 1);
             let line = std::mem::replace(&mut self.unfinished, rest);
-            let request = ask::parse(&line, self.id).ok_or("this is not a command")?;
+            let request = client_command::parse(&line, self.id).ok_or("this is not a command")?;
             requests.try_send(request).map_err(|error| match error {
                 TrySendError::Full(_) => "too many commands wait; try again",
                 TrySendError::Disconnected(_) => "the daemon ends",

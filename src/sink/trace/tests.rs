@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 
 use super::*;
+use crate::command::{Command, LabelCommand};
 use crate::sink::samples;
 
 /// Nothing here takes as long.
@@ -19,7 +20,7 @@ struct Running {
     inbox: mpsc::Sender<Message>,
     listeners: Listeners,
     task: tokio::task::JoinHandle<()>,
-    asked: crossbeam_channel::Receiver<Request>,
+    asked: crossbeam_channel::Receiver<CommandRequest>,
 }
 
 impl Running {
@@ -29,7 +30,7 @@ impl Running {
         let names = vec![("fm1".into(), "FM 1".into()), ("tape".into(), "tape".into())];
         let sink = TraceSink::new(socket, samples::RUN.into(), "studio1".into(), names);
         let (ask, asked) = crossbeam_channel::bounded(2);
-        let sink = sink.asks(ask);
+        let sink = sink.with_commands(ask);
         let (listeners, (inbox, receiver)) = (sink.listeners(), mpsc::channel(4096));
         let task = tokio::spawn(Box::new(sink).run(receiver));
         Self { folder, inbox, listeners, task, asked }
@@ -63,13 +64,19 @@ async fn next(lines: &mut Lines<BufReader<UnixStream>>) -> Value {
     serde_json::from_str(&line.expect("a line")).unwrap()
 }
 
+fn explanation_of(patch: u64) -> Message {
+    let mut explanation = samples::explanation();
+    explanation.patch.index = patch;
+    Message::Explanation { source: "fm1".into(), explanation: Arc::new(explanation) }
+}
+
 fn trace_message() -> Message {
-    Message::Trace { source: "fm1".into(), payload: Arc::new(samples::trace()) }
+    explanation_of(186)
 }
 
 fn state(genre: &str) -> Message {
-    let payload = State { genre: genre.into(), ..samples::state() };
-    Message::State { source: "fm1".into(), payload: Arc::new(payload) }
+    let state = StateSnapshot { published: samples::music(genre, 0.83), ..samples::state() };
+    Message::State { source: "fm1".into(), state: Arc::new(state) }
 }
 
 #[tokio::test]
@@ -141,9 +148,7 @@ async fn a_slow_client_loses_lines_and_is_told_how_many() {
     // Far more than the socket and the queue hold together.
     let sent = 4000;
     for patch in 0..sent {
-        let payload = super::super::payload::trace::Trace { patch, ..samples::trace() };
-        let message = Message::Trace { source: "fm1".into(), payload: Arc::new(payload) };
-        timeout(DEADLINE, running.inbox.send(message)).await.expect("nobody waits").unwrap();
+        timeout(DEADLINE, running.inbox.send(explanation_of(patch))).await.expect("nobody waits").unwrap();
     }
     while running.inbox.capacity() < running.inbox.max_capacity() {
         sleep(Duration::from_millis(2)).await;
@@ -239,16 +244,18 @@ async fn commands_are_handed_on_and_answered() {
         }
         sleep(Duration::from_millis(2)).await;
     };
-    let Request { source, ask, from } = request;
-    assert_eq!((&*source, ask), ("fm1", super::super::Ask::Label(br#"{"genre":"jazz"}"#.to_vec())));
-    let super::super::Asker::Client(client) = from else { panic!("{from:?}") };
+    let CommandRequest { source, command: parsed, origin } = request;
+    let expected = LabelCommand { genre: "jazz".into(), last_s: 30.0 };
+    assert_eq!((&*source, parsed), ("fm1", Command::Label(Ok(expected))));
+    let CommandOrigin::Client(client) = origin else { panic!("{origin:?}") };
     let mut asker = BufReader::new(stream).lines();
     assert_eq!(next(&mut asker).await["kind"], "hello");
 
-    let refused = Answer::Refused(Arc::new(samples::refusal()));
-    let stored = Answer::Labelled(Arc::new(samples::labelled()));
-    for (client, payload) in [(client + 7, refused.clone()), (client, refused), (client, stored)] {
-        running.inbox.send(Message::Answer { client, source: "fm1".into(), payload }).await.unwrap();
+    let refused = Arc::new(CommandAnswer::Refused(samples::refusal()));
+    let stored = Arc::new(CommandAnswer::Stored(samples::stored_correction()));
+    for (client, answer) in [(client + 7, refused.clone()), (client, refused), (client, stored)] {
+        let origin = CommandOrigin::Client(client);
+        running.inbox.send(Message::Answer { source: "fm1".into(), origin, answer }).await.unwrap();
     }
     let refused = next(&mut asker).await;
     assert_eq!((&refused["kind"], &refused["key"]), (&"refused".into(), &"hop".into()));

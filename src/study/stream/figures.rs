@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::decision::State;
+use crate::event::SourceState;
 
 /// Genres over time.
 #[derive(Debug, Clone)]
@@ -15,7 +15,7 @@ pub(crate) struct GenreTimeline {
 
 impl Default for GenreTimeline {
     fn default() -> Self {
-        Self { changes: vec![(0.0, State::Uncertain.as_str().into())] }
+        Self { changes: vec![(0.0, SourceState::Uncertain.as_str().into())] }
     }
 }
 
@@ -138,7 +138,8 @@ impl StreamFigures {
             let ends = changes.iter().map(|(at, _)| *at).chain([interval.end]);
             for ((start, genre), end) in starts.zip(ends) {
                 let states =
-                    [State::Uncertain, State::Speech, State::Noise, State::Silence].map(State::as_str);
+                    [SourceState::Uncertain, SourceState::Speech, SourceState::Noise, SourceState::Silence]
+                        .map(SourceState::as_str);
                 let is = std::iter::once(genre == right).chain(states.map(|state| &**genre == state));
                 shares.iter_mut().zip(is).filter(|(_, is)| *is).for_each(|(share, _)| *share += end - start);
             }
@@ -171,8 +172,8 @@ fn count_without_silence(changes: &[(f64, Arc<str>)]) -> usize {
     let mut heard: Vec<&Arc<str>> = Vec::new();
     let mut is_silent = false;
     for (_, genre) in changes {
-        let goes_on = is_silent && **genre == *State::Uncertain.as_str();
-        is_silent = goes_on || **genre == *State::Silence.as_str();
+        let goes_on = is_silent && **genre == *SourceState::Uncertain.as_str();
+        is_silent = goes_on || **genre == *SourceState::Silence.as_str();
         if !is_silent && heard.last() != Some(&genre) {
             heard.push(genre);
         }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{PlacedPiece, ScoredPatch};
 use crate::audio::{Level, PatchSpan};
-use crate::decision::GatePosteriors;
+use crate::event::GatePosteriors;
 
 /// Error of reading or writing a posteriors file.
 #[derive(Debug, thiserror::Error)]

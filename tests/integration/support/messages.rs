@@ -3,8 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use genred::audio::{Level, PatchSpan};
+use genred::event::{
+    DaemonInfo, DaemonStats, LabelPosterior, NamedVerdict, NumberedEvent, SourceAttributes, SourceEvent,
+    SourceIdentity, SourceState, StateSnapshot, WindowResult,
+};
 use genred::sink::mqtt::{MqttSink, RawMqttConfig};
-use genred::sink::payload::{Attributes, Event, EventKind, Info, LabelP, SourceInfo, State, Stats, Window};
 use genred::sink::{Message, Sink};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -63,32 +67,31 @@ pub fn now() -> Timestamp {
     "2026-11-03T14:03:07.5Z".parse().unwrap()
 }
 
+fn music(genre: &str, confidence: f32) -> NamedVerdict {
+    NamedVerdict { state: SourceState::Music, genre: genre.into(), confidence: Some(confidence) }
+}
+
 pub fn state(source: &str, genre: &str, patch: u64) -> Message {
-    let payload = State {
+    let state = StateSnapshot {
         run: RUN.into(),
-        ts: now(),
-        patch,
-        state: "music",
-        genre: genre.into(),
-        confidence: Some(0.83),
-        raw_genre: Some(genre.into()),
-        raw_confidence: Some(0.9),
+        at: now(),
+        patches: patch,
+        published: music(genre, 0.83),
+        newest: Some(music(genre, 0.9)),
         since: now(),
-        lufs_s: Some(-14.2),
-        lufs_m: Some(-14.2),
-        true_peak_db: None,
-        dead_air: "OFF",
+        level: Some(Level::of_loudness(-14.2)),
+        dead_air: false,
         source: source.into(),
-        source_name: source.into(),
+        display_name: source.into(),
         model: "musicnn-msd".into(),
     };
-    Message::State { source: source.into(), payload: Arc::new(payload) }
+    Message::State { source: source.into(), state: Arc::new(state) }
 }
 
 pub fn event(source: &str, seq: u64) -> Message {
-    let kind = EventKind::GenreChanged { from: "rock".into(), to: "jazz".into(), confidence: Some(0.83) };
-    let payload = Event { run: RUN.into(), seq, ts: now(), kind };
-    Message::Event { source: source.into(), payload: Arc::new(payload), cause: None }
+    let event = SourceEvent::GenreChanged { from: "rock".into(), to: "jazz".into(), confidence: Some(0.83) };
+    let event = NumberedEvent { run: RUN.into(), seq, at: now(), event };
+    Message::Event { source: source.into(), event: Arc::new(event), latency: None }
 }
 
 pub fn availability(source: &str, online: bool) -> Message {
@@ -96,7 +99,7 @@ pub fn availability(source: &str, online: bool) -> Message {
 }
 
 pub fn info(labels: usize) -> Message {
-    let info = Info {
+    let info = DaemonInfo {
         run: RUN.into(),
         instance: None,
         version: "0.1.0",
@@ -109,52 +112,50 @@ pub fn info(labels: usize) -> Message {
         execution_provider_reason: "first in the list".into(),
         lookahead_ms: 0.0,
         hop_s: 1.0,
-        sources: vec![SourceInfo { name: FM1.into(), source_name: FM1.into(), uri: "device:default".into() }],
+        sources: vec![SourceIdentity {
+            name: FM1.into(),
+            display_name: FM1.into(),
+            uri: "device:default".into(),
+        }],
     };
     Message::Info(Arc::new(info))
 }
 
 pub fn attributes(source: &str) -> Message {
-    let jazz = LabelP { label: "jazz".into(), p: 0.83 };
-    let payload = Attributes {
+    let jazz = LabelPosterior { label: "jazz".into(), p: 0.83 };
+    let attributes = SourceAttributes {
         run: RUN.into(),
-        ts: now(),
+        at: now(),
         top: vec![jazz.clone()],
         tags: vec![jazz],
         title: None,
         model: "musicnn-msd".into(),
         head: "genres".into(),
     };
-    Message::Attributes { source: source.into(), payload: Arc::new(payload) }
+    Message::Attributes { source: source.into(), attributes: Arc::new(attributes) }
 }
 
 pub fn window(source: &str, patch: u64) -> Message {
-    let payload = Window {
+    let window = WindowResult {
         run: RUN.into(),
-        ts: now(),
+        at: now(),
         patch,
-        start: 0.0,
-        end: 2.992,
-        state: "music",
-        genre: "jazz".into(),
-        confidence: Some(0.83),
+        span: PatchSpan { start: 0.0, end: 2.992 },
+        verdict: music("jazz", 0.83),
         scores: vec![("jazz".into(), 0.83), ("rock".into(), 0.17)],
-        lufs_s: -14.2,
-        lufs_m: -14.2,
-        true_peak_db: None,
+        level: Level::of_loudness(-14.2),
     };
-    Message::Window { source: source.into(), payload: Arc::new(payload), cause: None }
+    Message::Window { source: source.into(), window: Arc::new(window), latency: None }
 }
 
 pub fn stats() -> Message {
-    let stats = Stats {
+    let stats = DaemonStats {
         run: RUN.into(),
-        ts: now(),
+        at: now(),
         execution_provider: "cpu",
         realtime_factor: Some(170.5),
         rss_mb: Some(61.0),
         cpu_cores: Some(0.02),
-        mqtt: None,
         overload: None,
         sources: [].into(),
     };

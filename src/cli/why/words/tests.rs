@@ -7,13 +7,13 @@ fn text(rows: &[Row]) -> String {
     rows.iter().map(|row| format!("{:10}{}\n", row.heading, row.text)).collect()
 }
 
-fn because_of(change: impl FnOnce(&mut Trace)) -> String {
+fn because_of(change: impl FnOnce(&mut TracePayload)) -> String {
     let mut trace = samples::trace();
     change(&mut trace);
     because(&trace).text
 }
 
-fn choice(trace: &mut Trace) -> &mut Choice {
+fn choice(trace: &mut TracePayload) -> &mut ChoicePayload {
     trace.choice.as_mut().unwrap()
 }
 
@@ -31,7 +31,7 @@ says      rock since 14:01:59Z (1 min 8 s)
     let mut trace = samples::trace();
     trace.gate = None;
     trace.weighed = false;
-    trace.level = crate::sink::payload::trace::Level { lufs_s: -63.04, quiet_s: 1.0, ..trace.level };
+    trace.level = crate::sink::payload::trace::LevelPayload { lufs_s: -63.04, quiet_s: 1.0, ..trace.level };
     trace.sound.states.clear();
     insta::assert_snapshot!(text(&block("fm1", &trace)), @r#"
 source    fm1, patch 186 at 14:03:07Z
@@ -63,18 +63,18 @@ fn what_has_just_been_decided() {
         trace.held = Some("jazz".into());
         trace.kept_for_s = None;
         trace.published.genre = "jazz".into();
-        *choice(trace) = Choice { ahead: 0.31, passes: true, ..choice(trace).clone() };
+        *choice(trace) = ChoicePayload { ahead: 0.31, passes: true, ..choice(trace).clone() };
     }), @"says jazz because in the present sound (1 min 8 s) it leads rock by 0.31 (0.25 needed); would say another once that leads it by as much");
 }
 
 #[test]
 fn nothing_is_held() {
-    let uncertain = |trace: &mut Trace| {
+    let uncertain = |trace: &mut TracePayload| {
         trace.held = None;
         trace.kept_for_s = None;
         trace.published.state = "uncertain".into();
         trace.published.genre = "uncertain".into();
-        *choice(trace) = Choice { against: None, ahead: 0.14, ..choice(trace).clone() };
+        *choice(trace) = ChoicePayload { against: None, ahead: 0.14, ..choice(trace).clone() };
     };
     insta::assert_snapshot!(because_of(uncertain), @"says uncertain because of the present sound (1 min 8 s) jazz leads an even share of all by only 0.14, and 0.25 is needed; would say jazz once it leads by 0.11 more");
     insta::assert_snapshot!(because_of(|trace| {
@@ -96,9 +96,9 @@ fn silence() {
         trace.published.genre = "silence".into();
         trace.held = None;
         trace.choice = None;
-        trace.level = crate::sink::payload::trace::Level { lufs_s: -70.0, quiet_below: -57.0, quiet_s: 5.0, dead_air: Some("silence".into()), ..trace.level };
+        trace.level = crate::sink::payload::trace::LevelPayload { lufs_s: -70.0, quiet_below: -57.0, quiet_s: 5.0, dead_air: Some("silence".into()), ..trace.level };
     }), @r#"says silence because it has been quiet for 5 s (2 s needed); would say something else at -57 LUFS, and has -70.0"#);
-    let stuck = |trace: &mut Trace, by: &str| {
+    let stuck = |trace: &mut TracePayload, by: &str| {
         trace.published.state = "noise".into();
         trace.published.genre = "noise".into();
         (trace.held, trace.choice) = (None, None);
@@ -112,7 +112,7 @@ fn silence() {
 
 #[test]
 fn any_genre_can_be_asked_for() {
-    let about = |genre: &str, trace: &Trace| about(genre, trace).map(|row| row.text);
+    let about = |genre: &str, trace: &TracePayload| about(genre, trace).map(|row| row.text);
     let trace = samples::trace();
     insta::assert_snapshot!(about("blues", &trace).unwrap(), @"blues: 0.21 in this patch, 3 of 3; 0.22 of the present sound, 3 of 5; 0.05 behind rock, and must lead it by 0.25");
     insta::assert_snapshot!(about("jazz", &trace).unwrap(), @"jazz: 0.41 in this patch, 1 of 3; 0.46 of the present sound, 1 of 5; 0.19 ahead of rock, and must lead it by 0.25");
@@ -135,11 +135,11 @@ fn numbers_are_short() {
         assert_eq!(duration(value), expected);
     }
     let source =
-        Source { name: "fm1".into(), source_name: "FM 1".into(), published: None, changes: Vec::new() };
+        TracedSource { name: "fm1".into(), source_name: "FM 1".into(), published: None, changes: Vec::new() };
     insta::assert_snapshot!(text(&waiting(&source)), @r#"
 source    fm1
 →         says nothing yet; waiting for a patch
 "#);
-    let on = Source { published: Some(samples::published()), ..source };
+    let on = TracedSource { published: Some(samples::published()), ..source };
     assert_eq!(now(&on), "rock since 14:01:59Z");
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::event::{DeadAirCause, NamedVerdict, SourceAttributes};
 use crate::sink::samples;
 
 const RUN: Ms = 1_800_000_000_000;
@@ -10,19 +11,25 @@ fn at(seconds: f64) -> jiff::Timestamp {
 /// Patch `number`, which ends `end` seconds in.
 fn patch(number: u64, end: f64, lufs: f32) -> Message {
     samples::window_message(|window| {
-        (window.patch, window.ts, window.lufs_s) = (number, at(end), lufs);
-        (window.start, window.end) = (end - 3.0, end);
+        (window.patch, window.at, window.level.lufs_s) = (number, at(end), lufs);
+        (window.span.start, window.span.end) = (end - 3.0, end);
     })
 }
 
-fn state(state: &'static str, genre: &str) -> Message {
-    let payload = State { state, genre: genre.into(), ..samples::state() };
-    Message::State { source: "fm1".into(), payload: Arc::new(payload) }
+fn verdict(state: &str, genre: &str, confidence: f32) -> NamedVerdict {
+    let state = SourceState::named(state).unwrap();
+    let confidence = (state == SourceState::Music).then_some(confidence);
+    NamedVerdict { state, genre: genre.into(), confidence }
 }
 
-fn event(ts: f64, kind: EventKind) -> Message {
-    let payload = crate::sink::payload::Event { ts: at(ts), ..samples::event(1, kind) };
-    Message::Event { source: "fm1".into(), payload: Arc::new(payload), cause: None }
+fn state(state: &str, genre: &str) -> Message {
+    let state = StateSnapshot { published: verdict(state, genre, 0.83), ..samples::state() };
+    Message::State { source: "fm1".into(), state: Arc::new(state) }
+}
+
+fn event(ts: f64, event: SourceEvent) -> Message {
+    let event = NumberedEvent { at: at(ts), ..samples::event(1, event) };
+    Message::Event { source: "fm1".into(), event: Arc::new(event), latency: None }
 }
 
 /// Start, end and label of each segment, in seconds, the open one last.
@@ -48,8 +55,8 @@ fn a_segment_lasts_while_label_and_title_do() {
     assert!(!book.take(&state("music", "jazz"), RUN));
     let titled = |title: Option<&str>| {
         let title = title.map(Arc::from);
-        let payload = crate::sink::payload::Attributes { title, ..samples::attributes() };
-        Message::Attributes { source: "fm1".into(), payload: Arc::new(payload) }
+        let attributes = SourceAttributes { title, ..samples::attributes() };
+        Message::Attributes { source: "fm1".into(), attributes: Arc::new(attributes) }
     };
     assert!(book.take(&titled(Some("a")), RUN) && !book.take(&titled(Some("a")), RUN));
     book.take(&patch(6, 9.0, -10.0), RUN);
@@ -64,10 +71,9 @@ fn a_segment_lasts_while_label_and_title_do() {
     assert!((lufs.mean + 12.596).abs() < 0.001 && lufs.min == -20.0 && lufs.max == -10.0, "{lufs:?}");
 }
 
-fn settled(start: f64, end: f64, state: &'static str, genre: &str) -> Message {
-    let confidence = (state == "music").then_some(0.5);
-    let payload = Settled { start, end, state, genre: genre.into(), confidence };
-    Message::Settled { source: "fm1".into(), payload: Arc::new(payload) }
+fn settled(start: f64, end: f64, state: &str, genre: &str) -> Message {
+    let segment = NamedSegment { start, end, verdict: verdict(state, genre, 0.5) };
+    Message::FinalSegment { source: "fm1".into(), segment: Arc::new(segment) }
 }
 
 #[test]
@@ -143,11 +149,11 @@ fn an_outage_begins_where_the_sound_ended() {
     let outage = |now: Ms| {
         let mut book = Book::default();
         book.take(&patch(0, 3.0, -14.0), now);
-        book.take(&event(8.0, EventKind::SourceLost { reason: None }), now);
+        book.take(&event(8.0, SourceEvent::SourceLost { reason: None }), now);
         book.take(&state("lost", "lost"), now);
         let open =
             book.open(RUN + 20_000).1.into_iter().map(|outage| (outage.start, outage.end)).next().unwrap();
-        book.take(&event(30.0, EventKind::SourceRecovered), now);
+        book.take(&event(30.0, SourceEvent::SourceRecovered), now);
         assert!(book.open(now).1.is_empty());
         let closed =
             book.waiting.iter().find_map(|row| if let Row::Outage(of) = row { Some(of.end) } else { None });
@@ -163,7 +169,7 @@ fn an_outage_begins_where_the_sound_ended() {
 fn what_waits_is_bounded() {
     let mut book = Book::default();
     for number in 0..WAITING + 10 {
-        book.take(&event(number as f64, EventKind::DeadAirStarted { reason: "silence" }), RUN);
+        book.take(&event(number as f64, SourceEvent::DeadAirStarted { cause: DeadAirCause::Silence }), RUN);
     }
     assert_eq!((book.waiting.len(), book.lost), (WAITING, 10));
 }

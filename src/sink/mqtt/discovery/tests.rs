@@ -1,5 +1,6 @@
 use super::*;
-use crate::sink::payload::EventKind;
+use crate::event::{DeadAirCause, SourceEvent};
+use crate::sink::payload::EventPayload;
 use crate::sink::samples;
 
 fn topics() -> Topics {
@@ -76,13 +77,13 @@ fn every_genre_and_event_is_listed() {
     let types = components["changed"]["event_types"].as_array().unwrap();
     for kind in [
         samples::to_jazz(),
-        EventKind::DeadAirStarted { reason: "silence" },
-        EventKind::DeadAirEnded,
-        EventKind::SourceLost { reason: None },
-        EventKind::SourceRecovered,
-        EventKind::EventsDropped { count: None },
+        SourceEvent::DeadAirStarted { cause: DeadAirCause::Silence },
+        SourceEvent::DeadAirEnded,
+        SourceEvent::SourceLost { reason: None },
+        SourceEvent::SourceRecovered,
+        SourceEvent::EventsDropped { count: None },
     ] {
-        let event = serde_json::to_value(samples::event(1, kind)).unwrap();
+        let event = serde_json::to_value(EventPayload::from(&samples::event(1, kind))).unwrap();
         assert!(types.contains(&event["event_type"]), "{event}");
     }
 }
@@ -172,6 +173,6 @@ fn other_labels_begin_with_uncertain() {
     assert_eq!((&state["genre"], &state["source_name"]), (&"uncertain".into(), &"FM 1".into()));
     assert_eq!(
         state.as_object().unwrap().len(),
-        serde_json::to_value(samples::state()).unwrap().as_object().unwrap().len()
+        serde_json::to_value(StatePayload::from(&samples::state())).unwrap().as_object().unwrap().len()
     );
 }

@@ -1,7 +1,7 @@
 use super::*;
+use crate::event::SourceEvent;
 use crate::sink::mqtt::config::RawMqttConfig;
 use crate::sink::mqtt::protocol::InboundMessage;
-use crate::sink::payload::{EventKind, Info};
 use crate::sink::samples;
 
 /// A lifecycle with a simulated client, whose queue has no limit, and a simulated clock.
@@ -135,8 +135,8 @@ impl Harness {
     }
 
     pub(super) fn event(&mut self, seq: u64) {
-        let payload = Arc::new(samples::event(seq, EventKind::SourceLost { reason: None }));
-        self.handle(LifecycleEvent::Message(Message::Event { source: "fm1".into(), payload, cause: None }));
+        let event = Arc::new(samples::event(seq, SourceEvent::SourceLost { reason: None }));
+        self.handle(LifecycleEvent::Message(Message::Event { source: "fm1".into(), event, latency: None }));
     }
 
     pub(super) fn close_inbox(&mut self) {
@@ -244,8 +244,7 @@ fn an_audit_reports_missing_messages() {
     harness.acknowledge_all();
     assert_eq!(harness.take(), ["subscribe"]);
     harness.signal(BrokerSignal::Subscribed(vec![None; 3]));
-    let info: Info = samples::info(1);
-    assert_eq!(info.sources.len(), 1);
+    assert_eq!(samples::info(1).sources.len(), 1);
     let received =
         InboundMessage { topic: "genred/den/info".to_owned(), retain: true, payload: b"{}".to_vec() };
     harness.signal(BrokerSignal::Message(received));

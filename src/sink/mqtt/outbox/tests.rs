@@ -1,14 +1,14 @@
 use super::*;
-use crate::sink::payload::EventKind;
+use crate::event::{DeadAirCause, SourceEvent};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-pub fn event(seq: u64) -> Event {
-    Event {
+pub fn event(seq: u64) -> NumberedEvent {
+    NumberedEvent {
         run: "r".into(),
         seq,
-        ts: Timestamp::UNIX_EPOCH,
-        kind: EventKind::DeadAirStarted { reason: "silence" },
+        at: Timestamp::UNIX_EPOCH,
+        event: SourceEvent::DeadAirStarted { cause: DeadAirCause::Silence },
     }
 }
 

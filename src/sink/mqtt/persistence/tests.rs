@@ -3,11 +3,11 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use super::*;
-use crate::sink::payload::EventKind;
+use crate::event::SourceEvent;
 use crate::sink::samples;
 
 fn push(outbox: &mut Outbox, persistence: &mut OutboxPersistence, seq: u64) {
-    outbox.push(&Arc::from("a"), &samples::event(seq, EventKind::SourceLost { reason: None }));
+    outbox.push(&Arc::from("a"), &samples::event(seq, SourceEvent::SourceLost { reason: None }));
     persistence.sync(outbox);
 }
 

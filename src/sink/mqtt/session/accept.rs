@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::{RetainedTopic, Session, TopicValue};
-use crate::sink::Message;
+use crate::command::CommandOrigin;
 use crate::sink::mqtt::publication::{Publication, encode};
+use crate::sink::payload::{LabelledPayload, RefusalPayload};
+use crate::sink::{CommandAnswer, Message};
 
 /// Capacity of the queue of windows; the oldest are dropped.
 pub(super) const MAX_PENDING_WINDOWS: usize = 1024;
@@ -31,37 +33,43 @@ impl Session {
                 let after = if online { 0 } else { self.outbox.newest() };
                 self.set(RetainedTopic::Availability(source), TopicValue::Online(online), after);
             }
-            Message::State { source, payload } => {
-                self.set(RetainedTopic::State(source), TopicValue::State(payload), 0)
+            Message::State { source, state } => {
+                self.set(RetainedTopic::State(source), TopicValue::State(state), 0)
             }
-            Message::Attributes { source, payload } => {
-                self.set(RetainedTopic::Attributes(source), TopicValue::Attributes(payload), 0);
+            Message::Attributes { source, attributes } => {
+                self.set(RetainedTopic::Attributes(source), TopicValue::Attributes(attributes), 0);
             }
-            Message::Event { source, payload, cause } => {
-                let dropped = self.outbox.push(&source, &payload);
+            Message::Event { source, event, latency } => {
+                let dropped = self.outbox.push(&source, &event);
                 self.events_dropped += dropped;
                 if dropped > 0 {
                     // The probes of dropped events would otherwise remain.
                     self.probes.clear();
                 }
-                self.probes.extend(cause.map(|cause| (self.outbox.newest(), cause)));
+                self.probes.extend(latency.map(|probe| (self.outbox.newest(), probe)));
             }
-            Message::Window { source, payload, cause } if self.connected && self.window_qos.is_some() => {
+            Message::Window { source, window, latency } if self.connected && self.window_qos.is_some() => {
                 if self.windows.len() == MAX_PENDING_WINDOWS {
                     self.windows.pop_front();
                     self.windows_dropped += 1;
                 }
-                self.windows.push_back((source, payload, cause));
+                self.windows.push_back((source, window, latency));
             }
             Message::Window { .. }
-            | Message::Settled { .. }
-            | Message::Answer { .. }
-            | Message::Trace { .. } => {}
-            Message::Settings { source, payload } => {
-                self.set(RetainedTopic::Settings(source), TopicValue::Settings(payload), 0);
+            | Message::FinalSegment { .. }
+            | Message::Answer { origin: CommandOrigin::Client(_), .. }
+            | Message::Explanation { .. } => {}
+            Message::Settings { source, settings } => {
+                self.set(RetainedTopic::Settings(source), TopicValue::Settings(settings), 0);
             }
-            Message::Refusal { source, payload } => self.reply(&source, "error", encode(&*payload)),
-            Message::Labelled { source, payload } => self.reply(&source, "label", encode(&*payload)),
+            Message::Answer { source, origin: CommandOrigin::Subscriber, answer } => match &*answer {
+                CommandAnswer::Refused(refusal) => {
+                    self.reply(&source, "error", encode(&RefusalPayload::from(refusal)));
+                }
+                CommandAnswer::Stored(stored) => {
+                    self.reply(&source, "label", encode(&LabelledPayload::from(stored)));
+                }
+            },
         }
     }
 

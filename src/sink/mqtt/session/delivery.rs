@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::sink::Cause;
+use crate::sink::LatencyProbe;
 use crate::sink::mqtt::retained_topic::{RetainedTopic, TopicValue};
 
 /// Content of a message that the client holds.
@@ -11,7 +11,7 @@ pub(super) enum Delivery {
     Topic(RetainedTopic),
     /// Id in the outbox and source.
     Event(u64, Arc<str>),
-    Window(Option<Cause>),
+    Window(Option<LatencyProbe>),
     Reply,
 }
 

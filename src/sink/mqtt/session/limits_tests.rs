@@ -42,7 +42,7 @@ fn one_by_one(session: &mut Session, last: &str) -> Vec<String> {
 #[test]
 fn a_message_that_closes_the_connection_is_found_and_suppressed() {
     let mut session = announcing();
-    session.accept(Message::Attributes { source: "a".into(), payload: Arc::new(samples::attributes()) });
+    session.accept(Message::Attributes { source: "a".into(), attributes: Arc::new(samples::attributes()) });
     session.accept(state("a", 1));
     session.connected(limits());
     let all = take(&mut session).len();

@@ -5,6 +5,7 @@ use crate::sink::mqtt::publication::{Publication, encode};
 use crate::sink::mqtt::reason_code::ReasonCode;
 use crate::sink::mqtt::suppression::{MessageSize, RefusedMessage};
 use crate::sink::mqtt::unanswered::UnansweredMessage;
+use crate::sink::payload::WindowPayload;
 
 /// Maximum number of windows that the client holds, so that they never hold up a state.
 pub(super) const MAX_WINDOWS_IN_FLIGHT: usize = 64;
@@ -127,7 +128,7 @@ impl Session {
             Delivery::Topic(_) | Delivery::Reply => None,
         };
         if let Some(probe) = probe {
-            probe.end();
+            probe.record();
         }
     }
 
@@ -161,6 +162,9 @@ impl Session {
         let (source, window, probe) = self.windows.pop_front()?;
         let topic = self.topics.of_source(&source, "window");
         let qos = self.window_qos.unwrap_or(0);
-        Some((Delivery::Window(probe), Publication { topic, qos, retain: false, payload: encode(&*window) }))
+        Some((
+            Delivery::Window(probe),
+            Publication { topic, qos, retain: false, payload: encode(&WindowPayload::from(&*window)) },
+        ))
     }
 }

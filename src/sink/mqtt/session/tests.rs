@@ -1,11 +1,12 @@
 use super::accept::MAX_PENDING_WINDOWS;
 use super::publish::MAX_WINDOWS_IN_FLIGHT;
 use super::*;
+use crate::command::CommandOrigin;
+use crate::event::{SourceEvent, StateSnapshot};
 use crate::sink::mqtt::config::DiscoveryStyle;
 use crate::sink::mqtt::protocol::MAX_IN_FLIGHT;
 use crate::sink::mqtt::publication::MAX_PAYLOAD;
-use crate::sink::payload::{Event, EventKind, State};
-use crate::sink::{Message, samples};
+use crate::sink::{CommandAnswer, Message, samples};
 
 pub(super) fn session(window_qos: Option<u8>) -> Session {
     let discovery =
@@ -14,13 +15,13 @@ pub(super) fn session(window_qos: Option<u8>) -> Session {
 }
 
 pub(super) fn state(source: &str, patch: u64) -> Message {
-    let payload = State { patch, ..samples::state() };
-    Message::State { source: source.into(), payload: Arc::new(payload) }
+    let state = StateSnapshot { patches: patch, ..samples::state() };
+    Message::State { source: source.into(), state: Arc::new(state) }
 }
 
 pub(super) fn event(source: &str, seq: u64) -> Message {
-    let payload: Event = samples::event(seq, EventKind::SourceLost { reason: None });
-    Message::Event { source: source.into(), payload: Arc::new(payload), cause: None }
+    let event = samples::event(seq, SourceEvent::SourceLost { reason: None });
+    Message::Event { source: source.into(), event: Arc::new(event), latency: None }
 }
 
 pub(super) fn availability(source: &str, online: bool) -> Message {
@@ -65,7 +66,7 @@ fn nothing_is_published_without_a_connection() {
 fn a_new_connection_starts_with_all_retained_topics() {
     let mut session = session(None);
     session.accept(event("a", 1));
-    session.accept(Message::Attributes { source: "a".into(), payload: Arc::new(samples::attributes()) });
+    session.accept(Message::Attributes { source: "a".into(), attributes: Arc::new(samples::attributes()) });
     for message in [state("b", 1), state("a", 1), availability("b", true), availability("a", false)] {
         session.accept(message);
     }
@@ -315,26 +316,20 @@ fn topics_of_another_daemon_are_replaced_or_erased() {
 #[test]
 fn replies_are_not_kept() {
     let mut session = session(None);
-    let refusal = crate::sink::payload::Refusal {
-        run: "r".into(),
-        ts: samples::time("2026-11-03T14:03:07Z"),
-        key: None,
-        message: "no".into(),
-    };
-    let message = Message::Refusal { source: "a".into(), payload: Arc::new(refusal) };
+    let answer = |origin, answer| Message::Answer { source: "a".into(), origin, answer: Arc::new(answer) };
+    let message = answer(CommandOrigin::Subscriber, CommandAnswer::Refused(samples::refusal()));
     session.accept(message.clone());
     session.connected(BrokerLimits::none(ProtocolVersion::V311));
     take(&mut session);
     session.accept(message);
     let reply = session.take().unwrap();
     assert_eq!((reply.topic.as_str(), reply.qos, reply.retain), ("genred/n/a/error", 1, false));
-    let payload = Arc::new(samples::labelled());
-    session.accept(Message::Labelled { source: "a".into(), payload: payload.clone() });
+    let stored = CommandAnswer::Stored(samples::stored_correction());
+    session.accept(answer(CommandOrigin::Subscriber, stored.clone()));
     let reply = session.take().unwrap();
     assert_eq!((reply.topic.as_str(), reply.qos, reply.retain), ("genred/n/a/label", 1, false));
     insta::assert_snapshot!(String::from_utf8(reply.payload).unwrap(), @r#"{"run":"0f1e2d3c","ts":"2026-11-03T14:03:07.250Z","id":12,"genre":"jazz","known":true,"nearest":null,"patches":28,"quiet":0,"start":"2026-11-03T14:02:37.008Z","end":"2026-11-03T14:03:07.000Z","published":"rock","confidence":0.7123,"contradicts":0,"evicted":0}"#);
     // An answer to a client of the trace socket.
-    let answer = crate::sink::payload::Answer::Labelled(payload);
-    session.accept(Message::Answer { client: 0, source: "a".into(), payload: answer });
+    session.accept(answer(CommandOrigin::Client(0), stored));
     assert_eq!(session.take(), None);
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 
 use super::MqttSink;
+use crate::command::CommandRequest;
+use crate::sink::FatalHandle;
 use crate::sink::database::StoreError;
 use crate::sink::mqtt::persistence::OutboxPersistence;
 use crate::sink::mqtt::store::{OutboxStore, RecoveredOutbox};
-use crate::sink::{Refusing, Request};
 use crate::thread::Stop;
 
 impl MqttSink {
@@ -44,14 +45,14 @@ impl MqttSink {
 
     /// Ends the daemon through `handle` if another daemon uses its fixed name.
     #[must_use]
-    pub fn with_fatal_handle(mut self, handle: Refusing) -> Self {
+    pub fn with_fatal_handle(mut self, handle: FatalHandle) -> Self {
         self.fatal_handle = Some(handle);
         self
     }
 
     /// Forwards commands of subscribers to `commands`.
     #[must_use]
-    pub fn with_commands(mut self, commands: Sender<Request>) -> Self {
+    pub fn with_commands(mut self, commands: Sender<CommandRequest>) -> Self {
         self.lifecycle.accept_commands();
         self.commands = Some(commands);
         self

@@ -2,11 +2,12 @@ use std::fs;
 use std::io::{Seek, SeekFrom, Write};
 
 use super::*;
-use crate::sink::payload::{Event, EventKind};
+use crate::event::{NumberedEvent, SourceEvent};
 
 fn event(id: u64, source: &str, seq: u64) -> StoredEvent {
-    let kind = EventKind::SourceLost { reason: None };
-    let event = Event { run: "r1".into(), seq, ts: "2026-11-03T14:03:07.25Z".parse().unwrap(), kind };
+    let event = SourceEvent::SourceLost { reason: None };
+    let event =
+        NumberedEvent { run: "r1".into(), seq, at: "2026-11-03T14:03:07.25Z".parse().unwrap(), event };
     StoredEvent { id, source: source.into(), event: EncodedEvent::of(&event) }
 }
 

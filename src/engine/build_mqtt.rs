@@ -1,39 +1,19 @@
-//! The MQTT sink with what it stands on: the state folder, the outbox on disk, the broker.
+//! Builds the MQTT sink with its outbox and, where none is configured, the embedded broker.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use crossbeam_channel::Sender;
-
-use super::{EngineError, Publisher};
-use crate::config::Config;
+use super::EngineError;
+use super::build_sinks::{Publisher, RecoveredState, SinkContext};
 use crate::sink::mqtt::store::OutboxStore;
 use crate::sink::mqtt::{MqttConfig, MqttSink, Server};
-use crate::sink::{Refusing, Request};
 use crate::state::StateFolder;
-use crate::thread::Stop;
 
-/// What an earlier run left to this one.
-#[derive(Debug, Default)]
-pub struct Recall {
-    /// The last `seq` of each source.
-    pub seqs: HashMap<Arc<str>, u64>,
-    /// Whether events may have been lost that nobody knows of.
-    pub damaged: bool,
-}
-
-/// Makes the sink that is configured, if any; without a `folder` nothing is kept. Commands go to `ask`.
+/// Builds the sink, if MQTT is enabled. Without a state folder, events are kept in memory alone.
 ///
 /// # Errors
-/// When the embedded broker cannot start.
-pub fn publisher(
-    config: &Config,
-    folder: Option<&StateFolder>,
-    run_id: &Arc<str>,
-    stop: &Stop,
-    refusing: &Refusing,
-    ask: &Sender<Request>,
-) -> Result<Publisher, EngineError> {
+/// The embedded broker cannot start.
+pub(super) fn build(context: &SinkContext<'_>) -> Result<Publisher, EngineError> {
+    let SinkContext { config, folder, run, stop, fatal, commands } = context;
     if !config.mqtt.enabled {
         return Ok(Publisher::default());
     }
@@ -44,25 +24,25 @@ pub fn publisher(
     let node: Arc<str> = folder.map_or(config.node.as_str(), StateFolder::node).into();
     let mqtt = MqttConfig { server, ..config.mqtt.clone() };
     let outbox_max = mqtt.outbox_max_events;
-    let mut sink = MqttSink::new(mqtt, node, run_id.clone())
-        .with_drain_on(stop.clone())
-        .with_fatal_handle(refusing.clone());
+    let mut sink = MqttSink::new(mqtt, node, Arc::clone(run))
+        .with_drain_on((*stop).clone())
+        .with_fatal_handle((*fatal).clone());
     if !config.node_is_fixed {
         sink = sink.allow_rename();
     }
-    let mut recall = Recall::default();
+    let mut recovered = RecoveredState::default();
     if let Some(folder) = folder {
         let (store, left) = OutboxStore::open(folder.path(), outbox_max);
-        // What there is may be read later, but this run's numbers are given by then.
-        recall.damaged = left.is_err();
+        // A file that cannot be read now may be read later, but sequence numbers are needed now.
+        recovered.damaged = left.is_err();
         if let Ok(left) = &left {
-            recall.seqs = left.seqs.iter().cloned().collect();
+            recovered.seqs = left.seqs.iter().cloned().collect();
             if let Some(damage) = &left.damage {
                 tracing::warn!(
                     folder = %folder.path().display(), damage, rescued = left.events.len(),
-                    "the file of waiting events was damaged; it is set aside as `outbox.sqlite.damaged`"
+                    "the outbox was damaged; it is set aside as `outbox.sqlite.damaged`"
                 );
-                recall.damaged = true;
+                recovered.damaged = true;
             }
         }
         sink = sink.with_outbox(store, left);
@@ -72,12 +52,12 @@ pub fn publisher(
     }
     let control = config.mqtt.control;
     if control {
-        sink = sink.with_commands(ask.clone());
+        sink = sink.with_commands((*commands).clone());
     }
-    Ok(Publisher { sink: Some(Box::new(sink)), recall, control })
+    Ok(Publisher { sink: Some(Box::new(sink)), recovered, control })
 }
 
-/// Starts the embedded broker and says where it listens.
+/// Starts the embedded broker and logs its address.
 #[cfg(feature = "broker")]
 fn embedded_broker(mqtt: &MqttConfig) -> Result<Server, EngineError> {
     use crate::sink::mqtt::broker::{self, BrokerError};
@@ -90,7 +70,7 @@ fn embedded_broker(mqtt: &MqttConfig) -> Result<Server, EngineError> {
             );
             Ok(address.into())
         }
-        // Most likely a broker, perhaps that of another genred: better to share it than to refuse.
+        // Most likely a broker, perhaps that of another genred: it is shared.
         Err(BrokerError::InUse { .. }) => {
             tracing::info!("no broker is configured, and one seems to run on {}: it is used", mqtt.server);
             Ok(mqtt.server.clone())
@@ -99,7 +79,7 @@ fn embedded_broker(mqtt: &MqttConfig) -> Result<Server, EngineError> {
     }
 }
 
-/// Without a broker of our own, the machine's is the best guess.
+/// Without an embedded broker, the machine's is the best guess.
 #[cfg(not(feature = "broker"))]
 fn embedded_broker(mqtt: &MqttConfig) -> Result<Server, EngineError> {
     Ok(mqtt.server.clone())

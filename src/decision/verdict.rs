@@ -1,0 +1,26 @@
+//! State of a source with the index of its label.
+
+use crate::event::SourceState;
+
+/// State with label and posterior where it is music.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Verdict {
+    /// The state.
+    pub state: SourceState,
+    /// Index of the label; `None` unless the state is music.
+    pub label: Option<usize>,
+    /// Posterior of the label, 0–1; `None` unless the state is music.
+    pub confidence: Option<f32>,
+}
+
+impl Verdict {
+    /// Music of the label `label`.
+    pub fn music(label: usize, confidence: f32) -> Self {
+        Self { state: SourceState::Music, label: Some(label), confidence: Some(confidence) }
+    }
+
+    /// State without a label.
+    pub fn state(state: SourceState) -> Self {
+        Self { state, label: None, confidence: None }
+    }
+}

@@ -1,0 +1,168 @@
+//! Builds and starts the sinks, and waits for their end.
+
+use std::collections::HashMap;
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Sender, bounded, select};
+use tokio::runtime::{Handle, Runtime};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+use super::fanout::{Fanout, QUEUE_LENGTH};
+use super::{EngineError, build_trace, source_worker};
+use crate::command::CommandRequest;
+use crate::config::{Config, Output};
+use crate::sink::jsonl::{JsonlOptions, JsonlSink};
+use crate::sink::text::{TextOptions, TextSink};
+use crate::sink::trace::TraceSink;
+use crate::sink::{FatalHandle, Sink};
+use crate::state::StateFolder;
+use crate::thread::Stop;
+
+/// Time after the stop token is set in which the sinks may finish. With the time of the threads
+/// before them, it stays below the promised two seconds.
+const SINK_FLUSH_TIMEOUT: Duration = Duration::from_millis(950);
+
+/// Values that sinks are built from.
+pub(super) struct SinkContext<'a> {
+    pub config: &'a Config,
+    pub folder: Option<&'a StateFolder>,
+    /// Random id of this process run.
+    pub run: &'a Arc<str>,
+    pub stop: &'a Stop,
+    pub fatal: &'a FatalHandle,
+    /// Channel to the director.
+    pub commands: &'a Sender<CommandRequest>,
+}
+
+/// State that an earlier run left behind.
+#[derive(Debug, Default)]
+pub(super) struct RecoveredState {
+    /// Sequence number of the last event of each source.
+    pub seqs: HashMap<Arc<str>, u64>,
+    /// True if an unknown number of events may have been lost.
+    pub damaged: bool,
+}
+
+/// The MQTT sink, if there is one.
+#[derive(Default)]
+pub(super) struct Publisher {
+    pub sink: Option<Box<dyn Sink>>,
+    pub recovered: RecoveredState,
+    /// True if subscribers may send commands.
+    pub control: bool,
+}
+
+/// The running sinks.
+pub(super) struct SinkSet {
+    pub fanout: Fanout,
+    pub tasks: SinkTasks,
+    pub recovered: RecoveredState,
+    /// True if subscribers may send commands.
+    pub control: bool,
+}
+
+/// Tasks of the sinks, by name.
+pub(super) struct SinkTasks(Vec<(&'static str, JoinHandle<()>)>);
+
+/// Builds and starts all sinks that are configured.
+///
+/// # Errors
+/// The embedded broker cannot start.
+pub(super) fn build(context: &SinkContext<'_>, runtime: &Handle) -> Result<SinkSet, EngineError> {
+    let SinkContext { config, folder, stop, .. } = context;
+    let Publisher { sink: publisher, recovered, control } = publisher(context)?;
+    let trace = build_trace::build(context, runtime);
+    let listeners = trace.as_ref().map(TraceSink::listeners);
+    let trace = trace.map(|sink| Box::new(sink) as Box<dyn Sink>);
+    let sinks = publisher.into_iter().chain(as_run_log(config, *folder)).chain(printer(config)).chain(trace);
+    let is_live = config.sources.iter().any(|entry| source_worker::is_live(&entry.source));
+    let mut fanout = Fanout::new(!is_live, (*stop).clone());
+    listeners.into_iter().for_each(|listeners| fanout.set_listeners(listeners));
+    let mut tasks = Vec::new();
+    for sink in sinks {
+        let (tx, rx) = mpsc::channel(QUEUE_LENGTH);
+        let name = sink.name();
+        fanout.add(name, tx);
+        tasks.push((name, runtime.spawn(sink.run(rx))));
+    }
+    Ok(SinkSet { fanout, tasks: SinkTasks(tasks), recovered, control })
+}
+
+impl SinkTasks {
+    /// Waits for the sinks to finish; their queues are closed. Once `stop` is set, they have
+    /// [`SINK_FLUSH_TIMEOUT`] in total.
+    pub fn finish(self, runtime: &Runtime, stop: &Stop) {
+        let (finished, release) = bounded::<()>(0);
+        let stopped = stop.channel();
+        let mut stopped = runtime.spawn_blocking(move || {
+            select! {
+                recv(stopped) -> _ => {}
+                recv(release) -> _ => {}
+            }
+        });
+        runtime.block_on(async {
+            let mut deadline = None;
+            for (name, mut task) in self.0 {
+                if deadline.is_none() {
+                    tokio::select! {
+                        _ = &mut task => continue,
+                        _ = &mut stopped => deadline = Some(Instant::now() + SINK_FLUSH_TIMEOUT),
+                    }
+                }
+                let Some(deadline) = deadline else { continue };
+                if timeout_at(deadline, task).await.is_err() {
+                    tracing::warn!(sink = name, "a sink did not finish in time");
+                }
+            }
+        });
+        drop(finished);
+    }
+}
+
+#[cfg(feature = "mqtt")]
+fn publisher(context: &SinkContext<'_>) -> Result<Publisher, EngineError> {
+    super::build_mqtt::build(context)
+}
+
+/// This build has no MQTT.
+#[cfg(not(feature = "mqtt"))]
+fn publisher(context: &SinkContext<'_>) -> Result<Publisher, EngineError> {
+    let SinkContext { stop: _, fatal: _, .. } = context;
+    Ok(Publisher::default())
+}
+
+/// The as-run log, if it is enabled and has a place.
+#[cfg(feature = "log")]
+fn as_run_log(config: &Config, folder: Option<&StateFolder>) -> Option<Box<dyn Sink>> {
+    use crate::sink::asrun::{AsRunSink, FILE};
+    let path = config.log.path.clone().or_else(|| folder.map(|folder| folder.path().join(FILE)));
+    let path = path.filter(|_| config.log.enabled)?;
+    tracing::info!("the as-run log is `{}`", path.display());
+    Some(Box::new(AsRunSink::new(path, config.log.retention_days)))
+}
+
+/// This build has no as-run log.
+#[cfg(not(feature = "log"))]
+fn as_run_log(_: &Config, _: Option<&StateFolder>) -> Option<Box<dyn Sink>> {
+    None
+}
+
+/// The sink that writes to standard output, if any.
+fn printer(config: &Config) -> Option<Box<dyn Sink>> {
+    let stdout = std::io::stdout();
+    match config.output {
+        Output::None => None,
+        Output::Jsonl => {
+            let options = JsonlOptions { windows: config.output_patches, ..JsonlOptions::default() };
+            Some(Box::new(JsonlSink::new(stdout, options)))
+        }
+        Output::Text => {
+            let options = TextOptions::for_output(stdout.is_terminal());
+            Some(Box::new(TextSink::new(stdout, options)))
+        }
+    }
+}

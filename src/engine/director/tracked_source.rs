@@ -1,0 +1,205 @@
+//! State of one source in the director.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::RunContext;
+use crate::audio::Level;
+use crate::decision::{Decider, DecisionConfig, FormatMonitor, SilenceConfig, Verdict};
+use crate::engine::corrections::Recent;
+use crate::engine::live_settings::LiveSettings;
+use crate::event::{LabelPosterior, SourceAttributes, SourceEvent, SourceHealth, SourceStats, StateSnapshot};
+use crate::settings::SourceSettings;
+use crate::stats::SourceCounters;
+
+/// Number of labels and of tags in attributes.
+const TOP: usize = 5;
+
+/// Health reason while parts of a source's audio are skipped.
+const OVERLOAD_REASON: &str = "more sources than this machine can analyse: parts of the audio are skipped, \
+    and loudness and dead air are not measured in them";
+
+/// Configuration of one source for the director.
+pub(in crate::engine) struct SourceSetup {
+    /// Name, as in topics.
+    pub name: Arc<str>,
+    /// Name, as configured.
+    pub display_name: Arc<str>,
+    /// Decision stage.
+    pub decider: Decider,
+    /// Monitoring of format, talk, balance and pace.
+    pub monitor: FormatMonitor,
+    /// Configuration of the decision stage, for constants that cannot be changed.
+    pub decision: DecisionConfig,
+    /// Configuration of silence detection.
+    pub silence: SilenceConfig,
+    /// Seconds between patches.
+    pub hop_s: f64,
+    /// Settings that the source worker follows.
+    pub live: Arc<LiveSettings>,
+    /// Sequence number of the last event of an earlier run.
+    pub seq: u64,
+    /// Counters.
+    pub counters: Arc<SourceCounters>,
+}
+
+/// State of one source.
+pub(in crate::engine) struct TrackedSource {
+    pub name: Arc<str>,
+    pub display_name: Arc<str>,
+    pub decider: Decider,
+    pub monitor: FormatMonitor,
+    pub settings: SourceSettings,
+    decision: DecisionConfig,
+    silence: SilenceConfig,
+    live: Arc<LiveSettings>,
+    pub seq: u64,
+    pub counters: Arc<SourceCounters>,
+    /// Time since which the genre has been published.
+    pub since: Timestamp,
+    /// Patches produced in this run.
+    pub patches: u64,
+    /// Verdict of the newest patch alone.
+    pub newest: Option<Verdict>,
+    pub level: Option<Level>,
+    pub tags: Vec<f32>,
+    pub title: Option<Arc<str>>,
+    pub heartbeat_due: Instant,
+    pub attributes_due: Instant,
+    /// False once the source has ended or failed.
+    pub open: bool,
+    /// True while audio arrives.
+    pub arriving: bool,
+    /// Embeddings of the newest patches.
+    pub recent: Recent,
+    pub health: SourceHealth,
+    pub health_reason: Option<Arc<str>>,
+    /// Skipped audio at the last statistics, in milliseconds.
+    skipped_ms: u64,
+}
+
+impl TrackedSource {
+    pub fn new(setup: SourceSetup) -> Self {
+        let now = Instant::now();
+        let settings = SourceSettings {
+            paused: false,
+            hop_s: setup.hop_s,
+            decision: setup.decision.settings(),
+            silence: setup.silence.settings(),
+        };
+        Self {
+            name: setup.name,
+            display_name: setup.display_name,
+            decider: setup.decider,
+            monitor: setup.monitor,
+            settings,
+            decision: setup.decision,
+            silence: setup.silence,
+            live: setup.live,
+            seq: setup.seq,
+            counters: setup.counters,
+            since: Timestamp::now(),
+            patches: 0,
+            newest: None,
+            level: None,
+            tags: Vec::new(),
+            title: None,
+            heartbeat_due: now,
+            attributes_due: now,
+            open: true,
+            arriving: false,
+            recent: Recent::default(),
+            health: SourceHealth::Starting,
+            health_reason: None,
+            skipped_ms: 0,
+        }
+    }
+
+    /// Present configuration of silence detection.
+    pub fn silence(&self) -> &SilenceConfig {
+        &self.silence
+    }
+
+    pub fn set_health(&mut self, health: SourceHealth, reason: Option<Arc<str>>) {
+        (self.health, self.health_reason) = (health, reason);
+    }
+
+    /// Display name and reason of a source that has failed.
+    pub fn failure(&self) -> Option<(Arc<str>, String)> {
+        let has_failed = !self.open && self.health == SourceHealth::Failed;
+        let reason = self.health_reason.as_ref().filter(|_| has_failed)?;
+        Some((self.display_name.clone(), reason.to_string()))
+    }
+
+    /// Applies other settings to the worker and to the decision stage.
+    pub fn apply(&mut self, settings: SourceSettings) {
+        self.live.apply(&settings);
+        self.silence = SilenceConfig::from(&settings.silence);
+        self.decider.configure(&self.decision.with_settings(&settings.decision), &self.silence);
+        self.settings = settings;
+    }
+
+    /// Events of a source whose audio stops: ends of raised problems, then the loss.
+    pub fn lose(&mut self, reason: &Arc<str>) -> Vec<SourceEvent> {
+        [self.monitor.lose(), self.decider.lose(Some(reason.clone()))].concat()
+    }
+
+    /// Events of a source that is paused. Its newest results are forgotten.
+    pub fn pause(&mut self) -> Vec<SourceEvent> {
+        (self.newest, self.level) = (None, None);
+        [self.monitor.lose(), self.decider.pause()].concat()
+    }
+
+    pub fn snapshot(&self, context: &RunContext) -> StateSnapshot {
+        StateSnapshot {
+            run: context.run.clone(),
+            at: Timestamp::now(),
+            patches: self.patches,
+            published: self.decider.named(self.decider.verdict()),
+            newest: self.newest.map(|verdict| self.decider.named(verdict)),
+            since: self.since,
+            level: self.level,
+            dead_air: self.decider.is_dead_air(),
+            source: self.name.clone(),
+            display_name: self.display_name.clone(),
+            model: context.model.clone(),
+        }
+    }
+
+    pub fn attributes(&self, context: &RunContext) -> SourceAttributes {
+        SourceAttributes {
+            run: context.run.clone(),
+            at: Timestamp::now(),
+            top: LabelPosterior::top(&context.labels, self.decider.smoothed(), TOP),
+            tags: LabelPosterior::top(&context.tags, &self.tags, TOP),
+            title: self.title.clone(),
+            model: context.model.clone(),
+            head: context.head.clone(),
+        }
+    }
+
+    /// Counters, and the health since the last call.
+    pub fn stats(&mut self) -> SourceStats {
+        let skipped_ms = self.counters.skipped_ms.get();
+        let skips = std::mem::replace(&mut self.skipped_ms, skipped_ms) < skipped_ms;
+        let (health, health_reason) = match self.health {
+            SourceHealth::Healthy if skips => (SourceHealth::Overloaded, Some(OVERLOAD_REASON.into())),
+            health => (health, self.health_reason.clone()),
+        };
+        SourceStats {
+            state: self.decider.verdict().state,
+            health,
+            health_reason,
+            produced: self.counters.produced.get(),
+            scored: self.counters.scored.get(),
+            dropped: self.counters.dropped.get(),
+            skipped_s: Some(skipped_ms as f64 / 1000.0),
+            xruns: self.counters.xruns.get(),
+            reconnects: self.counters.reconnects.get(),
+            latency_ms_p50: self.counters.latency.quantile_ms(0.5),
+            latency_ms_p99: self.counters.latency.quantile_ms(0.99),
+        }
+    }
+}

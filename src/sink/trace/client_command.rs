@@ -1,0 +1,42 @@
+//! Commands of clients: one JSON object per line.
+//!
+//! `{"ask":"label","source":"radio","message":{"genre":"jazz","last_s":30}}`; `message` is what a
+//! subscriber of MQTT would publish on `…/label/set`, and is parsed by the same code.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::command::{CommandOrigin, CommandRequest};
+use crate::sink::command_parser;
+
+/// Command of a client.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientCommand {
+    /// Kind of the command.
+    pub ask: ClientCommandKind,
+    /// Source name, as in topics.
+    pub source: String,
+    /// Parameters of the command.
+    pub message: Value,
+}
+
+/// Kinds of [`ClientCommand`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientCommandKind {
+    /// Stores the newest audio with its right genre.
+    Label,
+}
+
+/// Request of client `id` that a line holds; `None` where the line is not a command.
+pub(super) fn parse(line: &[u8], id: u64) -> Option<CommandRequest> {
+    let ClientCommand { ask: ClientCommandKind::Label, source, message } =
+        serde_json::from_slice(line).ok()?;
+    let text = serde_json::to_vec(&message).ok()?;
+    Some(CommandRequest {
+        source: source.into(),
+        command: command_parser::label(&text),
+        origin: CommandOrigin::Client(id),
+    })
+}
