@@ -1,12 +1,13 @@
-//! The as-run log: what each source was, when, on a thread of its own.
+//! As-run log: the state of each source over time, written on a thread of its own.
 //!
-//! A segment lasts while the genre and the title stay, and while the sound has no hole. It is called what is published until the
-//! decision stage has settled what it was, and then that ([`draft`]). What begins or ends, and every event, is committed at once; what
-//! lasts is extended every [`TICK`], and what is settled written, so that a kill loses no more than that.
+//! A segment lasts while genre and title stay the same and the audio has no gap. It bears the
+//! published verdict until the decision stage has a final one ([`open_segments`]). The start and end
+//! of a segment and every event are committed at once. Segments that last are extended every
+//! [`WRITE_INTERVAL`], so that a kill loses no more than that.
 
-mod book;
 mod config;
-mod draft;
+mod open_segments;
+mod pending_rows;
 mod read;
 mod schema;
 mod store;
@@ -22,34 +23,34 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::{Message, Sink, SinkFuture};
 use crate::asrun::Ms;
-use book::Book;
-use store::Store;
+use pending_rows::PendingRows;
+use store::LogStore;
 
 pub use config::{FILE, LogConfig};
 pub use read::{LogError, Reader, Run};
 
-/// Between two extensions of what lasts.
-const TICK: Duration = Duration::from_secs(10);
-/// Between two attempts to write to a disk that would not be written to.
-const RETRY: Duration = Duration::from_secs(60);
-/// Between two days' deletions.
-const DAY: Duration = Duration::from_secs(86_400);
-/// Messages that wait for the thread, beyond the sink's queue.
-const WAITING: usize = 256;
+/// Interval between extensions of rows that grow.
+const WRITE_INTERVAL: Duration = Duration::from_secs(10);
+/// Interval between attempts after a failed write.
+const RETRY_INTERVAL: Duration = Duration::from_secs(60);
+/// Interval between deletions of old rows.
+const DELETE_INTERVAL: Duration = Duration::from_secs(86_400);
+/// Messages that may wait for the thread, beyond the queue of the sink.
+const QUEUE_LENGTH: usize = 256;
 
 const DAY_MS: Ms = 86_400_000;
 
-/// Writes the log.
+/// Sink that writes the log.
 #[derive(Debug)]
 pub struct AsRunSink {
-    store: Store,
+    store: LogStore,
     retention_days: u32,
 }
 
 impl AsRunSink {
-    /// A sink that writes to `path` and keeps rows for so long.
+    /// Sink that writes to `path` and deletes rows after `retention_days`.
     pub fn new(path: PathBuf, retention_days: u32) -> Self {
-        Self { store: Store::new(path), retention_days }
+        Self { store: LogStore::new(path), retention_days }
     }
 }
 
@@ -63,23 +64,23 @@ impl Sink for AsRunSink {
     }
 }
 
-/// What the thread is given.
-enum Item {
+/// Item for the writer thread.
+enum WriterItem {
     Message(Message),
     Tick,
 }
 
-/// Hands on messages and the time, so that the thread waits for one thing only.
+/// Forwards messages and ticks to the writer thread, which waits on a single queue.
 async fn forward(sink: AsRunSink, mut inbox: mpsc::Receiver<Message>) {
-    let (tx, rx) = mpsc::channel(WAITING);
+    let (tx, rx) = mpsc::channel(QUEUE_LENGTH);
     let (done, ended) = oneshot::channel::<()>();
-    let writer = Writer {
+    let writer = LogWriter {
         store: sink.store,
         retention_days: sink.retention_days,
-        book: Book::default(),
+        rows: PendingRows::default(),
         failing: false,
         retry_at: None,
-        forget_at: Instant::now(),
+        delete_at: Instant::now(),
     };
     let spawned = crate::thread::spawn("log", move || {
         writer.serve(rx);
@@ -89,15 +90,15 @@ async fn forward(sink: AsRunSink, mut inbox: mpsc::Receiver<Message>) {
         tracing::error!(%error, "cannot start a thread, there will be no as-run log");
         return;
     }
-    let mut ticks = interval(TICK);
+    let mut ticks = interval(WRITE_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let item = tokio::select! {
             message = inbox.recv() => match message {
-                Some(message) => Item::Message(message),
+                Some(message) => WriterItem::Message(message),
                 None => break,
             },
-            _ = ticks.tick() => Item::Tick,
+            _ = ticks.tick() => WriterItem::Tick,
         };
         if tx.send(item).await.is_err() {
             break;
@@ -108,75 +109,76 @@ async fn forward(sink: AsRunSink, mut inbox: mpsc::Receiver<Message>) {
     let _ = ended.await;
 }
 
-/// Everything the thread owns.
-struct Writer {
-    store: Store,
+/// State of the writer thread.
+struct LogWriter {
+    store: LogStore,
     retention_days: u32,
-    book: Book,
-    /// Whether it has been said that nothing can be written.
+    rows: PendingRows,
+    /// True while writes fail, which has been logged.
     failing: bool,
     retry_at: Option<Instant>,
-    forget_at: Instant,
+    delete_at: Instant,
 }
 
-impl Writer {
-    fn serve(mut self, mut items: mpsc::Receiver<Item>) {
+impl LogWriter {
+    fn serve(mut self, mut items: mpsc::Receiver<WriterItem>) {
         while let Some(first) = items.blocking_recv() {
-            let mut due = self.take(&first);
-            // What has gathered meanwhile is committed together.
-            for _ in 0..WAITING {
+            let mut due = self.add(&first);
+            // Items that have gathered meanwhile share the transaction.
+            for _ in 0..QUEUE_LENGTH {
                 let Ok(item) = items.try_recv() else { break };
-                due |= self.take(&item);
+                due |= self.add(&item);
             }
             if due && self.retry_at.is_none_or(|at| Instant::now() >= at) {
                 self.write(false);
-                self.forget();
+                self.delete_old();
             }
         }
         self.write(true);
     }
 
-    fn take(&mut self, item: &Item) -> bool {
+    fn add(&mut self, item: &WriterItem) -> bool {
         match item {
-            Item::Message(message) => self.book.take(message, now()),
-            Item::Tick => true,
+            WriterItem::Message(message) => self.rows.add(message, now()),
+            WriterItem::Tick => true,
         }
     }
 
     fn write(&mut self, ended: bool) {
         let path = self.store.path().display().to_string();
-        match self.store.write(&mut self.book, now(), ended) {
+        match self.store.write(&mut self.rows, now(), ended) {
             Ok(damage) => {
                 if let Some(damage) = damage {
-                    tracing::warn!("the as-run log `{path}` was damaged: {damage}, and begun anew");
+                    tracing::warn!("the as-run log `{path}` was damaged: {damage}; a new one is started");
                 }
                 if std::mem::take(&mut self.failing) {
-                    tracing::info!(lost = self.book.lost, "the as-run log `{path}` is written again");
+                    tracing::info!(lost = self.rows.lost, "the as-run log `{path}` is written again");
                 }
                 self.retry_at = None;
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.failing, true) {
                     tracing::warn!(
-                        "the as-run log `{path}` cannot be written: {error}; what happens is kept in memory and tried again each minute"
+                        "the as-run log `{path}` cannot be written: {error}; rows are kept in memory, and writing \
+                         is retried every minute"
                     );
                 }
-                self.retry_at = Some(Instant::now() + RETRY);
+                self.retry_at = Some(Instant::now() + RETRY_INTERVAL);
             }
         }
     }
 
-    /// Deletes what is too old, a bite at a time, once a day.
-    fn forget(&mut self) {
-        if self.failing || Instant::now() < self.forget_at {
+    /// Deletes old rows in batches, once a day.
+    fn delete_old(&mut self) {
+        if self.failing || Instant::now() < self.delete_at {
             return;
         }
-        match self.store.forget(now() - Ms::from(self.retention_days) * DAY_MS) {
+        match self.store.delete_old(now() - Ms::from(self.retention_days) * DAY_MS) {
             Ok(true) => {}
-            Ok(false) => self.forget_at = Instant::now() + DAY,
+            Ok(false) => self.delete_at = Instant::now() + DELETE_INTERVAL,
             Err(error) => {
-                tracing::debug!(%error, "old rows of the as-run log stay");
-                self.forget_at = Instant::now() + RETRY;
+                tracing::debug!(%error, "old rows of the as-run log cannot be deleted");
+                self.delete_at = Instant::now() + RETRY_INTERVAL;
             }
         }
     }

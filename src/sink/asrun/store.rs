@@ -1,60 +1,66 @@
-//! The log on disk: SQLite with a write-ahead log, `synchronous = FULL`, so that what is committed outlives a power cut.
+//! Database of the log: SQLite with a write-ahead log and `synchronous = FULL`, so that committed
+//! rows survive a power cut.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, named_params, params};
 
-use super::book::{Book, Event, Outage, Row};
-use super::draft::Segment;
+use super::open_segments::SegmentRow;
+use super::pending_rows::{EventRow, FinishedRow, OutageRow, PendingRows};
 use super::schema::MIGRATIONS;
 use crate::asrun::{Ms, OutageCause, QuarterLoudness};
 use crate::event::DaemonInfo;
 use crate::sink::database::{self, StoreError};
 
-/// Rows of a table and source that are deleted at once.
-const BITE: usize = 2000;
-/// Files up to this size, in bytes, are checked whole when they are opened; larger ones would keep messages waiting.
-const CHECKED: u64 = 32 * 1024 * 1024;
+/// Rows of one table and source that one transaction deletes.
+const DELETE_BATCH: usize = 2000;
+/// Size in bytes up to which a file is checked completely when it is opened. The check of a larger
+/// one would delay messages.
+const MAX_CHECKED_BYTES: u64 = 32 * 1024 * 1024;
 /// Damaged files that are kept beside the new one.
-const MOST_DAMAGED: usize = 99;
+const MAX_DAMAGED_FILES: usize = 99;
 
-/// The number of the schema that this program writes.
-pub const VERSION: i64 = MIGRATIONS.len() as i64;
+/// Version of the schema.
+pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
-/// The file, with the run that writes to it.
+/// The database, and the run that writes to it.
 #[derive(Debug)]
-pub struct Store {
+pub(super) struct LogStore {
     path: PathBuf,
     connection: Option<Connection>,
     /// Key of the run, once its row is written.
     run: Option<i64>,
 }
 
-impl Store {
-    /// The file at `path`, which is opened when there is something to write.
-    pub fn new(path: PathBuf) -> Self {
+impl LogStore {
+    /// Store at `path`. The file is opened at the first write.
+    pub(super) fn new(path: PathBuf) -> Self {
         Self { path, connection: None, run: None }
     }
 
-    /// The file.
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes what waits in `book` and what grows, in one transaction; `ended` at the end of the run. A damaged file is set
-    /// aside, and told. After an error everything still waits.
+    /// Writes all pending rows in one transaction; `ended` at the end of the run. A damaged file is
+    /// set aside and described. After an error all rows are still pending.
     ///
     /// # Errors
-    /// When the file cannot be opened or written.
-    pub fn write(&mut self, book: &mut Book, now: Ms, ended: bool) -> Result<Option<String>, StoreError> {
-        match self.try_write(book, now, ended) {
+    /// The file cannot be opened or written.
+    pub(super) fn write(
+        &mut self,
+        rows: &mut PendingRows,
+        now: Ms,
+        ended: bool,
+    ) -> Result<Option<String>, StoreError> {
+        match self.try_write(rows, now, ended) {
             Ok(()) => Ok(None),
             Err(error) if error.is_damage() => {
                 self.close();
-                let aside = database::set_aside(&self.path, MOST_DAMAGED)?;
-                book.forget_ids();
-                self.try_write(book, now, ended).inspect_err(|_| self.close())?;
+                let aside = database::set_aside(&self.path, MAX_DAMAGED_FILES)?;
+                rows.forget_ids();
+                self.try_write(rows, now, ended).inspect_err(|_| self.close())?;
                 Ok(Some(format!("{error}; it is set aside as `{}`", aside.display())))
             }
             Err(error) => {
@@ -64,11 +70,12 @@ impl Store {
         }
     }
 
-    /// Deletes a bite of what is older than `cutoff`, and was logged by a run that is; whether there may be more.
+    /// Deletes rows that are older than `cutoff`, as is the run that logged them, at most
+    /// [`DELETE_BATCH`] per table and source. Returns true if there may be more.
     ///
     /// # Errors
-    /// When the file cannot be written.
-    pub fn forget(&mut self, cutoff: Ms) -> Result<bool, StoreError> {
+    /// The file cannot be written.
+    pub(super) fn delete_old(&mut self, cutoff: Ms) -> Result<bool, StoreError> {
         let (Some(connection), Some(run)) = (&mut self.connection, self.run) else { return Ok(false) };
         let transaction = connection.transaction()?;
         let sources: Vec<String> = transaction
@@ -79,7 +86,7 @@ impl Store {
         for (table, time) in [("segment", "end_ms"), ("outage", "end_ms"), ("event", "ts_ms")] {
             let sql = format!(
                 "DELETE FROM {table} WHERE id IN (SELECT of.id FROM {table} AS of JOIN run ON run.id = of.run
-                 WHERE of.source = ?1 AND of.{time} < ?2 AND run.started_ms < ?2 LIMIT {BITE})"
+                 WHERE of.source = ?1 AND of.{time} < ?2 AND run.started_ms < ?2 LIMIT {DELETE_BATCH})"
             );
             let mut statement = transaction.prepare_cached(&sql)?;
             for source in &sources {
@@ -88,14 +95,14 @@ impl Store {
         }
         let mut levels = transaction.prepare_cached(&format!(
             "DELETE FROM level WHERE (source, start_ms, run) IN (SELECT of.source, of.start_ms, of.run FROM level AS of
-             JOIN run ON run.id = of.run WHERE of.source = ?1 AND of.start_ms < ?2 - {} AND run.started_ms < ?2 LIMIT {BITE})",
+             JOIN run ON run.id = of.run WHERE of.source = ?1 AND of.start_ms < ?2 - {} AND run.started_ms < ?2 LIMIT {DELETE_BATCH})",
             QuarterLoudness::LENGTH
         ))?;
         for source in &sources {
             most = most.max(levels.execute(params![source, cutoff])?);
         }
         drop(levels);
-        let more = most == BITE;
+        let more = most == DELETE_BATCH;
         if !more {
             transaction.execute("DELETE FROM run WHERE seen_ms < ?1 AND id <> ?2", params![cutoff, run])?;
             transaction.execute("DELETE FROM source WHERE run NOT IN (SELECT id FROM run)", [])?;
@@ -104,9 +111,9 @@ impl Store {
         Ok(more)
     }
 
-    /// Lets the open file grow by `pages` more, as if the disk were full.
+    /// Limits the growth of the open file to `pages`, as if the disk were full.
     #[cfg(test)]
-    pub fn limit(&mut self, pages: i64) {
+    pub(super) fn limit(&mut self, pages: i64) {
         let Some(connection) = &self.connection else { return };
         let _ = connection.query_row("PRAGMA page_count", [], |row| row.get::<_, i64>(0)).and_then(|count| {
             connection.query_row(&format!("PRAGMA max_page_count = {}", count + pages), [], |_| Ok(()))
@@ -117,29 +124,29 @@ impl Store {
         (self.connection, self.run) = (None, None);
     }
 
-    fn try_write(&mut self, book: &mut Book, now: Ms, ended: bool) -> Result<(), StoreError> {
-        let Some(info) = book.info.clone() else { return Ok(()) };
+    fn try_write(&mut self, rows: &mut PendingRows, now: Ms, ended: bool) -> Result<(), StoreError> {
+        let Some(info) = rows.info.clone() else { return Ok(()) };
         if self.connection.is_none() {
             self.connection = Some(open(&self.path)?);
         }
         let Some(connection) = &mut self.connection else { return Ok(()) };
         let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let run = begin(&transaction, &info, now, ended)?;
-        for row in &book.waiting {
+        for row in &rows.finished {
             match row {
-                Row::Segment(segment) => drop(write_segment(&transaction, run, segment)?),
-                Row::Outage(outage) => drop(write_outage(&transaction, run, outage)?),
-                Row::Event(event) => write_event(&transaction, run, event)?,
+                FinishedRow::Segment(segment) => drop(write_segment(&transaction, run, segment)?),
+                FinishedRow::Outage(outage) => drop(write_outage(&transaction, run, outage)?),
+                FinishedRow::Event(event) => write_event(&transaction, run, event)?,
             }
         }
-        for id in &book.gone {
+        for id in &rows.deleted {
             transaction.prepare_cached("DELETE FROM segment WHERE id = ?1")?.execute([id])?;
         }
-        for ((source, _), level) in &book.levels {
-            write_level(&transaction, run, source, level)?;
+        for ((source, _), quarter) in &rows.loudness {
+            write_quarter(&transaction, run, source, quarter)?;
         }
-        // Their keys hold only once all is committed.
-        let (mut segments, mut outages) = book.open(now);
+        // Keys are valid only after the commit.
+        let (mut segments, mut outages) = rows.open(now);
         let segment_ids: Vec<i64> =
             segments.iter().map(|of| write_segment(&transaction, run, of)).collect::<Result<_, _>>()?;
         let outage_ids: Vec<i64> =
@@ -149,9 +156,9 @@ impl Store {
             (segment.id, segment.changed) = (Some(id), false);
         });
         outages.iter_mut().zip(outage_ids).for_each(|(outage, id)| outage.id = Some(id));
-        book.waiting.clear();
-        book.gone.clear();
-        book.levels.clear();
+        rows.finished.clear();
+        rows.deleted.clear();
+        rows.loudness.clear();
         self.run = Some(run);
         Ok(())
     }
@@ -161,10 +168,11 @@ fn open(path: &Path) -> Result<Connection, StoreError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)?;
     }
-    database::open(path, &MIGRATIONS, CHECKED)
+    database::open(path, &MIGRATIONS, MAX_CHECKED_BYTES)
 }
 
-/// The key of the run, whose row says that it was there at `now`; at its first, the time since the run before is an outage.
+/// Updates the row of the run, which was alive at `now`, and returns its key. When the row is
+/// created, the time since the previous run becomes an outage.
 fn begin(transaction: &Transaction<'_>, info: &DaemonInfo, now: Ms, ended: bool) -> rusqlite::Result<i64> {
     let ended = ended.then_some(now);
     let known: Option<i64> = transaction
@@ -201,7 +209,7 @@ fn begin(transaction: &Transaction<'_>, info: &DaemonInfo, now: Ms, ended: bool)
     Ok(run)
 }
 
-fn write_segment(transaction: &Transaction<'_>, run: i64, of: &Segment) -> rusqlite::Result<i64> {
+fn write_segment(transaction: &Transaction<'_>, run: i64, of: &SegmentRow) -> rusqlite::Result<i64> {
     let lufs = of.lufs();
     transaction
         .prepare_cached(
@@ -216,12 +224,12 @@ fn write_segment(transaction: &Transaction<'_>, run: i64, of: &Segment) -> rusql
             ":source": &*of.source,
             ":start": of.start,
             ":end": of.end,
-            ":state": of.name.state.as_str(),
-            ":label": &*of.name.label,
+            ":state": of.key.state.as_str(),
+            ":label": &*of.key.label,
             ":confidence": of.confidence(),
             ":scored": of.scored(),
             ":dropped": of.dropped,
-            ":title": of.name.title.as_deref(),
+            ":title": of.key.title.as_deref(),
             ":mean": lufs.map(|lufs| lufs.mean),
             ":min": lufs.map(|lufs| lufs.min),
             ":max": lufs.map(|lufs| lufs.max),
@@ -229,7 +237,7 @@ fn write_segment(transaction: &Transaction<'_>, run: i64, of: &Segment) -> rusql
     Ok(of.id.unwrap_or_else(|| transaction.last_insert_rowid()))
 }
 
-fn write_outage(transaction: &Transaction<'_>, run: i64, of: &Outage) -> rusqlite::Result<i64> {
+fn write_outage(transaction: &Transaction<'_>, run: i64, of: &OutageRow) -> rusqlite::Result<i64> {
     transaction
         .prepare_cached(
             "INSERT OR REPLACE INTO outage (id, run, source, start_ms, end_ms, cause) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -238,7 +246,7 @@ fn write_outage(transaction: &Transaction<'_>, run: i64, of: &Outage) -> rusqlit
     Ok(of.id.unwrap_or_else(|| transaction.last_insert_rowid()))
 }
 
-fn write_event(transaction: &Transaction<'_>, run: i64, of: &Event) -> rusqlite::Result<()> {
+fn write_event(transaction: &Transaction<'_>, run: i64, of: &EventRow) -> rusqlite::Result<()> {
     transaction
         .prepare_cached(
             "INSERT INTO event (run, source, seq, ts_ms, event_type, json) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -247,8 +255,8 @@ fn write_event(transaction: &Transaction<'_>, run: i64, of: &Event) -> rusqlite:
     Ok(())
 }
 
-/// Adds what has come since the last time.
-fn write_level(
+/// Adds to the row of a quarter of an hour.
+fn write_quarter(
     transaction: &Transaction<'_>,
     run: i64,
     source: &Arc<str>,

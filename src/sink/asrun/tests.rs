@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use super::book::Row;
+use super::pending_rows::FinishedRow;
 use super::schema::MIGRATIONS;
 use super::store::VERSION;
 use super::*;
@@ -27,22 +27,22 @@ fn patch(number: u64, end: Ms) -> Message {
 }
 
 /// A run that hears ten patches, one a second.
-fn ten(store: &mut Store, run: &str, start: Ms) -> Book {
-    let mut book = Book::default();
-    book.take(&info(run, start), start);
+fn ten(store: &mut LogStore, run: &str, start: Ms) -> PendingRows {
+    let mut pending = PendingRows::default();
+    pending.add(&info(run, start), start);
     for number in 0..10 {
-        book.take(&patch(number, start + 3000 + number as Ms * 1000), start);
+        pending.add(&patch(number, start + 3000 + number as Ms * 1000), start);
     }
-    store.write(&mut book, start + 12_000, false).unwrap();
-    book
+    store.write(&mut pending, start + 12_000, false).unwrap();
+    pending
 }
 
 #[test]
 fn what_is_written_is_read_while_it_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("deeper/log.sqlite");
-    let mut store = Store::new(path.clone());
-    let mut book = ten(&mut store, "a", START);
+    let mut store = LogStore::new(path.clone());
+    let mut pending = ten(&mut store, "a", START);
     let reader = Reader::open(&path).unwrap();
     assert_eq!(reader.sources(&[]).unwrap(), [("fm1".to_owned(), "FM 1".to_owned())]);
     let now = START + 13_000;
@@ -53,12 +53,10 @@ fn what_is_written_is_read_while_it_is_written() {
         (START, START + 12_000, 10)
     );
     // It grows in its row, and levels are added up.
-    book.take(&patch(10, START + 13_000), START);
-    book.take(
-        &samples::event_message(7, SourceEvent::DeadAirStarted { cause: DeadAirCause::Silence }),
-        START,
-    );
-    store.write(&mut book, START + 13_000, false).unwrap();
+    pending.add(&patch(10, START + 13_000), START);
+    pending
+        .add(&samples::event_message(7, SourceEvent::DeadAirStarted { cause: DeadAirCause::Silence }), START);
+    store.write(&mut pending, START + 13_000, false).unwrap();
     let reader = Reader::open(&path).unwrap();
     let record = reader.record(("fm1", "FM 1"), START, START + 600_000, now).unwrap();
     assert_eq!((record.segments.len(), record.segments[0].end), (1, START + 13_000));
@@ -71,11 +69,11 @@ fn what_is_written_is_read_while_it_is_written() {
 }
 
 #[test]
-fn rows_follow_what_is_settled() {
+fn pendingfollow_what_is_settled() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.sqlite");
-    let mut store = Store::new(path.clone());
-    let mut book = ten(&mut store, "a", START);
+    let mut store = LogStore::new(path.clone());
+    let mut pending = ten(&mut store, "a", START);
     let rows = || {
         let found = Reader::open(&path).unwrap().segments("fm1", START, START + 600_000).unwrap();
         found.into_iter().map(|of| (of.start - START, of.end - START, of.label)).collect::<Vec<_>>()
@@ -86,31 +84,31 @@ fn rows_follow_what_is_settled() {
         Message::FinalSegment { source: "fm1".into(), segment: Arc::new(segment) }
     };
     assert_eq!(rows(), [(0, 12_000, "uncertain".to_owned())]);
-    book.take(&settled(0, 6000, "rock"), START);
-    store.write(&mut book, START + 13_000, false).unwrap();
+    pending.add(&settled(0, 6000, "rock"), START);
+    store.write(&mut pending, START + 13_000, false).unwrap();
     assert_eq!(rows(), [(0, 6000, "rock".to_owned()), (6000, 12_000, "uncertain".to_owned())]);
-    book.take(&settled(6000, 12_000, "rock"), START);
-    store.write(&mut book, START + 14_000, false).unwrap();
+    pending.add(&settled(6000, 12_000, "rock"), START);
+    store.write(&mut pending, START + 14_000, false).unwrap();
     assert_eq!(rows(), [(0, 12_000, "rock".to_owned())], "the row that is not needed is gone");
     // What goes on is no reason to write at once, and a disk that refuses in between costs nothing.
-    assert!(!book.take(&patch(10, START + 13_000), START), "it goes on");
-    book.take(&settled(12_000, 13_000, "jazz"), START);
-    let mut refused = Store::new(folder.path().join("log.sqlite/not-a-folder.sqlite"));
-    assert!(refused.write(&mut book, START + 15_000, false).is_err());
-    book.take(&patch(11, START + 14_000), START);
-    book.take(&settled(13_000, 14_000, "jazz"), START);
-    store.write(&mut book, START + 16_000, false).unwrap();
+    assert!(!pending.add(&patch(10, START + 13_000), START), "it goes on");
+    pending.add(&settled(12_000, 13_000, "jazz"), START);
+    let mut refused = LogStore::new(folder.path().join("log.sqlite/not-a-folder.sqlite"));
+    assert!(refused.write(&mut pending, START + 15_000, false).is_err());
+    pending.add(&patch(11, START + 14_000), START);
+    pending.add(&settled(13_000, 14_000, "jazz"), START);
+    store.write(&mut pending, START + 16_000, false).unwrap();
     assert_eq!(rows(), [(0, 12_000, "rock".to_owned()), (12_000, 14_000, "jazz".to_owned())]);
     // Nothing has changed: nothing is written.
-    assert!(book.open(START).0.is_empty() && book.waiting.is_empty() && book.gone.is_empty());
+    assert!(pending.open(START).0.is_empty() && pending.finished.is_empty() && pending.deleted.is_empty());
 }
 
 #[test]
 fn the_time_between_two_runs_is_an_outage() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.sqlite");
-    ten(&mut Store::new(path.clone()), "a", START);
-    ten(&mut Store::new(path.clone()), "b", START + 60_000);
+    ten(&mut LogStore::new(path.clone()), "a", START);
+    ten(&mut LogStore::new(path.clone()), "b", START + 60_000);
     let reader = Reader::open(&path).unwrap();
     let record = reader.record(("fm1", "FM 1"), START, START + 72_000, START + 73_000).unwrap();
     let outages: Vec<_> = record.outages.iter().map(|of| (of.start - START, of.end - START)).collect();
@@ -125,26 +123,26 @@ fn a_damaged_file_is_set_aside_and_a_newer_one_left_alone() {
     let path = folder.path().join("log.sqlite");
     for aside in ["log.sqlite.damaged", "log.sqlite.damaged-2"] {
         std::fs::write(&path, vec![b'x'; 8192]).unwrap();
-        let mut book = Book::default();
-        book.take(&info("a", START), START);
-        let damage = Store::new(path.clone()).write(&mut book, START, false).unwrap();
+        let mut pending = PendingRows::default();
+        pending.add(&info("a", START), START);
+        let damage = LogStore::new(path.clone()).write(&mut pending, START, false).unwrap();
         assert!(damage.unwrap().contains(aside) && folder.path().join(aside).exists());
     }
     // Damaged while it is written to: what is open is written to the new file.
-    let mut store = Store::new(path.clone());
-    let mut book = ten(&mut store, "a", START);
+    let mut store = LogStore::new(path.clone());
+    let mut pending = ten(&mut store, "a", START);
     drop(store);
     Connection::open(&path).unwrap().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[100..].fill(0xa5);
     std::fs::write(&path, bytes).unwrap();
-    let damage = Store::new(path.clone()).write(&mut book, START + 13_000, false).unwrap();
+    let damage = LogStore::new(path.clone()).write(&mut pending, START + 13_000, false).unwrap();
     assert!(damage.unwrap().contains("damaged-3"));
     let reader = Reader::open(&path).unwrap();
     assert_eq!(reader.segments("fm1", START, START + 60_000).unwrap().len(), 1);
 
     Connection::open(&path).unwrap().pragma_update(None, "user_version", VERSION + 1).unwrap();
-    let error = Store::new(path.clone()).write(&mut book, START, false).unwrap_err();
+    let error = LogStore::new(path.clone()).write(&mut pending, START, false).unwrap_err();
     assert!(matches!(error, StoreError::Newer { .. }));
     assert!(matches!(Reader::open(&path), Err(LogError::Newer { .. })));
 }
@@ -155,55 +153,53 @@ fn after_a_failure_nothing_is_lost() {
     let path = folder.path().join("taken/log.sqlite");
     // A file where the folder should be: as good as a disk that refuses, also for root.
     std::fs::write(folder.path().join("taken"), "").unwrap();
-    let mut store = Store::new(path.clone());
-    let mut book = Book::default();
-    book.take(&info("a", START), START);
-    book.take(&patch(0, START + 3000), START);
-    book.take(
-        &samples::event_message(7, SourceEvent::DeadAirStarted { cause: DeadAirCause::Silence }),
-        START,
-    );
-    assert!(store.write(&mut book, START, false).is_err());
-    assert!(matches!(book.waiting.front(), Some(Row::Event(_))));
+    let mut store = LogStore::new(path.clone());
+    let mut pending = PendingRows::default();
+    pending.add(&info("a", START), START);
+    pending.add(&patch(0, START + 3000), START);
+    pending
+        .add(&samples::event_message(7, SourceEvent::DeadAirStarted { cause: DeadAirCause::Silence }), START);
+    assert!(store.write(&mut pending, START, false).is_err());
+    assert!(matches!(pending.finished.front(), Some(FinishedRow::Event(_))));
     std::fs::remove_file(folder.path().join("taken")).unwrap();
-    store.write(&mut book, START, false).unwrap();
+    store.write(&mut pending, START, false).unwrap();
     let record = Reader::open(&path).unwrap().record(("fm1", "FM 1"), START, START + 600_000, START).unwrap();
     assert_eq!((record.segments.len(), record.events.len()), (1, 1));
-    assert!(book.waiting.is_empty());
+    assert!(pending.finished.is_empty());
 }
 
 #[test]
 fn a_full_file_keeps_what_it_has() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.sqlite");
-    let mut store = Store::new(path.clone());
-    let mut book = ten(&mut store, "a", START);
+    let mut store = LogStore::new(path.clone());
+    let mut pending = ten(&mut store, "a", START);
     store.limit(1);
     let big =
         SourceEvent::GenreChanged { from: "x".repeat(100_000).into(), to: "y".into(), confidence: None };
-    book.take(&samples::event_message(8, big), START);
-    let error = store.write(&mut book, START, false).unwrap_err();
+    pending.add(&samples::event_message(8, big), START);
+    let error = store.write(&mut pending, START, false).unwrap_err();
     assert!(error.to_string().contains("full"), "{error}");
     assert_eq!(Reader::open(&path).unwrap().segments("fm1", START, START + 60_000).unwrap().len(), 1);
-    store.write(&mut book, START, false).unwrap();
+    store.write(&mut pending, START, false).unwrap();
     let record = Reader::open(&path).unwrap().record(("fm1", "FM 1"), START, START + 600_000, START).unwrap();
     assert_eq!(record.events.len(), 1);
 }
 
 #[test]
-fn old_rows_go_and_old_recordings_stay() {
+fn old_pendinggo_and_old_recordings_stay() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.sqlite");
     let day = 86_400_000;
-    ten(&mut Store::new(path.clone()), "a", START - 20 * day);
-    let mut store = Store::new(path.clone());
+    ten(&mut LogStore::new(path.clone()), "a", START - 20 * day);
+    let mut store = LogStore::new(path.clone());
     // A recording of long ago, read today.
-    let mut book = ten(&mut store, "b", START);
-    book.take(&patch(100, START - 100 * day), START);
-    store.write(&mut book, START, false).unwrap();
+    let mut pending = ten(&mut store, "b", START);
+    pending.add(&patch(100, START - 100 * day), START);
+    store.write(&mut pending, START, false).unwrap();
     let count = |from, to| Reader::open(&path).unwrap().segments("fm1", from, to).unwrap().len();
     assert_eq!(count(START - 200 * day, START + day), 3);
-    assert!(!store.forget(START - 10 * day).unwrap());
+    assert!(!store.delete_old(START - 10 * day).unwrap());
     assert_eq!((count(START - 50 * day, START - day), count(START - 200 * day, START + day)), (0, 2));
     let runs: i64 =
         Connection::open(&path).unwrap().query_row("SELECT count(*) FROM run", [], |row| row.get(0)).unwrap();
@@ -224,7 +220,7 @@ fn no_log_is_said() {
 
 /// Tables of a file, and what a program sees that counts rows by their rowids, as DuckDB's SQLite
 /// scanner does.
-fn rows_by_rowid(path: &std::path::Path) -> Vec<(String, i64)> {
+fn pendingby_rowid(path: &std::path::Path) -> Vec<(String, i64)> {
     let file = Connection::open(path).unwrap();
     let mut names =
         file.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").unwrap();
@@ -265,9 +261,9 @@ fn files_of_the_first_schema_are_read_and_migrated() {
     };
     let before = record();
     assert_eq!((before.1.segments.len(), before.1.levels.len(), before.1.events.len()), (1, 1, 1));
-    let mut book = Book::default();
-    book.take(&info("new", START + 90_000), START + 90_000);
-    Store::new(path.clone()).write(&mut book, START + 90_000, false).unwrap();
+    let mut pending = PendingRows::default();
+    pending.add(&info("new", START + 90_000), START + 90_000);
+    LogStore::new(path.clone()).write(&mut pending, START + 90_000, false).unwrap();
     let after = record();
     assert_eq!(before.0, after.0);
     assert_eq!(before.1.segments, after.1.segments);
@@ -275,5 +271,5 @@ fn files_of_the_first_schema_are_read_and_migrated() {
     assert_eq!(before.1.events, after.1.events);
     // One run and one source more: that of this daemon.
     let expected = [("event", 1), ("level", 2), ("outage", 2), ("run", 2), ("segment", 1), ("source", 3)];
-    assert_eq!(rows_by_rowid(&path), expected.map(|(name, rows)| (name.to_owned(), rows)));
+    assert_eq!(pendingby_rowid(&path), expected.map(|(name, rows)| (name.to_owned(), rows)));
 }
