@@ -1,14 +1,14 @@
-//! Floor 0: how long to wait before the next attempt.
+//! Layer 0: pauses between attempts.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
-/// A connection that lasted this long resets the back-off.
+/// Length of a connection that resets the back-off.
 pub const HEALTHY: Duration = Duration::from_secs(60);
 
 const FIRST: Duration = Duration::from_secs(1);
 
-/// Doubling pauses with jitter, so that daemons that lost one broker do not come back in step.
+/// Doubling pauses with jitter, so that daemons that lost the same broker do not return at once.
 #[derive(Debug)]
 pub struct Backoff {
     longest: Duration,
@@ -21,17 +21,17 @@ impl Backoff {
         Self { longest, next: FIRST.min(longest) }
     }
 
-    /// The pause after a connection, or an attempt, that lasted `lasted`.
+    /// Pause after a connection or an attempt of length `lasted`.
     pub fn pause(&mut self, lasted: Duration) -> Duration {
         self.pause_with(lasted, random())
     }
 
-    /// The longest pause, with jitter; the next one is as it would have been.
+    /// The longest pause, with jitter. The next pause is not affected.
     pub fn longest_pause(&self) -> Duration {
         jitter(self.longest, random())
     }
 
-    /// `random` is uniform over all values.
+    /// Pause after a connection of length `lasted`; `random` is uniform over all values.
     fn pause_with(&mut self, lasted: Duration, random: u64) -> Duration {
         if lasted >= HEALTHY {
             self.next = FIRST.min(self.longest);
@@ -47,7 +47,7 @@ fn jitter(pause: Duration, random: u64) -> Duration {
     pause.mul_f64(0.75 + 0.25 * (random as f64 / u64::MAX as f64))
 }
 
-/// The standard library's hash keys are random; that is random enough here.
+/// Random value from the random hash keys of the standard library, which suffices for jitter.
 fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }

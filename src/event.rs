@@ -86,7 +86,7 @@ named_enum! {
     pub enum DeadAirCause {
         /// Loudness below the threshold.
         Silence = "silence",
-        /// The same sound, repeated to the bit.
+        /// Repetition of the same sound to the bit.
         Loop = "loop",
         /// A single pure tone.
         Tone = "tone",

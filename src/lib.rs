@@ -22,6 +22,7 @@ pub mod backoff;
 pub mod cli;
 pub mod command;
 pub mod config;
+pub mod counters;
 pub mod decision;
 pub mod dsp;
 pub mod engine;
@@ -33,7 +34,7 @@ pub mod permits;
 pub mod settings;
 pub mod sink;
 pub mod source;
-pub mod state;
-pub mod stats;
+pub mod state_dir;
+
 pub mod study;
 pub mod thread;

@@ -1,11 +1,12 @@
-//! Floor 0: compute permits, which keep the number of source workers that compute at once near the number of cores.
+//! Layer 0: compute permits, which bound the number of source workers that compute at once.
 //!
-//! Hundreds of workers wake up in every second. Without a bound, all that are late are runnable at the same time, and
-//! the inference thread gets one share of the processor among hundreds. Workers therefore hold a permit while they
-//! decode or analyse. Waiting workers are served first come, first served.
+//! Hundreds of workers wake up in every second. Without a bound, all that are late are runnable at
+//! the same time, and the inference thread gets one share of the processor among hundreds. Workers
+//! therefore hold a permit while they decode or analyse. Waiting workers are served first come,
+//! first served.
 //!
-//! A permit is a lease. A worker that keeps one for longer than [`LEASE`] is taken to be blocked, say on a disk that
-//! does not answer, and its permit goes to the next worker.
+//! A permit is a lease. A worker that keeps one for longer than [`LEASE`] is taken to be blocked,
+//! say on a disk that does not answer, and its permit goes to the next worker.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +17,8 @@ use std::time::{Duration, Instant};
 /// Time after which a permit that was not given back is granted to another worker.
 pub const LEASE: Duration = Duration::from_millis(500);
 
-/// Permits beyond one per core: a worker that was granted one needs a moment to wake up, in which no core idles.
+/// Permits beyond one per core: a worker that was granted one needs a moment to wake up, in which
+/// no core idles.
 const SPARE: usize = 1;
 
 /// A pool of compute permits.
@@ -62,7 +64,8 @@ pub fn acquire() -> Permit<'static> {
     POOL.acquire()
 }
 
-/// Returns how long workers of the process's pool have waited since the last call: the time in which at least one did.
+/// Returns how long workers of the process's pool have waited since the last call: the time in
+/// which at least one did.
 pub fn take_contended() -> Duration {
     POOL.take_contended(Instant::now())
 }

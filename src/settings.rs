@@ -33,7 +33,7 @@ pub struct SilenceSettings {
     pub after_s: f64,
 }
 
-/// Changes to [`SourceSettings`]; `None` leaves a value as it is. The parser has checked all ranges.
+/// Changes to [`SourceSettings`]; `None` leaves a value as it is. All ranges have been checked.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct SettingsPatch {
     /// See [`SourceSettings::paused`].

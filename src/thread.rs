@@ -65,8 +65,8 @@ impl Stop {
         self.is_set()
     }
 
-    /// Waits until `descriptor` can be read: `Some(true)` when it can, `Some(false)` after `timeout`,
-    /// `None` when the token is set.
+    /// Waits until `descriptor` can be read: `Some(true)` when it can, `Some(false)` after
+    /// `timeout`, `None` when the token is set.
     ///
     /// # Errors
     /// `poll(2)` fails.
@@ -116,8 +116,8 @@ pub fn spawn<T: Send + 'static>(
     Builder::new().name(name.chars().take(15).collect()).spawn(body)
 }
 
-/// Joins `handle` if it ends by `deadline`. Returns `None` if it still runs then (it is left behind)
-/// or has panicked.
+/// Joins `handle` if it ends by `deadline`. Returns `None` if it still runs then (it is left
+/// behind) or has panicked.
 pub fn join_by<T>(handle: JoinHandle<T>, deadline: Instant) -> Option<T> {
     while !handle.is_finished() {
         if Instant::now() >= deadline {

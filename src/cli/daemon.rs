@@ -1,4 +1,4 @@
-//! A running daemon: which one is meant, and what it says on its trace socket.
+//! Client of the trace socket of a running daemon.
 
 use std::fs;
 #[cfg(feature = "corrections")]
@@ -18,34 +18,34 @@ use crate::sink::payload::trace::{TraceHello, TracedSource};
 use crate::sink::trace::EXTENSION;
 use crate::thread::Stop;
 
-/// A daemon that is well says who it is at once.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Somebody who says nothing may be looked at this often.
-const LOOK: Duration = Duration::from_secs(3600);
-/// A line is far shorter.
-const LONGEST: usize = 4 << 20;
+/// Longest wait for the `hello` of a daemon.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// Interval at which an unlimited wait is renewed.
+const WAIT_INTERVAL: Duration = Duration::from_secs(3600);
+/// Longest line that is accepted, in bytes.
+const MAX_LINE_LENGTH: usize = 4 << 20;
 
-/// The folders and the node of the configuration at `named`, or where `run` looks.
+/// Folders and node of the configuration at `named`, or where `run` looks for one.
 ///
 /// # Errors
-/// When a named file cannot be read.
+/// A named file cannot be read.
 pub fn place(named: Option<&Path>) -> anyhow::Result<Place> {
     match Place::load(named) {
         Err(error) if named.is_some() => Err(error.into()),
-        // A service's may be closed to this user; its folder is looked into anyhow.
+        // That of a service may be unreadable for this user; its folder is searched all the same.
         Err(error) => {
-            tracing::info!(%error, "the configuration is left out of account");
+            tracing::info!(%error, "ignoring a configuration that cannot be read");
             Ok(Place::default())
         }
         Ok(place) => Ok(place),
     }
 }
 
-/// Connects to the daemon `node`, or the one of the configuration, or the only one; `command` is
-/// named in errors.
+/// Connects to the daemon `node`, to that of the configuration, or to the only one. Errors mention
+/// `command`.
 ///
 /// # Errors
-/// When there is none, or more than one that may be meant.
+/// There is no such daemon, or more than one.
 pub fn connect(place: &Place, node: Option<&str>, command: &str) -> anyhow::Result<UnixStream> {
     let folders = match &place.runtime_dir {
         Some(folder) => vec![folder.clone()],
@@ -68,7 +68,7 @@ pub fn connect(place: &Place, node: Option<&str>, command: &str) -> anyhow::Resu
             match UnixStream::connect(&path) {
                 Ok(stream) => found.push((name, stream)),
                 Err(error) if error.kind() == ErrorKind::PermissionDenied => denied = Some(path),
-                // That of a daemon that was killed.
+                // A killed daemon left it behind.
                 Err(_) => {}
             }
         }
@@ -107,14 +107,14 @@ pub fn connect(place: &Place, node: Option<&str>, command: &str) -> anyhow::Resu
     )
 }
 
-/// Whether a daemon that was to be called `node` may have become `name`.
+/// Returns true if `name` is `node` with a number, which a second daemon of that node gets.
 fn is_numbered(name: &str, node: &str) -> bool {
     name.strip_prefix(node)
         .and_then(|rest| rest.strip_prefix('-'))
         .is_some_and(|number| !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit()))
 }
 
-/// The sockets of a folder, by node.
+/// Sockets in a folder, with the node of each.
 fn sockets(folder: &Path, denied: &mut Option<PathBuf>) -> Vec<(String, PathBuf)> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -134,19 +134,19 @@ fn sockets(folder: &Path, denied: &mut Option<PathBuf>) -> Vec<(String, PathBuf)
     found
 }
 
-/// Field that every line has.
+/// Fields that every line has.
 #[derive(Deserialize)]
-pub struct Head {
-    /// What it is.
+pub struct LineHeader {
+    /// Kind of the line.
     pub kind: String,
-    /// The source that it is about.
+    /// Source of the line.
     pub source: Option<Arc<str>>,
 }
 
-/// The source that is meant; `None` where it is to be chosen.
+/// Source named `wanted`, or the only one; `None` if one has to be chosen.
 ///
 /// # Errors
-/// When there is none of that name; lists those that there are.
+/// There is no source of that name; the message lists all.
 pub fn source<'a>(hello: &'a TraceHello, wanted: Option<&str>) -> anyhow::Result<Option<&'a TracedSource>> {
     let Some(wanted) = wanted else {
         return Ok(match hello.sources.as_slice() {
@@ -164,7 +164,7 @@ pub fn source<'a>(hello: &'a TraceHello, wanted: Option<&str>) -> anyhow::Result
     bail!("`{}` has no source `{wanted}`{hint} It has: {}", hello.node, names.join(", "))
 }
 
-/// The name that `wanted` may have been meant to be.
+/// Known name that is most similar to `wanted`, if any is similar.
 pub fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|name| (strsim::damerau_levenshtein(&wanted.to_lowercase(), &name.to_lowercase()), name))
@@ -173,89 +173,90 @@ pub fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option
         .map(|(_, name)| name)
 }
 
-/// What came of waiting for a line.
-pub enum Next {
-    /// One, without its end.
+/// Result of waiting for a line.
+pub enum NextLine {
+    /// A line, without its end.
     Line(String),
-    /// None in time.
-    Late,
-    /// The daemon ended.
+    /// No line arrived in time.
+    TimedOut,
+    /// The daemon has ended.
     Ended,
-    /// A signal came.
+    /// A signal arrived.
     Stopped,
 }
 
-/// The lines of a daemon.
-pub struct Lines {
+/// Lines from a daemon.
+pub struct DaemonLines {
     stream: UnixStream,
     stop: Stop,
-    /// Read, but not yet returned.
+    /// Bytes that are read, but not yet returned.
     buffer: Vec<u8>,
 }
 
-impl Lines {
-    /// Those that `stream` brings until `stop` is set.
+impl DaemonLines {
+    /// Lines from `stream`, until `stop` is set.
     pub fn new(stream: UnixStream, stop: Stop) -> Self {
         Self { stream, stop, buffer: Vec::new() }
     }
 
-    /// The first line; `None` after a signal.
+    /// Reads the first line; `None` after a signal.
     ///
     /// # Errors
-    /// When the daemon does not answer, or is of another version.
-    pub fn greeting(&mut self) -> anyhow::Result<Option<TraceHello>> {
-        match self.next(Some(PATIENCE))? {
-            Next::Line(line) => match serde_json::from_str::<Head>(&line)?.kind.as_str() {
+    /// The daemon does not answer, or is of another version.
+    pub fn hello(&mut self) -> anyhow::Result<Option<TraceHello>> {
+        match self.next(Some(HELLO_TIMEOUT))? {
+            NextLine::Line(line) => match serde_json::from_str::<LineHeader>(&line)?.kind.as_str() {
                 "hello" => Ok(Some(serde_json::from_str(&line).context("the daemon is of another version")?)),
-                "full" => bail!("as many as it can serve watch this daemon already; end one of them"),
+                "full" => bail!("the daemon has as many clients as it accepts; end one of them"),
                 kind => bail!("the daemon is of another version: it begins with `{kind}`"),
             },
-            Next::Late => bail!("the daemon does not answer; is it stopped, or very busy?"),
-            Next::Ended => bail!("the daemon ended as it was asked"),
-            Next::Stopped => Ok(None),
+            NextLine::TimedOut => bail!("the daemon does not answer; is it stopped, or very busy?"),
+            NextLine::Ended => bail!("the daemon ended before it answered"),
+            NextLine::Stopped => Ok(None),
         }
     }
 
     /// Sends one line.
     ///
     /// # Errors
-    /// What the system says of the connection.
+    /// The connection is broken.
     #[cfg(feature = "corrections")]
     pub fn send(&mut self, line: &str) -> anyhow::Result<()> {
         self.stream.write_all(format!("{line}\n").as_bytes()).context("the connection to the daemon broke")
     }
 
-    /// Waits for the next line, for `patience` at most where it is given.
+    /// Waits for the next line, at most for `timeout`.
     ///
     /// # Errors
-    /// What the system says of the connection.
-    pub fn next(&mut self, patience: Option<Duration>) -> anyhow::Result<Next> {
-        let deadline = patience.map(|patience| Instant::now() + patience);
+    /// The connection is broken.
+    pub fn next(&mut self, timeout: Option<Duration>) -> anyhow::Result<NextLine> {
+        let deadline = timeout.map(|timeout| Instant::now() + timeout);
         let mut searched = 0;
         loop {
             if let Some(end) = self.buffer[searched..].iter().position(|byte| *byte == b'\n') {
                 let rest = self.buffer.split_off(searched + end + 1);
                 let mut line = std::mem::replace(&mut self.buffer, rest);
                 line.pop();
-                return Ok(Next::Line(String::from_utf8(line).context("the daemon's line is no UTF-8")?));
+                return Ok(NextLine::Line(String::from_utf8(line).context("the daemon's line is no UTF-8")?));
             }
             searched = self.buffer.len();
-            if searched > LONGEST {
+            if searched > MAX_LINE_LENGTH {
                 bail!("the daemon's line does not end");
             }
-            let left = deadline.map_or(LOOK, |deadline| deadline.saturating_duration_since(Instant::now()));
+            let left =
+                deadline.map_or(WAIT_INTERVAL, |deadline| deadline.saturating_duration_since(Instant::now()));
             match self.stop.wait_readable(self.stream.as_fd(), left)? {
-                None => return Ok(Next::Stopped),
-                Some(false) if deadline.is_some() => return Ok(Next::Late),
+                None => return Ok(NextLine::Stopped),
+                Some(false) if deadline.is_some() => return Ok(NextLine::TimedOut),
                 Some(false) => continue,
                 Some(true) => {}
             }
             let mut piece = [0; 16 << 10];
             match self.stream.read(&mut piece) {
-                Ok(0) => return Ok(Next::Ended),
+                Ok(0) => return Ok(NextLine::Ended),
                 Ok(count) => self.buffer.extend_from_slice(&piece[..count]),
-                // A daemon that was killed with something unread.
-                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(Next::Ended),
+                // The daemon was killed with unread data.
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(NextLine::Ended),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error).context("the connection to the daemon broke"),
             }
@@ -343,10 +344,10 @@ mod tests {
         let stop = Stop::new().unwrap();
         let mut lines = Lines::new(stream, stop.clone());
         let mut next = |patience| match lines.next(patience).unwrap() {
-            Next::Line(line) => line,
-            Next::Late => "late".into(),
-            Next::Ended => "ended".into(),
-            Next::Stopped => "stopped".into(),
+            NextLine::Line(line) => line,
+            NextLine::TimedOut => "late".into(),
+            NextLine::Ended => "ended".into(),
+            NextLine::Stopped => "stopped".into(),
         };
         let soon = Some(Duration::from_millis(5));
         assert_eq!(next(soon), "late");

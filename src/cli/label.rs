@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::daemon::{self, Head, Lines, Next};
+use super::daemon::{self, DaemonLines, LineHeader, NextLine};
 use super::signals;
 use crate::config::Place;
 use crate::sink::corrections::{self, Summary};
@@ -83,8 +83,8 @@ fn label(args: &Args, source: &str, genre: &str) -> anyhow::Result<()> {
     let stop = Stop::new().context("the system refused a pipe")?;
     signals::stop_on_signal(&stop).context("signals cannot be handled")?;
     let place = daemon::place(args.config.as_deref())?;
-    let mut lines = Lines::new(daemon::connect(&place, args.node.as_deref(), "label")?, stop);
-    let hello = lines.greeting()?.context("interrupted")?;
+    let mut lines = DaemonLines::new(daemon::connect(&place, args.node.as_deref(), "label")?, stop);
+    let hello = lines.hello()?.context("interrupted")?;
     let source = daemon::source(&hello, Some(source))?.context("no source is named")?;
     let command = ClientCommand {
         ask: ClientCommandKind::Label,
@@ -106,7 +106,7 @@ fn label(args: &Args, source: &str, genre: &str) -> anyhow::Result<()> {
 }
 
 /// The line that says what was stored.
-fn answer(lines: &mut Lines) -> anyhow::Result<String> {
+fn answer(lines: &mut DaemonLines) -> anyhow::Result<String> {
     #[derive(Deserialize)]
     struct Refused {
         message: String,
@@ -114,14 +114,16 @@ fn answer(lines: &mut Lines) -> anyhow::Result<String> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let line = match lines.next(Some(deadline.saturating_duration_since(Instant::now())))? {
-            Next::Line(line) => line,
-            Next::Late => bail!("the daemon does not answer; is it of another version, or its disk busy?"),
-            Next::Ended => bail!("the daemon ended as it was asked"),
-            Next::Stopped => {
+            NextLine::Line(line) => line,
+            NextLine::TimedOut => {
+                bail!("the daemon does not answer; is it of another version, or its disk busy?")
+            }
+            NextLine::Ended => bail!("the daemon ended as it was asked"),
+            NextLine::Stopped => {
                 bail!("interrupted; the correction may have been stored (`genred label --list`)")
             }
         };
-        match serde_json::from_str::<Head>(&line)?.kind.as_str() {
+        match serde_json::from_str::<LineHeader>(&line)?.kind.as_str() {
             "labelled" => return Ok(line),
             "refused" => bail!("{}", serde_json::from_str::<Refused>(&line)?.message),
             _ => {}

@@ -14,13 +14,16 @@ use crate::thread::Stop;
 /// Follow sources until they end, or until SIGTERM or SIGINT.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Configuration file [default: $GENRED_CONFIG, ~/.config/genred/genred.toml, /etc/genred/genred.toml]
+    /// Configuration file [default: $GENRED_CONFIG, ~/.config/genred/genred.toml,
+    /// /etc/genred/genred.toml]
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Sources in place of the configured ones: a file, `-`, `device:NAME`, `stdin:?format=…&rate=…&channels=…`
+    /// Sources in place of the configured ones: a file, `-`, `device:NAME`,
+    /// `stdin:?format=…&rate=…&channels=…`
     #[arg(value_name = "URI")]
     uris: Vec<String>,
-    /// What to print [default: as configured; else text on a terminal, nothing elsewhere]; JSON lines hold every patch
+    /// Results on standard output [default: as configured; else text on a terminal, none
+    /// elsewhere]; JSON lines include every patch
     #[arg(long, value_enum)]
     output: Option<Output>,
     /// Read files as fast as they can be scored

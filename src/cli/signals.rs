@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: the first asks, the second forces.
+//! SIGTERM and SIGINT: the first stops the program in order, the second at once.
 
 use std::io;
 use std::sync::Arc;
@@ -10,14 +10,16 @@ use signal_hook::iterator::Signals;
 
 use crate::thread::{Stop, spawn};
 
-/// Sets `stop` on the first termination signal; a second one ends the process at once, with exit code 1.
+/// Sets `stop` on the first termination signal; a second one ends the process at once, with exit
+/// code 1.
 ///
 /// # Errors
 /// When the system refuses the handlers or the thread.
 pub fn stop_on_signal(stop: &Stop) -> io::Result<()> {
     let asked = Arc::new(AtomicBool::new(false));
     for signal in TERM_SIGNALS {
-        // In this order: the first signal finds the flag down and raises it, the second finds it up.
+        // In this order: the first signal finds the flag down and raises it, the second finds it
+        // up.
         flag::register_conditional_shutdown(*signal, 1, Arc::clone(&asked))?;
         flag::register(*signal, Arc::clone(&asked))?;
     }

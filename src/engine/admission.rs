@@ -1,12 +1,15 @@
-//! Admission control: which live sources are analysed while the machine cannot keep up with all of them.
+//! Admission control: which live sources are analysed while the machine cannot keep up with all of
+//! them.
 //!
-//! Work that will be dropped must not be done first. Beyond capacity, only as many live sources as fit are *active*
-//! (decoded, analysed and scored); the others skip their audio without decoding it. Active and waiting sources change
-//! places in turn (round-robin). A source needs several seconds of audio before its first patch, so that short turns
-//! waste work and long ones keep the others waiting: see [`Turns`].
+//! Work that will be dropped must not be done first. Beyond capacity, only as many live sources as
+//! fit are *active* (decoded, analysed and scored); the others skip their audio without decoding
+//! it. Active and waiting sources change places in turn (round-robin). A source needs several
+//! seconds of audio before its first patch, so that short turns waste work and long ones keep the
+//! others waiting: see [`Turns`].
 //!
-//! The number of active sources follows from measurements: it falls to what was processed in the last period when
-//! work piles up, and grows slowly while there is room (additive increase, multiplicative decrease).
+//! The number of active sources follows from measurements: it falls to what was processed in the
+//! last period when work piles up, and grows slowly while there is room (additive increase,
+//! multiplicative decrease).
 //!
 //! [`Admission`] is shared by all workers; [`Controller`] holds the rules.
 
@@ -22,8 +25,8 @@ pub use controller::{Overload, Turns};
 use reporter::Reporter;
 
 use crate::audio::SourceId;
+use crate::counters::InferenceCounters;
 use crate::permits;
-use crate::stats::InferenceCounters;
 
 /// Time between two adjustments of the limit.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -57,7 +60,7 @@ impl Admission {
         Self::with_turns(sources, hop, inference, Turns::default())
     }
 
-    /// The same with turns of other lengths.
+    /// Creates the admission control with turns of other lengths.
     pub fn with_turns(sources: usize, hop: f64, inference: Arc<InferenceCounters>, turns: Turns) -> Self {
         Self {
             start: Instant::now(),

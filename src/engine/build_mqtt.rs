@@ -6,7 +6,7 @@ use super::EngineError;
 use super::build_sinks::{Publisher, RecoveredState, SinkContext};
 use crate::sink::mqtt::store::OutboxStore;
 use crate::sink::mqtt::{MqttConfig, MqttSink, Server};
-use crate::state::StateFolder;
+use crate::state_dir::StateFolder;
 
 /// Builds the sink, if MQTT is enabled. Without a state folder, events are kept in memory alone.
 ///

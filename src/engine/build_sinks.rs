@@ -19,7 +19,7 @@ use crate::sink::jsonl::{JsonlOptions, JsonlSink};
 use crate::sink::text::{TextOptions, TextSink};
 use crate::sink::trace::TraceSink;
 use crate::sink::{FatalHandle, Sink};
-use crate::state::StateFolder;
+use crate::state_dir::StateFolder;
 use crate::thread::Stop;
 
 /// Time after the stop token is set in which the sinks may finish. With the time of the threads
@@ -151,7 +151,7 @@ fn as_run_log(_: &Config, _: Option<&StateFolder>) -> Option<Box<dyn Sink>> {
     None
 }
 
-/// The sink that writes to standard output, if any.
+/// Sink that writes to standard output, if one is configured.
 fn printer(config: &Config) -> Option<Box<dyn Sink>> {
     let stdout = std::io::stdout();
     match config.output {

@@ -16,10 +16,10 @@ use super::scheduler::{self, FairScheduler, WorkSender};
 use super::source_worker::{SourceWorker, is_live};
 use crate::audio::SourceId;
 use crate::config::{Config, SourceEntry};
+use crate::counters::SourceCounters;
 use crate::decision::{Decider, FormatMonitor};
 use crate::model::Model;
 use crate::source::{SourceConfig, Uri};
-use crate::stats::SourceCounters;
 use crate::thread::Stop;
 
 /// The parts of one source, one for each thread that deals with it.

@@ -2,10 +2,10 @@
 
 use super::build_sinks::SinkContext;
 use crate::sink::trace::{Socket, SocketError, TraceSink};
-use crate::state::StateFolder;
+use crate::state_dir::StateFolder;
 use tokio::runtime::Handle;
 
-/// Daemons of one node name that are told apart by a number.
+/// Largest number in the name of a node.
 const MAX_NUMBERED_NODES: usize = 99;
 
 /// Opens the socket and builds the sink. The daemon runs without it if the socket cannot be opened.

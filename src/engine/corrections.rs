@@ -50,7 +50,7 @@ pub(super) struct Corrections {
 #[cfg(not(feature = "corrections"))]
 pub(super) fn start(
     _: &crate::config::Config,
-    _: Option<&crate::state::StateFolder>,
+    _: Option<&crate::state_dir::StateFolder>,
     _: &mut crate::model::Model,
     _: &mut super::threads::ThreadGroup,
 ) -> std::io::Result<Option<Corrections>> {

@@ -16,7 +16,7 @@ use super::job::InferenceResult;
 use super::usage::Usage;
 use crate::audio::SourceId;
 use crate::command::CommandRequest;
-use crate::stats::InferenceCounters;
+use crate::counters::InferenceCounters;
 use crossbeam_channel::{Receiver, never, select};
 pub(super) use tracked_source::{SourceSetup, TrackedSource};
 

@@ -7,8 +7,8 @@ use crossbeam_channel::Sender;
 
 use super::job::{InferenceJob, InferenceResult, WorkItem};
 use super::scheduler::{FairScheduler, Scheduled};
+use crate::counters::{InferenceCounters, SourceCounters};
 use crate::model::{Classifier, Scores, Stretch};
-use crate::stats::{InferenceCounters, SourceCounters};
 use crate::thread::Stop;
 
 /// Time for which pending jobs are still scored after the stop token is set.

@@ -1,4 +1,5 @@
-//! Values that travel through the engine: from a source worker to inference, and on to the director.
+//! Values that travel through the engine: from a source worker to inference, and on to the
+//! director.
 
 use std::sync::Arc;
 use std::time::Instant;

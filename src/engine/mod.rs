@@ -1,4 +1,5 @@
-//! Layer 4: the daemon. [`run`] builds the pipeline, runs it until it ends, and shuts it down in order.
+//! Layer 4: the daemon. [`run`] builds the pipeline, runs it until it ends, and shuts it down in
+//! order.
 //!
 //! ```text
 //! SourceWorker ─ WorkItem ─▶ FairScheduler ─▶ InferenceWorker ─ InferenceResult ─▶ Director ─ Message ─▶ sinks
@@ -34,8 +35,8 @@ pub mod usage;
 use std::sync::Arc;
 
 use crate::config::Config;
+use crate::counters::SourceCounters;
 use crate::model::ModelError;
-use crate::stats::SourceCounters;
 use crate::thread::Stop;
 
 pub use build_model::source_identity;
@@ -76,7 +77,8 @@ pub struct RunOutcome {
 /// drained.
 ///
 /// # Errors
-/// The daemon cannot start, or a stage or sink has ended it. A failing source ends nothing but itself.
+/// The daemon cannot start, or a stage or sink has ended it. A failing source ends nothing but
+/// itself.
 pub fn run(config: &Config, stop: &Stop) -> Result<RunOutcome, EngineError> {
     topology::run(config, stop)
 }

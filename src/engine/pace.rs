@@ -1,8 +1,8 @@
 //! Detection of streams that deliver audio slower than real time. Pure: times are passed in.
 //!
-//! The model is the playout buffer of a listener's player. Its level rises by the audio that arrives
-//! and falls by the time spent waiting for it. The level of a healthy stream varies by its bursts and
-//! its jitter; the level of a slow stream falls without end, until the player stutters.
+//! The model is the playout buffer of a listener's player. Its level rises by the audio that
+//! arrives and falls by the time spent waiting for it. The level of a healthy stream varies by its
+//! bursts and its jitter; the level of a slow stream falls without end, until the player stutters.
 //!
 //! ```text
 //! steady ──▶ slow     the level has fallen by 10 s
@@ -18,10 +18,12 @@ use std::time::{Duration, Instant};
 /// which arrive four times faster than real time, move it by less.
 const FALL: f64 = 10.0;
 
-/// Slowness that is tolerated, as a share of real time: clocks differ, and live sources correct theirs.
+/// Slowness that is tolerated, as a share of real time: clocks differ, and live sources correct
+/// theirs.
 const TOLERANCE: f64 = 0.02;
 
-/// Longest single wait that counts, in seconds. A longer one is an outage, which is reported as such.
+/// Longest single wait that counts, in seconds. A longer one is an outage, which is reported as
+/// such.
 const LONGEST_WAIT: f64 = 4.0;
 
 /// Time without a new minimum of the level after which a stream is steady again, in seconds.
@@ -76,13 +78,13 @@ pub(super) struct PaceMonitor {
     audio: f64,
     /// Time at which the level began to fall, and `audio` then.
     peak: Option<(Instant, f64)>,
-    /// The same of the last block.
+    /// `audio` at the last block, and when it was read.
     last: Option<(Instant, f64)>,
 }
 
 impl PaceMonitor {
-    /// Notes `seconds` of audio that were read at `now`; `waited` is the total time spent waiting for
-    /// the source.
+    /// Notes `seconds` of audio that were read at `now`; `waited` is the total time spent waiting
+    /// for the source.
     pub fn on_audio(&mut self, now: Instant, seconds: f64, waited: Duration) -> Option<Pace> {
         self.audio += seconds;
         let before = self.last.replace((now, self.audio));
@@ -254,7 +256,7 @@ mod tests {
             };
             assert!((145.0..180.0).contains(&at), "{piece}: {at}");
         }
-        // Slow for an hour: said once.
+        // Slow for an hour: reported once.
         Stream::new().runs(0.9, 1.0, 3600.0).slow_at();
         assert!(!PaceMonitor::default().reset());
     }

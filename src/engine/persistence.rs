@@ -1,7 +1,7 @@
 //! State folder of the daemon.
 
 use crate::config::Config;
-use crate::state::{StateError, StateFolder};
+use crate::state_dir::{StateError, StateFolder};
 
 use super::EngineError;
 

@@ -17,10 +17,10 @@ use super::live_settings::LiveSettings;
 use super::scheduler::WorkSender;
 use super::supervisor::{NextAttempt, Supervisor};
 use crate::audio::SourceId;
+use crate::counters::SourceCounters;
 use crate::dsp::{FrontEnd, LogMelParams, PatchParams};
 use crate::model::Feed;
 use crate::source::{self, Bookmark, Pacing, SourceConfig, SourceError, Uri};
-use crate::stats::SourceCounters;
 use crate::thread::{self, Stop};
 use patch_batcher::PatchBatcher;
 

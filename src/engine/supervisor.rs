@@ -19,7 +19,8 @@ use crate::backoff::Backoff;
 use crate::event::SourceHealth;
 use crate::source::SourceError;
 
-/// Longest time to the first audio of a stream: name resolution, redirects and playlists precede it.
+/// Longest time to the first audio of a stream: name resolution, redirects and playlists precede
+/// it.
 const FIRST_AUDIO_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Consequence of a read without audio.

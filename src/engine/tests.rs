@@ -13,10 +13,10 @@ use super::live_settings::LiveSettings;
 use super::source_worker::SourceWorker;
 use super::*;
 use crate::audio::{Level, Patch, PatchSpan, SourceId};
+use crate::counters::InferenceCounters;
 use crate::dsp::LogMelParams;
 use crate::model::{Classifier, Feed, Scores, Stretch};
 use crate::source::Pacing;
-use crate::stats::InferenceCounters;
 use crate::thread::spawn;
 
 /// Classifier that needs [`PATCH_TIME`] per patch.

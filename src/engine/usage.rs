@@ -1,10 +1,10 @@
-//! What the process itself uses.
+//! Resource usage of the process.
 
 use std::time::Instant;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Memory, and processor time since the last question.
+/// Memory, and processor time since the last query.
 #[derive(Debug)]
 pub struct Usage {
     asked: Instant,

@@ -94,7 +94,8 @@ pub struct SourceStats {
     pub scored: u64,
     /// Patches dropped.
     pub dropped: u64,
-    /// Audio skipped because of an overload, in seconds; neither loudness nor dead air is measured in it.
+    /// Audio skipped because of an overload, in seconds; neither loudness nor dead air is measured
+    /// in it.
     pub skipped_s: Option<f64>,
     /// Overflows of the capture ring buffer.
     pub xruns: u64,

@@ -94,7 +94,8 @@ pub struct LabelPosterior {
 }
 
 impl LabelPosterior {
-    /// The `count` most likely labels, most likely first; posteriors that are not finite are left out.
+    /// The `count` most likely labels, most likely first; posteriors that are not finite are left
+    /// out.
     pub fn top(labels: &[Arc<str>], posteriors: &[f32], count: usize) -> Vec<Self> {
         let mut ranked: Vec<_> = labels.iter().zip(posteriors).filter(|(_, p)| p.is_finite()).collect();
         ranked.sort_by(|(_, a), (_, b)| b.total_cmp(a));

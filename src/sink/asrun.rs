@@ -1,8 +1,8 @@
 //! As-run log: the state of each source over time, written on a thread of its own.
 //!
 //! A segment lasts while genre and title stay the same and the audio has no gap. It bears the
-//! published verdict until the decision stage has a final one ([`open_segments`]). The start and end
-//! of a segment and every event are committed at once. Segments that last are extended every
+//! published verdict until the decision stage has a final one ([`open_segments`]). The start and
+//! end of a segment and every event are committed at once. Segments that last are extended every
 //! [`WRITE_INTERVAL`], so that a kill loses no more than that.
 
 mod config;

@@ -1,4 +1,4 @@
-//! What the files that sinks keep have in common: SQLite with a write-ahead log, a schema that grows, and a check when they are opened.
+//! SQLite databases of sinks: write-ahead log, migrations, and an integrity check at opening.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,33 +6,34 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Error, ErrorCode, ffi};
 
-/// How long another program that holds the file is waited for.
+/// Longest wait for another program that locks the file.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Why a file cannot be used.
+/// Error of a database.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// What SQLite says.
+    /// Error of SQLite.
     #[error("{0}")]
     Sqlite(#[from] Error),
-    /// It was made by a later version of this program.
+    /// A later version of this program made it.
     #[error("it was written by a newer genred (schema {found}, known is {known})")]
     Newer { found: i64, known: usize },
-    /// Its folder cannot be made, or it cannot be moved.
+    /// The folder cannot be created, or the file cannot be moved.
     #[error("{0}")]
     Io(#[from] io::Error),
 }
 
 impl StoreError {
-    /// Whether the file is no database, or no whole one.
+    /// Returns true if the file is damaged or not a database.
     pub fn is_damage(&self) -> bool {
         let Self::Sqlite(error) = self else { return false };
         matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
     }
 }
 
-/// Opens a file, or makes it, and brings it to the newest schema: each of `migrations` makes its schema of the one before, and
-/// their number is its `user_version`. Files of up to `checked` bytes are read whole to see whether they are damaged.
+/// Opens a file, or makes it, and brings it to the newest schema: each of `migrations` makes its
+/// schema of the one before, and their number is its `user_version`. Files of up to `checked` bytes
+/// are read whole to see whether they are damaged.
 ///
 /// # Errors
 /// Where it is damaged, newer than this program, or cannot be read or written.
@@ -61,7 +62,8 @@ pub fn open(path: &Path, migrations: &[&str], checked: u64) -> Result<Connection
     Ok(connection)
 }
 
-/// Moves a file and what belongs to it to a name that is free, `….damaged` or `….damaged-N` up to `most`; the last is used again.
+/// Moves a file and what belongs to it to a name that is free, `….damaged` or `….damaged-N` up to
+/// `most`; the last is used again.
 ///
 /// # Errors
 /// Where the system does not move it.

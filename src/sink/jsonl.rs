@@ -1,4 +1,4 @@
-//! One JSON object a line, for programs.
+//! One JSON object per line, for programs.
 
 use std::io::{self, Write};
 
@@ -11,12 +11,12 @@ use super::payload::{
 use super::writer::{self, LineWriter};
 use super::{JsonLine, Message, Sink, SinkFuture};
 
-/// Which messages are written beside `state`, `event` and `availability`, which always are.
+/// Messages that are written in addition to `state`, `event` and `availability`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct JsonlOptions {
     /// Every scored patch.
     pub windows: bool,
-    /// What runs here.
+    /// Description of the daemon.
     pub info: bool,
     /// Counters, every 30 seconds.
     pub stats: bool,
@@ -24,9 +24,8 @@ pub struct JsonlOptions {
     pub attributes: bool,
 }
 
-/// Writes `{"kind":…,"source":…,…payload}` lines, each flushed.
-///
-/// A closed pipe ends it quietly.
+/// Sink that writes `{"kind":…,"source":…,…payload}` lines, each flushed. A closed pipe ends it
+/// without an error.
 #[derive(Debug)]
 pub struct JsonlSink<W> {
     writer: W,
@@ -34,7 +33,7 @@ pub struct JsonlSink<W> {
 }
 
 impl<W: Write + Send + 'static> JsonlSink<W> {
-    /// A sink that writes to `writer`.
+    /// Sink that writes to `writer`.
     pub fn new(writer: W, options: JsonlOptions) -> Self {
         Self { writer, options }
     }
@@ -103,7 +102,7 @@ mod tests {
     use crate::sink::samples;
     use std::sync::{Arc, Mutex};
 
-    /// What is written, and an error after so many lines.
+    /// Buffer that fails after a number of lines.
     #[derive(Clone)]
     struct Pipe(Arc<Mutex<Vec<u8>>>, usize, io::ErrorKind);
 

@@ -7,13 +7,13 @@ use jiff::Timestamp;
 
 use crate::audio::Patch;
 use crate::command::CommandOrigin;
+use crate::counters::SourceCounters;
 use crate::decision::trace::DecisionTrace;
 use crate::event::{
     CommandRefusal, DaemonInfo, DaemonStats, GatePosteriors, LabelPosterior, NamedSegment, NamedVerdict,
     NumberedEvent, SourceAttributes, StateSnapshot, StoredCorrection, WindowResult,
 };
 use crate::settings::SourceSettings;
-use crate::stats::SourceCounters;
 
 /// Message to every sink. `source` is the source's name, as in topics.
 #[derive(Debug, Clone)]
@@ -43,7 +43,8 @@ pub enum Message {
     Explanation { source: Arc<str>, explanation: Arc<PatchExplanation> },
 }
 
-/// Measures the time from the arrival of audio to the acknowledgement of the message that it caused.
+/// Measures the time from the arrival of audio to the acknowledgement of the message that it
+/// caused.
 #[derive(Debug, Clone)]
 pub struct LatencyProbe {
     /// Time at which the last sample that the patch needs had been read.

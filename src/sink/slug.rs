@@ -13,7 +13,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::topics::sanitise;
 
-/// The name in topics of something that people call `name`.
+/// Returns the name in topics for the display name `name`.
 ///
 /// An ASCII name keeps its letters and their case, so that its topics stay what they are
 /// ([`sanitise`]). A name with other letters is slugified. A name without a letter or digit (`🎸`)
@@ -50,7 +50,7 @@ pub fn slugify(name: &str) -> String {
     slug
 }
 
-/// ASCII text that sounds like `name`. Typed apostrophes become `-`.
+/// Transliterates `name` to ASCII. Typed apostrophes become `-`.
 fn transliterate(name: &str) -> String {
     let mut ascii = String::with_capacity(name.len());
     for c in name.replace('\'', "-").nfkd() {

@@ -1,4 +1,4 @@
-//! One line a change or window, for people.
+//! One line per event or patch, for people.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -12,17 +12,17 @@ use super::writer::{self, LineWriter};
 use super::{Message, Sink, SinkFuture};
 use crate::event::{DaemonInfo, Severity, SourceEvent, WindowResult};
 
-/// How the lines look.
+/// Format of the lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TextOptions {
     /// ANSI colours.
     pub colour: bool,
-    /// A line for every scored patch, beside those for changes.
+    /// Prints scored patches in addition to events.
     pub windows: bool,
 }
 
 impl TextOptions {
-    /// Colours where `terminal` says that the writer is one and the environment does not object (`NO_COLOR`, `TERM=dumb`).
+    /// Options for standard output: colours on a terminal, unless `NO_COLOR` or `TERM=dumb` is set.
     pub fn for_output(terminal: bool) -> Self {
         let objects = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
@@ -30,16 +30,15 @@ impl TextOptions {
     }
 }
 
-/// Writes aligned lines: time in the source, the source where there are several, what is heard, and how sure that is.
-///
-/// A closed pipe ends it quietly.
+/// Sink that writes aligned lines: time in the source, name of the source if there are several,
+/// genre and confidence. A closed pipe ends it without an error.
 #[derive(Debug)]
 pub struct TextSink<W> {
     writer: W,
     options: TextOptions,
     /// Display name of each source.
     names: HashMap<Arc<str>, Arc<str>>,
-    /// Width of the column of source names; 0 leaves it out.
+    /// Width of the column of source names; 0 omits it.
     source_width: usize,
     genre_width: usize,
     /// End of each source's last window, in seconds.
@@ -50,7 +49,7 @@ pub struct TextSink<W> {
 const BAR: usize = 10;
 
 impl<W: Write + Send + 'static> TextSink<W> {
-    /// A sink that writes to `writer`.
+    /// Sink that writes to `writer`.
     pub fn new(writer: W, options: TextOptions) -> Self {
         Self {
             writer,
@@ -143,7 +142,7 @@ impl<W> TextSink<W> {
         format!("{}{}", self.start(source), self.paint(colour, &format!("{mark} {event}")))
     }
 
-    /// Time and, where there are several, the source.
+    /// Time and, if there are several, the source.
     fn start(&self, source: &Arc<str>) -> String {
         let seconds = self.position.get(source).copied().unwrap_or(0.0).max(0.0) as u64;
         let clock = match seconds / 3600 {
@@ -166,7 +165,7 @@ impl<W> TextSink<W> {
     }
 }
 
-/// Ten characters, in eighths.
+/// Bar of ten characters with a resolution of an eighth of one.
 fn bar(share: f32) -> String {
     const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
     let eighths = (share.clamp(0.0, 1.0) * (BAR * 8) as f32).round() as usize;

@@ -1,8 +1,8 @@
-//! Names as they stand in topics, and the topics themselves.
+//! MQTT topics and the names in them.
 
 use std::sync::Arc;
 
-/// `name` with every character outside `[A-Za-z0-9_-]` replaced, so that it can stand in a topic.
+/// Returns `name` with every character outside `[A-Za-z0-9_-]` replaced, for use in a topic.
 ///
 /// Runs of replaced characters become one `_`, and `__`, which separates the node from
 /// the source in identifiers, is shortened to one. The result may be empty.
@@ -15,11 +15,11 @@ pub fn sanitise(name: &str) -> String {
         }
     }
     let clean = clean.trim_end_matches('_');
-    // An underscore that was typed at the start is kept, one that stands for something else is not.
+    // A leading underscore of the name is kept, that of a replaced character is not.
     if name.starts_with('_') { clean.to_owned() } else { clean.trim_start_matches('_').to_owned() }
 }
 
-/// Whether `name` can stand in a topic as it is: `[A-Za-z0-9_-]+` without `__`.
+/// Returns true if `name` can be part of a topic: `[A-Za-z0-9_-]+` without `__`.
 pub fn valid_name(name: &str) -> bool {
     !name.is_empty()
         && !name.contains("__")
@@ -44,12 +44,12 @@ impl Topics {
         &self.node
     }
 
-    /// The same topics of another node.
+    /// Topics of another node.
     pub fn with_node(&self, node: &str) -> Self {
         Self { prefix: Arc::clone(&self.prefix), node: node.into() }
     }
 
-    /// The source, where `topic` is `<prefix>/<node>/<source>/<leaf>`.
+    /// Source in `topic`, if it is `<prefix>/<node>/<source>/<leaf>`.
     pub fn source_of<'a>(&self, topic: &'a str, leaf: &str) -> Option<&'a str> {
         let rest = topic.strip_prefix(&*self.prefix)?.strip_prefix('/')?;
         let rest = rest.strip_prefix(&*self.node)?.strip_prefix('/')?;

@@ -1,7 +1,8 @@
-//! The trace socket, which `genred why` reads: lines of JSON for whoever connects.
+//! Trace socket, which `genred why` and `genred label` connect to: lines of JSON.
 //!
-//! First a `hello`, then a `trace` for each scored patch and an `event` for each change, of all sources. One that is slow
-//! loses lines, and is told how many (`lost`). A client may send commands ([`client_command`]), which are answered by a line.
+//! A client receives a `hello`, then a `trace` for each scored patch and an `event` for each
+//! change, of all sources. A slow client loses lines and receives their number (`lost`). A client
+//! may send commands ([`client_command`]), which are answered by a line.
 
 mod client;
 pub mod client_command;
@@ -29,23 +30,23 @@ use crate::event::StateSnapshot;
 
 pub use socket::{EXTENSION, Socket, SocketError, path};
 
-/// More would be somebody's mistake.
-const CLIENTS: usize = 8;
+/// Most clients at a time.
+const MAX_CLIENTS: usize = 8;
 /// Lines that a client may be behind before it loses some.
-const LINES: usize = 256;
-/// Changes of a source that are told at first.
-const CHANGES: usize = 10;
-/// What a client has not taken at the end, it may take for so long.
-const FAREWELL: Duration = Duration::from_millis(200);
-/// After a connection could not be accepted, such as for want of descriptors.
-const PAUSE: Duration = Duration::from_millis(100);
+const QUEUE_LENGTH: usize = 256;
+/// Changes per source in `hello`.
+const MAX_CHANGES: usize = 10;
+/// Time in which clients may receive pending lines at the end.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(200);
+/// Pause after a connection could not be accepted, for example for lack of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Whether anybody is connected.
+/// Number of connected clients.
 #[derive(Debug, Clone, Default)]
 pub struct Listeners(Arc<AtomicUsize>);
 
 impl Listeners {
-    /// Whether anybody is.
+    /// Returns true if a client is connected.
     pub fn any(&self) -> bool {
         self.0.load(Ordering::Relaxed) > 0
     }
@@ -56,7 +57,7 @@ impl Listeners {
     }
 }
 
-/// One of them, until it is dropped.
+/// Connected client; dropping it ends the connection's count.
 struct Listener(Listeners);
 
 impl Drop for Listener {
@@ -65,13 +66,13 @@ impl Drop for Listener {
     }
 }
 
-/// Tells connected clients what is decided, and why.
+/// Sink that sends decisions and their explanations to clients.
 #[derive(Debug)]
 pub struct TraceSink {
     socket: Socket,
     listeners: Listeners,
     hello: TraceHello,
-    clients: Vec<Client>,
+    clients: Vec<TraceClient>,
     /// Clients that have connected so far.
     connected: u64,
     /// Receiver of client commands.
@@ -79,7 +80,7 @@ pub struct TraceSink {
 }
 
 impl TraceSink {
-    /// A sink for the daemon `node`, whose sources have these `names`: in topics, and as configured.
+    /// Sink of the daemon `node`. `names` holds each source's name in topics and as configured.
     pub fn new(socket: Socket, run: Arc<str>, node: Arc<str>, names: Vec<(Arc<str>, Arc<str>)>) -> Self {
         let source =
             |(name, source_name)| TracedSource { name, source_name, published: None, changes: Vec::new() };
@@ -89,14 +90,14 @@ impl TraceSink {
         Self { socket, listeners, hello, clients: Vec::new(), connected: 0, requests: None }
     }
 
-    /// Commands of clients go to `requests`; without it nothing is made of what they say.
+    /// Sends commands of clients to `requests`; without it they are ignored.
     #[must_use]
     pub fn with_commands(mut self, requests: Sender<CommandRequest>) -> Self {
         self.requests = Some(requests);
         self
     }
 
-    /// Tells, while the sink runs, whether traces are wanted.
+    /// Connected clients, while the sink runs.
     pub fn listeners(&self) -> Listeners {
         self.listeners.clone()
     }
@@ -113,16 +114,16 @@ impl TraceSink {
                     Ok(stream) => self.welcome(stream, &mut tasks),
                     Err(error) => {
                         tracing::debug!(%error, "a connection to the trace socket failed");
-                        sleep(PAUSE).await;
+                        sleep(ACCEPT_PAUSE).await;
                     }
                 },
                 Some(_) = tasks.join_next() => {}
             }
         }
         drop(self.socket);
-        // Their queues end, and with them the tasks, once all is written.
+        // The tasks end once their queues are empty.
         self.clients.clear();
-        let _ = timeout(FAREWELL, async { while tasks.join_next().await.is_some() {} }).await;
+        let _ = timeout(FLUSH_TIMEOUT, async { while tasks.join_next().await.is_some() {} }).await;
     }
 
     fn take(&mut self, message: &Message) {
@@ -148,7 +149,7 @@ impl TraceSink {
         if let Some(before) = source.published.replace(now)
             && before.genre != *genre
         {
-            if source.changes.len() == CHANGES {
+            if source.changes.len() == MAX_CHANGES {
                 source.changes.remove(0);
             }
             source.changes.push(GenreChange { ts: state.since, from: before.genre, to: genre.clone() });
@@ -156,7 +157,7 @@ impl TraceSink {
     }
 
     fn send(&mut self, kind: &'static str, source: &str, payload: &impl Serialize) {
-        self.clients.retain(Client::is_there);
+        self.clients.retain(TraceClient::is_connected);
         if self.clients.is_empty() {
             return;
         }
@@ -175,16 +176,16 @@ impl TraceSink {
     }
 
     fn welcome(&mut self, stream: UnixStream, tasks: &mut JoinSet<()>) {
-        self.clients.retain(Client::is_there);
-        if self.clients.len() >= CLIENTS {
+        self.clients.retain(TraceClient::is_connected);
+        if self.clients.len() >= MAX_CLIENTS {
             refuse(stream);
             return;
         }
         let Some(hello) = line("hello", None, &self.hello) else { return };
-        let (tx, rx) = mpsc::channel(LINES);
+        let (tx, rx) = mpsc::channel(QUEUE_LENGTH);
         let id = self.connected;
         self.connected += 1;
-        let mut client = Client { id, lines: tx, lost: 0 };
+        let mut client = TraceClient { id, lines: tx, lost: 0 };
         client.send(&hello);
         self.clients.push(client);
         tasks.spawn(client::serve(stream, rx, self.requests.clone(), id, self.listeners.join()));
@@ -203,26 +204,26 @@ impl Sink for TraceSink {
 
 /// The sink's end of a client's queue.
 #[derive(Debug)]
-struct Client {
+struct TraceClient {
     id: u64,
     lines: mpsc::Sender<Arc<str>>,
     lost: u64,
 }
 
 #[derive(Serialize)]
-struct Lost {
+struct LostLines {
     lines: u64,
 }
 
-impl Client {
-    fn is_there(&self) -> bool {
+impl TraceClient {
+    fn is_connected(&self) -> bool {
         !self.lines.is_closed()
     }
 
-    /// Queues a line; where some were lost, first how many.
+    /// Queues a line, after the number of lines that were lost before it.
     fn send(&mut self, text: &Arc<str>) {
         if self.lost > 0
-            && let Some(lost) = line("lost", None, &Lost { lines: self.lost })
+            && let Some(lost) = line("lost", None, &LostLines { lines: self.lost })
             && self.lines.try_send(lost).is_ok()
         {
             self.lost = 0;
@@ -233,13 +234,14 @@ impl Client {
     }
 }
 
-/// Says why, as far as that can be done without waiting.
+/// Refuses a client, with the reason if it can be sent without waiting.
 fn refuse(stream: UnixStream) {
     #[derive(Serialize)]
     struct Full {
         clients: usize,
     }
-    if let (Ok(mut stream), Some(full)) = (stream.into_std(), line("full", None, &Full { clients: CLIENTS }))
+    if let (Ok(mut stream), Some(full)) =
+        (stream.into_std(), line("full", None, &Full { clients: MAX_CLIENTS }))
     {
         let _ = stream.write_all(full.as_bytes());
     }

@@ -1,4 +1,4 @@
-//! Sinks that write lines: a thread of their own, because a reader may stop reading.
+//! Thread of a sink that writes lines: the reader of a pipe may stop reading.
 
 use std::io;
 use std::sync::Arc;
@@ -8,16 +8,16 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Message, SinkFuture};
 
-/// Writes lines of what it is given.
+/// Encoder of messages as lines.
 pub(super) trait LineWriter: Send + 'static {
-    /// Writes what concerns it of `message`, whole lines, and flushes.
+    /// Writes the lines of `message`, if any, and flushes.
     fn write(&mut self, message: &Message) -> io::Result<()>;
 }
 
 /// Runs `lines` on a thread called `name` until the inbox closes or writing fails.
 ///
-/// A full pipe blocks that thread alone. It may be left behind blocked at the end of the
-/// process: the future, once dropped, lets go of it.
+/// A full pipe blocks that thread alone. At the end of the process a blocked thread is left behind:
+/// dropping the future abandons it.
 pub(super) fn run(
     name: &'static str,
     mut lines: impl LineWriter,
@@ -34,7 +34,6 @@ pub(super) fn run(
                 }
                 match lines.write(&message) {
                     Ok(()) => {}
-                    // The reader has seen enough.
                     Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                         tracing::debug!(sink = name, "the reader closed the pipe");
                         break;

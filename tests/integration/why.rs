@@ -275,7 +275,11 @@ fn clients_that_do_not_read_disturb_nobody() {
     assert_eq!(ninth.next(), Some(serde_json::json!({"kind": "full", "clients": 8})));
     assert_eq!(ninth.next(), None);
     let ended = run(folder, &["why", "-c", "genred.toml", "radio"]);
-    assert!(ended.code == Some(1) && ended.stderr.contains("as many as it can serve"), "{}", ended.stderr);
+    assert!(
+        ended.code == Some(1) && ended.stderr.contains("as many clients as it accepts"),
+        "{}",
+        ended.stderr
+    );
 
     for source in ["Tape_deck", "radio"] {
         daemon.wait_for_log(&format!("ended source=\"{source}\""));

@@ -13,10 +13,10 @@ use serde::Serialize;
 
 use crate::audio::Block;
 use crate::config::{Config, Overrides};
+use crate::counters::Histogram;
 use crate::engine::{self, RunOutcome, usage::Usage};
 use crate::sink::mqtt::broker;
 use crate::source::{self, Read};
-use crate::stats::Histogram;
 use crate::thread::{Stop, spawn};
 
 /// Twelve seconds of made-up music, MP3 at 44.1 kHz stereo and 128 kbit/s (`benches/python_loop.py`).

@@ -11,22 +11,22 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
-use super::daemon::{self, Head, Lines, Next, nearest};
+use super::daemon::{self, DaemonLines, LineHeader, NextLine, nearest};
 use super::signals;
 use crate::sink::payload::trace::{GenreChange, TraceHello, TracePayload, TracedSource};
 use crate::sink::text::TextOptions;
 use crate::thread::Stop;
 use screen::Screen;
 
-/// Changes that are shown.
-const CHANGES: usize = 3;
+/// Changes on a terminal.
+const SHOWN_CHANGES: usize = 3;
 
-/// Show, patch by patch, why a source is said to be what it is said to be.
+/// Explain, patch by patch, why a genre is published for a source.
 ///
 /// Reads the trace socket of a running daemon; docs/guide/why.md explains the numbers.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Source, by its name in topics or in the configuration; without it the sources are listed, and one alone is shown
+    /// Source, by its name in topics or in the configuration [default: the only one; lists several]
     #[arg(value_name = "SOURCE")]
     source: Option<String>,
     /// Configuration file of the daemon [default: where `run` looks]
@@ -35,10 +35,10 @@ pub struct Args {
     /// Name of the daemon [default: as configured, else the one that runs]
     #[arg(long)]
     node: Option<String>,
-    /// Genre to account for, said or not; `speech` and `noise` are some, too
+    /// Genre to explain, published or not; also `speech` or `noise`
     #[arg(long, value_name = "NAME", conflicts_with = "json")]
     genre: Option<String>,
-    /// Pass on the daemon's lines: one JSON object a patch, and one a change
+    /// Print the lines of the daemon: one JSON object per patch and per event
     #[arg(long)]
     json: bool,
 }
@@ -47,14 +47,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let stop = Stop::new().context("the system refused a pipe")?;
     signals::stop_on_signal(&stop).context("signals cannot be handled")?;
     let place = daemon::place(args.config.as_deref())?;
-    let mut lines = Lines::new(daemon::connect(&place, args.node.as_deref(), "why")?, stop);
-    let Some(hello) = lines.greeting()? else { return Ok(ExitCode::SUCCESS) };
+    let mut lines = DaemonLines::new(daemon::connect(&place, args.node.as_deref(), "why")?, stop);
+    let Some(hello) = lines.hello()? else { return Ok(ExitCode::SUCCESS) };
     let Some(source) = daemon::source(&hello, args.source.as_deref())? else {
         list(&hello)?;
         return Ok(ExitCode::SUCCESS);
     };
     let ended =
-        if args.json { pass_on(&mut lines, &source.name)? } else { explain(&mut lines, source, args)? };
+        if args.json { copy_lines(&mut lines, &source.name)? } else { explain(&mut lines, source, args)? };
     if ended {
         super::say(format_args!("the daemon `{}` has ended", hello.node));
     }
@@ -72,16 +72,16 @@ fn list(hello: &TraceHello) -> io::Result<()> {
     Ok(())
 }
 
-/// Copies the lines of a source, and those that tell of losses; whether the daemon ended.
-fn pass_on(lines: &mut Lines, source: &str) -> anyhow::Result<bool> {
+/// Copies the lines of a source and those about lost lines. Returns true if the daemon ended.
+fn copy_lines(lines: &mut DaemonLines, source: &str) -> anyhow::Result<bool> {
     let mut stdout = io::stdout().lock();
     loop {
         let line = match lines.next(None)? {
-            Next::Line(line) => line,
-            Next::Ended => return Ok(true),
-            Next::Stopped | Next::Late => return Ok(false),
+            NextLine::Line(line) => line,
+            NextLine::Ended => return Ok(true),
+            NextLine::Stopped | NextLine::TimedOut => return Ok(false),
         };
-        let head: Head = serde_json::from_str(&line).context("the daemon is of another version")?;
+        let head: LineHeader = serde_json::from_str(&line).context("the daemon is of another version")?;
         if head.kind == "lost" || head.source.is_some_and(|of| *of == *source) {
             writeln!(stdout, "{line}")?;
             stdout.flush()?;
@@ -89,8 +89,8 @@ fn pass_on(lines: &mut Lines, source: &str) -> anyhow::Result<bool> {
     }
 }
 
-/// Explains in words; whether the daemon ended.
-fn explain(lines: &mut Lines, source: &TracedSource, args: &Args) -> anyhow::Result<bool> {
+/// Explains in words. Returns true if the daemon ended.
+fn explain(lines: &mut DaemonLines, source: &TracedSource, args: &Args) -> anyhow::Result<bool> {
     let stdout = io::stdout();
     let terminal = stdout.is_terminal();
     let mut screen = Screen::new(stdout.lock(), terminal, TextOptions::for_output(terminal).colour);
@@ -100,19 +100,19 @@ fn explain(lines: &mut Lines, source: &TracedSource, args: &Args) -> anyhow::Res
     }
     loop {
         let line = match lines.next(None)? {
-            Next::Line(line) => line,
-            Next::Ended => return Ok(true),
-            Next::Stopped | Next::Late => return Ok(false),
+            NextLine::Line(line) => line,
+            NextLine::Ended => return Ok(true),
+            NextLine::Stopped | NextLine::TimedOut => return Ok(false),
         };
-        let head: Head = serde_json::from_str(&line).context("the daemon is of another version")?;
+        let head: LineHeader = serde_json::from_str(&line).context("the daemon is of another version")?;
         match (head.kind.as_str(), head.source) {
-            ("lost", _) => tracing::warn!("some lines were lost: this end was too slow"),
+            ("lost", _) => tracing::warn!("some lines were lost: this process was too slow"),
             ("trace", Some(of)) if of == source.name => {
                 let trace: TracePayload =
                     serde_json::from_str(&line).context("the daemon is of another version")?;
                 let mut block = words::block(&source.name, &trace);
                 if terminal {
-                    block.extend(changes.iter().rev().take(CHANGES).map(words::change));
+                    block.extend(changes.iter().rev().take(SHOWN_CHANGES).map(words::change));
                 }
                 if let Some(genre) = &args.genre {
                     block.push(about(genre, &trace)?);
@@ -121,7 +121,8 @@ fn explain(lines: &mut Lines, source: &TracedSource, args: &Args) -> anyhow::Res
                 screen.draw(&block)?;
             }
             ("event", Some(of)) if of == source.name => {
-                let event: Event = serde_json::from_str(&line).context("the daemon is of another version")?;
+                let event: EventLine =
+                    serde_json::from_str(&line).context("the daemon is of another version")?;
                 if let Some(change) = event.change(&changes) {
                     if !terminal {
                         screen.draw(&[words::change(&change)])?;
@@ -134,7 +135,7 @@ fn explain(lines: &mut Lines, source: &TracedSource, args: &Args) -> anyhow::Res
     }
 }
 
-fn about(genre: &str, trace: &TracePayload) -> anyhow::Result<words::Row> {
+fn about(genre: &str, trace: &TracePayload) -> anyhow::Result<words::TextRow> {
     words::about(genre, trace).map_or_else(
         || {
             let known = trace.sound.states.iter().map(|state| &*state.state);
@@ -147,16 +148,16 @@ fn about(genre: &str, trace: &TracePayload) -> anyhow::Result<words::Row> {
     )
 }
 
-/// An `event` line, as far as it is about what is published.
+/// Fields of an `event` line that concern the published genre.
 #[derive(Deserialize)]
-struct Event {
+struct EventLine {
     ts: jiff::Timestamp,
     event_type: String,
     from: Option<Arc<str>>,
     to: Option<Arc<str>>,
 }
 
-impl Event {
+impl EventLine {
     fn change(self, before: &[GenreChange]) -> Option<GenreChange> {
         let last = || before.last().map_or_else(|| "uncertain".into(), |change| change.to.clone());
         let (from, to) = match self.event_type.as_str() {
@@ -175,7 +176,7 @@ mod tests {
 
     #[test]
     fn events_are_changes_of_the_genre() {
-        let event = |text: &str| serde_json::from_str::<Event>(text).unwrap();
+        let event = |text: &str| serde_json::from_str::<EventLine>(text).unwrap();
         let ts = r#""ts":"2026-11-03T14:03:07.000Z""#;
         let to_jazz = event(&format!(r#"{{{ts},"event_type":"genre_changed","from":"rock","to":"jazz"}}"#));
         let jazz = to_jazz.change(&[]).unwrap();

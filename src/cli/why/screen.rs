@@ -1,28 +1,28 @@
-//! Blocks of lines: one below the other, or on a terminal each in the place of the one before.
+//! Output of blocks of lines: one below the other, or on a terminal each in place of the last.
 
 use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthChar;
 
-use super::words::Row;
+use super::words::TextRow;
 
-/// Columns of the headings.
-const HEADING: usize = 10;
-/// Where a terminal does not say how wide it is.
-const WIDTH: usize = 80;
+/// Width of the headings, in columns.
+const HEADING_WIDTH: usize = 10;
+/// Width of a terminal that does not report its own, in columns.
+const DEFAULT_WIDTH: usize = 80;
 
-/// Where blocks are drawn.
+/// Screen or stream that blocks are drawn on.
 pub struct Screen<W> {
     writer: W,
-    /// Lines are wrapped, and drawn over.
+    /// Wraps lines and overwrites the last block.
     terminal: bool,
     colour: bool,
-    /// Lines of the newest block.
+    /// Lines of the last block.
     height: usize,
 }
 
 impl<W: Write> Screen<W> {
-    /// One that draws on `writer`.
+    /// Screen that writes to `writer`.
     pub fn new(writer: W, terminal: bool, colour: bool) -> Self {
         Self { writer, terminal, colour, height: 0 }
     }
@@ -30,11 +30,11 @@ impl<W: Write> Screen<W> {
     /// Draws a block.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub fn draw(&mut self, rows: &[Row]) -> io::Result<()> {
+    /// The block cannot be written.
+    pub fn draw(&mut self, rows: &[TextRow]) -> io::Result<()> {
         let width = self.terminal.then(width);
         let mut text = String::new();
-        // Up to where the block before began, and all below is cleared.
+        // The cursor returns to the start of the last block, and everything below is cleared.
         if self.terminal && self.height > 0 {
             text += &format!("\x1b[{}A\r\x1b[J", self.height);
         }
@@ -42,7 +42,7 @@ impl<W: Write> Screen<W> {
         for row in rows {
             for (index, line) in wrapped(&row.text, width).into_iter().enumerate() {
                 let heading = if index == 0 { row.heading } else { "" };
-                let pad = HEADING.saturating_sub(columns(heading));
+                let pad = HEADING_WIDTH.saturating_sub(columns(heading));
                 let (before, after) = match (self.colour, row.stands_out) {
                     (true, true) => ("\x1b[1m", "\x1b[0m"),
                     _ => ("", ""),
@@ -59,23 +59,23 @@ impl<W: Write> Screen<W> {
             text.push('\n');
         }
         self.height = height;
-        // One write: a terminal shows no half of it.
+        // One write, so that a terminal never shows half a block.
         self.writer.write_all(text.as_bytes())?;
         self.writer.flush()
     }
 }
 
-/// Columns of the terminal on standard output.
+/// Width of the terminal on standard output, in columns.
 fn width() -> usize {
     let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout());
-    size.ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(WIDTH)
+    size.ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(DEFAULT_WIDTH)
 }
 
-/// `text` in lines that fit beside a heading; as it is where there is no width.
+/// Wraps `text` into lines that fit beside a heading; unchanged without a width.
 fn wrapped(text: &str, width: Option<usize>) -> Vec<String> {
     let Some(width) = width else { return vec![text.to_owned()] };
-    // The last column is left free: some terminals go on to the next line when it is written.
-    let room = width.saturating_sub(HEADING + 1).max(10);
+    // The last column stays free: some terminals move to the next line when it is written.
+    let room = width.saturating_sub(HEADING_WIDTH + 1).max(10);
     let mut lines = vec![String::new()];
     let mut used = 0;
     for word in text.split(' ') {
@@ -89,7 +89,7 @@ fn wrapped(text: &str, width: Option<usize>) -> Vec<String> {
             line.push(' ');
             used += 1;
         }
-        // A name may be longer than any line.
+        // A word may be longer than a line.
         for c in word.chars().take_while(|c| {
             used += c.width().unwrap_or_default();
             used <= room
@@ -108,8 +108,8 @@ fn columns(text: &str) -> usize {
 mod tests {
     use super::*;
 
-    fn rows() -> Vec<Row> {
-        vec![Row::new("patch", "jazz 0.41, rock 0.38"), Row::reason("says rock")]
+    fn rows() -> Vec<TextRow> {
+        vec![TextRow::new("patch", "jazz 0.41, rock 0.38"), TextRow::reason("says rock")]
     }
 
     #[test]

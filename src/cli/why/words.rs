@@ -1,4 +1,4 @@
-//! A trace in words.
+//! Wording of explanations.
 
 use jiff::Timestamp;
 
@@ -6,36 +6,36 @@ use crate::sink::payload::trace::{
     ChoicePayload, GenreChange, PublishedPayload, SoundPayload, TracePayload, TracedSource,
 };
 
-/// Probability of a change from which on it is worth saying.
+/// Probability of a change from which it is mentioned.
 const MAY_CHANGE: f64 = 0.1;
 
-/// Labels and states that are named.
+/// Number of labels and states that are listed.
 const TOP: usize = 4;
 
-/// One line, or several where it does not fit.
+/// Line with a heading; wrapped if it does not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    /// What it is about.
+pub struct TextRow {
+    /// Heading.
     pub heading: &'static str,
-    /// What it says.
+    /// Text.
     pub text: String,
-    /// Whether it is what one is to read first.
+    /// True for the most important line.
     pub stands_out: bool,
 }
 
-impl Row {
-    /// A line among others.
+impl TextRow {
+    /// Ordinary line.
     pub fn new(heading: &'static str, text: impl Into<String>) -> Self {
         Self { heading, text: text.into(), stands_out: false }
     }
 
-    /// The line that answers.
+    /// Line with the reason.
     pub fn reason(text: impl Into<String>) -> Self {
         Self { heading: "→", text: text.into(), stands_out: true }
     }
 }
 
-/// What is published of a source.
+/// Published genre of a source.
 pub fn now(source: &TracedSource) -> String {
     match &source.published {
         Some(PublishedPayload { genre, since, .. }) => format!("{genre} since {}", clock(*since)),
@@ -43,29 +43,32 @@ pub fn now(source: &TracedSource) -> String {
     }
 }
 
-/// A source before its first trace.
-pub fn waiting(source: &TracedSource) -> Vec<Row> {
-    vec![Row::new("source", &*source.name), Row::reason(format!("says {}; waiting for a patch", now(source)))]
+/// Rows of a source before its first patch.
+pub fn waiting(source: &TracedSource) -> Vec<TextRow> {
+    vec![
+        TextRow::new("source", &*source.name),
+        TextRow::reason(format!("says {}; waiting for a patch", now(source))),
+    ]
 }
 
-/// One change.
-pub fn change(change: &GenreChange) -> Row {
-    Row::new("changed", format!("{}: {} → {}", clock(change.ts), change.from, change.to))
+/// Row of a change.
+pub fn change(change: &GenreChange) -> TextRow {
+    TextRow::new("changed", format!("{}: {} → {}", clock(change.ts), change.from, change.to))
 }
 
-/// All numbers of a patch of `source`.
-pub fn block(source: &str, trace: &TracePayload) -> Vec<Row> {
+/// Rows with all values of a patch of `source`.
+pub fn block(source: &str, trace: &TracePayload) -> Vec<TextRow> {
     let TracePayload { level, sound, published, .. } = trace;
     let posteriors = trace.posteriors.iter().take(TOP).map(|p| format!("{} {:.2}", p.label, p.p));
     let posteriors: Vec<_> = posteriors.collect();
     let not_counted = if trace.weighed { "" } else { " (not counted)" };
     let mut rows = vec![
-        Row::new("source", format!("{source}, patch {} at {}", trace.patch, clock(trace.ts))),
-        Row::new("patch", posteriors.join(", ") + not_counted),
+        TextRow::new("source", format!("{source}, patch {} at {}", trace.patch, clock(trace.ts))),
+        TextRow::new("patch", posteriors.join(", ") + not_counted),
     ];
     if let Some(gate) = trace.gate {
         let (music, speech, noise) = (gate.music, gate.speech, gate.noise);
-        rows.push(Row::new("gate", format!("music {music:.2}, speech {speech:.2}, noise {noise:.2}")));
+        rows.push(TextRow::new("gate", format!("music {music:.2}, speech {speech:.2}, noise {noise:.2}")));
     }
     let mut quiet = match level.quiet_s > 0.0 {
         true => format!("; quiet for {}, silence after {}", seconds(level.quiet_s), seconds(level.after)),
@@ -77,7 +80,7 @@ pub fn block(source: &str, trace: &TracePayload) -> Vec<Row> {
         }
     }
     let quiet_below = number(level.quiet_below.into());
-    rows.push(Row::new("level", format!("{:.1} LUFS, quiet below {quiet_below}{quiet}", level.lufs_s)));
+    rows.push(TextRow::new("level", format!("{:.1} LUFS, quiet below {quiet_below}{quiet}", level.lufs_s)));
     if !sound.states.is_empty() {
         let named: Vec<_> = sound
             .states
@@ -85,13 +88,13 @@ pub fn block(source: &str, trace: &TracePayload) -> Vec<Row> {
             .take(TOP)
             .map(|state| format!("{} {:.2}", state.state, state.share))
             .collect();
-        rows.push(Row::new("sound", format!("{} for {}", named.join(", "), duration(sound.age_s))));
-        rows.push(Row::new("change", change_in(sound)));
+        rows.push(TextRow::new("sound", format!("{} for {}", named.join(", "), duration(sound.age_s))));
+        rows.push(TextRow::new("change", change_in(sound)));
     }
     let since = format!("{} since {}", published.genre, clock(published.since));
     let lasted = trace.ts.duration_since(published.since).as_secs_f64();
     let lasted = if lasted > 0.0 { format!(" ({})", duration(lasted)) } else { String::new() };
-    rows.push(Row::new("says", since + &lasted));
+    rows.push(TextRow::new("says", since + &lasted));
     rows
 }
 
@@ -103,10 +106,15 @@ fn change_in(sound: &SoundPayload) -> String {
     }
 }
 
-/// The answer: why this is said, and when something else would be.
-pub fn because(trace: &TracePayload) -> Row {
+/// Reason for the published genre, and condition for another.
+pub fn because(trace: &TracePayload) -> TextRow {
     let genre = &trace.published.genre;
-    Row::reason(format!("says {genre} because {}{}{}", reason(trace), may_change(trace), soon_silent(trace)))
+    TextRow::reason(format!(
+        "says {genre} because {}{}{}",
+        reason(trace),
+        may_change(trace),
+        soon_silent(trace)
+    ))
 }
 
 fn reason(trace: &TracePayload) -> String {
@@ -158,7 +166,7 @@ fn reason(trace: &TracePayload) -> String {
     }
 }
 
-/// What is new and not decided about.
+/// Mention of a probable change.
 fn may_change(trace: &TracePayload) -> String {
     match trace.posteriors.first() {
         Some(best) if trace.sound.changing >= MAY_CHANGE => format!(
@@ -177,8 +185,8 @@ fn soon_silent(trace: &TracePayload) -> String {
     }
 }
 
-/// How one genre or state stands; `None` where there is none of that name.
-pub fn about(genre: &str, trace: &TracePayload) -> Option<Row> {
+/// Row about one genre or state; `None` if there is none of that name.
+pub fn about(genre: &str, trace: &TracePayload) -> Option<TextRow> {
     let states = &trace.sound.states;
     let rank = states.iter().position(|state| &*state.state == genre)?;
     let own = states[rank].share;
@@ -192,12 +200,12 @@ pub fn about(genre: &str, trace: &TracePayload) -> Option<Row> {
         None => format!("{genre}: told by the gate"),
     };
     text += &format!("; {own:.2} of the present sound, {} of {}", rank + 1, states.len());
-    let Some(choice) = &trace.choice else { return Some(Row::new("about", text)) };
+    let Some(choice) = &trace.choice else { return Some(TextRow::new("about", text)) };
     if trace.held.as_deref() == Some(genre) {
         text += "; it is held";
-        return Some(Row::new("about", text));
+        return Some(TextRow::new("about", text));
     }
-    // It must lead the held one, or an even share of all.
+    // The state must lead the held one, or an even share of all.
     let held = trace.held.as_ref().and_then(|held| states.iter().find(|state| state.state == *held));
     let (rival, of_rival) =
         held.map_or(("an even share of all", 1.0 / states.len() as f64), |held| (&*held.state, held.share));
@@ -205,7 +213,7 @@ pub fn about(genre: &str, trace: &TracePayload) -> Option<Row> {
     let stands = if behind > 0.0 { "behind" } else { "ahead of" };
     text +=
         &format!("; {} {stands} {rival}, and must lead it by {}", share(behind.abs()), share(choice.needed));
-    Some(Row::new("about", text))
+    Some(TextRow::new("about", text))
 }
 
 /// A difference of shares, to a hundredth.
@@ -218,19 +226,19 @@ fn clock(time: Timestamp) -> String {
     format!("{}Z", time.strftime("%H:%M:%S"))
 }
 
-/// A number of seconds that is compared with others.
+/// Number of seconds, for comparison with others.
 fn seconds(value: f64) -> String {
     format!("{} s", number(value))
 }
 
-/// To a hundredth below ten, to a tenth above, as short as that is.
+/// Number with two decimals below ten and one above, without trailing zeros.
 fn number(value: f64) -> String {
     let scale = if value.abs() < 10.0 { 100.0 } else { 10.0 };
     // Adding zero takes the sign off a zero.
     format!("{}", (value * scale).round() / scale + 0.0)
 }
 
-/// How long something has lasted.
+/// Duration in hours, minutes and seconds.
 fn duration(value: f64) -> String {
     let whole = value.max(0.0).round() as u64;
     match (whole / 3600, whole / 60 % 60, whole % 60) {

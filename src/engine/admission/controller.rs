@@ -6,7 +6,8 @@ use std::time::Duration;
 /// Length of turns while not all sources fit.
 #[derive(Debug, Clone, Copy)]
 pub struct Turns {
-    /// Time that a source should wait at most, in seconds, as long as turns are not too short by it.
+    /// Time that a source should wait at most, in seconds, as long as turns are not too short by
+    /// it.
     pub wait_s: f64,
     /// Shortest turn, in seconds: long against the 3.7 s of audio before the first patch of a turn.
     pub shortest_s: f64,
@@ -30,10 +31,12 @@ impl Turns {
 /// A source that has not asked for this long is gone, or brings no audio.
 const ABSENT_AFTER: Duration = Duration::from_secs(3);
 
-/// Delay before inference, or lag of a source behind the clock, that counts as overload if it lasts.
+/// Delay before inference, or lag of a source behind the clock, that counts as overload if it
+/// lasts.
 pub(super) const LATE: Duration = Duration::from_millis(600);
 
-/// Late periods in a row after which there is an overload: one alone is a burst, as when all sources start.
+/// Late periods in a row after which there is an overload: one alone is a burst, as when all
+/// sources start.
 const LATE_PERIODS: u32 = 2;
 
 /// Delay and lag below which there is room for more.
@@ -42,17 +45,19 @@ const PROMPT: Duration = Duration::from_millis(300);
 /// Share of the time with waiting workers that counts as overload if it lasts.
 const SATURATED: f64 = 0.985;
 
-/// Saturated periods in a row after which there is an overload even though nothing is known to be late.
+/// Saturated periods in a row after which there is an overload even though nothing is known to be
+/// late.
 const SATURATED_PERIODS: u32 = 5;
 
 /// Share of the measured throughput that is admitted after an overload.
 pub(super) const MARGIN: f64 = 0.97;
 
-/// Growth of the limit per period, as a share of the time without waiting workers: that time is capacity left over.
+/// Growth of the limit per period, as a share of the time without waiting workers: that time is
+/// capacity left over.
 const GROWTH: f64 = 0.4;
 
-/// Periods of whose work the most counts as the capacity: while inference catches up, less is analysed, and while turns
-/// begin, less is scored.
+/// Periods of whose work the most counts as the capacity: while inference catches up, less is
+/// analysed, and while turns begin, less is scored.
 const RECENT_PERIODS: usize = 5;
 
 /// Largest growth of the limit per period.
@@ -61,8 +66,9 @@ const MAX_GROWTH: f64 = 0.08;
 /// Share of the time with waiting workers below which lateness comes from inference alone.
 const INFERENCE_BOUND: f64 = 0.5;
 
-/// Cost of analysing a second of audio, as a share of the cost of analysing and scoring it. With the streamed trunk
-/// on CPUs, a profile at capacity gives the source workers two thirds of the time and inference one third.
+/// Cost of analysing a second of audio, as a share of the cost of analysing and scoring it. With
+/// the streamed trunk on CPUs, a profile at capacity gives the source workers two thirds of the
+/// time and inference one third.
 const ANALYSIS_SHARE: f64 = 2.0 / 3.0;
 
 /// Periods after a reduction in which it takes effect, and no further one follows.
@@ -97,7 +103,7 @@ pub struct Overload {
 /// Place of one source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// It brings no audio.
+    /// The source delivers no audio.
     Absent,
     Waiting,
     Active,

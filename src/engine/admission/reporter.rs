@@ -10,7 +10,7 @@ const TELL_AFTER: Duration = Duration::from_secs(10);
 /// Time between two reports of an overload that goes on.
 const TELL_EVERY: Duration = Duration::from_secs(600);
 
-/// Decides when people are told of an overload: once it has lasted, then seldom, and when it is over.
+/// Rate limit of overload reports: one once it has lasted, rare repeats, and one at its end.
 #[derive(Debug, Default)]
 pub(super) struct Reporter {
     /// Start of the present overload.

@@ -8,7 +8,8 @@ use super::reporter::Reporter;
 /// Core-milliseconds per second of audio for decoding and analysis, and per patch for inference.
 const ANALYSIS_MS: f64 = 1.9;
 const INFERENCE_MS: f64 = 1.2;
-/// Seconds of audio before the first patch of a turn: a patch, less a hop, and the look-ahead of the model.
+/// Seconds of audio before the first patch of a turn: a patch, less a hop, and the look-ahead of
+/// the model.
 const FILL_S: f64 = 2.66;
 /// Time between two questions of a source, in seconds.
 const STEP_S: f64 = 0.25;

@@ -1,4 +1,4 @@
-//! Embeddings of what a source has just played: a bounded ring.
+//! Embeddings of the newest patches of a source, in a bounded buffer.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,18 +11,18 @@ use crate::sink::corrections::{HeardPatch, to_half};
 /// Audio whose embeddings are kept, in seconds of the source.
 const KEPT_S: f64 = LabelCommand::LONGEST_S;
 
-/// Patches that are kept: a minute at the shortest hop. At 624 values this is 300 KB per source,
-/// and 75 KB at a hop of 1 s.
-const MOST: usize = 240;
+/// Patches that are kept: one minute at the shortest hop. With 624 values each, this is 300 KB per
+/// source, and 75 KB at a hop of 1 s.
+const MAX_PATCHES: usize = 240;
 
-/// Frames of patches end on a grid of 16 ms: spans of "the last 30 seconds" need not be exact.
+/// Tolerance of requested spans: patches end on a grid of 16 ms.
 const TOLERANCE_S: f64 = 0.02;
 
-/// The newest patches of one source.
+/// Embeddings of the newest patches of one source.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Recent {
     patches: VecDeque<Kept>,
-    /// When the newest was taken in.
+    /// Time at which the newest patch was added.
     newest: Option<Instant>,
 }
 
@@ -34,24 +34,24 @@ struct Kept {
     heard: HeardPatch,
 }
 
-/// Part of [`Recent`].
+/// Patches selected from [`Recent`].
 #[derive(Debug, Default, PartialEq)]
 pub(in crate::engine) struct Selection {
-    /// Patches that something can be learned from, oldest first.
+    /// Patches that are loud enough to learn from, oldest first.
     pub patches: Vec<HeardPatch>,
-    /// Patches that are too quiet for that.
+    /// Number of patches that are too quiet.
     pub quiet: usize,
 }
 
 impl Recent {
-    /// Takes in a scored patch; one whose embedding is not finite is left out.
+    /// Adds a scored patch, unless its embedding is not finite.
     pub fn push(&mut self, patch: &Patch, embedding: &[f32], is_quiet: bool, now: Instant) {
         let span = patch.span;
-        // The source's time begins again: what was before has no place in it.
+        // The time of the source has restarted: earlier patches have no place in it.
         if self.patches.back().is_some_and(|last| span.end <= last.end) {
             self.patches.clear();
         }
-        while self.patches.len() >= MOST
+        while self.patches.len() >= MAX_PATCHES
             || self.patches.front().is_some_and(|first| first.start < span.end - KEPT_S - TOLERANCE_S)
         {
             self.patches.pop_front();
@@ -67,8 +67,8 @@ impl Recent {
         self.patches.push_back(Kept { start: span.start, end: span.end, is_quiet, heard });
     }
 
-    /// The patches that lie in the last `seconds` before the end of the newest; none where nothing
-    /// was heard for [`KEPT_S`].
+    /// Patches within the last `seconds` before the end of the newest one; none if the newest one
+    /// is older than [`KEPT_S`].
     pub fn last(&self, seconds: f64, now: Instant) -> Selection {
         let stale = |at: Instant| now.saturating_duration_since(at) > Duration::from_secs_f64(KEPT_S);
         let Some(last) = self.patches.back().filter(|_| !self.newest.is_none_or(stale)) else {
@@ -138,7 +138,7 @@ mod tests {
                 recent.patches.len()
             );
         }
-        assert!(filled(5000, 0.01, now).patches.len() <= MOST);
+        assert!(filled(5000, 0.01, now).patches.len() <= MAX_PATCHES);
     }
 
     #[test]

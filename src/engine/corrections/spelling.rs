@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-/// `genre` in the spelling of the head where it has that label, else as it is, with the label that
-/// it may have been meant to be.
+/// Returns `genre` in the spelling of the head, true if the head has the label, and otherwise the
+/// label with the most similar name.
 pub(in crate::engine) fn spelled(genre: String, labels: &[Arc<str>]) -> (Arc<str>, bool, Option<Arc<str>>) {
     let lower = genre.to_lowercase();
     if let Some(label) = labels.iter().find(|label| label.to_lowercase() == lower) {

@@ -10,7 +10,7 @@ use crate::engine::threads::{Stage, ThreadGroup};
 use crate::event::StoredCorrection;
 use crate::model::Model;
 use crate::sink::corrections::{self, FILE};
-use crate::state::StateFolder;
+use crate::state_dir::StateFolder;
 
 /// Corrections that may wait for the disk.
 const QUEUE_LENGTH: usize = 16;

@@ -7,12 +7,12 @@ use jiff::Timestamp;
 
 use super::RunContext;
 use crate::audio::Level;
+use crate::counters::SourceCounters;
 use crate::decision::{Decider, DecisionConfig, FormatMonitor, SilenceConfig, Verdict};
 use crate::engine::corrections::Recent;
 use crate::engine::live_settings::LiveSettings;
 use crate::event::{LabelPosterior, SourceAttributes, SourceEvent, SourceHealth, SourceStats, StateSnapshot};
 use crate::settings::SourceSettings;
-use crate::stats::SourceCounters;
 
 /// Number of labels and of tags in attributes.
 const TOP: usize = 5;

@@ -200,7 +200,8 @@ impl SourceWorker {
         state.batcher.break_continuity();
     }
 
-    /// Accounts for `seconds` of skipped audio; patches that only wait for more are scored as they are.
+    /// Accounts for `seconds` of skipped audio; patches that only wait for more are scored as they
+    /// are.
     fn skip(&self, state: &mut WorkerState, seconds: f64) {
         if !std::mem::replace(&mut state.skipping, true) {
             self.flush(state);

@@ -117,7 +117,8 @@ impl SegmentRow {
         self.confidence = verdict.confidence.map_or((0.0, 0), |p| (f64::from(p) * count as f64, count));
     }
 
-    /// Merges the segment after it, if both are final and have the same key. Returns true if merged.
+    /// Merges the segment after it, if both are final and have the same key. Returns true if
+    /// merged.
     fn merge(&mut self, next: &Self) -> bool {
         let merges = self.is_final()
             && next.is_final()

@@ -12,13 +12,13 @@ use crate::asrun::{LogEvent, LogSegment, Lufs, Ms, Outage, OutageCause, QuarterL
 /// A daemon that has not been seen for longer does not run.
 const SILENT: Ms = 30_000;
 
-/// Why the log cannot be read.
+/// Error of reading the log.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// There is none.
     #[error("`{}` is not there; is `log.enabled` set, and has the daemon run? `--db` names another", .0.display())]
     Missing(PathBuf),
-    /// It was made by a later version of this program.
+    /// A later version of this program made it.
     #[error("`{}` was written by a newer genred (schema {found}, known is {VERSION})", path.display())]
     Newer {
         /// The file.
@@ -26,21 +26,21 @@ pub enum LogError {
         /// Its schema.
         found: i64,
     },
-    /// It holds no log.
+    /// The file is not a log.
     #[error("`{}` holds no as-run log", .0.display())]
     NoLog(PathBuf),
-    /// What SQLite says.
+    /// Error of SQLite.
     #[error("`{}`: {error}", path.display())]
     Sqlite {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error.
         error: rusqlite::Error,
     },
     /// A source that is asked about is not in it.
     #[error("no source `{name}` in the log; there are `{known}`")]
     NoSource {
-        /// As it was typed.
+        /// The name, as it was typed.
         name: String,
         /// All there are.
         known: String,
@@ -50,11 +50,11 @@ pub enum LogError {
 /// A run of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// When it began.
+    /// Start of the run.
     pub started: Ms,
-    /// When it was last there.
+    /// Time of its last write.
     pub seen: Ms,
-    /// Whether it ended by itself.
+    /// True after a clean shutdown.
     pub ended: bool,
 }
 
@@ -76,7 +76,9 @@ impl Reader {
         }
         let fail = |error| LogError::Sqlite { path: path.into(), error };
         let (connection, version) = match connect(path, false) {
-            // Without a writer the file of shared memory is not there, and whoever may only read cannot make it.
+            // Without a writer the shared-memory file is absent, and a reader without write
+            // permission
+            // cannot create it.
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) && !has_wal(path) => {
                 connect(path, true)
             }
@@ -104,7 +106,8 @@ impl Reader {
         Ok(Self { path: path.into(), connection })
     }
 
-    /// Names of the sources, in topics and for people, in order; those of `wanted` alone where it is not empty, by either name.
+    /// Names of the sources, in topics and for people, in order; those of `wanted` alone where it
+    /// is not empty, by either name.
     ///
     /// # Errors
     /// When one that is wanted is not there, or the file cannot be read.
@@ -132,7 +135,8 @@ impl Reader {
         Ok(runs.into_iter().next())
     }
 
-    /// Up to when the log has been written: what a daemon that runs heard after that, it still holds. `now` where none runs.
+    /// Time up to which the log is complete: a running daemon still holds later rows. `now` if none
+    /// runs.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -141,7 +145,7 @@ impl Reader {
         Ok(run.map_or(now, |run| run.seen.min(now)))
     }
 
-    /// What the log holds of a source between `from` and `to`; `now` tells whether the daemon still runs.
+    /// Rows of a source between `from` and `to`; `now` decides whether the daemon still runs.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -195,7 +199,8 @@ impl Reader {
         })
     }
 
-    /// The segments of a source that touch the time between `from` and `to`, in the order in which they were begun.
+    /// The segments of a source that touch the time between `from` and `to`, in the order in which
+    /// they were begun.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -233,7 +238,9 @@ impl Reader {
         Ok(gone.map(|(start, _)| Outage { start, end: now, cause: OutageCause::Down }))
     }
 
-    /// When the source was off its declared format: from each `off_format_started` to what ended it, or the end of the run.
+    /// Times off format: from each `off_format_started` to the event that ended it, or to the end
+    /// of
+    /// the run.
     fn off_format(&self, source: &str, from: Ms, to: Ms) -> Result<Vec<(Ms, Ms)>, LogError> {
         let sql = "SELECT event.run, ts_ms, event_type, run.seen_ms FROM event JOIN run ON run.id = event.run
                    WHERE source = ?1 AND event_type IN ('off_format_started', 'off_format_ended') ORDER BY event.id";

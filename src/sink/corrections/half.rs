@@ -36,7 +36,7 @@ pub fn from_half(bits: u16) -> f32 {
 mod tests {
     use super::*;
 
-    /// From the table of the standard.
+    /// Values of the table in the standard.
     #[test]
     fn known_values_are_exact() {
         for (value, bits) in [

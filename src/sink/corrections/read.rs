@@ -14,13 +14,13 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const COLUMNS: &str =
     "id, ts_ms, source, genre, published, confidence, model, head, embedding_id, start_ms, end_ms, patches";
 
-/// Why corrections cannot be read.
+/// Error of reading corrections.
 #[derive(Debug, thiserror::Error)]
 pub enum CorrectionsError {
-    /// There are none.
+    /// There are no corrections.
     #[error("`{}` does not exist: no correction has been stored yet (`genred label SOURCE GENRE`)", .0.display())]
     Missing(PathBuf),
-    /// It was made by a later version of this program.
+    /// A later version of this program made it.
     #[error("`{}` was written by a newer genred (schema {found}, known is {})", path.display(), MIGRATIONS.len())]
     Newer {
         /// The file.
@@ -28,15 +28,15 @@ pub enum CorrectionsError {
         /// Its schema.
         found: i64,
     },
-    /// It holds something else.
+    /// The file holds something else.
     #[error("`{}` is not a file of corrections", .0.display())]
     NoCorrections(PathBuf),
-    /// What SQLite says.
+    /// Error of SQLite.
     #[error("`{}`: {error}", path.display())]
     Sqlite {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error.
         error: StoreError,
     },
 }

@@ -41,7 +41,8 @@ pub struct Added {
 }
 
 /// Commits a correction to the file at `path`, which is made where there is none, and deletes the
-/// oldest ones beyond `limit` bytes of embeddings. A damaged file is set aside, and a new one is created.
+/// oldest ones beyond `limit` bytes of embeddings. A damaged file is set aside, and a new one is
+/// created.
 ///
 /// # Errors
 /// When the file cannot be opened or written; nothing is stored then.

@@ -133,7 +133,7 @@ impl<'a> From<&'a DaemonStats> for StatsPayload<'a> {
 }
 
 impl StatsPayload<'_> {
-    /// The same with the state of the MQTT connection.
+    /// Adds the state of the MQTT connection.
     #[cfg(any(test, feature = "mqtt"))]
     #[must_use]
     pub fn with_connection(self, connection: ConnectionStats) -> Self {

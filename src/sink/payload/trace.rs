@@ -13,7 +13,7 @@ use crate::decision::trace::RankedShare;
 use crate::event::{GatePosteriors, NamedVerdict};
 use crate::sink::PatchExplanation;
 
-/// The first line: what runs here, and what was published last.
+/// First line: the daemon, and the last published states.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TraceHello {
     /// Random id of this start of the process.
@@ -26,47 +26,48 @@ pub struct TraceHello {
     pub sources: Vec<TracedSource>,
 }
 
-/// A source as [`TraceHello`] shows it.
+/// Source in [`TraceHello`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TracedSource {
     /// Name, as in topics.
     pub name: Arc<str>,
     /// Name, as configured.
     pub source_name: Arc<str>,
-    /// What is published; `null` before anything is.
+    /// Published state; `null` before the first.
     pub published: Option<PublishedPayload>,
-    /// The last changes of the genre, the newest last.
+    /// Last changes of the genre, newest last.
     pub changes: Vec<GenreChange>,
 }
 
-/// A change of the published genre, state names included.
+/// Change of the published genre, state names included.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GenreChange {
-    /// When it was decided.
+    /// Time of the decision.
     #[serde(serialize_with = "rfc3339")]
     pub ts: Timestamp,
-    /// Before.
+    /// Genre before.
     pub from: Arc<str>,
-    /// Now.
+    /// Genre now.
     pub to: Arc<str>,
 }
 
-/// What is published of a source.
+/// Published state of a source.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PublishedPayload {
     /// `music`, `speech`, `silence`, `noise`, `uncertain` or `lost`.
     pub state: Arc<str>,
     /// A label where `state` is `music`, else the state's name.
     pub genre: Arc<str>,
-    /// Mean posterior of `genre` in the music since the last change, 0–1; `null` unless the state is `music`.
+    /// Mean posterior of `genre` in the music since the last change, 0–1; `null` unless the state
+    /// is `music`.
     #[serde(serialize_with = "to_4_places")]
     pub confidence: Option<f32>,
-    /// Since when `genre` has been what it is.
+    /// Time since which `genre` has been published.
     #[serde(serialize_with = "rfc3339")]
     pub since: Timestamp,
 }
 
-/// One line a scored patch: what it showed, and what was made of it.
+/// Line per scored patch: its posteriors, and the decision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TracePayload {
     /// Wall-clock time of the patch's end.
@@ -80,24 +81,25 @@ pub struct TracePayload {
     /// End in the source, in seconds.
     #[serde(serialize_with = "to_thousandths")]
     pub end: f64,
-    /// Every label by the patch alone, best first.
+    /// Posterior of every label for this patch alone, best first.
     pub posteriors: Vec<LabelPayload>,
-    /// What it is, whatever its genre; `null` where the model has no gate.
+    /// Gate posteriors; `null` where the model has no gate.
     pub gate: Option<GatePayload>,
-    /// Silence.
+    /// Loudness and dead air.
     pub level: LevelPayload,
-    /// Whether the patch counted as evidence.
+    /// True if the patch counted as evidence.
     pub weighed: bool,
-    /// The present sound.
+    /// Present segment.
     pub sound: SoundPayload,
-    /// How what may be published next stands; `null` before any evidence, and in silence.
+    /// Comparison with the state that may be published next; `null` before any evidence, and in
+    /// silence.
     pub choice: Option<ChoicePayload>,
-    /// What is held: it is what is published, unless that is `silence` or `uncertain`.
+    /// Held state: the published one, unless that is `silence` or `uncertain`.
     pub held: Option<Arc<str>>,
-    /// Seconds more for which it is kept at most; `null` unless another has a larger share.
+    /// Seconds after which it is given up; `null` unless another state has a larger share.
     #[serde(serialize_with = "to_thousandths_or_null")]
     pub kept_for_s: Option<f64>,
-    /// What is published after it.
+    /// State published after this patch.
     pub published: PublishedPayload,
 }
 
@@ -115,47 +117,47 @@ pub struct GatePayload {
     pub noise: f32,
 }
 
-/// Dead air: silence by loudness, and what else it is told by.
+/// Loudness, silence and other dead air.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LevelPayload {
     /// Short-term loudness in LUFS at the patch's end.
     #[serde(serialize_with = "loudness")]
     pub lufs_s: f32,
-    /// Below this it is quiet: `silence.threshold_lufs`, and in silence a margin more.
+    /// Threshold of quiet: `silence.threshold_lufs`, plus a margin while silent.
     #[serde(serialize_with = "loudness")]
     pub quiet_below: f32,
-    /// For how many seconds it has been quiet.
+    /// Seconds of quiet.
     #[serde(serialize_with = "to_thousandths")]
     pub quiet_s: f64,
     /// `silence.after`
     pub after: f64,
-    /// What makes it dead air: `silence`, `loop` or `tone`; `null` where it is none.
+    /// Cause of dead air: `silence`, `loop` or `tone`; `null` without dead air.
     pub dead_air: Option<Arc<str>>,
-    /// For how many seconds it has been one pure tone.
+    /// Seconds of a single pure tone.
     #[serde(serialize_with = "to_thousandths")]
     pub tone_s: f64,
-    /// For how many seconds it has repeated itself.
+    /// Seconds of repeated sound.
     #[serde(serialize_with = "to_thousandths")]
     pub repeated_s: f64,
 }
 
-/// The present sound: the stretch that one mixture of states describes.
+/// Present segment: audio since the last change point, described by one mixture of states.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SoundPayload {
-    /// Seconds since it most likely began.
+    /// Seconds since its most probable start.
     #[serde(serialize_with = "to_thousandths")]
     pub age_s: f64,
-    /// Probability of the patch under what was heard before it, 0–1; `null` where that is nothing.
+    /// Probability of the patch under the segment before it, 0–1; `null` for the first patch.
     #[serde(serialize_with = "to_thousandths_or_null")]
     pub fit: Option<f64>,
-    /// Probability that something else has begun since, 0–1.
+    /// Probability of a later change point, 0–1.
     #[serde(serialize_with = "to_thousandths")]
     pub changing: f64,
     /// Every state, the one with the largest share first.
     pub states: Vec<SharePayload>,
 }
 
-/// Share of one state in the present sound.
+/// Share of one state in the present segment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SharePayload {
     /// The state.
@@ -165,21 +167,22 @@ pub struct SharePayload {
     pub share: f64,
 }
 
-/// How the state that may be held next stands.
+/// Comparison of the state that may be held next with the held one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChoicePayload {
-    /// What was held before.
+    /// State that was held before.
     pub held: Option<Arc<str>>,
     /// The state.
     pub candidate: Arc<str>,
-    /// The one that it must lead; `null` where nothing is held: then it must lead an even share of all.
+    /// State that it must lead; `null` where none is held: it must lead an even share of all
+    /// states.
     pub against: Option<Arc<str>>,
-    /// Share by which it does; below 0 it trails.
+    /// Share by which it leads; negative if it trails.
     #[serde(serialize_with = "to_thousandths")]
     pub ahead: f64,
     /// `decision.switch_margin`
     pub needed: f64,
-    /// Whether it did, and is held since.
+    /// True if it leads by that much and is held since.
     pub passes: bool,
 }
 

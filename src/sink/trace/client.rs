@@ -13,9 +13,9 @@ use super::{Listener, client_command, line};
 use crate::command::CommandRequest;
 
 /// Longest command, in bytes.
-const LONGEST: usize = 4096;
+const MAX_COMMAND_LENGTH: usize = 4096;
 
-/// Writes what is queued, and hands on commands, until the queue ends or the client is gone.
+/// Writes queued lines and forwards commands, until the queue ends or the client disconnects.
 pub async fn serve(
     mut stream: UnixStream,
     mut lines: mpsc::Receiver<Arc<str>>,
@@ -23,12 +23,12 @@ pub async fn serve(
     id: u64,
     _listener: Listener,
 ) {
-    let mut heard = Heard { requests, id, unfinished: Vec::new() };
-    let mut is_heard = true;
+    let mut commands = CommandReader { requests, id, unfinished: Vec::new() };
+    let mut reads = true;
     loop {
         let mut piece = [0; 1024];
         tokio::select! {
-            // The greeting goes before any answer.
+            // `hello` precedes any answer.
             biased;
             line = lines.recv() => {
                 let Some(line) = line else { break };
@@ -36,16 +36,16 @@ pub async fn serve(
                     break;
                 }
             }
-            // One that goes away while there is nothing to write must not be counted on.
-            _ = stream.readable(), if is_heard => match stream.try_read(&mut piece) {
+            // A client that disconnects while nothing is written must be noticed.
+            _ = stream.readable(), if reads => match stream.try_read(&mut piece) {
                 Ok(0) => break,
-                // Of one whose commands are not understood no more is read; that it is gone, the
-                // next line will tell.
-                Ok(count) => match heard.take(&piece[..count]) {
+                // After a malformed command no more is read. The next line that is written detects
+                // a disconnection.
+                Ok(count) => match commands.add(&piece[..count]) {
                     Ok(()) => {}
-                    Err(None) => is_heard = false,
+                    Err(None) => reads = false,
                     Err(Some(message)) => {
-                        is_heard = false;
+                        reads = false;
                         if refuse(&mut stream, message).await.is_err() {
                             break;
                         }
@@ -58,21 +58,21 @@ pub async fn serve(
     }
 }
 
-/// Message of a client.
-struct Heard {
+/// Assembles commands from what a client sends.
+struct CommandReader {
     requests: Option<Sender<CommandRequest>>,
     id: u64,
-    /// Since its last line end.
+    /// Bytes since the last line end.
     unfinished: Vec<u8>,
 }
 
-impl Heard {
-    /// Hands on the commands that `piece` completes.
+impl CommandReader {
+    /// Forwards the commands that `piece` completes.
     ///
     /// # Errors
-    /// When one cannot be: with what the client is told. It is told nothing where no commands are
-    /// taken.
-    fn take(&mut self, piece: &[u8]) -> Result<(), Option<&'static str>> {
+    /// A command cannot be forwarded; the message is for the client. It is `None` where commands
+    /// are not accepted.
+    fn add(&mut self, piece: &[u8]) -> Result<(), Option<&'static str>> {
         let Some(requests) = &self.requests else { return Err(None) };
         self.unfinished.extend_from_slice(piece);
         while let Some(end) = self.unfinished.iter().position(|byte| *byte == b'\n') {
@@ -84,7 +84,7 @@ impl Heard {
                 TrySendError::Disconnected(_) => "the daemon ends",
             })?;
         }
-        if self.unfinished.len() > LONGEST { Err(Some("the command is too long")) } else { Ok(()) }
+        if self.unfinished.len() > MAX_COMMAND_LENGTH { Err(Some("the command is too long")) } else { Ok(()) }
     }
 }
 

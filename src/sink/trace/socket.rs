@@ -1,4 +1,4 @@
-//! Where the socket is, and whose.
+//! File of the trace socket: path, ownership and permissions.
 
 use std::fs::{self, DirBuilder, Metadata, Permissions};
 use std::io::{self, ErrorKind};
@@ -8,73 +8,73 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, fchmod};
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
 
-/// Of the sockets' names; what comes before it is the node's.
+/// Extension of socket files; the name before it is the node.
 pub const EXTENSION: &str = "sock";
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 16;
 
-/// Where the socket of the daemon `node` is in `folder`.
+/// Path of the socket of the daemon `node` in `folder`.
 pub fn path(folder: &Path, node: &str) -> PathBuf {
     folder.join(format!("{node}.{EXTENSION}"))
 }
 
-/// Why there is no socket.
+/// Error of opening the socket.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
-    /// The folder cannot be made or used.
+    /// The folder cannot be created or used.
     #[error("the folder `{}` cannot be used ({error}); name another with `runtime_dir`", folder.display())]
     Folder {
         /// The folder.
         folder: PathBuf,
-        /// What the system says.
+        /// Error of the system.
         error: io::Error,
     },
-    /// The folder lies where anybody can make one, and is not this user's alone.
+    /// The folder is in a world-writable place and not private to this user.
     #[error("`{}` {why}; remove it, or name another folder with `runtime_dir`", folder.display())]
     Shared {
         /// The folder.
         folder: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         why: &'static str,
     },
-    /// Another daemon has it.
+    /// Another daemon uses the socket.
     #[error("another one answers at `{}`; give one of them another `node`", path.display())]
     Taken {
         /// The socket.
         path: PathBuf,
     },
-    /// Something else is in its place.
+    /// Another kind of file is in its place.
     #[error("`{}` is no socket; remove it, or name another folder with `runtime_dir`", path.display())]
     InTheWay {
-        /// What is there.
+        /// The path.
         path: PathBuf,
     },
-    /// The system refuses it.
+    /// The system refuses the socket.
     #[error("the socket `{}` cannot be made ({error}); name another folder with `runtime_dir`", path.display())]
     Refused {
         /// The socket.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the system.
         error: io::Error,
     },
 }
 
-/// A socket that this user alone can connect to; its file is removed when it is dropped.
+/// Socket that only this user can connect to. Dropping it removes its file.
 #[derive(Debug)]
 pub struct Socket {
     listener: UnixListener,
     path: PathBuf,
-    /// Device and inode.
+    /// Device and inode of the file.
     file: Option<(u64, u64)>,
 }
 
 impl Socket {
-    /// Makes `folder` where it does not exist, and in it the socket of the daemon `node`, in place of one that nobody
-    /// answers at any more. Within a tokio runtime.
+    /// Creates the socket of the daemon `node` in `folder`, which is created if necessary. A socket
+    /// that no process listens on is replaced. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// What keeps it from being made, and the cure.
+    /// The socket cannot be created; the message includes the remedy.
     pub async fn open(folder: &Path, node: &str) -> Result<Self, SocketError> {
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         prepare(&folder)?;
@@ -86,10 +86,10 @@ impl Socket {
         Ok(Self { listener, path, file })
     }
 
-    /// The next connection.
+    /// Waits for the next connection.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system refuses it.
     pub async fn accept(&self) -> io::Result<UnixStream> {
         Ok(self.listener.accept().await?.0)
     }
@@ -97,7 +97,7 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        // Whoever took its place keeps it.
+        // A file that has replaced it stays.
         let file = fs::symlink_metadata(&self.path).ok().as_ref().map(identity);
         if file.is_some() && file == self.file {
             let _ = fs::remove_file(&self.path);
@@ -111,14 +111,15 @@ fn identity(file: &Metadata) -> (u64, u64) {
 
 fn bind(path: &Path) -> io::Result<UnixListener> {
     let socket = UnixSocket::new_stream()?;
-    // On Linux the file has this mode from its first moment.
+    // On Linux the file has this mode when it is created.
     let _ = fchmod(&socket, Mode::RUSR | Mode::WUSR);
     socket.bind(path)?;
     fs::set_permissions(path, Permissions::from_mode(0o600))?;
     socket.listen(BACKLOG)
 }
 
-/// Makes the folder; one that lies below a folder that anybody may write to, such as `/tmp`, must be this user's alone.
+/// Creates the folder. Below a world-writable folder, such as `/tmp`, it must be private to this
+/// user.
 fn prepare(folder: &Path) -> Result<(), SocketError> {
     let unusable = |error| SocketError::Folder { folder: folder.to_owned(), error };
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unusable)?;
@@ -136,7 +137,7 @@ fn prepare(folder: &Path) -> Result<(), SocketError> {
     Err(SocketError::Shared { folder: folder.to_owned(), why })
 }
 
-/// Removes the socket of a daemon that is gone.
+/// Removes the socket of a daemon that no longer runs.
 async fn clear(path: &Path) -> Result<(), SocketError> {
     let refused = |error| SocketError::Refused { path: path.to_owned(), error };
     match fs::symlink_metadata(path) {
@@ -153,7 +154,7 @@ async fn clear(path: &Path) -> Result<(), SocketError> {
             _ => Ok(()),
         },
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        // One whose queue is full is busy, and alive.
+        // A daemon with a full queue is busy.
         Err(error) if error.kind() != ErrorKind::WouldBlock => Err(refused(error)),
         _ => Err(SocketError::Taken { path: path.to_owned() }),
     }

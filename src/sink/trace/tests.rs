@@ -168,7 +168,7 @@ async fn a_slow_client_loses_lines_and_is_told_how_many() {
         }
         received += 1;
     };
-    assert!(received > LINES as u64 && lost > 1000, "{received} received, {lost} lost");
+    assert!(received > QUEUE_LENGTH as u64 && lost > 1000, "{received} received, {lost} lost");
     assert_eq!(next(&mut slow).await["seq"], lost - (sent - received), "everything is accounted for");
     running.end().await;
 }
@@ -189,7 +189,7 @@ async fn one_that_does_not_read_at_all_does_not_hold_up_the_end() {
 async fn eight_are_enough() {
     let running = Running::start().await;
     let mut clients = Vec::new();
-    for _ in 0..CLIENTS {
+    for _ in 0..MAX_CLIENTS {
         let mut client = running.connect().await;
         assert_eq!(next(&mut client).await["kind"], "hello");
         clients.push(client);

@@ -1,9 +1,9 @@
-//! What is said of each kind of moment.
+//! Explanations of every kind of decision.
 
 use super::*;
 use crate::sink::samples;
 
-fn text(rows: &[Row]) -> String {
+fn text(rows: &[TextRow]) -> String {
     rows.iter().map(|row| format!("{:10}{}\n", row.heading, row.text)).collect()
 }
 

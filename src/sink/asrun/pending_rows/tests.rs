@@ -106,7 +106,8 @@ fn what_is_settled_is_renamed_cut_and_joined() {
     assert_eq!((rock.scored(), rock.confidence()), (5, Some(0.5)));
     let lufs = pending.open(RUN).0[0].lufs().unwrap();
     assert_eq!((lufs.min, lufs.max), (-20.0, -10.0), "the sixth patch is jazz");
-    // What is the same as before goes on in the same segment, over any number of stretches; a name for nothing is nothing.
+    // What is the same as before goes on in the same segment, over any number of stretches; a name
+    // for nothing is nothing.
     for (number, end) in (12..20).map(|number| (number, number as f64 + 3.0)) {
         pending.add(&patch(number, end, -10.0), RUN);
         pending.add(&settled(end - 1.0, end, "music", "jazz"), RUN);

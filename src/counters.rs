@@ -1,55 +1,55 @@
-//! Floor 0: counters and histograms that any thread may bump.
+//! Layer 0: counters and histograms that any thread may update.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// What one source has done since the start of the process.
+/// Counters of one source since the start of the process.
 #[derive(Debug, Default)]
 pub struct SourceCounters {
-    /// Patches cut.
+    /// Patches produced.
     pub produced: Counter,
     /// Patches scored.
     pub scored: Counter,
-    /// Patches dropped: at gaps, and where the engine could not keep up.
+    /// Patches dropped: at gaps and under overload.
     pub dropped: Counter,
-    /// Audio that was skipped without being decoded, beyond the capacity of the machine, in milliseconds.
+    /// Audio skipped without decoding under overload, in milliseconds.
     pub skipped_ms: Counter,
-    /// Times that the capture ring overflowed.
+    /// Overflows of the capture ring buffer.
     pub xruns: Counter,
-    /// Times that the source was opened anew.
+    /// Times that the source was reopened.
     pub reconnects: Counter,
-    /// From the arrival of the last sample that a patch needs to the acknowledgement of the message that it caused,
-    /// or to its decision where no acknowledged message came of it.
+    /// Time from the arrival of the last sample that a patch needs to the acknowledgement of the
+    /// message that it caused; without such a message, to its decision.
     pub latency: Histogram,
 }
 
-/// What inference has cost since the start of the process.
+/// Counters of inference since the start of the process.
 #[derive(Debug, Default)]
 pub struct InferenceCounters {
     /// Nanoseconds inside the model.
     pub busy_ns: Counter,
     /// Patches scored.
     pub patches: Counter,
-    /// Longest time from the audio that a patch needs to its inference, in nanoseconds, since it was last taken.
+    /// Longest time from the audio that a patch needs to its inference, in nanoseconds, since the
+    /// last [`Counter::take`].
     pub delay_ns: Counter,
 }
 
-/// A count that only grows, or follows another count.
+/// Count that any thread may update.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
 impl Counter {
-    /// Adds `count`.
     pub fn add(&self, count: u64) {
         self.0.fetch_add(count, Relaxed);
     }
 
-    /// Sets it to a total that is counted elsewhere.
+    /// Sets the count to a total that is counted elsewhere.
     pub fn set(&self, total: u64) {
         self.0.store(total, Relaxed);
     }
 
-    /// Raises it to `value` if that is more.
+    /// Raises the count to `value` if that is more.
     pub fn raise(&self, value: u64) {
         self.0.fetch_max(value, Relaxed);
     }
@@ -59,13 +59,13 @@ impl Counter {
         self.0.swap(0, Relaxed)
     }
 
-    /// The count so far.
+    /// Present count.
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }
 
-/// Four buckets an octave from 16 µs to about 70 s: quantiles are right to 19 %.
+/// Four buckets per octave from 16 µs to about 70 s: quantiles are exact to 19 %.
 const BUCKETS: usize = 4 * 22;
 const FIRST_NS: f64 = 16_000.0;
 
@@ -80,19 +80,19 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// Counts one duration; what is too short or too long counts in the first or last bucket.
+    /// Counts one duration; values out of range count in the first or last bucket.
     pub fn record(&self, duration: Duration) {
         let octaves = (duration.as_nanos() as f64 / FIRST_NS).max(1.0).log2();
         self.0[((octaves * 4.0) as usize).min(BUCKETS - 1)].fetch_add(1, Relaxed);
     }
 
-    /// The duration in milliseconds that the share `q` (0–1) of all stays below; `None` before the first.
-    /// It is the upper edge of the bucket that holds it.
+    /// Quantile `q` (0–1) in milliseconds, as the upper edge of its bucket; `None` before the first
+    /// duration.
     pub fn quantile_ms(&self, q: f64) -> Option<f64> {
         Self::quantile_ms_of([self], q)
     }
 
-    /// The same over all that several histograms hold.
+    /// Quantile over several histograms.
     pub fn quantile_ms_of<'a>(histograms: impl IntoIterator<Item = &'a Self>, q: f64) -> Option<f64> {
         let mut counts = [0; BUCKETS];
         for histogram in histograms {

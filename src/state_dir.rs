@@ -1,4 +1,4 @@
-//! Floor 0: the folder that a node keeps over restarts, and the lock that makes it one daemon's.
+//! Layer 0: state folder of a node, which one daemon at a time may use.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-/// A folder is looked for under so many names before it is given up.
-const MOST_NAMES: usize = 99;
+/// Largest number in the name of a node.
+const MAX_NUMBERED_NODES: usize = 99;
 
-/// Why there is no folder.
+/// Error of claiming the state folder.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// Another daemon holds it.
+    /// Another daemon uses the folder.
     #[error(
         "another genred runs as node `{node}` with the state folder `{}`; give this one another `node`",
         folder.display()
@@ -25,12 +25,12 @@ pub enum StateError {
         /// The folder.
         folder: PathBuf,
     },
-    /// The system refuses it.
-    #[error("the state folder `{}` cannot be used ({error}); name another with `state_dir`, or mend its permissions", folder.display())]
+    /// The folder cannot be used.
+    #[error("the state folder `{}` cannot be used ({error}); name another with `state_dir`, or correct its permissions", folder.display())]
     Unusable {
         /// The folder.
         folder: PathBuf,
-        /// What the system says.
+        /// Error of the system.
         error: io::Error,
     },
 }
@@ -46,8 +46,8 @@ pub struct StateFolder {
 }
 
 impl StateFolder {
-    /// Locks the folder of `node` below `root`, making both where needed. Where another process holds it and the name
-    /// is not `fixed`, `<node>-2`, `<node>-3` … are tried in turn.
+    /// Locks the folder of `node` below `root`, making both where needed. Where another process
+    /// holds it and the name is not `fixed`, `<node>-2`, `<node>-3` … are tried in turn.
     ///
     /// # Errors
     /// When it is taken, or cannot be made or written to.
@@ -56,7 +56,7 @@ impl StateFolder {
         loop {
             let name = numbered(node, number);
             match Self::lock(root, &name) {
-                Err(StateError::Taken { .. }) if !fixed && number < MOST_NAMES => number += 1,
+                Err(StateError::Taken { .. }) if !fixed && number < MAX_NUMBERED_NODES => number += 1,
                 result => return result,
             }
         }
@@ -83,8 +83,8 @@ impl StateFolder {
         }
     }
 
-    /// A random name of the folder, the same at every start; `None` where it cannot be kept. Whoever else bears it is gone:
-    /// the folder is one daemon's.
+    /// A random name of the folder, the same at every start; `None` where it cannot be kept.
+    /// Whoever else bears it is gone: the folder is one daemon's.
     pub fn instance(&self) -> Option<&str> {
         self.instance.as_deref()
     }
@@ -100,7 +100,7 @@ impl StateFolder {
     }
 }
 
-/// What the file at `path` says, or what it says from now on.
+/// Content of the file at `path`, which is created if necessary.
 fn instance(path: &Path) -> Option<String> {
     let kept = fs::read_to_string(path).unwrap_or_default();
     let is_one = kept.len() == 16 && kept.bytes().all(|byte| byte.is_ascii_hexdigit());
