@@ -4,30 +4,30 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 /// Length of a connection that resets the back-off.
-pub const HEALTHY: Duration = Duration::from_secs(60);
+pub(crate) const HEALTHY: Duration = Duration::from_secs(60);
 
 const FIRST: Duration = Duration::from_secs(1);
 
 /// Doubling pauses with jitter, so that daemons that lost the same broker do not return at once.
 #[derive(Debug)]
-pub struct Backoff {
+pub(crate) struct Backoff {
     longest: Duration,
     next: Duration,
 }
 
 impl Backoff {
     /// Pauses from one second to `longest`.
-    pub fn new(longest: Duration) -> Self {
+    pub(crate) fn new(longest: Duration) -> Self {
         Self { longest, next: FIRST.min(longest) }
     }
 
     /// Pause after a connection or an attempt of length `lasted`.
-    pub fn pause(&mut self, lasted: Duration) -> Duration {
+    pub(crate) fn pause(&mut self, lasted: Duration) -> Duration {
         self.pause_with(lasted, random())
     }
 
     /// The longest pause, with jitter. The next pause is not affected.
-    pub fn longest_pause(&self) -> Duration {
+    pub(crate) fn longest_pause(&self) -> Duration {
         jitter(self.longest, random())
     }
 

@@ -5,62 +5,62 @@ use std::time::Duration;
 
 /// Counters of one source since the start of the process.
 #[derive(Debug, Default)]
-pub struct SourceCounters {
+pub(crate) struct SourceCounters {
     /// Patches produced.
-    pub produced: Counter,
+    pub(crate) produced: Counter,
     /// Patches scored.
-    pub scored: Counter,
+    pub(crate) scored: Counter,
     /// Patches dropped: at gaps and under overload.
-    pub dropped: Counter,
+    pub(crate) dropped: Counter,
     /// Audio skipped without decoding under overload, in milliseconds.
-    pub skipped_ms: Counter,
+    pub(crate) skipped_ms: Counter,
     /// Overflows of the capture ring buffer.
-    pub xruns: Counter,
+    pub(crate) xruns: Counter,
     /// Times that the source was reopened.
-    pub reconnects: Counter,
+    pub(crate) reconnects: Counter,
     /// Time from the arrival of the last sample that a patch needs to the acknowledgement of the
     /// message that it caused; without such a message, to its decision.
-    pub latency: Histogram,
+    pub(crate) latency: Histogram,
 }
 
 /// Counters of inference since the start of the process.
 #[derive(Debug, Default)]
-pub struct InferenceCounters {
+pub(crate) struct InferenceCounters {
     /// Nanoseconds inside the model.
-    pub busy_ns: Counter,
+    pub(crate) busy_ns: Counter,
     /// Patches scored.
-    pub patches: Counter,
+    pub(crate) patches: Counter,
     /// Longest time from the audio that a patch needs to its inference, in nanoseconds, since the
     /// last [`Counter::take`].
-    pub delay_ns: Counter,
+    pub(crate) delay_ns: Counter,
 }
 
 /// Count that any thread may update.
 #[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
+pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
-    pub fn add(&self, count: u64) {
+    pub(crate) fn add(&self, count: u64) {
         self.0.fetch_add(count, Relaxed);
     }
 
     /// Sets the count to a total that is counted elsewhere.
-    pub fn set(&self, total: u64) {
+    pub(crate) fn set(&self, total: u64) {
         self.0.store(total, Relaxed);
     }
 
     /// Raises the count to `value` if that is more.
-    pub fn raise(&self, value: u64) {
+    pub(crate) fn raise(&self, value: u64) {
         self.0.fetch_max(value, Relaxed);
     }
 
     /// Returns the count and sets it to 0.
-    pub fn take(&self) -> u64 {
+    pub(crate) fn take(&self) -> u64 {
         self.0.swap(0, Relaxed)
     }
 
     /// Present count.
-    pub fn get(&self) -> u64 {
+    pub(crate) fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }
@@ -71,7 +71,7 @@ const FIRST_NS: f64 = 16_000.0;
 
 /// Durations in logarithmic buckets.
 #[derive(Debug)]
-pub struct Histogram([AtomicU64; BUCKETS]);
+pub(crate) struct Histogram([AtomicU64; BUCKETS]);
 
 impl Default for Histogram {
     fn default() -> Self {
@@ -81,19 +81,19 @@ impl Default for Histogram {
 
 impl Histogram {
     /// Counts one duration; values out of range count in the first or last bucket.
-    pub fn record(&self, duration: Duration) {
+    pub(crate) fn record(&self, duration: Duration) {
         let octaves = (duration.as_nanos() as f64 / FIRST_NS).max(1.0).log2();
         self.0[((octaves * 4.0) as usize).min(BUCKETS - 1)].fetch_add(1, Relaxed);
     }
 
     /// Quantile `q` (0–1) in milliseconds, as the upper edge of its bucket; `None` before the first
     /// duration.
-    pub fn quantile_ms(&self, q: f64) -> Option<f64> {
+    pub(crate) fn quantile_ms(&self, q: f64) -> Option<f64> {
         Self::quantile_ms_of([self], q)
     }
 
     /// Quantile over several histograms.
-    pub fn quantile_ms_of<'a>(histograms: impl IntoIterator<Item = &'a Self>, q: f64) -> Option<f64> {
+    pub(crate) fn quantile_ms_of<'a>(histograms: impl IntoIterator<Item = &'a Self>, q: f64) -> Option<f64> {
         let mut counts = [0; BUCKETS];
         for histogram in histograms {
             counts.iter_mut().zip(&histogram.0).for_each(|(sum, count)| *sum += count.load(Relaxed));

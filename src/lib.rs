@@ -11,30 +11,30 @@
 //!       one thread a source: read ▶ front end        one thread             one thread          tokio
 //! ```
 //!
-//! Imports only ever point down: [`cli`] ▸ [`study`] ▸ [`engine`] ▸ [`config`] ▸ [`source`], [`sink`], [`model`] ▸ [`dsp`],
-//! [`decision`], [`learn`], `asrun` ▸ [`audio`], [`limits`], [`stats`], [`thread`], [`permits`], [`state`], [`backoff`]. `ARCHITECTURE.md` is the map, and tells the
-//! invariants; `tests/integration/tidy.rs` keeps the floors.
+//! Imports only point down: [`cli`] ▸ [`study`] ▸ `engine` ▸ [`config`] ▸ [`source`], [`sink`],
+//! [`model`] ▸ [`dsp`], [`decision`], [`learn`], `asrun` ▸ [`audio`], [`event`], [`settings`],
+//! [`command`], [`limits`], [`thread`], `counters`, `permits`, `state_dir`, `backoff`.
+//! `ARCHITECTURE.md` is the map; `tests/integration/tidy.rs` checks the layers.
 
 #[cfg(feature = "log")]
 pub mod asrun;
 pub mod audio;
-pub mod backoff;
+pub(crate) mod backoff;
 pub mod cli;
 pub mod command;
 pub mod config;
-pub mod counters;
+pub(crate) mod counters;
 pub mod decision;
 pub mod dsp;
-pub mod engine;
+pub(crate) mod engine;
 pub mod event;
 pub mod learn;
 pub mod limits;
 pub mod model;
-pub mod permits;
+pub(crate) mod permits;
 pub mod settings;
 pub mod sink;
 pub mod source;
-pub mod state_dir;
-
+pub(crate) mod state_dir;
 pub mod study;
 pub mod thread;

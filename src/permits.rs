@@ -15,7 +15,7 @@ use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 /// Time after which a permit that was not given back is granted to another worker.
-pub const LEASE: Duration = Duration::from_millis(500);
+pub(crate) const LEASE: Duration = Duration::from_millis(500);
 
 /// Permits beyond one per core: a worker that was granted one needs a moment to wake up, in which
 /// no core idles.
@@ -23,7 +23,7 @@ const SPARE: usize = 1;
 
 /// A pool of compute permits.
 #[derive(Debug)]
-pub struct Permits(Mutex<State>);
+pub(crate) struct Permits(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
@@ -50,7 +50,7 @@ struct Waiter {
 
 /// A permit in use; dropping it gives it back.
 #[derive(Debug)]
-pub struct Permit<'a> {
+pub(crate) struct Permit<'a> {
     pool: &'a Permits,
     number: u64,
 }
@@ -60,19 +60,19 @@ static POOL: LazyLock<Permits> =
     LazyLock::new(|| Permits::new(std::thread::available_parallelism().map_or(1, usize::from) + SPARE));
 
 /// Acquires a permit of the process's pool. It must not be held while waiting for anything.
-pub fn acquire() -> Permit<'static> {
+pub(crate) fn acquire() -> Permit<'static> {
     POOL.acquire()
 }
 
 /// Returns how long workers of the process's pool have waited since the last call: the time in
 /// which at least one did.
-pub fn take_contended() -> Duration {
+pub(crate) fn take_contended() -> Duration {
     POOL.take_contended(Instant::now())
 }
 
 impl Permits {
     /// Creates a pool of `count` permits.
-    pub fn new(count: usize) -> Self {
+    pub(crate) fn new(count: usize) -> Self {
         Self(Mutex::new(State {
             free: count,
             held: Vec::with_capacity(count),
@@ -84,7 +84,7 @@ impl Permits {
     }
 
     /// Waits for a permit.
-    pub fn acquire(&self) -> Permit<'_> {
+    pub(crate) fn acquire(&self) -> Permit<'_> {
         let waiter = {
             let mut state = self.lock();
             let now = Instant::now();
@@ -112,7 +112,7 @@ impl Permits {
     }
 
     /// Returns the time in which at least one worker waited, since the last call.
-    pub fn take_contended(&self, now: Instant) -> Duration {
+    pub(crate) fn take_contended(&self, now: Instant) -> Duration {
         let mut state = self.lock();
         state.end_period(now);
         if !state.waiting.is_empty() {

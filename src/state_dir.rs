@@ -13,7 +13,7 @@ const MAX_NUMBERED_NODES: usize = 99;
 
 /// Error of claiming the state folder.
 #[derive(Debug, thiserror::Error)]
-pub enum StateError {
+pub(crate) enum StateError {
     /// Another daemon uses the folder.
     #[error(
         "another genred runs as node `{node}` with the state folder `{}`; give this one another `node`",
@@ -37,7 +37,7 @@ pub enum StateError {
 
 /// `<state_dir>/<node>`, locked for as long as this lives.
 #[derive(Debug)]
-pub struct StateFolder {
+pub(crate) struct StateFolder {
     path: PathBuf,
     node: String,
     instance: Option<String>,
@@ -51,7 +51,7 @@ impl StateFolder {
     ///
     /// # Errors
     /// When it is taken, or cannot be made or written to.
-    pub fn claim(root: &Path, node: &str, fixed: bool) -> Result<Self, StateError> {
+    pub(crate) fn claim(root: &Path, node: &str, fixed: bool) -> Result<Self, StateError> {
         let mut number = 1;
         loop {
             let name = numbered(node, number);
@@ -85,17 +85,17 @@ impl StateFolder {
 
     /// A random name of the folder, the same at every start; `None` where it cannot be kept.
     /// Whoever else bears it is gone: the folder is one daemon's.
-    pub fn instance(&self) -> Option<&str> {
+    pub(crate) fn instance(&self) -> Option<&str> {
         self.instance.as_deref()
     }
 
     /// The folder.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The node whose folder it is.
-    pub fn node(&self) -> &str {
+    pub(crate) fn node(&self) -> &str {
         &self.node
     }
 }
@@ -112,7 +112,7 @@ fn instance(path: &Path) -> Option<String> {
 }
 
 /// The `number`th name after `node`: itself, `<node>-2`, `<node>-3` …
-pub fn numbered(node: &str, number: usize) -> String {
+pub(crate) fn numbered(node: &str, number: usize) -> String {
     if number < 2 { node.to_owned() } else { format!("{node}-{number}") }
 }
 

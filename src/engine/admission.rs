@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use controller::{Controller, Load};
-pub use controller::{Overload, Turns};
+pub(crate) use controller::{Overload, Turns};
 use reporter::Reporter;
 
 use crate::audio::SourceId;
@@ -33,7 +33,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 
 /// Admission control as the workers share it.
 #[derive(Debug)]
-pub struct Admission {
+pub(crate) struct Admission {
     start: Instant,
     hop: f64,
     inference: Arc<InferenceCounters>,
@@ -56,12 +56,17 @@ struct Shared {
 
 impl Admission {
     /// Creates the admission control of `sources` sources whose patches are `hop` seconds apart.
-    pub fn new(sources: usize, hop: f64, inference: Arc<InferenceCounters>) -> Self {
+    pub(crate) fn new(sources: usize, hop: f64, inference: Arc<InferenceCounters>) -> Self {
         Self::with_turns(sources, hop, inference, Turns::default())
     }
 
     /// Creates the admission control with turns of other lengths.
-    pub fn with_turns(sources: usize, hop: f64, inference: Arc<InferenceCounters>, turns: Turns) -> Self {
+    pub(crate) fn with_turns(
+        sources: usize,
+        hop: f64,
+        inference: Arc<InferenceCounters>,
+        turns: Turns,
+    ) -> Self {
         Self {
             start: Instant::now(),
             hop,
@@ -79,7 +84,7 @@ impl Admission {
     }
 
     /// Answers a live source that has audio, or waits for some: true if it is to be analysed now.
-    pub fn admits(&self, SourceId(source): SourceId) -> bool {
+    pub(crate) fn admits(&self, SourceId(source): SourceId) -> bool {
         let now = self.start.elapsed();
         let mut shared = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if now.saturating_sub(shared.adjusted) >= PERIOD {
@@ -89,13 +94,13 @@ impl Admission {
     }
 
     /// Counts audio that a live source has had analysed, and that source's lag behind its clock.
-    pub fn count(&self, analysed: Duration, lag: Duration) {
+    pub(crate) fn count(&self, analysed: Duration, lag: Duration) {
         self.analysed_us.fetch_add(analysed.as_micros() as u64, Ordering::Relaxed);
         self.lag_us.fetch_max(lag.as_micros() as u64, Ordering::Relaxed);
     }
 
     /// Returns the state of an overload; nothing while all sources fit.
-    pub fn overload(&self) -> Option<Overload> {
+    pub(crate) fn overload(&self) -> Option<Overload> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).controller.overload()
     }
 

@@ -79,7 +79,7 @@ pub(super) fn daemon_info(
 }
 
 /// Name and address of a configured source.
-pub fn source_identity(entry: &SourceEntry) -> SourceIdentity {
+pub(crate) fn source_identity(entry: &SourceEntry) -> SourceIdentity {
     SourceIdentity {
         name: entry.source.name.as_str().into(),
         display_name: entry.source.display_name.as_str().into(),

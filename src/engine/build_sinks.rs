@@ -28,41 +28,41 @@ const SINK_FLUSH_TIMEOUT: Duration = Duration::from_millis(950);
 
 /// Values that sinks are built from.
 pub(super) struct SinkContext<'a> {
-    pub config: &'a Config,
-    pub folder: Option<&'a StateFolder>,
+    pub(crate) config: &'a Config,
+    pub(crate) folder: Option<&'a StateFolder>,
     /// Random id of this process run.
-    pub run: &'a Arc<str>,
-    pub stop: &'a Stop,
-    pub fatal: &'a FatalHandle,
+    pub(crate) run: &'a Arc<str>,
+    pub(crate) stop: &'a Stop,
+    pub(crate) fatal: &'a FatalHandle,
     /// Channel to the director.
-    pub commands: &'a Sender<CommandRequest>,
+    pub(crate) commands: &'a Sender<CommandRequest>,
 }
 
 /// State that an earlier run left behind.
 #[derive(Debug, Default)]
 pub(super) struct RecoveredState {
     /// Sequence number of the last event of each source.
-    pub seqs: HashMap<Arc<str>, u64>,
+    pub(crate) seqs: HashMap<Arc<str>, u64>,
     /// True if an unknown number of events may have been lost.
-    pub damaged: bool,
+    pub(crate) damaged: bool,
 }
 
 /// The MQTT sink, if there is one.
 #[derive(Default)]
 pub(super) struct Publisher {
-    pub sink: Option<Box<dyn Sink>>,
-    pub recovered: RecoveredState,
+    pub(crate) sink: Option<Box<dyn Sink>>,
+    pub(crate) recovered: RecoveredState,
     /// True if subscribers may send commands.
-    pub control: bool,
+    pub(crate) control: bool,
 }
 
 /// The running sinks.
 pub(super) struct SinkSet {
-    pub fanout: Fanout,
-    pub tasks: SinkTasks,
-    pub recovered: RecoveredState,
+    pub(crate) fanout: Fanout,
+    pub(crate) tasks: SinkTasks,
+    pub(crate) recovered: RecoveredState,
     /// True if subscribers may send commands.
-    pub control: bool,
+    pub(crate) control: bool,
 }
 
 /// Tasks of the sinks, by name.
@@ -95,7 +95,7 @@ pub(super) fn build(context: &SinkContext<'_>, runtime: &Handle) -> Result<SinkS
 impl SinkTasks {
     /// Waits for the sinks to finish; their queues are closed. Once `stop` is set, they have
     /// [`SINK_FLUSH_TIMEOUT`] in total.
-    pub fn finish(self, runtime: &Runtime, stop: &Stop) {
+    pub(crate) fn finish(self, runtime: &Runtime, stop: &Stop) {
         let (finished, release) = bounded::<()>(0);
         let stopped = stop.channel();
         let mut stopped = runtime.spawn_blocking(move || {

@@ -25,13 +25,13 @@ use crate::thread::Stop;
 /// The parts of one source, one for each thread that deals with it.
 pub(super) struct SourceHandle {
     /// Counters, shared by the parts.
-    pub counters: Arc<SourceCounters>,
+    pub(crate) counters: Arc<SourceCounters>,
     /// Part of its own thread.
-    pub worker: SourceWorker,
+    pub(crate) worker: SourceWorker,
     /// Part of the inference thread.
-    pub lane: InferenceLane,
+    pub(crate) lane: InferenceLane,
     /// Part of the director.
-    pub tracked: TrackedSource,
+    pub(crate) tracked: TrackedSource,
 }
 
 /// Builds all sources, and the scheduler that receives their work. `seqs` holds the sequence

@@ -23,27 +23,27 @@ pub(super) use writer::start;
 #[derive(Debug)]
 #[cfg_attr(not(feature = "corrections"), allow(dead_code))]
 pub(super) struct CorrectionJob {
-    pub correction: Correction,
+    pub(crate) correction: Correction,
     /// The answer; the writer fills in the values that depend on the file.
-    pub answer: StoredCorrection,
-    pub request: CommandRequest,
+    pub(crate) answer: StoredCorrection,
+    pub(crate) request: CommandRequest,
 }
 
 /// Outcome of a [`CorrectionJob`].
 #[derive(Debug)]
 pub(super) struct CorrectionOutcome {
     /// The answer, or the fault of the file.
-    pub result: Result<StoredCorrection, String>,
-    pub request: CommandRequest,
+    pub(crate) result: Result<StoredCorrection, String>,
+    pub(crate) request: CommandRequest,
 }
 
 /// The director's end of the writer.
 #[derive(Debug)]
 pub(super) struct Corrections {
-    pub jobs: Sender<CorrectionJob>,
-    pub outcomes: Receiver<CorrectionOutcome>,
+    pub(crate) jobs: Sender<CorrectionJob>,
+    pub(crate) outcomes: Receiver<CorrectionOutcome>,
     /// Identifier of the model's embedding.
-    pub embedding_id: Arc<str>,
+    pub(crate) embedding_id: Arc<str>,
 }
 
 /// This build stores no corrections.

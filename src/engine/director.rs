@@ -26,42 +26,42 @@ const STATS_INTERVAL: Duration = Duration::from_secs(30);
 /// Channels to the director.
 pub(super) struct DirectorInbox {
     /// Results of inference. The director ends when this channel closes.
-    pub results: Receiver<InferenceResult>,
+    pub(crate) results: Receiver<InferenceResult>,
     /// Closes to end the director although `results` is open.
-    pub closed: Receiver<()>,
+    pub(crate) closed: Receiver<()>,
     /// Commands from sinks.
-    pub commands: Receiver<CommandRequest>,
+    pub(crate) commands: Receiver<CommandRequest>,
 }
 
 /// Values that stay the same during a run.
 pub(super) struct RunContext {
     /// Random id of this process run.
-    pub run: Arc<str>,
+    pub(crate) run: Arc<str>,
     /// Bundle name.
-    pub model: Arc<str>,
+    pub(crate) model: Arc<str>,
     /// Head name.
-    pub head: Arc<str>,
+    pub(crate) head: Arc<str>,
     /// Labels of the genre head.
-    pub labels: Vec<Arc<str>>,
+    pub(crate) labels: Vec<Arc<str>>,
     /// Labels of the tag head.
-    pub tags: Vec<Arc<str>>,
+    pub(crate) tags: Vec<Arc<str>>,
     /// Execution provider in use.
-    pub execution_provider: &'static str,
+    pub(crate) execution_provider: &'static str,
     /// Seconds between patches.
-    pub hop_s: f64,
+    pub(crate) hop_s: f64,
     /// Interval at which states are repeated.
-    pub heartbeat: Duration,
+    pub(crate) heartbeat: Duration,
     /// Messages whose latency ends with a broker's acknowledgement.
-    pub acknowledged: Acknowledged,
+    pub(crate) acknowledged: Acknowledged,
     /// True if subscribers may change settings.
-    pub control: bool,
+    pub(crate) control: bool,
 }
 
 /// Messages that a broker acknowledges.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Acknowledged {
-    pub windows: bool,
-    pub events: bool,
+    pub(crate) windows: bool,
+    pub(crate) events: bool,
 }
 
 /// State of the director.
@@ -81,7 +81,7 @@ pub(super) struct Director {
 
 impl Director {
     /// Director of `sources`, which are indexed by [`SourceId`].
-    pub fn new(
+    pub(crate) fn new(
         context: RunContext,
         sources: Vec<TrackedSource>,
         inference: Arc<InferenceCounters>,
@@ -105,7 +105,7 @@ impl Director {
 
     /// Accepts corrections.
     #[must_use]
-    pub fn with_corrections(mut self, corrections: Option<Corrections>) -> Self {
+    pub(crate) fn with_corrections(mut self, corrections: Option<Corrections>) -> Self {
         self.outcomes = corrections.as_ref().map_or_else(never, |corrections| corrections.outcomes.clone());
         self.corrections = corrections;
         self
@@ -113,7 +113,7 @@ impl Director {
 
     /// Runs until inference has ended or [`DirectorInbox::closed`] closes. Returns the display name
     /// of each failed source with its reason.
-    pub fn run(mut self) -> Vec<(Arc<str>, String)> {
+    pub(crate) fn run(mut self) -> Vec<(Arc<str>, String)> {
         let mut stats_due = Instant::now() + STATS_INTERVAL;
         // The broker may hold the availability of a daemon that was killed.
         for index in 0..self.sources.len() {

@@ -33,28 +33,28 @@ struct SinkLane {
 
 impl Fanout {
     /// Fan-out without sinks. `waits` makes it wait for full queues.
-    pub fn new(waits: bool, stop: Stop) -> Self {
+    pub(crate) fn new(waits: bool, stop: Stop) -> Self {
         Self { lanes: Vec::new(), waits, stop, listeners: None }
     }
 
     /// Adds the queue of a sink.
-    pub fn add(&mut self, name: &'static str, queue: Sender<Message>) {
+    pub(crate) fn add(&mut self, name: &'static str, queue: Sender<Message>) {
         self.lanes.push(SinkLane { name, queue, lost: 0 });
     }
 
     /// Sets the clients of the trace socket, for [`Fanout::has_listeners`].
-    pub fn set_listeners(&mut self, listeners: Listeners) {
+    pub(crate) fn set_listeners(&mut self, listeners: Listeners) {
         self.listeners = Some(listeners);
     }
 
     /// Returns true while a client of the trace socket is connected. Without one, explanations need
     /// not be made.
-    pub fn has_listeners(&self) -> bool {
+    pub(crate) fn has_listeners(&self) -> bool {
         self.listeners.as_ref().is_some_and(Listeners::any)
     }
 
     /// Sends a copy to every sink. A queue that stays full loses the message, which is logged.
-    pub fn send(&mut self, message: Message) {
+    pub(crate) fn send(&mut self, message: Message) {
         for lane in &mut self.lanes {
             let mut result = lane.queue.try_send(message.clone());
             while self.waits && !self.stop.is_set() {

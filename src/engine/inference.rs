@@ -20,34 +20,34 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(30);
 /// Inference's end of one source.
 pub(super) struct InferenceLane {
     /// Jobs go back to the worker through this channel.
-    pub recycled: Sender<InferenceJob>,
+    pub(crate) recycled: Sender<InferenceJob>,
     /// Counters of the source.
-    pub counters: Arc<SourceCounters>,
+    pub(crate) counters: Arc<SourceCounters>,
 }
 
 /// State of the inference thread.
 pub(super) struct InferenceWorker<C> {
     /// The model.
-    pub classifier: C,
+    pub(crate) classifier: C,
     /// Largest number of jobs per run of the model.
-    pub max_batch: usize,
+    pub(crate) max_batch: usize,
     /// Longest wait for further jobs before a run.
-    pub max_wait: Duration,
+    pub(crate) max_wait: Duration,
     /// Once set, jobs are scored for [`DRAIN_TIMEOUT`] more, then dropped.
-    pub stop: Stop,
+    pub(crate) stop: Stop,
     /// Queues of all sources.
-    pub scheduler: FairScheduler,
+    pub(crate) scheduler: FairScheduler,
     /// Per source, by [`crate::audio::SourceId`].
-    pub lanes: Vec<InferenceLane>,
+    pub(crate) lanes: Vec<InferenceLane>,
     /// Counters of inference itself.
-    pub counters: Arc<InferenceCounters>,
+    pub(crate) counters: Arc<InferenceCounters>,
     /// Channel to the director.
-    pub results: Sender<InferenceResult>,
+    pub(crate) results: Sender<InferenceResult>,
 }
 
 impl<C: Classifier> InferenceWorker<C> {
     /// Runs until all source workers have ended and all queues are empty.
-    pub fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         let mut batch = Vec::with_capacity(self.max_batch);
         let mut scores = Vec::with_capacity(self.max_batch);
         let mut reported: Option<Instant> = None;

@@ -26,13 +26,13 @@ pub(super) enum WorkItem {
 #[derive(Debug, Default)]
 pub(super) struct InferenceJob {
     /// Input of the trunk.
-    pub stretch: Stretch,
+    pub(crate) stretch: Stretch,
     /// The patches, each with the time at which the last sample that it needs had been read.
-    pub patches: Vec<(Patch, Instant)>,
+    pub(crate) patches: Vec<(Patch, Instant)>,
     /// Set when the job comes back unscored: the features after it must not build upon it.
-    pub failed: bool,
+    pub(crate) failed: bool,
     /// Time after which the scores of a live source are of no use.
-    pub deadline: Option<Instant>,
+    pub(crate) deadline: Option<Instant>,
 }
 
 /// Event of a source, as its worker observes it.

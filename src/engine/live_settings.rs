@@ -15,22 +15,22 @@ pub(super) struct LiveSettings {
 
 impl LiveSettings {
     /// Settings of a source that is not paused.
-    pub fn new(hop_s: f64) -> Self {
+    pub(crate) fn new(hop_s: f64) -> Self {
         Self { paused: AtomicBool::new(false), hop_s: AtomicU64::new(hop_s.to_bits()) }
     }
 
     /// True while the source is not analysed.
-    pub fn is_paused(&self) -> bool {
+    pub(crate) fn is_paused(&self) -> bool {
         self.paused.load(Ordering::Relaxed)
     }
 
     /// Seconds between patches.
-    pub fn hop_s(&self) -> f64 {
+    pub(crate) fn hop_s(&self) -> f64 {
         f64::from_bits(self.hop_s.load(Ordering::Relaxed))
     }
 
     /// Takes the values of `settings`.
-    pub fn apply(&self, settings: &SourceSettings) {
+    pub(crate) fn apply(&self, settings: &SourceSettings) {
         self.paused.store(settings.paused, Ordering::Relaxed);
         self.hop_s.store(settings.hop_s.to_bits(), Ordering::Relaxed);
     }

@@ -30,7 +30,7 @@ mod systemd;
 mod tests;
 mod threads;
 mod topology;
-pub mod usage;
+pub(crate) mod usage;
 
 use std::sync::Arc;
 
@@ -39,11 +39,11 @@ use crate::counters::SourceCounters;
 use crate::model::ModelError;
 use crate::thread::Stop;
 
-pub use build_model::source_identity;
+pub(crate) use build_model::source_identity;
 
 /// Error that keeps the daemon from starting or running.
 #[derive(Debug, thiserror::Error)]
-pub enum EngineError {
+pub(crate) enum EngineError {
     /// The model.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -66,11 +66,11 @@ pub enum EngineError {
 
 /// Outcome of a run.
 #[derive(Debug, Default)]
-pub struct RunOutcome {
+pub(crate) struct RunOutcome {
     /// Display name of each source that failed for good, with the reason.
-    pub failed: Vec<(Arc<str>, String)>,
+    pub(crate) failed: Vec<(Arc<str>, String)>,
     /// Counters of each source.
-    pub counters: Vec<Arc<SourceCounters>>,
+    pub(crate) counters: Vec<Arc<SourceCounters>>,
 }
 
 /// Runs the daemon until every source has ended or failed, or `stop` is set and the pipeline is
@@ -79,6 +79,6 @@ pub struct RunOutcome {
 /// # Errors
 /// The daemon cannot start, or a stage or sink has ended it. A failing source ends nothing but
 /// itself.
-pub fn run(config: &Config, stop: &Stop) -> Result<RunOutcome, EngineError> {
+pub(crate) fn run(config: &Config, stop: &Stop) -> Result<RunOutcome, EngineError> {
     topology::run(config, stop)
 }

@@ -47,7 +47,7 @@ pub(super) enum Pace {
 
 impl Pace {
     /// Seconds of audio per second of a slow stream.
-    pub fn slow(self) -> Option<f32> {
+    pub(crate) fn slow(self) -> Option<f32> {
         match self {
             Self::Slow { rate } => Some(rate),
             Self::Steady => None,
@@ -55,7 +55,7 @@ impl Pace {
     }
 
     /// Health reason of a stream at `rate`.
-    pub fn reason(rate: f32) -> String {
+    pub(crate) fn reason(rate: f32) -> String {
         format!("audio arrives at {rate:.2} times real time")
     }
 }
@@ -85,7 +85,7 @@ pub(super) struct PaceMonitor {
 impl PaceMonitor {
     /// Notes `seconds` of audio that were read at `now`; `waited` is the total time spent waiting
     /// for the source.
-    pub fn on_audio(&mut self, now: Instant, seconds: f64, waited: Duration) -> Option<Pace> {
+    pub(crate) fn on_audio(&mut self, now: Instant, seconds: f64, waited: Duration) -> Option<Pace> {
         self.audio += seconds;
         let before = self.last.replace((now, self.audio));
         let wait = waited.saturating_sub(self.waited).as_secs_f64().min(LONGEST_WAIT);
@@ -115,7 +115,7 @@ impl PaceMonitor {
     }
 
     /// Starts over, as with a new connection. Returns true if the stream was slow.
-    pub fn reset(&mut self) -> bool {
+    pub(crate) fn reset(&mut self) -> bool {
         std::mem::take(self).slow
     }
 }

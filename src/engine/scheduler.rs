@@ -73,14 +73,14 @@ pub(super) fn queues(sources: usize, jobs: usize) -> (Vec<WorkSender>, FairSched
 
 impl WorkSender {
     /// Enqueues an item. There is room for every job; an event waits up to [`EVENT_TIMEOUT`].
-    pub fn send(&self, item: WorkItem) {
+    pub(crate) fn send(&self, item: WorkItem) {
         if self.queue.send_timeout(item, EVENT_TIMEOUT).is_ok() {
             self.slot.enqueue();
         }
     }
 
     /// Removes the pending jobs, oldest first; events stay.
-    pub fn evict_pending(&self, mut evicted: impl FnMut(InferenceJob)) {
+    pub(crate) fn evict_pending(&self, mut evicted: impl FnMut(InferenceJob)) {
         let mut events = Vec::new();
         while let Ok(item) = self.pending.try_recv() {
             match item {
@@ -113,7 +113,7 @@ pub(super) enum Scheduled {
 
 impl FairScheduler {
     /// Waits for the next item until `deadline`; without one, until all sources have ended.
-    pub fn next(&self, deadline: Option<Instant>) -> Scheduled {
+    pub(crate) fn next(&self, deadline: Option<Instant>) -> Scheduled {
         loop {
             // Checked before waiting: a source that ends after this enqueues itself.
             if self.open.load(Ordering::SeqCst) == 0 && self.queues.iter().all(Receiver::is_empty) {

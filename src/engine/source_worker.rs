@@ -30,34 +30,34 @@ const MAX_REASON_LENGTH: usize = 500;
 /// State of a source worker.
 pub(super) struct SourceWorker {
     /// Index of the source.
-    pub id: SourceId,
+    pub(crate) id: SourceId,
     /// Configuration of the source.
-    pub config: SourceConfig,
+    pub(crate) config: SourceConfig,
     /// Parameters of the model's front end.
-    pub front_end: LogMelParams,
+    pub(crate) front_end: LogMelParams,
     /// Input of the trunk.
-    pub feed: Feed,
+    pub(crate) feed: Feed,
     /// Settings that may change at run time.
-    pub live: Arc<LiveSettings>,
+    pub(crate) live: Arc<LiveSettings>,
     /// Enables the measurement of the true peak.
-    pub true_peak: bool,
+    pub(crate) true_peak: bool,
     /// Time without audio after which the source counts as lost.
-    pub lost_after: Duration,
+    pub(crate) lost_after: Duration,
     /// Delay before the source is opened.
-    pub start_delay: Duration,
+    pub(crate) start_delay: Duration,
     /// Waits for a source that is absent at the start. A single source fails instead: a mistyped
     /// device is reported at once, and a service manager restarts the daemon.
-    pub wait_at_start: bool,
+    pub(crate) wait_at_start: bool,
     /// Counters of the source.
-    pub counters: Arc<SourceCounters>,
+    pub(crate) counters: Arc<SourceCounters>,
     /// Admission control, which suspends sources under overload.
-    pub admission: Arc<Admission>,
+    pub(crate) admission: Arc<Admission>,
     /// Queue to inference.
-    pub work: WorkSender,
+    pub(crate) work: WorkSender,
     /// Jobs that inference has finished with.
-    pub recycled: Receiver<InferenceJob>,
+    pub(crate) recycled: Receiver<InferenceJob>,
     /// Ends the worker.
-    pub stop: Stop,
+    pub(crate) stop: Stop,
 }
 
 /// End of one opening of the source.
@@ -90,7 +90,7 @@ struct WorkerState {
 impl SourceWorker {
     /// Runs until the source has ended or failed for good, or the stop token is set. A panic (in a
     /// decoder, for example) fails this source alone.
-    pub fn run(&self) {
+    pub(crate) fn run(&self) {
         if std::panic::catch_unwind(AssertUnwindSafe(|| self.process())).is_err() {
             self.report(WorkerEvent::Failed(
                 "an internal error; please report it with the lines of the log above".into(),

@@ -59,7 +59,7 @@ pub(super) struct Supervisor {
 
 impl Supervisor {
     /// Supervisor of a source that is opened at `now`. Pauses last up to `longest_pause`.
-    pub fn new(
+    pub(crate) fn new(
         longest_pause: Duration,
         lost_after: Duration,
         reopens_when_silent: bool,
@@ -76,12 +76,12 @@ impl Supervisor {
     }
 
     /// Notes that the source is opened.
-    pub fn on_open(&mut self, now: Instant) {
+    pub(crate) fn on_open(&mut self, now: Instant) {
         (self.last, self.first, self.stalled) = (now, None, false);
     }
 
     /// Notes audio. Returns true if none arrived before.
-    pub fn on_audio(&mut self, now: Instant) -> bool {
+    pub(crate) fn on_audio(&mut self, now: Instant) -> bool {
         self.last = now;
         let begins = std::mem::take(&mut self.stalled) || self.first.is_none();
         if begins {
@@ -91,7 +91,7 @@ impl Supervisor {
     }
 
     /// Notes a read without audio.
-    pub fn on_idle(&mut self, now: Instant) -> Quiet {
+    pub(crate) fn on_idle(&mut self, now: Instant) -> Quiet {
         let quiet = now.saturating_duration_since(self.last);
         let timeout = match self.first {
             None if self.reopens_when_silent => self.lost_after.max(FIRST_AUDIO_TIMEOUT),
@@ -111,7 +111,7 @@ impl Supervisor {
 
     /// Notes a failure, or the end of a source that should not end. Without `may_retry`, the source
     /// is not reopened.
-    pub fn on_failure(&mut self, error: &SourceError, may_retry: bool) -> NextAttempt {
+    pub(crate) fn on_failure(&mut self, error: &SourceError, may_retry: bool) -> NextAttempt {
         // The time without audio does not count as healthy.
         let healthy = self.first.map_or(Duration::ZERO, |first| self.last.saturating_duration_since(first));
         if !error.is_transient() || !may_retry {

@@ -28,7 +28,7 @@ pub(super) enum Stage {
 
 impl Stage {
     /// Name in errors.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Source(_) => "source",
             Self::Inference => "inference",
@@ -63,7 +63,7 @@ pub(super) struct ThreadGroup {
 
 impl ThreadGroup {
     /// Group without threads, which are to end when `stop` is set.
-    pub fn new(stop: &Stop) -> Self {
+    pub(crate) fn new(stop: &Stop) -> Self {
         let (reports, ends) = unbounded();
         Self { running: Vec::new(), reports, ends, stopped: stop.channel(), drain_deadline: None }
     }
@@ -72,7 +72,7 @@ impl ThreadGroup {
     ///
     /// # Errors
     /// The system refuses a thread.
-    pub fn spawn<T: Send + 'static>(
+    pub(crate) fn spawn<T: Send + 'static>(
         &mut self,
         stage: Stage,
         name: &str,
@@ -87,7 +87,7 @@ impl ThreadGroup {
     ///
     /// # Errors
     /// The system refuses a thread.
-    pub fn spawn_reporting<T: Send + 'static>(
+    pub(crate) fn spawn_reporting<T: Send + 'static>(
         &mut self,
         stage: Stage,
         name: &str,
@@ -101,7 +101,7 @@ impl ThreadGroup {
 
     /// Waits until all source workers have ended or the stop token is set. Returns inference or the
     /// director if it ends before that.
-    pub fn wait_for_sources(&mut self) -> Option<Stage> {
+    pub(crate) fn wait_for_sources(&mut self) -> Option<Stage> {
         while self.is_running(is_source) {
             select! {
                 recv(self.ends) -> stage => {
@@ -119,7 +119,7 @@ impl ThreadGroup {
 
     /// Waits for the `selected` threads: without limit until the stop token is set, from then on
     /// for [`DRAIN_TIMEOUT`] in total. Returns false if one still runs.
-    pub fn drain(&mut self, selected: impl Fn(Stage) -> bool + Copy) -> bool {
+    pub(crate) fn drain(&mut self, selected: impl Fn(Stage) -> bool + Copy) -> bool {
         while self.drain_deadline.is_none() && self.is_running(selected) {
             select! {
                 recv(self.ends) -> stage => stage.into_iter().for_each(|stage| self.remove(stage)),
@@ -130,7 +130,7 @@ impl ThreadGroup {
     }
 
     /// Waits for the `selected` threads until `deadline`. Returns false if one still runs.
-    pub fn wait_until(&mut self, selected: impl Fn(Stage) -> bool + Copy, deadline: Instant) -> bool {
+    pub(crate) fn wait_until(&mut self, selected: impl Fn(Stage) -> bool + Copy, deadline: Instant) -> bool {
         while self.is_running(selected) {
             match self.ends.recv_deadline(deadline) {
                 Ok(stage) => self.remove(stage),

@@ -6,26 +6,26 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// Memory, and processor time since the last query.
 #[derive(Debug)]
-pub struct Usage {
+pub(crate) struct Usage {
     asked: Instant,
     cpu_seconds: f64,
 }
 
 impl Usage {
     /// Begins to count now.
-    pub fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         Self { asked: Instant::now(), cpu_seconds: cpu_seconds() }
     }
 
     /// Resident memory in MiB; `None` where `/proc` does not say.
-    pub fn rss_mb(&self) -> Option<f64> {
+    pub(crate) fn rss_mb(&self) -> Option<f64> {
         let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
         let pages: f64 = statm.split_ascii_whitespace().nth(1)?.parse().ok()?;
         Some((pages * rustix::param::page_size() as f64 / f64::from(1 << 20) * 10.0).round() / 10.0)
     }
 
     /// Cores used on average since the last call, or since the start.
-    pub fn cpu_cores(&mut self) -> Option<f64> {
+    pub(crate) fn cpu_cores(&mut self) -> Option<f64> {
         let (elapsed, cpu) = (self.asked.elapsed().as_secs_f64(), cpu_seconds());
         let used = cpu - self.cpu_seconds;
         (self.asked, self.cpu_seconds) = (Instant::now(), cpu);

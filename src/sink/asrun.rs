@@ -26,8 +26,8 @@ use crate::asrun::Ms;
 use pending_rows::PendingRows;
 use store::LogStore;
 
-pub use config::{FILE, LogConfig};
-pub use read::{LogError, Reader, Run};
+pub(crate) use config::{FILE, LogConfig};
+pub(crate) use read::{LogError, Reader, Run};
 
 /// Interval between extensions of rows that grow.
 const WRITE_INTERVAL: Duration = Duration::from_secs(10);
@@ -42,14 +42,14 @@ const DAY_MS: Ms = 86_400_000;
 
 /// Sink that writes the log.
 #[derive(Debug)]
-pub struct AsRunSink {
+pub(crate) struct AsRunSink {
     store: LogStore,
     retention_days: u32,
 }
 
 impl AsRunSink {
     /// Sink that writes to `path` and deletes rows after `retention_days`.
-    pub fn new(path: PathBuf, retention_days: u32) -> Self {
+    pub(crate) fn new(path: PathBuf, retention_days: u32) -> Self {
         Self { store: LogStore::new(path), retention_days }
     }
 }

@@ -7,24 +7,24 @@ mod settings;
 use crate::command::{Command, Rejection};
 
 /// Command of a message on `…/set`.
-pub fn set(payload: &[u8]) -> Command {
+pub(crate) fn set(payload: &[u8]) -> Command {
     Command::Set(settings::parse(payload))
 }
 
 /// Command of a message on `…/label/set`.
-pub fn label(payload: &[u8]) -> Command {
+pub(crate) fn label(payload: &[u8]) -> Command {
     Command::Label(label::parse(payload))
 }
 
 /// Command of a retained message. The broker would deliver it again at every connection.
-pub fn retained() -> Command {
+pub(crate) fn retained() -> Command {
     Command::Set(Err(Rejection::of_message(
         "a retained message would be carried out at every start: publish it without `retain`",
     )))
 }
 
 /// Command of a message that is too long to be one.
-pub fn too_long() -> Command {
+pub(crate) fn too_long() -> Command {
     Command::Set(Err(Rejection::of_message("more than 16 KiB: no command is that long")))
 }
 

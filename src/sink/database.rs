@@ -11,7 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Error of a database.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreError {
+pub(crate) enum StoreError {
     /// Error of SQLite.
     #[error("{0}")]
     Sqlite(#[from] Error),
@@ -25,7 +25,7 @@ pub enum StoreError {
 
 impl StoreError {
     /// Returns true if the file is damaged or not a database.
-    pub fn is_damage(&self) -> bool {
+    pub(crate) fn is_damage(&self) -> bool {
         let Self::Sqlite(error) = self else { return false };
         matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
     }
@@ -37,7 +37,7 @@ impl StoreError {
 ///
 /// # Errors
 /// Where it is damaged, newer than this program, or cannot be read or written.
-pub fn open(path: &Path, migrations: &[&str], checked: u64) -> Result<Connection, StoreError> {
+pub(crate) fn open(path: &Path, migrations: &[&str], checked: u64) -> Result<Connection, StoreError> {
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(PATIENCE)?;
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
@@ -67,7 +67,7 @@ pub fn open(path: &Path, migrations: &[&str], checked: u64) -> Result<Connection
 ///
 /// # Errors
 /// Where the system does not move it.
-pub fn set_aside(path: &Path, most: usize) -> io::Result<PathBuf> {
+pub(crate) fn set_aside(path: &Path, most: usize) -> io::Result<PathBuf> {
     let name = |number: usize| {
         let number = if number < 2 { String::new() } else { format!("-{number}") };
         PathBuf::from(format!("{}.damaged{number}", path.display()))

@@ -13,28 +13,28 @@ use super::{JsonLine, Message, Sink, SinkFuture};
 
 /// Messages that are written in addition to `state`, `event` and `availability`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct JsonlOptions {
+pub(crate) struct JsonlOptions {
     /// Every scored patch.
-    pub windows: bool,
+    pub(crate) windows: bool,
     /// Description of the daemon.
-    pub info: bool,
+    pub(crate) info: bool,
     /// Counters, every 30 seconds.
-    pub stats: bool,
+    pub(crate) stats: bool,
     /// Best labels and tags.
-    pub attributes: bool,
+    pub(crate) attributes: bool,
 }
 
 /// Sink that writes `{"kind":…,"source":…,…payload}` lines, each flushed. A closed pipe ends it
 /// without an error.
 #[derive(Debug)]
-pub struct JsonlSink<W> {
+pub(crate) struct JsonlSink<W> {
     writer: W,
     options: JsonlOptions,
 }
 
 impl<W: Write + Send + 'static> JsonlSink<W> {
     /// Sink that writes to `writer`.
-    pub fn new(writer: W, options: JsonlOptions) -> Self {
+    pub(crate) fn new(writer: W, options: JsonlOptions) -> Self {
         Self { writer, options }
     }
 }

@@ -48,14 +48,14 @@ pub enum Message {
 #[derive(Debug, Clone)]
 pub struct LatencyProbe {
     /// Time at which the last sample that the patch needs had been read.
-    pub arrived: Instant,
+    pub(crate) arrived: Instant,
     /// Counters of the source.
-    pub counters: Arc<SourceCounters>,
+    pub(crate) counters: Arc<SourceCounters>,
 }
 
 impl LatencyProbe {
     /// Records the time that has passed.
-    pub fn record(&self) {
+    pub(crate) fn record(&self) {
         self.counters.latency.record(self.arrived.elapsed());
     }
 }

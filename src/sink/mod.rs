@@ -4,22 +4,22 @@
 //! concern it and ignores the rest. A slow sink loses only its own messages.
 
 #[cfg(feature = "log")]
-pub mod asrun;
-pub mod command_parser;
-pub mod corrections;
+pub(crate) mod asrun;
+pub(crate) mod command_parser;
+pub(crate) mod corrections;
 #[cfg(any(feature = "corrections", feature = "log", feature = "mqtt"))]
 mod database;
-pub mod jsonl;
+pub(crate) mod jsonl;
 mod message;
 #[cfg(feature = "mqtt")]
 pub mod mqtt;
-pub mod payload;
+pub(crate) mod payload;
 #[cfg(test)]
 pub(crate) mod samples;
-pub mod slug;
-pub mod text;
-pub mod topics;
-pub mod trace;
+pub(crate) mod slug;
+pub(crate) mod text;
+pub(crate) mod topics;
+pub(crate) mod trace;
 mod writer;
 
 use std::future::Future;

@@ -13,7 +13,7 @@ mod settings;
 mod state;
 #[cfg(test)]
 mod tests;
-pub mod trace;
+pub(crate) mod trace;
 
 use std::sync::Arc;
 
@@ -24,21 +24,21 @@ use crate::audio::Level;
 use crate::event::LabelPosterior;
 
 #[cfg(feature = "mqtt")]
-pub use daemon::ConnectionStats;
-pub use daemon::{InfoPayload, StatsPayload};
-pub use event::EventPayload;
-pub use label::LabelledPayload;
-pub use settings::{RefusalPayload, SettingsPayload};
-pub use state::{AttributesPayload, StatePayload, WindowPayload};
+pub(crate) use daemon::ConnectionStats;
+pub(crate) use daemon::{InfoPayload, StatsPayload};
+pub(crate) use event::EventPayload;
+pub(crate) use label::LabelledPayload;
+pub(crate) use settings::{RefusalPayload, SettingsPayload};
+pub(crate) use state::{AttributesPayload, StatePayload, WindowPayload};
 
 /// Label with its posterior.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LabelPayload {
+pub(crate) struct LabelPayload {
     /// The label.
-    pub label: Arc<str>,
+    pub(crate) label: Arc<str>,
     /// Its posterior, 0–1.
     #[serde(serialize_with = "to_4_places")]
-    pub p: f32,
+    pub(crate) p: f32,
 }
 
 impl LabelPayload {

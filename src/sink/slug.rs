@@ -19,7 +19,7 @@ use super::topics::sanitise;
 /// ([`sanitise`]). A name with other letters is slugified. A name without a letter or digit (`🎸`)
 /// gets `fallback` and six hexadecimal digits of its SHA-256 hash, so that the result depends on
 /// the name alone.
-pub fn topic_name(name: &str, fallback: &str) -> String {
+pub(crate) fn topic_name(name: &str, fallback: &str) -> String {
     let slug = if name.is_ascii() { sanitise(name) } else { slugify(name) };
     if slug.contains(|c: char| c.is_ascii_alphanumeric()) {
         return slug;
@@ -30,7 +30,7 @@ pub fn topic_name(name: &str, fallback: &str) -> String {
 }
 
 /// `name` in `[a-z0-9_]`, without `_` at either end and without `__`; may be empty.
-pub fn slugify(name: &str) -> String {
+pub(crate) fn slugify(name: &str) -> String {
     let ascii = transliterate(name);
     let mut slug = String::with_capacity(ascii.len());
     let mut characters = ascii.chars().peekable();

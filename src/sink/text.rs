@@ -14,16 +14,16 @@ use crate::event::{DaemonInfo, Severity, SourceEvent, WindowResult};
 
 /// Format of the lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TextOptions {
+pub(crate) struct TextOptions {
     /// ANSI colours.
-    pub colour: bool,
+    pub(crate) colour: bool,
     /// Prints scored patches in addition to events.
-    pub windows: bool,
+    pub(crate) windows: bool,
 }
 
 impl TextOptions {
     /// Options for standard output: colours on a terminal, unless `NO_COLOR` or `TERM=dumb` is set.
-    pub fn for_output(terminal: bool) -> Self {
+    pub(crate) fn for_output(terminal: bool) -> Self {
         let objects = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self { colour: terminal && !objects, windows: true }
@@ -33,7 +33,7 @@ impl TextOptions {
 /// Sink that writes aligned lines: time in the source, name of the source if there are several,
 /// genre and confidence. A closed pipe ends it without an error.
 #[derive(Debug)]
-pub struct TextSink<W> {
+pub(crate) struct TextSink<W> {
     writer: W,
     options: TextOptions,
     /// Display name of each source.
@@ -50,7 +50,7 @@ const BAR: usize = 10;
 
 impl<W: Write + Send + 'static> TextSink<W> {
     /// Sink that writes to `writer`.
-    pub fn new(writer: W, options: TextOptions) -> Self {
+    pub(crate) fn new(writer: W, options: TextOptions) -> Self {
         Self {
             writer,
             options,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 ///
 /// Runs of replaced characters become one `_`, and `__`, which separates the node from
 /// the source in identifiers, is shortened to one. The result may be empty.
-pub fn sanitise(name: &str) -> String {
+pub(crate) fn sanitise(name: &str) -> String {
     let mut clean = String::with_capacity(name.len());
     for c in name.chars() {
         let c = if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
@@ -20,7 +20,7 @@ pub fn sanitise(name: &str) -> String {
 }
 
 /// Returns true if `name` can be part of a topic: `[A-Za-z0-9_-]+` without `__`.
-pub fn valid_name(name: &str) -> bool {
+pub(crate) fn valid_name(name: &str) -> bool {
     !name.is_empty()
         && !name.contains("__")
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
@@ -28,46 +28,46 @@ pub fn valid_name(name: &str) -> bool {
 
 /// The topics of one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Topics {
+pub(crate) struct Topics {
     prefix: Arc<str>,
     node: Arc<str>,
 }
 
 impl Topics {
     /// Topics under `<prefix>/<node>`.
-    pub fn new(prefix: Arc<str>, node: Arc<str>) -> Self {
+    pub(crate) fn new(prefix: Arc<str>, node: Arc<str>) -> Self {
         Self { prefix, node }
     }
 
     /// The node.
-    pub fn node(&self) -> &str {
+    pub(crate) fn node(&self) -> &str {
         &self.node
     }
 
     /// Topics of another node.
-    pub fn with_node(&self, node: &str) -> Self {
+    pub(crate) fn with_node(&self, node: &str) -> Self {
         Self { prefix: Arc::clone(&self.prefix), node: node.into() }
     }
 
     /// Source in `topic`, if it is `<prefix>/<node>/<source>/<leaf>`.
-    pub fn source_of<'a>(&self, topic: &'a str, leaf: &str) -> Option<&'a str> {
+    pub(crate) fn source_of<'a>(&self, topic: &'a str, leaf: &str) -> Option<&'a str> {
         let rest = topic.strip_prefix(&*self.prefix)?.strip_prefix('/')?;
         let rest = rest.strip_prefix(&*self.node)?.strip_prefix('/')?;
         rest.strip_suffix(leaf)?.strip_suffix('/').filter(|source| !source.contains('/'))
     }
 
     /// `online` or `offline`; also the last will's.
-    pub fn status(&self) -> String {
+    pub(crate) fn status(&self) -> String {
         self.of_node("status")
     }
 
     /// `<prefix>/<node>/<leaf>`
-    pub fn of_node(&self, leaf: &str) -> String {
+    pub(crate) fn of_node(&self, leaf: &str) -> String {
         format!("{}/{}/{leaf}", self.prefix, self.node)
     }
 
     /// `<prefix>/<node>/<source>/<leaf>`
-    pub fn of_source(&self, source: &str, leaf: &str) -> String {
+    pub(crate) fn of_source(&self, source: &str, leaf: &str) -> String {
         format!("{}/{}/{source}/{leaf}", self.prefix, self.node)
     }
 }

@@ -5,7 +5,7 @@
 //! may send commands ([`client_command`]), which are answered by a line.
 
 mod client;
-pub mod client_command;
+pub(crate) mod client_command;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -28,7 +28,7 @@ use super::{CommandAnswer, JsonLine, Message, Sink, SinkFuture};
 use crate::command::{CommandOrigin, CommandRequest};
 use crate::event::StateSnapshot;
 
-pub use socket::{EXTENSION, Socket, SocketError, path};
+pub(crate) use socket::{EXTENSION, Socket, SocketError, path};
 
 /// Most clients at a time.
 const MAX_CLIENTS: usize = 8;
@@ -43,11 +43,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Number of connected clients.
 #[derive(Debug, Clone, Default)]
-pub struct Listeners(Arc<AtomicUsize>);
+pub(crate) struct Listeners(Arc<AtomicUsize>);
 
 impl Listeners {
     /// Returns true if a client is connected.
-    pub fn any(&self) -> bool {
+    pub(crate) fn any(&self) -> bool {
         self.0.load(Ordering::Relaxed) > 0
     }
 
@@ -68,7 +68,7 @@ impl Drop for Listener {
 
 /// Sink that sends decisions and their explanations to clients.
 #[derive(Debug)]
-pub struct TraceSink {
+pub(crate) struct TraceSink {
     socket: Socket,
     listeners: Listeners,
     hello: TraceHello,
@@ -81,7 +81,12 @@ pub struct TraceSink {
 
 impl TraceSink {
     /// Sink of the daemon `node`. `names` holds each source's name in topics and as configured.
-    pub fn new(socket: Socket, run: Arc<str>, node: Arc<str>, names: Vec<(Arc<str>, Arc<str>)>) -> Self {
+    pub(crate) fn new(
+        socket: Socket,
+        run: Arc<str>,
+        node: Arc<str>,
+        names: Vec<(Arc<str>, Arc<str>)>,
+    ) -> Self {
         let source =
             |(name, source_name)| TracedSource { name, source_name, published: None, changes: Vec::new() };
         let sources = names.into_iter().map(source).collect();
@@ -92,13 +97,13 @@ impl TraceSink {
 
     /// Sends commands of clients to `requests`; without it they are ignored.
     #[must_use]
-    pub fn with_commands(mut self, requests: Sender<CommandRequest>) -> Self {
+    pub(crate) fn with_commands(mut self, requests: Sender<CommandRequest>) -> Self {
         self.requests = Some(requests);
         self
     }
 
     /// Connected clients, while the sink runs.
-    pub fn listeners(&self) -> Listeners {
+    pub(crate) fn listeners(&self) -> Listeners {
         self.listeners.clone()
     }
 

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 /// Length of turns while not all sources fit.
 #[derive(Debug, Clone, Copy)]
-pub struct Turns {
+pub(crate) struct Turns {
     /// Time that a source should wait at most, in seconds, as long as turns are not too short by
     /// it.
-    pub wait_s: f64,
+    pub(crate) wait_s: f64,
     /// Shortest turn, in seconds: long against the 3.7 s of audio before the first patch of a turn.
-    pub shortest_s: f64,
+    pub(crate) shortest_s: f64,
     /// Longest turn, in seconds.
-    pub longest_s: f64,
+    pub(crate) longest_s: f64,
 }
 
 impl Default for Turns {
@@ -76,28 +76,28 @@ const SETTLING: u32 = 3;
 
 /// Measurements of one period.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Load {
+pub(crate) struct Load {
     /// Length of the period, in seconds.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
     /// Share of the period in which at least one worker waited for a compute permit, 0 to 1.
-    pub contended: f64,
+    pub(crate) contended: f64,
     /// Audio of live sources that was analysed, in seconds.
-    pub analysed_s: f64,
+    pub(crate) analysed_s: f64,
     /// Patches that were scored, in seconds of their hop.
-    pub scored_s: f64,
+    pub(crate) scored_s: f64,
     /// Longest time from the audio that a patch needs to its inference.
-    pub delay: Duration,
+    pub(crate) delay: Duration,
     /// Longest lag of a source behind its clock.
-    pub lag: Duration,
+    pub(crate) lag: Duration,
 }
 
 /// State of admission while not all live sources fit.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Overload {
+pub(crate) struct Overload {
     /// Live sources that bring audio.
-    pub sources: usize,
+    pub(crate) sources: usize,
     /// Of them, those that could be analysed without a pause, by the audio analysed.
-    pub fit: usize,
+    pub(crate) fit: usize,
 }
 
 /// Place of one source.
@@ -120,7 +120,7 @@ struct Member {
 
 /// The rules, in time since the start.
 #[derive(Debug)]
-pub struct Controller {
+pub(crate) struct Controller {
     turns: Turns,
     members: Vec<Member>,
     /// Active sources, longest first.
@@ -147,7 +147,7 @@ pub struct Controller {
 
 impl Controller {
     /// Creates the state for `sources` sources, all absent, with turns of these lengths.
-    pub fn new(sources: usize, turns: Turns) -> Self {
+    pub(crate) fn new(sources: usize, turns: Turns) -> Self {
         let absent = || Member { place: Place::Absent, asked: Duration::ZERO, since: Duration::ZERO };
         Self {
             turns,
@@ -166,7 +166,7 @@ impl Controller {
     }
 
     /// Answers a source that has audio: true if it is to be analysed now.
-    pub fn admits(&mut self, source: usize, now: Duration) -> bool {
+    pub(crate) fn admits(&mut self, source: usize, now: Duration) -> bool {
         self.rotate(now);
         let Some(member) = self.members.get_mut(source) else { return true };
         member.asked = now;
@@ -179,7 +179,7 @@ impl Controller {
     }
 
     /// Adjusts the limit to the measurements of the last period.
-    pub fn adjust(&mut self, load: &Load, now: Duration) {
+    pub(crate) fn adjust(&mut self, load: &Load, now: Duration) {
         self.forget_absent(now);
         let (analysed, scored) = (load.analysed_s / load.seconds, load.scored_s / load.seconds);
         self.analysed = if self.analysed == 0.0 { analysed } else { 0.7 * self.analysed + 0.3 * analysed };
@@ -217,7 +217,7 @@ impl Controller {
     }
 
     /// Returns the state of an overload; nothing while all sources fit.
-    pub fn overload(&self) -> Option<Overload> {
+    pub(crate) fn overload(&self) -> Option<Overload> {
         let limit = self.limit?;
         let sources = self.active.len() + self.waiting.len();
         let fit = if self.analysed > 0.0 { self.analysed.round().min(limit) } else { limit };

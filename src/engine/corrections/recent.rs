@@ -38,14 +38,14 @@ struct Kept {
 #[derive(Debug, Default, PartialEq)]
 pub(in crate::engine) struct Selection {
     /// Patches that are loud enough to learn from, oldest first.
-    pub patches: Vec<HeardPatch>,
+    pub(crate) patches: Vec<HeardPatch>,
     /// Number of patches that are too quiet.
-    pub quiet: usize,
+    pub(crate) quiet: usize,
 }
 
 impl Recent {
     /// Adds a scored patch, unless its embedding is not finite.
-    pub fn push(&mut self, patch: &Patch, embedding: &[f32], is_quiet: bool, now: Instant) {
+    pub(crate) fn push(&mut self, patch: &Patch, embedding: &[f32], is_quiet: bool, now: Instant) {
         let span = patch.span;
         // The time of the source has restarted: earlier patches have no place in it.
         if self.patches.back().is_some_and(|last| span.end <= last.end) {
@@ -69,7 +69,7 @@ impl Recent {
 
     /// Patches within the last `seconds` before the end of the newest one; none if the newest one
     /// is older than [`KEPT_S`].
-    pub fn last(&self, seconds: f64, now: Instant) -> Selection {
+    pub(crate) fn last(&self, seconds: f64, now: Instant) -> Selection {
         let stale = |at: Instant| now.saturating_duration_since(at) > Duration::from_secs_f64(KEPT_S);
         let Some(last) = self.patches.back().filter(|_| !self.newest.is_none_or(stale)) else {
             return Selection::default();

@@ -24,64 +24,64 @@ const OVERLOAD_REASON: &str = "more sources than this machine can analyse: parts
 /// Configuration of one source for the director.
 pub(in crate::engine) struct SourceSetup {
     /// Name, as in topics.
-    pub name: Arc<str>,
+    pub(crate) name: Arc<str>,
     /// Name, as configured.
-    pub display_name: Arc<str>,
+    pub(crate) display_name: Arc<str>,
     /// Decision stage.
-    pub decider: Decider,
+    pub(crate) decider: Decider,
     /// Monitoring of format, talk, balance and pace.
-    pub monitor: FormatMonitor,
+    pub(crate) monitor: FormatMonitor,
     /// Configuration of the decision stage, for constants that cannot be changed.
-    pub decision: DecisionConfig,
+    pub(crate) decision: DecisionConfig,
     /// Configuration of silence detection.
-    pub silence: SilenceConfig,
+    pub(crate) silence: SilenceConfig,
     /// Seconds between patches.
-    pub hop_s: f64,
+    pub(crate) hop_s: f64,
     /// Settings that the source worker follows.
-    pub live: Arc<LiveSettings>,
+    pub(crate) live: Arc<LiveSettings>,
     /// Sequence number of the last event of an earlier run.
-    pub seq: u64,
+    pub(crate) seq: u64,
     /// Counters.
-    pub counters: Arc<SourceCounters>,
+    pub(crate) counters: Arc<SourceCounters>,
 }
 
 /// State of one source.
 pub(in crate::engine) struct TrackedSource {
-    pub name: Arc<str>,
-    pub display_name: Arc<str>,
-    pub decider: Decider,
-    pub monitor: FormatMonitor,
-    pub settings: SourceSettings,
+    pub(crate) name: Arc<str>,
+    pub(crate) display_name: Arc<str>,
+    pub(crate) decider: Decider,
+    pub(crate) monitor: FormatMonitor,
+    pub(crate) settings: SourceSettings,
     decision: DecisionConfig,
     silence: SilenceConfig,
     live: Arc<LiveSettings>,
-    pub seq: u64,
-    pub counters: Arc<SourceCounters>,
+    pub(crate) seq: u64,
+    pub(crate) counters: Arc<SourceCounters>,
     /// Time since which the genre has been published.
-    pub since: Timestamp,
+    pub(crate) since: Timestamp,
     /// Patches produced in this run.
-    pub patches: u64,
+    pub(crate) patches: u64,
     /// Verdict of the newest patch alone.
-    pub newest: Option<Verdict>,
-    pub level: Option<Level>,
-    pub tags: Vec<f32>,
-    pub title: Option<Arc<str>>,
-    pub heartbeat_due: Instant,
-    pub attributes_due: Instant,
+    pub(crate) newest: Option<Verdict>,
+    pub(crate) level: Option<Level>,
+    pub(crate) tags: Vec<f32>,
+    pub(crate) title: Option<Arc<str>>,
+    pub(crate) heartbeat_due: Instant,
+    pub(crate) attributes_due: Instant,
     /// False once the source has ended or failed.
-    pub open: bool,
+    pub(crate) open: bool,
     /// True while audio arrives.
-    pub arriving: bool,
+    pub(crate) arriving: bool,
     /// Embeddings of the newest patches.
-    pub recent: Recent,
-    pub health: SourceHealth,
-    pub health_reason: Option<Arc<str>>,
+    pub(crate) recent: Recent,
+    pub(crate) health: SourceHealth,
+    pub(crate) health_reason: Option<Arc<str>>,
     /// Skipped audio at the last statistics, in milliseconds.
     skipped_ms: u64,
 }
 
 impl TrackedSource {
-    pub fn new(setup: SourceSetup) -> Self {
+    pub(crate) fn new(setup: SourceSetup) -> Self {
         let now = Instant::now();
         let settings = SourceSettings {
             paused: false,
@@ -118,23 +118,23 @@ impl TrackedSource {
     }
 
     /// Present configuration of silence detection.
-    pub fn silence(&self) -> &SilenceConfig {
+    pub(crate) fn silence(&self) -> &SilenceConfig {
         &self.silence
     }
 
-    pub fn set_health(&mut self, health: SourceHealth, reason: Option<Arc<str>>) {
+    pub(crate) fn set_health(&mut self, health: SourceHealth, reason: Option<Arc<str>>) {
         (self.health, self.health_reason) = (health, reason);
     }
 
     /// Display name and reason of a source that has failed.
-    pub fn failure(&self) -> Option<(Arc<str>, String)> {
+    pub(crate) fn failure(&self) -> Option<(Arc<str>, String)> {
         let has_failed = !self.open && self.health == SourceHealth::Failed;
         let reason = self.health_reason.as_ref().filter(|_| has_failed)?;
         Some((self.display_name.clone(), reason.to_string()))
     }
 
     /// Applies other settings to the worker and to the decision stage.
-    pub fn apply(&mut self, settings: SourceSettings) {
+    pub(crate) fn apply(&mut self, settings: SourceSettings) {
         self.live.apply(&settings);
         self.silence = SilenceConfig::from(&settings.silence);
         self.decider.configure(&self.decision.with_settings(&settings.decision), &self.silence);
@@ -142,17 +142,17 @@ impl TrackedSource {
     }
 
     /// Events of a source whose audio stops: ends of raised problems, then the loss.
-    pub fn lose(&mut self, reason: &Arc<str>) -> Vec<SourceEvent> {
+    pub(crate) fn lose(&mut self, reason: &Arc<str>) -> Vec<SourceEvent> {
         [self.monitor.lose(), self.decider.lose(Some(reason.clone()))].concat()
     }
 
     /// Events of a source that is paused. Its newest results are forgotten.
-    pub fn pause(&mut self) -> Vec<SourceEvent> {
+    pub(crate) fn pause(&mut self) -> Vec<SourceEvent> {
         (self.newest, self.level) = (None, None);
         [self.monitor.lose(), self.decider.pause()].concat()
     }
 
-    pub fn snapshot(&self, context: &RunContext) -> StateSnapshot {
+    pub(crate) fn snapshot(&self, context: &RunContext) -> StateSnapshot {
         StateSnapshot {
             run: context.run.clone(),
             at: Timestamp::now(),
@@ -168,7 +168,7 @@ impl TrackedSource {
         }
     }
 
-    pub fn attributes(&self, context: &RunContext) -> SourceAttributes {
+    pub(crate) fn attributes(&self, context: &RunContext) -> SourceAttributes {
         SourceAttributes {
             run: context.run.clone(),
             at: Timestamp::now(),
@@ -181,7 +181,7 @@ impl TrackedSource {
     }
 
     /// Counters, and the health since the last call.
-    pub fn stats(&mut self) -> SourceStats {
+    pub(crate) fn stats(&mut self) -> SourceStats {
         let skipped_ms = self.counters.skipped_ms.get();
         let skips = std::mem::replace(&mut self.skipped_ms, skipped_ms) < skipped_ms;
         let (health, health_reason) = match self.health {

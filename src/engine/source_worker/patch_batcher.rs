@@ -24,22 +24,22 @@ pub(super) struct PatchBatcher {
     /// Free jobs; the last one is used next, so that jobs that are never needed never grow.
     free: Vec<InferenceJob>,
     /// End of the newest block, in seconds of the source.
-    pub block_end: f64,
+    pub(crate) block_end: f64,
 }
 
 impl PatchBatcher {
-    pub fn new(feed: &Feed, SourceId(index): SourceId) -> Self {
+    pub(crate) fn new(feed: &Feed, SourceId(index): SourceId) -> Self {
         let free = (0..JOBS_PER_SOURCE).map(|_| InferenceJob::default()).collect();
         Self { cutter: Cutter::new(feed, index), current: None, free, block_end: 0.0 }
     }
 
     /// Starts the features of the next patch afresh: they do not continue those before.
-    pub fn break_continuity(&mut self) {
+    pub(crate) fn break_continuity(&mut self) {
         self.cutter.lost();
     }
 
     /// Discards the incomplete job and returns the number of its patches.
-    pub fn discard_incomplete(&mut self) -> u64 {
+    pub(crate) fn discard_incomplete(&mut self) -> u64 {
         let Some(job) = self.current.take() else { return 0 };
         let patches = job.patches.len() as u64;
         self.free.push(job);

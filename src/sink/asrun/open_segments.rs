@@ -14,41 +14,41 @@ const MAX_PENDING_PATCHES: usize = 4096;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LoggedPatch {
     /// End of the patch before it, or its own start.
-    pub start: Ms,
+    pub(crate) start: Ms,
     /// End of the patch.
-    pub end: Ms,
+    pub(crate) end: Ms,
     /// Middle between the two in the time of the source, which neither a clock change nor a stalled
     /// connection moves.
-    pub middle: f64,
+    pub(crate) middle: f64,
     /// Loudness in LUFS, at least −70.
-    pub lufs: f64,
+    pub(crate) lufs: f64,
     /// Patches that were dropped before it.
-    pub dropped: u64,
+    pub(crate) dropped: u64,
     /// Posterior of the segment's label.
-    pub posterior: Option<f32>,
+    pub(crate) posterior: Option<f32>,
 }
 
 /// Key of a segment: audio with another key begins another segment.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SegmentKey {
-    pub state: SourceState,
+    pub(crate) state: SourceState,
     /// Label, or name of the state.
-    pub label: Arc<str>,
-    pub title: Option<Arc<str>>,
+    pub(crate) label: Arc<str>,
+    pub(crate) title: Option<Arc<str>>,
 }
 
 /// Row of `segment`.
 #[derive(Debug, Clone)]
 pub(super) struct SegmentRow {
     /// Key of the row, once it has been written.
-    pub id: Option<i64>,
-    pub source: Arc<str>,
-    pub start: Ms,
-    pub end: Ms,
-    pub key: SegmentKey,
-    pub dropped: u64,
+    pub(crate) id: Option<i64>,
+    pub(crate) source: Arc<str>,
+    pub(crate) start: Ms,
+    pub(crate) end: Ms,
+    pub(crate) key: SegmentKey,
+    pub(crate) dropped: u64,
     /// True if it differs from the row.
-    pub changed: bool,
+    pub(crate) changed: bool,
     /// Sum and number of the posteriors of the label.
     confidence: (f64, u64),
     loudness: QuarterLoudness,

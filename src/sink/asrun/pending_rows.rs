@@ -21,21 +21,21 @@ const MIN_LUFS: f32 = -70.0;
 /// Row of `outage`.
 #[derive(Debug, Clone)]
 pub(super) struct OutageRow {
-    pub id: Option<i64>,
-    pub source: Arc<str>,
-    pub start: Ms,
-    pub end: Ms,
-    pub cause: OutageCause,
+    pub(crate) id: Option<i64>,
+    pub(crate) source: Arc<str>,
+    pub(crate) start: Ms,
+    pub(crate) end: Ms,
+    pub(crate) cause: OutageCause,
 }
 
 /// Row of `event`.
 #[derive(Debug, Clone)]
 pub(super) struct EventRow {
-    pub source: Arc<str>,
-    pub seq: u64,
-    pub ts: Ms,
-    pub event_type: EventType,
-    pub json: String,
+    pub(crate) source: Arc<str>,
+    pub(crate) seq: u64,
+    pub(crate) ts: Ms,
+    pub(crate) event_type: EventType,
+    pub(crate) json: String,
 }
 
 /// Row that does not change any more.
@@ -78,16 +78,16 @@ impl Default for LoggedSource {
 #[derive(Debug, Default)]
 pub(super) struct PendingRows {
     /// Description of the daemon, once it is known.
-    pub info: Option<Arc<DaemonInfo>>,
+    pub(crate) info: Option<Arc<DaemonInfo>>,
     sources: BTreeMap<Arc<str>, LoggedSource>,
     /// Finished rows.
-    pub finished: VecDeque<FinishedRow>,
+    pub(crate) finished: VecDeque<FinishedRow>,
     /// Rows of `segment` that are to be deleted.
-    pub deleted: Vec<i64>,
+    pub(crate) deleted: Vec<i64>,
     /// Additions to the quarters of an hour.
-    pub loudness: HashMap<(Arc<str>, Ms), QuarterLoudness>,
+    pub(crate) loudness: HashMap<(Arc<str>, Ms), QuarterLoudness>,
     /// Finished rows that were lost because too many waited.
-    pub lost: u64,
+    pub(crate) lost: u64,
 }
 
 impl PendingRows {

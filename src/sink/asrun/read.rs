@@ -14,7 +14,7 @@ const SILENT: Ms = 30_000;
 
 /// Error of reading the log.
 #[derive(Debug, thiserror::Error)]
-pub enum LogError {
+pub(crate) enum LogError {
     /// There is none.
     #[error("`{}` is not there; is `log.enabled` set, and has the daemon run? `--db` names another", .0.display())]
     Missing(PathBuf),
@@ -49,18 +49,18 @@ pub enum LogError {
 
 /// A run of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
+pub(crate) struct Run {
     /// Start of the run.
-    pub started: Ms,
+    pub(crate) started: Ms,
     /// Time of its last write.
-    pub seen: Ms,
+    pub(crate) seen: Ms,
     /// True after a clean shutdown.
-    pub ended: bool,
+    pub(crate) ended: bool,
 }
 
 /// An open log. All that is read is of one moment, while the daemon goes on writing.
 #[derive(Debug)]
-pub struct Reader {
+pub(crate) struct Reader {
     path: PathBuf,
     connection: Connection,
 }
@@ -70,7 +70,7 @@ impl Reader {
     ///
     /// # Errors
     /// When it is missing, no log, or newer than this program.
-    pub fn open(path: &Path) -> Result<Self, LogError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, LogError> {
         if !path.exists() {
             return Err(LogError::Missing(path.into()));
         }
@@ -111,7 +111,7 @@ impl Reader {
     ///
     /// # Errors
     /// When one that is wanted is not there, or the file cannot be read.
-    pub fn sources(&self, wanted: &[String]) -> Result<Vec<(String, String)>, LogError> {
+    pub(crate) fn sources(&self, wanted: &[String]) -> Result<Vec<(String, String)>, LogError> {
         let sql = "SELECT name, display_name, max(run) FROM source GROUP BY name ORDER BY name";
         let all: Vec<(String, String)> = self.rows(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let fits = |wanted: &str, (name, display): &(String, String)| wanted == name || wanted == display;
@@ -128,7 +128,7 @@ impl Reader {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn last_run(&self) -> Result<Option<Run>, LogError> {
+    pub(crate) fn last_run(&self) -> Result<Option<Run>, LogError> {
         let sql = "SELECT started_ms, seen_ms, ended_ms IS NOT NULL FROM run ORDER BY id DESC LIMIT 1";
         let runs = self
             .rows(sql, [], |row| Ok(Run { started: row.get(0)?, seen: row.get(1)?, ended: row.get(2)? }))?;
@@ -140,7 +140,7 @@ impl Reader {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn written_to(&self, now: Ms) -> Result<Ms, LogError> {
+    pub(crate) fn written_to(&self, now: Ms) -> Result<Ms, LogError> {
         let run = self.last_run()?.filter(|run| !run.ended && now - run.seen <= SILENT);
         Ok(run.map_or(now, |run| run.seen.min(now)))
     }
@@ -149,7 +149,7 @@ impl Reader {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn record(
+    pub(crate) fn record(
         &self,
         (source, name): (&str, &str),
         from: Ms,
@@ -204,7 +204,7 @@ impl Reader {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn segments(&self, source: &str, from: Ms, to: Ms) -> Result<Vec<LogSegment>, LogError> {
+    pub(crate) fn segments(&self, source: &str, from: Ms, to: Ms) -> Result<Vec<LogSegment>, LogError> {
         self.rows(
             "SELECT start_ms, end_ms, state, label, confidence, scored, dropped, title, lufs_mean, lufs_min, lufs_max
              FROM segment WHERE source = ?1 AND end_ms > ?2 AND start_ms < ?3 ORDER BY id",

@@ -1,7 +1,7 @@
 //! Tables of the log, and how those of earlier versions are brought to the present form.
 
 /// Steps from each schema to the next; their number is `user_version`.
-pub const MIGRATIONS: [&str; 2] = [FIRST, ROWIDS];
+pub(crate) const MIGRATIONS: [&str; 2] = [FIRST, ROWIDS];
 
 /// The first schema.
 const FIRST: &str = "

@@ -5,7 +5,7 @@ const LARGEST: u16 = 0x7bff;
 
 /// Bits of the nearest half-precision number, ties to even. Values beyond ±65504 are clamped; NaN
 /// counts as such a value.
-pub fn to_half(value: f32) -> u16 {
+pub(crate) fn to_half(value: f32) -> u16 {
     let bits = value.to_bits();
     let (sign, magnitude) = ((bits >> 16) as u16 & 0x8000, bits & 0x7fff_ffff);
     let half = match magnitude {
@@ -23,7 +23,7 @@ pub fn to_half(value: f32) -> u16 {
 }
 
 /// Value of a finite half-precision number.
-pub fn from_half(bits: u16) -> f32 {
+pub(crate) fn from_half(bits: u16) -> f32 {
     let (exponent, mantissa) = (u32::from(bits >> 10) & 0x1f, u32::from(bits & 0x3ff));
     let magnitude = match exponent {
         0 => mantissa as f32 / 16_777_216.0,

@@ -16,7 +16,7 @@ const COLUMNS: &str =
 
 /// Error of reading corrections.
 #[derive(Debug, thiserror::Error)]
-pub enum CorrectionsError {
+pub(crate) enum CorrectionsError {
     /// There are no corrections.
     #[error("`{}` does not exist: no correction has been stored yet (`genred label SOURCE GENRE`)", .0.display())]
     Missing(PathBuf),
@@ -87,7 +87,7 @@ pub struct Stored {
 ///
 /// # Errors
 /// When there is no such file, or it cannot be read.
-pub fn list(path: &Path) -> Result<Vec<Summary>, CorrectionsError> {
+pub(crate) fn list(path: &Path) -> Result<Vec<Summary>, CorrectionsError> {
     let connection = open(path)?;
     all(&connection, COLUMNS, summary).map_err(|error| sqlite(path, error))
 }
@@ -97,7 +97,7 @@ pub fn list(path: &Path) -> Result<Vec<Summary>, CorrectionsError> {
 ///
 /// # Errors
 /// When there is no such file, or it cannot be read.
-pub fn read(path: &Path) -> Result<(Vec<Stored>, usize), CorrectionsError> {
+pub(crate) fn read(path: &Path) -> Result<(Vec<Stored>, usize), CorrectionsError> {
     let connection = open(path)?;
     let columns = format!("{COLUMNS}, dim, patch_ends, embeddings");
     let rows = all(&connection, &columns, stored).map_err(|error| sqlite(path, error))?;
@@ -111,7 +111,7 @@ pub fn read(path: &Path) -> Result<(Vec<Stored>, usize), CorrectionsError> {
 ///
 /// # Errors
 /// When there is no such file, or it cannot be written.
-pub fn undo(path: &Path) -> Result<Option<Summary>, CorrectionsError> {
+pub(crate) fn undo(path: &Path) -> Result<Option<Summary>, CorrectionsError> {
     // Checks that it is one.
     drop(open(path)?);
     let connection =

@@ -29,15 +29,15 @@ const MOST_DAMAGED: usize = 99;
 
 /// Result of storing a correction.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Added {
+pub(crate) struct Added {
     /// Number of the correction; never given twice.
-    pub id: i64,
+    pub(crate) id: i64,
     /// Earlier corrections of the same source that overlap it and name another genre.
-    pub contradicts: u64,
+    pub(crate) contradicts: u64,
     /// Old corrections that were deleted to keep the limit.
-    pub evicted: u64,
+    pub(crate) evicted: u64,
     /// Description of the damage, where the file was damaged and has been set aside.
-    pub damage: Option<String>,
+    pub(crate) damage: Option<String>,
 }
 
 /// Commits a correction to the file at `path`, which is made where there is none, and deletes the
@@ -46,7 +46,7 @@ pub struct Added {
 ///
 /// # Errors
 /// When the file cannot be opened or written; nothing is stored then.
-pub fn add(path: &Path, limit: u64, correction: &Correction) -> Result<Added, StoreError> {
+pub(crate) fn add(path: &Path, limit: u64, correction: &Correction) -> Result<Added, StoreError> {
     match try_add(path, limit, correction) {
         Err(error) if error.is_damage() => {
             let aside = database::set_aside(path, MOST_DAMAGED)?;

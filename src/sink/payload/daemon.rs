@@ -11,7 +11,7 @@ use crate::event::{DaemonInfo, DaemonStats, SourceIdentity, SourceStats};
 
 /// `…/info`: description of the daemon.
 #[derive(Debug, Clone, Serialize)]
-pub struct InfoPayload<'a> {
+pub(crate) struct InfoPayload<'a> {
     run: &'a str,
     instance: Option<&'a str>,
     version: &'static str,
@@ -62,7 +62,7 @@ impl<'a> From<&'a DaemonInfo> for InfoPayload<'a> {
 
 /// `…/stats`: counters and timings since the start of the process.
 #[derive(Debug, Clone, Serialize)]
-pub struct StatsPayload<'a> {
+pub(crate) struct StatsPayload<'a> {
     run: &'a str,
     #[serde(serialize_with = "rfc3339")]
     ts: Timestamp,
@@ -80,13 +80,13 @@ pub struct StatsPayload<'a> {
 
 /// State of the MQTT connection, as part of [`StatsPayload`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct ConnectionStats {
+pub(crate) struct ConnectionStats {
     /// Always true in a message that arrives.
-    pub connected: bool,
+    pub(crate) connected: bool,
     /// Connections after the first.
-    pub reconnects: u64,
+    pub(crate) reconnects: u64,
     /// Events that wait for their acknowledgement.
-    pub outbox: usize,
+    pub(crate) outbox: usize,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -136,7 +136,7 @@ impl StatsPayload<'_> {
     /// Adds the state of the MQTT connection.
     #[cfg(any(test, feature = "mqtt"))]
     #[must_use]
-    pub fn with_connection(self, connection: ConnectionStats) -> Self {
+    pub(crate) fn with_connection(self, connection: ConnectionStats) -> Self {
         Self { mqtt: Some(connection), ..self }
     }
 }

@@ -9,7 +9,7 @@ use crate::event::{NumberedEvent, SourceEvent};
 /// `…/event`: one decided change. `run`, `seq`, `ts` and `event_type` come first, then the keys of
 /// the event itself.
 #[derive(Debug, Clone, Copy)]
-pub struct EventPayload<'a>(&'a NumberedEvent);
+pub(crate) struct EventPayload<'a>(&'a NumberedEvent);
 
 impl<'a> From<&'a NumberedEvent> for EventPayload<'a> {
     fn from(event: &'a NumberedEvent) -> Self {

@@ -10,26 +10,25 @@ use crate::event::StoredCorrection;
 
 /// `…/label`: correction that was stored. `genred label` reads it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub struct LabelledPayload {
-    pub run: Arc<str>,
+pub(crate) struct LabelledPayload {
+    pub(crate) run: Arc<str>,
     #[serde(serialize_with = "rfc3339")]
-    pub ts: Timestamp,
-    pub id: i64,
-    pub genre: Arc<str>,
-    pub known: bool,
-    pub nearest: Option<Arc<str>>,
-    pub patches: usize,
-    pub quiet: usize,
+    pub(crate) ts: Timestamp,
+    pub(crate) id: i64,
+    pub(crate) genre: Arc<str>,
+    pub(crate) known: bool,
+    pub(crate) nearest: Option<Arc<str>>,
+    pub(crate) patches: usize,
+    pub(crate) quiet: usize,
     #[serde(serialize_with = "rfc3339")]
-    pub start: Timestamp,
+    pub(crate) start: Timestamp,
     #[serde(serialize_with = "rfc3339")]
-    pub end: Timestamp,
-    pub published: Arc<str>,
+    pub(crate) end: Timestamp,
+    pub(crate) published: Arc<str>,
     #[serde(serialize_with = "to_4_places")]
-    pub confidence: Option<f32>,
-    pub contradicts: u64,
-    pub evicted: u64,
+    pub(crate) confidence: Option<f32>,
+    pub(crate) contradicts: u64,
+    pub(crate) evicted: u64,
 }
 
 impl From<&StoredCorrection> for LabelledPayload {

@@ -10,7 +10,7 @@ use crate::sink::SettingsSnapshot;
 
 /// `…/settings`: settings of a source that can be changed; published only where control is on.
 #[derive(Debug, Clone, Serialize)]
-pub struct SettingsPayload<'a> {
+pub(crate) struct SettingsPayload<'a> {
     run: &'a str,
     #[serde(serialize_with = "rfc3339")]
     ts: Timestamp,
@@ -57,7 +57,7 @@ impl<'a> From<&'a SettingsSnapshot> for SettingsPayload<'a> {
 
 /// `…/error`: refusal of a command.
 #[derive(Debug, Clone, Serialize)]
-pub struct RefusalPayload<'a> {
+pub(crate) struct RefusalPayload<'a> {
     run: &'a str,
     #[serde(serialize_with = "rfc3339")]
     ts: Timestamp,

@@ -8,7 +8,7 @@ use crate::event::{SourceAttributes, StateSnapshot, WindowResult};
 
 /// `…/state`: published state of a source.
 #[derive(Debug, Clone, Serialize)]
-pub struct StatePayload<'a> {
+pub(crate) struct StatePayload<'a> {
     run: &'a str,
     #[serde(serialize_with = "rfc3339")]
     ts: Timestamp,
@@ -59,7 +59,7 @@ impl<'a> From<&'a StateSnapshot> for StatePayload<'a> {
 
 /// `…/window`: result of one scored patch.
 #[derive(Debug, Clone, Serialize)]
-pub struct WindowPayload<'a> {
+pub(crate) struct WindowPayload<'a> {
     run: &'a str,
     #[serde(serialize_with = "rfc3339")]
     ts: Timestamp,
@@ -100,7 +100,7 @@ impl<'a> From<&'a WindowResult> for WindowPayload<'a> {
 
 /// `…/attributes`: best labels and tags, and the title.
 #[derive(Debug, Clone, Serialize)]
-pub struct AttributesPayload<'a> {
+pub(crate) struct AttributesPayload<'a> {
     run: &'a str,
     #[serde(serialize_with = "rfc3339")]
     ts: Timestamp,

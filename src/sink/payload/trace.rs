@@ -15,180 +15,180 @@ use crate::sink::PatchExplanation;
 
 /// First line: the daemon, and the last published states.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TraceHello {
+pub(crate) struct TraceHello {
     /// Random id of this start of the process.
-    pub run: Arc<str>,
+    pub(crate) run: Arc<str>,
     /// Version of the program.
-    pub version: Arc<str>,
+    pub(crate) version: Arc<str>,
     /// Name in topics.
-    pub node: Arc<str>,
+    pub(crate) node: Arc<str>,
     /// The sources, as configured.
-    pub sources: Vec<TracedSource>,
+    pub(crate) sources: Vec<TracedSource>,
 }
 
 /// Source in [`TraceHello`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TracedSource {
+pub(crate) struct TracedSource {
     /// Name, as in topics.
-    pub name: Arc<str>,
+    pub(crate) name: Arc<str>,
     /// Name, as configured.
-    pub source_name: Arc<str>,
+    pub(crate) source_name: Arc<str>,
     /// Published state; `null` before the first.
-    pub published: Option<PublishedPayload>,
+    pub(crate) published: Option<PublishedPayload>,
     /// Last changes of the genre, newest last.
-    pub changes: Vec<GenreChange>,
+    pub(crate) changes: Vec<GenreChange>,
 }
 
 /// Change of the published genre, state names included.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct GenreChange {
+pub(crate) struct GenreChange {
     /// Time of the decision.
     #[serde(serialize_with = "rfc3339")]
-    pub ts: Timestamp,
+    pub(crate) ts: Timestamp,
     /// Genre before.
-    pub from: Arc<str>,
+    pub(crate) from: Arc<str>,
     /// Genre now.
-    pub to: Arc<str>,
+    pub(crate) to: Arc<str>,
 }
 
 /// Published state of a source.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PublishedPayload {
+pub(crate) struct PublishedPayload {
     /// `music`, `speech`, `silence`, `noise`, `uncertain` or `lost`.
-    pub state: Arc<str>,
+    pub(crate) state: Arc<str>,
     /// A label where `state` is `music`, else the state's name.
-    pub genre: Arc<str>,
+    pub(crate) genre: Arc<str>,
     /// Mean posterior of `genre` in the music since the last change, 0–1; `null` unless the state
     /// is `music`.
     #[serde(serialize_with = "to_4_places")]
-    pub confidence: Option<f32>,
+    pub(crate) confidence: Option<f32>,
     /// Time since which `genre` has been published.
     #[serde(serialize_with = "rfc3339")]
-    pub since: Timestamp,
+    pub(crate) since: Timestamp,
 }
 
 /// Line per scored patch: its posteriors, and the decision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TracePayload {
+pub(crate) struct TracePayload {
     /// Wall-clock time of the patch's end.
     #[serde(serialize_with = "rfc3339")]
-    pub ts: Timestamp,
+    pub(crate) ts: Timestamp,
     /// Index of the patch.
-    pub patch: u64,
+    pub(crate) patch: u64,
     /// Start in the source, in seconds.
     #[serde(serialize_with = "to_thousandths")]
-    pub start: f64,
+    pub(crate) start: f64,
     /// End in the source, in seconds.
     #[serde(serialize_with = "to_thousandths")]
-    pub end: f64,
+    pub(crate) end: f64,
     /// Posterior of every label for this patch alone, best first.
-    pub posteriors: Vec<LabelPayload>,
+    pub(crate) posteriors: Vec<LabelPayload>,
     /// Gate posteriors; `null` where the model has no gate.
-    pub gate: Option<GatePayload>,
+    pub(crate) gate: Option<GatePayload>,
     /// Loudness and dead air.
-    pub level: LevelPayload,
+    pub(crate) level: LevelPayload,
     /// True if the patch counted as evidence.
-    pub weighed: bool,
+    pub(crate) weighed: bool,
     /// Present segment.
-    pub sound: SoundPayload,
+    pub(crate) sound: SoundPayload,
     /// Comparison with the state that may be published next; `null` before any evidence, and in
     /// silence.
-    pub choice: Option<ChoicePayload>,
+    pub(crate) choice: Option<ChoicePayload>,
     /// Held state: the published one, unless that is `silence` or `uncertain`.
-    pub held: Option<Arc<str>>,
+    pub(crate) held: Option<Arc<str>>,
     /// Seconds after which it is given up; `null` unless another state has a larger share.
     #[serde(serialize_with = "to_thousandths_or_null")]
-    pub kept_for_s: Option<f64>,
+    pub(crate) kept_for_s: Option<f64>,
     /// State published after this patch.
-    pub published: PublishedPayload,
+    pub(crate) published: PublishedPayload,
 }
 
 /// Posteriors of the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct GatePayload {
+pub(crate) struct GatePayload {
     /// Music, singing included.
     #[serde(serialize_with = "to_4_places")]
-    pub music: f32,
+    pub(crate) music: f32,
     /// Speech, over music or alone.
     #[serde(serialize_with = "to_4_places")]
-    pub speech: f32,
+    pub(crate) speech: f32,
     /// Neither.
     #[serde(serialize_with = "to_4_places")]
-    pub noise: f32,
+    pub(crate) noise: f32,
 }
 
 /// Loudness, silence and other dead air.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LevelPayload {
+pub(crate) struct LevelPayload {
     /// Short-term loudness in LUFS at the patch's end.
     #[serde(serialize_with = "loudness")]
-    pub lufs_s: f32,
+    pub(crate) lufs_s: f32,
     /// Threshold of quiet: `silence.threshold_lufs`, plus a margin while silent.
     #[serde(serialize_with = "loudness")]
-    pub quiet_below: f32,
+    pub(crate) quiet_below: f32,
     /// Seconds of quiet.
     #[serde(serialize_with = "to_thousandths")]
-    pub quiet_s: f64,
+    pub(crate) quiet_s: f64,
     /// `silence.after`
-    pub after: f64,
+    pub(crate) after: f64,
     /// Cause of dead air: `silence`, `loop` or `tone`; `null` without dead air.
-    pub dead_air: Option<Arc<str>>,
+    pub(crate) dead_air: Option<Arc<str>>,
     /// Seconds of a single pure tone.
     #[serde(serialize_with = "to_thousandths")]
-    pub tone_s: f64,
+    pub(crate) tone_s: f64,
     /// Seconds of repeated sound.
     #[serde(serialize_with = "to_thousandths")]
-    pub repeated_s: f64,
+    pub(crate) repeated_s: f64,
 }
 
 /// Present segment: audio since the last change point, described by one mixture of states.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SoundPayload {
+pub(crate) struct SoundPayload {
     /// Seconds since its most probable start.
     #[serde(serialize_with = "to_thousandths")]
-    pub age_s: f64,
+    pub(crate) age_s: f64,
     /// Probability of the patch under the segment before it, 0–1; `null` for the first patch.
     #[serde(serialize_with = "to_thousandths_or_null")]
-    pub fit: Option<f64>,
+    pub(crate) fit: Option<f64>,
     /// Probability of a later change point, 0–1.
     #[serde(serialize_with = "to_thousandths")]
-    pub changing: f64,
+    pub(crate) changing: f64,
     /// Every state, the one with the largest share first.
-    pub states: Vec<SharePayload>,
+    pub(crate) states: Vec<SharePayload>,
 }
 
 /// Share of one state in the present segment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SharePayload {
+pub(crate) struct SharePayload {
     /// The state.
-    pub state: Arc<str>,
+    pub(crate) state: Arc<str>,
     /// Its share, 0–1.
     #[serde(serialize_with = "to_thousandths")]
-    pub share: f64,
+    pub(crate) share: f64,
 }
 
 /// Comparison of the state that may be held next with the held one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ChoicePayload {
+pub(crate) struct ChoicePayload {
     /// State that was held before.
-    pub held: Option<Arc<str>>,
+    pub(crate) held: Option<Arc<str>>,
     /// The state.
-    pub candidate: Arc<str>,
+    pub(crate) candidate: Arc<str>,
     /// State that it must lead; `null` where none is held: it must lead an even share of all
     /// states.
-    pub against: Option<Arc<str>>,
+    pub(crate) against: Option<Arc<str>>,
     /// Share by which it leads; negative if it trails.
     #[serde(serialize_with = "to_thousandths")]
-    pub ahead: f64,
+    pub(crate) ahead: f64,
     /// `decision.switch_margin`
-    pub needed: f64,
+    pub(crate) needed: f64,
     /// True if it leads by that much and is held since.
-    pub passes: bool,
+    pub(crate) passes: bool,
 }
 
 impl PublishedPayload {
     /// Verdict that has been published since `since`.
-    pub fn new(verdict: &NamedVerdict, since: Timestamp) -> Self {
+    pub(crate) fn new(verdict: &NamedVerdict, since: Timestamp) -> Self {
         Self {
             state: verdict.state.as_str().into(),
             genre: verdict.genre.clone(),

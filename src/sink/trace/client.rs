@@ -16,7 +16,7 @@ use crate::command::CommandRequest;
 const MAX_COMMAND_LENGTH: usize = 4096;
 
 /// Writes queued lines and forwards commands, until the queue ends or the client disconnects.
-pub async fn serve(
+pub(crate) async fn serve(
     mut stream: UnixStream,
     mut lines: mpsc::Receiver<Arc<str>>,
     requests: Option<Sender<CommandRequest>>,

@@ -12,19 +12,19 @@ use crate::sink::command_parser;
 /// Command of a client.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ClientCommand {
+pub(crate) struct ClientCommand {
     /// Kind of the command.
-    pub ask: ClientCommandKind,
+    pub(crate) ask: ClientCommandKind,
     /// Source name, as in topics.
-    pub source: String,
+    pub(crate) source: String,
     /// Parameters of the command.
-    pub message: Value,
+    pub(crate) message: Value,
 }
 
 /// Kinds of [`ClientCommand`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum ClientCommandKind {
+pub(crate) enum ClientCommandKind {
     /// Stores the newest audio with its right genre.
     Label,
 }

@@ -9,19 +9,19 @@ use rustix::fs::{Mode, fchmod};
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
 
 /// Extension of socket files; the name before it is the node.
-pub const EXTENSION: &str = "sock";
+pub(crate) const EXTENSION: &str = "sock";
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 16;
 
 /// Path of the socket of the daemon `node` in `folder`.
-pub fn path(folder: &Path, node: &str) -> PathBuf {
+pub(crate) fn path(folder: &Path, node: &str) -> PathBuf {
     folder.join(format!("{node}.{EXTENSION}"))
 }
 
 /// Error of opening the socket.
 #[derive(Debug, thiserror::Error)]
-pub enum SocketError {
+pub(crate) enum SocketError {
     /// The folder cannot be created or used.
     #[error("the folder `{}` cannot be used ({error}); name another with `runtime_dir`", folder.display())]
     Folder {
@@ -62,7 +62,7 @@ pub enum SocketError {
 
 /// Socket that only this user can connect to. Dropping it removes its file.
 #[derive(Debug)]
-pub struct Socket {
+pub(crate) struct Socket {
     listener: UnixListener,
     path: PathBuf,
     /// Device and inode of the file.
@@ -75,7 +75,7 @@ impl Socket {
     ///
     /// # Errors
     /// The socket cannot be created; the message includes the remedy.
-    pub async fn open(folder: &Path, node: &str) -> Result<Self, SocketError> {
+    pub(crate) async fn open(folder: &Path, node: &str) -> Result<Self, SocketError> {
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         prepare(&folder)?;
         let path = path(&folder, node);
@@ -90,7 +90,7 @@ impl Socket {
     ///
     /// # Errors
     /// The system refuses it.
-    pub async fn accept(&self) -> io::Result<UnixStream> {
+    pub(crate) async fn accept(&self) -> io::Result<UnixStream> {
         Ok(self.listener.accept().await?.0)
     }
 }
