@@ -9,7 +9,7 @@ use crate::settings::SettingsPatch;
 /// A command that could not be parsed is carried as its [`Rejection`]: the director answers all
 /// commands, after its own checks.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Command {
+pub enum SourceCommand {
     /// Publishes the source's state, attributes and settings.
     Get,
     /// Changes settings.
@@ -18,7 +18,7 @@ pub enum Command {
     Label(Result<LabelCommand, Rejection>),
 }
 
-/// Parameters of [`Command::Label`].
+/// Parameters of [`SourceCommand::Label`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelCommand {
     /// The right genre.
@@ -70,7 +70,7 @@ pub struct CommandRequest {
     /// Source name, as it was given.
     pub source: Arc<str>,
     /// The command.
-    pub command: Command,
+    pub command: SourceCommand,
     /// Its sender.
     pub origin: CommandOrigin,
 }

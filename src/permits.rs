@@ -23,10 +23,10 @@ const SPARE: usize = 1;
 
 /// A pool of compute permits.
 #[derive(Debug)]
-pub(crate) struct Permits(Mutex<State>);
+pub(crate) struct Permits(Mutex<PoolState>);
 
 #[derive(Debug)]
-struct State {
+struct PoolState {
     /// Permits that nobody holds.
     free: usize,
     /// Number and grant time of each permit in use.
@@ -73,7 +73,7 @@ pub(crate) fn take_contended() -> Duration {
 impl Permits {
     /// Creates a pool of `count` permits.
     pub(crate) fn new(count: usize) -> Self {
-        Self(Mutex::new(State {
+        Self(Mutex::new(PoolState {
             free: count,
             held: Vec::with_capacity(count),
             next: 0,
@@ -121,12 +121,12 @@ impl Permits {
         std::mem::take(&mut state.contended)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl PoolState {
     /// Registers a grant and returns its number.
     fn grant(&mut self, now: Instant) -> u64 {
         self.next += 1;

@@ -15,10 +15,10 @@ use rustix::event::{PollFd, PollFlags, poll};
 /// Beside the flag it holds a descriptor that becomes readable and a channel that closes, so that a
 /// thread can wait for either together with descriptors or channels of its own.
 #[derive(Debug, Clone)]
-pub struct Stop(Arc<Inner>);
+pub struct Stop(Arc<StopState>);
 
 #[derive(Debug)]
-struct Inner {
+struct StopState {
     flag: AtomicBool,
     wakes: OwnedFd,
     trigger: OwnedFd,
@@ -36,7 +36,7 @@ impl Stop {
         let (wakes, trigger) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         let (open, closed) = bounded(0);
         let open = Mutex::new(Some(open));
-        Ok(Self(Arc::new(Inner { flag: AtomicBool::new(false), wakes, trigger, open, closed })))
+        Ok(Self(Arc::new(StopState { flag: AtomicBool::new(false), wakes, trigger, open, closed })))
     }
 
     /// Sets the token and wakes every waiter.

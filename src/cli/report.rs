@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use crate::asrun::period::{self, DayEdge, PeriodLength};
 use crate::asrun::{AsRunReport, html, render, tally};
 use crate::config::{Place, SYSTEM_STATE_DIR};
-use crate::sink::asrun::Reader;
+use crate::sink::asrun::LogReader;
 
 /// Report from the as-run log: shares of genres, speech, silence and outages.
 #[derive(Debug, clap::Args)]
@@ -77,7 +77,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (from, to) = (typed(&args.from, DayEdge::First)?, typed(&args.to, DayEdge::Last)?.min(now));
     let cut = |to| period::cut(from, to, args.by, &zone).map_err(anyhow::Error::msg);
     cut(to)?;
-    let reader = Reader::open(&file(args)?)?;
+    let reader = LogReader::open(&file(args)?)?;
     // The last seconds are not written yet, which is no gap.
     let written = Timestamp::from_millisecond(reader.written_to(now.as_millisecond())?)?;
     let to = if from < written { to.min(written) } else { to };

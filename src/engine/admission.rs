@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use controller::{Controller, Load};
 pub(crate) use controller::{Overload, Turns};
-use reporter::Reporter;
+use reporter::OverloadReporter;
 
 use crate::audio::SourceId;
 use crate::counters::InferenceCounters;
@@ -41,17 +41,17 @@ pub(crate) struct Admission {
     analysed_us: AtomicU64,
     /// Longest lag in the present period, in microseconds.
     lag_us: AtomicU64,
-    state: Mutex<Shared>,
+    state: Mutex<AdmissionState>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct AdmissionState {
     controller: Controller,
     /// Time of the last adjustment, and the counts at that time.
     adjusted: Duration,
     analysed_us: u64,
     scored: u64,
-    reporter: Reporter,
+    reporter: OverloadReporter,
 }
 
 impl Admission {
@@ -73,12 +73,12 @@ impl Admission {
             inference,
             analysed_us: AtomicU64::new(0),
             lag_us: AtomicU64::new(0),
-            state: Mutex::new(Shared {
+            state: Mutex::new(AdmissionState {
                 controller: Controller::new(sources, turns),
                 adjusted: Duration::ZERO,
                 analysed_us: 0,
                 scored: 0,
-                reporter: Reporter::default(),
+                reporter: OverloadReporter::default(),
             }),
         }
     }
@@ -104,7 +104,7 @@ impl Admission {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).controller.overload()
     }
 
-    fn adjust(&self, shared: &mut Shared, now: Duration) {
+    fn adjust(&self, shared: &mut AdmissionState, now: Duration) {
         let seconds = now.saturating_sub(shared.adjusted).as_secs_f64();
         let (analysed_us, scored) = (self.analysed_us.load(Ordering::Relaxed), self.inference.patches.get());
         let load = Load {
@@ -121,7 +121,7 @@ impl Admission {
         self.report(shared, now);
     }
 
-    fn report(&self, shared: &mut Shared, now: Duration) {
+    fn report(&self, shared: &mut AdmissionState, now: Duration) {
         let overload = shared.controller.overload();
         match (shared.reporter.message(overload, now), overload) {
             (Some(message), Some(_)) => tracing::warn!("{message}"),

@@ -1,7 +1,7 @@
 //! Builds the sink of the trace socket, for `genred why` and `genred label`.
 
 use super::build_sinks::SinkContext;
-use crate::sink::trace::{Socket, SocketError, TraceSink};
+use crate::sink::trace::{SocketError, TraceSink, TraceSocket};
 use crate::state_dir::StateFolder;
 use tokio::runtime::Handle;
 
@@ -16,7 +16,7 @@ pub(super) fn build(context: &SinkContext<'_>, runtime: &Handle) -> Option<Trace
     let numbers = if config.node_is_fixed { 1 } else { MAX_NUMBERED_NODES };
     for number in 1..=numbers {
         let name = if number == 1 { node.to_owned() } else { format!("{node}-{number}") };
-        match runtime.block_on(Socket::open(&config.runtime_dir, &name)) {
+        match runtime.block_on(TraceSocket::open(&config.runtime_dir, &name)) {
             Ok(socket) => {
                 let names = config.sources.iter().map(|entry| {
                     (entry.source.name.as_str().into(), entry.source.display_name.as_str().into())

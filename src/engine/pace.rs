@@ -135,7 +135,7 @@ mod tests {
     const DECODING: f64 = 400.0;
 
     /// A stream by the way it arrives.
-    struct Stream {
+    struct SimulatedStream {
         monitor: PaceMonitor,
         begun: Instant,
         /// Seconds since `begun`, and seconds waited.
@@ -145,7 +145,7 @@ mod tests {
         changes: Vec<(f64, Pace)>,
     }
 
-    impl Stream {
+    impl SimulatedStream {
         fn new() -> Self {
             let monitor = PaceMonitor::default();
             Self { monitor, begun: Instant::now(), now: 0.0, waited: 0.0, changes: Vec::new() }
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn half_and_a_tenth_of_real_time_are_slow_within_half_a_minute() {
         for (rate, piece) in [(0.5, 0.04), (0.5, 1.0), (0.1, 0.04), (0.1, 0.2), (0.25, 1.0), (0.7, 0.04)] {
-            let mut stream = Stream::new();
+            let mut stream = SimulatedStream::new();
             stream.runs(rate, piece, 60.0);
             let (at, measured) = stream.slow_at();
             assert!((10.0..40.0).contains(&at), "{rate} {piece}: at {at}");
@@ -194,25 +194,25 @@ mod tests {
             assert!((f64::from(measured) - rate).abs() < 0.08, "{rate}: {measured}");
         }
         // After the burst of a server, too.
-        let mut stream = Stream::new();
+        let mut stream = SimulatedStream::new();
         stream.arrives(20.0);
         stream.runs(0.5, 0.24, 60.0);
         assert!((20.0..35.0).contains(&stream.slow_at().0));
         // What is a little slow is found in the end.
-        assert!(Stream::new().runs(0.95, 0.24, 600.0).slow_at().0 > 60.0);
+        assert!(SimulatedStream::new().runs(0.95, 0.24, 600.0).slow_at().0 > 60.0);
     }
 
     #[test]
     fn steady_streams_are_not_slow_however_they_arrive() {
         for rate in [0.995, 1.0, 1.005] {
             for piece in [0.04, 0.24, 1.0, 4.0, 6.0, 10.0] {
-                let mut stream = Stream::new();
+                let mut stream = SimulatedStream::new();
                 stream.runs(rate, piece, 24.0 * 3600.0 / 4.0);
                 assert_eq!(stream.changes, [], "{rate} {piece}");
             }
         }
         // Jitter, with now and then a pause that is made up for.
-        let mut stream = Stream::new();
+        let mut stream = SimulatedStream::new();
         let mut state = 1_u32;
         for _ in 0..5000 {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn an_outage_is_no_slowness() {
-        let mut stream = Stream::new();
+        let mut stream = SimulatedStream::new();
         stream.runs(1.0, 0.24, 60.0);
         stream.waits(40.0);
         stream.runs(1.0, 0.24, 200.0);
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn a_busy_machine_is_no_slow_stream() {
         // Reading takes twice as long as the audio lasts, and no time is spent waiting for it.
-        let mut stream = Stream::new();
+        let mut stream = SimulatedStream::new();
         for _ in 0..3000 {
             stream.now += 0.07;
             stream.arrives(0.04);
@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn a_stream_that_keeps_up_again_is_steady_and_stays_so() {
         for piece in [0.04, 1.0, 2.0] {
-            let mut stream = Stream::new();
+            let mut stream = SimulatedStream::new();
             stream.runs(0.5, piece, 120.0).runs(1.0, piece, 600.0);
             let [(_, Pace::Slow { .. }), (at, Pace::Steady)] = stream.changes[..] else {
                 panic!("{piece}: {:?}", stream.changes);
@@ -257,7 +257,7 @@ mod tests {
             assert!((145.0..180.0).contains(&at), "{piece}: {at}");
         }
         // Slow for an hour: reported once.
-        Stream::new().runs(0.9, 1.0, 3600.0).slow_at();
+        SimulatedStream::new().runs(0.9, 1.0, 3600.0).slow_at();
         assert!(!PaceMonitor::default().reset());
     }
 }

@@ -20,11 +20,11 @@ use crate::source::Pacing;
 use crate::thread::spawn;
 
 /// Classifier that needs [`PATCH_TIME`] per patch.
-struct Slow;
+struct SlowClassifier;
 
 const PATCH_TIME: Duration = Duration::from_millis(100);
 
-impl Classifier for Slow {
+impl Classifier for SlowClassifier {
     fn score(&mut self, stretches: &[&Stretch], scores: &mut Vec<Option<Scores>>) -> Result<(), ModelError> {
         for stretch in stretches {
             assert_eq!(stretch.rows.len(), 187 * 96);
@@ -99,7 +99,7 @@ fn more_than_fits_is_counted_and_every_source_has_its_turn() {
         sources.push(spawn("source", move || worker.run()).unwrap());
     }
     let mut worker = InferenceWorker {
-        classifier: Slow,
+        classifier: SlowClassifier,
         max_batch: 4,
         max_wait: Duration::ZERO,
         stop: stop.clone(),
@@ -134,10 +134,10 @@ fn more_than_fits_is_counted_and_every_source_has_its_turn() {
     assert!(scored.iter().all(|scored| 3 * scored >= most), "{scored:?}");
 }
 
-/// Fails once, and gives no answer to the third patch.
-struct Fails(u32);
+/// FailingClassifier once, and gives no answer to the third patch.
+struct FailingClassifier(u32);
 
-impl Classifier for Fails {
+impl Classifier for FailingClassifier {
     fn score(&mut self, stretches: &[&Stretch], scores: &mut Vec<Option<Scores>>) -> Result<(), ModelError> {
         for _ in stretches {
             self.0 += 1;
@@ -171,7 +171,7 @@ fn patches_without_scores_are_dropped_and_not_built_upon() {
     }
     senders.clear();
     let mut worker = InferenceWorker {
-        classifier: Fails(0),
+        classifier: FailingClassifier(0),
         max_batch: 1,
         max_wait: Duration::ZERO,
         stop: Stop::new().unwrap(),

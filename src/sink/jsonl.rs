@@ -104,9 +104,9 @@ mod tests {
 
     /// Buffer that fails after a number of lines.
     #[derive(Clone)]
-    struct Pipe(Arc<Mutex<Vec<u8>>>, usize, io::ErrorKind);
+    struct FailingWriter(Arc<Mutex<Vec<u8>>>, usize, io::ErrorKind);
 
-    impl Write for Pipe {
+    impl Write for FailingWriter {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.1 = self.1.checked_sub(1).ok_or(self.2)?;
             self.0.lock().unwrap().extend_from_slice(bytes);
@@ -119,7 +119,7 @@ mod tests {
     }
 
     async fn lines(options: JsonlOptions, room: usize, messages: Vec<Message>) -> String {
-        let written = Pipe(Arc::default(), room, io::ErrorKind::BrokenPipe);
+        let written = FailingWriter(Arc::default(), room, io::ErrorKind::BrokenPipe);
         let (inbox, receiver) = mpsc::channel(32);
         for message in messages {
             inbox.send(message).await.unwrap();

@@ -28,7 +28,7 @@ use super::{CommandAnswer, JsonLine, Message, Sink, SinkFuture};
 use crate::command::{CommandOrigin, CommandRequest};
 use crate::event::StateSnapshot;
 
-pub(crate) use socket::{EXTENSION, Socket, SocketError, path};
+pub(crate) use socket::{EXTENSION, SocketError, TraceSocket, path};
 
 /// Most clients at a time.
 const MAX_CLIENTS: usize = 8;
@@ -51,16 +51,16 @@ impl Listeners {
         self.0.load(Ordering::Relaxed) > 0
     }
 
-    fn join(&self) -> Listener {
+    fn join(&self) -> ConnectedClient {
         self.0.fetch_add(1, Ordering::Relaxed);
-        Listener(self.clone())
+        ConnectedClient(self.clone())
     }
 }
 
 /// Connected client; dropping it ends the connection's count.
-struct Listener(Listeners);
+struct ConnectedClient(Listeners);
 
-impl Drop for Listener {
+impl Drop for ConnectedClient {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -69,7 +69,7 @@ impl Drop for Listener {
 /// Sink that sends decisions and their explanations to clients.
 #[derive(Debug)]
 pub(crate) struct TraceSink {
-    socket: Socket,
+    socket: TraceSocket,
     listeners: Listeners,
     hello: TraceHello,
     clients: Vec<TraceClient>,
@@ -82,7 +82,7 @@ pub(crate) struct TraceSink {
 impl TraceSink {
     /// Sink of the daemon `node`. `names` holds each source's name in topics and as configured.
     pub(crate) fn new(
-        socket: Socket,
+        socket: TraceSocket,
         run: Arc<str>,
         node: Arc<str>,
         names: Vec<(Arc<str>, Arc<str>)>,

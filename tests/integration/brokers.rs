@@ -8,7 +8,7 @@ use crate::support::gate::{Gate, Refusal};
 use crate::support::log::Log;
 use crate::support::messages::{FM1, Running, attributes, availability, event, info, sequence, state, topic};
 use crate::support::proxy::Proxy;
-use genred::command::{Command, CommandOrigin, CommandRequest};
+use genred::command::{CommandOrigin, CommandRequest, SourceCommand};
 use genred::settings::SettingsPatch;
 use genred::sink::mqtt::broker;
 
@@ -65,7 +65,7 @@ async fn is_kept(scheme: &str, listener: u16, more: &str, port: u16) {
     let patch = SettingsPatch { paused: Some(true), ..SettingsPatch::default() };
     let set = CommandRequest {
         source: FM1.into(),
-        command: Command::Set(Ok(patch)),
+        command: SourceCommand::Set(Ok(patch)),
         origin: CommandOrigin::Subscriber,
     };
     assert_eq!(request, Ok(set));

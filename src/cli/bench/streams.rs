@@ -206,7 +206,7 @@ fn figures(
 /// Patches of all sources in the log at `path`.
 #[cfg(feature = "log")]
 fn logged(path: &Path) -> anyhow::Result<u64> {
-    let reader = crate::sink::asrun::Reader::open(path)?;
+    let reader = crate::sink::asrun::LogReader::open(path)?;
     let mut scored = 0;
     for (source, name) in reader.sources(&[])? {
         let record = reader.record((&source, &name), 0, i64::MAX, i64::MAX)?;

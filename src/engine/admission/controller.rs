@@ -100,9 +100,9 @@ pub(crate) struct Overload {
     pub(crate) fit: usize,
 }
 
-/// Place of one source.
+/// MemberState of one source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum MemberState {
     /// The source delivers no audio.
     Absent,
     Waiting,
@@ -111,7 +111,7 @@ enum Place {
 
 #[derive(Debug)]
 struct Member {
-    place: Place,
+    place: MemberState,
     /// Time of its last question.
     asked: Duration,
     /// Start of its turn, where it is active.
@@ -148,7 +148,7 @@ pub(crate) struct Controller {
 impl Controller {
     /// Creates the state for `sources` sources, all absent, with turns of these lengths.
     pub(crate) fn new(sources: usize, turns: Turns) -> Self {
-        let absent = || Member { place: Place::Absent, asked: Duration::ZERO, since: Duration::ZERO };
+        let absent = || Member { place: MemberState::Absent, asked: Duration::ZERO, since: Duration::ZERO };
         Self {
             turns,
             members: (0..sources).map(|_| absent()).collect(),
@@ -170,12 +170,12 @@ impl Controller {
         self.rotate(now);
         let Some(member) = self.members.get_mut(source) else { return true };
         member.asked = now;
-        if member.place == Place::Absent {
-            member.place = Place::Waiting;
+        if member.place == MemberState::Absent {
+            member.place = MemberState::Waiting;
             self.waiting.push_back(source);
             self.fill(now);
         }
-        self.members[source].place == Place::Active
+        self.members[source].place == MemberState::Active
     }
 
     /// Adjusts the limit to the measurements of the last period.
@@ -242,7 +242,7 @@ impl Controller {
                 return;
             }
             self.active.pop_front();
-            self.members[source].place = Place::Waiting;
+            self.members[source].place = MemberState::Waiting;
             self.waiting.push_back(source);
             self.fill(now);
         }
@@ -255,7 +255,7 @@ impl Controller {
             && let Some(source) = self.waiting.pop_front()
         {
             let member = &mut self.members[source];
-            (member.place, member.since) = (Place::Active, now);
+            (member.place, member.since) = (MemberState::Active, now);
             self.active.push_back(source);
         }
     }
@@ -266,7 +266,7 @@ impl Controller {
         while self.active.len() > most
             && let Some(source) = self.active.pop_back()
         {
-            self.members[source].place = Place::Waiting;
+            self.members[source].place = MemberState::Waiting;
             self.waiting.push_front(source);
         }
         self.now = now;
@@ -277,9 +277,9 @@ impl Controller {
         let mut stays = |source: &usize| {
             let member = &mut members[*source];
             if now.saturating_sub(member.asked) > ABSENT_AFTER {
-                member.place = Place::Absent;
+                member.place = MemberState::Absent;
             }
-            member.place != Place::Absent
+            member.place != MemberState::Absent
         };
         self.active.retain(&mut stays);
         self.waiting.retain(&mut stays);

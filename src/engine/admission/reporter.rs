@@ -12,14 +12,14 @@ const TELL_EVERY: Duration = Duration::from_secs(600);
 
 /// Rate limit of overload reports: one once it has lasted, rare repeats, and one at its end.
 #[derive(Debug, Default)]
-pub(super) struct Reporter {
+pub(super) struct OverloadReporter {
     /// Start of the present overload.
     since: Option<Duration>,
     /// Time of the last message about an overload that is not over.
     told: Option<Duration>,
 }
 
-impl Reporter {
+impl OverloadReporter {
     /// Message for the state at `now`, where there is something new to tell.
     pub(super) fn message(&mut self, overload: Option<Overload>, now: Duration) -> Option<String> {
         let Some(Overload { sources, fit }) = overload else {

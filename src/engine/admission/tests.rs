@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::controller::{Controller, LATE, Load, MARGIN, Overload, Turns};
-use super::reporter::Reporter;
+use super::reporter::OverloadReporter;
 
 /// Core-milliseconds per second of audio for decoding and analysis, and per patch for inference.
 const ANALYSIS_MS: f64 = 1.9;
@@ -176,7 +176,7 @@ fn a_source_that_is_gone_keeps_no_place() {
 
 #[test]
 fn an_overload_is_reported_once_it_has_lasted_then_seldom_and_when_it_is_over() {
-    let mut reporter = Reporter::default();
+    let mut reporter = OverloadReporter::default();
     let overload = Some(Overload { sources: 900, fit: 580 });
     let mut told = |seconds, overload| reporter.message(overload, Duration::from_secs(seconds));
     assert_eq!(told(0, None), None);

@@ -21,13 +21,13 @@ const TOLERANCE_S: f64 = 0.02;
 /// Embeddings of the newest patches of one source.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Recent {
-    patches: VecDeque<Kept>,
+    patches: VecDeque<KeptPatch>,
     /// Time at which the newest patch was added.
     newest: Option<Instant>,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct KeptPatch {
     start: f64,
     end: f64,
     is_quiet: bool,
@@ -64,7 +64,7 @@ impl Recent {
         let end_ms = patch.ends_at.as_millisecond();
         let start_ms = end_ms - ((span.end - span.start) * 1000.0).round() as i64;
         let heard = HeardPatch { start_ms, end_ms, embedding };
-        self.patches.push_back(Kept { start: span.start, end: span.end, is_quiet, heard });
+        self.patches.push_back(KeptPatch { start: span.start, end: span.end, is_quiet, heard });
     }
 
     /// Patches within the last `seconds` before the end of the newest one; none if the newest one
@@ -76,7 +76,7 @@ impl Recent {
         };
         let from = last.end - seconds - TOLERANCE_S;
         let wanted = self.patches.iter().filter(|kept| kept.start >= from);
-        let (quiet, loud): (Vec<&Kept>, Vec<&Kept>) = wanted.partition(|kept| kept.is_quiet);
+        let (quiet, loud): (Vec<&KeptPatch>, Vec<&KeptPatch>) = wanted.partition(|kept| kept.is_quiet);
         Selection { patches: loud.into_iter().map(|kept| kept.heard.clone()).collect(), quiet: quiet.len() }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Director;
-use crate::command::{Command, CommandRequest, Rejection};
+use crate::command::{CommandRequest, Rejection, SourceCommand};
 use crate::event::CommandRefusal;
 use crate::settings::SettingsPatch;
 use crate::sink::{CommandAnswer, Message};
@@ -19,17 +19,17 @@ impl Director {
             return self.refuse(request, Rejection::of_message(message));
         };
         match &request.command {
-            Command::Get => {
+            SourceCommand::Get => {
                 self.publish_state(index);
                 self.publish_attributes(index);
                 self.publish_settings(index);
             }
-            Command::Label(command) => self.on_label(index, request, command),
-            Command::Set(_) if !self.sources[index].open => {
+            SourceCommand::Label(command) => self.on_label(index, request, command),
+            SourceCommand::Set(_) if !self.sources[index].open => {
                 self.refuse(request, Rejection::of_message("the source has ended"));
             }
-            Command::Set(Ok(patch)) => self.change_settings(index, patch),
-            Command::Set(Err(rejection)) => self.refuse(request, rejection.clone()),
+            SourceCommand::Set(Ok(patch)) => self.change_settings(index, patch),
+            SourceCommand::Set(Err(rejection)) => self.refuse(request, rejection.clone()),
         }
     }
 

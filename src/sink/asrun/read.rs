@@ -49,7 +49,7 @@ pub(crate) enum LogError {
 
 /// A run of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Run {
+pub(crate) struct LogRun {
     /// Start of the run.
     pub(crate) started: Ms,
     /// Time of its last write.
@@ -60,12 +60,12 @@ pub(crate) struct Run {
 
 /// An open log. All that is read is of one moment, while the daemon goes on writing.
 #[derive(Debug)]
-pub(crate) struct Reader {
+pub(crate) struct LogReader {
     path: PathBuf,
     connection: Connection,
 }
 
-impl Reader {
+impl LogReader {
     /// Opens the log at `path` for reading alone.
     ///
     /// # Errors
@@ -128,10 +128,11 @@ impl Reader {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub(crate) fn last_run(&self) -> Result<Option<Run>, LogError> {
+    pub(crate) fn last_run(&self) -> Result<Option<LogRun>, LogError> {
         let sql = "SELECT started_ms, seen_ms, ended_ms IS NOT NULL FROM run ORDER BY id DESC LIMIT 1";
-        let runs = self
-            .rows(sql, [], |row| Ok(Run { started: row.get(0)?, seen: row.get(1)?, ended: row.get(2)? }))?;
+        let runs = self.rows(sql, [], |row| {
+            Ok(LogRun { started: row.get(0)?, seen: row.get(1)?, ended: row.get(2)? })
+        })?;
         Ok(runs.into_iter().next())
     }
 

@@ -43,7 +43,7 @@ fn what_is_written_is_read_while_it_is_written() {
     let path = folder.path().join("deeper/log.sqlite");
     let mut store = LogStore::new(path.clone());
     let mut pending = ten(&mut store, "a", START);
-    let reader = Reader::open(&path).unwrap();
+    let reader = LogReader::open(&path).unwrap();
     assert_eq!(reader.sources(&[]).unwrap(), [("fm1".to_owned(), "FM 1".to_owned())]);
     let now = START + 13_000;
     let record = reader.record(("fm1", "FM 1"), START, START + 60_000, now).unwrap();
@@ -57,7 +57,7 @@ fn what_is_written_is_read_while_it_is_written() {
     pending
         .add(&samples::event_message(7, SourceEvent::DeadAirStarted { cause: DeadAirCause::Silence }), START);
     store.write(&mut pending, START + 13_000, false).unwrap();
-    let reader = Reader::open(&path).unwrap();
+    let reader = LogReader::open(&path).unwrap();
     let record = reader.record(("fm1", "FM 1"), START, START + 600_000, now).unwrap();
     assert_eq!((record.segments.len(), record.segments[0].end), (1, START + 13_000));
     assert_eq!(record.levels.iter().map(|level| level.scored).sum::<u64>(), 11);
@@ -75,7 +75,7 @@ fn pendingfollow_what_is_settled() {
     let mut store = LogStore::new(path.clone());
     let mut pending = ten(&mut store, "a", START);
     let rows = || {
-        let found = Reader::open(&path).unwrap().segments("fm1", START, START + 600_000).unwrap();
+        let found = LogReader::open(&path).unwrap().segments("fm1", START, START + 600_000).unwrap();
         found.into_iter().map(|of| (of.start - START, of.end - START, of.label)).collect::<Vec<_>>()
     };
     let settled = |from: Ms, to: Ms, genre: &str| {
@@ -109,7 +109,7 @@ fn the_time_between_two_runs_is_an_outage() {
     let path = folder.path().join("log.sqlite");
     ten(&mut LogStore::new(path.clone()), "a", START);
     ten(&mut LogStore::new(path.clone()), "b", START + 60_000);
-    let reader = Reader::open(&path).unwrap();
+    let reader = LogReader::open(&path).unwrap();
     let record = reader.record(("fm1", "FM 1"), START, START + 72_000, START + 73_000).unwrap();
     let outages: Vec<_> = record.outages.iter().map(|of| (of.start - START, of.end - START)).collect();
     assert_eq!(outages, [(12_000, 60_000)]);
@@ -138,13 +138,13 @@ fn a_damaged_file_is_set_aside_and_a_newer_one_left_alone() {
     std::fs::write(&path, bytes).unwrap();
     let damage = LogStore::new(path.clone()).write(&mut pending, START + 13_000, false).unwrap();
     assert!(damage.unwrap().contains("damaged-3"));
-    let reader = Reader::open(&path).unwrap();
+    let reader = LogReader::open(&path).unwrap();
     assert_eq!(reader.segments("fm1", START, START + 60_000).unwrap().len(), 1);
 
     Connection::open(&path).unwrap().pragma_update(None, "user_version", VERSION + 1).unwrap();
     let error = LogStore::new(path.clone()).write(&mut pending, START, false).unwrap_err();
     assert!(matches!(error, StoreError::Newer { .. }));
-    assert!(matches!(Reader::open(&path), Err(LogError::Newer { .. })));
+    assert!(matches!(LogReader::open(&path), Err(LogError::Newer { .. })));
 }
 
 #[test]
@@ -163,7 +163,8 @@ fn after_a_failure_nothing_is_lost() {
     assert!(matches!(pending.finished.front(), Some(FinishedRow::Event(_))));
     std::fs::remove_file(folder.path().join("taken")).unwrap();
     store.write(&mut pending, START, false).unwrap();
-    let record = Reader::open(&path).unwrap().record(("fm1", "FM 1"), START, START + 600_000, START).unwrap();
+    let record =
+        LogReader::open(&path).unwrap().record(("fm1", "FM 1"), START, START + 600_000, START).unwrap();
     assert_eq!((record.segments.len(), record.events.len()), (1, 1));
     assert!(pending.finished.is_empty());
 }
@@ -180,9 +181,10 @@ fn a_full_file_keeps_what_it_has() {
     pending.add(&samples::event_message(8, big), START);
     let error = store.write(&mut pending, START, false).unwrap_err();
     assert!(error.to_string().contains("full"), "{error}");
-    assert_eq!(Reader::open(&path).unwrap().segments("fm1", START, START + 60_000).unwrap().len(), 1);
+    assert_eq!(LogReader::open(&path).unwrap().segments("fm1", START, START + 60_000).unwrap().len(), 1);
     store.write(&mut pending, START, false).unwrap();
-    let record = Reader::open(&path).unwrap().record(("fm1", "FM 1"), START, START + 600_000, START).unwrap();
+    let record =
+        LogReader::open(&path).unwrap().record(("fm1", "FM 1"), START, START + 600_000, START).unwrap();
     assert_eq!(record.events.len(), 1);
 }
 
@@ -197,7 +199,7 @@ fn old_pendinggo_and_old_recordings_stay() {
     let mut pending = ten(&mut store, "b", START);
     pending.add(&patch(100, START - 100 * day), START);
     store.write(&mut pending, START, false).unwrap();
-    let count = |from, to| Reader::open(&path).unwrap().segments("fm1", from, to).unwrap().len();
+    let count = |from, to| LogReader::open(&path).unwrap().segments("fm1", from, to).unwrap().len();
     assert_eq!(count(START - 200 * day, START + day), 3);
     assert!(!store.delete_old(START - 10 * day).unwrap());
     assert_eq!((count(START - 50 * day, START - day), count(START - 200 * day, START + day)), (0, 2));
@@ -210,12 +212,12 @@ fn old_pendinggo_and_old_recordings_stay() {
 fn no_log_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.sqlite");
-    assert!(matches!(Reader::open(&path), Err(LogError::Missing(_))));
+    assert!(matches!(LogReader::open(&path), Err(LogError::Missing(_))));
     std::fs::write(&path, "no database, but long enough that it is seen to be none").unwrap();
-    assert!(matches!(Reader::open(&path), Err(LogError::NoLog(_))));
+    assert!(matches!(LogReader::open(&path), Err(LogError::NoLog(_))));
     let empty = folder.path().join("empty.sqlite");
     std::fs::write(&empty, "").unwrap();
-    assert!(matches!(Reader::open(&empty), Err(LogError::NoLog(_))));
+    assert!(matches!(LogReader::open(&empty), Err(LogError::NoLog(_))));
 }
 
 /// Tables of a file, and what a program sees that counts rows by their rowids, as DuckDB's SQLite
@@ -255,7 +257,7 @@ fn files_of_the_first_schema_are_read_and_migrated() {
     drop(old);
     let now = START + 60_000;
     let record = || {
-        let reader = Reader::open(&path).unwrap();
+        let reader = LogReader::open(&path).unwrap();
         let sources = reader.sources(&[]).unwrap();
         (sources, reader.record(("fm1", "FM 1"), START, now, now).unwrap())
     };

@@ -103,7 +103,7 @@ fn number(path: &str, key: &str, value: &Value) -> Result<f64, Rejection> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::Command;
+    use crate::command::SourceCommand;
     use crate::sink::command_parser;
 
     #[test]
@@ -154,7 +154,7 @@ mod tests {
             assert_eq!(rejection.key.unwrap_or_default(), key, "{text}");
             assert!(rejection.message.contains(expected), "{text}: {}", rejection.message);
         }
-        let Command::Set(Err(rejection)) = command_parser::retained() else { panic!("accepted") };
+        let SourceCommand::Set(Err(rejection)) = command_parser::retained() else { panic!("accepted") };
         assert!(rejection.message.contains("without `retain`"), "{}", rejection.message);
     }
 

@@ -5,7 +5,7 @@ use super::discovery::Discovery;
 use super::node_name::PeerInfo;
 use super::protocol::InboundMessage;
 use super::reason_code::ReasonCode;
-use crate::command::{Command, CommandOrigin, CommandRequest};
+use crate::command::{CommandOrigin, CommandRequest, SourceCommand};
 use crate::sink::command_parser;
 use crate::sink::topics::Topics;
 
@@ -106,7 +106,7 @@ impl Subscriptions {
             let origin = CommandOrigin::Subscriber;
             InboundEvent::Request(CommandRequest { source: source.into(), command, origin })
         };
-        type Parser = fn(&[u8]) -> Command;
+        type Parser = fn(&[u8]) -> SourceCommand;
         let commands: [(&str, Parser); 2] =
             [("set", command_parser::set), ("label/set", command_parser::label)];
         for (leaf, parse) in commands {
@@ -120,7 +120,7 @@ impl Subscriptions {
             };
         }
         match self.topics.source_of(topic, "get") {
-            Some(source) => request(source, Command::Get),
+            Some(source) => request(source, SourceCommand::Get),
             None => InboundEvent::Irrelevant,
         }
     }
@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(classify("genred/den/status", "offline", false), InboundEvent::DeclaredOffline);
         assert_eq!(classify("genred/den/status", "offline", true), InboundEvent::Irrelevant);
         assert_eq!(classify("genred/den/status", "online", false), InboundEvent::Irrelevant);
-        assert_eq!(classify("genred/den/fm1/get", "", false), set("fm1", Command::Get));
+        assert_eq!(classify("genred/den/fm1/get", "", false), set("fm1", SourceCommand::Get));
         assert_eq!(classify("genred/den/a/b/set", "{}", false), InboundEvent::Irrelevant);
         assert_eq!(classify("genred/attic/fm1/set", "{}", false), InboundEvent::Irrelevant);
 

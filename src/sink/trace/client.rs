@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
-use super::{Listener, client_command, line};
+use super::{ConnectedClient, client_command, line};
 use crate::command::CommandRequest;
 
 /// Longest command, in bytes.
@@ -21,7 +21,7 @@ pub(crate) async fn serve(
     mut lines: mpsc::Receiver<Arc<str>>,
     requests: Option<Sender<CommandRequest>>,
     id: u64,
-    _listener: Listener,
+    _listener: ConnectedClient,
 ) {
     let mut commands = CommandReader { requests, id, unfinished: Vec::new() };
     let mut reads = true;
@@ -90,10 +90,10 @@ impl CommandReader {
 
 async fn refuse(stream: &mut UnixStream, message: &'static str) -> io::Result<()> {
     #[derive(Serialize)]
-    struct Refused {
+    struct RefusedLine {
         message: &'static str,
     }
-    match line("refused", None, &Refused { message }) {
+    match line("refused", None, &RefusedLine { message }) {
         Some(line) => stream.write_all(line.as_bytes()).await,
         None => Ok(()),
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::command::{CommandOrigin, CommandRequest};
 use crate::sink::command_parser;
 
-/// Command of a client.
+/// SourceCommand of a client.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ClientCommand {

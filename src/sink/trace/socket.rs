@@ -60,16 +60,16 @@ pub(crate) enum SocketError {
     },
 }
 
-/// Socket that only this user can connect to. Dropping it removes its file.
+/// TraceSocket that only this user can connect to. Dropping it removes its file.
 #[derive(Debug)]
-pub(crate) struct Socket {
+pub(crate) struct TraceSocket {
     listener: UnixListener,
     path: PathBuf,
     /// Device and inode of the file.
     file: Option<(u64, u64)>,
 }
 
-impl Socket {
+impl TraceSocket {
     /// Creates the socket of the daemon `node` in `folder`, which is created if necessary. A socket
     /// that no process listens on is replaced. Must be called within a tokio runtime.
     ///
@@ -95,7 +95,7 @@ impl Socket {
     }
 }
 
-impl Drop for Socket {
+impl Drop for TraceSocket {
     fn drop(&mut self) {
         // A file that has replaced it stays.
         let file = fs::symlink_metadata(&self.path).ok().as_ref().map(identity);

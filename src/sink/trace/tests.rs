@@ -9,13 +9,13 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 
 use super::*;
-use crate::command::{Command, LabelCommand};
+use crate::command::{LabelCommand, SourceCommand};
 use crate::sink::samples;
 
 /// Nothing here takes as long.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-struct Running {
+struct RunningSink {
     folder: tempfile::TempDir,
     inbox: mpsc::Sender<Message>,
     listeners: Listeners,
@@ -23,10 +23,10 @@ struct Running {
     asked: crossbeam_channel::Receiver<CommandRequest>,
 }
 
-impl Running {
+impl RunningSink {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let socket = Socket::open(&folder.path().join("run"), "studio1").await.unwrap();
+        let socket = TraceSocket::open(&folder.path().join("run"), "studio1").await.unwrap();
         let names = vec![("fm1".into(), "FM 1".into()), ("tape".into(), "tape".into())];
         let sink = TraceSink::new(socket, samples::RUN.into(), "studio1".into(), names);
         let (ask, asked) = crossbeam_channel::bounded(2);
@@ -81,7 +81,7 @@ fn state(genre: &str) -> Message {
 
 #[tokio::test]
 async fn a_client_is_told_what_was_and_then_what_comes() {
-    let running = Running::start().await;
+    let running = RunningSink::start().await;
     assert!(!running.listeners.any());
     for genre in ["jazz", "jazz", "rock"] {
         running.inbox.send(state(genre)).await.unwrap();
@@ -122,7 +122,7 @@ async fn a_client_is_told_what_was_and_then_what_comes() {
 
 #[tokio::test]
 async fn the_last_ten_changes_are_kept() {
-    let running = Running::start().await;
+    let running = RunningSink::start().await;
     for genre in (0..14).map(|n| n.to_string()) {
         running.inbox.send(state(&genre)).await.unwrap();
     }
@@ -142,7 +142,7 @@ async fn the_last_ten_changes_are_kept() {
 /// Everything sent is received or counted as lost, in order, and nobody waits for the slow one.
 #[tokio::test]
 async fn a_slow_client_loses_lines_and_is_told_how_many() {
-    let running = Running::start().await;
+    let running = RunningSink::start().await;
     let mut slow = running.connect().await;
     assert_eq!(next(&mut slow).await["kind"], "hello");
     // Far more than the socket and the queue hold together.
@@ -175,7 +175,7 @@ async fn a_slow_client_loses_lines_and_is_told_how_many() {
 
 #[tokio::test]
 async fn one_that_does_not_read_at_all_does_not_hold_up_the_end() {
-    let running = Running::start().await;
+    let running = RunningSink::start().await;
     let silent = running.connect().await;
     running.until(true).await;
     for _ in 0..1000 {
@@ -187,7 +187,7 @@ async fn one_that_does_not_read_at_all_does_not_hold_up_the_end() {
 
 #[tokio::test]
 async fn eight_are_enough() {
-    let running = Running::start().await;
+    let running = RunningSink::start().await;
     let mut clients = Vec::new();
     for _ in 0..MAX_CLIENTS {
         let mut client = running.connect().await;
@@ -208,7 +208,7 @@ async fn eight_are_enough() {
 
 #[tokio::test]
 async fn what_is_no_command_is_refused_and_disturbs_nothing() {
-    let running = Running::start().await;
+    let running = RunningSink::start().await;
     for (said, expected) in [
         ("hello yourself\n".to_owned(), "this is not a command"),
         ("{\"ask\":\"stop\",\"source\":\"fm1\",\"message\":{}}\n".to_owned(), "this is not a command"),
@@ -229,7 +229,7 @@ async fn what_is_no_command_is_refused_and_disturbs_nothing() {
 /// A command that comes in pieces is handed on once, and its answer goes to the one that asked.
 #[tokio::test]
 async fn commands_are_handed_on_and_answered() {
-    let running = Running::start().await;
+    let running = RunningSink::start().await;
     let mut other = running.connect().await;
     assert_eq!(next(&mut other).await["kind"], "hello");
     let mut stream = UnixStream::connect(running.path()).await.unwrap();
@@ -246,7 +246,7 @@ async fn commands_are_handed_on_and_answered() {
     };
     let CommandRequest { source, command: parsed, origin } = request;
     let expected = LabelCommand { genre: "jazz".into(), last_s: 30.0 };
-    assert_eq!((&*source, parsed), ("fm1", Command::Label(Ok(expected))));
+    assert_eq!((&*source, parsed), ("fm1", SourceCommand::Label(Ok(expected))));
     let CommandOrigin::Client(client) = origin else { panic!("{origin:?}") };
     let mut asker = BufReader::new(stream).lines();
     assert_eq!(next(&mut asker).await["kind"], "hello");
@@ -277,28 +277,28 @@ async fn a_dead_socket_is_replaced_and_a_live_one_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("a/run");
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    let first = Socket::open(&run, "studio1").await.unwrap();
+    let first = TraceSocket::open(&run, "studio1").await.unwrap();
     let path = path(&run, "studio1");
     assert_eq!((mode(&run), mode(&path)), (0o700, 0o600));
-    let error = Socket::open(&run, "studio1").await.unwrap_err();
+    let error = TraceSocket::open(&run, "studio1").await.unwrap_err();
     assert!(matches!(error, SocketError::Taken { .. }), "{error}");
     assert!(error.to_string().contains("studio1.sock") && error.to_string().contains("`node`"), "{error}");
-    Socket::open(&run, "studio2").await.expect("another node is another socket");
+    TraceSocket::open(&run, "studio2").await.expect("another node is another socket");
 
     // As a killed daemon leaves it.
     drop(first);
     assert!(!path.exists());
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-    let second = Socket::open(&run, "studio1").await.unwrap();
+    let second = TraceSocket::open(&run, "studio1").await.unwrap();
     // Somebody replaced it meanwhile: theirs stays.
     fs::remove_file(&path).unwrap();
-    let third = Socket::open(&run, "studio1").await.unwrap();
+    let third = TraceSocket::open(&run, "studio1").await.unwrap();
     drop(second);
     assert!(path.exists());
     drop(third);
 
     fs::write(&path, "precious").unwrap();
-    let error = Socket::open(&run, "studio1").await.unwrap_err();
+    let error = TraceSocket::open(&run, "studio1").await.unwrap_err();
     assert!(matches!(error, SocketError::InTheWay { .. }), "{error}");
     assert_eq!(fs::read(&path).unwrap(), b"precious");
 }
@@ -309,7 +309,7 @@ async fn a_shared_folder_is_refused() {
     let folder = tempfile::Builder::new().tempdir_in("/tmp").unwrap();
     let run = folder.path().join("run");
     let refused = async |expected: &str| {
-        let error = Socket::open(&run, "studio1").await.unwrap_err().to_string();
+        let error = TraceSocket::open(&run, "studio1").await.unwrap_err().to_string();
         assert!(error.contains(expected) && error.contains("`runtime_dir`"), "{error}");
         assert!(!path(&run, "studio1").exists());
     };
@@ -324,7 +324,7 @@ async fn a_shared_folder_is_refused() {
         refused("belongs to somebody else").await;
         std::os::unix::fs::chown(&run, Some(0), None).unwrap();
     }
-    Socket::open(&run, "studio1").await.unwrap();
+    TraceSocket::open(&run, "studio1").await.unwrap();
     fs::remove_dir(&run).unwrap();
     fs::create_dir(folder.path().join("elsewhere")).unwrap();
     symlink(folder.path().join("elsewhere"), &run).unwrap();
@@ -335,6 +335,6 @@ async fn a_shared_folder_is_refused() {
     fs::remove_file(&run).unwrap();
 
     let long = folder.path().join("x".repeat(120));
-    let error = Socket::open(&long, "studio1").await.unwrap_err();
+    let error = TraceSocket::open(&long, "studio1").await.unwrap_err();
     assert!(matches!(error, SocketError::Refused { .. }), "{error}");
 }
