@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crossbeam_channel::bounded;
 
-use super::EngineError;
 use super::admission::Admission;
 use super::director::{SourceSetup, TrackedSource};
+use super::error::EngineError;
 use super::inference::InferenceLane;
 use super::job::JOBS_PER_SOURCE;
 use super::live_settings::LiveSettings;

@@ -1,6 +1,7 @@
 //! Source worker: one thread per source. It opens the source, reads it, runs the front end, hands
 //! patches to inference, and reopens the source after a failure.
 
+mod enqueue;
 mod patch_batcher;
 mod reader;
 
@@ -10,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
-use super::EngineError;
 use super::admission::Admission;
+use super::error::EngineError;
 use super::job::{InferenceJob, WorkItem, WorkerEvent};
 use super::live_settings::LiveSettings;
 use super::scheduler::WorkSender;

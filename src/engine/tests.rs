@@ -1,6 +1,7 @@
 //! Source workers, scheduler and inference together, under overload and with failures.
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
@@ -10,14 +11,15 @@ use super::admission::{Admission, Turns};
 use super::inference::{InferenceLane, InferenceWorker};
 use super::job::{InferenceJob, InferenceResult, JOBS_PER_SOURCE, WorkItem};
 use super::live_settings::LiveSettings;
+use super::scheduler;
 use super::source_worker::SourceWorker;
-use super::*;
 use crate::audio::{Level, Patch, PatchSpan, SourceId};
-use crate::counters::InferenceCounters;
+use crate::config::Config;
+use crate::counters::{InferenceCounters, SourceCounters};
 use crate::dsp::LogMelParams;
-use crate::model::{Classifier, Feed, Scores, Stretch};
+use crate::model::{Classifier, Feed, ModelError, Scores, Stretch};
 use crate::source::Pacing;
-use crate::thread::spawn;
+use crate::thread::{Stop, spawn};
 
 /// Classifier that needs [`PATCH_TIME`] per patch.
 struct SlowClassifier;

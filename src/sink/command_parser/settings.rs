@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::unknown_key;
+use super::unknown_key::unknown_key;
 use crate::command::Rejection;
 use crate::decision::{DecisionConfig, SilenceConfig};
 use crate::limits::HOP_S;

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use super::Correction;
+use super::correction::Correction;
 use crate::sink::database::{self, StoreError};
 
 /// Steps from each schema to the next; their number is `user_version`.
