@@ -35,5 +35,4 @@ mod topology;
 pub(crate) mod usage;
 
 pub(crate) use build_model::source_identity;
-pub(crate) use error::EngineError;
 pub(crate) use topology::{RunOutcome, run};

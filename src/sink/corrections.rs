@@ -17,6 +17,6 @@ pub(crate) use config::{CorrectionsConfig, FILE};
 pub(crate) use correction::{Correction, HeardPatch};
 pub(crate) use half::{from_half, to_half};
 #[cfg(feature = "corrections")]
-pub(crate) use read::{CorrectionsError, Stored, Summary, list, read, undo};
+pub(crate) use read::{Stored, Summary, list, read, undo};
 #[cfg(feature = "corrections")]
-pub(crate) use store::{Added, add};
+pub(crate) use store::add;

@@ -31,7 +31,7 @@ use crate::event::StateSnapshot;
 
 use line::line;
 pub(crate) use listeners::Listeners;
-pub(crate) use socket::{EXTENSION, SocketError, TraceSocket, path};
+pub(crate) use socket::{EXTENSION, SocketError, TraceSocket};
 
 /// Most clients at a time.
 const MAX_CLIENTS: usize = 8;

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use super::read::CorrectionsError;
+use super::store::Added;
 use super::*;
 use crate::sink::samples;
 
