@@ -16,7 +16,7 @@ use crate::audio::{Block, Patch, SourceId, Span};
 use crate::dsp::{FrontEnd, LogMelParams, PatchParams, PatchView};
 use crate::model::{Cutter, Feed, Stretch};
 use crate::permits;
-use crate::source::{self, Bookmark, Pacing, Read, Source, SourceConfig, SourceError, Uri};
+use crate::source::{self, Pacing, Read, ResumePoint, Source, SourceConfig, SourceError, Uri};
 use crate::stats::SourceCounters;
 use crate::thread::{self, Stop};
 
@@ -127,7 +127,7 @@ struct Course {
     skipping: bool,
     /// The title that was told last.
     title: Option<Arc<str>>,
-    bookmark: Bookmark,
+    bookmark: ResumePoint,
     /// Overruns of the openings before this one.
     xruns: u64,
     dropped_at_gaps: u64,
@@ -180,7 +180,7 @@ impl Feature {
             openings: 0,
             skipping: false,
             title: None,
-            bookmark: Bookmark::default(),
+            bookmark: ResumePoint::default(),
             xruns: 0,
             dropped_at_gaps: 0,
         };
@@ -224,7 +224,7 @@ impl Feature {
 
     /// Opens the source and follows it until it ends or fails.
     fn listen(&self, course: &mut Course, supervisor: &mut Supervisor) -> Outcome {
-        let mut source = match source::open_at(&self.config, &course.bookmark, &self.stop) {
+        let mut source = match source::open::open_at(&self.config, &course.bookmark, &self.stop) {
             Ok(source) => source,
             Err(_) if self.stop.is_set() => return Outcome::Stopped,
             Err(error) => return Outcome::Failed(error),

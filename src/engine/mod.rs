@@ -166,7 +166,7 @@ pub fn run(config: Config, stop: &Stop) -> Result<Outcome, EngineError> {
         returns.push(parcel_tx);
         features.push(Feature {
             id: crate::audio::SourceId(index),
-            config: SourceConfig { piece: piece(config.sources.len()), ..entry.source.clone() },
+            config: SourceConfig { min_read: piece(config.sources.len()), ..entry.source.clone() },
             front_end: model.front_end().clone(),
             dials: dials[index].clone(),
             feed: model.feed().clone(),

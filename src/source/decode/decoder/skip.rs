@@ -3,9 +3,9 @@
 use symphonia::core::packet::Packet;
 
 use super::Decoder;
-use super::timeline::Timeline;
 use crate::audio::{Block, Span};
 use crate::source::SourceError;
+use crate::source::decode::timeline::SampleTimeline;
 
 /// Number of packets after a skip that may fail: an MP3 frame refers to earlier ones (bit
 /// reservoir), and the first block of other codecs overlaps a missing one.
@@ -56,7 +56,7 @@ impl Decoder {
         let kept = track.cut(count, 0, 0);
         self.position += kept.end - kept.start;
         // Timestamps are compared again from the next packet on.
-        track.timeline = Timeline::default();
+        track.timeline = SampleTimeline::default();
     }
 }
 
