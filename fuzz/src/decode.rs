@@ -4,7 +4,7 @@
 
 use std::io::{self, Read};
 
-use genred::source::decode_stream;
+use genred::source::fuzz_api::decode_stream;
 
 /// Bytes a read: a number that is a divisor of no block.
 const PIECE: usize = 997;

@@ -4,7 +4,7 @@
 
 use std::io::Read;
 
-use genred::source::http::doors;
+use genred::source::fuzz_api;
 
 use super::cuts::{Cut, sizes};
 
@@ -22,7 +22,7 @@ pub fn run(data: &[u8]) {
 
 /// All that was understood, as text; what failed, by its message.
 fn read(stream: Cut<'_>, sent: &[u8]) -> Result<String, String> {
-    let mut answer = doors::answer(stream).map_err(|error| error.to_string())?;
+    let mut answer = fuzz_api::read_response(stream).map_err(|error| error.to_string())?;
     assert!(answer.reason.chars().count() <= 80 && answer.headers.len() <= 64);
     for (name, value) in &answer.headers {
         assert!(!name.bytes().any(|byte| byte.is_ascii_uppercase()), "{name}");

@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::io::Read;
 
-use genred::source::http::icy::{IcyReader, title};
+use genred::source::fuzz_api::icy::{IcyReader, title};
 
 use super::cuts::{Cut, sizes};
 

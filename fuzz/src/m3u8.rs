@@ -2,9 +2,9 @@
 //!
 //! Input: playlists as they are read one after another, divided by lines of `----`.
 
-use genred::source::http::hls::m3u8::{self, Media, Playlist};
-use genred::source::http::hls::variant;
-use genred::source::http::hls::window::Window;
+use genred::source::fuzz_api::m3u8::{self, HlsPlaylist, MediaPlaylist};
+use genred::source::fuzz_api::variant;
+use genred::source::fuzz_api::window::PlaylistWindow;
 use url::Url;
 
 use super::cuts::split;
@@ -25,10 +25,10 @@ pub fn run(data: &[u8]) {
         let home = url.origin() == base.origin();
         assert!(home || says_it || !url.as_str().contains(SECRET), "a secret goes to {url}");
     };
-    let mut window = Window::default();
+    let mut window = PlaylistWindow::default();
     for text in split(data, b"\n----\n").take(MOST) {
         match m3u8::parse(&String::from_utf8_lossy(text), &base) {
-            Ok(Playlist::Master(master)) => {
+            Ok(HlsPlaylist::Master(master)) => {
                 assert!((1..=100).contains(&master.variants.len()) && master.renditions.len() <= 100);
                 let chosen = variant::choose(&master).unwrap_or_default();
                 let renditions = master.renditions.iter().map(|rendition| &rendition.url);
@@ -40,7 +40,7 @@ pub fn run(data: &[u8]) {
                     .chain(&chosen)
                     .for_each(check);
             }
-            Ok(Playlist::Media(list)) => {
+            Ok(HlsPlaylist::Media(list)) => {
                 media(&list, &check);
                 follow(&mut window, list, text.len() % 4);
             }
@@ -49,7 +49,7 @@ pub fn run(data: &[u8]) {
     }
 }
 
-fn media(list: &Media, check: &dyn Fn(&Url)) {
+fn media(list: &MediaPlaylist, check: &dyn Fn(&Url)) {
     assert!((0.5..=300.0).contains(&list.target) && list.segments.len() <= 10_000);
     for segment in &list.segments {
         assert!((0.0..=300.0).contains(&segment.seconds), "{}", segment.seconds);
@@ -65,7 +65,7 @@ fn media(list: &Media, check: &dyn Fn(&Url)) {
 }
 
 /// Takes in a playlist, and hears `heard` segments of it, of which the last cannot be had.
-fn follow(window: &mut Window, list: Media, heard: usize) {
+fn follow(window: &mut PlaylistWindow, list: MediaPlaylist, heard: usize) {
     let missed = window.missed();
     let edge = window.edge();
     window.update(list);

@@ -4,9 +4,8 @@
 //! the body. The first page is what is asked for; an address is answered with the page of its number, or of its length.
 
 use genred::source::SourceError;
-use genred::source::http::doors;
-use genred::source::http::playlist::entries;
-use genred::source::playlist::{Kind, kind};
+use genred::source::fuzz_api::{self, entries};
+use genred::source::playlist::{BodyKind, kind};
 use url::Url;
 
 use super::cuts::split;
@@ -30,11 +29,11 @@ pub fn run(data: &[u8]) {
         assert!(listed.iter().all(|url| ["http", "https"].contains(&url.scheme()) && url.has_host()));
         // Sound is never taken for a list.
         let kind = kind(&page.content_type, page.url.path(), &page.body);
-        assert!(kind != Kind::Playlist || !page.body.starts_with(b"ID3\x04"));
+        assert!(kind != BodyKind::Playlist || !page.body.starts_with(b"ID3\x04"));
     }
     let mut asked = 0;
     let says_it = spells_it(data);
-    let found = doors::resolve(&start, &mut |url: &Url| {
+    let found = fuzz_api::resolve(&start, &mut |url: &Url| {
         asked += 1;
         assert!(asked <= MOST, "more than {MOST} addresses are asked");
         assert!(["http", "https"].contains(&url.scheme()) && url.has_host(), "{url}");

@@ -4,7 +4,7 @@
 
 use std::io::Read;
 
-use genred::source::http::doors::Runs;
+use genred::source::fuzz_api::AdtsSections;
 
 use super::cuts::{Cut, sizes};
 
@@ -24,7 +24,7 @@ fn lengths(runs: &[Vec<u8>]) -> Vec<usize> {
 
 /// The runs of a stream.
 pub fn cut(stream: &[u8], come: &[u8], asked: &[u8]) -> Vec<Vec<u8>> {
-    let mut runs = Runs::new(Cut::new(stream, come));
+    let mut runs = AdtsSections::new(Cut::new(stream, come));
     let (mut found, mut turn) = (vec![Vec::new()], 0);
     let mut buffer = [0; 4096];
     loop {

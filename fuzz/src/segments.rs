@@ -2,7 +2,7 @@
 //!
 //! Input: segments with their lengths (2 bytes, little-endian) before them; those of an odd length are initialisations.
 
-use genred::source::http::hls::segment::{Trouble, Unpacker};
+use genred::source::fuzz_api::{SegmentUnpacker, UnpackError};
 
 /// Fails where there is more in a segment than can be.
 pub fn run(data: &[u8]) {
@@ -10,8 +10,8 @@ pub fn run(data: &[u8]) {
 }
 
 /// All that was found, or what was wrong.
-pub fn unpack(mut data: &[u8]) -> Vec<Result<Vec<u8>, Trouble>> {
-    let (mut unpacker, mut all) = (Unpacker::default(), Vec::new());
+pub fn unpack(mut data: &[u8]) -> Vec<Result<Vec<u8>, UnpackError>> {
+    let (mut unpacker, mut all) = (SegmentUnpacker::default(), Vec::new());
     while let Some((length, rest)) = data.split_first_chunk::<2>() {
         let length = usize::from(u16::from_le_bytes(*length));
         let (segment, rest) = rest.split_at(length.min(rest.len()));
@@ -21,8 +21,8 @@ pub fn unpack(mut data: &[u8]) -> Vec<Result<Vec<u8>, Trouble>> {
             continue;
         }
         all.push(unpacker.unpack(segment).map(|found| {
-            assert!(!found.pieces.is_empty() && found.pieces.iter().all(|piece| !piece.bytes.is_empty()));
-            let bytes: Vec<u8> = found.pieces.into_iter().flat_map(|piece| piece.bytes).collect();
+            assert!(!found.chunks.is_empty() && found.chunks.iter().all(|chunk| !chunk.bytes.is_empty()));
+            let bytes: Vec<u8> = found.chunks.into_iter().flat_map(|chunk| chunk.bytes).collect();
             // Frames get heads of seven bytes.
             assert!(bytes.len() <= 4 * segment.len() + 8192, "{} bytes of {}", bytes.len(), segment.len());
             if let Some(title) = found.title {

@@ -26,7 +26,7 @@ use reporter::OverloadReporter;
 
 use crate::audio::SourceId;
 use crate::counters::InferenceCounters;
-use crate::permits;
+use crate::permits::Permits;
 
 /// Time between two adjustments of the limit.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -37,6 +37,7 @@ pub(crate) struct Admission {
     start: Instant,
     hop: f64,
     inference: Arc<InferenceCounters>,
+    permits: Permits,
     /// Audio analysed since the start, in microseconds.
     analysed_us: AtomicU64,
     /// Longest lag in the present period, in microseconds.
@@ -56,8 +57,8 @@ struct AdmissionState {
 
 impl Admission {
     /// Creates the admission control of `sources` sources whose patches are `hop` seconds apart.
-    pub(crate) fn new(sources: usize, hop: f64, inference: Arc<InferenceCounters>) -> Self {
-        Self::with_turns(sources, hop, inference, Turns::default())
+    pub(crate) fn new(sources: usize, hop: f64, inference: Arc<InferenceCounters>, permits: Permits) -> Self {
+        Self::with_turns(sources, hop, inference, permits, Turns::default())
     }
 
     /// Creates the admission control with turns of other lengths.
@@ -65,12 +66,14 @@ impl Admission {
         sources: usize,
         hop: f64,
         inference: Arc<InferenceCounters>,
+        permits: Permits,
         turns: Turns,
     ) -> Self {
         Self {
             start: Instant::now(),
             hop,
             inference,
+            permits,
             analysed_us: AtomicU64::new(0),
             lag_us: AtomicU64::new(0),
             state: Mutex::new(AdmissionState {
@@ -109,7 +112,7 @@ impl Admission {
         let (analysed_us, scored) = (self.analysed_us.load(Ordering::Relaxed), self.inference.patches.get());
         let load = Load {
             seconds,
-            contended: permits::take_contended().as_secs_f64() / seconds,
+            contended: self.permits.take_contended(Instant::now()).as_secs_f64() / seconds,
             analysed_s: (analysed_us - shared.analysed_us) as f64 / 1e6,
             scored_s: (scored - shared.scored) as f64 * self.hop,
             delay: Duration::from_nanos(self.inference.delay_ns.take()),

@@ -9,10 +9,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
+use super::build_trace;
 use super::error::EngineError;
 use super::fanout::{Fanout, QUEUE_LENGTH};
 use super::sink_context::{Publisher, RecoveredState, SinkContext};
-use super::{build_trace, source_worker};
 use crate::config::{Config, Output};
 use crate::sink::Sink;
 use crate::sink::jsonl::{JsonlOptions, JsonlSink};
@@ -48,7 +48,7 @@ pub(super) fn build(context: &SinkContext<'_>, runtime: &Handle) -> Result<SinkS
     let listeners = trace.as_ref().map(TraceSink::listeners);
     let trace = trace.map(|sink| Box::new(sink) as Box<dyn Sink>);
     let sinks = publisher.into_iter().chain(as_run_log(config, *folder)).chain(printer(config)).chain(trace);
-    let is_live = config.sources.iter().any(|entry| source_worker::is_live(&entry.source));
+    let is_live = config.sources.iter().any(|entry| entry.source.is_live());
     let mut fanout = Fanout::new(!is_live, (*stop).clone());
     listeners.into_iter().for_each(|listeners| fanout.set_listeners(listeners));
     let mut tasks = Vec::new();

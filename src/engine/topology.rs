@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 
 use super::admission::Admission;
 use super::build_sinks::{self, SinkSet, SinkTasks};
-use super::build_sources;
+use super::build_sources::{self, SharedParts};
 use super::director::{Director, DirectorInbox};
 use super::error::EngineError;
 use super::inference::InferenceWorker;
@@ -21,6 +21,7 @@ use super::{build_model, corrections, persistence, systemd};
 use crate::config::Config;
 use crate::counters::{InferenceCounters, SourceCounters};
 use crate::model::Model;
+use crate::permits::Permits;
 use crate::sink::{FatalHandle, Message};
 use crate::state_dir::StateFolder;
 use crate::thread::Stop;
@@ -103,8 +104,11 @@ impl Pipeline {
         fanout.send(Message::Info(Arc::new(info)));
 
         let inference = Arc::new(InferenceCounters::default());
-        let admission = Arc::new(Admission::new(config.sources.len(), config.hop_s, inference.clone()));
-        let (handles, scheduler) = build_sources::build(config, &model, &admission, &recovered.seqs, stop)?;
+        let permits = Permits::per_core();
+        let admission =
+            Arc::new(Admission::new(config.sources.len(), config.hop_s, inference.clone(), permits.clone()));
+        let shared = SharedParts { admission: &admission, permits: &permits, stop };
+        let (handles, scheduler) = build_sources::build(config, &model, &shared, &recovered.seqs)?;
         let (mut counters, mut workers, mut lanes, mut tracked) = (vec![], vec![], vec![], vec![]);
         for handle in handles {
             counters.push(handle.counters);

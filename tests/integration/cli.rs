@@ -85,7 +85,7 @@ fn classify_answers_every_file_in_order() {
         ("mono.wav", Ok(2)),
         ("empty.wav", Err("`empty.wav` is empty (0 bytes)")),
         ("eight.wav", Ok(2)),
-        ("text.mp3", Err("`text.mp3` is not in a sound format that is known here; known are wav, aiff, au")),
+        ("text.mp3", Err("`text.mp3` is not in a known audio format; known are wav, aiff, au")),
         ("8k.wav", Ok(2)),
         ("192k.wav", Ok(2)),
         ("nan.wav", Ok(2)),
@@ -264,7 +264,7 @@ fn bad_input_is_refused_by_name() {
         &["source `missing` failed: `missing.wav` does not exist; check the path"],
     );
     check("run --no-mqtt folder", 1, &["`folder` is a directory"]);
-    check("run --no-mqtt text.mp3", 1, &["`text.mp3` is not in a sound format"]);
+    check("run --no-mqtt text.mp3", 1, &["`text.mp3` is not in a known audio format"]);
     check("run --no-mqtt empty.wav", 1, &["`empty.wav` is empty (0 bytes)"]);
     check("run gopher:song", 1, &["unknown scheme `gopher:`", "`file:`, `device:`, `stdin:`, `http:`"]);
     check("run http://", 1, &["the address is wrong: empty host", "write `http://HOST"]);

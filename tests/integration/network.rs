@@ -250,7 +250,7 @@ async fn what_does_not_end_is_bounded() {
         "other.pls` is a playlist that leads back to itself",
         "list` is a playlist of more than 64 KiB",
         "page` is a page, not a stream",
-        "junk` is not in a sound format that is known here",
+        "junk` is not in a known audio format",
     ] {
         daemon.wait_for_log(part);
     }
@@ -352,7 +352,7 @@ async fn secrets_are_nowhere() {
         daemon.wait_until(name, || genre(&daemon, name) == "metal");
     }
     for part in
-        ["answers 410 Gone", "answers 401 Unauthorized", "sound format", "no-such-host.invalid", "`ffmpeg`"]
+        ["answers 410 Gone", "answers 401 Unauthorized", "audio format", "no-such-host.invalid", "`ffmpeg`"]
     {
         daemon.wait_for_log(part);
     }

@@ -22,7 +22,7 @@ pub struct Devices(Option<Result<Vec<DeviceInfo>, String>>);
 
 impl Devices {
     fn list(&mut self) -> &Result<Vec<DeviceInfo>, String> {
-        self.0.get_or_insert_with(|| crate::source::devices().map_err(|error| error.to_string()))
+        self.0.get_or_insert_with(|| crate::source::devices::list().map_err(|error| error.to_string()))
     }
 }
 
@@ -35,7 +35,7 @@ pub fn look(uri: &Uri, devices: &mut Devices) -> Found {
             Ok(devices) => default_device(uri, devices),
             Err(error) => Found::Perhaps(error.clone()),
         },
-        Uri::Device { host, name } => match crate::source::look_for_device(host.as_deref(), name) {
+        Uri::Device { host, name } => match crate::source::devices::find(host.as_deref(), name) {
             Ok(()) => Found::Yes,
             Err(error @ SourceError::Permanent(_)) => Found::No(error.to_string()),
             Err(_) => Found::No(no_device(name, devices.list().as_deref().unwrap_or_default())),
