@@ -1,12 +1,11 @@
 //! Layer 0: compute permits, which bound the number of source workers that compute at once.
 //!
-//! Hundreds of workers wake up in every second. Without a bound, all that are late are runnable at
-//! the same time, and the inference thread gets one share of the processor among hundreds. Workers
-//! therefore hold a permit while they decode or analyse. Waiting workers are served first come,
-//! first served.
+//! Hundreds of workers wake up every second. Without a bound, all late ones are runnable at the same
+//! time, and the inference thread gets one share of the processor among hundreds. Workers therefore
+//! hold a permit while they decode or analyse. Waiting workers are served in order.
 //!
-//! A permit is a lease. A worker that keeps one for longer than [`LEASE`] is taken to be blocked,
-//! say on a disk that does not answer, and its permit goes to the next worker.
+//! A permit is a lease. A worker that holds one for longer than [`LEASE`] counts as blocked, for
+//! example on a disk that does not respond, and its permit goes to the next worker.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -124,7 +123,7 @@ impl PoolState {
         self.next
     }
 
-    /// Hands a permit to the worker that has waited longest, or keeps it for the next one.
+    /// Grants a permit to the worker that has waited longest, or frees it.
     fn pass_on(&mut self, now: Instant) {
         let Some(waiter) = self.waiting.pop_front() else {
             self.free += 1;

@@ -1,9 +1,8 @@
-//! Admission control: which live sources are analysed while the machine cannot keep up with all of
-//! them.
+//! Admission control: selects the live sources to analyse under overload.
 //!
-//! Work that will be dropped must not be done first. Beyond capacity, only as many live sources as
+//! Work is shed before it is spent. Beyond capacity, only as many live sources as
 //! fit are *active* (decoded, analysed and scored); the others skip their audio without decoding
-//! it. Active and waiting sources change places in turn (round-robin). A source needs several
+//! it. Active and waiting sources alternate (round-robin). A source needs several
 //! seconds of audio before its first patch, so that short turns waste work and long ones keep the
 //! others waiting: see [`Turns`].
 //!
@@ -31,7 +30,7 @@ use crate::permits::Permits;
 /// Time between two adjustments of the limit.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Admission control as the workers share it.
+/// Admission control, shared by all workers.
 #[derive(Debug)]
 pub(crate) struct Admission {
     start: Instant,
@@ -86,7 +85,7 @@ impl Admission {
         }
     }
 
-    /// Answers a live source that has audio, or waits for some: true if it is to be analysed now.
+    /// Returns true if a live source, which has or awaits audio, is to be analysed now.
     pub(crate) fn admits(&self, SourceId(source): SourceId) -> bool {
         let now = self.start.elapsed();
         let mut shared = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -96,7 +95,7 @@ impl Admission {
         shared.controller.admits(source, now)
     }
 
-    /// Counts audio that a live source has had analysed, and that source's lag behind its clock.
+    /// Counts analysed audio of a live source, and its lag behind its clock.
     pub(crate) fn count(&self, analysed: Duration, lag: Duration) {
         self.analysed_us.fetch_add(analysed.as_micros() as u64, Ordering::Relaxed);
         self.lag_us.fetch_max(lag.as_micros() as u64, Ordering::Relaxed);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-/// One patch of a correction.
+/// Patch of a correction.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct HeardPatch {
     /// Time of its start, in milliseconds since the Unix epoch.
@@ -15,24 +15,24 @@ pub(crate) struct HeardPatch {
     pub(crate) embedding: Arc<[u16]>,
 }
 
-/// A stretch of sound with the genre that a listener gives it.
+/// Audio with the genre that a listener assigns to it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Correction {
     /// Time of the request.
     pub(crate) at: Timestamp,
     /// Source name, as in topics.
     pub(crate) source: Arc<str>,
-    /// The genre that is right.
+    /// Right genre.
     pub(crate) genre: Arc<str>,
-    /// The genre or state that was published at that time.
+    /// Genre or state that was published at the time of the request.
     pub(crate) published: Arc<str>,
-    /// Confidence of the published genre; `None` unless it was one.
+    /// Confidence of the published genre; `None` for a state.
     pub(crate) confidence: Option<f32>,
     /// Bundle name.
     pub(crate) model: Arc<str>,
     /// Name of the genre head.
     pub(crate) head: Arc<str>,
-    /// Identifier of the embedding: heads of another one cannot learn from it.
+    /// Identifier of the embedding. Heads of another embedding cannot learn from it.
     pub(crate) embedding_id: Arc<str>,
     /// The patches, oldest first; at least one, all of equal size.
     pub(crate) patches: Vec<HeardPatch>,

@@ -1,4 +1,4 @@
-//! The file of corrections: written, read, bounded, damaged.
+//! Database of corrections: writing, reading, limit, damage.
 
 use std::fs;
 
