@@ -99,8 +99,7 @@ fn publisher(context: &SinkContext<'_>) -> Result<Publisher, EngineError> {
 
 /// This build has no MQTT.
 #[cfg(not(feature = "mqtt"))]
-fn publisher(context: &SinkContext<'_>) -> Result<Publisher, EngineError> {
-    let SinkContext { stop: _, fatal: _, .. } = context;
+fn publisher(_: &SinkContext<'_>) -> Result<Publisher, EngineError> {
     Ok(Publisher::default())
 }
 

@@ -5,6 +5,7 @@
 //! may send commands ([`client_command`]), which are answered by a line.
 
 mod client;
+#[cfg_attr(not(feature = "corrections"), allow(dead_code, reason = "`genred label` sends commands"))]
 pub(crate) mod client_command;
 mod line;
 mod listeners;
