@@ -55,7 +55,7 @@ impl<'a> Document<'a> {
         line_at(self.text, offset)
     }
 
-    /// Line of the key `path`, as in `source.1.silence.after`, or of the deepest table or array
+    /// Line of the key `path`, as in `source.1.silence.after_s`, or of the deepest table or array
     /// above it that is there.
     pub fn line_of(&self, path: &str) -> Option<usize> {
         let mut keys = path.split('.');

@@ -84,6 +84,7 @@ const RENAMED: &[(&str, &[(&str, &str)])] = &[
             ("talk_limit", "max_talk_share"),
         ],
     ),
+    ("[source.silence]", &[("after", "after_s")]),
     ("[source.dead_air]", &[("loop_after", "loop_after_s"), ("tone_after", "tone_after_s")]),
     ("[source.imbalance]", &[("after", "after_s")]),
 ];
@@ -154,7 +155,7 @@ pub fn check_sections(document: &Document<'_>) -> Result<(), Fault> {
     })
 }
 
-/// A path as people write it: `source.0.silence.after` is `silence.after` of a source.
+/// A path as people write it: `source.0.silence.after_s` is `silence.after_s` of a source.
 pub fn shown(path: &str) -> String {
     let mut keys: Vec<&str> = path.split('.').collect();
     if let ["source", index, _, ..] = keys[..]

@@ -71,6 +71,7 @@ fn former_keys_name_the_ones_that_replaced_them() {
         ("[[source]]\nuri = '-'\ntalk_limit = 0.3", "`max_talk_share`"),
         ("[[source]]\nuri = '-'\n[source.dead_air]\nloop_after = 20", "`loop_after_s`"),
         ("[[source]]\nuri = '-'\n[source.imbalance]\nafter = 30", "`after_s`"),
+        ("[[source]]\nuri = '-'\n[source.silence]\nafter = 2", "`after_s`"),
     ] {
         check_error(text, expected);
     }
@@ -302,7 +303,7 @@ fn what_is_meant_is_told_in_toml() {
             "line 3: `format` must be an array, not a string; write `format = [\"rock\"]`",
         ),
         (
-            "[source.silence]\nafter = 1",
+            "[source.silence]\nafter_s = 1",
             "line 1: `source` must be an array of tables, not a table; write `[[source]]`",
         ),
         ("[mqtt]\nembedded_port = 70000", "line 2: `mqtt.embedded_port` is 70000, not 0 to 65535"),
@@ -318,7 +319,7 @@ fn what_is_meant_is_told_in_toml() {
             "write `command = [\"ffmpeg\", \"-i\", \"x\"]`",
         ),
         ("[[mqtt]]\nenabled = true", "write `[mqtt]`"),
-        ("[[source]]\nuri = '-'\n[[source.silence]]\nafter = 1", "write `[source.silence]`"),
+        ("[[source]]\nuri = '-'\n[[source.silence]]\nafter_s = 1", "write `[source.silence]`"),
         ("hop_s = '1.5'", "line 1: `hop_s` must be a number, not a string; write `hop_s = 1.5`"),
         ("hop_s = '1,5'", "write `hop_s = 1.5`"),
         ("hop_s = 'often'", "line 1: `hop_s` must be a number, not a string; write a number"),
@@ -341,7 +342,7 @@ fn what_is_meant_is_told_in_toml() {
             "[[sources]]\nuri = '-'",
             "line 1: unknown key `sources`; did you mean `source`? Write `[[source]]`",
         ),
-        ("[silence]\nafter = 1", "line 1: unknown key `silence`; it belongs under `[source.silence]`"),
+        ("[silence]\nafter_s = 1", "line 1: unknown key `silence`; it belongs under `[source.silence]`"),
         ("url = 'mqtt://h'", "line 1: unknown key `url`; it belongs under `[mqtt]`"),
         ("[MQTT]\nenabled = true", "line 1: unknown key `MQTT`; did you mean `mqtt`?"),
         ("[[source]]\nname = 'x'", "line 1: a `[[source]]` without `uri`"),

@@ -92,7 +92,10 @@ fn silence_patch(path: &str, values: Map<String, Value>) -> Result<SilencePatch,
         }
     }
     let settings = SilenceConfig::default().settings().patched(&patch);
-    SilenceConfig::from(&settings).validate().map_err(|error| Rejection::of_key(path, error.to_string()))?;
+    SilenceConfig::from(&settings).validate().map_err(|error| {
+        // The key of the message differs from that of the configuration.
+        Rejection::of_key(path, error.to_string().replace("silence.after_s", "silence.after"))
+    })?;
     Ok(patch)
 }
 
