@@ -342,7 +342,7 @@ mod tests {
         use std::io::Write;
         let (stream, mut daemon) = UnixStream::pair().unwrap();
         let stop = Stop::new().unwrap();
-        let mut lines = Lines::new(stream, stop.clone());
+        let mut lines = DaemonLines::new(stream, stop.clone());
         let mut next = |patience| match lines.next(patience).unwrap() {
             NextLine::Line(line) => line,
             NextLine::TimedOut => "late".into(),
