@@ -1,4 +1,4 @@
-//! The command line: what it prints and where, its exit codes, and what it says of bad input.
+//! Command line: output, exit codes, and messages about invalid input.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::support::music::{clip, cut};
 use ndarray::Array2;
 use serde_json::Value;
 
-/// Sound of every odd kind, beside files that are none.
+/// Audio files of unusual kinds, and files that are not audio.
 fn fixtures(folder: &Path) {
     let wav = |name: &str, rate: u32, channels: u16, seconds: f64| {
         write_wav(&folder.join(name), rate, channels, &signal(rate, channels, seconds));
@@ -32,7 +32,7 @@ fn fixtures(folder: &Path) {
     fs::create_dir(folder.join("folder")).unwrap();
 }
 
-/// Where neither ALSA nor PulseAudio has anything to offer, whatever the machine has.
+/// Environment in which neither ALSA nor PulseAudio has a device.
 fn without_sound(folder: &Path) -> Command {
     fs::write(folder.join("alsa.conf"), "").unwrap();
     let mut command = genred(folder);
@@ -46,7 +46,7 @@ fn keys(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
-/// Posteriors of a single-label head: finite, 0–1, together 1.
+/// Checks the posteriors of a single-label head: finite, 0 to 1, with the sum 1.
 fn check_scores(value: &Value) {
     let scores: Vec<f64> =
         value["scores"].as_object().unwrap().values().map(|p| p.as_f64().unwrap()).collect();
@@ -54,7 +54,7 @@ fn check_scores(value: &Value) {
     assert!((scores.iter().sum::<f64>() - 1.0).abs() < 1e-5, "{value}");
 }
 
-/// The state, the label and the confidence belong together.
+/// Checks that state, label and confidence are consistent.
 fn check_verdict(value: &Value) {
     check_scores(value);
     let scores = value["scores"].as_object().unwrap();
@@ -70,13 +70,14 @@ fn check_verdict(value: &Value) {
     }
 }
 
-/// A line a file, in the order they were given, whatever is wrong with some; the contract's keys and no others.
+/// One line per file, in the order of the arguments, with exactly the documented keys, also for
+/// invalid files.
 #[test]
 fn classify_answers_every_file_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     fixtures(folder);
-    // Windows that are expected, or a part of the error.
+    // Expected number of windows, or part of the error.
     let cases: [(&str, Result<usize, &str>); 13] = [
         ("good.wav", Ok(2)),
         ("missing.wav", Err("`missing.wav` does not exist; check the path")),
@@ -131,8 +132,8 @@ fn classify_answers_every_file_in_order() {
     assert_eq!(lines[0], lines[12], "the same file twice gives two answers");
 }
 
-/// Folders are searched to their leaves, in order; what is no audio is counted, and what is broken is
-/// reported. Playlists stand for the files that they name.
+/// Folders are searched recursively, in order. Files that are not audio are counted, broken ones
+/// are reported. Playlists are replaced by their entries.
 #[test]
 fn classify_takes_folders_and_playlists() {
     let folder = tempfile::tempdir().unwrap();
@@ -164,7 +165,7 @@ fn classify_takes_folders_and_playlists() {
     assert_eq!(lines, ["album/01.wav", "album/02.wav", "album/cd 2/03.wav", "album/noname"]);
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
     assert!(stderr.starts_with("genred: skipped 7 files that are not audio ("), "{stderr}");
-    // A broken recording is one, and so is whatever is named itself.
+    // A broken recording is an audio file; so is any file given by path.
     fs::write(album.join("broken.flac"), "fLaC").unwrap();
     let (code, lines, _) = files(&["album", "album/Cover.JPG"]);
     assert_eq!(code, Some(1));
@@ -187,7 +188,7 @@ fn classify_takes_folders_and_playlists() {
     assert!(ended.stderr.contains("`list.m3u8` is a playlist, and a source is one file"), "{}", ended.stderr);
 }
 
-/// Without `--json`: a line for people on standard output, what is wrong on standard error.
+/// Without `--json`: one text line per file on standard output, errors on standard error.
 #[test]
 fn classify_for_people() {
     let folder = tempfile::tempdir().unwrap();
@@ -206,7 +207,7 @@ fn classify_for_people() {
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
 }
 
-/// What cannot work is refused with the thing's name and a way out, on standard error alone.
+/// Invalid arguments cause an error that names the argument and a remedy, on standard error only.
 #[test]
 fn bad_input_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
@@ -290,8 +291,8 @@ fn bad_input_is_refused_by_name() {
     check("sing good.wav", 2, &["unrecognized subcommand 'sing'"]);
 }
 
-/// Alone, a device that is not there ends the program; beside another source it is waited for. Both are said, with
-/// what there is and what else works.
+/// A missing device ends the program if it is the only source; otherwise it is retried. Both log
+/// the available devices and alternatives.
 #[cfg(feature = "device")]
 #[test]
 fn without_a_device_the_other_ways_in_are_named() {
@@ -326,7 +327,7 @@ fn npy(path: &Path) -> Array2<f32> {
     ndarray_npy::read_npy(path).unwrap()
 }
 
-/// `[frames, 96]` with one frame every 256 samples and one more, as librosa's centred frames.
+/// `[frames, 96]`, with one frame per 256 samples plus one, as in librosa with centred frames.
 #[test]
 fn features_are_frames_by_bands() {
     let folder = tempfile::tempdir().unwrap();
@@ -368,7 +369,7 @@ fn embeddings_are_patches_by_dimensions() {
     assert_eq!(npy(&folder.join("many/tenth.wav.npy")).dim(), (1, 624));
 }
 
-/// A newcomer finds the ways in, and every command explains itself.
+/// The help lists examples, and every command has a help text.
 #[test]
 fn help_names_the_ways_in() {
     let folder = tempfile::tempdir().unwrap();
@@ -401,7 +402,7 @@ fn help_names_the_ways_in() {
     assert!(help(&["--version"]).stdout.starts_with(concat!("genred ", env!("CARGO_PKG_VERSION"))));
 }
 
-/// `check` says what would run, and what of it cannot.
+/// `check` prints the effective configuration and the parts that cannot be used.
 #[test]
 fn check_says_what_would_run() {
     let folder = tempfile::tempdir().unwrap();
@@ -427,7 +428,7 @@ fn check_says_what_would_run() {
     let ended = run(folder, &["check", "-c", "bad.toml"]);
     assert_eq!(ended.code, Some(1));
     assert!(ended.stdout.contains("gone.wav (no such file)"), "{}", ended.stdout);
-    // Everything that is wrong is said, not only the first.
+    // All errors are reported, not only the first.
     let text = "node = 'my.node'\n[mqtt]\nprefix = 'home.lan'\n[model]\nhead = 'species'\n\
         [[source]]\nname = 'K\u{fc}che S\u{fc}d'\nuri = 'god.wav'\n\
         [[source]]\nname = 'rtsp'\nuri = 'process:'\ncommand = ['no-such-program-here', '-i', 'x']\n\
@@ -452,7 +453,7 @@ fn check_says_what_would_run() {
     }
 }
 
-/// The example is a configuration as it is shipped, also on a machine without sound.
+/// The example is a valid configuration as shipped, also on a machine without audio devices.
 #[test]
 fn check_accepts_the_example() {
     let folder = tempfile::tempdir().unwrap();
@@ -461,7 +462,7 @@ fn check_accepts_the_example() {
     let ended = Daemon::start(command.args(["check", "-c"]).arg(&example)).end();
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{}", ended.stdout);
     assert!(ended.stdout.starts_with(&format!("config    {}\n", example.display())), "{}", ended.stdout);
-    // Without any file the places that were looked at are named.
+    // Without a configuration file, the searched paths are named.
     let ended = Daemon::start(without_sound(folder.path()).arg("check").env("HOME", folder.path())).end();
     assert!(
         ended.stdout.contains("the defaults (no file at ")
@@ -494,7 +495,7 @@ fn sound_libraries_print_nothing() {
             .env("HOME", folder.path())
             .env("PULSE_SERVER", format!("unix:{}", folder.path().join("nobody").display()));
         let mut daemon = Daemon::start(&mut command);
-        // On a machine with a microphone the last would go on.
+        // On a machine with a microphone, the last command would not end.
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
         while daemon.is_running() && std::time::Instant::now() < deadline {
             std::thread::sleep(std::time::Duration::from_millis(20));
@@ -517,7 +518,7 @@ fn sound_libraries_print_nothing() {
     }
 }
 
-/// Whoever stops reading, as `head` does, has seen enough; that is no failure and no panic.
+/// A closed standard output, as by `head`, is neither a failure nor a panic.
 #[test]
 fn a_closed_pipe_is_no_failure() {
     let folder = tempfile::tempdir().unwrap();
@@ -553,7 +554,7 @@ fn a_closed_pipe_is_no_failure() {
     check("classify gone.wav good.wav", 1, true);
 }
 
-/// Its figures are there and hang together; what they are is this machine's business.
+/// All figures are present and consistent. Their values depend on the machine.
 #[test]
 fn bench_prints_figures_that_hang_together() {
     let folder = tempfile::tempdir().unwrap();
@@ -586,7 +587,7 @@ fn bench_prints_figures_that_hang_together() {
     assert!(ended.json()[0]["front_end_x_realtime"].as_f64().unwrap() > 1.0);
 }
 
-/// Both codecs, from a file to the broker's acknowledgement: every patch is counted, and each was timed.
+/// Both codecs, from a file to the broker's acknowledgement: every patch is counted and timed.
 #[test]
 fn bench_streams_counts_every_patch_to_its_acknowledgement() {
     let folder = tempfile::tempdir().unwrap();
@@ -599,7 +600,7 @@ fn bench_streams_counts_every_patch_to_its_acknowledgement() {
         let line = &ended.json()[0];
         let count = |key: &str| line[key].as_u64().unwrap_or_else(|| panic!("no `{key}` in {line}"));
         assert_eq!((count("sources"), line["broker"].as_str()), (3, Some("embedded")), "{line}");
-        // The first patch of each comes after 3.65 s, and then one a second.
+        // The first patch of each source ends after 3.65 s, the others follow once per second.
         assert!(count("produced") >= 6, "{line}");
         assert_eq!(count("produced"), count("scored") + count("dropped"), "{line}");
         assert!(count("scored_least") >= 1, "{line}");

@@ -1,4 +1,4 @@
-//! Ways to a stream that need more than a server, and what must not come of a bad one.
+//! Streams behind TLS, proxies and logins, and invalid streams.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::support::site::{Asked, HttpProxy, Line, Site, certified};
 use rustix::process::Signal;
 use serde_json::Value;
 
-/// The daemon with `config`, whose `${NAME}` are `variables`, and those of a proxy.
+/// The daemon with `config`, with `variables` and proxy variables in its environment.
 fn daemon(folder: &Path, config: &str, variables: &[(&str, &str)]) -> Daemon {
     fs::write(folder.join("genred.toml"), config).unwrap();
     let mut command = genred(folder);
@@ -47,7 +47,7 @@ fn end(daemon: Daemon) -> Ended {
 
 const NO_MQTT: &str = "[mqtt]\nenabled = false\n";
 
-/// Half a minute of metal as `file`, and how many bytes of it sound in a second.
+/// Half a minute of metal as `file`. Returns its bytes and their number per second.
 fn encoded(file: &Path, arguments: &[&str]) -> (Vec<u8>, usize) {
     cut("metal", 60.0, 30.0, file, arguments);
     let sound = fs::read(file).unwrap();
@@ -66,14 +66,14 @@ fn head(line: Line<'_>, content_type: &str) -> std::io::Result<()> {
     write!(line, "HTTP/1.0 200 OK\r\nContent-Type: {content_type}\r\n\r\n")
 }
 
-/// Once, as it sounds; then nothing more.
+/// Sends the stream once, in real time, then nothing more.
 fn play_once(line: Line<'_>, sound: &[u8], rate: usize) -> std::io::Result<()> {
     play(line, sound, rate, sound.len())?;
     thread::sleep(Duration::from_secs(60));
     Ok(())
 }
 
-/// FLAC in Ogg and bare, TLS, both with a proxy and without one.
+/// FLAC in Ogg and native, over TLS, each with and without a proxy.
 #[test]
 fn flac_tls_and_proxies() {
     let folder = tempfile::tempdir().unwrap();
@@ -124,7 +124,7 @@ fn flac_tls_and_proxies() {
     let ended = end(daemon);
     assert!(ended.lines("availability", Some("stranger")).iter().all(|line| line["online"] == false));
 
-    // Each secret went to whom it belongs, and to nobody else.
+    // Each secret was sent only to its own host.
     let (to_site, to_secure, to_proxy) = (site.heads().concat(), secure.heads().concat(), proxy.heads());
     let stream_secret = "\r\nAuthorization: Basic bWU6c3RyZWFtc2VjcmV0\r\n";
     assert!(to_site.contains(stream_secret) && to_secure.contains(stream_secret), "{to_site}{to_secure}");
@@ -140,7 +140,7 @@ fn flac_tls_and_proxies() {
     }
 }
 
-/// What follows in one answer is another stream with another codec and another title.
+/// A chained stream in one response may have another codec and another title.
 #[test]
 fn chained_ogg_is_followed() {
     let folder = tempfile::tempdir().unwrap();
@@ -159,7 +159,7 @@ fn chained_ogg_is_followed() {
         play_once(line, &sound, rate)
     });
     let chain = source("chain", &format!("http://127.0.0.1:{}/live", site.port));
-    // The connection must not be given up, however busy this machine is.
+    // The source must not be lost because this machine is busy.
     let config = format!("{NO_MQTT}{chain}lost_after_s = 30\n");
     let daemon = daemon(at, &config, &[]);
     daemon.wait_for_log("title: First of two");
@@ -170,7 +170,8 @@ fn chained_ogg_is_followed() {
     end(daemon);
 }
 
-/// Nothing that does not end, or is too long, takes memory or the daemon down: it is refused, or kept short, and said.
+/// Endless and oversized responses exhaust neither memory nor the daemon: they are rejected or
+/// truncated, with a message.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_does_not_end_is_bounded() {
     let folder = tempfile::tempdir().unwrap();
@@ -213,7 +214,7 @@ async fn what_does_not_end_is_bounded() {
                 head(line, "audio/mpeg")?;
                 endless(line, &[0x55, 0xaa, 0, 1])
             }
-            // Sound that turns into junk; the second time it stays.
+            // Audio that turns into invalid data; the second time for good.
             "/turns" => {
                 head(line, "audio/mpeg")?;
                 match asked.count {
@@ -269,12 +270,12 @@ async fn what_does_not_end_is_bounded() {
     let status = fs::read_to_string(format!("/proc/{}/status", daemon.id())).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
-    // What came over the wire meanwhile is gigabytes.
+    // Gigabytes were received in the meantime.
     assert!(peak < 400_000, "{peak} kB");
     end(daemon);
 }
 
-/// Ogg Vorbis of metal whose title has a million letters.
+/// Ogg Vorbis of metal with a title of one million letters.
 fn long_title(folder: &Path) -> Vec<u8> {
     let (wav, metadata, file) = (folder.join("long.wav"), folder.join("long.txt"), folder.join("long.ogg"));
     cut("metal", 60.0, 30.0, &wav, &["-ar", "22050", "-ac", "1"]);
@@ -287,7 +288,8 @@ fn long_title(folder: &Path) -> Vec<u8> {
     sound
 }
 
-/// Users, passwords and tokens of every kind of address are sent, and shown nowhere: not in what is printed, logged, published or kept.
+/// Logins and tokens in every kind of address are sent, but do not appear in output, logs, messages
+/// or state files.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn secrets_are_nowhere() {
     const SECRET: &str = "hunter2";
@@ -323,20 +325,20 @@ async fn secrets_are_nowhere() {
             }
             _ => {
                 head(line, "audio/mpeg")?;
-                // It breaks off, so that there are outages to tell of.
+                // The response breaks off, so that there are outages to report.
                 play(line, &mp3, rate, if asked.count == 1 { 20 * rate } else { usize::MAX })
             }
         }
     });
     let port = site.port;
-    // The file holds none itself, so that all files may be searched.
+    // The configuration holds no secret, so that all files can be searched.
     let user = "u:${SECRET}@127.0.0.1";
     let mut config = format!(
         "node = \"n\"\nstate_dir = \"state\"\n[mqtt]\nurl = \"mqtt://127.0.0.1:{}\"\n[log]\nenabled = true\n",
         broker.port()
     );
     for name in ["live", "moved", "list.m3u", "denied", "junk"] {
-        // Without a name, one is made of the address.
+        // Without a name, one is derived from the address.
         config.push_str(&format!(
             "[[source]]\nuri = \"http://{user}:{port}/{name}?access_token=${{SECRET}}&x=1\"\n"
         ));
@@ -362,7 +364,7 @@ async fn secrets_are_nowhere() {
             info.contains(&format!("http://127.0.0.1:{port}/live?access_token=***"))
         })
         .await;
-    // It was sent.
+    // The secrets were sent.
     assert!(site.heads().iter().any(|head| head.contains(&format!("access_token={SECRET}"))));
     assert!(site.heads().iter().any(|head| head.contains("\r\nAuthorization: Basic dTpodW50ZXIy\r\n")));
     let before = below(at);
@@ -386,13 +388,13 @@ async fn secrets_are_nowhere() {
     }
 }
 
-/// The port that a head was sent to.
+/// Returns the port that a request was sent to.
 fn port_of(head: &str) -> String {
     let host = head.lines().find_map(|line| line.strip_prefix("Host: ")).unwrap_or_default();
     host.rsplit(':').next().unwrap_or_default().to_owned()
 }
 
-/// A daemon that is killed outright leaves no program behind that writes: its pipe is broken.
+/// After a SIGKILL of the daemon, a source process that writes ends, since its pipe is broken.
 #[test]
 fn a_program_ends_with_a_daemon_that_is_killed() {
     let folder = tempfile::tempdir().unwrap();
@@ -412,7 +414,7 @@ fn a_program_ends_with_a_daemon_that_is_killed() {
     assert!(!daemon.is_running());
 }
 
-/// Processes with `argument`.
+/// Number of processes with `argument`.
 fn running(argument: &str) -> usize {
     let lines = fs::read_dir("/proc").unwrap().flatten();
     lines

@@ -1,4 +1,4 @@
-//! What goes in comes out: every codec, every way in, and bad input, against real tools.
+//! Sources: every codec, every kind of source and invalid input, against reference tools.
 
 mod containers;
 
@@ -14,7 +14,7 @@ use genred::audio::{Block, SampleRate};
 use genred::source::{self, Pacing, Read, Source, SourceConfig, SourceError, Uri};
 use genred::thread::Stop;
 
-/// All that a source brings.
+/// Everything that a source returned.
 #[derive(Debug, Default)]
 struct Heard {
     interleaved: Vec<f32>,
@@ -64,7 +64,8 @@ fn hear(path: &Path) -> Result<Heard, SourceError> {
     drain(&mut *source::open_file(path)?)
 }
 
-/// Each codec against ffmpeg's decoder: the same number of samples, within one codec frame, and the same samples at the same places.
+/// Each codec against ffmpeg's decoder: the same number of samples, within one codec frame, and the
+/// same samples at the same positions.
 #[test]
 fn every_codec_decodes_as_ffmpeg_does() {
     let folder = tempfile::tempdir().unwrap();
@@ -123,7 +124,7 @@ fn every_codec_decodes_as_ffmpeg_does() {
     }
 }
 
-/// Drums over a rising tone: encoders switch between short and long blocks.
+/// Drums over a rising tone, for which encoders switch between short and long blocks.
 fn drums(rate: u32, seconds: f64) -> Vec<f32> {
     use std::f64::consts::TAU;
     let mut state = 0x2545_f491_u32;
@@ -141,7 +142,8 @@ fn drums(rate: u32, seconds: f64) -> Vec<f32> {
     (0..(seconds * f64::from(rate)) as u32).flat_map(sample).collect()
 }
 
-/// What ffmpeg transcodes from Ogg has pages whose times wander by a block; that is neither loss nor padding.
+/// After transcoding from Ogg, page times deviate by up to one block. That is neither loss nor
+/// padding.
 #[test]
 fn ogg_pages_that_wander_lose_nothing() {
     const RATE: u32 = 44_100;
@@ -163,7 +165,7 @@ fn ogg_pages_that_wander_lose_nothing() {
             let theirs = decode_with_ffmpeg(&again).repeat(links);
             let alike = correlation(&ours.interleaved, &theirs);
             println!("{name} x{links}: {} samples, gaps {:?}, correlation {alike:.6}", ours.end, ours.gaps);
-            // Where one link of a chain ends is a gap, and the only one.
+            // The boundary between two links of a chained stream is the only gap.
             let length = (LENGTH * f64::from(rate)) as u64;
             assert_eq!(ours.gaps, vec![length; links - 1], "{name} x{links}");
             assert_eq!(ours.end, theirs.len() as u64 / 2, "{name} x{links}");
@@ -178,7 +180,7 @@ fn ogg_pages_that_wander_lose_nothing() {
     }
 }
 
-/// Rates and channel counts from one end to the other, with the real length.
+/// Sample rates and channel counts, with the actual duration.
 #[test]
 fn any_rate_and_channel_count() {
     let folder = tempfile::tempdir().unwrap();
@@ -204,7 +206,7 @@ fn not_a_number_passes_through() {
     assert!(heard.interleaved[1].is_nan() && heard.interleaved[2].is_infinite());
 }
 
-/// A message for a person: it names the thing, in lower case, without a full stop.
+/// Checks an error message: it names the file or device, starts in lower case and has no full stop.
 fn check_error(result: Result<Heard, SourceError>, name: &str, expected: &str) {
     let error = result.expect_err(name);
     let message = error.to_string();
@@ -252,13 +254,13 @@ fn what_cannot_be_opened_is_refused_by_name() {
     let path = folder.path().join("secret.wav");
     write_wav(&path, 8000, 1, &[0.0; 100]);
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
-    // Root reads it all the same.
+    // Root can read it in spite of its permissions.
     if std::fs::File::open(&path).is_err() {
         check_error(hear(&path), "secret.wav", "permission denied");
     }
 }
 
-/// A file that was cut short gives what it holds; a tenth of a second is still sound.
+/// A truncated file is decoded to its end; a tenth of a second is enough.
 #[test]
 fn a_truncated_file_gives_what_decodes() {
     let folder = tempfile::tempdir().unwrap();
@@ -271,12 +273,13 @@ fn a_truncated_file_gives_what_decodes() {
         let part = hear(&cut).unwrap_or_else(|error| panic!("{error}")).end;
         let share = part as f64 / whole as f64;
         println!("{name}: {share:.3}");
-        // Ogg pages come whole or not at all, and these hold up to a second.
+        // Ogg pages are lost as a whole, and these hold up to one second.
         assert!((0.25..0.8).contains(&share), "{name}: {share}");
     }
 }
 
-/// Garbage in the middle costs the packets that it hits, and says so: a gap, and a count that the end's position includes.
+/// Damage in the middle loses the affected packets and is reported: a gap, and a position at the
+/// end that includes the lost samples.
 #[test]
 fn garbage_in_the_middle_costs_only_what_it_hits() {
     let folder = tempfile::tempdir().unwrap();
@@ -296,7 +299,7 @@ fn garbage_in_the_middle_costs_only_what_it_hits() {
         let share = heard.interleaved.len() as f64 / whole.interleaved.len() as f64;
         println!("{name}: {share:.3} heard, {} corrupt, gaps at {:?}", heard.corrupt, heard.gaps);
         assert!(share > 0.6 && share < 1.05, "{name}: {share}");
-        // Where the container says when each packet sounds, what is lost is known.
+        // Containers with time stamps reveal the amount of lost audio.
         if ["x.flac", "x.ogg", "x.m4a", "x.opus"].contains(name) {
             assert!(!heard.gaps.is_empty(), "{name}");
             assert!(heard.end.abs_diff(whole.end) < 4410, "{name}: {} for {}", heard.end, whole.end);
@@ -304,7 +307,7 @@ fn garbage_in_the_middle_costs_only_what_it_hits() {
     }
 }
 
-/// Random damage of every kind: errors are fine, panics and endless loops are not.
+/// Random damage causes errors, but no panics and no endless loops.
 #[test]
 fn damaged_files_never_panic() {
     let folder = tempfile::tempdir().unwrap();
@@ -319,7 +322,7 @@ fn damaged_files_never_panic() {
         let damaged = folder.path().join(format!("damaged-{name}"));
         for round in 0..40 {
             let mut bytes = bytes.clone();
-            // Headers matter most: half of the rounds hit the first kilobyte only.
+            // Half of the rounds damage the first kilobyte, since headers have the most effect.
             let reach = if round % 2 == 0 { bytes.len().min(1024) } else { bytes.len() };
             for _ in 0..=random(20) {
                 let at = random(reach);
@@ -343,7 +346,7 @@ const CODECS: &[(&str, &[&str])] = &[
     ("x.opus", &["-c:a", "libopus"]),
 ];
 
-/// Files put end to end: the second is heard too, after a gap, even where rate and channels change.
+/// In concatenated files, the second one is decoded after a gap, even if rate and channels change.
 #[test]
 fn files_put_end_to_end_are_all_heard() {
     let folder = tempfile::tempdir().unwrap();
@@ -365,7 +368,7 @@ fn files_put_end_to_end_are_all_heard() {
     }
 }
 
-/// The core of an HE-AAC file is decoded: here an AAC-LC file whose header is made to announce SBR.
+/// The core of an HE-AAC file is decoded. The test file is AAC-LC with a header that announces SBR.
 #[test]
 fn the_core_of_he_aac_is_heard() {
     let folder = tempfile::tempdir().unwrap();
@@ -393,7 +396,7 @@ fn config(uri: &str, pacing: Pacing) -> SourceConfig {
     }
 }
 
-/// Opens standard input with the output of `command` in its place.
+/// Opens standard input, redirected from the output of `command`.
 fn piped(uri: &str, shell: &str, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
     let mut child = tool("sh", "dash").args(["-c", shell]).stdout(Stdio::piped()).spawn().unwrap();
     let pipe = OwnedFd::from(child.stdout.take().unwrap());
@@ -435,7 +438,7 @@ fn containers_come_through_a_pipe() {
     }
 }
 
-/// Writers to a pipe cannot know how long the audio will be, and state 0 or a maximum.
+/// Writers to a pipe do not know the duration, and state 0 or a maximum.
 #[test]
 fn headers_without_a_length_come_through_a_pipe() {
     let folder = tempfile::tempdir().unwrap();
@@ -474,7 +477,7 @@ fn headers_without_a_length_come_through_a_pipe() {
     for format in ["wav", "aiff", "aifc", "au"] {
         check(&format!("sox x.flac -t {format} - | cat"), plain);
     }
-    // RIFF of 36 bytes and data of 0; then both of 2^31 - 1.
+    // RIFF size 36 and data size 0; then 2^31 - 1 for both.
     check("mpg123 -q -w - x.mp3", "mpg123 -q -w kept.wav x.mp3");
     if cfg!(feature = "opus") {
         encode(folder.path(), "x.opus", 48_000, 2, &["-c:a", "libopus"]);
@@ -482,7 +485,8 @@ fn headers_without_a_length_come_through_a_pipe() {
     }
 }
 
-/// Formats that are recognised and not decoded are named, with the command that helps, from a file and from a pipe.
+/// Recognized but unsupported formats cause an error that names the format and a command to convert
+/// it, for files and pipes.
 #[test]
 fn formats_that_are_not_decoded_are_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -512,7 +516,7 @@ fn formats_that_are_not_decoded_are_named() {
     let spdif = encode(folder.path(), "x.spdif", 48_000, 2, &["-c:a", "ac3", "-f", "spdif"]);
     let wav = folder.path().join("spdif.wav");
     write_wav(&wav, 48_000, 2, &[]);
-    // As a recording of the digital output: integers of 16 bits instead of floats.
+    // Like a recording of a digital output: 16-bit integers instead of floats.
     let mut bytes = std::fs::read(&wav).unwrap();
     (bytes[20], bytes[32], bytes[34]) = (1, 4, 16);
     std::fs::write(&wav, [bytes, std::fs::read(spdif).unwrap()].concat()).unwrap();
@@ -523,7 +527,7 @@ fn formats_that_are_not_decoded_are_named() {
 fn a_redirected_file_may_need_seeking() {
     let folder = tempfile::tempdir().unwrap();
     let stop = Stop::new().unwrap();
-    // Its index comes last, so that it cannot be decoded front to back.
+    // The index is at the end, so that a pipe cannot be decoded.
     let path = encode(folder.path(), "x.m4a", 44_100, 2, &["-c:a", "aac"]);
     let file = std::fs::File::open(&path).unwrap();
     let mut source = source::open_stdin(&config("-", Pacing::Realtime), file.into(), &stop).unwrap();
@@ -541,7 +545,7 @@ fn raw_pcm_comes_through_a_pipe() {
     let reference = hear(&path).unwrap();
     for (format, tolerance) in [("s16le", 4e-5), ("s24le", 4e-5), ("s32le", 4e-5), ("f32le", 4e-5)] {
         let shell = format!("ffmpeg -v error -i {} -f {format} -c:a pcm_{format} -", path.display());
-        // A last sample that is cut in two is dropped.
+        // A partial last sample is dropped.
         let shell = format!("{shell}; printf abc");
         let uri = format!("stdin:?format={format}&rate=16000&channels=2");
         let heard = drain(&mut *piped(&uri, &shell, &stop).unwrap()).unwrap();
@@ -549,7 +553,8 @@ fn raw_pcm_comes_through_a_pipe() {
         let worst = heard.interleaved.iter().zip(&reference.interleaved);
         let worst = worst.map(|(one, other)| (one - other).abs()).fold(0.0, f32::max);
         assert!(worst <= tolerance, "{format}: {worst}");
-        // ffmpeg writes faster than real time: the clock is read often enough that no time lies ahead of it.
+        // ffmpeg writes faster than real time. The clock is read often enough that no time stamp is
+        // in the future.
         assert!(heard.anchors.is_sorted_by(|one, other| one.0 < other.0 && one.1 <= other.1));
         assert!(heard.anchors.len() > 1 && heard.anchors[0].0 == 0, "{:?}", heard.anchors);
     }
@@ -565,7 +570,7 @@ fn a_pipe_that_brings_nothing_says_so() {
     check_error(drain(&mut *piped("-", words, &stop).unwrap()), "standard input", "known are");
 }
 
-/// A writer that pauses makes the source idle, not end; the stop token ends it at once.
+/// A pausing writer makes the source idle, not ended; the stop token ends it at once.
 #[test]
 fn a_stalled_pipe_is_idle_until_it_is_stopped() {
     let folder = tempfile::tempdir().unwrap();
@@ -614,7 +619,8 @@ fn a_named_pipe_is_read_as_it_fills() {
     writer.wait().unwrap();
 }
 
-/// Real-time pacing takes as long as the file plays; only a lower bound is certain on a busy machine.
+/// Real-time pacing takes at least the duration of the file. On a busy machine there is no upper
+/// bound.
 #[test]
 fn realtime_takes_its_time_and_fast_does_not() {
     let folder = tempfile::tempdir().unwrap();
@@ -657,7 +663,7 @@ fn stop_interrupts_a_paced_file() {
     assert!(begun.elapsed().as_secs_f64() < SECONDS / 2.0);
 }
 
-/// Gigabytes of zeros are one search for the next packet to the decoder; the stop token ends it.
+/// The decoder searches gigabytes of zeros for the next packet; the stop token interrupts it.
 #[test]
 fn stop_interrupts_a_search_for_sound() {
     let folder = tempfile::tempdir().unwrap();
@@ -677,7 +683,7 @@ fn stop_interrupts_a_search_for_sound() {
         let stopper = stop.clone();
         let (heard, enough) = std::sync::mpsc::channel();
         let handle = std::thread::spawn(move || {
-            // Half of the sound has been heard: what follows is the search.
+            // Half of the audio has been read; the search follows.
             enough.recv().unwrap();
             std::thread::sleep(Duration::from_millis(300));
             stopper.set();
@@ -692,7 +698,7 @@ fn stop_interrupts_a_search_for_sound() {
                 Read::End => break,
             }
             if samples > 40_000 {
-                // Nobody waits for a second one.
+                // Not read: a second one is not needed.
                 let _ = heard.send(());
             }
         }
@@ -704,11 +710,12 @@ fn stop_interrupts_a_search_for_sound() {
     }
 }
 
-/// A repeated file goes on without a hole, and in pieces as large as asked for, whatever its packets are.
+/// A repeated file continues without a gap, in blocks of the requested size regardless of its
+/// packets.
 #[test]
 fn a_repeated_file_goes_on_in_pieces() {
     let folder = tempfile::tempdir().unwrap();
-    // A third of a second: two rounds and more in a second.
+    // A third of a second: more than two rounds per second.
     let path = encode(folder.path(), "x.mp3", 44_100, 2, &["-t", "0.35"]);
     let once = hear(&path).unwrap();
     let stop = Stop::new().unwrap();

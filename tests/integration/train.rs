@@ -1,4 +1,4 @@
-//! `genred train`: from folders of sound to a bundle that answers at once.
+//! `genred train`: from folders of audio to a usable bundle.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,11 +13,11 @@ use sha2::{Digest, Sha256};
 
 const GENRES: [&str; 3] = ["classical", "electronic", "metal"];
 
-/// Seconds into a song at which a track begins, 6 s each; [`HELD_OUT`] lies beyond.
+/// Start positions of tracks in a song, in seconds. Each track is 6 s long; [`HELD_OUT`] is later.
 const STARTS: [f64; 4] = [20.0, 34.0, 48.0, 62.0];
 const HELD_OUT: f64 = 80.0;
 
-/// A folder a genre, with four tracks each: `music/metal/0.flac` and so on.
+/// One folder per genre with four tracks each: `music/metal/0.flac` and so on.
 fn music(folder: &Path) -> PathBuf {
     let music = folder.join("music");
     for genre in GENRES {
@@ -29,7 +29,7 @@ fn music(folder: &Path) -> PathBuf {
     music
 }
 
-/// Runs `genred train --data music --out mine` with more arguments.
+/// Runs `genred train --data music --out mine` with further arguments.
 fn train(folder: &Path, more: &[&str]) -> Ended {
     run(folder, &[&["train", "--data", "music", "--out", "mine"], more].concat())
 }
@@ -38,7 +38,7 @@ fn check_trained(ended: &Ended) {
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
 }
 
-/// All files under `folder`, by their paths in it.
+/// Paths of all files under `folder`, relative to it.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_path_buf()];
@@ -78,7 +78,7 @@ fn floats(file: &[u8], name: &str) -> Vec<f64> {
     data.chunks_exact(4).map(|bytes| f64::from(f32::from_le_bytes(bytes.try_into().unwrap()))).collect()
 }
 
-/// The whole way: what was learned is right about music that it has not seen, in `classify` and in `run`.
+/// The trained head is right about unseen music, in `classify` and in `run`.
 #[test]
 fn a_bundle_of_ones_own_answers_at_once() {
     let folder = tempfile::tempdir().unwrap();
@@ -86,7 +86,7 @@ fn a_bundle_of_ones_own_answers_at_once() {
     music(folder);
     let ended = train(folder, &[]);
     check_trained(&ended);
-    // Three songs that differ as much as any: the other pieces of each are told by it.
+    // Three very different songs, so that other parts of each are classified by it.
     for part in ["cross-validated on `music` in 4 parts", "48 patches", "12 tracks", "confusion of tracks"] {
         assert!(ended.stdout.contains(part), "no `{part}` in\n{}", ended.stdout);
     }
@@ -111,7 +111,7 @@ fn a_bundle_of_ones_own_answers_at_once() {
     assert!(!windows.is_empty() && windows.iter().all(|line| line["genre"] == "metal"), "{}", ran.stdout);
 }
 
-/// What is in the bundle, by the contract, and by the base that it was made from.
+/// The bundle has the documented contents, and those of its base.
 #[test]
 fn the_bundle_holds_what_it_must() {
     let folder = tempfile::tempdir().unwrap();
@@ -144,7 +144,7 @@ fn the_bundle_holds_what_it_must() {
     ] {
         assert!(bundle[copied] == base(copied), "{copied}");
     }
-    // The base's other genre heads answer another question.
+    // The other genre heads of the base have other labels.
     let mut heads: Vec<&String> =
         bundle.keys().filter(|name| name.ends_with(".toml") && name.starts_with("heads")).collect();
     heads.sort();
@@ -155,14 +155,14 @@ fn the_bundle_holds_what_it_must() {
     let tracks: Vec<String> =
         GENRES.iter().flat_map(|genre| (0..4).map(move |index| format!("radio:{genre}/{index}"))).collect();
     assert_eq!(strings(&training["tracks"]), tracks);
-    // The same hashes as `embed` tells.
+    // The same hashes as of `embed`.
     let paths: Vec<String> = GENRES
         .iter()
         .flat_map(|genre| (0..4).map(move |index| format!("music/{genre}/{index}.flac")))
         .collect();
     fs::write(folder.join("list.txt"), paths.join("\n")).unwrap();
     let embedded = run(folder, &["embed", "--list", "list.txt", "--out", "many"]);
-    // Two files of one name are refused: one genre at a time.
+    // Two files of the same name are rejected, so one genre per call.
     assert_eq!(embedded.code, Some(1));
     let mut hashes = Vec::new();
     for genre in GENRES {
@@ -189,7 +189,7 @@ fn the_bundle_holds_what_it_must() {
         assert!(card.contains(part), "no `{part}` in\n{card}");
     }
 
-    // The golden scores, by hand, from the weights as they were written.
+    // Golden scores, computed here from the written weights.
     let (weights, golden) = (&bundle["heads/genres.safetensors"], &bundle["golden/golden.safetensors"]);
     let (weight, bias) = (floats(weights, "weight"), floats(weights, "bias"));
     let (embedding, scores) = (floats(golden, "embedding"), floats(golden, "scores.genres"));
@@ -212,7 +212,7 @@ fn the_bundle_holds_what_it_must() {
     assert!(names.iter().any(|name| name == "scores.tags") && names.iter().any(|name| name == "samples"));
 }
 
-/// The same command gives the same bytes, from the cache too; and from the cache no recording is read.
+/// The same command gives the same bytes, also from the cache; with the cache no recording is read.
 #[test]
 fn the_same_music_gives_the_same_bytes_and_is_heard_once() {
     let folder = tempfile::tempdir().unwrap();
@@ -227,7 +227,7 @@ fn the_same_music_gives_the_same_bytes_and_is_heard_once() {
     assert!(ended.stderr.contains("heard 12 files;"), "{}", ended.stderr);
     assert_eq!(fs::read_dir(folder.join("kept")).unwrap().count(), 12);
 
-    // Sound of the same size and time, that is no sound any more.
+    // A file of the same size and time that is no longer audio.
     let mut originals = Vec::new();
     for path in files(&music).keys().map(|name| music.join(name)) {
         let (bytes, changed) = (fs::read(&path).unwrap(), fs::metadata(&path).unwrap().modified().unwrap());
@@ -238,7 +238,7 @@ fn the_same_music_gives_the_same_bytes_and_is_heard_once() {
     assert!(ended.stderr.contains("heard 12 files (12 from the cache)"), "{}", ended.stderr);
     assert!(first == second, "the bytes differ");
 
-    // Damaged entries are heard anew.
+    // Damaged entries are computed again.
     for (path, bytes, changed) in &originals {
         overwrite(path, bytes, *changed);
     }
@@ -253,7 +253,7 @@ fn the_same_music_gives_the_same_bytes_and_is_heard_once() {
     assert!(ended.stderr.contains("(10 from the cache)"), "{}", ended.stderr);
     assert!(first == third, "the bytes differ");
 
-    // Altered hearings are learned from; what is judged stays the same 48 patches.
+    // Augmented versions are trained on; the evaluation keeps the same 48 patches.
     let (ended, altered) = again(&["--augment", "1", "--json"]);
     let told =
         "heard 12 files and 1 alterations of each (12 from the cache); training on 12 tracks, 48 patches";
@@ -262,7 +262,7 @@ fn the_same_music_gives_the_same_bytes_and_is_heard_once() {
     assert!(altered["heads/genres.safetensors"] != first["heads/genres.safetensors"]);
     assert!(String::from_utf8_lossy(&altered["CARD.md"]).contains("each file heard 1 times more, altered"));
 
-    // Another hop hears other patches; one thread hears the same as two.
+    // Another hop gives other patches; the number of threads has no effect.
     let (ended, _) = again(&["--hop", "2"]);
     assert!(ended.stderr.contains("heard 12 files;"), "{}", ended.stderr);
     let other =
@@ -280,7 +280,7 @@ fn overwrite(path: &Path, bytes: &[u8], changed: SystemTime) {
     fs::File::options().append(true).open(path).unwrap().set_modified(changed).unwrap();
 }
 
-/// What cannot be used is named and counted, and the rest is learned from.
+/// Unusable files are listed and counted, and the others are trained on.
 #[test]
 fn what_is_left_out_is_named_and_counted() {
     let folder = tempfile::tempdir().unwrap();
@@ -289,13 +289,13 @@ fn what_is_left_out_is_named_and_counted() {
     fs::write(music.join("metal/broken.mp3"), "Not a sound.\n".repeat(1000)).unwrap();
     fs::write(music.join("metal/empty.wav"), "").unwrap();
     write_wav(&music.join("metal/silent.wav"), 16_000, 1, &vec![0.0; 5 * 16_000]);
-    // A song and 8 s of silence after it: some of its patches are silent.
+    // A song followed by 8 s of silence: some patches are silent.
     convert(
         &music.join("metal/3.flac"),
         &music.join("metal/fades.wav"),
         &["-af", "apad=pad_dur=8", "-c:a", "pcm_s16le"],
     );
-    // The same sound, in another container; in the same genre, and in another.
+    // The same audio in another container, in the same genre and in another one.
     convert(&music.join("metal/0.flac"), &music.join("metal/copy.wav"), &["-c:a", "pcm_s24le"]);
     fs::copy(music.join("metal/1.flac"), music.join("classical/stray.flac")).unwrap();
 
@@ -329,7 +329,7 @@ fn what_is_left_out_is_named_and_counted() {
     assert!(card.contains("Left out: unreadable files: 2"), "{card}");
 }
 
-/// Labels of their own probability: from an index, and from a sound that lies in two folders.
+/// Labels with probabilities: from an index, and from audio in two folders.
 #[test]
 fn a_track_may_have_several_genres() {
     let folder = tempfile::tempdir().unwrap();
@@ -350,7 +350,7 @@ fn a_track_may_have_several_genres() {
 
     let ended = run(folder, &[&arguments[..], &["--multi-label"]].concat());
     check_trained(&ended);
-    // Two artists a genre.
+    // Two artists per genre.
     assert!(
         ended.stderr.contains("cross-validated in 2 parts, not 5: `classical` has 4 tracks of 2 groups"),
         "{}",
@@ -380,7 +380,7 @@ fn a_track_may_have_several_genres() {
     assert!(card.contains("| electronic | 5 | 5 |") && card.contains("| metal | 4 | 4 |"), "{card}");
 }
 
-/// A head of another name lies beside the base's, which stays the one that is used by itself.
+/// A head of another name is added to those of the base, whose default head is kept.
 #[test]
 fn a_head_of_another_name_keeps_the_genres() {
     let folder = tempfile::tempdir().unwrap();
@@ -400,13 +400,13 @@ fn a_head_of_another_name_keeps_the_genres() {
     assert_eq!((answer["scores"].as_object().unwrap().len(), answer["genre"].as_str()), (3, Some("metal")));
     let bundle = files(&folder.join("mine"));
     assert!(bundle["heads/genres.toml"] == base("heads/genres.toml"));
-    // What the genres were fitted on is training material of this bundle too.
+    // The training material of the genres also counts as that of this bundle.
     let tracks = toml(&bundle["manifest.toml"])["training"]["tracks"].clone();
     let tracks = strings(&tracks);
     assert!(tracks.contains(&"music:metal/0") && tracks.contains(&"gtzan:blues.00029"));
 }
 
-/// Nothing of what is there is lost, and nothing half-made is left.
+/// Existing files are not lost, and partial output is not left behind.
 #[test]
 fn bundles_are_replaced_only_on_request() {
     let folder = tempfile::tempdir().unwrap();
@@ -431,7 +431,7 @@ fn bundles_are_replaced_only_on_request() {
     check_trained(&train(folder, &[]));
     check(&["--out", "mine"], "`mine` exists");
     check(&["--out", "mine", "--force", "--model", "./mine"], "`mine` is the base bundle itself");
-    // A bundle that was trained is a base as well as any.
+    // A trained bundle can be the base.
     check_trained(&run(folder, &["train", "--data", "music", "--out", "deep/next", "--model", "./mine"]));
     assert!(folder.join("deep/next/CARD-mine.md").exists());
     let mut names: Vec<String> = fs::read_dir(folder)
@@ -442,7 +442,7 @@ fn bundles_are_replaced_only_on_request() {
     assert_eq!(names, [".cache", "deep", "letters", "mine", "music"]);
 }
 
-/// Data that nothing can be learned from, each by its name and with a way out.
+/// Unusable data cause an error that names the data and a remedy.
 #[test]
 fn data_that_teaches_nothing_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -479,7 +479,7 @@ fn data_that_teaches_nothing_is_refused() {
     check(&["`music` cannot be read"]);
 }
 
-/// A known head keeps the labels that nothing is said about, and takes new ones.
+/// Training from an existing head keeps labels without data, and adds new ones.
 #[test]
 fn a_known_head_is_corrected_and_keeps_its_labels() {
     let folder = tempfile::tempdir().unwrap();
@@ -504,7 +504,7 @@ fn a_known_head_is_corrected_and_keeps_its_labels() {
     assert_eq!((&report["prior"]["head"], &report["prior"]["mean"]), (&"genres".into(), &1.0.into()));
     assert!(report["data_sets"][0]["before"]["report"]["track"]["n"] == 8, "{report}");
     assert_eq!(labels(), known);
-    // Nothing was said about classical music.
+    // There were no data for classical music.
     assert_eq!(genres(), ["classical", "electronic", "metal"]);
 
     fs::rename(folder.join("aside"), music.join("classical")).unwrap();
@@ -517,7 +517,7 @@ fn a_known_head_is_corrected_and_keeps_its_labels() {
     assert_eq!(genres(), ["classical", "chiptune", "metal"]);
 }
 
-/// Embeddings alone, by their own file format: the same head as from the recordings that they are of.
+/// A file of embeddings gives the same head as the recordings.
 #[test]
 fn embeddings_teach_as_recordings_do() {
     let folder = tempfile::tempdir().unwrap();
@@ -534,7 +534,7 @@ fn embeddings_teach_as_recordings_do() {
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         for at in 0..4_i64 {
             let file = fs::read(folder.join(genre).join(format!("{at}.flac.npy"))).unwrap();
-            // NumPy's header says how long it is.
+            // The header of NumPy states its own length.
             let begin = 10 + usize::from(u16::from_le_bytes([file[8], file[9]]));
             let patches = (file.len() - begin) / (624 * 4);
             rows.extend_from_slice(&file[begin..]);
@@ -563,12 +563,12 @@ fn embeddings_teach_as_recordings_do() {
     let (mine, other) = (head("mine"), head("other"));
     for name in ["weight", "bias"] {
         let pairs = floats(&mine, name).into_iter().zip(floats(&other, name));
-        // Folds are dealt by the names of tracks: another start, the same minimum.
+        // Tracks are assigned to folds by name: another initial value, the same minimum.
         assert!(pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-3), "{name}");
     }
 }
 
-/// Trust in where labels come from, an artist that dominates, and a source that no row has.
+/// Weights by label source, a dominant artist, and a label source without rows.
 #[test]
 fn an_index_weighs_its_rows() {
     let folder = tempfile::tempdir().unwrap();
@@ -588,7 +588,7 @@ fn an_index_weighs_its_rows() {
     let ended = trained("dataset=1,weak=0.3");
     check_trained(&ended);
     let report = ended.json().remove(0);
-    // Doubtful rows are learned from and not judged.
+    // Rows of low weight are trained on, but not evaluated.
     assert_eq!(report["track"]["n"], 9);
     assert_eq!(report["dominated"][0]["artist"], "metal 0");
     assert!(ended.stderr.contains("`metal` is dominated by one artist: 91 %"), "{}", ended.stderr);
