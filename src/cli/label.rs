@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::daemon::{self, DaemonLines, LineHeader, NextLine};
 use super::signals;
-use crate::config::Place;
+use crate::config::DaemonLocation;
 use crate::sink::corrections::{self, Summary};
 use crate::sink::payload::LabelledPayload;
 use crate::sink::trace::client_command::{ClientCommand, ClientCommandKind};
@@ -168,9 +168,10 @@ fn file(args: &Args) -> anyhow::Result<PathBuf> {
     if let Some(path) = &args.db {
         return Ok(path.clone());
     }
-    let place = Place::load(args.config.as_deref()).context("`--db` names a file without a configuration")?;
+    let place = DaemonLocation::load(args.config.as_deref())
+        .context("`--db` names a file without a configuration")?;
     let node = args.node.clone().or(place.node.clone());
-    Ok(Place { node, ..place }.corrections()?)
+    Ok(DaemonLocation { node, ..place }.corrections()?)
 }
 
 fn list(args: &Args) -> anyhow::Result<()> {

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use crate::asrun::period::{self, DayEdge, PeriodLength};
 use crate::asrun::{AsRunReport, html, render, tally};
-use crate::config::{Place, SYSTEM_STATE_DIR};
+use crate::config::{DaemonLocation, SYSTEM_STATE_DIR};
 use crate::sink::asrun::LogReader;
 
 /// Report from the as-run log: shares of genres, speech, silence and outages.
@@ -123,8 +123,8 @@ fn file(args: &Args) -> anyhow::Result<PathBuf> {
     if let Some(path) = &args.db {
         return Ok(path.clone());
     }
-    let place =
-        Place::load(args.config.as_deref()).context("use `--db` to read a log without a configuration")?;
+    let place = DaemonLocation::load(args.config.as_deref())
+        .context("use `--db` to read a log without a configuration")?;
     let path = place.log(None)?;
     let is_configured = place.log.path.is_some() || place.state_dir.is_some();
     let system = place.log(Some(Path::new(SYSTEM_STATE_DIR)))?;
