@@ -71,10 +71,10 @@ impl ConfigFileError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Output {
-    /// Nothing.
+    /// No output.
     #[default]
     None,
-    /// One line per patch, for people.
+    /// One line of text per patch.
     Text,
     /// One JSON object per line.
     Jsonl,

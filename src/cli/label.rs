@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
   genred label radio klezmer --last 60s    a genre that the head does not have yet
   genred label --list
   genred label --undo")]
-pub struct Args {
+pub struct LabelArgs {
     /// Source, by its name in topics or in the configuration
     #[arg(value_name = "SOURCE", required_unless_present_any = ["list", "undo"])]
     source: Option<String>,
@@ -46,7 +46,7 @@ pub struct Args {
     /// Delete the newest correction
     #[arg(long, conflicts_with_all = ["source", "genre"])]
     undo: bool,
-    /// Configuration file of the daemon [default: where `run` looks]
+    /// Configuration file of the daemon [default: as for `run`]
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Name of the daemon [default: as configured, else the one that runs]
@@ -60,7 +60,7 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: &LabelArgs) -> anyhow::Result<ExitCode> {
     match (&args.source, &args.genre) {
         (Some(source), Some(genre)) => label(args, source, genre)?,
         _ if args.undo => undo(args)?,
@@ -79,7 +79,7 @@ fn parse_seconds(text: &str) -> Result<f64, String> {
     if (3.0..=60.0).contains(&seconds) { Ok(seconds) } else { Err("not 3 to 60 seconds".into()) }
 }
 
-fn label(args: &Args, source: &str, genre: &str) -> anyhow::Result<()> {
+fn label(args: &LabelArgs, source: &str, genre: &str) -> anyhow::Result<()> {
     let stop = Stop::new().context("the system refused a pipe")?;
     signals::stop_on_signal(&stop).context("signals cannot be handled")?;
     let place = daemon::place(args.config.as_deref())?;
@@ -164,7 +164,7 @@ fn notes(stored: &LabelledPayload, node: &str) -> Vec<String> {
 }
 
 /// The file: as it was typed, else as configured.
-fn file(args: &Args) -> anyhow::Result<PathBuf> {
+fn file(args: &LabelArgs) -> anyhow::Result<PathBuf> {
     if let Some(path) = &args.db {
         return Ok(path.clone());
     }
@@ -174,7 +174,7 @@ fn file(args: &Args) -> anyhow::Result<PathBuf> {
     Ok(DaemonLocation { node, ..place }.corrections()?)
 }
 
-fn list(args: &Args) -> anyhow::Result<()> {
+fn list(args: &LabelArgs) -> anyhow::Result<()> {
     let all = corrections::list(&file(args)?)?;
     let mut stdout = std::io::stdout().lock();
     let width =
@@ -196,7 +196,7 @@ fn list(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn undo(args: &Args) -> anyhow::Result<()> {
+fn undo(args: &LabelArgs) -> anyhow::Result<()> {
     let path = file(args)?;
     let Some(row) = corrections::undo(&path)? else { bail!("`{}` holds no correction", path.display()) };
     let mut stdout = std::io::stdout().lock();

@@ -63,7 +63,7 @@ const LAST: usize = 900;
 #[derive(Debug, Subcommand)]
 enum CliCommand {
     /// Run the daemon: classify sources in real time and publish the results
-    Run(run::Args),
+    Run(run::RunArgs),
     /// Classify whole files, without smoothing over time
     Classify(classify::ClassifyArgs),
     /// List capture devices
@@ -72,23 +72,23 @@ enum CliCommand {
     Check(check::CheckArgs),
     /// Test the connection to the MQTT broker, stage by stage
     #[cfg(feature = "mqtt")]
-    TestMqtt(test_mqtt::Args),
+    TestMqtt(test_mqtt::TestMqttArgs),
     /// Compute the log-mel frames or the audio descriptors of a file
     Features(features::FeaturesArgs),
     /// Compute the embeddings of files
     Embed(embed::EmbedArgs),
     /// Evaluate a head on labelled recordings that it was not trained on
-    Eval(eval::Args),
+    Eval(eval::EvalArgs),
     /// Train a custom genre head
     Train(train::Args),
     /// Explain the current decisions of a running daemon
-    Why(why::Args),
+    Why(why::WhyArgs),
     /// Correct the genre of a running daemon's source, for `train --corrections`
     #[cfg(feature = "corrections")]
-    Label(label::Args),
+    Label(label::LabelArgs),
     /// Print a report of the as-run log
     #[cfg(feature = "log")]
-    Report(report::Args),
+    Report(report::ReportArgs),
     /// Measure the performance on this machine
     Bench(bench::BenchArgs),
 }
