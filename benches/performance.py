@@ -1,8 +1,7 @@
-"""Runs the benchmarks alternating with a reference and writes the table, for `benches/performance.sh`.
+"""Runs the benches and their peer in turns and writes the table; `benches/performance.sh` calls it.
 
-The reference is MusiCNN as published (`models/musicnn-msd-windowed/reference.onnx`) in Python's
-onnxruntime, on one thread, one patch at a time. Rounds alternate, so that other load on the machine
-affects all measurements. Medians are printed.
+The peer is MusiCNN as published (`models/musicnn-msd-windowed/reference.onnx`) in Python's onnxruntime, one
+thread, one patch at a time. Turns alternate, so that a busy moment of the machine meets all; medians count.
 """
 
 import argparse
@@ -18,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 GENRED = ROOT / "target/release/genred"
 REFERENCE = ROOT / "models/musicnn-msd-windowed/reference.onnx"
-# Optional script outside the repository that measures the same reference.
+# A script that measures the same peer, where somebody has put one beside the project.
 SHARED_PEER = ROOT.parent / "shared/peers/score.py"
 ONE_CORE = {
     "streamed, hop 1 s": ["--hop", "1"],
@@ -40,7 +39,7 @@ def genred(*arguments):
 
 
 def peer(seconds):
-    """Milliseconds per patch, from this script or the external one."""
+    """Milliseconds of a patch: our own timing, or the script's beside the project."""
     if SHARED_PEER.exists():
         command = [sys.executable, SHARED_PEER, REFERENCE, str(seconds)]
         found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
@@ -129,9 +128,9 @@ def overload_text(sources, seconds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=9, help="number of rounds on one core")
-    parser.add_argument("--seconds", type=int, default=60, help="duration of the streams benchmark, in seconds")
-    parser.add_argument("--overload", type=int, default=1200, help="number of sources that overloads the machine")
+    parser.add_argument("--rounds", type=int, default=9, help="rounds on one core")
+    parser.add_argument("--seconds", type=int, default=60, help="how long streams play")
+    parser.add_argument("--overload", type=int, default=1200, help="sources that are too many")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/measurements/performance.md")
     arguments = parser.parse_args()
     rounds, seconds = arguments.rounds, arguments.seconds
