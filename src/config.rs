@@ -36,7 +36,9 @@ use crate::source::SourceConfig;
 use document::Document;
 pub(crate) use explain::nearest;
 use fault::Fault;
-pub(crate) use location::{DaemonLocation, SYSTEM_RUNTIME_DIR, SYSTEM_STATE_DIR, default_runtime_dir};
+#[cfg(feature = "log")]
+pub(crate) use location::SYSTEM_STATE_DIR;
+pub(crate) use location::{DaemonLocation, SYSTEM_RUNTIME_DIR, default_runtime_dir};
 pub use overrides::Overrides;
 use raw::{RawConfig, RawSource};
 

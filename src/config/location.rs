@@ -16,6 +16,7 @@ use crate::limits::ConfigError;
 pub(crate) const SYSTEM_RUNTIME_DIR: &str = "/run/genred";
 
 /// State folder of the systemd unit (`StateDirectory=genred`).
+#[cfg(any(feature = "corrections", feature = "log"))]
 pub(crate) const SYSTEM_STATE_DIR: &str = "/var/lib/genred";
 
 /// Root keys of [`DaemonLocation`]. Builds without a feature ignore its key.
@@ -30,6 +31,7 @@ pub(crate) struct DaemonLocation {
     /// Configured folder of the trace socket.
     pub(crate) runtime_dir: Option<PathBuf>,
     /// Configured folder of persistent state.
+    #[cfg(any(feature = "corrections", feature = "log"))]
     pub(crate) state_dir: Option<PathBuf>,
     /// `[log]`
     #[cfg(feature = "log")]
