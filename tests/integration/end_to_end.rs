@@ -70,6 +70,18 @@ fn stop(daemon: Daemon, signal: Signal) {
     assert!(ended.took <= STOPS_WITHIN, "a stop took {:?}:\n{}", ended.took, ended.stderr);
 }
 
+/// Waits until the daemon is online, and returns its `info`, checked.
+#[cfg(feature = "device")]
+async fn checked_info(subscriber: &Subscriber) -> Value {
+    wait_for_newest(subscriber, &topic("status"), "online").await;
+    let info = json(&subscriber.wait_for(&topic("info"), |_| true).await.payload);
+    assert_eq!((&info["model"], &info["execution_provider"]), (&"musicnn-msd".into(), &"cpu".into()));
+    assert!(!info["execution_provider_reason"].as_str().unwrap().is_empty(), "{info}");
+    assert_eq!(info["labels"].as_array().unwrap().len(), 15);
+    assert_eq!(info["sources"][0]["name"], "line_in");
+    info
+}
+
 /// Captures music from a sound server through both host APIs and checks the published genre. After
 /// the server has died and restarted, both sources recover.
 #[cfg(feature = "device")]
@@ -116,12 +128,7 @@ async fn a_subscriber_reads_what_a_sound_server_plays() {
         let window = subscriber.wait_for(&topic(&format!("{source}/window")), is_metal).await.payload;
         assert_eq!(json(&window)["scores"].as_object().unwrap().len(), 15);
     }
-    wait_for_newest(&subscriber, &topic("status"), "online").await;
-    let info = json(&subscriber.wait_for(&topic("info"), |_| true).await.payload);
-    assert_eq!((&info["model"], &info["execution_provider"]), (&"musicnn-msd".into(), &"cpu".into()));
-    assert!(!info["execution_provider_reason"].as_str().unwrap().is_empty(), "{info}");
-    assert_eq!(info["labels"].as_array().unwrap().len(), 15);
-    assert_eq!(info["sources"][0]["name"], "line_in");
+    let info = checked_info(&subscriber).await;
     assert!(runs.iter().all(|run| *run == info["run"]), "{runs:?}");
 
     server.kill();

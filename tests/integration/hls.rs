@@ -112,12 +112,9 @@ impl Station {
     }
 }
 
-/// MPEG transport stream, packed AAC and MP3, fragmented MP4 and a master playlist at once: genres
-/// and titles are right, and nothing is lost.
-#[test]
-fn every_kind_is_followed() {
-    let folder = tempfile::tempdir().unwrap();
-    let within = |name: &str| folder.path().join(name);
+/// Packages songs in every supported format, one folder each.
+fn package_all_formats(folder: &Path) -> [Packager; 6] {
+    let within = |name: &str| folder.join(name);
     let segments = |format: &'static str, file: &'static str| {
         let mut arguments = vec!["-f", "segment", "-segment_time", "2", "-segment_format", format];
         arguments.extend([
@@ -136,7 +133,7 @@ fn every_kind_is_followed() {
         arguments
     };
     let film = ["-map", "1:v", "-c:v", "libx264", "-preset", "ultrafast", "-g", "20"];
-    let _packagers = [
+    [
         package(&within("ts"), &song("metal"), &[], &[&AAC[..], &LIVE, &["live.m3u8"]].concat()),
         package(
             &within("packed"),
@@ -175,7 +172,16 @@ fn every_kind_is_followed() {
             &["-f", "lavfi", "-i", "testsrc=s=160x120:r=10"],
             &[&film[..], &AAC, &LIVE, &["live.m3u8"]].concat(),
         ),
-    ];
+    ]
+}
+
+/// MPEG transport stream, packed AAC and MP3, fragmented MP4 and a master playlist at once: genres
+/// and titles are right, and nothing is lost.
+#[test]
+fn every_kind_is_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let within = |name: &str| folder.path().join(name);
+    let _packagers = package_all_formats(folder.path());
     let server = Files::start(folder.path(), |path| match path {
         "moved" => Answer::Redirect("/ts/live.m3u8".into()),
         "list.m3u" => Answer::Text("#EXTM3U\n#EXTINF:-1,Radio\nfmp4/live.m3u8\n".into()),

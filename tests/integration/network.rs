@@ -1,5 +1,6 @@
 //! Streams behind TLS, proxies and logins, and invalid streams.
 
+mod chained;
 mod process;
 
 use std::fs;
@@ -142,48 +143,10 @@ fn flac_tls_and_proxies() {
     }
 }
 
-/// A chained stream in one response may have another codec and another title.
-#[test]
-fn chained_ogg_is_followed() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = folder.path();
-    let links =
-        [("metal", "libvorbis", "First"), ("classical", "libopus", "Second")].map(|(of, codec, title)| {
-            let file = at.join(format!("{title}.ogg"));
-            let title = format!("title={title} of two");
-            cut(of, 60.0, 25.0, &file, &["-map_metadata", "-1", "-metadata", &title, "-c:a", codec]);
-            fs::read(file).unwrap()
-        });
-    let sound = links.concat();
-    let rate = sound.len() / 50;
-    let site = Site::start(move |_, line| {
-        head(line, "application/ogg")?;
-        play_once(line, &sound, rate)
-    });
-    let chain = source("chain", &format!("http://127.0.0.1:{}/live", site.port));
-    // The source must not be lost because this machine is busy.
-    let config = format!("{NO_MQTT}{chain}lost_after_s = 30\n");
-    let daemon = daemon(at, &config, &[]);
-    daemon.wait_for_log("title: First of two");
-    daemon.wait_until("the first link", || genre(&daemon, "chain") == "metal");
-    daemon.wait_for_log("title: Second of two");
-    daemon.wait_until("the second link", || genre(&daemon, "chain") == "classical");
-    assert_eq!(site.heads().len(), 1, "the connection was lost between");
-    end(daemon);
-}
-
-/// Endless and oversized responses exhaust neither memory nor the daemon: they are rejected or
-/// truncated, with a message.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_does_not_end_is_bounded() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = folder.path();
-    let broker = Mosquitto::start();
-    let heard = Subscriber::start(broker.port(), "genred/#", &[]).await;
-    let (mp3, mp3_rate) = mp3(at);
-    let titled = long_title(at);
+/// Serves playlists that refer to each other, endless responses, and oversized titles.
+fn endless_site(mp3: Vec<u8>, mp3_rate: usize, titled: Vec<u8>) -> Site {
     let titled_rate = titled.len() / 30;
-    let site = Site::start(move |asked, line| {
+    Site::start(move |asked, line| {
         let endless = |line: Line<'_>, text: &[u8]| -> std::io::Result<()> {
             let piece = text.repeat(16 * 1024 / text.len());
             loop {
@@ -241,7 +204,20 @@ async fn what_does_not_end_is_bounded() {
                 play(line, &with_titles, 2 * mp3_rate, usize::MAX)
             }
         }
-    });
+    })
+}
+
+/// Endless and oversized responses exhaust neither memory nor the daemon: they are rejected or
+/// truncated, with a message.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_does_not_end_is_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let broker = Mosquitto::start();
+    let heard = Subscriber::start(broker.port(), "genred/#", &[]).await;
+    let (mp3, mp3_rate) = mp3(at);
+    let titled = long_title(at);
+    let site = endless_site(mp3, mp3_rate, titled);
     let names = ["itself.m3u", "other.pls", "list", "page", "junk", "turns", "title", "icy"];
     let mut config = format!("node = \"n\"\n[mqtt]\nurl = \"mqtt://127.0.0.1:{}\"\n", broker.port());
     for name in names {
@@ -290,18 +266,11 @@ fn long_title(folder: &Path) -> Vec<u8> {
     sound
 }
 
-/// Logins and tokens in every kind of address are sent, but do not appear in output, logs, messages
-/// or state files.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn secrets_are_nowhere() {
-    const SECRET: &str = "hunter2";
-    let folder = tempfile::tempdir().unwrap();
-    let at = folder.path();
-    let broker = Mosquitto::start();
-    let heard = Subscriber::start(broker.port(), "genred/#", &[]).await;
-    let announced = Subscriber::start(broker.port(), "homeassistant/#", &[]).await;
-    let (mp3, rate) = mp3(at);
-    let site = Site::start(move |asked, line| {
+const SECRET: &str = "hunter2";
+
+/// Serves audio, redirects, playlists and errors whose addresses hold [`SECRET`].
+fn secret_site(mp3: Vec<u8>, rate: usize) -> Site {
+    Site::start(move |asked, line| {
         let secret = format!("u:{SECRET}@127.0.0.1:{}", port_of(asked.head));
         match asked.path {
             "/moved" => {
@@ -331,7 +300,20 @@ async fn secrets_are_nowhere() {
                 play(line, &mp3, rate, if asked.count == 1 { 20 * rate } else { usize::MAX })
             }
         }
-    });
+    })
+}
+
+/// Logins and tokens in every kind of address are sent, but do not appear in output, logs, messages
+/// or state files.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn secrets_are_nowhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let broker = Mosquitto::start();
+    let heard = Subscriber::start(broker.port(), "genred/#", &[]).await;
+    let announced = Subscriber::start(broker.port(), "homeassistant/#", &[]).await;
+    let (mp3, rate) = mp3(at);
+    let site = secret_site(mp3, rate);
     let port = site.port;
     // The configuration holds no secret, so that all files can be searched.
     let user = "u:${SECRET}@127.0.0.1";

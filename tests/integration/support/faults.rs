@@ -98,32 +98,40 @@ const ALL: [Fault; 14] = [
     Fault::Ends,
 ];
 
+/// Reads a request and returns its path. A request for [`Fault::Reset`] is read in part.
+fn read_path(line: &mut TcpStream) -> std::io::Result<String> {
+    let request = read_until(line, "\n")?;
+    if !request.contains(&format!("/{:?} ", Fault::Reset)) {
+        read_until(line, "\r\n\r\n")?;
+    }
+    Ok(request.split([' ', '?']).nth(1).unwrap_or_default().trim_start_matches('/').to_owned())
+}
+
+fn fault_of(path: &str, count: usize) -> Fault {
+    let named = ALL.into_iter().find(|fault| format!("{fault:?}") == path).unwrap_or(Fault::Missing);
+    // These faults occur at every connection.
+    let always = [Fault::Icy, Fault::WrongType, Fault::Loop].contains(&named);
+    if count == 1 || always { named } else { Fault::None }
+}
+
 fn serve(
     mut line: TcpStream,
     sound: &[u8],
     rate: usize,
     connections: &Mutex<HashMap<String, usize>>,
 ) -> std::io::Result<()> {
-    let request = read_until(&mut line, "\n")?;
-    if !request.contains(&format!("/{:?} ", Fault::Reset)) {
-        read_until(&mut line, "\r\n\r\n")?;
-    }
-    let path = request.split([' ', '?']).nth(1).unwrap_or_default().trim_start_matches('/').to_owned();
+    let path = read_path(&mut line)?;
     let count = {
         let mut connections = connections.lock().unwrap();
         let count = connections.entry(path.clone()).or_default();
         *count += 1;
         *count
     };
-    let named = ALL.into_iter().find(|fault| format!("{fault:?}") == path).unwrap_or(Fault::Missing);
-    let is_first = count == 1;
-    // These faults occur at every connection.
-    let always = [Fault::Icy, Fault::WrongType, Fault::Loop].contains(&named);
-    let fault = if is_first || always { named } else { Fault::None };
+    let fault = fault_of(&path, count);
     let seconds = |seconds: usize| seconds * rate;
     let ok = "HTTP/1.0 200 OK\r\nContent-Type: audio/mpeg\r\n";
     match fault {
-        Fault::Gone if is_first => {
+        Fault::Gone if count == 1 => {
             thread::sleep(Duration::from_secs(3));
             return Ok(());
         }
