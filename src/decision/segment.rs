@@ -1,6 +1,6 @@
 //! Bayesian online change-point detection (Adams and MacKay, 2007) over the shares of patches.
 
-use super::config::{Constants, DecisionConfig};
+use super::config::{DecisionConfig, DecisionConstants};
 use super::shares::{Evidence, PatchShares};
 use super::time::Seconds;
 
@@ -33,7 +33,7 @@ struct SegmentHypothesis {
 #[derive(Debug)]
 pub(super) struct SegmentFilter {
     expected_piece: Seconds,
-    constants: Constants,
+    constants: DecisionConstants,
     hypotheses: Vec<SegmentHypothesis>,
     /// Length of the used part of `hypotheses`.
     count: usize,
@@ -67,7 +67,7 @@ impl SegmentFilter {
 
     /// Takes in a patch that is `elapsed` after the previous one.
     pub fn update(&mut self, patch: &PatchShares, elapsed: Seconds) {
-        let Constants { prior_s, sharpness, noise_weight, memory_s, .. } = self.constants;
+        let DecisionConstants { prior_s, sharpness, noise_weight, memory_s, .. } = self.constants;
         let prior = Seconds(prior_s);
         self.fit = (self.count > 0).then(|| self.most_probable().evidence.predicts(patch, prior));
         self.since_start += elapsed;
