@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 
 use super::progress::Progress;
 use super::{ModelArgs, say};
-use crate::decision::{Constants, DecisionConfig, SilenceConfig};
+use crate::decision::{DecisionConfig, DecisionConstants, SilenceConfig};
 use crate::study::{
     DecidedStream, PlacedPiece, Renaming, StreamFigures, StreamPiece, StreamPosteriors, TruthInterval,
     decide, score_stream,
@@ -134,7 +134,7 @@ struct StreamEvaluationLine<'a> {
     patches: usize,
     format_changes: usize,
     decision: &'a DecisionConfig,
-    constants: Constants,
+    constants: DecisionConstants,
     /// Against the verdict of the head on each whole piece.
     settled: &'a StreamFigures,
     /// Against the labels of the list.
