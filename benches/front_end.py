@@ -1,7 +1,7 @@
 """Throughput of log-mel front ends, one thread each, as multiples of real time.
 
-Every peer is timed on the same `seconds` of white noise, three times, taking turns; `genred bench
-front-end` runs between them. Medians are printed with the ratios to genred.
+Every implementation is timed three times on the same `seconds` of white noise, alternating with
+`genred bench front-end`. Prints medians and their ratios to genred.
 """
 
 import json
@@ -74,7 +74,7 @@ def main() -> None:
             calls[name] = make(audio)
             calls[name]()  # warm-up: imports, plans, just-in-time compilers
             times[name] = []
-        except Exception as error:  # a peer that is missing is reported
+        except Exception as error:  # reported as missing
             print(f"{name}: not measured ({type(error).__name__}: {error})", file=sys.stderr)
             calls.pop(name, None)
     ours = {"front_end_x_realtime": [], "fft_only_x_realtime": []}

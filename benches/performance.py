@@ -1,7 +1,9 @@
-"""Runs the benches and their peer in turns and writes the table; `benches/performance.sh` calls it.
+"""Runs the benches and their peer alternately and writes `docs/measurements/performance.md`.
 
-The peer is MusiCNN as published (`models/musicnn-msd-windowed/reference.onnx`) in Python's onnxruntime, one
-thread, one patch at a time. Turns alternate, so that a busy moment of the machine meets all; medians count.
+`benches/performance.sh` calls it. The peer is MusiCNN as published
+(`models/musicnn-msd-windowed/reference.onnx`) in Python's onnxruntime, with one thread and one
+patch per run. Rounds alternate between all candidates, so that other load on the machine affects
+each of them; medians are reported.
 """
 
 import argparse
@@ -11,13 +13,14 @@ import platform
 import statistics
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 GENRED = ROOT / "target/release/genred"
 REFERENCE = ROOT / "models/musicnn-msd-windowed/reference.onnx"
-# A script that measures the same peer, where somebody has put one beside the project.
+# Optional external script that measures the same peer.
 SHARED_PEER = ROOT.parent / "shared/peers/score.py"
 ONE_CORE = {
     "streamed, hop 1 s": ["--hop", "1"],
@@ -39,7 +42,7 @@ def genred(*arguments):
 
 
 def peer(seconds):
-    """Milliseconds of a patch: our own timing, or the script's beside the project."""
+    """Milliseconds per patch of the peer: measured here, or by the external script if present."""
     if SHARED_PEER.exists():
         command = [sys.executable, SHARED_PEER, REFERENCE, str(seconds)]
         found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
@@ -84,7 +87,7 @@ def median(runs, key):
 
 def one_core_table(found):
     python = statistics.median(found[PEER])
-    rows = ["| | front end and model, ms a second of sound | least … most of the rounds | of MusiCNN in Python |",
+    rows = ["| | front end and model, ms per second of audio | lowest … highest round | of MusiCNN in Python |",
             "|---|---|---|---|"]  # fmt: skip
     for name in ONE_CORE:
         values = [run["stream_second_ms"] for run in found[name]]
@@ -96,16 +99,16 @@ def one_core_table(found):
     ratios = [b["stream_second_ms"] / a["stream_second_ms"] for a, b in zip(first, found["streamed, hop 0.25 s"])]
     rows += [
         "",
-        f"Hop 0.25 s costs {statistics.median(ratios):.2f} times what hop 1 s does ({min(ratios):.2f} … {max(ratios):.2f}). "
-        f"What a stream needs beside that, at 44.1 kHz: resampling {median(first, 'resample_ms'):.2f} ms, "
-        f"loudness {median(first, 'loudness_ms'):.2f} ms a second, and decoding. "
-        f"The streamed trunk looks {first[0]['lookahead_ms']:.0f} ms ahead.",
+        f"Hop 0.25 s costs {statistics.median(ratios):.2f} times as much as hop 1 s ({min(ratios):.2f} … {max(ratios):.2f}). "
+        f"A stream at 44.1 kHz also needs resampling, {median(first, 'resample_ms'):.2f} ms per second of audio, "
+        f"loudness, {median(first, 'loudness_ms'):.2f} ms, and decoding. "
+        f"The look-ahead of the streamed trunk is {first[0]['lookahead_ms']:.0f} ms.",
     ]
     return rows
 
 
 def streams_table(seconds):
-    rows = ["| sources | patches | dropped | latency, ms: median, 99 % | memory, MiB | cores |", "|---|---|---|---|---|---|"]
+    rows = ["| sources | patches | dropped | latency, ms: median, p99 | memory, MiB | cores |", "|---|---|---|---|---|---|"]
     for name, arguments in STREAMS.items():
         run = genred("streams", "--seconds", str(seconds), *arguments)
         rows.append(
@@ -120,17 +123,26 @@ def overload_text(sources, seconds):
     run = genred("streams", "--sources", str(sources), "--seconds", str(seconds))
     print(f"overload: {run}", file=sys.stderr)
     return [
-        f"{sources} MP3 sources, more than fit: {run['produced']} patches = {run['scored']} scored + {run['dropped']} dropped; "
-        f"the source with the fewest got {run['scored_least']} answers; memory {run['rss_mb_half_way']:.0f} MiB half-way, "
-        f"{run['rss_mb']:.0f} MiB at the end of {seconds} s.",
+        f"With {sources} MP3 sources, more than the machine can analyse, {run['produced']} patches = {run['scored']} scored + "
+        f"{run['dropped']} dropped. The least-served source got {run['scored_least']} scores. Memory was "
+        f"{run['rss_mb_half_way']:.0f} MiB half-way and {run['rss_mb']:.0f} MiB at the end of {seconds} s.",
     ]
+
+
+def wrapped(page):
+    """The page with its prose at 100 columns; headings and tables are not changed."""
+    paragraphs = [
+        part if part.startswith(("#", "|")) else textwrap.fill(part, 100, break_long_words=False, break_on_hyphens=False)
+        for part in page.strip().split("\n\n")
+    ]
+    return "\n\n".join(paragraphs) + "\n"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=9, help="rounds on one core")
-    parser.add_argument("--seconds", type=int, default=60, help="how long streams play")
-    parser.add_argument("--overload", type=int, default=1200, help="sources that are too many")
+    parser.add_argument("--seconds", type=int, default=60, help="duration of each run of streams")
+    parser.add_argument("--overload", type=int, default=1200, help="number of sources in the overload run")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/measurements/performance.md")
     arguments = parser.parse_args()
     rounds, seconds = arguments.rounds, arguments.seconds
@@ -146,7 +158,7 @@ def main():
     }
     for name, text in parts.items():
         template = template.replace(f"{{{name}}}", text)
-    arguments.out.write_text(template)
+    arguments.out.write_text(wrapped(template))
     print(arguments.out)
 
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# What genred costs beside the published network in Python's onnxruntime, and how many streams one machine
-# follows, in one run; writes docs/measurements/performance.md.
+# Measures, in one run, the cost of genred relative to the published network in Python's onnxruntime
+# and the number of streams that one machine can analyse; writes docs/measurements/performance.md.
 #
 #   benches/performance.sh [--rounds N] [--seconds N] [--out FILE]
 #
-# Some eight minutes, for which the machine should have nothing else to do.
+# Takes about eight minutes on an otherwise idle machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Writes benches/loop.mp3, the sound that `genred bench streams` plays where no other is named.
+"""Writes benches/loop.mp3, the default audio of `genred bench streams`.
 
-Twelve seconds of made-up music (chords, bass, drums and noise), so that nobody's rights are touched; MP3 at
-44.1 kHz stereo and 128 kbit/s, as most radio streams are. Needs NumPy, and ffmpeg with libmp3lame.
+Twelve seconds of synthetic music (chords, bass, drums and noise), free of third-party rights, as MP3
+at 44.1 kHz stereo and 128 kbit/s, the usual format of radio streams. Needs NumPy, and ffmpeg with
+libmp3lame.
 
     python3 benches/python_loop.py
 """

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # aedes and its option `maxClientsIdLength`.
 #
-# Guess: client ids longer than the option (23 by default) are refused in MQTT 3.1.1 with return code 2; a CONNECT of
-#        MQTT 5 gets a CONNACK that says so, with return code 1 or reason code 0x84.
+# Guess: client ids longer than the option (23 by default) are rejected in MQTT 3.1.1 with return
+#        code 2; an MQTT 5 CONNECT is rejected with return code 1 or reason code 0x84.
 # Version: aedes 0.51.3 (npm).
-# Behaviour: the option counts for MQTT 3.1 alone: in MQTT 3.1.1 any length is taken. In MQTT 5 the CONNACK is 20 02 00 01,
-#        in the form of 3.1.1, which a client of MQTT 5 cannot read as a whole (it lacks the properties).
+# Behaviour: the option applies to MQTT 3.1 only: MQTT 3.1.1 accepts any length. In MQTT 5 the
+#        CONNACK is 20 02 00 01, in the format of 3.1.1, which an MQTT 5 client cannot parse (the
+#        properties are missing).
 # Output:
 #   MQTT 3.1,   30 bytes: CONNACK 20 02 00 02
 #   MQTT 3.1.1, 30 bytes: CONNACK 20 02 00 00

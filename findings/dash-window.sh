@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # A live DASH manifest in ffmpeg: the window is played again after each update of the manifest.
 #
-# Guess:     `ffmpeg -i manifest.mpd -f wav -` gives each segment once, so that a stream that is
-#            packaged as it plays comes out at about its own pace after a first burst.
+# Guess:     `ffmpeg -i manifest.mpd -f wav -` outputs each segment once, so a stream that is
+#            packaged in real time is output at about real time after an initial burst.
 # Tool:      ffmpeg 5.1.9 of Debian 12 as packager and as player, python3's http.server.
-# Behaviour: with `<SegmentTimeline>` (the packager's default) the player begins the window again
-#            whenever the manifest was updated: five segments of 2 s came out every 2 s, five
-#            times as much audio as was played. The repeated segments keep their timestamps, so a
-#            filter that drops what is not newer than the last frame brings the stream back to
-#            its pace: -copyts … -af "aselect='isnan(prev_selected_t)+gt(t,prev_selected_t)'".
+# Behaviour: with `<SegmentTimeline>` (the packager's default) the player repeats the window
+#            after each update of the manifest: five segments of 2 s were output every 2 s, five
+#            times real time. The repeated segments keep their timestamps, so a filter that drops
+#            frames that are not newer than the last one restores real time:
+#            -copyts … -af "aselect='isnan(prev_selected_t)+gt(t,prev_selected_t)'".
 # Output:    audio in 20 s: 99.0 s; with the filter: 28.3 s
 #
 # Needs ffmpeg and python3 (apt). Takes about a minute. Exits with 1 if ffmpeg behaves otherwise.

@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # DuckDB's SQLite scanner cannot count the rows of a WITHOUT ROWID table.
 #
-# Guess:     `SELECT count(*)` over an attached SQLite file gives the number of rows, as in SQLite, whatever the table's form.
-# Version:   duckdb 1.5.5 and duckdb-extension-sqlite-scanner 1.5.5 (PyPI); 1.4.4 and 1.2.2 behave in the same way.
-# Behaviour: count(*) on a WITHOUT ROWID table fails; reading its columns works; a table with rowids works.
+# Guess:     `SELECT count(*)` over an attached SQLite file gives the number of rows for every kind
+#            of table, as in SQLite.
+# Version:   duckdb 1.5.5 and duckdb-extension-sqlite-scanner 1.5.5 (PyPI); 1.4.4 and 1.2.2 behave
+#            in the same way.
+# Behaviour: count(*) on a WITHOUT ROWID table fails; reading its columns works; a table with rowids
+#            works.
 # Output:    without rowid: Failed to prepare query "SELECT ROWID FROM "t"": no such column: ROWID
 #            with rowid: 3
 set -euo pipefail

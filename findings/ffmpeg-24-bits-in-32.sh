@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# ffmpeg takes integers of 24 bits in containers of 32 bits for floats.
+# ffmpeg decodes 24-bit integers in 32-bit containers as floats.
 #
 # Guess: a WAV file with `WAVE_FORMAT_EXTENSIBLE`, the sub-format PCM, 32 bits per sample and 24
-# valid bits holds integers that are aligned to the most significant bit (Microsoft,
+# valid bits contains integers that are aligned to the most significant bit (Microsoft,
 # WAVEFORMATEXTENSIBLE), and ffmpeg decodes them as `pcm_s32le`.
 # Version: ffmpeg 5.1.9 (Debian 12, package `ffmpeg`).
-# Behaviour: the codec is `pcm_f24le` (the "24.0 float" of Cool Edit), so a sine of amplitude 0.5
-# becomes values without bounds. With 32 valid bits the same samples are decoded right.
-# Consequence: for valid bits below the container's the reference is the specification.
+# Behaviour: ffmpeg selects the codec `pcm_f24le` (the "24.0 float" of Cool Edit), so a sine of
+# amplitude 0.5 becomes unbounded values. With 32 valid bits the same samples are decoded correctly.
+# Consequence: if fewer bits are valid than the container has, the specification is the reference.
 #
 # Output seen:
 #   ffmpeg version 5.1.9-0+deb12u1

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # ffmpeg does not read back the AIFF, Wave64 and RF64 that it writes to a pipe.
 #
-# Guess: a demuxer reads what the muxer of the same program wrote, so one second of audio comes
-# back from every container, whether it went to a file or to a pipe.
+# Guess: a demuxer reads the output of the muxer of the same program, so one second of audio can be
+# read back from every container, whether it was written to a file or to a pipe.
 # Version: ffmpeg 5.1.9 (Debian 12, package `ffmpeg`).
-# Behaviour: a pipe cannot be seeked, so the muxers leave the sizes at 0 or at a maximum. The WAV,
-# AU and CAF demuxers read on to the end. AIFF (`SSND` of size 0) and Wave64 (`data` of size
-# 2^63 - 1) are refused as invalid data; RF64 (`ds64` all zero) gives no audio and exit status 0.
-# Consequence: a size in a header is a hint, and ffmpeg's decode is no reference for these three.
+# Behaviour: a pipe is not seekable, so the muxers leave the sizes at 0 or at a maximum. The WAV,
+# AU and CAF demuxers read to the end. AIFF (`SSND` of size 0) and Wave64 (`data` of size
+# 2^63 - 1) are rejected as invalid data; RF64 (`ds64` all zero) gives no audio and exit status 0.
+# Consequence: a size in a header is a hint, and ffmpeg is no reference for these three.
 #
 # Output seen:
 #   ffmpeg version 5.1.9-0+deb12u1

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # ffmpeg decodes big-endian WAV (RIFX) in the wrong byte order, without a warning.
 #
-# Guess: ffmpeg recognises RIFX and says so ("wav"), so it decodes the samples as they are meant;
+# Guess: ffmpeg recognises RIFX (it reports "wav"), so it decodes the samples in their byte order;
 # the RMS of a sine of amplitude 0.5 is 0.354 from RIFF and from RIFX.
 # Versions: ffmpeg 5.1.9, sox 14.4.2 (Debian 12, packages `ffmpeg` and `sox`).
-# Behaviour: the header is read big-endian, the samples little-endian (`pcm_s16le`): noise. sox
-# reads its own file right.
-# Consequence: for RIFX the reference is sox.
+# Behaviour: the header is read as big-endian, the samples as little-endian (`pcm_s16le`): noise.
+# sox reads its own file correctly.
+# Consequence: sox is the reference for RIFX.
 #
 # Output seen:
 #   ffmpeg version 5.1.9-0+deb12u1

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# FLAC that is joined in the middle: ffmpeg recognises it by the file name, and not by its content.
+# A FLAC stream without its beginning: ffmpeg recognises it by the file name, not by its content.
 #
-# Guess: FLAC frames begin with a sync code and carry two checksums, so that ffmpeg recognises a stream
-#        without its header by content, from a pipe as well as from a file.
-# Seen with ffmpeg 5.1.9 (Debian 12): a stream that begins exactly at a frame is recognised. One that
-#        begins in mid-frame, as a late listener of Icecast gets it, is `Invalid data found when
-#        processing input` from a pipe. `-f flac`, or a file name that ends in `.flac`, decodes the same bytes.
-# A consumer that pipes such a stream to ffmpeg must name the format.
+# Guess:     FLAC frames begin with a sync code and have two checksums, so ffmpeg recognises a
+#            stream without its header by content, from a pipe as well as from a file.
+# Version:   ffmpeg 5.1.9 (Debian 12).
+# Behaviour: a stream that begins exactly at a frame is recognised. A stream that begins in the
+#            middle of a frame, as a client that connects late receives it from Icecast, is
+#            `Invalid data found when processing input` from a pipe. `-f flac`, or a file name that
+#            ends in `.flac`, decodes the same bytes.
+# Consequence: a consumer that pipes such a stream to ffmpeg must specify the format.
 set -euo pipefail
 
 command -v ffmpeg >/dev/null || { echo "needs ffmpeg (apt-get install ffmpeg)" >&2; exit 2; }

@@ -1,8 +1,13 @@
 #!/usr/bin/env bash
-# Guess: ffmpeg decodes MP3 of free format (ISO/IEC 11172-3, 2.4.2.3), as mpg123 does.
-# Seen with ffmpeg 5.1.9 and mpg123 1.31.2 (Debian 12): ffmpeg decodes nothing of `lame --freeformat -b 320`,
-# and ends with an error; mpg123 decodes all 10 s, delay and padding cut off.
-# Valid input: sox's sine, encoded by LAME 3.100. Exits with 1 if ffmpeg decodes it, or mpg123 no longer does.
+# ffmpeg does not decode free-format MP3.
+#
+# Guess:     ffmpeg decodes free-format MP3 (ISO/IEC 11172-3, 2.4.2.3), as mpg123 does.
+# Version:   ffmpeg 5.1.9, mpg123 1.31.2 (Debian 12).
+# Behaviour: ffmpeg decodes nothing of the output of `lame --freeformat -b 320`, and exits with an
+#            error; mpg123 decodes all 10 s, with delay and padding removed.
+# Input:     a sine from sox, encoded by LAME 3.100, so the file is valid.
+#
+# Exits with 1 if ffmpeg decodes it, or if mpg123 no longer does.
 # Packages: apt-get install ffmpeg mpg123 lame sox
 set -euo pipefail
 dpkg-query -W -f '${Package} ${Version}\n' ffmpeg mpg123 lame sox

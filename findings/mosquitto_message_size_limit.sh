@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# mosquitto and a message that is larger than `message_size_limit`.
+# mosquitto and a message larger than `message_size_limit`.
 #
-# Guess: in MQTT 5 a PUBACK with 0x97 (quota exceeded) or a DISCONNECT with 0x95 (packet too large);
-#        in MQTT 3.1.1, which has no code for it, the connection is closed.
+# Guess: in MQTT 5 the broker sends a PUBACK with 0x97 (quota exceeded) or a DISCONNECT with 0x95
+#        (packet too large); in MQTT 3.1.1, which has no code for it, it closes the connection.
 # Version: mosquitto 2.0.11 (Debian 12).
-# Behaviour: in MQTT 5 a PUBACK with 0x95, which is not among the codes of PUBACK (MQTT 5, table 3-4), so that clients
-#        report a protocol error instead of the reason; in MQTT 3.1.1 an ordinary PUBACK, and the message is gone.
+# Behaviour: in MQTT 5 it sends a PUBACK with 0x95, which is not a PUBACK code (MQTT 5, table 3-4),
+#        so clients report a protocol error instead of the reason; in MQTT 3.1.1 it sends an
+#        ordinary PUBACK, and the message is lost.
 # Output:
 #   mosquitto version 2.0.11
 #   MQTT 5:     PUBACK 40 03 00 01 95

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # RabbitMQ delivers an MQTT message on `a.b/x` as one on `a/b/x`.
 #
-# Guess:     a broker delivers a message under the topic it was published to; a dot is an ordinary character
-#            (MQTT 3.1.1, 4.7).
+# Guess:     a broker delivers a message on the topic on which it was published; a dot is an
+#            ordinary character (MQTT 3.1.1, 4.7).
 # Version:   rabbitmq-server 3.10.8 with its MQTT plugin, mosquitto-clients 2.0.11 (Debian 12).
-# Behaviour: a subscriber of `a.b/x` gets the message with the topic `a/b/x`; `a-b/x` is unchanged.
+# Behaviour: a subscriber to `a.b/x` gets the message with the topic `a/b/x`; `a-b/x` is unchanged.
 # Output:    a.b/x arrives as a/b/x hi
 #            a-b/x arrives as a-b/x hi
 set -euo pipefail

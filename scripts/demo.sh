@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The main job on real music: three recordings played at once, predictions printed as they come,
-# and the messages that a real MQTT client receives.
+# Demonstration on real music: classifies three recordings at once, prints the results, and shows
+# the messages received by an MQTT client.
 #
 #   scripts/demo.sh                        three freely licensed songs, 30 s
 #   scripts/demo.sh song.mp3               your own file
@@ -11,7 +11,7 @@ set -euo pipefail
 here=$PWD
 cd "$(dirname "$0")/.."
 
-# What is typed is meant from where it was typed.
+# Relative paths refer to the caller's folder.
 absolute() { case "$1" in /* | -) echo "$1" ;; *) echo "$here/$1" ;; esac; }
 
 seconds=30 bin="" check="" sources=()
@@ -20,7 +20,7 @@ while [ $# -gt 0 ]; do
         --seconds) seconds=$2; shift 2 ;;
         --bin) bin=$(absolute "$2"); shift 2 ;;
         --check) check=1; shift ;;
-        -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0 ;;
         -*) echo "demo: unknown argument $1; see --help" >&2; exit 2 ;;
         device:* | stdin:*) sources+=("$1"); shift ;;
         *) sources+=("$(absolute "$1")"); shift ;;
@@ -42,14 +42,14 @@ clean_up() {
 }
 trap clean_up EXIT
 
-# No broker is named, so genred starts its own; port 0 lets it pick a free one.
+# Without a configured broker genred starts its embedded one; port 0 selects a free port.
 {
     echo 'node = "demo"'
     echo '[mqtt]'
     echo 'embedded_port = 0'
     if [ ${#sources[@]} -eq 0 ]; then
         for song in metal classical electronic; do
-            # From one minute on: the metal one begins with roaring and explosions.
+            # From one minute on, since the metal one begins with noise and explosions.
             ffmpeg -nostdin -v error -ss 60 -i "$PWD/.cache/test-audio/$song.ogg" -c copy "$work/$song.ogg"
             printf '[[source]]\nname = "%s-song"\nuri = "file:%s"\n' "$song" "$work/$song.ogg"
         done
@@ -59,7 +59,7 @@ trap clean_up EXIT
 "$bin" run -c "$work/genred.toml" --output text "${sources[@]}" 2>"$work/log" &
 daemon=$!
 
-# The broker's port stands in the log.
+# The log states the port of the broker.
 port=""
 for _ in $(seq 600); do
     port=$(sed -n 's/.*`mosquitto_sub -p \([0-9]*\).*/\1/p' "$work/log" | head -n 1)
@@ -78,7 +78,7 @@ done
 kill -TERM "$daemon" 2>/dev/null || true
 wait "$daemon" && code=0 || code=$?
 daemon=""
-# The client may still have to write down what it has received.
+# The client may still have to write received messages.
 for _ in $(seq 100); do
     tail -n 1 "$work/received" | grep -q '/status offline$' && break
     sleep 0.1

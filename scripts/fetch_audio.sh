@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Freely licensed recordings for tests and demos, from Debian packages, into .cache/test-audio/:
+# Fetches freely licensed recordings for tests and demos, from Debian packages, into
+# .cache/test-audio/:
 #   metal.ogg classical.ogg electronic.ogg   whole songs, 44.1 kHz stereo
 #   clips/*.wav                              ten clips of 5 s, 16 kHz mono, 16 bit
-# Needs apt-get (no root), dpkg and ffmpeg, and once the network (89 MB). Quick when all is there.
+# Needs apt-get (no root), dpkg, ffmpeg and, for the first run, the network (89 MB).
 #
-# Music: Muldjord, metal, CC-BY-SA 3.0 (fretsonfire-songs-muldjord); FreeDink's soundtrack (freedink-data);
-# Trackballs' soundtrack, GPL-2+ (trackballs-data). Each package's copyright file has the details.
+# Music: Muldjord, metal, CC-BY-SA 3.0 (fretsonfire-songs-muldjord); soundtracks of FreeDink
+# (freedink-data) and Trackballs, GPL-2+ (trackballs-data). Details are in each package's copyright
+# file.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 cache=.cache/test-audio
@@ -71,7 +73,7 @@ for package in $(recordings | cut -d' ' -f2 | sort -u); do
     rm -rf "${work:?}/$package" "$work/$package"_*.deb
 done
 
-# From 40 s on, 5 s. Plain C code paths only (-cpuflags 0), so that every machine cuts the same samples.
+# 5 s from 40 s on. Without SIMD (-cpuflags 0), so that every machine produces the same samples.
 while read -r name _; do
     ffmpeg -nostdin -v error -y -cpuflags 0 -i "$songs/$name.ogg" -map 0:a:0 -map_metadata -1 -bitexact \
         -af 'atrim=start=40:duration=5,asetpts=PTS-STARTPTS,aresample=16000,aformat=sample_fmts=s16:channel_layouts=mono' \

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs what is missing, fetches ONNX Runtime, builds target/release/genred.
+# Installs missing packages, fetches ONNX Runtime and builds target/release/genred.
 #
-#   scripts/setup.sh             everything that running needs
-#   scripts/setup.sh --tests     what the tests need as well, without the release build
+#   scripts/setup.sh             requirements of the daemon
+#   scripts/setup.sh --tests     requirements of the tests as well, without the release build
 #
-# Safe to run again: what is there is left alone.
+# Can be run again: existing files are kept.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -48,7 +48,7 @@ provide_sound_server() {
     say "unpacking PulseAudio into .cache/sound"
     rm -rf "$root"
     mkdir -p "$root/packages"
-    # What an installation would add; simulated, as it would also remove pipewire-alsa.
+    # Packages of an installation, from a simulation, since it would also remove pipewire-alsa.
     packages=$(apt-get install --simulate --no-install-recommends pulseaudio pulseaudio-utils libasound2-plugins |
         sed -n 's/^Inst \([^ ]*\).*/\1/p')
     # shellcheck disable=SC2086
@@ -70,7 +70,7 @@ provide_sound_server() {
 }
 
 # --- ONNX Runtime ------------------------------------------------------------------------------
-# The wheel on PyPI carries the library; nothing of Python is needed to use it.
+# The wheel on PyPI contains the library, which does not require Python.
 fetch_onnxruntime() {
     [ -n "${ORT_DYLIB_PATH:-}" ] && return
     local folder=.cache/onnxruntime wheel sha
@@ -83,21 +83,21 @@ fetch_onnxruntime() {
     wheel=$(ls "$folder"/onnxruntime-"$ORT_VERSION"-*.whl)
     sha=$(sha256sum "$wheel" | cut -d' ' -f1)
     [ "$sha" = "$ORT_SHA256_x86_64" ] || { rm -f "$wheel"; die "$wheel has the sha256 $sha, not $ORT_SHA256_x86_64"; }
-    # Under its final name only once it is whole.
+    # Renamed only when complete.
     unzip -q -o -j "$wheel" "onnxruntime/capi/libonnxruntime.so.$ORT_VERSION" -d "$folder/new"
     mv "$folder/new/libonnxruntime.so.$ORT_VERSION" "$folder/"
     rm -rf "$wheel" "$folder/new"
     ln -sf "libonnxruntime.so.$ORT_VERSION" "$folder/libonnxruntime.so"
 }
 
-# The binary looks for the library in `lib` beside itself.
+# The binary searches for the library in `lib` in its own folder.
 link_onnxruntime() {
     mkdir -p "$1/lib"
     ln -sf "${ORT_DYLIB_PATH:-$PWD/.cache/onnxruntime/libonnxruntime.so.$ORT_VERSION}" "$1/lib/libonnxruntime.so"
 }
 
-# --- brokers that Debian does not have ---------------------------------------------------------------
-# aedes (npm) and amqtt (PyPI), for tests/integration/brokers.rs; in .cache/, of pinned versions.
+# --- brokers that are not in Debian ---------------------------------------------------------------
+# aedes (npm) and amqtt (PyPI), for tests/integration/brokers.rs; in .cache/, with pinned versions.
 AMQTT_VERSION=0.12.1
 
 fetch_brokers() {
@@ -108,7 +108,7 @@ fetch_brokers() {
         mkdir -p "$folder"
         cp tests/integration/support/aedes/package.json "$folder/"
         cp "$lock" "$folder/new-lock.json"
-        # Under its final name only once the packages are there.
+        # Renamed only when the packages are installed.
         (cd "$folder" && cp new-lock.json package-lock.json &&
             npm ci --silent --no-audit --no-fund --omit=dev >&2) || { rm -f "$folder/package-lock.json"; die "aedes could not be installed"; }
         rm -f "$folder/new-lock.json"

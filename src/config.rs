@@ -1,14 +1,14 @@
 //! Configuration: raw file → merged with the command line → validated.
 //!
 //! The type and the limits of a section live next to the component that it configures. This module
-//! locates the file, expands `${VAR}`, composes the sections and fills in defaults.
+//! locates the file, expands `${VAR}`, combines the sections and fills in defaults.
 
 mod document;
 mod encoding;
 mod explain;
 mod fault;
+mod location;
 mod overrides;
-mod place;
 mod placeholder;
 mod raw;
 mod sources;
@@ -34,10 +34,12 @@ use crate::sink::topics::valid_name;
 use crate::source::SourceConfig;
 
 use document::Document;
-pub use explain::nearest;
+pub(crate) use explain::nearest;
 use fault::Fault;
+#[cfg(feature = "log")]
+pub(crate) use location::SYSTEM_STATE_DIR;
+pub(crate) use location::{DaemonLocation, SYSTEM_RUNTIME_DIR, default_runtime_dir};
 pub use overrides::Overrides;
-pub use place::{Place, SYSTEM_RUNTIME_DIR, SYSTEM_STATE_DIR, default_runtime_dir};
 use raw::{RawConfig, RawSource};
 
 /// A configuration file that cannot be used. The message names the file, the line and the key.
@@ -71,10 +73,10 @@ impl ConfigFileError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Output {
-    /// Nothing.
+    /// No output.
     #[default]
     None,
-    /// One line per patch, for people.
+    /// One line of text per patch.
     Text,
     /// One JSON object per line.
     Jsonl,
@@ -83,7 +85,7 @@ pub enum Output {
 /// One validated `[[source]]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceEntry {
-    /// Origin and reading of its audio.
+    /// Origin and options of its audio.
     pub source: SourceConfig,
     /// Detection of silence.
     pub silence: SilenceConfig,
@@ -108,7 +110,7 @@ pub struct Config {
     lines: HashMap<String, usize>,
     /// Name in topics.
     pub node: String,
-    /// Set where the node name is configured, so that a conflict is an error.
+    /// Set if the node name is configured; a name conflict is then an error.
     pub node_is_fixed: bool,
     /// Folder of persistent state; each node has a folder of its own in it.
     pub state_dir: PathBuf,
@@ -133,7 +135,7 @@ pub struct Config {
     pub output: Output,
     /// Includes every scored patch in JSON lines.
     pub output_patches: bool,
-    /// At least one.
+    /// Sources; at least one.
     pub sources: Vec<SourceEntry>,
 }
 
@@ -153,7 +155,8 @@ impl Config {
         Ok(Self { file: Some(path), ..Self::from_toml(text, &origin, overrides)? })
     }
 
-    /// Parses `text`, merges `overrides` and validates the result. `origin` names the text in errors.
+    /// Parses `text`, merges `overrides` and validates the result. `origin` names the text in
+    /// errors.
     ///
     /// # Errors
     /// A setting cannot be used.
@@ -204,7 +207,7 @@ fn config_path(named: Option<&Path>) -> Option<PathBuf> {
 }
 
 /// Returns the paths at which a configuration is searched for, in order.
-pub fn standard_paths() -> Vec<PathBuf> {
+pub(crate) fn standard_paths() -> Vec<PathBuf> {
     let home = std::env::var_os("XDG_CONFIG_HOME")
         .filter(|value| !value.is_empty())
         .map(PathBuf::from)
@@ -250,8 +253,8 @@ fn resolve(mut raw: RawConfig, document: &Document<'_>, overrides: &Overrides) -
     #[cfg(feature = "mqtt")]
     let mqtt = raw.mqtt.resolve(&node).map_err(|error| {
         // The message begins with its key, in backticks.
-        let what = error.to_string();
-        Fault::new(document.line_of(first_key(&what)), what)
+        let message = error.to_string();
+        Fault::new(document.line_of(first_key(&message)), message)
     })?;
     let lines = document.lines();
     let mut raw_sources = raw.source;
@@ -284,8 +287,8 @@ fn resolve(mut raw: RawConfig, document: &Document<'_>, overrides: &Overrides) -
 }
 
 /// Returns the first text in backticks.
-fn first_key(what: &str) -> &str {
-    what.split('`').nth(1).unwrap_or_default()
+fn first_key(message: &str) -> &str {
+    message.split('`').nth(1).unwrap_or_default()
 }
 
 /// Returns the node's name in topics, and a warning where it differs from the configured one.

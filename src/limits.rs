@@ -34,7 +34,7 @@ pub struct Limit {
     least: f64,
     most: f64,
     unit: &'static str,
-    /// Meaning of zero where zero is accepted although it is less than `least`.
+    /// Meaning of zero, if zero is accepted although it is less than `least`.
     zero: Option<&'static str>,
 }
 
@@ -45,7 +45,7 @@ impl Limit {
         Self { key, least, most, unit, zero: None }
     }
 
-    /// Accepts zero as well, which means `meaning`.
+    /// Also accepts zero, which means `meaning`.
     pub const fn or_zero(self, meaning: &'static str) -> Self {
         Self { zero: Some(meaning), ..self }
     }

@@ -10,15 +10,15 @@ use crate::config::{Config, Overrides, standard_paths};
 use crate::decision::FormatMonitor;
 use crate::model::{Model, ModelError};
 
-/// Check a configuration, its model, files, programs and devices, and say what would run.
+/// Options of `genred check`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Configuration file [default: where `run` looks]
+pub(crate) struct CheckArgs {
+    /// Configuration file [default: as for `run`]
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let config = Config::load(args.config.as_deref(), &Overrides::default())?;
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "config    {}", origin(config.file.as_deref()))?;
@@ -38,8 +38,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             for (index, entry) in config.sources.iter().enumerate() {
                 if let Err(what) = FormatMonitor::new(model.head().labels(), &entry.watch) {
                     faults += 1;
-                    let place = place(&config, &format!("source.{index}.format"));
-                    super::say(format_args!("{place}source `{}`: {what}", entry.source.name));
+                    let location = location(&config, &format!("source.{index}.format"));
+                    super::say(format_args!("{location}source `{}`: {what}", entry.source.name));
                 }
             }
         }
@@ -50,24 +50,24 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
                 "model     {} · head {} (cannot be used)",
                 config.model.bundle, config.model.head
             )?;
-            // The head's file is named where the head is at fault.
+            // The message refers to the key that caused the error.
             let key = if matches!(error, ModelError::Head { .. }) { "model.head" } else { "model.bundle" };
-            super::say(format_args!("{}{error}", place(&config, key)));
+            super::say(format_args!("{}{error}", location(&config, key)));
         }
     }
     #[cfg(feature = "mqtt")]
     writeln!(stdout, "mqtt      {}", describe_mqtt(&config.mqtt))?;
-    let mut devices = source::Devices::default();
+    let mut devices = source::DeviceList::default();
     for (index, entry) in config.sources.iter().enumerate() {
         let source = &entry.source;
         let shown = match source.display_name == source.name {
             true => source.name.clone(),
             false => format!("{} \"{}\"", source.name, source.display_name),
         };
-        let note = match source::look(&source.uri, &mut devices) {
-            source::Found::Yes => String::new(),
-            source::Found::Perhaps(note) => format!(" ({note})"),
-            source::Found::No(note) => {
+        let note = match source::check(&source.uri, &mut devices) {
+            source::Presence::Present => String::new(),
+            source::Presence::Unknown(note) => format!(" ({note})"),
+            source::Presence::Missing(note) => {
                 faults += 1;
                 let keys = ["command", "uri"].map(|key| format!("source.{index}.{key}"));
                 let line = keys.iter().find_map(|key| config.line(key));
@@ -82,8 +82,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// File and line of a key, as messages begin; empty where it is not there.
-fn place(config: &Config, key: &str) -> String {
+/// Returns the prefix of a message about `key`: its file and line; empty where it is not set.
+fn location(config: &Config, key: &str) -> String {
     match (&config.file, config.line(key)) {
         (Some(file), Some(line)) => format!("{}: line {line}: ", file.display()),
         _ => String::new(),
@@ -94,9 +94,9 @@ fn origin(file: Option<&Path>) -> String {
     match file {
         Some(file) => file.display().to_string(),
         None => {
-            let looked: Vec<String> =
+            let searched: Vec<String> =
                 standard_paths().iter().map(|path| path.display().to_string()).collect();
-            format!("the defaults (no file at {}; `-c FILE` names one)", looked.join(" or "))
+            format!("the defaults (no file at {}; `-c FILE` names one)", searched.join(" or "))
         }
     }
 }

@@ -14,26 +14,25 @@ use super::{HopArgs, ModelArgs};
 use crate::decision::{SilenceConfig, Verdict};
 use crate::study::offline::{self, FileVerdict};
 
-/// Classify whole files: one verdict a file, without smoothing.
+/// Options of `genred classify`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Audio files, folders of them (searched to their leaves; other files are skipped), and
-    /// playlists of them (M3U, PLS, XSPF, ASX)
+pub(crate) struct ClassifyArgs {
+    /// Audio files, folders (searched recursively) or playlists (M3U, PLS, XSPF, ASX)
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// One JSON object a file, with all windows and scores
+    /// Print one JSON object per file, with all windows and scores
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     model: ModelArgs,
-    /// Head: a name or the path of its TOML file
+    /// Name of the head, or path of its TOML file
     #[arg(long, value_name = "NAME|PATH")]
     head: Option<String>,
     #[command(flatten)]
     hop: HopArgs,
 }
 
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<ExitCode> {
     let mut model = args.model.load(args.head.as_deref())?;
     let labels = model.head().labels().to_vec();
     let (model_name, head_name) = (model.bundle().manifest.name.clone(), model.head().name().clone());
@@ -55,15 +54,15 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         progress.done(|| -> anyhow::Result<()> {
             match (&result, args.json) {
                 (Ok(found), true) => {
-                    let line = Line {
+                    let record = FileRecord {
                         file: &file.display().to_string(),
                         duration_s: (found.duration_s * 1000.0).round() / 1000.0,
                         model: &model_name,
                         head: &head_name,
-                        answer: Answer::new(found.verdict, &found.posteriors, &labels),
+                        verdict: VerdictRecord::new(found.verdict, &found.posteriors, &labels),
                         windows: windows(found, &labels),
                     };
-                    writeln!(stdout, "{}", serde_json::to_string(&line)?)?;
+                    writeln!(stdout, "{}", serde_json::to_string(&record)?)?;
                 }
                 (Ok(found), false) => {
                     let genre = genre(found.verdict, &labels);
@@ -90,28 +89,28 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// A file's line, as documented; numbers keep their shortest form.
+/// JSON line of one file.
 #[derive(Serialize)]
-struct Line<'a> {
+struct FileRecord<'a> {
     file: &'a str,
     duration_s: f64,
     model: &'a str,
     head: &'a str,
     #[serde(flatten)]
-    answer: Answer<'a>,
-    windows: Vec<Window<'a>>,
+    verdict: VerdictRecord<'a>,
+    windows: Vec<WindowRecord<'a>>,
 }
 
 #[derive(Serialize)]
-struct Window<'a> {
+struct WindowRecord<'a> {
     start: f64,
     end: f64,
     #[serde(flatten)]
-    answer: Answer<'a>,
+    verdict: VerdictRecord<'a>,
 }
 
 #[derive(Serialize)]
-struct Answer<'a> {
+struct VerdictRecord<'a> {
     state: &'static str,
     genre: &'a str,
     confidence: Option<f32>,
@@ -119,7 +118,7 @@ struct Answer<'a> {
     scores: Vec<(&'a str, f32)>,
 }
 
-impl<'a> Answer<'a> {
+impl<'a> VerdictRecord<'a> {
     fn new(verdict: Verdict, posteriors: &[f32], labels: &'a [Arc<str>]) -> Self {
         Self {
             state: verdict.state.as_str(),
@@ -130,14 +129,14 @@ impl<'a> Answer<'a> {
     }
 }
 
-fn windows<'a>(found: &FileVerdict, labels: &'a [Arc<str>]) -> Vec<Window<'a>> {
+fn windows<'a>(found: &FileVerdict, labels: &'a [Arc<str>]) -> Vec<WindowRecord<'a>> {
     found
         .windows
         .iter()
-        .map(|window| Window {
+        .map(|window| WindowRecord {
             start: window.span.start,
             end: window.span.end,
-            answer: Answer::new(window.verdict, &window.posteriors, labels),
+            verdict: VerdictRecord::new(window.verdict, &window.posteriors, labels),
         })
         .collect()
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
-use crate::config::{Place, SYSTEM_RUNTIME_DIR, default_runtime_dir};
+use crate::config::{DaemonLocation, SYSTEM_RUNTIME_DIR, default_runtime_dir};
 use crate::sink::payload::trace::{TraceHello, TracedSource};
 use crate::sink::trace::EXTENSION;
 use crate::thread::Stop;
@@ -29,13 +29,13 @@ const MAX_LINE_LENGTH: usize = 4 << 20;
 ///
 /// # Errors
 /// A named file cannot be read.
-pub fn place(named: Option<&Path>) -> anyhow::Result<Place> {
-    match Place::load(named) {
+pub fn place(named: Option<&Path>) -> anyhow::Result<DaemonLocation> {
+    match DaemonLocation::load(named) {
         Err(error) if named.is_some() => Err(error.into()),
         // That of a service may be unreadable for this user; its folder is searched all the same.
         Err(error) => {
             tracing::info!(%error, "ignoring a configuration that cannot be read");
-            Ok(Place::default())
+            Ok(DaemonLocation::default())
         }
         Ok(place) => Ok(place),
     }
@@ -46,7 +46,7 @@ pub fn place(named: Option<&Path>) -> anyhow::Result<Place> {
 ///
 /// # Errors
 /// There is no such daemon, or more than one.
-pub fn connect(place: &Place, node: Option<&str>, command: &str) -> anyhow::Result<UnixStream> {
+pub fn connect(place: &DaemonLocation, node: Option<&str>, command: &str) -> anyhow::Result<UnixStream> {
     let folders = match &place.runtime_dir {
         Some(folder) => vec![folder.clone()],
         None => vec![default_runtime_dir(), SYSTEM_RUNTIME_DIR.into()],
@@ -306,7 +306,11 @@ mod tests {
         let find = |configured: Option<&str>, node: Option<&str>| {
             let runtime_dir = Some(folder.path().to_owned());
             let stream = connect(
-                &Place { node: configured.map(str::to_owned), runtime_dir, ..Place::default() },
+                &DaemonLocation {
+                    node: configured.map(str::to_owned),
+                    runtime_dir,
+                    ..DaemonLocation::default()
+                },
                 node,
                 "why",
             );
@@ -342,7 +346,7 @@ mod tests {
         use std::io::Write;
         let (stream, mut daemon) = UnixStream::pair().unwrap();
         let stop = Stop::new().unwrap();
-        let mut lines = Lines::new(stream, stop.clone());
+        let mut lines = DaemonLines::new(stream, stop.clone());
         let mut next = |patience| match lines.next(patience).unwrap() {
             NextLine::Line(line) => line,
             NextLine::TimedOut => "late".into(),

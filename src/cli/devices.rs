@@ -3,15 +3,15 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-/// List capture devices, with the address to put into `uri`.
+/// Options of `genred devices`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
-    /// One JSON object a line
+pub(crate) struct DevicesArgs {
+    /// Print one JSON object per device
     #[arg(long)]
     json: bool,
 }
 
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &DevicesArgs) -> anyhow::Result<ExitCode> {
     let devices = crate::source::devices::list()?;
     let mut stdout = std::io::stdout().lock();
     if args.json {
@@ -22,7 +22,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let mut usable = 0;
     for device in &devices {
-        // Sound systems list plugins and cards that are not there, too.
+        // Sound systems also list plugins and absent cards.
         let (Some(rate), Some(channels)) = (device.rate, device.channels) else { continue };
         usable += 1;
         let mark = if device.default { '*' } else { ' ' };

@@ -14,16 +14,17 @@ use super::progress::Progress;
 use super::{HopArgs, ModelArgs};
 use crate::study::offline;
 
-/// Write the embeddings of files, one NumPy file each: float32 `[patches, dim]`.
+/// Options of `genred embed`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Sound files
+pub(crate) struct EmbedArgs {
+    /// Audio files
     #[arg(value_name = "FILE", required_unless_present = "list")]
     files: Vec<PathBuf>,
-    /// A text file with one path a line, in place of FILE
+    /// Read the paths from a text file, one per line
     #[arg(long, value_name = "PATH", conflicts_with = "files")]
     list: Option<PathBuf>,
-    /// For one FILE: the file to write if it ends in `.npy`; else a folder, which is made
+    /// Output folder for one NumPy file per input, float32 `[patches, dim]`; for a single input,
+    /// also a path that ends in `.npy`
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
     #[command(flatten)]
@@ -32,7 +33,7 @@ pub struct Args {
     hop: HopArgs,
 }
 
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &EmbedArgs) -> anyhow::Result<ExitCode> {
     let files = match &args.list {
         Some(list) => read_list(list)?,
         None => args.files.clone(),
@@ -83,7 +84,8 @@ fn read_list(list: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// One output a file; two files of one name would overwrite each other, and are refused before any work.
+/// Returns one output path per file. Files with equal names are rejected, since they would
+/// overwrite each other's output.
 fn outputs(files: &[PathBuf], out: &Path) -> anyhow::Result<Vec<PathBuf>> {
     if files.len() == 1 && out.extension().is_some_and(|extension| extension == "npy") {
         return Ok(vec![out.to_path_buf()]);

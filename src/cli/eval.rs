@@ -26,12 +26,12 @@ use crate::study::{
 /// Recordings that the model was trained on are refused, by their track id and by their sound.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("decisions").args(["stream", "posteriors"]))]
-pub struct Args {
+pub struct EvalArgs {
     /// Folder with one folder per genre, or CSV file with the columns `path` and `genre`
     #[arg(long, value_name = "DIR|CSV", required_unless_present_any = ["stream", "posteriors"])]
     data: Option<PathBuf>,
     #[command(flatten)]
-    stream: super::eval_stream::Args,
+    stream: super::eval_stream::EvalStreamArgs,
     /// Use only rows of the CSV file with this value, as `split=test`; several values of one column
     /// are alternatives
     #[arg(long = "where", value_name = "COLUMN=VALUE")]
@@ -79,7 +79,7 @@ pub struct Args {
     plots: Option<PathBuf>,
 }
 
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     let data = args.data.as_deref();
     if args.stream.is_given() {
         let task = super::eval_stream::StreamEvaluation {
@@ -157,7 +157,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// Head to evaluate, and the one to compare it with.
-fn heads(args: &Args, model: &Model) -> anyhow::Result<Vec<Head>> {
+fn heads(args: &EvalArgs, model: &Model) -> anyhow::Result<Vec<Head>> {
     let mut heads = vec![model.head().clone()];
     if let Some(name) = &args.compare {
         heads.push(model.open_head(name)?);
@@ -165,7 +165,7 @@ fn heads(args: &Args, model: &Model) -> anyhow::Result<Vec<Head>> {
     Ok(heads)
 }
 
-fn vocabularies(args: &Args, dataset: &Dataset, heads: &[Head]) -> anyhow::Result<Vec<Vocabulary>> {
+fn vocabularies(args: &EvalArgs, dataset: &Dataset, heads: &[Head]) -> anyhow::Result<Vec<Vocabulary>> {
     let options = VocabularyOptions {
         map: args.map.clone(),
         merge: args.merge.clone(),
@@ -181,7 +181,7 @@ fn vocabularies(args: &Args, dataset: &Dataset, heads: &[Head]) -> anyhow::Resul
 
 /// Training material of the bundle and of the bundles of the heads; the flag is false if a head
 /// lies in no bundle.
-fn material(args: &Args, model: &Model) -> anyhow::Result<(TrainingMaterial, bool)> {
+fn material(args: &EvalArgs, model: &Model) -> anyhow::Result<(TrainingMaterial, bool)> {
     let mut entries = vec![model.bundle().manifest.training.clone()];
     let mut is_listed = true;
     for head in [&args.head, &args.compare].into_iter().flatten().filter(|head| is_head_path(head)) {

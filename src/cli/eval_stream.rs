@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 
 use super::progress::Progress;
 use super::{ModelArgs, say};
-use crate::decision::{Constants, DecisionConfig, SilenceConfig};
+use crate::decision::{DecisionConfig, DecisionConstants, SilenceConfig};
 use crate::study::{
     DecidedStream, PlacedPiece, Renaming, StreamFigures, StreamPiece, StreamPosteriors, TruthInterval,
     decide, score_stream,
@@ -23,7 +23,7 @@ const MAX_SETTINGS: usize = 1000;
 
 /// Options that evaluate decisions instead of a head.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct EvalStreamArgs {
     /// Evaluate decisions instead: join the recordings of a CSV file (`path`; `label`, `start`,
     /// `end` or `seconds`) to one stream and report false changes, delays and shares; without a
     /// file, use that of `--data`. Settings are the defaults of `[decision]` and `[source.silence]`
@@ -104,7 +104,7 @@ fn settings(sweeps: &[Sweep]) -> Result<Vec<DecisionConfig>, String> {
     Ok(all)
 }
 
-impl Args {
+impl EvalStreamArgs {
     /// True if decisions are to be evaluated.
     pub fn is_given(&self) -> bool {
         self.stream.is_some() || self.posteriors.is_some()
@@ -115,7 +115,7 @@ impl Args {
 pub struct StreamEvaluation<'a> {
     /// `--data`
     pub data: Option<&'a Path>,
-    pub args: &'a Args,
+    pub args: &'a EvalStreamArgs,
     pub model: &'a ModelArgs,
     pub head: Option<&'a str>,
     pub hop_seconds: f64,
@@ -134,7 +134,7 @@ struct StreamEvaluationLine<'a> {
     patches: usize,
     format_changes: usize,
     decision: &'a DecisionConfig,
-    constants: Constants,
+    constants: DecisionConstants,
     /// Against the verdict of the head on each whole piece.
     settled: &'a StreamFigures,
     /// Against the labels of the list.

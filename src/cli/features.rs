@@ -14,41 +14,42 @@ use crate::dsp::descriptors::Descriptors;
 use crate::model::Bundle;
 use crate::study::offline;
 
-/// Write the log-mel frames of a file, as the daemon's front end makes them, or its descriptors.
+/// Options of `genred features`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  genred features song.mp3 --out mel.npy                      float32 [frames, bands]
-  genred features song.mp3 --descriptors > song.csv           a row every second, over three seconds
-  genred features song.mp3 --descriptors --format json        the same, one object a line")]
-pub struct Args {
-    /// A sound file
+  genred features song.mp3 --out mel.npy                      Log-mel frames
+  genred features song.mp3 --descriptors > song.csv           Descriptors, one row per second
+  genred features song.mp3 --descriptors --format json        Descriptors, one object per second")]
+pub(crate) struct FeaturesArgs {
+    /// Audio file
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Where to write float32 `[frames, bands]`, in NumPy's format; with --descriptors the
-    /// rows, else on standard output
+    /// Output file: log-mel frames as a NumPy array, float32 `[frames, bands]`; with --descriptors,
+    /// the descriptors [default for descriptors: standard output]
     #[arg(long, value_name = "PATH", required_unless_present = "descriptors")]
     out: Option<PathBuf>,
-    /// Tempo, spectral shape, MFCCs, chroma and more of three-second windows, as librosa computes them
+    /// Compute tempo, spectral shape, MFCCs, chroma and more over three-second windows, as librosa
+    /// does
     #[arg(long)]
     descriptors: bool,
-    /// How descriptors are written
-    #[arg(long, value_enum, default_value_t = Format::Csv, requires = "descriptors")]
-    format: Format,
-    /// Model bundle whose front end to use: a name or a path
+    /// Format of the descriptors
+    #[arg(long, value_enum, default_value_t = DescriptorFormat::Csv, requires = "descriptors")]
+    format: DescriptorFormat,
+    /// Name or path of the model bundle that defines the front end
     #[arg(long, value_name = "NAME|PATH", default_value = "musicnn-msd", conflicts_with = "descriptors")]
     model: String,
 }
 
-/// How descriptors are written.
+/// Output format of descriptors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// A header, then a row a window
+enum DescriptorFormat {
+    /// A header and one row per window
     Csv,
-    /// An object a window, one a line
+    /// One object per window and line
     Json,
 }
 
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &FeaturesArgs) -> anyhow::Result<ExitCode> {
     if args.descriptors {
         describe(args)?;
     } else if let Some(out) = &args.out {
@@ -59,14 +60,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes `values`, row-major with `columns` a row.
-pub fn write_npy(path: &Path, values: &[f32], columns: usize) -> anyhow::Result<()> {
+/// Writes `values`, row-major with `columns` values per row, as a NumPy array.
+pub(crate) fn write_npy(path: &Path, values: &[f32], columns: usize) -> anyhow::Result<()> {
     let array = ArrayView2::from_shape((values.len() / columns, columns), values)?;
     ndarray_npy::write_npy(path, &array).with_context(|| cannot_write(path))
 }
 
-fn describe(args: &Args) -> anyhow::Result<()> {
-    // All of it before anything is written: a file that fails leaves no half of a table.
+fn describe(args: &FeaturesArgs) -> anyhow::Result<()> {
+    // Computed before anything is written, so that a failure leaves no partial table.
     let rows = offline::descriptors(&args.file)?;
     let file = args.file.display().to_string();
     match &args.out {
@@ -77,7 +78,7 @@ fn describe(args: &Args) -> anyhow::Result<()> {
         None => {
             let out = BufWriter::new(std::io::stdout().lock());
             match write_rows(out, args.format, &file, &rows) {
-                // Who reads has seen enough, as `head` does.
+                // A closed pipe is no error, as in `genred features … | head`.
                 Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
                 written => written.context("standard output cannot be written"),
             }
@@ -89,26 +90,26 @@ fn cannot_write(path: &Path) -> String {
     format!("`{}` cannot be written", path.display())
 }
 
-/// Writes every window with the name of its file, its start and end in seconds, and its descriptors.
+/// Writes file name, start and end in seconds, and descriptors of each window.
 fn write_rows(
     mut out: impl Write,
-    format: Format,
+    format: DescriptorFormat,
     file: &str,
     rows: &[(PatchSpan, Descriptors)],
 ) -> std::io::Result<()> {
     let columns = Descriptors::columns();
-    if format == Format::Csv {
+    if format == DescriptorFormat::Csv {
         writeln!(out, "file,start,end,{}", columns.join(","))?;
     }
     for (span, descriptors) in rows {
         let numbers = numbers(*span, descriptors);
         match format {
-            Format::Csv => {
+            DescriptorFormat::Csv => {
                 write!(out, "{}", quoted(file))?;
                 numbers.iter().try_for_each(|number| write!(out, ",{number}"))?;
                 writeln!(out)?;
             }
-            Format::Json => {
+            DescriptorFormat::Json => {
                 let names = ["start", "end"].into_iter().chain(columns.iter().map(String::as_str));
                 let mut object = Map::new();
                 object.insert("file".into(), file.into());
@@ -120,8 +121,8 @@ fn write_rows(
     out.flush()
 }
 
-/// Start, end and descriptors, to the nine digits that tell single-precision numbers apart,
-/// written alike in both formats.
+/// Returns start, end and descriptors, rounded to nine significant digits, which distinguish all
+/// single-precision numbers.
 fn numbers(span: PatchSpan, descriptors: &Descriptors) -> Vec<serde_json::Number> {
     let times = [span.start, span.end].map(|seconds| (seconds * 1e6).round() / 1e6);
     let values = descriptors.values().into_iter().map(nine_digits);
@@ -132,7 +133,7 @@ fn nine_digits(value: f64) -> f64 {
     format!("{value:.8e}").parse().unwrap_or(value)
 }
 
-/// A field of a CSV row, in quotes where RFC 4180 asks for them.
+/// Returns a field of a CSV row, quoted as RFC 4180 requires.
 fn quoted(field: &str) -> String {
     if field.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", field.replace('"', "\"\""))
@@ -146,7 +147,7 @@ mod tests {
     use super::*;
     use crate::dsp::descriptors::Describer;
 
-    fn written(format: Format, file: &str) -> String {
+    fn written(format: DescriptorFormat, file: &str) -> String {
         let silence = Describer::new().describe(&[0.0; 1000]).unwrap();
         let rows = [0.0, 1.0].map(|start| (PatchSpan { start, end: start + 3.0 }, silence.clone()));
         let mut out = Vec::new();
@@ -156,7 +157,7 @@ mod tests {
 
     #[test]
     fn csv_has_a_header_and_as_many_fields_in_each_row() {
-        let text = written(Format::Csv, "a.wav");
+        let text = written(DescriptorFormat::Csv, "a.wav");
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3);
         assert!(lines[0].starts_with("file,start,end,tempo,zcr_mean,zcr_var,"), "{}", lines[0]);
@@ -166,7 +167,7 @@ mod tests {
 
     #[test]
     fn json_has_the_same_keys_and_values() {
-        let (csv, json) = (written(Format::Csv, "a.wav"), written(Format::Json, "a.wav"));
+        let (csv, json) = (written(DescriptorFormat::Csv, "a.wav"), written(DescriptorFormat::Json, "a.wav"));
         let header: Vec<&str> = csv.lines().next().unwrap().split(',').collect();
         for (row, line) in csv.lines().skip(1).zip(json.lines()) {
             let object: Map<String, Value> = serde_json::from_str(line).unwrap();
@@ -182,6 +183,6 @@ mod tests {
     fn names_are_quoted_where_they_must_be() {
         assert_eq!(quoted("a b.wav"), "a b.wav");
         assert_eq!(quoted("a, \"b\".wav"), "\"a, \"\"b\"\".wav\"");
-        assert!(written(Format::Csv, "a,b.wav").contains("\n\"a,b.wav\",0.0,"));
+        assert!(written(DescriptorFormat::Csv, "a,b.wav").contains("\n\"a,b.wav\",0.0,"));
     }
 }

@@ -1,4 +1,4 @@
-//! Files that are named one by one, in folders, and in playlists.
+//! Input files of a command: given by path, in folders and in playlists.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,34 +8,35 @@ use crate::source::folder::{FileClass, FolderEntry, classify, walk};
 use crate::source::open::open_file;
 use crate::source::playlist::local;
 
-/// Playlists that may lead to each other.
+/// Maximum nesting depth of playlists.
 const MAX_DEPTH: usize = 4;
 
-/// Kinds of skipped files that are listed.
+/// Maximum number of extensions listed in the message about skipped files.
 const MAX_KINDS: usize = 6;
 
-/// A file to read, or why there is none.
-pub enum Input {
-    /// A file.
+/// An input file, or the reason why it cannot be read.
+pub(crate) enum Input {
+    /// A file to read.
     File(PathBuf),
-    /// Something that was named and cannot be read, and why.
+    /// A path that cannot be read, and the reason.
     Failed(PathBuf, String),
 }
 
-/// Inputs named on the command line, in order, with folders and playlists taken apart.
+/// Inputs of the command line, with folders and playlists expanded.
 #[derive(Default)]
-pub struct Inputs {
-    /// Files to read, and failures, in order.
-    pub list: Vec<Input>,
-    /// Files in folders that are not audio, by extension.
+pub(crate) struct Inputs {
+    /// Files and failures, in order.
+    pub(crate) list: Vec<Input>,
+    /// Number of files in folders that are not audio, by extension.
     skipped: BTreeMap<String, usize>,
-    /// Addresses in playlists that are not files.
+    /// Number of addresses in playlists that are not files.
     addresses: usize,
 }
 
 impl Inputs {
-    /// Takes `names` apart. A file that is named stays whatever it is; of a folder only audio is kept.
-    pub fn new(names: &[PathBuf]) -> Self {
+    /// Expands `names`. A file given by path is kept in any case, a file in a folder only if it is
+    /// audio.
+    pub(crate) fn new(names: &[PathBuf]) -> Self {
         let mut inputs = Self::default();
         for name in names {
             inputs.add(name, 0);
@@ -75,7 +76,7 @@ impl Inputs {
                 }
                 FolderEntry::File(path) => match classify(&path) {
                     FileClass::Audio => self.list.push(Input::File(path)),
-                    // Its first packet decides.
+                    // The file is audio if its first packet can be decoded.
                     FileClass::Unknown if open_file(&path).is_ok() => self.list.push(Input::File(path)),
                     FileClass::Unknown | FileClass::Companion => self.skip(&path),
                 },
@@ -95,8 +96,8 @@ impl Inputs {
         *self.skipped.entry(kind).or_default() += 1;
     }
 
-    /// Says on standard error what was left out.
-    pub fn say_skipped(&self) {
+    /// Reports skipped files on standard error.
+    pub(crate) fn say_skipped(&self) {
         let count: usize = self.skipped.values().sum();
         if count > 0 {
             let mut kinds: Vec<_> = self.skipped.iter().collect();

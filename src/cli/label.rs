@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::daemon::{self, DaemonLines, LineHeader, NextLine};
 use super::signals;
-use crate::config::Place;
+use crate::config::DaemonLocation;
 use crate::sink::corrections::{self, Summary};
 use crate::sink::payload::LabelledPayload;
 use crate::sink::trace::client_command::{ClientCommand, ClientCommandKind};
@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
   genred label radio klezmer --last 60s    a genre that the head does not have yet
   genred label --list
   genred label --undo")]
-pub struct Args {
+pub struct LabelArgs {
     /// Source, by its name in topics or in the configuration
     #[arg(value_name = "SOURCE", required_unless_present_any = ["list", "undo"])]
     source: Option<String>,
@@ -46,7 +46,7 @@ pub struct Args {
     /// Delete the newest correction
     #[arg(long, conflicts_with_all = ["source", "genre"])]
     undo: bool,
-    /// Configuration file of the daemon [default: where `run` looks]
+    /// Configuration file of the daemon [default: as for `run`]
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Name of the daemon [default: as configured, else the one that runs]
@@ -60,7 +60,7 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: &LabelArgs) -> anyhow::Result<ExitCode> {
     match (&args.source, &args.genre) {
         (Some(source), Some(genre)) => label(args, source, genre)?,
         _ if args.undo => undo(args)?,
@@ -79,7 +79,7 @@ fn parse_seconds(text: &str) -> Result<f64, String> {
     if (3.0..=60.0).contains(&seconds) { Ok(seconds) } else { Err("not 3 to 60 seconds".into()) }
 }
 
-fn label(args: &Args, source: &str, genre: &str) -> anyhow::Result<()> {
+fn label(args: &LabelArgs, source: &str, genre: &str) -> anyhow::Result<()> {
     let stop = Stop::new().context("the system refused a pipe")?;
     signals::stop_on_signal(&stop).context("signals cannot be handled")?;
     let place = daemon::place(args.config.as_deref())?;
@@ -164,16 +164,17 @@ fn notes(stored: &LabelledPayload, node: &str) -> Vec<String> {
 }
 
 /// The file: as it was typed, else as configured.
-fn file(args: &Args) -> anyhow::Result<PathBuf> {
+fn file(args: &LabelArgs) -> anyhow::Result<PathBuf> {
     if let Some(path) = &args.db {
         return Ok(path.clone());
     }
-    let place = Place::load(args.config.as_deref()).context("`--db` names a file without a configuration")?;
+    let place = DaemonLocation::load(args.config.as_deref())
+        .context("`--db` names a file without a configuration")?;
     let node = args.node.clone().or(place.node.clone());
-    Ok(Place { node, ..place }.corrections()?)
+    Ok(DaemonLocation { node, ..place }.corrections()?)
 }
 
-fn list(args: &Args) -> anyhow::Result<()> {
+fn list(args: &LabelArgs) -> anyhow::Result<()> {
     let all = corrections::list(&file(args)?)?;
     let mut stdout = std::io::stdout().lock();
     let width =
@@ -195,7 +196,7 @@ fn list(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn undo(args: &Args) -> anyhow::Result<()> {
+fn undo(args: &LabelArgs) -> anyhow::Result<()> {
     let path = file(args)?;
     let Some(row) = corrections::undo(&path)? else { bail!("`{}` holds no correction", path.display()) };
     let mut stdout = std::io::stdout().lock();

@@ -1,4 +1,4 @@
-//! The command line: one file a subcommand.
+//! Command line, one module per subcommand.
 
 mod bench;
 mod check;
@@ -32,70 +32,73 @@ use tracing_subscriber::EnvFilter;
 use crate::limits::HOP_S;
 use crate::model::{Bundle, Model, ModelConfig, ModelError, Provider};
 
-/// Listens to music and says its genre, over MQTT.
+/// Real-time music-genre classifier with MQTT output.
 #[derive(Debug, Parser)]
 #[command(
     name = "genred",
     version,
     after_help = "Examples:
-  genred run song.mp3                           follow a file as it plays
-  genred run -c genred.toml                     the daemon, as configured
-  ffmpeg -i URL -f wav - | genred run -         anything that ffmpeg can open
-  genred classify --json album/*.flac           verdicts on whole files
+  genred run song.mp3                           Classify a file in real time
+  genred run -c genred.toml                     Run the daemon with a configuration
+  ffmpeg -i URL -f wav - | genred run -         Classify any input that ffmpeg can open
+  genred classify --json album/*.flac           Classify whole files
 
-Without a configuration `genred run` listens to the default input device and starts an
-MQTT broker on 127.0.0.1:1883; `mosquitto_sub -t 'genred/#' -v` shows what it publishes."
+Without a configuration, `genred run` classifies the default input device and starts an
+MQTT broker on 127.0.0.1:1883; `mosquitto_sub -t 'genred/#' -v` shows the messages."
 )]
 pub struct Cli {
-    /// Say more on standard error (-v: what happens, -vv: why)
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    /// Increase log verbosity (-v: info, -vv: debug)
+    #[arg(short, long, global = true, action = ArgAction::Count, display_order = LAST)]
     verbose: u8,
-    /// Say only errors
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    /// Log errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose", display_order = LAST)]
     quiet: bool,
     #[command(subcommand)]
-    command: Command,
+    command: CliCommand,
 }
+
+/// Display order of global options: after those of the subcommand.
+const LAST: usize = 900;
 
 #[derive(Debug, Subcommand)]
-enum Command {
-    /// Follow sources and publish what plays
-    Run(run::Args),
-    /// Classify whole files
-    Classify(classify::Args),
+enum CliCommand {
+    /// Run the daemon: classify sources in real time and publish the results
+    Run(run::RunArgs),
+    /// Classify whole files, without smoothing over time
+    Classify(classify::ClassifyArgs),
     /// List capture devices
-    Devices(devices::Args),
-    /// Check a configuration without running it
-    Check(check::Args),
-    /// Find out what is wrong with the connection to the MQTT broker
+    Devices(devices::DevicesArgs),
+    /// Check a configuration, its model, files, programs and devices
+    Check(check::CheckArgs),
+    /// Test the connection to the MQTT broker, stage by stage
     #[cfg(feature = "mqtt")]
-    TestMqtt(test_mqtt::Args),
-    /// Write the log-mel frames of a file
-    Features(features::Args),
-    /// Write the embeddings of files
-    Embed(embed::Args),
-    /// Judge a head on labelled recordings that it was not trained on
-    Eval(eval::Args),
-    /// Teach genres of your own
+    TestMqtt(test_mqtt::TestMqttArgs),
+    /// Compute the log-mel frames or the audio descriptors of a file
+    Features(features::FeaturesArgs),
+    /// Compute the embeddings of files
+    Embed(embed::EmbedArgs),
+    /// Evaluate a head on labelled recordings that it was not trained on
+    Eval(eval::EvalArgs),
+    /// Train a custom genre head
     Train(train::Args),
-    /// Show why a running daemon says what it says
-    Why(why::Args),
-    /// Correct what a running daemon says, for `train --corrections`
+    /// Explain the current decisions of a running daemon
+    Why(why::WhyArgs),
+    /// Correct the genre of a running daemon's source, for `train --corrections`
     #[cfg(feature = "corrections")]
-    Label(label::Args),
-    /// Say what was on air, from the as-run log
+    Label(label::LabelArgs),
+    /// Print a report of the as-run log
     #[cfg(feature = "log")]
-    Report(report::Args),
-    /// Measure what the parts cost on this machine
-    Bench(bench::Args),
+    Report(report::ReportArgs),
+    /// Measure the performance on this machine
+    Bench(bench::BenchArgs),
 }
 
-/// Runs what was asked for; the exit code is 1 where some of it failed.
+/// Runs the command. The exit code is 1 if a part of it failed, such as one of several files.
 ///
 /// # Errors
-/// What keeps all of it from being done.
+/// The command failed as a whole.
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let level = match (cli.quiet, cli.verbose, matches!(cli.command, Command::Run(_))) {
+    let level = match (cli.quiet, cli.verbose, matches!(cli.command, CliCommand::Run(_))) {
         (true, ..) => "error",
         (false, 0, true) => "info",
         (false, 0, false) => "warn",
@@ -104,33 +107,34 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     };
     start_logging(level);
     let result = match cli.command {
-        Command::Run(args) => run::run(&args),
-        Command::Classify(args) => classify::run(&args),
-        Command::Devices(args) => devices::run(&args),
-        Command::Check(args) => check::run(&args),
+        CliCommand::Run(args) => run::run(&args),
+        CliCommand::Classify(args) => classify::run(&args),
+        CliCommand::Devices(args) => devices::run(&args),
+        CliCommand::Check(args) => check::run(&args),
         #[cfg(feature = "mqtt")]
-        Command::TestMqtt(args) => test_mqtt::run(&args),
-        Command::Features(args) => features::run(&args),
-        Command::Embed(args) => embed::run(&args),
-        Command::Eval(args) => eval::run(&args),
-        Command::Train(args) => train::run(&args),
-        Command::Why(args) => why::run(&args),
+        CliCommand::TestMqtt(args) => test_mqtt::run(&args),
+        CliCommand::Features(args) => features::run(&args),
+        CliCommand::Embed(args) => embed::run(&args),
+        CliCommand::Eval(args) => eval::run(&args),
+        CliCommand::Train(args) => train::run(&args),
+        CliCommand::Why(args) => why::run(&args),
         #[cfg(feature = "corrections")]
-        Command::Label(args) => label::run(&args),
+        CliCommand::Label(args) => label::run(&args),
         #[cfg(feature = "log")]
-        Command::Report(args) => report::run(&args),
-        Command::Bench(args) => bench::run(&args),
+        CliCommand::Report(args) => report::run(&args),
+        CliCommand::Bench(args) => bench::run(&args),
     };
     match result {
-        // Whoever closed our standard output has seen enough, as in `genred classify … | head`.
+        // A closed pipe is no error, as in `genred classify … | head`.
         Err(error) if is_closed_pipe(&error) => Ok(ExitCode::SUCCESS),
         result => result,
     }
 }
 
-/// Tells people something on standard error, where nobody may be listening any more: `eprintln!` would panic then.
-pub fn say(what: impl Display) {
-    let _ = writeln!(std::io::stderr(), "genred: {what}");
+/// Prints a message on standard error. Unlike `eprintln!`, it does not panic if standard error is
+/// closed.
+pub fn say(message: impl Display) {
+    let _ = writeln!(std::io::stderr(), "genred: {message}");
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
@@ -140,10 +144,10 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
         .any(|cause| cause.kind() == ErrorKind::BrokenPipe)
 }
 
-/// Logs go to standard error; `GENRED_LOG` takes tracing's filter directives.
+/// Starts logging to standard error. `GENRED_LOG` takes `tracing` filter directives.
 fn start_logging(level: &str) {
-    // What these report, our own messages say in the user's terms. To `pulseaudio` (of cpal) each connection that is
-    // closed as intended is an error.
+    // The daemon's own messages cover the errors of these crates. `pulseaudio` (used by cpal) logs
+    // an error for every connection that is closed on purpose.
     let default = format!(
         "warn,genred={level},ort=error,rumqttc=off,mqtt5=off,mqtt5_protocol=off,symphonia=off,pulseaudio=off"
     );
@@ -154,35 +158,35 @@ fn start_logging(level: &str) {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(color)
-        // They would be printed on the standard error that failed, and a thread that cannot print there panics.
+        // `tracing` prints its errors on standard error, and panics where that fails.
         .log_internal_errors(false);
-    // Under systemd the journal stamps the lines.
+    // Under systemd the journal adds the time.
     let result = if std::env::var_os("JOURNAL_STREAM").is_some() {
         subscriber.without_time().with_target(false).try_init()
     } else {
         subscriber.with_target(false).try_init()
     };
     if let Err(error) = result {
-        say(format_args!("logging does not start: {error}"));
+        say(format_args!("logging cannot be started: {error}"));
     }
 }
 
-/// Which model, for the commands that work offline.
+/// Model options of the offline commands.
 #[derive(Debug, clap::Args)]
 struct ModelArgs {
-    /// Model bundle: a name or a path
+    /// Name or path of the model bundle
     #[arg(long, value_name = "NAME|PATH", default_value = "musicnn-msd")]
     model: String,
-    /// Score the bundle's full reference network instead of its trunk
+    /// Use the bundle's full reference network instead of its trunk
     #[arg(long)]
     reference: bool,
-    /// Threads of one inference
-    #[arg(long, default_value_t = 1)]
+    /// Number of threads per inference run
+    #[arg(long, value_name = "N", default_value_t = 1)]
     threads: usize,
 }
 
 impl ModelArgs {
-    /// For embeddings alone, which a bundle without trained genres has too: any of its heads does.
+    /// Loads the model for embeddings only: with any head, since a bundle may lack the default one.
     fn load_for_embedding(&self) -> Result<Model, ModelError> {
         let heads = Bundle::open(&self.model)?.heads();
         let usual = ModelConfig::default().head;
@@ -193,7 +197,7 @@ impl ModelArgs {
         self.load_on(head, None)
     }
 
-    /// On `provider`, or as the daemon decides.
+    /// Loads the model on `provider`; `None` selects it as the daemon does.
     fn load_on(&self, head: Option<&str>, provider: Option<Provider>) -> Result<Model, ModelError> {
         let defaults = ModelConfig::default();
         Model::load(&ModelConfig {
@@ -207,11 +211,11 @@ impl ModelArgs {
     }
 }
 
-/// Seconds between patches.
+/// Option for the interval between patches.
 #[derive(Debug, clap::Args)]
 struct HopArgs {
-    /// Seconds between patches, 0.25 to 3
-    #[arg(long, default_value_t = 1.0, value_parser = parse_hop)]
+    /// Interval between patches, in seconds, 0.25 to 3
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = parse_hop)]
     hop: f64,
 }
 

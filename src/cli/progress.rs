@@ -1,16 +1,17 @@
-//! A progress bar on a terminal, and nothing in a pipe.
+//! Progress bar, shown only on a terminal.
 
 use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Counts files on standard error.
-pub struct Progress(ProgressBar);
+/// Progress over files, on standard error.
+pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
-    /// A bar for several files, a spinner for one; neither where standard error is no terminal.
-    pub fn new(files: usize) -> Self {
+    /// Creates a bar for several files or a spinner for one; hidden if standard error is no
+    /// terminal.
+    pub(crate) fn new(files: usize) -> Self {
         let bar = ProgressBar::with_draw_target(Some(files as u64), ProgressDrawTarget::stderr());
         let template = match files {
             1 => "{spinner} {elapsed} {wide_msg}",
@@ -25,13 +26,13 @@ impl Progress {
         Self(bar)
     }
 
-    /// The next file begins.
-    pub fn begin(&self, file: &Path) {
+    /// Shows `file` as the current one.
+    pub(crate) fn begin(&self, file: &Path) {
         self.0.set_message(file.display().to_string());
     }
 
-    /// A file is done; `report` prints what there is to say about it, with the bar out of the way.
-    pub fn done<T>(&self, report: impl FnOnce() -> T) -> T {
+    /// Counts a finished file. `report` prints its result while the bar is hidden.
+    pub(crate) fn done<T>(&self, report: impl FnOnce() -> T) -> T {
         self.0.inc(1);
         self.0.suspend(report)
     }

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use crate::asrun::period::{self, DayEdge, PeriodLength};
 use crate::asrun::{AsRunReport, html, render, tally};
-use crate::config::{Place, SYSTEM_STATE_DIR};
+use crate::config::{DaemonLocation, SYSTEM_STATE_DIR};
 use crate::sink::asrun::LogReader;
 
 /// Report from the as-run log: shares of genres, speech, silence and outages.
@@ -23,7 +23,7 @@ Examples:
   genred report --from 2026-11-01 --to 2026-11-30 --by week --format html > november.html
   genred report --from 7d --source radio --segments --format csv > segments.csv"
 )]
-pub struct Args {
+pub struct ReportArgs {
     /// Configuration file of the daemon [default: as for `run`]
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -66,7 +66,7 @@ enum ReportFormat {
     Html,
 }
 
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     if args.segments && args.format == ReportFormat::Html {
         bail!("`--segments` requires `--format csv` or `--format json`");
     }
@@ -119,12 +119,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// Path of the log: from the command line, from the configuration, or that of the system service.
-fn file(args: &Args) -> anyhow::Result<PathBuf> {
+fn file(args: &ReportArgs) -> anyhow::Result<PathBuf> {
     if let Some(path) = &args.db {
         return Ok(path.clone());
     }
-    let place =
-        Place::load(args.config.as_deref()).context("use `--db` to read a log without a configuration")?;
+    let place = DaemonLocation::load(args.config.as_deref())
+        .context("use `--db` to read a log without a configuration")?;
     let path = place.log(None)?;
     let is_configured = place.log.path.is_some() || place.state_dir.is_some();
     let system = place.log(Some(Path::new(SYSTEM_STATE_DIR)))?;

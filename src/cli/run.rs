@@ -11,14 +11,14 @@ use crate::config::{Config, Output, Overrides};
 use crate::engine;
 use crate::thread::Stop;
 
-/// Follow sources until they end, or until SIGTERM or SIGINT.
+/// Options of `genred run`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct RunArgs {
     /// Configuration file [default: $GENRED_CONFIG, ~/.config/genred/genred.toml,
     /// /etc/genred/genred.toml]
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Sources in place of the configured ones: a file, `-`, `device:NAME`,
+    /// Sources that replace the configured ones: a file, `-`, `device:NAME`,
     /// `stdin:?format=…&rate=…&channels=…`
     #[arg(value_name = "URI")]
     uris: Vec<String>,
@@ -29,21 +29,21 @@ pub struct Args {
     /// Read files as fast as they can be scored
     #[arg(long)]
     fast: bool,
-    /// Seconds between patches, 0.25 to 3
+    /// Interval between patches, in seconds, 0.25 to 3
     #[arg(long, value_name = "SECONDS", value_parser = super::parse_hop)]
     hop: Option<f64>,
-    /// Model bundle: a name or a path
+    /// Name or path of the model bundle
     #[arg(long, value_name = "NAME|PATH")]
     model: Option<String>,
-    /// Head: a name or the path of its TOML file
+    /// Name of the head, or path of its TOML file
     #[arg(long, value_name = "NAME|PATH")]
     head: Option<String>,
-    /// Publish nothing over MQTT
+    /// Disable MQTT
     #[arg(long)]
     no_mqtt: bool,
 }
 
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let stop = Stop::new().context("the system refused a pipe")?;
     signals::stop_on_signal(&stop).context("signals cannot be handled")?;
     let config = Config::load(args.config.as_deref(), &overrides(args))?;
@@ -61,7 +61,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// Returns the options as overrides of the configuration file.
-fn overrides(args: &Args) -> Overrides {
+fn overrides(args: &RunArgs) -> Overrides {
     let on_terminal = std::io::stdout().is_terminal();
     Overrides {
         uris: args.uris.clone(),

@@ -16,8 +16,8 @@ const DEFAULT_LABEL_COUNT: usize = 50;
 
 /// Check the configured MQTT broker step by step, with a remedy for each failure
 #[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Configuration file [default: where `run` looks]
+pub struct TestMqttArgs {
+    /// Configuration file [default: as for `run`]
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print one JSON object per step
@@ -25,7 +25,7 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: &TestMqttArgs) -> anyhow::Result<ExitCode> {
     let config = Config::load(args.config.as_deref(), &Overrides::default())?;
     if !config.mqtt.enabled {
         bail!("MQTT is off: `mqtt.enabled` is false");

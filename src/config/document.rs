@@ -1,4 +1,4 @@
-//! The configuration as a TOML document whose values know their place in the text.
+//! Parsed TOML document with the position of each value in the text.
 
 use std::collections::HashMap;
 
@@ -8,41 +8,41 @@ use toml::de::{DeTable, DeValue};
 use super::fault::Fault;
 use super::syntax;
 
-/// A parsed file.
+/// A parsed configuration file.
 #[derive(Debug, Clone)]
-pub struct Document<'a> {
+pub(crate) struct Document<'a> {
     text: &'a str,
     table: Spanned<DeTable<'a>>,
 }
 
 /// A value and the offset of its key in the text.
-type Place<'d, 'a> = (usize, &'d Spanned<DeValue<'a>>);
+type ValuePosition<'d, 'a> = (usize, &'d Spanned<DeValue<'a>>);
 
-/// Called with the path, the offset of the key and the value of an entry.
-type Visit<'v, 'd, 'a, E> = dyn FnMut(&str, usize, &'d Spanned<DeValue<'a>>) -> Result<(), E> + 'v;
+/// Callback that receives the path, the offset of the key and the value of an entry.
+type EntryVisitor<'v, 'd, 'a, E> = dyn FnMut(&str, usize, &'d Spanned<DeValue<'a>>) -> Result<(), E> + 'v;
 
-/// Called with the path and the text of a string; `Some` replaces it.
-type Change<'c> = dyn Fn(&str, &str) -> Result<Option<String>, String> + 'c;
+/// Callback that receives the path and the text of a string; `Some` replaces the text.
+type StringRewriter<'c> = dyn Fn(&str, &str) -> Result<Option<String>, String> + 'c;
 
 impl<'a> Document<'a> {
     /// Parses `text`.
     ///
     /// # Errors
-    /// Text that is not TOML.
-    pub fn parse(text: &'a str) -> Result<Self, Fault> {
+    /// `text` is not TOML.
+    pub(crate) fn parse(text: &'a str) -> Result<Self, Fault> {
         match DeTable::parse(text) {
             Ok(table) => Ok(Self { text, table }),
             Err(error) => Err(syntax::explain(text, &error)),
         }
     }
 
-    /// Its root table.
-    pub fn table(&self) -> &Spanned<DeTable<'a>> {
+    /// Returns the root table.
+    pub(crate) fn table(&self) -> &Spanned<DeTable<'a>> {
         &self.table
     }
 
     /// Keeps only the root keys that are in `keys`.
-    pub fn retain(&mut self, keys: &[&str]) {
+    pub(crate) fn retain(&mut self, keys: &[&str]) {
         let table = self.table.get_mut();
         let others: Vec<_> = table.keys().filter(|key| !keys.contains(&&**key.get_ref())).cloned().collect();
         for key in others {
@@ -50,14 +50,14 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Number, from 1, of the line at `offset`.
-    pub fn line_at(&self, offset: usize) -> usize {
+    /// Returns the number, from 1, of the line at `offset`.
+    pub(crate) fn line_at(&self, offset: usize) -> usize {
         line_at(self.text, offset)
     }
 
-    /// Line of the key `path`, as in `source.1.silence.after_s`, or of the deepest table or array
-    /// above it that is there.
-    pub fn line_of(&self, path: &str) -> Option<usize> {
+    /// Returns the line of the key `path`, such as `source.1.silence.after_s`, or of its deepest
+    /// existing parent.
+    pub(crate) fn line_of(&self, path: &str) -> Option<usize> {
         let mut keys = path.split('.');
         let mut found = entry(self.table.get_ref(), keys.next()?)?;
         for key in keys {
@@ -75,8 +75,8 @@ impl<'a> Document<'a> {
         Some(self.line_at(found.0))
     }
 
-    /// Line of every key, by its path.
-    pub fn lines(&self) -> HashMap<String, usize> {
+    /// Returns the line of every key, by its path.
+    pub(crate) fn lines(&self) -> HashMap<String, usize> {
         let mut lines = HashMap::new();
         let _: Result<(), ()> = self.each(&mut |path, offset, _| {
             lines.insert(path.to_owned(), self.line_at(offset));
@@ -85,11 +85,11 @@ impl<'a> Document<'a> {
         lines
     }
 
-    /// Path and value of the innermost key whose name or value is at `offset`.
-    pub fn at(&self, offset: usize) -> Option<(String, &Spanned<DeValue<'a>>)> {
+    /// Returns path and value of the innermost key whose name or value is at `offset`.
+    pub(crate) fn at(&self, offset: usize) -> Option<(String, &Spanned<DeValue<'a>>)> {
         let mut found = None;
-        let _: Result<(), ()> = self.each(&mut |path, place, value| {
-            if place == offset || value.span().contains(&offset) {
+        let _: Result<(), ()> = self.each(&mut |path, key_offset, value| {
+            if key_offset == offset || value.span().contains(&offset) {
                 found = Some((path.to_owned(), value));
             }
             Ok(())
@@ -97,33 +97,32 @@ impl<'a> Document<'a> {
         found
     }
 
-    /// Calls `visit` with the path, the offset of the key and the value of every entry, outer ones
-    /// first.
-    pub fn each<'d, E>(&'d self, visit: &mut Visit<'_, 'd, 'a, E>) -> Result<(), E> {
+    /// Calls `visit` for every entry, parents first.
+    pub(crate) fn each<'d, E>(&'d self, visit: &mut EntryVisitor<'_, 'd, 'a, E>) -> Result<(), E> {
         each_in(self.table.get_ref(), "", visit)
     }
 
-    /// Replaces every string `s` by `change(path, s)` where that is `Some`.
+    /// Replaces every string `s` by `rewrite(path, s)` where that is `Some`.
     ///
     /// # Errors
-    /// The first error of `change`, on the string's line.
-    pub fn change_strings(&mut self, change: &Change<'_>) -> Result<(), Fault> {
+    /// The first error of `rewrite`, with the line of the string.
+    pub(crate) fn rewrite_strings(&mut self, rewrite: &StringRewriter<'_>) -> Result<(), Fault> {
         let text = self.text;
         for (key, value) in self.table.get_mut().iter_mut() {
             let path = key.get_ref().to_string();
-            change_value(value, &path, change)
-                .map_err(|(offset, what)| Fault::at_line(line_at(text, offset), what))?;
+            rewrite_value(value, &path, rewrite)
+                .map_err(|(offset, message)| Fault::at_line(line_at(text, offset), message))?;
         }
         Ok(())
     }
 }
 
-/// Number, from 1, of the line at `offset` in `text`.
-pub fn line_at(text: &str, offset: usize) -> usize {
+/// Returns the number, from 1, of the line at `offset` in `text`.
+pub(crate) fn line_at(text: &str, offset: usize) -> usize {
     text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
 }
 
-fn entry<'d, 'a>(table: &'d DeTable<'a>, key: &str) -> Option<Place<'d, 'a>> {
+fn entry<'d, 'a>(table: &'d DeTable<'a>, key: &str) -> Option<ValuePosition<'d, 'a>> {
     let (name, value) = table.iter().find(|(name, _)| **name.get_ref() == *key)?;
     Some((name.span().start, value))
 }
@@ -132,7 +131,11 @@ fn below(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
-fn each_in<'d, 'a, E>(table: &'d DeTable<'a>, path: &str, visit: &mut Visit<'_, 'd, 'a, E>) -> Result<(), E> {
+fn each_in<'d, 'a, E>(
+    table: &'d DeTable<'a>,
+    path: &str,
+    visit: &mut EntryVisitor<'_, 'd, 'a, E>,
+) -> Result<(), E> {
     for (name, value) in table.iter() {
         each_below(&below(path, name.get_ref()), name.span().start, value, visit)?;
     }
@@ -143,7 +146,7 @@ fn each_below<'d, 'a, E>(
     path: &str,
     offset: usize,
     value: &'d Spanned<DeValue<'a>>,
-    visit: &mut Visit<'_, 'd, 'a, E>,
+    visit: &mut EntryVisitor<'_, 'd, 'a, E>,
 ) -> Result<(), E> {
     visit(path, offset, value)?;
     match value.get_ref() {
@@ -155,26 +158,26 @@ fn each_below<'d, 'a, E>(
     }
 }
 
-fn change_value(
+fn rewrite_value(
     value: &mut Spanned<DeValue<'_>>,
     path: &str,
-    change: &Change<'_>,
+    rewrite: &StringRewriter<'_>,
 ) -> Result<(), (usize, String)> {
     let offset = value.span().start;
     match value.get_mut() {
         DeValue::String(string) => {
-            if let Some(new) = change(path, string).map_err(|what| (offset, what))? {
+            if let Some(new) = rewrite(path, string).map_err(|message| (offset, message))? {
                 *string = new.into();
             }
         }
         DeValue::Table(table) => {
             for (name, value) in table.iter_mut() {
-                change_value(value, &below(path, name.get_ref()), change)?;
+                rewrite_value(value, &below(path, name.get_ref()), rewrite)?;
             }
         }
         DeValue::Array(array) => {
             for (index, value) in array.iter_mut().enumerate() {
-                change_value(value, &below(path, &index.to_string()), change)?;
+                rewrite_value(value, &below(path, &index.to_string()), rewrite)?;
             }
         }
         _ => {}

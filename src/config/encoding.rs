@@ -2,11 +2,11 @@
 
 use super::fault::Fault;
 
-/// The text in `bytes`.
+/// Returns the text in `bytes`.
 ///
 /// # Errors
-/// Bytes that are not UTF-8; the fault names the likely encoding, the line and the byte.
-pub fn decode(bytes: &[u8]) -> Result<&str, Fault> {
+/// `bytes` are not UTF-8; the fault names the likely encoding, the line and the byte.
+pub(crate) fn decode(bytes: &[u8]) -> Result<&str, Fault> {
     const ADVICE: &str = "save the file as UTF-8";
     if let Some((encoding, iconv)) = wide(bytes) {
         return Err(Fault::at_line(
@@ -24,7 +24,7 @@ pub fn decode(bytes: &[u8]) -> Result<&str, Fault> {
     let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
     let byte = rest.first().copied().unwrap_or_default();
     let guess = match byte {
-        // Printable in ISO 8859-1 and in Windows-1252 alike.
+        // Printable in both ISO 8859-1 and Windows-1252.
         0xa0.. => format!(
             "Latin-1 (ISO 8859-1) would be `{}` there; {ADVICE} (`iconv -f LATIN1 -t UTF-8`)",
             char::from(byte)
@@ -35,14 +35,15 @@ pub fn decode(bytes: &[u8]) -> Result<&str, Fault> {
     Err(Fault::at_line(line, format!("byte {column} (0x{byte:02x}) is not UTF-8; {guess}")))
 }
 
-/// Names of an encoding with more than one byte per ASCII character: for people, and for `iconv`.
+/// Detects an encoding with several bytes per ASCII character. Returns its display name and its
+/// name in `iconv`.
 fn wide(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let zeros: Vec<bool> = bytes.iter().take(4).map(|byte| *byte == 0).collect();
     match bytes {
         [0xff, 0xfe, 0, 0, ..] => Some(("UTF-32", "UTF-32")),
         [0xff, 0xfe, ..] => Some(("UTF-16 (little-endian)", "UTF-16")),
         [0xfe, 0xff, ..] => Some(("UTF-16 (big-endian)", "UTF-16")),
-        // Without a byte order mark: ASCII has a zero in every second byte.
+        // Without a byte order mark: every second byte of ASCII text is zero.
         _ if zeros == [false, true, false, true] => Some(("UTF-16 (little-endian)", "UTF-16LE")),
         _ if zeros == [true, false, true, false] => Some(("UTF-16 (big-endian)", "UTF-16BE")),
         _ => None,
@@ -53,7 +54,7 @@ fn wide(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
 mod tests {
     use super::*;
 
-    /// The encoders are Python's: `"[mqtt]\nnode = 'ü'\n".encode(NAME)`.
+    /// Bytes encoded by Python: `"[mqtt]\nnode = 'ü'\n".encode(NAME)`.
     #[test]
     fn encodings_are_named_with_line_and_byte() {
         let check = |bytes: &[u8], expected: &str| {

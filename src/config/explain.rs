@@ -1,4 +1,4 @@
-//! Values of the wrong type and unknown keys, in TOML's words.
+//! Messages about unknown keys and values of the wrong type, in the terms of TOML.
 
 use toml::de::DeValue;
 
@@ -8,8 +8,8 @@ use super::syntax::may_hold_secret;
 use crate::decision::DecisionConfig;
 use crate::source::redact;
 
-/// Keys that are often written under another header, with the header they belong to.
-const HOMES: &[(&str, &[&str])] = &[
+/// Headers, each with keys that are often written under another one.
+const SECTION_OF_KEYS: &[(&str, &[&str])] = &[
     (
         "[[source]]",
         &[
@@ -47,7 +47,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("[corrections]", &["max_mb"]),
 ];
 
-/// Keys of other programs, with their names here.
+/// Keys of other programs, each with the equivalent key.
 const ALIASES: &[(&[&str], &str)] = &[
     (&["host", "port", "broker", "server", "address", "hostname"], "url"),
     (&["user", "login"], "username"),
@@ -98,8 +98,8 @@ fn renamed(section: &str, key: &str) -> Option<&'static str> {
     keys.iter().find(|(former, _)| *former == key).map(|(_, now)| *now)
 }
 
-/// The fault that serde reports in `error` about `document`.
-pub fn explain(document: &Document<'_>, error: &toml::de::Error) -> Fault {
+/// Converts an error of serde about `document` to a fault.
+pub(crate) fn explain(document: &Document<'_>, error: &toml::de::Error) -> Fault {
     let message = error.message();
     let Some(span) = error.span() else { return Fault::new(None, message) };
     let line = document.line_at(span.start);
@@ -124,12 +124,12 @@ pub fn explain(document: &Document<'_>, error: &toml::de::Error) -> Fault {
     Fault::at_line(line, what)
 }
 
-/// Refuses `[source]` where `[[source]]` is meant, and `[[mqtt]]` where `[mqtt]` is: serde would take the tables of the array for the
-/// section's fields.
+/// Rejects `[source]` in place of `[[source]]`, and `[[mqtt]]` in place of `[mqtt]`. Serde would
+/// read the tables of the array as fields of the section.
 ///
 /// # Errors
 /// The first such section.
-pub fn check_sections(document: &Document<'_>) -> Result<(), Fault> {
+pub(crate) fn check_sections(document: &Document<'_>) -> Result<(), Fault> {
     document.each(&mut |path, offset, value| {
         if path == "source" && !matches!(value.get_ref(), DeValue::Array(_)) {
             return Err(Fault::at_line(
@@ -155,8 +155,8 @@ pub fn check_sections(document: &Document<'_>) -> Result<(), Fault> {
     })
 }
 
-/// A path as people write it: `source.0.silence.after_s` is `silence.after_s` of a source.
-pub fn shown(path: &str) -> String {
+/// Returns a path as written in the file: `silence.after_s` for `source.0.silence.after_s`.
+pub(crate) fn shown(path: &str) -> String {
     let mut keys: Vec<&str> = path.split('.').collect();
     if let ["source", index, _, ..] = keys[..]
         && index.bytes().all(|byte| byte.is_ascii_digit())
@@ -171,8 +171,8 @@ fn last(path: &str) -> &str {
     path.rsplit('.').find(|key| !key.bytes().all(|byte| byte.is_ascii_digit())).unwrap_or(path)
 }
 
-/// Of `names`, the one that `typed` most resembles.
-pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+/// Returns the name most similar to `typed`; `None` if none is similar.
+pub(crate) fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let typed = typed.to_lowercase();
     names
         .map(|name| (strsim::damerau_levenshtein(&typed, &name.to_lowercase()), name))
@@ -183,7 +183,7 @@ pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<
         .map(|(_, name)| name)
 }
 
-/// `rest` is "`hops`, expected one of `node`, `hop_s`".
+/// Returns the message about an unknown key. `rest` is "`hops`, expected one of `node`, `hop_s`".
 fn unknown_key(rest: &str, path: &str) -> String {
     let mut quoted = rest.split('`').skip(1).step_by(2);
     let unknown = quoted.next().unwrap_or_default();
@@ -194,28 +194,30 @@ fn unknown_key(rest: &str, path: &str) -> String {
             "unknown key `{unknown}`; did you mean `source`? Write `[[source]]` before each source"
         );
     }
-    let home =
-        HOMES.iter().find(|(home, keys)| *home != section && keys.contains(&unknown)).map(|(home, _)| *home);
+    let section_of_key = SECTION_OF_KEYS
+        .iter()
+        .find(|(header, keys)| *header != section && keys.contains(&unknown))
+        .map(|(header, _)| *header);
     if let Some(now) = renamed(&section, unknown) {
-        let place = if section.is_empty() { String::new() } else { format!(" in `{section}`") };
-        return format!("unknown key `{unknown}`{place}; it is called `{now}` now");
+        let location = if section.is_empty() { String::new() } else { format!(" in `{section}`") };
+        return format!("unknown key `{unknown}`{location}; it is called `{now}` now");
     }
     let alias = ALIASES.iter().find(|(names, key)| names.contains(&unknown) && known.contains(key));
     let close = alias.map(|(_, key)| *key).or_else(|| nearest(unknown, known.iter().copied()));
-    let cure = match (close, home) {
-        // A key of another section that is spelt as this one.
-        (Some(close), Some(home)) if !close.eq_ignore_ascii_case(unknown) => {
-            format!("; it belongs under `{home}`, or did you mean `{close}`?")
+    let advice = match (close, section_of_key) {
+        // The key exists in another section.
+        (Some(close), Some(header)) if !close.eq_ignore_ascii_case(unknown) => {
+            format!("; it belongs under `{header}`, or did you mean `{close}`?")
         }
         (Some(close), _) => format!("; did you mean `{close}`?"),
-        (None, Some(home)) => format!("; it belongs under `{home}`"),
+        (None, Some(header)) => format!("; it belongs under `{header}`"),
         (None, None) => format!("; known are `{}`", known.join("`, `")),
     };
-    let place = if section.is_empty() { String::new() } else { format!(" in `{section}`") };
-    format!("unknown key `{unknown}`{place}{cure}")
+    let location = if section.is_empty() { String::new() } else { format!(" in `{section}`") };
+    format!("unknown key `{unknown}`{location}{advice}")
 }
 
-/// The header of the table that holds the key `path`; empty for the root.
+/// Returns the header of the table with the key `path`; empty for the root.
 fn section_of(path: &str) -> String {
     let keys: Vec<&str> = path.split('.').collect();
     match keys[..] {
@@ -236,7 +238,8 @@ fn missing_key(rest: &str, path: &str) -> String {
     }
 }
 
-/// `rest` is "string \"rock\", expected a sequence".
+/// Returns the message about a value of the wrong type. `rest` is "string \"rock\", expected a
+/// sequence".
 fn wrong_type(rest: &str, path: &str, value: &DeValue<'_>) -> Option<String> {
     let (_, expected) = rest.rsplit_once(", expected ")?;
     let (name, key) = (shown(path), last(path));
@@ -244,19 +247,19 @@ fn wrong_type(rest: &str, path: &str, value: &DeValue<'_>) -> Option<String> {
     let is_integer = |text: &str| {
         text.starts_with(['u', 'i']) && text[1..].parse::<u32>().is_ok() || matches!(text, "usize" | "isize")
     };
-    let (expected, cure) = match expected {
-        "a sequence" => ("an array", array_cure(path, value)),
-        "f32" | "f64" => ("a number", number_cure(value).map(|number| format!("{key} = {number}"))),
-        "a boolean" => ("a boolean", boolean_cure(value).map(|boolean| format!("{key} = {boolean}"))),
+    let (expected, advice) = match expected {
+        "a sequence" => ("an array", array_advice(path, value)),
+        "f32" | "f64" => ("a number", number_advice(value).map(|number| format!("{key} = {number}"))),
+        "a boolean" => ("a boolean", boolean_advice(value).map(|boolean| format!("{key} = {boolean}"))),
         text if is_integer(text) => {
-            ("an integer", integer_cure(value).map(|number| format!("{key} = {number}")))
+            ("an integer", integer_advice(value).map(|number| format!("{key} = {number}")))
         }
-        text if text.contains("string") => ("a string", string_cure(key, value)),
-        text if text.starts_with("struct") => ("a table", table_cure(path, value)),
+        text if text.contains("string") => ("a string", string_advice(key, value)),
+        text if text.starts_with("struct") => ("a table", table_advice(path, value)),
         _ => return None,
     };
-    let cure = cure.map_or_else(|| format!("write {expected}"), |cure| format!("write `{cure}`"));
-    Some(format!("`{name}` must be {expected}, not {found}; {cure}"))
+    let advice = advice.map_or_else(|| format!("write {expected}"), |line| format!("write `{line}`"));
+    Some(format!("`{name}` must be {expected}, not {found}; {advice}"))
 }
 
 fn type_name(value: &DeValue<'_>) -> &'static str {
@@ -271,7 +274,7 @@ fn type_name(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// `rest` is "integer `70000`, expected u16".
+/// Returns the message about an integer out of range. `rest` is "integer `70000`, expected u16".
 fn out_of_range(rest: &str, path: &str) -> Option<String> {
     let (value, expected) = rest.strip_prefix("integer `")?.split_once("`, expected ")?;
     let most = match expected {
@@ -284,7 +287,7 @@ fn out_of_range(rest: &str, path: &str) -> Option<String> {
     Some(format!("`{}` is {value}, not 0 to {most}", shown(path)))
 }
 
-fn array_cure(path: &str, value: &DeValue<'_>) -> Option<String> {
+fn array_advice(path: &str, value: &DeValue<'_>) -> Option<String> {
     let key = last(path);
     match value {
         _ if path == "source" => Some("[[source]]".into()),
@@ -304,14 +307,14 @@ fn array_cure(path: &str, value: &DeValue<'_>) -> Option<String> {
     }
 }
 
-fn number_cure(value: &DeValue<'_>) -> Option<String> {
+fn number_advice(value: &DeValue<'_>) -> Option<String> {
     let text = value.as_str()?.trim().replace(',', ".");
     // `5s`, `-60 LUFS`
     let number = text.trim_end_matches(|c: char| c.is_alphabetic() || c == '%').trim_end();
     number.parse::<f64>().is_ok().then(|| number.to_owned())
 }
 
-fn integer_cure(value: &DeValue<'_>) -> Option<String> {
+fn integer_advice(value: &DeValue<'_>) -> Option<String> {
     let number: f64 = match value {
         DeValue::String(text) => text.trim().parse().ok()?,
         DeValue::Float(float) => float.as_str().parse().ok()?,
@@ -320,7 +323,7 @@ fn integer_cure(value: &DeValue<'_>) -> Option<String> {
     (number >= 0.0 && number.fract() == 0.0 && number < 1e15).then(|| format!("{number}"))
 }
 
-fn boolean_cure(value: &DeValue<'_>) -> Option<bool> {
+fn boolean_advice(value: &DeValue<'_>) -> Option<bool> {
     let text = match value {
         DeValue::String(text) => text.trim().to_ascii_lowercase(),
         DeValue::Integer(number) => number.as_str().to_owned(),
@@ -333,7 +336,7 @@ fn boolean_cure(value: &DeValue<'_>) -> Option<bool> {
     }
 }
 
-fn string_cure(key: &str, value: &DeValue<'_>) -> Option<String> {
+fn string_advice(key: &str, value: &DeValue<'_>) -> Option<String> {
     let text = match value {
         _ if may_hold_secret(key) => "…".to_owned(),
         DeValue::Integer(number) => number.to_string(),
@@ -346,7 +349,7 @@ fn string_cure(key: &str, value: &DeValue<'_>) -> Option<String> {
     Some(format!("{key} = \"{text}\""))
 }
 
-fn table_cure(path: &str, value: &DeValue<'_>) -> Option<String> {
+fn table_advice(path: &str, value: &DeValue<'_>) -> Option<String> {
     let name = shown(path);
     match value {
         _ if name == "source" => Some("[[source]]".into()),
@@ -358,7 +361,7 @@ fn table_cure(path: &str, value: &DeValue<'_>) -> Option<String> {
     }
 }
 
-/// The message with the nearest of the variants that it lists.
+/// Appends the most similar one of the variants that `message` lists.
 fn with_nearest(message: &str) -> String {
     let Some(rest) = message.strip_prefix("unknown variant ") else { return message.to_owned() };
     let mut quoted = rest.split('`').skip(1).step_by(2);

@@ -1,24 +1,24 @@
-//! One thing that is wrong in the configuration, with its line.
+//! Error in the configuration file, with its line.
 
 use std::fmt;
 
-/// A fault and its place.
+/// Error message with a line number.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// Line number, from 1; `None` where the text has no such place.
+pub(crate) struct Fault {
+    /// Line number, from 1; `None` if unknown.
     line: Option<usize>,
-    what: String,
+    message: String,
 }
 
 impl Fault {
-    /// A fault on the line `line`, from 1.
-    pub fn at_line(line: usize, what: impl Into<String>) -> Self {
-        Self { line: Some(line), what: what.into() }
+    /// Creates a fault on line `line`, from 1.
+    pub(crate) fn at_line(line: usize, message: impl Into<String>) -> Self {
+        Self { line: Some(line), message: message.into() }
     }
 
-    /// A fault whose line is known only if `line` is.
-    pub fn new(line: Option<usize>, what: impl Into<String>) -> Self {
-        Self { line, what: what.into() }
+    /// Creates a fault whose line may be unknown.
+    pub(crate) fn new(line: Option<usize>, message: impl Into<String>) -> Self {
+        Self { line, message: message.into() }
     }
 }
 
@@ -27,6 +27,6 @@ impl fmt::Display for Fault {
         if let Some(line) = self.line {
             write!(f, "line {line}: ")?;
         }
-        f.write_str(&self.what)
+        f.write_str(&self.message)
     }
 }

@@ -1,4 +1,4 @@
-//! Placeholders of examples that were left in the configuration, such as `<your-broker>`.
+//! Detection of placeholders from examples, such as `<your-broker>`.
 
 use toml::de::DeValue;
 
@@ -6,11 +6,11 @@ use super::document::Document;
 use super::explain::shown;
 use super::fault::Fault;
 
-/// Refuses the first string that still holds a placeholder.
+/// Checks all strings for placeholders.
 ///
 /// # Errors
-/// The fault names the key, its line and the placeholder.
-pub fn check(document: &Document<'_>) -> Result<(), Fault> {
+/// A string holds a placeholder; the fault names key, line and placeholder.
+pub(crate) fn check(document: &Document<'_>) -> Result<(), Fault> {
     document.each(&mut |path, offset, value| {
         let DeValue::String(text) = value.get_ref() else { return Ok(()) };
         let Some(placeholder) = find(last_key(path), text) else { return Ok(()) };
@@ -29,8 +29,8 @@ fn last_key(path: &str) -> &str {
     path.rsplit('.').next().unwrap_or(path)
 }
 
-/// The placeholder in `text`: `<words>` as the whole value of any key, and anywhere in an address
-/// or a name of a user; `YOUR_…` likewise.
+/// Returns the placeholder in `text`: `<words>` as the whole value of any key, or `<words>` and
+/// `YOUR_…` anywhere in an address, a user name or a node name.
 fn find<'a>(key: &str, text: &'a str) -> Option<&'a str> {
     let anywhere = matches!(key, "url" | "uri" | "username" | "node");
     let in_brackets = text.match_indices('<').find_map(|(start, _)| {

@@ -1,4 +1,4 @@
-//! The file as it is typed.
+//! Configuration file before validation.
 
 use std::path::PathBuf;
 
@@ -18,25 +18,25 @@ use crate::sink::corrections::CorrectionsConfig;
 use crate::sink::mqtt::RawMqttConfig;
 use crate::source::Pacing;
 
-/// The whole file.
+/// Root of the file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct RawConfig {
-    pub node: Option<String>,
-    pub state_dir: Option<PathBuf>,
-    pub runtime_dir: Option<PathBuf>,
-    pub hop_s: f64,
-    pub output: Option<Output>,
-    pub output_patches: bool,
-    pub model: ModelConfig,
-    pub decision: DecisionConfig,
+pub(crate) struct RawConfig {
+    pub(crate) node: Option<String>,
+    pub(crate) state_dir: Option<PathBuf>,
+    pub(crate) runtime_dir: Option<PathBuf>,
+    pub(crate) hop_s: f64,
+    pub(crate) output: Option<Output>,
+    pub(crate) output_patches: bool,
+    pub(crate) model: ModelConfig,
+    pub(crate) decision: DecisionConfig,
     #[cfg(feature = "mqtt")]
-    pub mqtt: RawMqttConfig,
+    pub(crate) mqtt: RawMqttConfig,
     #[cfg(feature = "log")]
-    pub log: LogConfig,
+    pub(crate) log: LogConfig,
     #[cfg(feature = "corrections")]
-    pub corrections: CorrectionsConfig,
-    pub source: Vec<RawSource>,
+    pub(crate) corrections: CorrectionsConfig,
+    pub(crate) source: Vec<RawSource>,
 }
 
 impl Default for RawConfig {
@@ -64,32 +64,32 @@ impl Default for RawConfig {
 /// `[[source]]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RawSource {
-    pub name: Option<String>,
-    pub display_name: Option<String>,
-    pub uri: String,
-    pub command: Option<Vec<String>>,
-    pub pacing: Option<Pacing>,
-    pub start: Option<jiff::Timestamp>,
+pub(crate) struct RawSource {
+    pub(crate) name: Option<String>,
+    pub(crate) display_name: Option<String>,
+    pub(crate) uri: String,
+    pub(crate) command: Option<Vec<String>>,
+    pub(crate) pacing: Option<Pacing>,
+    pub(crate) start: Option<jiff::Timestamp>,
     #[serde(default)]
-    pub repeat: bool,
+    pub(crate) repeat: bool,
     #[serde(default = "default_lost_after_s")]
-    pub lost_after_s: f64,
+    pub(crate) lost_after_s: f64,
     #[serde(default = "default_reconnect_max_s")]
-    pub reconnect_max_s: f64,
+    pub(crate) reconnect_max_s: f64,
     #[serde(default)]
-    pub silence: SilenceConfig,
+    pub(crate) silence: SilenceConfig,
     #[serde(default)]
-    pub dead_air: DeadAirConfig,
+    pub(crate) dead_air: DeadAirConfig,
     #[serde(default)]
-    pub imbalance: ImbalanceConfig,
+    pub(crate) imbalance: ImbalanceConfig,
     #[serde(default)]
-    pub true_peak: bool,
+    pub(crate) true_peak: bool,
     #[serde(default)]
-    pub format: Vec<String>,
+    pub(crate) format: Vec<String>,
     #[serde(default = "default_off_format_after_s")]
-    pub off_format_after_s: f64,
-    pub max_talk_share: Option<f64>,
+    pub(crate) off_format_after_s: f64,
+    pub(crate) max_talk_share: Option<f64>,
 }
 
 fn default_off_format_after_s() -> f64 {
@@ -105,8 +105,8 @@ fn default_reconnect_max_s() -> f64 {
 }
 
 impl RawSource {
-    /// A source of which only the address is known.
-    pub fn from_uri(uri: &str) -> Self {
+    /// Creates a source with the address `uri` and default options.
+    pub(crate) fn from_uri(uri: &str) -> Self {
         Self {
             name: None,
             display_name: None,
@@ -128,11 +128,11 @@ impl RawSource {
     }
 }
 
-/// Parses the text and expands `${VAR}` in every string.
+/// Parses `text` and expands `${VAR}` in every string.
 ///
 /// # Errors
 /// The first fault, with its line.
-pub fn parse(text: &str) -> Result<(RawConfig, Document<'_>), Fault> {
+pub(crate) fn parse(text: &str) -> Result<(RawConfig, Document<'_>), Fault> {
     let mut document = Document::parse(text)?;
     check_sections(&document)?;
     placeholder::check(&document)?;
@@ -141,21 +141,24 @@ pub fn parse(text: &str) -> Result<(RawConfig, Document<'_>), Fault> {
     Ok((raw, document))
 }
 
-/// The document as a value of type `T`.
+/// Deserializes the document.
 ///
 /// # Errors
-/// The first key that is unknown or of another type.
-pub fn read<T: serde::de::DeserializeOwned>(document: &Document<'_>) -> Result<T, Fault> {
+/// A key is unknown or has the wrong type.
+pub(crate) fn read<T: serde::de::DeserializeOwned>(document: &Document<'_>) -> Result<T, Fault> {
     T::deserialize(toml::Deserializer::from(document.table().clone()))
         .map_err(|error| explain(document, &error))
 }
 
-/// Replaces `${NAME}` by `lookup(NAME)` in every string; `$${` stands for `${`.
+/// Replaces `${NAME}` by `lookup(NAME)` in every string, and `$${` by `${`.
 ///
 /// # Errors
-/// A variable that is not set.
-pub fn expand(document: &mut Document<'_>, lookup: &dyn Fn(&str) -> Option<String>) -> Result<(), Fault> {
-    document.change_strings(&|path, text| match text.contains("${") {
+/// A variable is not set.
+pub(crate) fn expand(
+    document: &mut Document<'_>,
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Result<(), Fault> {
+    document.rewrite_strings(&|path, text| match text.contains("${") {
         true => expand_text(text, &shown(path), lookup).map(Some),
         false => Ok(None),
     })

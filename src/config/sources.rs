@@ -1,4 +1,4 @@
-//! `[[source]]`: from what was typed to what will run.
+//! Validation and naming of `[[source]]`.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -18,30 +18,33 @@ const RECONNECT_MAX_S: Limit = Limit::new("reconnect_max_s", 1.0, 3600.0, "secon
 const OFF_FORMAT_AFTER_S: Limit = Limit::new("off_format_after_s", 1.0, 86_400.0, "seconds");
 const MAX_TALK_SHARE: Limit = Limit::new("max_talk_share", 0.001, 1.0, "(a share of an hour)");
 
-/// A source with its place in the file and its name as it was typed.
-struct Named {
+/// A validated source with its configured name.
+struct NamedSource {
     entry: SourceEntry,
+    /// Index in the file.
     index: usize,
-    /// `None` where the name is derived from the address.
+    /// Configured name; `None` if the name is derived from the address.
     typed: Option<String>,
 }
 
-/// Validates sources and names them. `document` is the file that they stand in; `None` for those of
-/// the command line.
+/// Validates and names sources. `document` is their file; `None` for sources of the command line.
 ///
 /// # Errors
-/// The first that cannot be used, or whose name is another's, too.
-pub fn resolve(raw: Vec<RawSource>, document: Option<&Document<'_>>) -> Result<Vec<SourceEntry>, Fault> {
+/// A source is invalid, or two have the same name.
+pub(crate) fn resolve(
+    raw: Vec<RawSource>,
+    document: Option<&Document<'_>>,
+) -> Result<Vec<SourceEntry>, Fault> {
     let line = |index: usize, key: &str| document?.line_of(&format!("source.{index}.{key}"));
     let mut named = Vec::with_capacity(raw.len());
     for (index, source) in raw.into_iter().enumerate() {
         let label = label(&source);
         let typed = source.name.clone().or_else(|| source.display_name.clone());
         let entry = entry(source).map_err(|problem| {
-            let Problem { key, what } = problem;
-            Fault::new(line(index, &key), format!("source `{label}`: {what}"))
+            let SourceProblem { key, message } = problem;
+            Fault::new(line(index, &key), format!("source `{label}`: {message}"))
         })?;
-        named.push(Named { entry, index, typed });
+        named.push(NamedSource { entry, index, typed });
     }
     let mut taken: HashMap<String, usize> = HashMap::new();
     for at in 0..named.len() {
@@ -49,37 +52,37 @@ pub fn resolve(raw: Vec<RawSource>, document: Option<&Document<'_>>) -> Result<V
         let Some(first) = taken.insert(named[at].entry.source.name.clone(), at) else { continue };
         let key = |of: usize| if named[of].typed.is_some() { "name" } else { "uri" };
         let other = named[first].typed.as_deref().unwrap_or_default();
-        let place =
+        let location =
             line(named[first].index, key(first)).map(|line| format!(" (line {line})")).unwrap_or_default();
         let name = &named[at].entry.source.name;
-        let what = if other == typed {
+        let message = if other == typed {
             format!(
-                "two sources are called `{typed}`; the first{place} has that name already; names must differ"
+                "two sources are called `{typed}`; the first{location} has that name already; names must differ"
             )
         } else {
             format!(
-                "two sources are called `{name}` in topics: `{other}`{place} and `{typed}`; give one of them another `name`, \
+                "two sources are called `{name}` in topics: `{other}`{location} and `{typed}`; give one of them another `name`, \
                  and what people should read as `display_name`"
             )
         };
-        return Err(Fault::new(line(named[at].index, key(at)), what));
+        return Err(Fault::new(line(named[at].index, key(at)), message));
     }
     number_derived(&mut named, taken.into_keys().collect());
     let entries: Vec<SourceEntry> = named.into_iter().map(|named| named.entry).collect();
     let readers: Vec<usize> =
         (0..entries.len()).filter(|at| matches!(entries[*at].source.uri, Uri::Stdin(_))).collect();
     if let [first, second, ..] = readers[..] {
-        let place =
+        let location =
             line(first, "uri").map(|line| format!("; the first is on line {line}")).unwrap_or_default();
-        let what = format!("{} sources read standard input; one can{place}", readers.len());
-        return Err(Fault::new(line(second, "uri"), what));
+        let message = format!("{} sources read standard input; one can{location}", readers.len());
+        return Err(Fault::new(line(second, "uri"), message));
     }
     Ok(entries)
 }
 
-/// Numbers names that are derived from addresses, where they are taken: `song`, `song-2`, …
-fn number_derived(named: &mut [Named], mut taken: HashSet<String>) {
-    for Named { entry, .. } in named.iter_mut().filter(|named| named.typed.is_none()) {
+/// Appends numbers to derived names that are taken: `song`, `song-2`, …
+fn number_derived(named: &mut [NamedSource], mut taken: HashSet<String>) {
+    for NamedSource { entry, .. } in named.iter_mut().filter(|named| named.typed.is_none()) {
         let SourceConfig { name, display_name, .. } = &mut entry.source;
         if taken.contains(name)
             && let Some((number, free)) =
@@ -92,10 +95,10 @@ fn number_derived(named: &mut [Named], mut taken: HashSet<String>) {
     }
 }
 
-/// Warnings for names that Home Assistant's entity ids do not tell apart: those have lower case and
-/// `_` alone.
+/// Returns warnings about names that map to the same entity id in Home Assistant. Entity ids have
+/// lower case and `_` only.
 #[cfg(feature = "mqtt")]
-pub fn same_entities(entries: &[SourceEntry]) -> Vec<String> {
+pub(crate) fn same_entities(entries: &[SourceEntry]) -> Vec<String> {
     let mut first: HashMap<String, &str> = HashMap::new();
     let mut warnings = Vec::new();
     for entry in entries {
@@ -109,33 +112,33 @@ pub fn same_entities(entries: &[SourceEntry]) -> Vec<String> {
     warnings
 }
 
-/// A fault of a source, and the key that has it.
-struct Problem {
+/// Error of one source, and the key that caused it.
+struct SourceProblem {
     key: String,
-    what: String,
+    message: String,
 }
 
-impl From<ConfigError> for Problem {
+impl From<ConfigError> for SourceProblem {
     fn from(error: ConfigError) -> Self {
-        Self { what: error.to_string(), key: error.key }
+        Self { message: error.to_string(), key: error.key }
     }
 }
 
-fn problem(key: &str, what: impl Into<String>) -> Problem {
-    Problem { key: key.into(), what: what.into() }
+fn problem(key: &str, message: impl Into<String>) -> SourceProblem {
+    SourceProblem { key: key.into(), message: message.into() }
 }
 
-/// The source's name in messages.
+/// Returns the name of a source in messages.
 fn label(raw: &RawSource) -> String {
     let typed = raw.name.as_ref().or(raw.display_name.as_ref());
     typed.cloned().unwrap_or_else(|| match raw.uri.split_once("://") {
-        // An address that is wrong may hold a secret anywhere.
+        // An invalid address may hold a secret anywhere.
         Some((scheme, _)) if Uri::parse(&raw.uri).is_err() => format!("{scheme}://…"),
         _ => redact(&raw.uri),
     })
 }
 
-fn entry(raw: RawSource) -> Result<SourceEntry, Problem> {
+fn entry(raw: RawSource) -> Result<SourceEntry, SourceProblem> {
     let mut uri = Uri::parse(&raw.uri).map_err(|error| problem("uri", error.to_string()))?;
     match (&mut uri, raw.command) {
         (Uri::Process(process), Some(command))
@@ -187,9 +190,13 @@ fn entry(raw: RawSource) -> Result<SourceEntry, Problem> {
     })
 }
 
-/// The name in topics and the one for people; either stands in for the other, and the address for
-/// both.
-fn names(name: Option<String>, display: Option<String>, uri: &Uri) -> Result<(String, String), Problem> {
+/// Returns the name in topics and the display name. Each defaults to the other, and both to a name
+/// derived from the address.
+fn names(
+    name: Option<String>,
+    display: Option<String>,
+    uri: &Uri,
+) -> Result<(String, String), SourceProblem> {
     for (key, name) in [("name", &name), ("display_name", &display)] {
         let Some(name) = name else { continue };
         if name.trim().is_empty() {
@@ -200,17 +207,17 @@ fn names(name: Option<String>, display: Option<String>, uri: &Uri) -> Result<(St
         }
     }
     if let Some(name) = name.as_ref().filter(|name| name.contains("__")) {
-        let what = format!(
+        let message = format!(
             "`name` is `{name}`; a name in topics has letters, digits, `_` or `-`, and no `__`, which separates node and source"
         );
-        return Err(problem("name", what));
+        return Err(problem("name", message));
     }
     let typed = name.clone().or_else(|| display.clone()).unwrap_or_else(|| derived(uri));
     let display = display.or(name).unwrap_or_else(|| typed.clone());
     Ok((topic_name(&typed, "source"), display.trim().to_owned()))
 }
 
-/// A name made from the address.
+/// Derives a name from the address.
 fn derived(uri: &Uri) -> String {
     let name = match uri {
         Uri::Device { name, .. } => name.clone(),

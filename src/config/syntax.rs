@@ -1,17 +1,17 @@
-//! Text that is not TOML: the habit of another format that the line shows, with what TOML writes
-//! instead.
+//! Messages about syntax errors. They recognize the syntax of other formats and show the TOML
+//! equivalent.
 
 use super::document::line_at;
 use super::fault::Fault;
 
-/// The fault of `text` that the parser reports in `error`.
-pub fn explain(text: &str, error: &toml::de::Error) -> Fault {
+/// Converts an error of the parser about `text` to a fault.
+pub(crate) fn explain(text: &str, error: &toml::de::Error) -> Fault {
     let message = error.message();
     let Some(span) = error.span() else { return Fault::new(None, message) };
     let at = line_at(text, span.start);
     let line = text.lines().nth(at - 1).unwrap_or_default();
-    // A string that is not closed, or a value on the next line, is reported where the text ends or
-    // a line later.
+    // The parser reports an unclosed string or a missing value at the end of the text or one line
+    // later.
     let lines = [at, at.saturating_sub(1)].into_iter().filter(|number| *number > 0);
     if message.contains("carriage return") {
         return Fault::at_line(
@@ -24,8 +24,8 @@ pub fn explain(text: &str, error: &toml::de::Error) -> Fault {
     }
     for number in lines {
         let line = text.lines().nth(number - 1).unwrap_or_default();
-        if let Some(cure) = habit(line) {
-            return Fault::at_line(number, cure);
+        if let Some(advice) = foreign_syntax(line) {
+            return Fault::at_line(number, advice);
         }
     }
     let column =
@@ -38,8 +38,8 @@ pub fn explain(text: &str, error: &toml::de::Error) -> Fault {
     Fault::at_line(at, format!("column {column}: {message}{shown}"))
 }
 
-/// Returns true if a line may hold a secret, so that no message may repeat it.
-pub fn may_hold_secret(line: &str) -> bool {
+/// Returns whether a line may hold a secret, so that no message may quote it.
+pub(crate) fn may_hold_secret(line: &str) -> bool {
     let lower = line.to_ascii_lowercase();
     lower.contains("pass") || lower.contains("://") || lower.contains("token") || lower.contains("secret")
 }
@@ -51,7 +51,7 @@ fn duplicate(text: &str, line: usize, offset: usize, message: &str) -> Fault {
     if name.is_empty() {
         return Fault::at_line(line, message);
     }
-    // The nearest line before it that begins in the same way.
+    // The latest earlier line that begins in the same way.
     let begins = |text: &&str| {
         let text = text.trim_start().trim_start_matches('[');
         text.strip_prefix(name.as_str()).is_some_and(|rest| rest.trim_start().starts_with(['=', ']', '.']))
@@ -61,8 +61,8 @@ fn duplicate(text: &str, line: usize, offset: usize, message: &str) -> Fault {
     Fault::at_line(line, format!("`{name}` is there twice{}; keep one", first.unwrap_or_default()))
 }
 
-/// The cure for a line that follows a known habit of another format.
-fn habit(line: &str) -> Option<String> {
+/// Returns advice for a line in the syntax of another format.
+fn foreign_syntax(line: &str) -> Option<String> {
     let trimmed = line.trim();
     odd_character(line)
         .or_else(|| comment(trimmed))
@@ -75,9 +75,9 @@ fn habit(line: &str) -> Option<String> {
         })
 }
 
-/// A character that looks like another one.
+/// Detects a character that looks like another one.
 fn odd_character(line: &str) -> Option<String> {
-    // In comments and strings any character may stand; those lines are fine without it, too.
+    // Called only for lines with an error, so that comments and strings may hold any character.
     let odd = line.chars().find(|c| {
         matches!(c, '\u{201c}'..='\u{201f}' | '\u{2018}'..='\u{201b}' | '\u{ab}' | '\u{bb}' | '\u{a0}'
             | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{3000}' | '\u{ff1d}')
@@ -96,21 +96,21 @@ fn comment(line: &str) -> Option<String> {
     Some(format!("a comment begins with `#` in TOML, not with `{mark}`"))
 }
 
-/// `[[source]`, `[source]]`, `source]`, `<mqtt>`
+/// Detects unbalanced brackets of a header: `[[source]`, `[source]]`, `source]`.
 fn header(line: &str) -> Option<String> {
     let line = line.split('#').next().unwrap_or_default().trim();
     let name = line.trim_matches(['[', ']']);
     if name == line || name.contains(['[', ']', '=', '"', ',']) || name.trim().is_empty() {
         return None;
     }
-    let cure = match name.trim() {
+    let corrected = match name.trim() {
         "source" => "[[source]]".to_owned(),
         name => format!("[{name}]"),
     };
-    (cure != line).then(|| format!("write `{cure}`"))
+    (corrected != line).then(|| format!("write `{corrected}`"))
 }
 
-/// YAML and JSON.
+/// Detects YAML and JSON.
 fn other_format(line: &str) -> Option<String> {
     if line.starts_with(['{', '}']) || line == "---" {
         return Some(
@@ -140,7 +140,7 @@ fn other_format(line: &str) -> Option<String> {
     })
 }
 
-/// `hop 1.0`, `hop := 1.0`
+/// Detects assignments without `=`: `hop 1.0`, `hop := 1.0`.
 fn no_equals_sign(line: &str) -> Option<String> {
     let (key, value) = line.split_once([' ', '\t', ':'])?;
     let value = value.trim().trim_start_matches([':', '=']).trim();
@@ -163,7 +163,7 @@ fn key_with_spaces(key: &str) -> Option<String> {
         .then(|| format!("a key has no spaces; write `{}`", words.join("_")))
 }
 
-/// A value without quotes, or in the form of another language.
+/// Detects a value without quotes or in the syntax of another language.
 fn bare_value(key: &str, value: &str) -> Option<String> {
     let value = value.split(" #").next().unwrap_or_default().trim();
     let first = value.chars().next()?;
@@ -178,8 +178,8 @@ fn bare_value(key: &str, value: &str) -> Option<String> {
         }
         _ => value,
     };
-    if let Some(cure) = array_of_words(key, value) {
-        return Some(cure);
+    if let Some(advice) = array_of_words(key, value) {
+        return Some(advice);
     }
     // `5s`, `1.0 seconds`, `30%`
     let unit = advice.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+'));
@@ -223,7 +223,7 @@ fn bare_value(key: &str, value: &str) -> Option<String> {
     None
 }
 
-/// `[rock, pop]`, `("rock")`
+/// Detects arrays of words without quotes, or in parentheses: `[rock, pop]`, `("rock")`.
 fn array_of_words(key: &str, value: &str) -> Option<String> {
     let inside = value.strip_prefix(['[', '('])?.strip_suffix([']', ')'])?;
     let words: Vec<String> = inside

@@ -33,19 +33,24 @@ pub struct DecisionConfig {
     pub hold_s: f64,
     /// Constants that the configuration does not set.
     #[serde(skip)]
-    pub constants: Constants,
+    pub constants: DecisionConstants,
 }
 
 impl Default for DecisionConfig {
     fn default() -> Self {
-        Self { expected_piece_s: 300.0, switch_margin: 0.25, hold_s: 120.0, constants: Constants::default() }
+        Self {
+            expected_piece_s: 300.0,
+            switch_margin: 0.25,
+            hold_s: 120.0,
+            constants: DecisionConstants::default(),
+        }
     }
 }
 
 /// Constants of the model. `genred eval --sweep` varies them for the ablation in
 /// `docs/design/decisions-and-delay.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Constants {
+pub struct DecisionConstants {
     /// Seconds that speak for each state at the beginning of a segment: a few patches make no
     /// certainty.
     pub prior_s: f64,
@@ -59,7 +64,7 @@ pub struct Constants {
     pub max_segments: f64,
 }
 
-impl Default for Constants {
+impl Default for DecisionConstants {
     fn default() -> Self {
         Self { prior_s: 0.35, sharpness: 3.0, noise_weight: 0.1, memory_s: 30.0, max_segments: 24.0 }
     }
@@ -94,7 +99,7 @@ impl DecisionConfig {
 
     /// Every key and constant by its name.
     pub fn values(&self) -> [(&'static str, f64); 8] {
-        let Constants { prior_s, sharpness, noise_weight, memory_s, max_segments } = self.constants;
+        let DecisionConstants { prior_s, sharpness, noise_weight, memory_s, max_segments } = self.constants;
         [
             ("expected_piece_s", self.expected_piece_s),
             ("switch_margin", self.switch_margin),

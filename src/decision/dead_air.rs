@@ -100,7 +100,7 @@ mod tests {
             (3.0, level(-20.0, 0.5, 20.0), Some(DeadAirCause::Loop)),
             (4.0, level(-20.0, 0.0, 0.0), Some(DeadAirCause::Loop)), // a click
             (5.0, level(-20.0, 0.0, 0.0), None),
-            // Too quiet to be heard: a loop of it is silence, which wants two seconds.
+            // Below the silence threshold: a loop counts as silence, after two seconds.
             (6.0, level(-65.0, 100.0, 100.0), None),
             (8.0, level(-65.0, 100.0, 100.0), Some(DeadAirCause::Silence)),
             (9.0, level(-20.0, 100.0, 100.0), Some(DeadAirCause::Tone)),

@@ -242,7 +242,7 @@ mod tests {
     fn talk_is_counted_over_an_hour() {
         let speech = Verdict::state(SourceState::Speech);
         let mut monitor = monitor(&[], 0.0, Some(0.25));
-        // 900 seconds are a quarter of an hour's; the 901st is too many.
+        // The limit is 900 seconds; the 901st exceeds it.
         let found = follow(&mut monitor, 0, &[(600, music(ROCK)), (1000, speech), (3000, music(ROCK))]);
         assert_eq!(found[0], (1500, SourceEvent::TalkLimitStarted));
         // It ends below 810: the fourth minute of talk, from 780 on, leaves the hour.

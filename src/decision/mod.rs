@@ -26,7 +26,7 @@ mod verdict;
 
 use std::sync::Arc;
 
-pub use config::{Constants, DeadAirConfig, DecisionConfig, ImbalanceConfig, SilenceConfig};
+pub use config::{DeadAirConfig, DecisionConfig, DecisionConstants, ImbalanceConfig, SilenceConfig};
 pub use format_monitor::{FormatMonitor, FormatMonitorConfig};
 pub use retrospective::FinalSegment;
 pub use time::{Seconds, SourceTime};

@@ -1,8 +1,12 @@
 //! Bayesian online change-point detection (Adams and MacKay, 2007) over the shares of patches.
 
-use super::config::{Constants, DecisionConfig};
+use super::config::{DecisionConfig, DecisionConstants};
 use super::shares::{Evidence, PatchShares};
 use super::time::Seconds;
+
+/// Shortest time between the starts of two hypotheses. With a short hop, more of them would evict
+/// each other before they have evidence.
+const MIN_START_INTERVAL: Seconds = Seconds(0.7);
 
 /// Weight of a patch that is `elapsed` after the previous one.
 pub(super) fn evidence_weight(patch: &PatchShares, elapsed: Seconds, noise_weight: f64) -> Seconds {
@@ -22,17 +26,19 @@ struct SegmentHypothesis {
 /// Posterior over the latest change point. A segment is sound between two change points.
 ///
 /// The labels of one piece of music alternate, so a segment is a mixture of states and not one
-/// label. Each patch may begin a new segment; the hazard rate is that of pieces with the expected
+/// label. Any patch may begin a new segment; the hazard rate is that of pieces with the expected
 /// length. A patch raises the probability of the hypotheses whose mixtures predict it. The shares
 /// of the present segment are the mean of all mixtures, weighted by the probability of their
 /// hypotheses.
 #[derive(Debug)]
 pub(super) struct SegmentFilter {
     expected_piece: Seconds,
-    constants: Constants,
+    constants: DecisionConstants,
     hypotheses: Vec<SegmentHypothesis>,
     /// Length of the used part of `hypotheses`.
     count: usize,
+    /// Time since the start of the newest hypothesis.
+    since_start: Seconds,
     patches: u64,
     shares: Vec<f64>,
     fit: Option<f64>,
@@ -47,6 +53,7 @@ impl SegmentFilter {
             constants: config.constants,
             hypotheses: vec![hypothesis; config.constants.max_segments as usize + 1],
             count: 0,
+            since_start: Seconds::ZERO,
             patches: 0,
             shares: vec![0.0; labels + 2],
             fit: None,
@@ -60,19 +67,13 @@ impl SegmentFilter {
 
     /// Takes in a patch that is `elapsed` after the previous one.
     pub fn update(&mut self, patch: &PatchShares, elapsed: Seconds) {
-        let Constants { prior_s, sharpness, noise_weight, memory_s, .. } = self.constants;
+        let DecisionConstants { prior_s, sharpness, noise_weight, memory_s, .. } = self.constants;
         let prior = Seconds(prior_s);
-        let hazard = 1.0 - (-elapsed.0 / self.expected_piece.0).exp();
         self.fit = (self.count > 0).then(|| self.most_probable().evidence.predicts(patch, prior));
-        for hypothesis in &mut self.hypotheses[..self.count] {
-            hypothesis.weight *= 1.0 - hazard;
+        self.since_start += elapsed;
+        if self.count == 0 || self.since_start >= MIN_START_INTERVAL {
+            self.start_hypothesis();
         }
-        let newest = &mut self.hypotheses[self.count];
-        newest.first = self.patches;
-        newest.age = Seconds::ZERO;
-        newest.weight = if self.count == 0 { 1.0 } else { hazard };
-        newest.evidence.clear();
-        self.count += 1;
         self.patches += 1;
 
         let weight = evidence_weight(patch, elapsed, noise_weight);
@@ -132,10 +133,26 @@ impl SegmentFilter {
 
     pub fn reset(&mut self) {
         self.count = 0;
+        self.since_start = Seconds::ZERO;
         self.patches = 0;
         self.shares.fill(0.0);
         self.hypotheses[0].evidence.clear();
         self.fit = None;
+    }
+
+    /// Adds the hypothesis that a segment begins with the next patch.
+    fn start_hypothesis(&mut self) {
+        let hazard = 1.0 - (-self.since_start.0 / self.expected_piece.0).exp();
+        for hypothesis in &mut self.hypotheses[..self.count] {
+            hypothesis.weight *= 1.0 - hazard;
+        }
+        let newest = &mut self.hypotheses[self.count];
+        newest.first = self.patches;
+        newest.age = Seconds::ZERO;
+        newest.weight = if self.count == 0 { 1.0 } else { hazard };
+        newest.evidence.clear();
+        self.count += 1;
+        self.since_start = Seconds::ZERO;
     }
 
     fn most_probable(&self) -> &SegmentHypothesis {

@@ -284,7 +284,7 @@ fn the_hop_does_not_change_decisions() {
             let ((at, what), (other_at, other_what)) =
                 (one.split_once(':').unwrap(), other.split_once(':').unwrap());
             let difference = at.parse::<f64>().unwrap() - other_at.parse::<f64>().unwrap();
-            assert!(what == other_what && difference.abs() <= 3.0, "hop {hop}: {one} and {other}");
+            assert!(what == other_what && difference.abs() <= 1.5, "hop {hop}: {one} and {other}");
         }
     }
 }

@@ -2,19 +2,19 @@
 
 use crate::event::SourceState;
 
-/// State with label and posterior where it is music.
+/// State, with a label and its posterior if the state is music.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Verdict {
-    /// The state.
+    /// State.
     pub state: SourceState,
-    /// Index of the label; `None` unless the state is music.
+    /// Index of the label; `Some` only for music.
     pub label: Option<usize>,
-    /// Posterior of the label, 0–1; `None` unless the state is music.
+    /// Posterior of the label, 0–1; `Some` only for music.
     pub confidence: Option<f32>,
 }
 
 impl Verdict {
-    /// Music of the label `label`.
+    /// Music with the label `label`.
     pub fn music(label: usize, confidence: f32) -> Self {
         Self { state: SourceState::Music, label: Some(label), confidence: Some(confidence) }
     }

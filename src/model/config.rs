@@ -60,8 +60,8 @@ pub struct ModelConfig {
     /// Maximum time, in milliseconds, that an incomplete batch waits for more jobs, 0 to 1000.
     /// Default: 0 on the CPU, 5 on a GPU.
     pub max_wait_ms: Option<u32>,
-    /// Minimum audio, in seconds, 0 to 3, per run of a streamed trunk. At shorter hops, patches wait
-    /// for each other, which costs less.
+    /// Minimum audio, in seconds, 0 to 3, per run of a streamed trunk. At shorter hops, patches
+    /// wait for each other and share a run.
     pub min_run_s: f64,
     /// Score the bundle's reference network instead of its trunk.
     pub reference: bool,

@@ -1,4 +1,4 @@
-//! The gate: is a patch music, speech or neither?
+//! Gate: classifies patches as music, speech or noise.
 
 use super::head::{Head, HeadKind};
 use super::manifest::Bundle;
@@ -7,18 +7,19 @@ use crate::event::GatePosteriors;
 
 const LABELS: [&str; 3] = ["music", "speech", "noise"];
 
-/// A head whose labels are known by meaning.
+/// Head with the fixed labels `music`, `speech` and `noise`.
 pub struct Gate {
     head: Head,
-    /// Index of each of [`LABELS`] among the head's labels.
+    /// Index of each of [`LABELS`] in the head's labels.
     index: [Option<usize>; 3],
 }
 
 impl Gate {
-    /// The bundle's gate; `None` where it has none.
+    /// Opens the bundle's gate; `None` where it has none.
     ///
     /// # Errors
-    /// When it cannot be read, is not of kind `single`, or has other labels than `music`, `speech` and `noise`.
+    /// The head cannot be read, is not of kind `single`, or has labels other than `music`, `speech`
+    /// and `noise`.
     pub fn open(bundle: &Bundle) -> Result<Option<Self>, ModelError> {
         let file = bundle.folder.join("heads").join(format!("{GATE_HEAD}.toml"));
         if !file.exists() {
@@ -41,12 +42,12 @@ impl Gate {
         Ok(Self { head, index })
     }
 
-    /// The head itself.
+    /// Returns the underlying head.
     pub fn head(&self) -> &Head {
         &self.head
     }
 
-    /// Posteriors, 0–1, of one embedding; 0 for what the gate does not know.
+    /// Posteriors, 0 to 1, of one embedding; 0 for labels that the head lacks.
     pub fn posteriors(&self, embedding: &[f32]) -> GatePosteriors {
         self.labelled(&self.head.posteriors(embedding))
     }

@@ -1,4 +1,4 @@
-//! Golden patches: what a bundle must give, whatever it runs on.
+//! Golden patches: expected scores of a bundle on every execution provider.
 
 use std::sync::Arc;
 
@@ -9,27 +9,27 @@ use super::stream::{Feed, Stretch};
 use super::trunk::Trunk;
 use crate::dsp;
 
-/// Largest difference of a log-mel value to the golden patch's.
+/// Maximum absolute difference between computed and golden log-mel values.
 const FRONT_END_TOLERANCE: f32 = 1e-3;
 
-/// Patches with known answers; the provider's warm-up and its proof.
+/// Patches with expected scores. Scoring them also warms up the provider.
 pub struct Golden {
-    /// What the first patch was made of, mono at the model's rate.
+    /// Samples of the first patch, mono at the model's rate.
     samples: Vec<f32>,
     log_mel: Vec<f32>,
     embedding: Vec<f32>,
-    /// By head name; a head from outside the bundle has none.
+    /// Expected scores by head name. A head outside the bundle has none.
     scores: Vec<(Arc<str>, Vec<f32>)>,
     patches: usize,
     tolerance: f32,
 }
 
 impl Golden {
-    /// Reads the bundle's golden file; `heads` are those whose scores it may hold. The answers are those of the
-    /// trunk or, where the file tells them apart, of the `reference`.
+    /// Reads the bundle's golden file with the scores of `heads`. With `reference`, the expected
+    /// values are those of the reference network where the file has them.
     ///
     /// # Errors
-    /// When it is missing, damaged, or its tensors do not fit the manifest.
+    /// The file is missing or damaged, or its tensors do not fit the manifest.
     pub fn read(bundle: &Bundle, heads: &[&Head], reference: bool) -> Result<Self, ModelError> {
         let entry = &bundle.manifest.golden;
         let wrong = |what: String| ModelError::Manifest { file: bundle.folder.join(&entry.file), what };
@@ -61,17 +61,18 @@ impl Golden {
         Ok(Self { samples, log_mel, embedding, scores, patches, tolerance: entry.tolerance })
     }
 
-    /// Makes the first patch from its samples: is the front end of the manifest the one that the trunk was made for?
+    /// Computes the first patch from its samples, to verify that the manifest declares the front
+    /// end that the trunk was trained with.
     ///
     /// # Errors
-    /// When the patch differs.
+    /// The patch differs from the golden one.
     pub fn verify_front_end(&self, bundle: &Bundle) -> Result<(), ModelError> {
         let wrong = |what| ModelError::Manifest { file: bundle.folder.join("manifest.toml"), what };
         let found =
             dsp::log_mel(&self.samples, &bundle.front_end).map_err(|error| wrong(error.to_string()))?;
         let values = bundle.patch_frames() * bundle.front_end.bands;
         let worst = worst(found.as_slice().unwrap_or_default(), &self.log_mel[..values]);
-        // Ten times what single precision explains, a hundredth of what the nearest wrong parameter does.
+        // 10 × the single-precision error, 1/100 of the effect of the nearest wrong parameter.
         if found.len() >= values && worst <= FRONT_END_TOLERANCE {
             return Ok(());
         }
@@ -81,10 +82,10 @@ impl Golden {
         )))
     }
 
-    /// Scores the patches: do the trunk, on the provider it is on, and the heads give the known answers?
+    /// Scores the patches and compares embeddings and head scores with the expected ones.
     ///
     /// # Errors
-    /// When the runtime fails or an answer differs.
+    /// The runtime fails or a score differs.
     pub fn verify(&self, trunk: &mut Trunk, feed: &Feed, heads: &[&Head]) -> Result<(), ModelError> {
         let mut embedding = Vec::new();
         let patches = self.log_mel.chunks_exact(self.log_mel.len() / self.patches);
@@ -115,7 +116,7 @@ impl Golden {
     }
 }
 
-/// The largest absolute difference. `max` on floats would pass over NaN; what is not small must fail.
+/// Largest absolute difference. NaN propagates, so that it fails the check; `f32::max` ignores it.
 fn worst(found: &[f32], expected: &[f32]) -> f32 {
     found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, |worst: f32, difference| {
         if difference > worst || difference.is_nan() { difference } else { worst }

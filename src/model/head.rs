@@ -1,9 +1,9 @@
-//! Heads: small classifiers over a trunk's embedding, evaluated here rather than in ONNX.
+//! Heads: small classifiers on a trunk's embedding, evaluated here rather than in ONNX.
 //!
 //! `logits = (weight · x + bias) / temperature`, then a softmax over the units of a `single` head
-//! or a sigmoid for each unit of a `multi` one. `x` is the embedding, or `relu(hidden.weight ·
-//! embedding + hidden.bias)` where the head has a hidden layer. Where the head has a label map, a
-//! label's posterior is the sum of its units'.
+//! or a sigmoid per unit of a `multi` one. `x` is the embedding, or `relu(hidden.weight · embedding
+//! + hidden.bias)` where the head has a hidden layer. With a label map, the posterior of a label is
+//! the sum over its units.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,13 +16,13 @@ use serde::{Deserialize, Serialize};
 use super::{GATE_HEAD, ModelError};
 use crate::event::SourceState;
 
-/// Whether labels exclude each other.
+/// Relation between the labels of a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HeadKind {
-    /// One label a patch; posteriors sum to 1.
+    /// One label per patch; posteriors sum to 1.
     Single,
-    /// Any number of labels; each posterior stands alone.
+    /// Any number of labels per patch; posteriors are independent.
     Multi,
 }
 
@@ -30,7 +30,7 @@ pub enum HeadKind {
 #[derive(Debug, Clone)]
 pub struct Head {
     name: Arc<str>,
-    /// File name of its weights.
+    /// File name of the weights.
     pub(super) weights: String,
     kind: HeadKind,
     labels: Vec<Arc<str>>,
@@ -74,10 +74,11 @@ enum Calibration {
 }
 
 impl Head {
-    /// Reads `file` (TOML) and the weights that it names, which lie beside it.
+    /// Reads `file` (TOML) and the weights file that it names, in the same folder.
     ///
     /// # Errors
-    /// When the file cannot be read, is for another embedding, or its parts do not fit each other; the message names the file.
+    /// The file cannot be read, is for another embedding, or is inconsistent; the message names the
+    /// file.
     pub fn load(file: &Path, embedding_id: &str, dim: usize) -> Result<Self, ModelError> {
         let wrong = |what: String| ModelError::Head { file: file.to_path_buf(), what };
         let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
@@ -88,7 +89,7 @@ impl Head {
                 raw.embedding_id
             )));
         }
-        // The gate's labels are states.
+        // The labels of the gate are states on purpose.
         if raw.name != GATE_HEAD
             && let Some(label) = raw.labels.iter().find(|label| SourceState::named(label).is_some())
         {
@@ -129,12 +130,12 @@ impl Head {
         })
     }
 
-    /// Its name.
+    /// Returns the name.
     pub fn name(&self) -> &Arc<str> {
         &self.name
     }
 
-    /// Whether labels exclude each other.
+    /// Returns the relation between the labels.
     pub fn kind(&self) -> HeadKind {
         self.kind
     }
@@ -144,18 +145,20 @@ impl Head {
         &self.labels
     }
 
-    /// Weights `[labels, dim]` row-major, biases and temperature of a head that is a linear map with one unit per label.
+    /// Weights `[labels, dim]` row-major, biases and temperature of a linear head with one unit per
+    /// label.
     pub fn linear(&self) -> Option<(&[f32], &[f32], f64)> {
         let is_plain = self.hidden.is_none() && self.label_of_unit.iter().copied().eq(0..self.labels.len());
         is_plain.then_some((&self.output.weight[..], &self.output.bias[..], self.temperature))
     }
 
-    /// Posteriors, 0–1, one a label, of one embedding of `dim` values.
+    /// Posteriors, 0 to 1, one per label, of one embedding of `dim` values.
     pub fn posteriors(&self, embedding: &[f32]) -> Vec<f32> {
         self.posteriors_of_each(embedding).pop().unwrap_or_default()
     }
 
-    /// Posteriors of each of several embeddings, `[n, dim]` row-major: the weights are read but once.
+    /// Posteriors of each of several embeddings, `[n, dim]` row-major, in one pass over the
+    /// weights.
     pub fn posteriors_of_each(&self, embeddings: &[f32]) -> Vec<Vec<f32>> {
         let mut units = match &self.hidden {
             Some(hidden) => {
@@ -169,7 +172,7 @@ impl Head {
         units.chunks_exact_mut(self.label_of_unit.len()).map(|units| self.labelled(units)).collect()
     }
 
-    /// From logits to posteriors of labels.
+    /// Converts logits of units to posteriors of labels.
     fn labelled(&self, units: &mut [f64]) -> Vec<f32> {
         match self.kind {
             HeadKind::Single => softmax(units),
@@ -206,11 +209,11 @@ impl Layer {
         Ok(Self { weight, bias, inputs })
     }
 
-    /// One value a unit for each of several inputs, `[n, units]` row-major.
+    /// Returns one value per unit for each of several inputs, `[n, units]` row-major.
     pub(super) fn run(&self, inputs: &[f32]) -> Vec<f64> {
         let (count, units) = (inputs.len() / self.inputs, self.bias.len());
         let mut out = vec![0.0; count * units];
-        // Weights outside: they are many, and come from far away.
+        // The outer loop is over the weights, so that each is loaded from memory once.
         let rows = self.weight.chunks_exact(self.inputs).zip(&self.bias);
         for (unit, (row, bias)) in rows.enumerate() {
             for (at, input) in inputs.chunks_exact(self.inputs).enumerate() {
@@ -221,8 +224,8 @@ impl Layer {
     }
 }
 
-/// Many sums side by side, so that one addition need not wait for the one before; each is short enough for single
-/// precision, and they are added in double.
+/// Dot product with independent partial sums, which hide the latency of additions. The partial sums
+/// are short enough for single precision and are added in double precision.
 #[multiversion(targets("x86_64+avx2+fma"))]
 fn dot(a: &[f32], b: &[f32]) -> f64 {
     const LANES: usize = 32;
@@ -287,7 +290,7 @@ fn label_of_unit(raw: &RawHead, units: &[String]) -> Result<Vec<usize>, String> 
 mod tests {
     use super::*;
 
-    /// Writes a head of two inputs and the given rows (two weights and a bias each), and loads it.
+    /// Writes and loads a head of two inputs. A row holds two weights and a bias.
     fn load(toml: &str, rows: &[[f32; 3]]) -> Result<Head, ModelError> {
         let folder = tempfile::tempdir().unwrap();
         let bytes =
@@ -334,7 +337,7 @@ mod tests {
     fn a_hidden_layer_cuts_off_what_is_negative() {
         let folder = tempfile::tempdir().unwrap();
         let bytes = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
-        // Ten inputs: one run of eight lanes and a rest.
+        // Ten inputs: shorter than one group of lanes.
         let mut first = vec![0.0; 30];
         (first[0], first[9], first[10], first[29]) = (1.0, 2.0, -1.0, 0.5);
         let parts = [

@@ -1,28 +1,29 @@
-//! The level at which a streamed trunk hears: quiet sound is made as loud as the trunk's training material, and
-//! bass that a small loudspeaker left out is given back.
+//! Input gain of a streamed trunk.
 //!
-//! The gains follow the patch: the last three seconds. Windowed trunks have the same inside; the formulas, and
-//! why, are in `training/genred_training/level.py`.
+//! Raises quiet audio to the level of the training material, and restores bass that a small
+//! loudspeaker did not reproduce. The gains are computed from the current patch, the last three
+//! seconds. Windowed trunks contain the same stage; `training/genred_training/level.py` has the
+//! formulas and the reasons.
 
 use serde::Deserialize;
 
 use crate::dsp::{exp10_minus_one, log10_one_plus};
 
-/// `[level]` of a manifest. Decibels are of mel power, 1 being full scale.
+/// `[level]` of a manifest. Decibels refer to mel power; 0 dB is full scale.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LevelEntry {
-    /// A patch's mean power is lifted to this,
+    /// Target of the mean power of a patch.
     reference_db: f32,
-    /// by at most this much.
+    /// Maximum gain.
     max_gain_db: f32,
-    /// Usual power of the lowest bands beside the mean of the bands `mids`.
+    /// Usual power of the lowest bands, relative to the mean of the bands `mids`.
     usual_bass_db: Vec<f32>,
-    /// Bands, from and to.
+    /// Range of the middle bands, end excluded.
     mids: [usize; 2],
-    /// A band may be this much weaker than usual,
+    /// Deviation below the usual power that is not corrected.
     slack_db: f32,
-    /// and is lifted by at most this much.
+    /// Maximum additional gain of a low band.
     max_bass_db: f32,
 }
 
@@ -30,7 +31,7 @@ impl LevelEntry {
     /// Checks the entry against the front end's number of bands.
     ///
     /// # Errors
-    /// A message that names the key.
+    /// An invalid value, as a message that names the key.
     pub fn validate(&self, bands: usize) -> Result<(), String> {
         let decibels = [self.reference_db, self.max_gain_db, self.slack_db, self.max_bass_db];
         if decibels.iter().chain(&self.usual_bass_db).any(|db| db.is_nan() || db.abs() > 100.0) {
@@ -46,27 +47,28 @@ impl LevelEntry {
     }
 }
 
-/// Digital silence has no power to divide by; the gain ends long before.
+/// Lower bound of divisors, for digital silence. Far below the power at which the maximum gain
+/// applies.
 const SMALLEST: f32 = 1e-3;
 
-/// Lifts log-mel rows, `log10(1 + scale * power)`, to the level.
+/// Applies the gains to log-mel rows, `log10(1 + scale * power)`.
 #[derive(Debug, Clone)]
 pub struct Level {
     bands: usize,
-    /// What the mean of `scale * power` is lifted to, and by how much at most.
+    /// Target of the mean of `scale * power`.
     reference: f32,
     max_gain: f32,
-    /// Least power of the lowest bands beside that of the mids.
+    /// Minimum power of the lowest bands, relative to the middle bands.
     least_bass: Vec<f32>,
     mids: std::ops::Range<usize>,
     max_bass: f32,
-    /// Powers of a row, and the gain of each band.
+    /// Scratch: powers of one row.
     powers: Vec<f32>,
     gains: Vec<f32>,
 }
 
 impl Level {
-    /// `entry` must be valid for the number of `bands`; `scale` is the compression's.
+    /// Creates the stage. `entry` must be valid for `bands`; `scale` is that of the compression.
     pub fn new(entry: &LevelEntry, bands: usize, scale: f64) -> Self {
         let ratio = |db: f32| 10_f32.powf(db / 10.0);
         Self {
@@ -81,7 +83,7 @@ impl Level {
         }
     }
 
-    /// Lifts `rows`, `[n, bands]`, as the patch `[frames, bands]` needs it.
+    /// Applies to `rows`, `[n, bands]`, the gains of `patch`, `[frames, bands]`.
     pub fn lift(&mut self, patch: &[f32], rows: &mut [f32]) {
         self.listen(patch);
         if self.gains.iter().all(|gain| *gain == 1.0) {
@@ -94,7 +96,7 @@ impl Level {
         log10_one_plus(rows, 1.0);
     }
 
-    /// Takes the gains from a patch.
+    /// Computes the gain of each band from a patch.
     fn listen(&mut self, patch: &[f32]) {
         let frames = (patch.len() / self.bands) as f32;
         self.gains.fill(0.0);

@@ -1,4 +1,4 @@
-//! The bundle's manifest: front end, trunk, checksums.
+//! Manifest of a bundle: front end, trunk, checksums.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::stream::{Feed, Streamed};
 use crate::audio::SampleRate;
 use crate::dsp::{Compression, LogMelParams, MelNorm, MelScale, MelSlope, Spectrum, Taper, TaperPadding};
 
-/// The only manifest format so far.
+/// Supported manifest format.
 const FORMAT: u32 = 1;
 
 /// `manifest.toml`
@@ -24,36 +24,36 @@ pub struct Manifest {
     pub name: String,
     /// Bundle version.
     pub version: String,
-    /// One sentence.
+    /// Description, one sentence.
     pub description: String,
     /// SPDX expression of the weights.
     pub licence: String,
-    /// Where the weights came from.
+    /// Origins of the weights.
     pub sources: Vec<String>,
     front_end: RawFrontEnd,
     patch: RawPatch,
     /// The network.
     pub trunk: TrunkEntry,
-    /// The level at which a streamed trunk hears; a windowed one sees to that itself.
+    /// Input gain of a streamed trunk. Windowed trunks contain the stage.
     pub level: Option<LevelEntry>,
-    /// Patches with known answers.
+    /// Patches with expected scores.
     pub golden: GoldenEntry,
-    /// What its weights were fitted to.
+    /// Training material of the weights.
     #[serde(default)]
     pub training: TrainingEntry,
     checksums: BTreeMap<String, String>,
 }
 
-/// `[training]`: what an evaluation must not be made of. Other keys say how the training went.
+/// `[training]`: material that an evaluation must exclude. Other keys document the training.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct TrainingEntry {
-    /// In words.
+    /// Description of the material.
     #[serde(default)]
     pub material: String,
-    /// Ids of tracks, `DATASET:TRACK` or as they are.
+    /// Track ids, `DATASET:TRACK` or without data set.
     #[serde(default)]
     pub tracks: Vec<String>,
-    /// Hashes of decoded recordings, lower-case hexadecimal digits; `docs/guide/evaluation.md` says of what.
+    /// Hexadecimal SHA-256 of decoded recordings, as defined in `docs/guide/evaluation.md`.
     #[serde(default)]
     pub pcm_sha256: Vec<String>,
 }
@@ -93,13 +93,14 @@ struct RawPatch {
     frames: usize,
 }
 
-/// How the trunk turns frames into an embedding.
+/// Computation of an embedding from frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TrunkKind {
-    /// The whole patch in, its embedding out.
+    /// Maps a whole patch to its embedding.
     Windowed,
-    /// Some frames and their halo in, the features of each frame out; pooled over a patch they give its embedding.
+    /// Maps frames and their halo to features per frame, which are pooled over a patch to its
+    /// embedding.
     Streamed,
 }
 
@@ -107,60 +108,60 @@ pub enum TrunkKind {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrunkEntry {
-    /// How it is run.
+    /// Computation of the embedding.
     pub kind: TrunkKind,
-    /// What is scored.
+    /// Path of the network, relative to the bundle.
     pub file: String,
-    /// The larger, windowed network that it was derived from.
+    /// Path of the larger, windowed network that the trunk was derived from.
     pub reference: Option<String>,
-    /// Input name, `[batch, frames, bands]`; a streamed trunk's frames come with their halo.
+    /// Input name, `[batch, frames, bands]`. The frames of a streamed trunk include the halo.
     pub input: String,
     /// Output name of a windowed trunk or the reference, `[batch, embedding_dim]`.
     pub embedding: String,
     /// Output name of the network's own labels, unused when scoring.
     pub activations: Option<String>,
-    /// What heads must be made for.
+    /// Embedding id that heads must declare.
     pub embedding_id: String,
-    /// Values of an embedding.
+    /// Number of values of an embedding.
     pub embedding_dim: usize,
     /// Frames of context before and after.
     pub halo: [usize; 2],
-    /// How far it looks ahead, in milliseconds.
+    /// Look-ahead, in milliseconds.
     pub lookahead_ms: f64,
-    /// Largest difference to the reference's embedding.
+    /// Maximum difference to the embedding of the reference.
     pub tolerance: f32,
     /// Output name of a streamed trunk, `[batch, frames, feature_dim]`.
     features: Option<String>,
-    /// Features of a frame.
+    /// Number of features per frame.
     feature_dim: Option<usize>,
-    /// What makes an embedding of them.
+    /// Path of the pooling tensors.
     pooling: Option<String>,
-    /// The frames of a run are a multiple of this.
+    /// Divisor of the number of frames per run.
     block: Option<usize>,
-    /// Levelled log-mel value where there is no sound.
+    /// Log-mel value, after the input gain, of frames without audio.
     padding: Option<f32>,
 }
 
-/// What only a streamed trunk has.
+/// Keys of `[trunk]` that only a streamed trunk has.
 #[derive(Debug, Clone, Copy)]
 pub struct StreamedEntry<'a> {
     /// Output name, `[batch, frames, feature_dim]`.
     pub features: &'a str,
-    /// Features of a frame.
+    /// Number of features per frame.
     pub feature_dim: usize,
-    /// Tensors of the pooling.
+    /// Path of the pooling tensors.
     pub pooling: &'a str,
-    /// The frames of a run are a multiple of this.
+    /// Divisor of the number of frames per run.
     pub block: usize,
-    /// Levelled log-mel value where there is no sound.
+    /// Log-mel value, after the input gain, of frames without audio.
     pub padding: f32,
 }
 
 impl TrunkEntry {
-    /// What only a streamed trunk has; `None` for a windowed one.
+    /// Returns the keys of a streamed trunk; `None` for a windowed one.
     ///
     /// # Errors
-    /// Names the key that is missing, out of range, or out of place.
+    /// A key is missing, out of range or not allowed; the message names it.
     pub fn streamed(&self) -> Result<Option<StreamedEntry<'_>>, String> {
         if self.kind == TrunkKind::Windowed {
             return match self.halo {
@@ -195,30 +196,32 @@ impl TrunkEntry {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GoldenEntry {
-    /// Tensors `log_mel`, `embedding` and `scores.<head>`.
+    /// Path of the tensors `log_mel`, `embedding` and `scores.<head>`.
     pub file: String,
-    /// Largest absolute difference that passes.
+    /// Maximum absolute difference.
     pub tolerance: f32,
 }
 
-/// A manifest with the folder that it describes.
+/// A folder with a model and its manifest.
 #[derive(Debug, Clone)]
 pub struct Bundle {
-    /// The folder.
+    /// Path of the folder.
     pub folder: PathBuf,
-    /// Its manifest.
+    /// Parsed `manifest.toml`.
     pub manifest: Manifest,
-    /// The front end that its trunk expects.
+    /// Front end that the trunk expects.
     pub front_end: LogMelParams,
 }
 
 impl Bundle {
     /// Finds a bundle by name or path and reads its manifest.
     ///
-    /// A name is looked for under `GENRED_MODELS`, `<exe>/../../models` and `/usr/share/genred/models`.
+    /// A name is searched for in `GENRED_MODELS`, `<exe>/../../models` and
+    /// `/usr/share/genred/models`.
     ///
     /// # Errors
-    /// When there is none (the places tried are named), or its manifest does not fit.
+    /// The bundle does not exist (the message lists the searched folders), or its manifest is
+    /// invalid.
     pub fn open(name: &str) -> Result<Self, ModelError> {
         let folder = locate(name)?;
         let file = folder.join("manifest.toml");
@@ -249,10 +252,11 @@ impl Bundle {
         Ok(Self { folder, manifest, front_end })
     }
 
-    /// How its trunk, or its reference, wants to be fed; `min_run_s` as in [`ModelConfig`](super::ModelConfig).
+    /// Input requirements of the trunk or of the reference. `min_run_s` as in
+    /// [`ModelConfig`](super::ModelConfig).
     pub fn feed(&self, reference: bool, min_run_s: f64) -> Feed {
         let trunk = &self.manifest.trunk;
-        // What does not fit was refused when the manifest was read.
+        // `Bundle::open` has rejected invalid entries.
         let streamed = trunk.streamed().ok().flatten().filter(|_| !reference).map(|entry| {
             let scale = match self.front_end.compression {
                 Compression::Log10OnePlus { scale } => scale,
@@ -271,12 +275,12 @@ impl Bundle {
         Feed { patch: self.patch_frames(), bands: self.front_end.bands, streamed }
     }
 
-    /// Frames of a patch.
+    /// Number of frames per patch.
     pub fn patch_frames(&self) -> usize {
         self.manifest.patch.frames
     }
 
-    /// Names of the heads that lie in the bundle, sorted.
+    /// Names of the heads in the bundle, sorted.
     pub fn heads(&self) -> Vec<String> {
         let mut names: Vec<String> = std::fs::read_dir(self.folder.join("heads"))
             .into_iter()
@@ -288,10 +292,10 @@ impl Bundle {
         names
     }
 
-    /// Reads a file of the bundle and compares it with its checksum.
+    /// Reads a file of the bundle and verifies its checksum.
     ///
     /// # Errors
-    /// When it is not listed, cannot be read, or differs.
+    /// The file has no checksum, cannot be read, or differs.
     pub fn read(&self, relative: &str) -> Result<Vec<u8>, ModelError> {
         let file = self.folder.join("manifest.toml");
         let wrong = |what: String| ModelError::Manifest { file: file.clone(), what };
@@ -348,12 +352,12 @@ impl RawFrontEnd {
     }
 }
 
-/// Lower-case hexadecimal SHA-256.
+/// Returns the SHA-256 in lower-case hexadecimal digits.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// Lower-case hexadecimal digits.
+/// Returns `bytes` in lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,8 +1,8 @@
-//! Floor 2: patches in, posteriors out.
+//! Inference: log-mel patches to posteriors.
 //!
-//! A bundle (`models/README.md` tells its layout) holds a trunk, which turns a patch into an
-//! embedding, and heads, which turn the embedding into labels. Its manifest says how the
-//! patches are made; the front end is built from it and from nothing else.
+//! A bundle (layout in `models/README.md`) holds a trunk, which maps a patch to an embedding, and
+//! heads, which map the embedding to labels. Its manifest defines the front end that computes the
+//! patches.
 
 mod config;
 mod gate;
@@ -32,7 +32,7 @@ use pool::Pooling;
 use session::{Signature, TrunkSession};
 use trunk::Trunk;
 
-/// What goes wrong with models.
+/// Error of loading or running a model.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// No bundle of that name.
@@ -40,7 +40,7 @@ pub enum ModelError {
         "no model `{name}`; tried {tried}; give a path, or set GENRED_MODELS to the folder that holds it"
     )]
     NotFound {
-        /// What was asked for.
+        /// Requested name or path.
         name: String,
         /// Folders without a manifest.
         tried: String,
@@ -48,17 +48,17 @@ pub enum ModelError {
     /// A manifest that cannot be read or does not fit.
     #[error("{}: {what}", file.display())]
     Manifest {
-        /// The manifest.
+        /// Path of the manifest.
         file: PathBuf,
-        /// What is wrong with it.
+        /// Description of the fault.
         what: String,
     },
     /// A head that cannot be read or does not fit.
     #[error("head {}: {what}", file.display())]
     Head {
-        /// The head's TOML file.
+        /// Path of the head's TOML file.
         file: PathBuf,
-        /// What is wrong with it.
+        /// Description of the fault.
         what: String,
     },
     /// ONNX Runtime is missing or does not start.
@@ -67,20 +67,20 @@ pub enum ModelError {
     /// An execution provider cannot be used.
     #[error("execution provider `{provider}` cannot be used: {reason}")]
     Provider {
-        /// Which.
+        /// The provider.
         provider: Provider,
-        /// Why, in one line.
+        /// Error of the runtime, in one line.
         reason: String,
     },
-    /// The model file is not what the manifest says.
+    /// The model file contradicts the manifest.
     #[error("{0}")]
     Mismatch(String),
-    /// A run failed.
+    /// An inference run failed.
     #[error("inference failed: {0}")]
     Run(String),
 }
 
-/// The answers to one patch.
+/// Scores of one patch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scores {
     /// Posteriors of the genre head, in the order of its labels.
@@ -89,27 +89,28 @@ pub struct Scores {
     pub tags: Vec<f32>,
     /// Posteriors of the gate, where the bundle has one.
     pub gate: Option<GatePosteriors>,
-    /// The embedding that they are of; empty unless [`Model::keep_embeddings`] was called.
+    /// Embedding of the patch; empty unless [`Model::keep_embeddings`] was called.
     pub embedding: Vec<f32>,
 }
 
-/// Turns stretches of sound into answers. One thread owns it.
+/// Scores stretches of frames. Owned by one thread.
 pub trait Classifier: Send {
-    /// Scores the patches of `stretches`, in order, and appends one answer each to `scores`: `None` where frames are
-    /// missing, because a run of theirs failed. Stretches of one source must come in the order in which they were cut.
+    /// Appends one entry per patch of `stretches` to `scores`, in order. The entry is `None` where
+    /// frames are missing because an earlier run failed. Stretches of one source must come in the
+    /// order in which they were cut.
     ///
     /// # Errors
-    /// When the runtime fails; nothing is appended then.
+    /// The runtime fails; nothing is appended.
     fn score(&mut self, stretches: &[&Stretch], scores: &mut Vec<Option<Scores>>) -> Result<(), ModelError>;
 }
 
-/// The head whose posteriors go out as tags, where the bundle has it.
+/// Name of the optional head whose posteriors are published as tags.
 const TAG_HEAD: &str = "tags";
 
-/// The head that tells music from speech and noise, where the bundle has it.
+/// Name of the optional head that separates music from speech and noise.
 pub(crate) const GATE_HEAD: &str = "gate";
 
-/// A bundle, ready to score.
+/// A loaded bundle: a trunk on one execution provider and its heads.
 pub struct Model {
     bundle: Bundle,
     trunk: Trunk,
@@ -123,7 +124,7 @@ pub struct Model {
     provider_reason: String,
     embedding: Vec<f32>,
     keeps_embeddings: bool,
-    /// Patches of the last call whose frames were not all there.
+    /// Indices of the last call's patches with missing frames.
     missing: Vec<usize>,
 }
 
@@ -131,16 +132,17 @@ impl Model {
     /// Labels of the configured head, without loading the network.
     ///
     /// # Errors
-    /// Fails if bundle or head cannot be read.
+    /// The bundle or the head cannot be read.
     pub fn labels(config: &ModelConfig) -> Result<Vec<Arc<str>>, ModelError> {
         Ok(open_head(&Bundle::open(&config.bundle)?, &config.head)?.labels().to_vec())
     }
 
-    /// Opens the bundle, starts the first execution provider that works, and compares its answers
-    /// to the bundle's golden patches.
+    /// Opens the bundle, starts the first execution provider that works, and verifies it against
+    /// the bundle's golden patches.
     ///
     /// # Errors
-    /// When the bundle is missing or inconsistent, the runtime is missing, no provider works, or the answers differ.
+    /// The bundle is missing or inconsistent, the runtime is missing, no provider works, or the
+    /// scores differ from the golden ones.
     pub fn load(config: &ModelConfig) -> Result<Self, ModelError> {
         let bundle = Bundle::open(&config.bundle)?;
         let runtime = Runtime::load(config.onnxruntime.as_deref())?;
@@ -151,7 +153,7 @@ impl Model {
             true => Some(open_head(&bundle, TAG_HEAD)?),
             false => None,
         };
-        // Where the gate itself is asked for, no other stands before it.
+        // The gate as the configured head is not gated itself.
         let gate = match &**head.name() == GATE_HEAD {
             true => None,
             false => Gate::open(&bundle)?,
@@ -172,7 +174,7 @@ impl Model {
         for provider in wanted {
             let session = TrunkSession::open(&runtime, &bytes, provider, config.threads, signature.clone());
             let attempt = session
-                // After the network's own shapes, which tell better what of the manifest does not fit.
+                // After the check of tensor shapes, whose errors are more specific.
                 .and_then(|session| {
                     let mut trunk = match &pooling {
                         Some((pooling, dim)) => Trunk::streamed(session, feed.patch, pooling.clone(), *dim),
@@ -209,18 +211,18 @@ impl Model {
                         bundle,
                     });
                 }
-                // A file that does not fit its manifest fits it on no provider.
+                // A mismatch does not depend on the provider.
                 Err(ModelError::Mismatch(what)) if provider == Provider::Cpu => {
                     return Err(ModelError::Manifest { file: bundle.folder.join("manifest.toml"), what });
                 }
                 Err(error @ ModelError::Manifest { .. }) => return Err(error),
-                // The processor takes every model: what fails there is the file.
+                // The CPU provider supports every model, so the file is at fault.
                 Err(ModelError::Provider { provider: Provider::Cpu, reason }) => {
                     let file = bundle.folder.join(trunk_file);
                     return Err(ModelError::Manifest { file, what: format!("cannot be loaded: {reason}") });
                 }
                 Err(error) => {
-                    // The last one's failure is the error itself.
+                    // The failure of the last provider becomes the returned error.
                     if Some(provider) != last {
                         tracing::warn!("{error}");
                     }
@@ -234,73 +236,74 @@ impl Model {
         )))
     }
 
-    /// The bundle.
+    /// Returns the bundle.
     pub fn bundle(&self) -> &Bundle {
         &self.bundle
     }
 
-    /// Parameters of the front end that makes its patches.
+    /// Parameters of the front end that computes the patches.
     pub fn front_end(&self) -> &LogMelParams {
         &self.bundle.front_end
     }
 
-    /// The genre head.
+    /// Returns the genre head.
     pub fn head(&self) -> &Head {
         &self.head
     }
 
-    /// Another head for the same embedding: a name or the path of a TOML file.
+    /// Opens another head for the same embedding. `name` is a name or the path of a TOML file.
     ///
     /// # Errors
-    /// When there is no such head, or it does not fit.
+    /// The head does not exist or does not fit the embedding.
     pub fn open_head(&self, name: &str) -> Result<Head, ModelError> {
         open_head(&self.bundle, name)
     }
 
-    /// The tag head, where the bundle has one.
+    /// Returns the tag head; `None` where the bundle has none.
     pub fn tag_head(&self) -> Option<&Head> {
         self.tags.as_ref()
     }
 
-    /// The gate, where the bundle has one.
+    /// Returns the gate; `None` where the bundle has none.
     pub fn gate(&self) -> Option<&Gate> {
         self.gate.as_ref()
     }
 
-    /// The provider in use.
+    /// Returns the execution provider in use.
     pub fn provider(&self) -> Provider {
         self.provider
     }
 
-    /// Why that one: its origin, or what failed before it.
+    /// Reason for the provider: its origin, or the failures of preferred ones.
     pub fn provider_reason(&self) -> &str {
         &self.provider_reason
     }
 
-    /// SHA-256 of the file that is scored.
+    /// Hexadecimal SHA-256 of the loaded trunk file.
     pub fn trunk_sha256(&self) -> &Arc<str> {
         &self.trunk_sha256
     }
 
-    /// How its trunk wants to be fed.
+    /// Returns the input requirements of the trunk.
     pub fn feed(&self) -> &Feed {
         &self.feed
     }
 
-    /// How far the trunk looks ahead, in milliseconds.
+    /// Look-ahead of the trunk, in milliseconds.
     pub fn lookahead_ms(&self) -> f64 {
         self.lookahead_ms
     }
 
-    /// Forgets the sources that it heard: their numbers may be given to others.
+    /// Discards the state of all sources, so that their indices can be reused.
     pub fn forget(&mut self) {
         self.trunk.forget();
     }
 
-    /// Embeds the patches of `stretches`; returns `[patches, dim]` row-major, valid until the next call.
+    /// Embeds the patches of `stretches`. Returns `[patches, dim]` row-major, valid until the next
+    /// call.
     ///
     /// # Errors
-    /// When the runtime fails.
+    /// The runtime fails, or frames of a patch are missing.
     pub fn embed(&mut self, stretches: &[&Stretch]) -> Result<&[f32], ModelError> {
         self.embedding.clear();
         self.trunk.embed(stretches, &mut self.embedding, &mut self.missing)?;
@@ -310,12 +313,12 @@ impl Model {
         }
     }
 
-    /// Makes scores carry a copy of their embedding.
+    /// Enables [`Scores::embedding`].
     pub fn keep_embeddings(&mut self) {
         self.keeps_embeddings = true;
     }
 
-    /// Values of an embedding.
+    /// Number of values of an embedding.
     pub fn embedding_dim(&self) -> usize {
         self.bundle.manifest.trunk.embedding_dim
     }
@@ -357,11 +360,11 @@ fn trunk_file(bundle: &Bundle, reference: bool) -> Result<&str, ModelError> {
     }
 }
 
-/// What the network must look like. A reference is always windowed.
+/// Expected tensor names and shapes of the network. A reference is always windowed.
 fn signature(bundle: &Bundle, reference: bool) -> Signature {
     let trunk = &bundle.manifest.trunk;
     let (input, bands) = (trunk.input.clone(), bundle.front_end.bands);
-    // What does not fit was refused when the manifest was read.
+    // `Bundle::open` has rejected invalid entries.
     match trunk.streamed().ok().flatten().filter(|_| !reference) {
         Some(entry) => Signature {
             input,
@@ -382,7 +385,7 @@ fn signature(bundle: &Bundle, reference: bool) -> Signature {
     }
 }
 
-/// What pools a streamed trunk's features, and how many there are a frame.
+/// Opens the pooling of a streamed trunk. Also returns the number of features per frame.
 fn open_pooling(bundle: &Bundle, reference: bool) -> Result<Option<(Pooling, usize)>, ModelError> {
     let trunk = &bundle.manifest.trunk;
     let Some(entry) = trunk.streamed().ok().flatten().filter(|_| !reference) else { return Ok(None) };
@@ -392,12 +395,13 @@ fn open_pooling(bundle: &Bundle, reference: bool) -> Result<Option<(Pooling, usi
     Ok(Some((pooling, entry.feature_dim)))
 }
 
-/// Whether `name` is the path of a head's TOML file, and not the name of one of the bundle's.
+/// Returns whether `name` is the path of a head's TOML file rather than the name of a head of the
+/// bundle.
 pub fn is_head_path(name: &str) -> bool {
     name.contains('/') || name.ends_with(".toml")
 }
 
-/// A head by name, checked against the manifest's checksums, or by path.
+/// Opens a head by name, verified against the manifest's checksums, or by path.
 fn open_head(bundle: &Bundle, name: &str) -> Result<Head, ModelError> {
     let trunk = &bundle.manifest.trunk;
     let load = |file: &Path| Head::load(file, &trunk.embedding_id, trunk.embedding_dim);

@@ -1,14 +1,14 @@
-//! From the features of a patch's frames to its embedding. Pure.
+//! Pooling: features of the frames of a patch to its embedding.
 
 use multiversion::multiversion;
 use safetensors::SafeTensors;
 
 use super::head::Layer;
 
-/// Maximum and mean over frames, normed, beside a dense layer on them.
+/// Maximum and mean over frames, normalized, and a dense layer on them.
 ///
-/// `p` being the maxima of the features, then their means, the embedding is
-/// `relu(W p + b) * dense.scale + dense.shift`, then `p * pooled.scale + pooled.shift`.
+/// With `p` the maxima of the features followed by their means, the embedding is
+/// `relu(W p + b) * dense.scale + dense.shift` followed by `p * pooled.scale + pooled.shift`.
 #[derive(Debug, Clone)]
 pub struct Pooling {
     features: usize,
@@ -24,10 +24,10 @@ struct Affine {
 }
 
 impl Pooling {
-    /// Reads the tensors of a pooling file, for `features` a frame and an embedding of `dim` values.
+    /// Reads a pooling file for `features` features per frame and an embedding of `dim` values.
     ///
     /// # Errors
-    /// When they are missing or do not fit; the message says which.
+    /// A tensor is missing or has the wrong size; the message names it.
     pub fn read(bytes: &[u8], features: usize, dim: usize) -> Result<Self, String> {
         let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
         let pooled = 2 * features;
@@ -44,7 +44,7 @@ impl Pooling {
         })
     }
 
-    /// Appends the maxima and means of a patch, whose frames' features are `rows`, `[frames, features]`.
+    /// Appends the maxima and means of the patch with the features `rows`, `[frames, features]`.
     pub fn pool(&self, rows: &[f32], pooled: &mut Vec<f32>) {
         let start = pooled.len();
         pooled.resize(start + 2 * self.features, 0.0);
@@ -52,7 +52,7 @@ impl Pooling {
         pool(rows, maxima, means);
     }
 
-    /// Appends the embeddings of several patches that were pooled.
+    /// Appends the embeddings of several pooled patches.
     pub fn embed(&self, pooled: &[f32], embedding: &mut Vec<f32>) {
         let units = self.dense.run(pooled);
         let patches = pooled.chunks_exact(2 * self.features);
@@ -130,7 +130,7 @@ mod tests {
         let (mut pooled, mut embedding) = (Vec::new(), Vec::new());
         // Two frames: maxima (3, -1), means (1, -2); by hand 3 + 1 + 2 + 0.5 = 6.5.
         pooling.pool(&[3.0, -1.0, -1.0, -3.0], &mut pooled);
-        // A negative unit is cut off.
+        // Negative units become 0.
         pooling.pool(&[-9.0, 0.0], &mut pooled);
         assert_eq!(pooled, [3.0, -1.0, 1.0, -2.0, -9.0, 0.0, -9.0, 0.0]);
         pooling.embed(&pooled, &mut embedding);

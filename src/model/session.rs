@@ -1,7 +1,7 @@
-//! ONNX Runtime: finding the library, choosing the provider, running the trunk.
+//! ONNX Runtime: loading the library, selecting the provider, running the trunk.
 //!
-//! The only file that imports `ort`. The library is loaded at run time, so that one
-//! binary serves machines with and without a graphics card.
+//! The only file that imports `ort`. The library is loaded at run time, so that one binary serves
+//! machines with and without a GPU.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -17,33 +17,33 @@ use ort::value::{Tensor, TensorRef};
 use super::ModelError;
 use super::config::Provider;
 
-/// File name of the library, as the wheel and the distributions spell it.
+/// File name of the library in the wheel and in distributions.
 const LIBRARY: &str = "libonnxruntime.so";
-/// The plugin that the CUDA provider lives in.
+/// File name of the plugin with the CUDA provider.
 const CUDA_PLUGIN: &str = "libonnxruntime_providers_cuda.so";
 
-/// ONNX Runtime allows one environment a process; it lives until the process ends.
+/// ONNX Runtime allows one environment per process; it lives until the process ends.
 static ENVIRONMENT: OnceLock<(PathBuf, Environment)> = OnceLock::new();
 
-/// The loaded library, and what it offers.
+/// The loaded library.
 #[derive(Debug, Clone)]
 pub struct Runtime {
     path: PathBuf,
 }
 
 impl Runtime {
-    /// Loads the library: from `ORT_DYLIB_PATH`, else `configured`, else `<exe>/lib`, `/usr/lib/genred`, the system's.
-    /// Later calls return what the first one loaded.
+    /// Loads the library from `ORT_DYLIB_PATH`, `configured`, `<exe>/lib`, `/usr/lib/genred` or the
+    /// system's library path, in this order. Later calls return the library of the first one.
     ///
     /// # Errors
-    /// Names every place that was tried.
+    /// No library could be loaded; the message lists every path that was tried.
     pub fn load(configured: Option<&Path>) -> Result<Self, ModelError> {
         if let Some((path, _)) = ENVIRONMENT.get() {
             return Ok(Self { path: path.clone() });
         }
         let mut tried = Vec::new();
         for path in candidates(configured) {
-            // A bare file name is the dynamic linker's to find; anything else must exist.
+            // The dynamic linker resolves a bare file name; other paths must exist.
             if path.components().count() > 1 && !path.exists() {
                 tried.push(format!("{} (not there)", path.display()));
                 continue;
@@ -66,12 +66,13 @@ impl Runtime {
         )))
     }
 
-    /// Where it was loaded from.
+    /// Returns the path that the library was loaded from.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether the CUDA provider's plugin lies beside the library. Says nothing about a driver or a card.
+    /// Returns whether the CUDA provider's plugin is in the library's folder. A driver or a GPU may
+    /// still be missing.
     pub fn has_cuda_plugin(&self) -> bool {
         let resolved = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
         resolved.parent().is_some_and(|folder| folder.join(CUDA_PLUGIN).exists())
@@ -90,45 +91,45 @@ fn candidates(configured: Option<&Path>) -> Vec<PathBuf> {
     paths
 }
 
-/// Names of the trunk's tensors, and its sizes, by its manifest.
+/// Expected tensor names and sizes of the trunk.
 #[derive(Debug, Clone)]
 pub struct Signature {
-    /// Input, float32 `[batch, frames, bands]`.
+    /// Name of the input, float32 `[batch, frames, bands]`.
     pub input: String,
-    /// Output, float32, its last axis `values` long.
+    /// Name of the output, float32 `[…, values]`.
     pub output: String,
-    /// Rows of an input, halo included; `None` where any number will do.
+    /// Rows per input, including the halo; `None` if variable.
     pub rows: Option<usize>,
-    /// Mel bands of a row.
+    /// Mel bands per row.
     pub bands: usize,
-    /// Values of an embedding, or features of a frame.
+    /// Values per embedding, or features per frame.
     pub values: usize,
-    /// The manifest's key that says so.
+    /// Manifest key of `values`, for error messages.
     pub values_key: &'static str,
 }
 
-/// A trunk in memory, on one provider. `run` takes `&mut self`: one thread owns it.
+/// A trunk loaded on one provider.
 pub struct TrunkSession {
     session: Session,
     signature: Signature,
-    /// On a card: what goes there and comes back, by batch and rows. The processor reads inputs where they lie.
+    /// GPU only: pinned buffers by batch size and rows. The CPU reads inputs in place.
     bound: Option<HashMap<[usize; 2], Bound>>,
 }
 
-/// Input of one size in memory that the card reads by itself, and the binding that takes it there.
+/// Input of one size in memory that the GPU reads directly, and its binding.
 struct Bound {
     input: Tensor<f32>,
     binding: IoBinding,
 }
 
-/// Sizes of input that are kept bound.
+/// Maximum number of input sizes with bound buffers.
 const BOUND: usize = 64;
 
 impl TrunkSession {
     /// Loads a model file for `provider`.
     ///
     /// # Errors
-    /// When the provider cannot start, or the file is no model, or its inputs and outputs do not fit `signature`.
+    /// The provider cannot start, the file is not a model, or its tensors do not fit `signature`.
     pub fn open(
         runtime: &Runtime,
         model: &[u8],
@@ -141,8 +142,8 @@ impl TrunkSession {
         };
         let providers = match provider {
             Provider::Cpu => vec![ep::CPU::default().build()],
-            // Full float32: TF32's 10-bit mantissa would break the golden check. Failure must be an
-            // error here, or the CPU would be used without a word.
+            // Full float32: the 10-bit mantissa of TF32 would fail the golden check. Without
+            // `error_on_failure`, ONNX Runtime falls back to the CPU silently.
             Provider::Cuda => vec![ep::CUDA::default().with_tf32(false).build().error_on_failure()],
         };
         let failed = |error: &dyn std::fmt::Display| {
@@ -166,11 +167,11 @@ impl TrunkSession {
         Ok(Self { session, signature, bound })
     }
 
-    /// Runs on `batch` inputs of one size: `log_mel` is `[batch, rows, bands]` row-major; appends what comes out,
-    /// row-major, to `output`.
+    /// Runs the trunk on `batch` inputs of one size, `log_mel` `[batch, rows, bands]` row-major,
+    /// and appends its output, row-major, to `output`.
     ///
     /// # Errors
-    /// When the sizes do not fit or the runtime fails.
+    /// The sizes do not fit or the runtime fails.
     pub fn run(&mut self, log_mel: &[f32], batch: usize, output: &mut Vec<f32>) -> Result<(), ModelError> {
         let Signature { bands, values, rows: fixed, .. } = self.signature;
         let rows = log_mel.len() / bands / batch.max(1);
@@ -184,7 +185,8 @@ impl TrunkSession {
         let (_, found) = outputs[self.signature.output.as_str()]
             .try_extract_tensor::<f32>()
             .map_err(|error| ModelError::Run(first_line(&error)))?;
-        // A patch has one embedding; frames have as many features as there are frames, which the caller knows.
+        // A windowed trunk returns one embedding per patch. The caller checks the number of frames
+        // of a streamed one.
         let fits = match fixed {
             Some(_) => found.len() == batch * values,
             None => !found.is_empty() && found.len() % (batch * values) == 0,
@@ -200,7 +202,7 @@ impl TrunkSession {
     }
 }
 
-/// Runs through buffers that stay from run to run: pinned, where the session is on a card.
+/// Runs with buffers that are reused between runs and pinned if the session is on a GPU.
 fn run_bound<'s>(
     session: &'s mut Session,
     bound: &'s mut HashMap<[usize; 2], Bound>,
@@ -219,7 +221,7 @@ fn run_bound<'s>(
     }
     let Bound { input, binding } = bound.get_mut(&key).ok_or_else(|| ort::Error::new("no buffers"))?;
     input.extract_tensor_mut().1.copy_from_slice(log_mel);
-    // Binding is what copies the input to the card.
+    // `bind_input` copies the input to the GPU.
     binding.bind_input(signature.input.as_str(), input)?;
     session.run_binding(binding)
 }
@@ -228,7 +230,7 @@ impl Bound {
     fn new(session: &Session, signature: &Signature, shape: [usize; 3]) -> ort::Result<Self> {
         let pinned = |kind| MemoryInfo::new(AllocationDevice::CUDA_PINNED, 0, AllocatorType::Device, kind);
         let on_card = pinned(MemoryType::CPUInput).and_then(|info| Allocator::new(session, info));
-        // Without a card the session has no such memory: the processor's own does, for whoever tests this.
+        // Tests run without a GPU and without pinned memory; they use CPU memory.
         let (allocator, output) = match on_card {
             Ok(allocator) => (allocator, pinned(MemoryType::CPUOutput)?),
             Err(_) => {
@@ -281,7 +283,7 @@ fn check_signature(session: &Session, signature: &Signature) -> Result<(), Model
     Ok(())
 }
 
-/// Errors of the runtime carry source paths and stack traces in their further lines.
+/// Returns the first line of a runtime error. Further lines hold source paths and stack traces.
 fn first_line(error: &dyn std::fmt::Display) -> String {
     error.to_string().lines().next().unwrap_or_default().trim().trim_end_matches('.').to_owned()
 }
@@ -291,7 +293,8 @@ mod tests {
     use super::*;
     use crate::model::Bundle;
 
-    /// The way that a card's runs take, on the processor: the same answers, whatever was in the buffers before.
+    /// Runs the GPU's code path on the CPU: earlier contents of the buffers do not affect the
+    /// output.
     #[test]
     fn bound_buffers_give_the_same_answers() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -1,72 +1,72 @@
-//! From patches to what a trunk takes, and from its features back to patches. Pure.
+//! Conversion of patches to trunk input, and of trunk output to features of patches.
 //!
-//! A windowed trunk takes a patch whole. A streamed one takes a *stretch*: some frames with a halo on either
-//! side, which are computed once for all patches that they belong to. Each source has a [`Cutter`], which says
-//! what comes next, on the side where its patches are made, and a [`Features`] where the trunk runs.
+//! A windowed trunk takes whole patches. A streamed trunk takes a *stretch*: consecutive frames
+//! with a halo on either side, computed once for all patches that share them. Each source has a
+//! [`Cutter`], which cuts its patches into stretches, and, at the trunk, a [`Features`].
 
 use crate::audio::{self, Patch, PatchSpan, SourceId};
 use crate::dsp::{PatchParams, PatchView};
 
 use super::level::Level;
 
-/// How a trunk wants to be fed.
+/// Input requirements of a trunk.
 #[derive(Debug, Clone)]
 pub struct Feed {
-    /// Frames of a patch.
+    /// Frames per patch.
     pub patch: usize,
-    /// Bands of a frame.
+    /// Bands per frame.
     pub bands: usize,
-    /// Of a streamed trunk.
+    /// Requirements of a streamed trunk; `None` for a windowed one.
     pub streamed: Option<Streamed>,
 }
 
-/// What a streamed trunk needs beside a patch.
+/// Input requirements of a streamed trunk.
 #[derive(Debug, Clone)]
 pub struct Streamed {
-    /// Frames before those of a run.
+    /// Frames of the halo before a run.
     pub before: usize,
-    /// Frames after those of a run.
+    /// Frames of the halo after a run.
     pub after: usize,
-    /// The frames of a run are a multiple of this.
+    /// Divisor of the number of frames per run.
     pub block: usize,
-    /// Levelled log-mel value where there is no sound.
+    /// Log-mel value, after the input gain, of frames without audio.
     pub padding: f32,
-    /// The level at which it hears.
+    /// Input gain.
     pub level: Option<Level>,
-    /// No run is for less sound than this, in seconds.
+    /// Minimum audio per run, in seconds.
     pub min_run_s: f64,
 }
 
 impl Feed {
-    /// How patches must be handed out for this trunk.
+    /// Returns the parameters of patches for this trunk.
     pub fn patches(&self, hop_seconds: f64) -> PatchParams {
         let alone = PatchParams::new(self.patch, hop_seconds);
         let Some(streamed) = &self.streamed else { return alone };
-        // A run costs as much as its halo, too: patches at short hops share one.
+        // A run also computes its halo, so patches at short hops share one run.
         let group = (streamed.min_run_s / hop_seconds).ceil().max(1.0) as usize;
         PatchParams { before: streamed.before + streamed.block, after: streamed.after, group, ..alone }
     }
 }
 
-/// A piece of a source that goes through the trunk in one go, and the patches that end with it.
+/// Consecutive frames of one source that one run processes, and the patches that end with them.
 #[derive(Debug, Clone, Default)]
 pub struct Stretch {
     /// Index of the source.
     pub source: usize,
-    /// Segment of the source; frames are numbered anew in each.
+    /// Segment of the source. Frame numbers start at 0 in each segment.
     pub segment: u64,
-    /// Number of the first frame that the trunk gives features of; negative before the segment's first.
+    /// Number of the first frame with features; negative before the start of the segment.
     pub first: i64,
-    /// Frames that it gives features of.
+    /// Number of frames with features.
     pub frames: usize,
-    /// What it takes, row-major `[frames and halo, bands]`.
+    /// Input of the trunk, row-major `[frames and halo, bands]`.
     pub rows: Vec<f32>,
-    /// First frames of the patches.
+    /// First frame of each patch.
     pub patches: Vec<u64>,
 }
 
 impl Stretch {
-    /// A patch `[frames, bands]` with nothing around it, as the only one of segment number `segment`.
+    /// Creates the stretch of one patch, `[frames, bands]`, without context, in segment `segment`.
     pub fn of_patch(feed: &Feed, segment: u64, log_mel: &[f32]) -> Self {
         let patch = Patch {
             source: SourceId(0),
@@ -91,7 +91,7 @@ impl Stretch {
         stretch
     }
 
-    /// Forgets everything but its room.
+    /// Removes rows and patches; keeps the allocations.
     pub fn clear(&mut self) {
         self.rows.clear();
         self.patches.clear();
@@ -104,22 +104,23 @@ pub struct Cutter {
     feed: Feed,
     source: usize,
     segment: u64,
-    /// Frame after the last one that the trunk was given; `None` where it must be given a whole patch.
+    /// Frame after the last one that was cut; `None` if the next stretch must hold a whole patch.
     end: Option<u64>,
 }
 
 impl Cutter {
-    /// A cutter for source number `source`.
+    /// Creates the cutter of the source with index `source`.
     pub fn new(feed: &Feed, source: usize) -> Self {
         Self { feed: feed.clone(), source, segment: 0, end: None }
     }
 
-    /// The last stretch was not, or will not be, scored: the next one starts with a whole patch.
+    /// Handles a stretch that is not scored: the next one holds a whole patch.
     pub fn lost(&mut self) {
         self.end = None;
     }
 
-    /// Adds a patch to `stretch`, which was empty at the first of a group; `true` once it is whole.
+    /// Adds a patch to `stretch`, which must be empty at the first patch of a group. Returns
+    /// whether the group is complete.
     pub fn add(&mut self, view: &PatchView<'_>, stretch: &mut Stretch) -> bool {
         stretch.patches.push(view.start);
         if view.more {
@@ -146,7 +147,7 @@ impl Cutter {
     }
 }
 
-/// Levels the frames of a stretch and its halo; what is not there is padding.
+/// Fills in the rows of a stretch and its halo, with input gain; missing frames become padding.
 fn fill(streamed: &mut Streamed, bands: usize, view: &PatchView<'_>, stretch: &mut Stretch) {
     let wanted = stretch.frames + streamed.before + streamed.after;
     let start = stretch.first - streamed.before as i64;
@@ -154,7 +155,7 @@ fn fill(streamed: &mut Streamed, bands: usize, view: &PatchView<'_>, stretch: &m
     let missing = (from - start).clamp(0, wanted as i64) as usize;
     let skipped = (start - from).clamp(0, frames as i64) as usize;
     let taken = (frames - skipped).min(wanted - missing);
-    // Exactly: there are hundreds of these.
+    // `reserve_exact` saves memory: each of hundreds of sources has one.
     stretch.rows.reserve_exact(wanted * bands);
     stretch.rows.resize(missing * bands, streamed.padding);
     stretch.rows.extend_from_slice(&view.context[skipped * bands..(skipped + taken) * bands]);
@@ -164,7 +165,7 @@ fn fill(streamed: &mut Streamed, bands: usize, view: &PatchView<'_>, stretch: &m
     stretch.rows.resize(wanted * bands, streamed.padding);
 }
 
-/// Features of one source's last frames.
+/// Features of the latest frames of one source.
 #[derive(Debug, Default)]
 pub struct Features {
     segment: u64,
@@ -175,8 +176,8 @@ pub struct Features {
 }
 
 impl Features {
-    /// Takes the features of a stretch, `[stretch.frames, dim]`. Frames that came before are replaced where they
-    /// overlap, and forgotten where there is a hole between or no patch of `patch` frames can need them.
+    /// Stores the features of a stretch, `[stretch.frames, dim]`. Overlapping earlier frames are
+    /// replaced. Earlier frames are dropped after a gap, or once no patch needs them.
     pub fn take(&mut self, stretch: &Stretch, features: &[f32], dim: usize) {
         let end = self.first + (self.rows.len() / dim) as i64;
         if self.segment != stretch.segment || stretch.first > end || stretch.first < self.first {
@@ -188,12 +189,12 @@ impl Features {
         self.rows.copy_within(old * dim.., 0);
         self.first += old as i64;
         self.rows.truncate((stretch.first - self.first) as usize * dim);
-        // Exactly: there are hundreds of these.
+        // `reserve_exact` saves memory: each of hundreds of sources has one.
         self.rows.reserve_exact(features.len());
         self.rows.extend_from_slice(features);
     }
 
-    /// The features of the patch of `frames` frames that begins at `start`; `None` where some are missing.
+    /// Features of the patch of `frames` frames that begins at `start`; `None` if some are missing.
     pub fn of_patch(&self, start: u64, frames: usize, dim: usize) -> Option<&[f32]> {
         let from = usize::try_from(start as i64 - self.first).ok()?;
         self.rows.get(from * dim..(from + frames) * dim)

@@ -1,16 +1,16 @@
-//! The network with what belongs to it: from stretches of a source to embeddings of its patches.
+//! Trunk: stretches of frames to embeddings of patches.
 
 use super::ModelError;
 use super::pool::Pooling;
 use super::session::TrunkSession;
 use super::stream::{Features, Stretch};
 
-/// A trunk on one provider.
+/// A trunk on one execution provider, with its pooling.
 pub struct Trunk {
     session: TrunkSession,
-    /// Of a streamed one; a windowed one's output is the embedding.
+    /// Pooling of a streamed trunk. The output of a windowed one is the embedding.
     pool: Option<Pool>,
-    /// Frames of a patch.
+    /// Frames per patch.
     patch: usize,
     input: Vec<f32>,
     output: Vec<f32>,
@@ -18,39 +18,39 @@ pub struct Trunk {
 
 struct Pool {
     pooling: Pooling,
-    /// Features a frame.
+    /// Features per frame.
     dim: usize,
-    /// What is known of each source, by its index.
+    /// Latest features of each source, by its index.
     sources: Vec<Features>,
-    /// Of the patches at hand.
+    /// Scratch: pooled features of the current patches.
     pooled: Vec<f32>,
 }
 
 impl Trunk {
-    /// A windowed trunk for patches of `patch` frames.
+    /// Creates a windowed trunk for patches of `patch` frames.
     pub fn windowed(session: TrunkSession, patch: usize) -> Self {
         Self { session, pool: None, patch, input: Vec::new(), output: Vec::new() }
     }
 
-    /// A streamed one, with `dim` features a frame.
+    /// Creates a streamed trunk with `dim` features per frame.
     pub fn streamed(session: TrunkSession, patch: usize, pooling: Pooling, dim: usize) -> Self {
         let pool = Some(Pool { pooling, dim, sources: Vec::new(), pooled: Vec::new() });
         Self { session, pool, patch, input: Vec::new(), output: Vec::new() }
     }
 
-    /// Forgets all sources.
+    /// Discards the features of all sources.
     pub fn forget(&mut self) {
         if let Some(pool) = &mut self.pool {
             pool.sources.clear();
         }
     }
 
-    /// Appends the embedding of every patch of `stretches`, in order. Stretches of one source must come in order,
-    /// and each after the one before it, unless it holds a whole patch: else frames are missing, and the patch's
-    /// number among all of this call goes to `missing`.
+    /// Appends the embedding of every patch of `stretches`, in order. Stretches of one source must
+    /// come in order; one that does not follow its predecessor must hold a whole patch. Otherwise
+    /// frames are missing, and the patch's index within this call is added to `missing`.
     ///
     /// # Errors
-    /// When the runtime fails.
+    /// The runtime fails.
     pub fn embed(
         &mut self,
         stretches: &[&Stretch],
@@ -75,7 +75,7 @@ impl Trunk {
         Ok(())
     }
 
-    /// Turns the network's output for `group` into embeddings.
+    /// Converts the network's output for `group` to embeddings.
     fn hand_out(
         &mut self,
         group: &[&Stretch],

@@ -1,4 +1,4 @@
-//! The as-run log of the real daemon, and `genred report` of it.
+//! As-run log of the daemon, and `genred report` on it.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::support::tool;
 
 const FILE: &str = "state/studio/asrun.sqlite";
 
-/// Writes `c.toml`: a log, and one source of `uri` with these `settings`.
+/// Writes `c.toml`: an as-run log and one source with the address `uri` and `settings`.
 fn configure(folder: &Path, log: &str, uri: &str, settings: &str) {
     let text = format!(
         "node = 'studio'\nstate_dir = 'state'\n[mqtt]\nenabled = false\n[log]\nenabled = true\n{log}\n\
@@ -42,7 +42,7 @@ fn segments(folder: &Path, arguments: &[&str]) -> Vec<Value> {
     report(folder, &[&["--segments", "--format", "json"], arguments].concat()).json()
 }
 
-/// All parts of a period, which make the whole.
+/// Rows of a report whose shares sum to the period.
 fn sum(row: &Value) -> f64 {
     let shares = row["shares"].as_object().unwrap().values();
     shares.chain(["outage", "down", "unheard"].map(|key| &row[key])).map(|part| part.as_f64().unwrap()).sum()
@@ -88,7 +88,7 @@ fn the_shares_are_those_that_the_recording_was_made_of() {
             seconds / 530.0
         );
     }
-    // The dead air is found, and there is no other.
+    // Exactly one dead-air event.
     assert_eq!(
         (&row["events"]["dead_air_started"], &row["events"]["dead_air_ended"]),
         (&1.into(), &1.into())
@@ -96,7 +96,7 @@ fn the_shares_are_those_that_the_recording_was_made_of() {
     assert_eq!(row["scored"], 528, "a patch a second, the first after three");
     assert_eq!(row["lufs"]["min"], -70.0);
 
-    // Times are the recording's own.
+    // Times are relative to the recording.
     let found = segments(folder, &whole);
     assert_eq!(found[0]["start"], "2026-11-03T20:00:00.000Z");
     let quiet = found.iter().find(|segment| segment["label"] == "silence").unwrap();
@@ -104,7 +104,7 @@ fn the_shares_are_those_that_the_recording_was_made_of() {
     let began: jiff::Timestamp = "2026-11-03T20:05:20Z".parse().unwrap();
     assert!((since.as_millisecond() - began.as_millisecond()).abs() <= 1000, "{quiet}");
 
-    // Nothing was heard in the hour before.
+    // The hour before has no audio.
     let before = report_json(folder, &["--from", "2026-11-03T19:00:00Z", "--to", "2026-11-03T20:00:00Z"]);
     assert_eq!(before["sources"][0]["total"]["unheard"], 1.0);
 
@@ -127,7 +127,7 @@ fn a_killed_daemon_leaves_what_it_heard_and_the_outage_shows() {
     configure(folder, "", "file:tape.flac", "repeat = true");
     let whole = ["--from", "1h", "--by", "all"];
     let heard = || {
-        // The file is there a moment before its tables.
+        // The file exists shortly before its tables.
         let is_log = Connection::open_with_flags(folder.join(FILE), OpenFlags::SQLITE_OPEN_READ_ONLY)
             .and_then(|log| log.query_row("SELECT count(*) FROM level", [], |row| row.get::<_, i64>(0)));
         let found = if is_log.is_ok() { segments(folder, &whole) } else { Vec::new() };
@@ -140,7 +140,7 @@ fn a_killed_daemon_leaves_what_it_heard_and_the_outage_shows() {
 
     let first = start(folder);
     first.wait_for_log("the as-run log is");
-    // Long enough that what was open has been extended.
+    // Long enough for the open rows to be extended.
     first.wait_until("twelve seconds in the log", || folder.join(FILE).exists() && length(heard()) > 12_000);
     let other = run(folder, &["run", "-c", "c.toml"]);
     assert!(
@@ -169,7 +169,7 @@ fn a_killed_daemon_leaves_what_it_heard_and_the_outage_shows() {
     assert_eq!(number("SELECT count(*) FROM run WHERE ended_ms IS NULL"), 1);
     let down = number("SELECT end_ms - start_ms FROM outage WHERE cause = 'down'");
     assert!(down >= 3000, "{down} ms");
-    // All that was read after the kill is still there.
+    // Everything that was read after the kill is still in the log.
     assert!(killed.iter().all(|span| heard().contains(span)));
 
     let row = report_json(folder, &whole)["sources"][0]["periods"][0].clone();

@@ -1,6 +1,7 @@
-//! One contract, every broker: the same assertions against mosquitto (plain, TLS, WebSockets), the embedded broker,
-//! nats-server, RabbitMQ, aedes and amqtt, in MQTT 5 where the broker speaks it, and in 3.1.1. Then brokers that refuse
-//! something. Topics are subscribed to exactly: RabbitMQ sends no retained messages to wildcards.
+//! The MQTT contract against mosquitto (plain, TLS, WebSockets), the embedded broker, nats-server,
+//! RabbitMQ, aedes and amqtt, in MQTT 5 where the broker supports it and in MQTT 3.1.1. Also
+//! brokers that reject messages or connections. Topics are subscribed to exactly, since RabbitMQ
+//! does not send retained messages to wildcard subscriptions.
 
 use crate::support::broker::{DEADLINE, Mosquitto, Subscriber, tool, until};
 use crate::support::brokers::{Aedes, Amqtt, Nats, RabbitMq, Secured};
@@ -14,7 +15,7 @@ use genred::sink::mqtt::broker;
 
 const DISCOVERY: &str = "homeassistant/device/genred_studio1__fm1/config";
 
-/// Publishes as anybody may.
+/// Publishes a message as an external client.
 fn publish(port: u16, topic: &str, payload: &str) {
     let status = tool("mosquitto_pub", "mosquitto-clients")
         .args(["-V", "mqttv311", "-h", "127.0.0.1", "-p", &port.to_string()])
@@ -24,7 +25,7 @@ fn publish(port: u16, topic: &str, payload: &str) {
     assert!(status.success(), "mosquitto_pub: {status}");
 }
 
-/// `scheme`, `listener` and `more` are the sink's way to the broker; `port` is where anybody may subscribe.
+/// `scheme`, `listener` and `more` configure the sink's connection. External clients use `port`.
 async fn is_kept(scheme: &str, listener: u16, more: &str, port: u16) {
     let v3 = ["-V", "mqttv311"];
     let proxy = Proxy::start(listener);
@@ -37,7 +38,7 @@ async fn is_kept(scheme: &str, listener: u16, more: &str, port: u16) {
         sink.send(message).await;
     }
 
-    // Retained messages reach whoever comes late.
+    // Late subscribers receive retained messages.
     let mut kept = Vec::new();
     for (leaf, holds) in [
         ("status", "online"),
@@ -54,12 +55,12 @@ async fn is_kept(scheme: &str, listener: u16, more: &str, port: u16) {
     let home = Subscriber::start(port, DISCOVERY, &v3).await;
     home.wait_for(DISCOVERY, |payload| payload.contains("genred_studio1__fm1_genre")).await;
 
-    // Home Assistant's birth is answered.
+    // The birth message of Home Assistant triggers discovery.
     let announced = home.received().len();
     publish(port, "homeassistant/status", "online");
     until("the entities are announced again", || home.received().len() > announced).await;
 
-    // Commands arrive.
+    // Commands are received.
     publish(port, &topic("fm1/set"), r#"{"paused":true}"#);
     let request = tokio::task::spawn_blocking(move || requests.recv_timeout(DEADLINE)).await.unwrap();
     let patch = SettingsPatch { paused: Some(true), ..SettingsPatch::default() };
@@ -70,7 +71,7 @@ async fn is_kept(scheme: &str, listener: u16, more: &str, port: u16) {
     };
     assert_eq!(request, Ok(set));
 
-    // The line is cut in the middle of everything.
+    // The connection is cut during a burst.
     let mut cut = 0;
     for seq in 1..=300 {
         sink.send(event(FM1, seq)).await;
@@ -83,7 +84,7 @@ async fn is_kept(scheme: &str, listener: u16, more: &str, port: u16) {
     until("all events arrive", || sequence(&live, FM1).len() == 300).await;
     assert_eq!(sequence(&live, FM1), (1..=300).collect::<Vec<_>>());
 
-    // The last will.
+    // Last will.
     let says = |subscriber: &Subscriber, leaf: &str, word: &str| {
         subscriber.newest(&topic(leaf)).is_some_and(|message| message.payload == word)
     };
@@ -91,7 +92,7 @@ async fn is_kept(scheme: &str, listener: u16, more: &str, port: u16) {
     sink.vanish().await;
     until("status is offline by the last will", || says(status, "status", "offline")).await;
 
-    // A clean stop.
+    // Clean stop.
     let sink = Running::with(&url, |sink| sink);
     until("status is online again", || says(status, "status", "online")).await;
     sink.send(availability(FM1, true)).await;
@@ -116,7 +117,7 @@ async fn the_embedded_broker_in_3_1_1() {
     is_kept("mqtt", port, V311, port).await;
 }
 
-/// Clients of either version see the same, whichever version it was published in.
+/// Clients see the same messages in either protocol version, regardless of the publisher's version.
 #[tokio::test]
 async fn the_embedded_broker_bridges_the_versions() {
     let port = broker::start(0).unwrap().port();
@@ -142,7 +143,7 @@ async fn the_embedded_broker_bridges_the_versions() {
             subscriber.wait_for(&topic("status"), |payload| payload == "offline").await;
         }
     }
-    // A property, of which MQTT 3.1.1 knows nothing.
+    // A user property, which does not exist in MQTT 3.1.1.
     let old = Subscriber::start(port, "a", &["-V", "311"]).await;
     let status = tool("mosquitto_pub", "mosquitto-clients")
         .args(["-V", "5", "-p", &port.to_string(), "-q", "1", "-r", "-t", "a", "-m", "x"])
@@ -217,7 +218,8 @@ async fn rabbitmq() {
     is_kept("mqtt", broker.port, "", broker.port).await;
 }
 
-/// However a broker refuses MQTT 5, 3.1.1 is used instead, at once, and 5 is not tried again.
+/// After any kind of rejection of MQTT 5, the sink falls back to 3.1.1 at once and does not retry
+/// 5.
 async fn falls_back(refusal: Refusal) {
     let log = Log::start();
     let broker = Mosquitto::start();
@@ -277,8 +279,8 @@ async fn a_version_that_was_chosen_and_is_refused_is_named() {
     }
 }
 
-/// A refusal is logged once, and everything else goes on. `settings` are mosquitto's; each of `said` stands in
-/// one warning, and there is no other.
+/// A rejection is logged once, and the sink continues. `settings` configure mosquitto. Each text in
+/// `said` occurs in exactly one warning, and there are no others.
 async fn goes_on(settings: &str, protocol: &str, said: &[&str]) {
     let log = Log::start();
     let broker = Mosquitto::with(&format!("{settings}\n"), |folder| {
@@ -325,7 +327,8 @@ async fn without_retained_messages() {
     goes_on(&settings, V5, &["takes no retained messages"]).await;
 }
 
-/// Mosquitto closes a connection that has a retained last will: one without tells why.
+/// Mosquitto closes a connection with a retained last will. A connection without one reveals the
+/// reason.
 #[tokio::test]
 async fn without_retained_messages_in_3_1_1() {
     let settings = format!("{OPEN}\nretain_available false");
@@ -351,21 +354,21 @@ async fn with_a_limited_packet_size() {
     goes_on(&settings, V5, &[device, "topic=\"genred/studio1/info\""]).await;
 }
 
-/// Mosquitto closes the connection, and which message was too large is found out.
+/// Mosquitto closes the connection; the sink identifies the message that was too large.
 #[tokio::test]
 async fn with_a_limited_packet_size_in_3_1_1() {
     let settings = format!("{OPEN}\nmax_packet_size 600");
     goes_on(&settings, V311, &[CLOSED, "/config\"", "topic=\"genred/studio1/info\""]).await;
 }
 
-/// Mosquitto 2.0 refuses with a PUBACK whose code MQTT 5 does not know there.
+/// Mosquitto 2.0 rejects with a PUBACK whose reason code MQTT 5 does not define.
 #[tokio::test]
 async fn with_a_limited_message_size() {
     let settings = format!("{OPEN}\nmessage_size_limit 1000");
     goes_on(&settings, V5, &["/config\"", "topic=\"genred/studio1/info\""]).await;
 }
 
-/// Mosquitto drops them and acknowledges all the same.
+/// Mosquitto drops the messages and acknowledges them.
 #[tokio::test]
 async fn with_a_limited_message_size_in_3_1_1() {
     let settings = format!("{OPEN}\nmessage_size_limit 1000");
@@ -377,7 +380,7 @@ async fn without_the_right_to_discovery() {
     goes_on(&format!("{OPEN}\nacl_file rights"), V5, &["not authorised (0x87)"]).await;
 }
 
-/// Mosquitto drops them and acknowledges all the same.
+/// Mosquitto drops the messages and acknowledges them.
 #[tokio::test]
 async fn without_the_right_to_discovery_in_3_1_1() {
     goes_on(&format!("{OPEN}\nacl_file rights"), V311, &["does not pass it on"]).await;

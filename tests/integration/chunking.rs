@@ -1,17 +1,17 @@
-//! However a signal is cut into blocks, the patches are the same to the bit.
+//! Patches are bit-identical for every division of a signal into blocks.
 
 use genred::audio::{Block, Patch, SampleRate, SourceId, Span};
 use genred::dsp::{FrameStream, FrontEnd, LogMelParams, PatchParams, PatchView};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-/// A stretch of sound without a gap in it.
+/// Audio without a gap.
 #[derive(Debug, Clone)]
 struct Stretch {
     rate: u32,
     channels: u16,
     samples: usize,
-    /// Samples that were lost before it.
+    /// Samples lost before it.
     lost: u64,
     seed: u32,
     anchored: bool,
@@ -32,7 +32,7 @@ fn stretch() -> impl Strategy<Value = Stretch> {
 }
 
 impl Stretch {
-    /// Noise under a slow swell, with a few samples that are none.
+    /// Noise with a slow swell and a few invalid samples.
     fn sound(&self) -> Vec<f32> {
         let mut state = self.seed;
         (0..self.samples * usize::from(self.channels))
@@ -44,7 +44,7 @@ impl Stretch {
             .collect()
     }
 
-    /// Cuts the sound into blocks whose lengths, in samples, are taken from `cuts` in turn.
+    /// Divides the audio into blocks whose lengths, in samples, cycle through `cuts`.
     fn blocks(&self, start: u64, cuts: &[usize]) -> Vec<Block> {
         let channels = usize::from(self.channels);
         let sound = self.sound();
@@ -79,11 +79,11 @@ fn all_blocks(stretches: &[Stretch], cuts: &[usize]) -> Vec<Block> {
     blocks
 }
 
-/// Everything that a front end says, with numbers as bits.
+/// Output of a front end, with numbers as bits.
 type Said = (Vec<(u64, u64, u64, Timestamp, u32, Vec<u32>)>, genred::dsp::PatchCounters, bool);
 
 fn said(blocks: &[Block], hop_seconds: f64) -> Said {
-    // As a streamed trunk asks for them: with what lies around, and at short hops in groups.
+    // Parameters of a streamed trunk: with context, and grouped at short hops.
     let group = if hop_seconds < 0.5 { 2 } else { 1 };
     let patch = PatchParams { before: 81, after: 41, group, ..PatchParams::new(187, hop_seconds) };
     let mut front_end = FrontEnd::new(SourceId(0), &LogMelParams::musicnn(), &patch).unwrap();

@@ -1,4 +1,4 @@
-//! What a subscriber can change while the daemon runs.
+//! Settings that a subscriber can change at run time.
 
 use std::fs;
 use std::time::Duration;
@@ -21,7 +21,7 @@ struct Desk {
 }
 
 impl Desk {
-    /// The daemon with loud metal as the source `tape`, once it says so.
+    /// Starts the daemon with loud metal as the source `tape` and waits until it is classified.
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         cut("metal", 22.0, 170.0, &folder.path().join("tape.flac"), &[]);
@@ -59,12 +59,12 @@ impl Desk {
         until(genre, || self.newest("tape/state")["genre"] == genre).await;
     }
 
-    /// How many messages came on a topic.
+    /// Number of messages received on a topic.
     fn count(&self, leaf: &str) -> usize {
         self.heard.received().iter().filter(|message| message.topic == topic(leaf)).count()
     }
 
-    /// Sends settings that must be refused; the answer's key and message.
+    /// Sends invalid settings and returns key and message of the reply.
     async fn refused(&self, source: &str, payload: &str, more: &[&str]) -> (Value, String) {
         let error = format!("{source}/error");
         let before = self.count(&error);
@@ -83,7 +83,7 @@ async fn a_source_is_paused_retuned_and_asked() {
     assert_eq!((&settings["paused"], &settings["hop"]), (&json!(false), &json!(1.0)), "{settings}");
     assert_eq!(settings["thresholds"]["silence"], json!({ "threshold_lufs": -60.0, "after": 2.0 }));
 
-    // Paused, nothing is heard, and nothing said to be known.
+    // A paused source is neither processed nor published as known.
     desk.send("tape/set", r#"{"paused":true}"#, &[]);
     until("it is paused", || desk.newest("tape/settings")["paused"] == true).await;
     desk.until_genre("uncertain").await;
@@ -96,7 +96,7 @@ async fn a_source_is_paused_retuned_and_asked() {
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(desk.count("tape/window"), windows);
 
-    // It goes on, four times as often.
+    // The source continues at four times the rate.
     desk.send("tape/set", r#"{"paused":false,"hop":0.25}"#, &[]);
     until("it is online", || desk.newest("tape/availability") == "online").await;
     desk.until_genre("metal").await;
@@ -116,14 +116,14 @@ async fn a_source_is_paused_retuned_and_asked() {
     let gap = starts[windows].1 - starts[windows - 1].1;
     assert!(gap > 3.0, "what was played meanwhile was left out: {gap}");
 
-    // Thresholds count from the next patch on.
+    // Thresholds apply from the next patch.
     desk.send("tape/set", r#"{"thresholds":{"silence":{"threshold_lufs":-1,"after":0}}}"#, &[]);
     desk.until_genre("silence").await;
     assert_eq!(desk.newest("tape/state")["dead_air"], "ON");
     desk.send("tape/set", r#"{"thresholds":{"silence":{"threshold_lufs":-60}}}"#, &[]);
     desk.until_genre("metal").await;
 
-    // What is asked is answered.
+    // A query is answered.
     let states = desk.count("tape/state");
     desk.send("tape/get", "", &[]);
     until("an answer", || desk.count("tape/state") > states).await;
@@ -158,7 +158,7 @@ async fn what_cannot_be_is_refused_and_changes_nothing() {
     }
     let (_, message) = desk.refused("tap", "{}", &[]).await;
     assert!(message.contains("no such source") && message.contains("`tape`"), "{message}");
-    // A retained message reaches a subscriber as retained only when it subscribes: here as any other.
+    // The broker sets the retain flag only for new subscriptions; here it is not set.
     desk.send("tape/get", "", &[]);
     let thresholds = desk.newest("tape/settings")["thresholds"].clone();
     assert_eq!(thresholds, settings["thresholds"]);

@@ -1,4 +1,5 @@
-//! What the fuzz targets demand holds for the committed input: `fuzz/` neither rots, nor does what it found come back.
+//! The assertions of the fuzz targets hold for the committed corpus: fuzz targets stay in working
+//! order, and past findings do not recur.
 
 #[path = "../../fuzz/src/lib.rs"]
 #[allow(unreachable_pub)]
@@ -6,7 +7,7 @@ mod targets;
 
 use std::path::Path;
 
-/// Runs `target` on every file of its corpus; `least` of them there are.
+/// Runs `target` on every file of its corpus, which must have at least `least` files.
 fn corpus(target: &str, least: usize, run: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let mut count = 0;
@@ -54,7 +55,7 @@ fn decode() {
     corpus("decode", 18, targets::decode::run);
 }
 
-/// The seeds are sound: what is tried is decoding, not refusing.
+/// The seeds are valid, so that fuzzing reaches the decoders.
 #[test]
 fn the_seeds_of_decode_are_heard() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/decode");
@@ -67,7 +68,7 @@ fn the_seeds_of_decode_are_heard() {
             seconds += block.rate.seconds(block.span.len());
             true
         });
-        // Files that a finding left are none.
+        // Files of past findings are excluded.
         let is_seed = path.extension().is_some();
         if is_seed && (outcome.is_err() || seconds < 0.15) {
             silent.push(format!("{}: {seconds} s, {outcome:?}", path.display()));
@@ -76,7 +77,7 @@ fn the_seeds_of_decode_are_heard() {
     assert!(silent.is_empty(), "{silent:#?}");
 }
 
-/// What fuzzing found is refused before it takes time or memory.
+/// Past findings are rejected without excessive time or memory.
 #[test]
 fn findings_are_refused() {
     for (name, part) in
@@ -90,7 +91,7 @@ fn findings_are_refused() {
     }
 }
 
-/// Nor are those of `runs` one run all.
+/// Not every file of `runs` is a single run.
 #[test]
 fn the_seeds_of_runs_change() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/runs/moved");
@@ -98,7 +99,7 @@ fn the_seeds_of_runs_change() {
     assert_eq!(targets::runs::cut(&stream[2..], &[], &[]).len(), 3);
 }
 
-/// And those of `segments` hold what they should.
+/// The files of `segments` have the expected content.
 #[test]
 fn the_seeds_of_segments_hold_sound() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/segments");

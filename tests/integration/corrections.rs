@@ -1,4 +1,4 @@
-//! Corrections: from what a daemon has played to a head that has learned them.
+//! Corrections: from the audio of a daemon to a head trained on them.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use crate::support::music::cut;
 use rustix::process::Signal;
 use serde_json::Value;
 
-/// Sources, each with its song and where in it the source begins.
+/// Sources, each with its song and the start position in it.
 const SOURCES: [(&str, &str, f64); 6] = [
     ("e1", "electronic", 20.0),
     ("e2", "electronic", 45.0),
@@ -18,7 +18,7 @@ const SOURCES: [(&str, &str, f64); 6] = [
     ("m3", "metal", 70.0),
 ];
 
-/// Patches that every source has had before anything is corrected.
+/// Minimum number of patches per source before the first correction.
 const HEARD: usize = 8;
 
 fn configure(folder: &Path, more: &str) {
@@ -46,7 +46,7 @@ fn label(folder: &Path, arguments: &[&str]) -> Ended {
     run(folder, &[&["label", "-c", "genred.toml"], arguments].concat())
 }
 
-/// The answer to a correction that must be stored.
+/// Reply to a correction that must be stored.
 fn stored(folder: &Path, arguments: &[&str]) -> Value {
     let ended = label(folder, &[arguments, &["--json"]].concat());
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -70,7 +70,7 @@ fn milliseconds(value: &Value) -> i64 {
     value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_millisecond()
 }
 
-/// On the command line: what is stored, what is refused, listed and taken back.
+/// `genred label`: storing, rejecting, listing and undoing corrections.
 #[test]
 fn what_was_heard_is_stored_listed_and_taken_back() {
     let folder = tempfile::tempdir().unwrap();
@@ -88,8 +88,8 @@ fn what_was_heard_is_stored_listed_and_taken_back() {
         (&"labelled".into(), &"e1".into(), &1.into())
     );
     assert_eq!((&first["genre"], &first["known"]), (&"Synthwave".into(), &false.into()), "{first}");
-    // Of six seconds those that begin in the first three: four, but for some that a busy machine
-    // dropped.
+    // Of six seconds, the patches that begin in the first three: four, minus those that a busy
+    // machine dropped.
     assert!((1..=4).contains(&first["patches"].as_u64().unwrap()) && first["quiet"] == 0, "{first}");
     let length = milliseconds(&first["end"]) - milliseconds(&first["start"]);
     assert!((2900..6010).contains(&length), "{length} ms of {first}");
@@ -128,7 +128,7 @@ fn what_was_heard_is_stored_listed_and_taken_back() {
     assert!(usage.code == Some(2) && usage.stderr.contains("not 3 to 60 seconds"), "{}", usage.stderr);
     assert_eq!(label(folder, &["e1"]).code, Some(2));
 
-    // Undone while the daemon runs, which goes on with another number.
+    // Undone while the daemon runs; the next correction gets another number.
     let undone = label(folder, &["--undo"]);
     assert_eq!(undone.stdout, "3: deleted (1 patches of m1, meta)\n", "{}", undone.stderr);
     assert_eq!(stored(folder, &["m1", "metal"])["id"], 4);
@@ -139,12 +139,12 @@ fn what_was_heard_is_stored_listed_and_taken_back() {
     assert_eq!(list[0]["embedding_id"], "musicnn-msd-dense-pooled");
     assert_eq!(label(folder, &["--list"]).stdout.lines().count(), 3);
 
-    // The file may go at any time.
+    // The file may be deleted at any time.
     fs::remove_file(&file).unwrap();
     assert_eq!(stored(folder, &["m1", "metal"])["id"], 1);
     let ended = stop(daemon);
     assert!(ended.stderr.contains("correction stored: metal"), "{}", ended.stderr);
-    // What is listed needs no daemon.
+    // Listing does not require a daemon.
     assert_eq!(label(folder, &["--list"]).stdout.lines().count(), 1);
 }
 
@@ -163,14 +163,14 @@ fn where_corrections_are_off_or_cannot_be_written_that_is_said() {
     let blocked = daemon(folder);
     let error = refused(folder, &["e1", "jazz"]);
     assert!(error.contains("`blocked/c.sqlite` cannot be written"), "{error}");
-    // It is tried again for each.
+    // The file is opened again for each correction.
     fs::remove_file(folder.join("blocked")).unwrap();
     assert_eq!(stored(folder, &["e1", "jazz"])["id"], 1);
     stop(blocked);
 }
 
-/// Over MQTT, with the embedded broker: commands are answered as strictly as settings, and what
-/// both ways stored is learned.
+/// Over MQTT, with the embedded broker: commands are validated as strictly as settings, and `train`
+/// learns from the corrections of both interfaces.
 #[cfg(feature = "mqtt")]
 #[tokio::test]
 async fn what_subscribers_and_users_correct_is_learned() {
@@ -214,7 +214,7 @@ async fn what_subscribers_and_users_correct_is_learned() {
     }
     assert!(!folder.join("state/studio1/corrections.sqlite").exists());
 
-    // A wrong one first, which a later one replaces.
+    // A wrong correction that a later one replaces.
     send("e1/label/set", "blues");
     until("the answer", || count("e1/label") == 1).await;
     assert_eq!((&newest("e1/label")["id"], &newest("e1/label")["known"]), (&1.into(), &true.into()));
@@ -222,7 +222,7 @@ async fn what_subscribers_and_users_correct_is_learned() {
     until("the answer", || count("e1/label") == 2).await;
     let answer = newest("e1/label");
     assert_eq!((&answer["known"], &answer["contradicts"]), (&false.into(), &1.into()), "{answer}");
-    // One piece is too little to hold any back.
+    // One piece is too little for a hold-out set.
     let train = ["train", "--corrections", "state/studio1/corrections.sqlite", "--out", "mine"];
     let early = run(folder, &train);
     assert_eq!(early.code, Some(1), "{}", early.stdout);
@@ -237,14 +237,14 @@ async fn what_subscribers_and_users_correct_is_learned() {
 
     send("m1/label/set", "metal");
     until("the answer", || count("m1/label") == 1).await;
-    // Commands on the socket are answered there alone.
+    // Commands on the socket are answered only there.
     for (source, genre) in [("e2", "synthwave"), ("e3", "synthwave"), ("m2", "metal"), ("m3", "metal")] {
         assert_eq!(stored(folder, &[source, genre, "--last", "60s"])["genre"], genre);
     }
     assert_eq!(count("e2/label"), 0);
     stop(daemon);
 
-    // Recordings beside them, of which none is of the new label.
+    // Additional recordings, none of which has the new label.
     for (genre, from) in [("classical", 20.0), ("classical", 40.0), ("metal", 80.0), ("metal", 95.0)] {
         let place = folder.join("files").join(genre);
         fs::create_dir_all(&place).unwrap();
@@ -258,7 +258,13 @@ async fn what_subscribers_and_users_correct_is_learned() {
     for part in ["data set `corrections`", "data set `files`", "started from"] {
         assert!(trained.stdout.contains(part), "`{part}` is not in\n{}", trained.stdout);
     }
-    // A part of the song that no source has played, in both heads: the new label is learned, the others are kept.
+    check_both_heads(folder);
+}
+
+/// Classifies a part of the song that no source has played with both heads: the new label is learned,
+/// the others are kept.
+#[cfg(feature = "mqtt")]
+fn check_both_heads(folder: &Path) {
     cut("electronic", 100.0, 12.0, &folder.join("later.flac"), &[]);
     cut("metal", 110.0, 12.0, &folder.join("loud.flac"), &[]);
     for (model, labels) in [("musicnn-msd", 15), ("./mine", 16)] {

@@ -1,4 +1,4 @@
-//! What is told of a station's sound without a model: tones, loops, a missing channel, loudness; real music in between.
+//! Monitoring without a model: tones, loops, a missing channel and loudness, between real music.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 const RATE: u32 = 44_100;
 
-/// Where each part of [`broadcast`] begins, in seconds, and the end.
+/// Start of each part of [`broadcast`], in seconds, and the end.
 const TONE: f64 = 20.0;
 const AFTER_TONE: f64 = 45.0;
 const LOOP: f64 = 65.0;
@@ -20,7 +20,7 @@ const ONE_LEG: f64 = 125.0;
 const BOTH_LEGS: f64 = 170.0;
 const END: f64 = 190.0;
 
-/// Music with a test tone, a player that is stuck, and a cable that is loose.
+/// Music with a test tone, a stuck player and a loose cable.
 fn broadcast(folder: &Path) -> Vec<f32> {
     let music = folder.join("music.wav");
     cut("metal", 22.0, END, &music, &["-ac", "2", "-ar", "44100"]);
@@ -47,7 +47,7 @@ fn heard(folder: &Path, file: &str, more: &str) -> Ended {
     ended
 }
 
-/// Every event, with the seconds since the start of the recording.
+/// All events, with the time since the start of the recording, in seconds.
 fn timed(ended: &Ended) -> Vec<(f64, Value)> {
     let start: jiff::Timestamp = "2026-11-01T20:00:00Z".parse().unwrap();
     let lines = ended.lines("event", Some("fm1"));
@@ -58,12 +58,12 @@ fn timed(ended: &Ended) -> Vec<(f64, Value)> {
     timed.collect()
 }
 
-/// Those of them that are about more than the genre.
+/// Events about anything other than the genre.
 fn events(ended: &Ended) -> Vec<(f64, Value)> {
     timed(ended).into_iter().filter(|(_, line)| line["event_type"] != "genre_changed").collect()
 }
 
-/// Checks kind, key and time of every event: it may come up to three seconds later than it could.
+/// Checks kind, key and time of every event. An event may be up to three seconds late.
 fn check(found: &[(f64, Value)], expected: &[(f64, &str, &str, &str)]) {
     assert_eq!(found.len(), expected.len(), "{found:#?}");
     for ((at, event), (earliest, kind, key, value)) in found.iter().zip(expected) {
@@ -81,7 +81,7 @@ fn a_tone_a_loop_and_a_missing_channel_are_told_and_nothing_else() {
     let tone = [(TONE + 10.0, "dead_air_started", "reason", "tone"), (AFTER_TONE, "dead_air_ended", "", "")];
     let looped =
         [(LOOP + 22.5, "dead_air_started", "reason", "loop"), (AFTER_LOOP, "dead_air_ended", "", "")];
-    // A tenth of a second of both channels is enough to keep three seconds of them from looking like one.
+    // A tenth of a second of differing channels prevents three seconds from counting as mono.
     let leg =
         [(ONE_LEG + 32.9, "imbalance_started", "quiet", "right"), (BOTH_LEGS, "imbalance_ended", "", "")];
 
@@ -97,16 +97,17 @@ fn a_tone_a_loop_and_a_missing_channel_are_told_and_nothing_else() {
         assert_eq!(genre_at(seconds), genre, "at {seconds}");
     }
 
-    // A codec in between: what comes again is no longer the same to the bit; tone and channel are told as before.
+    // After lossy coding, a loop no longer repeats bit by bit; tone and channel are detected as
+    // before.
     convert(&at.join("day.wav"), &at.join("day.mp3"), &["-b:a", "128k", "-joint_stereo", "0"]);
     check(&events(&heard(at, "day.mp3", "")), &[tone, leg].concat());
 
-    // All of it can be left out.
+    // All detectors can be disabled.
     let off = "dead_air = { loop_after_s = 0, tone_after_s = 0 }\nimbalance = { threshold_db = 0 }\n";
     check(&events(&heard(at, "day.wav", off)), &[]);
 }
 
-/// The meter of ffmpeg is the judge.
+/// Reference: the loudness meter of ffmpeg.
 #[test]
 fn loudness_and_true_peak_are_those_of_another_meter() {
     let folder = tempfile::tempdir().unwrap();
@@ -119,7 +120,7 @@ fn loudness_and_true_peak_are_those_of_another_meter() {
         .output()
         .unwrap();
     let text = String::from_utf8(meter.stderr).unwrap();
-    // "t: 0.1 … M: -30.1 S:-120.7 … FTPK: -20.1 -19.8 dBFS …", a line each tenth of a second.
+    // "t: 0.1 … M: -30.1 S:-120.7 … FTPK: -20.1 -19.8 dBFS …", one line per 0.1 s.
     let number = |line: &str, key: &str| -> Option<f64> {
         line.split_once(key)?.1.split_whitespace().next()?.parse().ok()
     };
@@ -136,7 +137,8 @@ fn loudness_and_true_peak_are_those_of_another_meter() {
     let windows = heard(at, "music.wav", "true_peak = true\n").lines("window", Some("fm1"));
     assert!(windows.len() >= 27);
     for window in windows {
-        // The level is of the last whole tenth before the patch ends; line 0 is of the first.
+        // The level is that of the last complete 0.1 s before the end of the patch; line 0 is the
+        // first one.
         let last = (window["end"].as_f64().unwrap() * 10.0 + 1e-6) as usize - 1;
         let Some((momentary, short_term, _)) = tenths.get(last) else { continue };
         let near = |key: &str, expected: f64, tolerance: f64| {
@@ -144,7 +146,7 @@ fn loudness_and_true_peak_are_those_of_another_meter() {
             assert!((found - expected).abs() < tolerance, "{key} is {found}, not {expected}: {window}");
         };
         near("lufs_m", *momentary, 0.1);
-        // Before three seconds are there, ffmpeg takes silence for the rest.
+        // In the first three seconds, ffmpeg counts the missing audio as silence.
         if last >= 30 {
             near("lufs_s", *short_term, 0.1);
         }

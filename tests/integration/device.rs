@@ -17,7 +17,7 @@ use rustix::process::Signal;
 
 const HERTZ: f64 = 997.0;
 
-/// Within this guard an allocation aborts the process.
+/// Within this guard, an allocation aborts the process.
 fn forbid_allocation(call: &mut dyn FnMut()) {
     assert_no_alloc(call);
 }
@@ -41,15 +41,15 @@ fn open(uri: &str, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
     source::open::open(&config, stop)
 }
 
-/// Plays a sine of 997 Hz for a minute.
+/// Plays a 997 Hz sine for one minute.
 fn play(server: &Server) -> Player {
-    // Each test has a home of its own, which goes with it.
+    // Each test has its own home folder, removed at the end.
     let path = PathBuf::from(std::env::var_os("HOME").unwrap()).join("sine.wav");
     write_wav(&path, 48_000, 1, &sine(48_000, HERTZ, 60.0));
     server.play(&path)
 }
 
-/// Listens until `seconds` of the sine were heard without a gap: the left channel, and its rate.
+/// Captures `seconds` of the sine without a gap. Returns the left channel and its sample rate.
 fn listen(source: &mut dyn Source, seconds: f64) -> (Vec<f32>, f64) {
     let deadline = Instant::now() + Duration::from_secs(30);
     let mut block = empty_block();
@@ -74,14 +74,14 @@ fn listen(source: &mut dyn Source, seconds: f64) -> (Vec<f32>, f64) {
             heard.extend(left);
         }
         let rate = f64::from(block.rate.hertz());
-        // The first samples may hold the step with which playing began.
+        // The first samples may include the onset of the sine.
         if heard.len() as f64 > (seconds + 0.2) * rate {
             return (heard.split_off((0.2 * rate) as usize), rate);
         }
     }
 }
 
-/// Frequency in hertz by the interpolated zero crossings.
+/// Frequency in hertz, from interpolated zero crossings.
 fn frequency(samples: &[f32], rate: f64) -> f64 {
     let crossings: Vec<f64> = samples
         .windows(2)
@@ -92,7 +92,7 @@ fn frequency(samples: &[f32], rate: f64) -> f64 {
     (crossings.len() - 1) as f64 * rate / (crossings[crossings.len() - 1] - crossings[0])
 }
 
-/// The largest deviation from the recurrence that a sine keeps: a lost or doubled sample shows.
+/// Largest deviation from the recurrence of a sine; a lost or repeated sample exceeds it.
 fn roughness(samples: &[f32], hertz: f64, rate: f64) -> f64 {
     let turn = 2.0 * (std::f64::consts::TAU * hertz / rate).cos();
     samples
@@ -194,7 +194,7 @@ fn without_a_sound_system_other_ways_in_are_named() {
     println!("{:?}", source::devices::list());
 }
 
-/// Reads until the source fails, and says how long that took.
+/// Reads until the source fails. Returns the elapsed time.
 fn failure(source: &mut dyn Source) -> (SourceError, Duration) {
     let begun = Instant::now();
     let mut block = empty_block();
@@ -244,7 +244,7 @@ fn closing_a_connection_to_pulseaudio_is_no_error() {
     let uri = "device:pulseaudio:ci.monitor";
     let arguments = ["run", "--no-mqtt", "--output", "jsonl", uri];
     let mut command = genred(folder.path());
-    // The server's cookie is in the home of this process.
+    // The server's cookie is in this process's home folder.
     for name in ["HOME", "XDG_CONFIG_HOME"] {
         command.env(name, std::env::var_os(name).unwrap());
     }
@@ -270,7 +270,8 @@ fn pulseaudio_survives_the_server() {
     }
 }
 
-/// A server that hangs reports nothing: first the source is idle, then it gives up, and dropping it does not hang either.
+/// A hanging server reports nothing: the source first reads as idle, then gives up, and dropping it
+/// does not block.
 #[test]
 fn a_server_that_hangs_is_given_up() {
     if !isolated("device::a_server_that_hangs_is_given_up") {
@@ -314,7 +315,8 @@ fn the_callback_allocates_nothing_even_when_the_ring_is_full() {
     assert!(lost > 100 && shared.overruns() > 100, "{lost}");
 }
 
-/// The guard is only worth something if it bites: in a process of its own, an allocation within it aborts.
+/// Self-test of the guard: an allocation within it aborts the process, which is a separate one
+/// here.
 #[test]
 fn an_allocation_within_the_guard_aborts() {
     const MARK: &str = "GENRED_TEST_ALLOCATE";

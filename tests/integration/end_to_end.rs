@@ -1,4 +1,6 @@
-//! The daemon as it is used: real sound in, a real broker, real subscribers.
+//! The whole daemon: real audio, a real broker, real subscribers.
+
+mod broker;
 
 use std::fs;
 use std::path::Path;
@@ -13,20 +15,21 @@ use crate::support::pulse::{Server, isolated};
 use rustix::process::Signal;
 use serde_json::Value;
 
-/// What is promised of a stop.
+/// Maximum duration of a stop.
 const STOPS_WITHIN: Duration = Duration::from_secs(4);
 
 fn topic(rest: &str) -> String {
     format!("genred/studio1/{rest}")
 }
 
-/// Writes `genred.toml`: node `studio1`, the broker at `port`, `mqtt` as further keys of its section, and what follows it.
+/// Writes `genred.toml`: node `studio1`, the broker at `port`, the keys `mqtt` in its section, then
+/// `rest`.
 fn configure(folder: &Path, port: u16, mqtt: &str, rest: &str) {
     let text = format!("node = 'studio1'\n[mqtt]\nurl = 'mqtt://127.0.0.1:{port}'\n{mqtt}\n{rest}\n");
     fs::write(folder.join("genred.toml"), text).unwrap();
 }
 
-/// Three minutes of loud metal as it plays, as the source `tape`: nothing waits for its end.
+/// Three minutes of loud metal in real time, as the source `tape`.
 fn configure_tape(folder: &Path, port: u16, mqtt: &str) {
     cut("metal", 22.0, 170.0, &folder.join("tape.flac"), &[]);
     configure(folder, port, mqtt, "[[source]]\nname = 'tape'\nuri = 'tape.flac'");
@@ -44,7 +47,7 @@ fn field(payload: &str, key: &str) -> String {
     json(payload)[key].as_str().unwrap_or_default().to_owned()
 }
 
-/// Waits until the newest message on a topic is `expected`.
+/// Waits until the newest message on a topic equals `expected`.
 async fn wait_for_newest(subscriber: &Subscriber, topic: &str, expected: &str) {
     until(&format!("`{expected}` on {topic}"), || {
         subscriber.newest(topic).is_some_and(|message| message.payload == expected)
@@ -52,13 +55,13 @@ async fn wait_for_newest(subscriber: &Subscriber, topic: &str, expected: &str) {
     .await;
 }
 
-/// Statistics come every thirty seconds.
+/// Statistics are published every thirty seconds.
 fn wait_for_stats(daemon: &Daemon, subscriber: &Subscriber) -> Value {
     daemon.wait_until("statistics", || subscriber.newest(&topic("stats")).is_some());
     json(&subscriber.newest(&topic("stats")).unwrap().payload)
 }
 
-/// Asks for a stop with `signal` and holds the daemon to its promise.
+/// Sends `signal` and checks the duration of the stop.
 fn stop(daemon: Daemon, signal: Signal) {
     daemon.signal(signal);
     let ended = daemon.end();
@@ -67,8 +70,20 @@ fn stop(daemon: Daemon, signal: Signal) {
     assert!(ended.took <= STOPS_WITHIN, "a stop took {:?}:\n{}", ended.took, ended.stderr);
 }
 
-/// The main job: music that a sound server plays is captured by both ways in, and a subscriber reads what it is.
-/// Then the server dies: the sources are lost, and come back with it.
+/// Waits until the daemon is online, and returns its `info`, checked.
+#[cfg(feature = "device")]
+async fn checked_info(subscriber: &Subscriber) -> Value {
+    wait_for_newest(subscriber, &topic("status"), "online").await;
+    let info = json(&subscriber.wait_for(&topic("info"), |_| true).await.payload);
+    assert_eq!((&info["model"], &info["execution_provider"]), (&"musicnn-msd".into(), &"cpu".into()));
+    assert!(!info["execution_provider_reason"].as_str().unwrap().is_empty(), "{info}");
+    assert_eq!(info["labels"].as_array().unwrap().len(), 15);
+    assert_eq!(info["sources"][0]["name"], "line_in");
+    info
+}
+
+/// Captures music from a sound server through both host APIs and checks the published genre. After
+/// the server has died and restarted, both sources recover.
 #[cfg(feature = "device")]
 #[tokio::test]
 async fn a_subscriber_reads_what_a_sound_server_plays() {
@@ -113,12 +128,7 @@ async fn a_subscriber_reads_what_a_sound_server_plays() {
         let window = subscriber.wait_for(&topic(&format!("{source}/window")), is_metal).await.payload;
         assert_eq!(json(&window)["scores"].as_object().unwrap().len(), 15);
     }
-    wait_for_newest(&subscriber, &topic("status"), "online").await;
-    let info = json(&subscriber.wait_for(&topic("info"), |_| true).await.payload);
-    assert_eq!((&info["model"], &info["execution_provider"]), (&"musicnn-msd".into(), &"cpu".into()));
-    assert!(!info["execution_provider_reason"].as_str().unwrap().is_empty(), "{info}");
-    assert_eq!(info["labels"].as_array().unwrap().len(), 15);
-    assert_eq!(info["sources"][0]["name"], "line_in");
+    let info = checked_info(&subscriber).await;
     assert!(runs.iter().all(|run| *run == info["run"]), "{runs:?}");
 
     server.kill();
@@ -162,7 +172,8 @@ async fn a_subscriber_reads_what_a_sound_server_plays() {
     wait_for_newest(&subscriber, &topic("status"), "offline").await;
 }
 
-/// Overflow is counted and shows as a hole: produced = scored + dropped, while another source goes on.
+/// An overflow is counted and leaves a gap: produced = scored + dropped. Another source is not
+/// affected.
 #[tokio::test]
 async fn what_comes_too_fast_is_dropped_and_counted() {
     let folder = tempfile::tempdir().unwrap();
@@ -174,17 +185,17 @@ async fn what_comes_too_fast_is_dropped_and_counted() {
         folder,
         broker.port(),
         "publish_patches = true\npatch_qos = 1",
-        // The largest network takes far longer over a patch than decoding does.
+        // Inference with the reference network is far slower than decoding.
         "[model]\nbundle = 'musicnn-msd-windowed'\nreference = true\n\
          [[source]]\nname = 'tape'\nuri = 'tape.flac'\n[[source]]\nuri = '-'",
     );
-    // The pipe stays open, so that the daemon outlives the tape until it tells its counters.
+    // The pipe stays open, so that the daemon outlives the tape until it publishes its counters.
     let mut command = genred(folder);
     command.args(["run", "-c", "genred.toml", "--hop", "0.25"]).stdin(Stdio::piped());
     let mut daemon = Daemon::start(&mut command);
     let _pipe = daemon.stdin();
     subscriber.wait_for(&topic("tape/window"), |_| true).await;
-    // All that a file would have played meanwhile is due at once.
+    // All audio that has become due in the meantime is processed at once.
     daemon.signal(Signal::STOP);
     tokio::time::sleep(Duration::from_secs(8)).await;
     daemon.signal(Signal::CONT);
@@ -195,7 +206,7 @@ async fn what_comes_too_fast_is_dropped_and_counted() {
     let (produced, scored, dropped) = (counter("produced"), counter("scored"), counter("dropped"));
     assert_eq!(produced, scored + dropped, "{stats}");
     assert!(dropped > 0 && scored > 10, "{stats}");
-    // 18 s: 1126 frames, of which a patch takes 187, every 15.625 frames.
+    // 18 s: 1126 frames; a patch has 187 frames, one every 15.625 frames.
     assert_eq!(produced, 61);
     let numbers: Vec<u64> = subscriber
         .received()
@@ -208,7 +219,8 @@ async fn what_comes_too_fast_is_dropped_and_counted() {
     stop(daemon, Signal::TERM);
 }
 
-/// SIGTERM and SIGINT: everything is said to be offline, then a clean disconnect, exit code 0, within two seconds.
+/// SIGTERM and SIGINT: everything is published as offline, then a clean disconnect, exit code 0,
+/// within two seconds.
 #[tokio::test]
 async fn a_signal_stops_it_cleanly() {
     for signal in [Signal::TERM, Signal::INT] {
@@ -232,13 +244,13 @@ async fn a_signal_stops_it_cleanly() {
                 .any(|line| line.contains("Client studio1-") && line.ends_with(" disconnected."))
         })
         .await;
-        // Retained: whoever comes later learns it, too.
+        // Retained, so that late subscribers receive it.
         let late = Subscriber::start(broker.port(), &topic("status"), &[]).await;
         late.wait_for(&topic("status"), |payload| payload == "offline").await;
     }
 }
 
-/// Whatever is stuck, a stop takes two seconds at most.
+/// A stop takes at most two seconds, even if a component hangs.
 #[tokio::test]
 async fn a_stop_waits_for_nobody() {
     let folder = tempfile::tempdir().unwrap();
@@ -289,7 +301,7 @@ async fn a_stop_waits_for_nobody() {
     drop(unread);
 }
 
-/// A second signal ends it at once; after SIGKILL the broker itself says `offline`.
+/// A second signal ends the process at once. After SIGKILL the broker publishes `offline`.
 #[tokio::test]
 async fn a_second_signal_forces_and_a_kill_leaves_the_last_will() {
     let folder = tempfile::tempdir().unwrap();
@@ -298,7 +310,7 @@ async fn a_second_signal_forces_and_a_kill_leaves_the_last_will() {
     configure_tape(folder.path(), broker.port(), "");
     let daemon = start(folder.path());
     wait_for_newest(&subscriber, &topic("status"), "online").await;
-    // Its good-bye would take most of a second.
+    // The orderly shutdown would take most of a second.
     broker.freeze();
     daemon.signal(Signal::TERM);
     daemon.signal(Signal::INT);
@@ -315,7 +327,8 @@ async fn a_second_signal_forces_and_a_kill_leaves_the_last_will() {
     wait_for_newest(&subscriber, &topic("status"), "offline").await;
 }
 
-/// A broker that is not there is waited for, at the start and later; once it is back, everything that it forgot is there again.
+/// The daemon waits for an absent broker, at the start and later. After a restart of the broker,
+/// all retained messages are published again.
 #[tokio::test]
 async fn a_broker_that_comes_back_is_found() {
     let folder = tempfile::tempdir().unwrap();
@@ -336,61 +349,5 @@ async fn a_broker_that_comes_back_is_found() {
         subscriber.wait_for(&topic("tape/state"), |payload| field(payload, "genre") == "metal").await;
         broker.kill();
     }
-    stop(daemon, Signal::TERM);
-}
-
-/// User name and password; a wrong one is said without showing it, and tried again.
-#[tokio::test]
-async fn logins() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    let broker = Mosquitto::with_login("ann", "s3cret words");
-    let login = ["-u", "ann", "-P", "s3cret words"];
-    let subscriber = Subscriber::start(broker.port(), "genred/#", &login).await;
-    fs::write(folder.join("password"), "s3cret words\n").unwrap();
-    for mqtt in [
-        "username = 'ann'\npassword = '${GENRED_TEST_PASSWORD}'",
-        "username = 'ann'\npassword_file = 'password'",
-    ] {
-        configure_tape(folder, broker.port(), mqtt);
-        let mut command = genred(folder);
-        let daemon = Daemon::start(
-            command.args(["run", "-c", "genred.toml"]).env("GENRED_TEST_PASSWORD", "s3cret words"),
-        );
-        wait_for_newest(&subscriber, &topic("status"), "online").await;
-        stop(daemon, Signal::TERM);
-        wait_for_newest(&subscriber, &topic("status"), "offline").await;
-    }
-    configure_tape(folder, broker.port(), "username = 'ann'\npassword = 'hunter2'");
-    let mut daemon = start(folder);
-    daemon.wait_for_log("not authorised");
-    for part in ["no connection to the MQTT broker", "`mqtt.username`", "`mqtt.password`"] {
-        assert!(daemon.log().contains(part), "no `{part}` in\n{}", daemon.log());
-    }
-    assert!(daemon.is_running() && !daemon.log().contains("hunter2"), "{}", daemon.log());
-    stop(daemon, Signal::TERM);
-}
-
-/// Without a word about a broker there is one on the usual port: genred's own, or the one that listens there.
-#[cfg(feature = "broker")]
-#[tokio::test]
-async fn without_a_configuration_there_is_a_broker() {
-    let folder = tempfile::tempdir().unwrap();
-    cut("metal", 60.0, 60.0, &folder.path().join("tape.flac"), &[]);
-    // A name of its own: another daemon may use the same broker.
-    let node = format!("test{}", std::process::id());
-    fs::write(folder.path().join("genred.toml"), format!("node = '{node}'")).unwrap();
-    let daemon = Daemon::start(genred(folder.path()).args(["run", "-c", "genred.toml", "tape.flac"]));
-    daemon.wait_for_log("no broker is configured");
-    assert!(
-        daemon.log().contains("`mosquitto_sub -p 1883 -t 'genred/#' -v` shows it")
-            || daemon.log().contains("one seems to run on 127.0.0.1:1883"),
-        "{}",
-        daemon.log()
-    );
-    let subscriber = Subscriber::start(1883, "genred/#", &[]).await;
-    let state = format!("genred/{node}/tape/state");
-    subscriber.wait_for(&state, |payload| field(payload, "genre") == "metal").await;
-    wait_for_newest(&subscriber, &format!("genred/{node}/status"), "online").await;
     stop(daemon, Signal::TERM);
 }

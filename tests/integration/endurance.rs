@@ -1,5 +1,5 @@
-//! A hundred failures of a stream, one after the other, and a server that is gone for a minute: each is recovered
-//! from, memory does not grow, and the source beside them loses nothing. It takes three minutes.
+//! A hundred failures of a stream in a row, and a server that is down for a minute: the source
+//! recovers from each, memory does not grow, and another source loses nothing. Takes three minutes.
 
 use std::fs;
 use std::io::Write;
@@ -17,24 +17,25 @@ use crate::support::site::{Line, Site};
 use rustix::process::Signal;
 use serde_json::Value;
 
-/// Outages, each begun by a failure in the middle of sound.
+/// Number of outages, each begun by a failure in the middle of audio.
 const OUTAGES: usize = 100;
 
-/// Answers that fail: in some outages the next one does, too.
+/// Number of failing responses; some outages have two.
 const FAILURES: usize = OUTAGES + OUTAGES / 4;
 
-/// Memory is compared with what it is after so many: until then caches fill.
+/// Number of outages before the first measurement of memory, while caches fill.
 const WARM: usize = 12;
 
-/// What it may have grown by at the end, in bytes.
+/// Maximum growth of memory, in bytes.
 const GROWTH: u64 = 2 << 20;
 
-/// Longer than all of it takes; the machine may have other things to do.
+/// Time-out, longer than the test takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(900);
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Type: audio/mpeg\r\n";
 
-/// Answers number `count` in a way that fails: after two seconds of sound, or (one in five) without any.
+/// Sends the failing response number `count`: after two seconds of audio, or, for one in five,
+/// without any.
 fn fail(count: usize, sound: &[u8], rate: usize, line: Line<'_>) -> std::io::Result<()> {
     let (some, round) = (2 * rate, count / 5);
     if is_silent(count) {
@@ -62,7 +63,7 @@ fn fail(count: usize, sound: &[u8], rate: usize, line: Line<'_>) -> std::io::Res
     line.write_all(&sound[..some])?;
     match kind {
         2 => write!(line, "\r\nno length\r\n"),
-        // Metadata that ends within.
+        // The metadata is cut off.
         3 => write!(line, "\x02StreamTitle='number {count}"),
         // The connection stays open.
         5 => {
@@ -73,24 +74,24 @@ fn fail(count: usize, sound: &[u8], rate: usize, line: Line<'_>) -> std::io::Res
     }
 }
 
-/// Whether answer number `count` holds no sound.
+/// Returns whether the response number `count` has no audio.
 fn is_silent(count: usize) -> bool {
     count % 5 == 4
 }
 
-/// Resident memory of a process in bytes.
+/// Returns the resident memory of a process, in bytes.
 fn resident(id: u32) -> u64 {
     let pages: u64 =
         fs::read_to_string(format!("/proc/{id}/statm")).unwrap().split(' ').nth(1).unwrap().parse().unwrap();
     pages * rustix::param::page_size() as u64
 }
 
-/// Entries of a folder of `/proc/ID`.
+/// Returns the number of entries of a folder of `/proc/ID`.
 fn count(id: u32, folder: &str) -> usize {
     fs::read_dir(format!("/proc/{id}/{folder}")).unwrap().count()
 }
 
-/// Waits until `ready`, with more patience than other tests have.
+/// Waits until `ready`, with a longer time-out than other tests.
 fn wait_until(daemon: &Daemon, what: &str, mut ready: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !ready() {
@@ -99,10 +100,10 @@ fn wait_until(daemon: &Daemon, what: &str, mut ready: impl FnMut() -> bool) {
     }
 }
 
-/// A server that plays to whom it accepts, listens for five seconds, is gone for a minute, and comes back.
+/// A server that plays for five seconds to the accepted clients, is down for a minute, and returns.
 struct Absent {
     port: u16,
-    /// How long it was there again before it was asked.
+    /// Time from the return of the server to the next request.
     asked_after: Arc<Mutex<Option<Duration>>>,
     answered: Arc<AtomicUsize>,
 }
@@ -140,7 +141,7 @@ fn availability(lines: &[Value], source: &str) -> Vec<bool> {
         .collect()
 }
 
-/// How often it went from offline to online, the beginning apart.
+/// Number of transitions from offline to online, without the first one.
 fn recoveries(lines: &[Value], source: &str) -> usize {
     let changes = availability(lines, source);
     changes.windows(2).filter(|pair| !pair[0] && pair[1]).count().saturating_sub(1)
@@ -190,7 +191,7 @@ fn a_hundred_failures() {
     let asked = |path: &str| site.heads().iter().filter(|head| head.contains(path)).count();
 
     wait_until(&daemon, "the first failures", || asked("/fails ") > WARM);
-    // The most of a second: what is opened and closed in between belongs to it.
+    // The maximum within one second, which includes handles that are opened and closed in between.
     let look = || (resident(id), count(id, "task"), count(id, "fd"));
     let before = (0..8).fold(look(), |most, _| {
         thread::sleep(Duration::from_millis(125));
@@ -206,7 +207,7 @@ fn a_hundred_failures() {
         }
         so_far > FAILURES
     });
-    // That plays on.
+    // The other source continues.
     assert_eq!((0..FAILURES).filter(|count| !is_silent(*count)).count(), OUTAGES);
     wait_until(&daemon, "the last recovery", || recoveries(&daemon.json(), "fails") >= OUTAGES);
     wait_until(&daemon, "its genre", || {
@@ -230,14 +231,14 @@ fn a_hundred_failures() {
 
     let lines = ended.json();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    // A busy machine may see one more.
+    // A busy machine may have one more.
     assert!(recoveries(&lines, "fails") >= OUTAGES, "every outage ends");
     assert!(after.0 <= before.0 + GROWTH, "memory grew from {} to {} bytes", before.0, after.0);
     assert!(after.1 <= before.1 + 1 && after.2 <= before.2 + 2, "{before:?} → {after:?}");
-    // Its longest pause is five seconds, where the default would be a minute.
+    // The configured maximum delay is five seconds; the default is one minute.
     assert!(asked_after < Duration::from_secs(40), "{asked_after:?}");
     assert_eq!(absent.answered.load(Ordering::SeqCst), 2);
-    // The one beside them was never interrupted, and all of it was scored.
+    // The other source was never interrupted, and all its patches were scored.
     assert_eq!(asked("/well "), 1);
     assert_eq!(availability(&lines, "well"), [false, true, false]);
     let scored = patches(&lines, "well");

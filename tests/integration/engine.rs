@@ -1,4 +1,4 @@
-//! The daemon's way and the offline way give the same answers, and one source never harms another.
+//! The daemon and the offline commands give the same scores, and sources do not affect each other.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::support::music::{cut, song};
 use crate::support::tool;
 use serde_json::Value;
 
-/// What is compared of a window: where it lies, and every number that the model gave it.
+/// Compared parts of a window: its span and all scores.
 #[derive(Debug, PartialEq)]
 struct Window {
     start: f64,
@@ -20,7 +20,7 @@ struct Window {
     scores: Vec<(String, f32)>,
 }
 
-/// A batch of another size may add up the same products in another order.
+/// Batches of different sizes may sum products in a different order.
 const SAME: f32 = 1e-6;
 
 fn window(value: &Value) -> Window {
@@ -35,7 +35,7 @@ fn window(value: &Value) -> Window {
     }
 }
 
-/// The windows of `source` in order, none missing: a patch is produced once, and scored.
+/// Windows of `source`, in order and complete.
 fn daemon_windows(ended: &Ended, source: &str) -> Vec<Window> {
     let lines = ended.lines("window", Some(source));
     let numbers: Vec<u64> = lines.iter().map(|line| line["patch"].as_u64().unwrap()).collect();
@@ -63,7 +63,7 @@ fn assert_same(what: &str, daemon: &[Window], offline: &[Window]) {
     }
 }
 
-/// First frames of the patches of a file with `frames` frames, as `docs/` promises them.
+/// First frames of the patches of a file with `frames` frames, as documented.
 fn promised_starts(frames: u64, hop: f64) -> Vec<u64> {
     let whole = (0..).map(|k: u64| (k as f64 * hop * 62.5).floor() as u64);
     let mut starts: Vec<u64> = whole.take_while(|start| start + 187 <= frames).collect();
@@ -74,7 +74,7 @@ fn promised_starts(frames: u64, hop: f64) -> Vec<u64> {
     starts
 }
 
-/// `genred run --fast` and `genred classify`: the same patches, the same scores, and the patches that are promised.
+/// `genred run --fast` and `genred classify` produce the documented patches with the same scores.
 #[test]
 fn the_daemon_and_classify_agree() {
     let folder = tempfile::tempdir().unwrap();
@@ -111,7 +111,7 @@ fn the_daemon_and_classify_agree() {
     }
 }
 
-/// Pacing changes when patches come, not what they are.
+/// Pacing changes the time of patches, not their content.
 #[test]
 fn a_file_as_it_plays_gives_the_same_windows() {
     let folder = tempfile::tempdir().unwrap();
@@ -123,8 +123,8 @@ fn a_file_as_it_plays_gives_the_same_windows() {
     assert_same("as it plays", &daemon_windows(&ended, "song"), &offline);
 }
 
-/// The larger network that the trunks were made from, through the same way: the windowed trunk is the same function, and
-/// the streamed one hears what lies around a patch as well.
+/// The reference network: the windowed trunk is the same function, the streamed one also uses the
+/// context of a patch.
 #[test]
 fn the_reference_network_agrees_with_the_trunks() {
     let folder = tempfile::tempdir().unwrap();
@@ -142,7 +142,7 @@ fn the_reference_network_agrees_with_the_trunks() {
     }
 }
 
-/// Two sources share the model, and each gets what it would get alone.
+/// Two sources that share the model get the same scores as alone.
 #[test]
 fn two_sources_at_once_do_not_mix() {
     let folder = tempfile::tempdir().unwrap();
@@ -173,7 +173,7 @@ fn two_sources_at_once_do_not_mix() {
     }
 }
 
-/// Invariant: no source, however broken, can stop another one.
+/// Invariant: a broken source does not stop another one.
 #[test]
 fn broken_sources_do_not_stop_the_others() {
     let folder = tempfile::tempdir().unwrap();
@@ -182,7 +182,7 @@ fn broken_sources_do_not_stop_the_others() {
     let ogg = fs::read(song("metal")).unwrap();
     fs::write(folder.join("text.mp3"), "This is no sound at all.\n".repeat(400)).unwrap();
     fs::write(folder.join("empty.wav"), "").unwrap();
-    // Real headers, and then noise instead of sound.
+    // Valid headers, followed by noise instead of audio.
     let noise: Vec<u8> = (0..100_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     fs::write(folder.join("corrupt.ogg"), [&ogg[..5000], &noise].concat()).unwrap();
     write_wav(&folder.join("no-samples.wav"), 44_100, 2, &[]);
@@ -210,7 +210,7 @@ fn broken_sources_do_not_stop_the_others() {
     assert_eq!(good.len(), 18);
 }
 
-/// A pipe that ends is a source that ends; one that brings nothing is an error that says so.
+/// A pipe that ends is the end of the source; an empty one is an error.
 #[test]
 fn standard_input_ends() {
     let folder = tempfile::tempdir().unwrap();
@@ -234,7 +234,7 @@ fn standard_input_ends() {
     );
 }
 
-/// Anything that ffmpeg opens: a WAV without a length, or raw PCM, through a pipe.
+/// Output of ffmpeg through a pipe: WAV without a length, or raw PCM.
 #[test]
 fn what_ffmpeg_pipes_in_gives_the_same_windows_as_the_file() {
     let folder = tempfile::tempdir().unwrap();
@@ -252,7 +252,7 @@ fn what_ffmpeg_pipes_in_gives_the_same_windows_as_the_file() {
         let mut command = genred(folder);
         command.args(["run", uri, "--no-mqtt", "--output", "jsonl", "--hop", "0.5"]).stdin(pipe);
         let daemon = Daemon::start(&mut command);
-        // It holds an end of the pipe.
+        // The parent holds an end of the pipe.
         drop(command);
         let ended = daemon.end();
         assert!(ffmpeg.wait().unwrap().success());

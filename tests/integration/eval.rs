@@ -1,4 +1,6 @@
-//! `genred eval`, end to end: its figures against `classify` and arithmetic, what it refuses, what it leaves out.
+//! `genred eval`: its figures against `classify` and arithmetic, its errors and exclusions.
+
+mod training_material;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +12,7 @@ use crate::support::daemon::{Ended, run};
 use crate::support::music::clip;
 use serde_json::Value;
 
-/// Clips by the label that their folder claims; some claims are wrong on purpose, so that figures are not all 1.
+/// Clips by the label of their folder. Some labels are wrong, so that not all figures are 1.
 const CLAIMS: [(&str, &[&str]); 3] = [
     ("metal", &["armygeddon", "degeneration", "genesis"]),
     ("classical", &["dink_1", "sorrow"]),
@@ -28,7 +30,7 @@ fn dataset(folder: &Path) {
     }
 }
 
-/// A copy of the shipped bundle that lists other training material.
+/// Copies the shipped bundle with another list of training material.
 fn bundle(folder: &Path, training: &str) -> String {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/musicnn-msd");
     let target = folder.join("bundle");
@@ -52,7 +54,7 @@ fn pcm_sha256(name: &str) -> String {
     digest(&read_clip(name)).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Runs `genred eval --json ARGUMENTS` and returns the one object that it prints.
+/// Runs `genred eval --json ARGUMENTS` and returns its JSON object.
 fn eval(folder: &Path, arguments: &[&str]) -> Value {
     let ended = run(folder, &[&["eval", "--json", "--resamples", "20"], arguments].concat());
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -61,7 +63,7 @@ fn eval(folder: &Path, arguments: &[&str]) -> Value {
     lines.remove(0)
 }
 
-/// Exit code 1, nothing on standard output, and these words on standard error.
+/// Checks for exit code 1, empty standard output, and `parts` on standard error.
 fn refuses(folder: &Path, arguments: &[&str], parts: &[&str]) -> Ended {
     let ended = run(folder, &[&["eval"], arguments].concat());
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{arguments:?}: {}", ended.stderr);
@@ -86,7 +88,7 @@ fn top(scores: &BTreeMap<String, f64>) -> &str {
     scores.iter().max_by(|(_, a), (_, b)| a.total_cmp(b)).unwrap().0
 }
 
-/// Oracle: what `classify` answers to the same files, and arithmetic.
+/// Reference: the output of `classify` on the same files, and arithmetic.
 #[test]
 fn figures_are_those_of_the_answers_that_classify_gives() {
     let folder = tempfile::tempdir().unwrap();
@@ -100,7 +102,7 @@ fn figures_are_those_of_the_answers_that_classify_gives() {
             let file = format!("data/{label}/{name}.wav");
             let answer = run(folder, &["classify", "--json", "--hop", "0.5", &file]).json().remove(0);
             assert_eq!(answer["state"], "music");
-            // The gate leaves single patches out.
+            // Patches that the gate rejects are excluded.
             let windows = answer["windows"].as_array().unwrap().iter();
             patches.extend(
                 windows.filter(|window| window["state"] == "music").map(|window| (label, scores(window))),
@@ -154,7 +156,7 @@ fn figures_are_those_of_the_answers_that_classify_gives() {
     assert_eq!(report["duration_s"], 35.0);
 }
 
-/// Every key, with the kind of its value; whoever reads reports relies on them.
+/// All keys of the report with the types of their values; part of the contract.
 #[test]
 fn the_keys_of_the_object_are_these() {
     fn walk(value: &Value, path: &str, lines: &mut Vec<String>) {
@@ -209,7 +211,7 @@ fn the_keys_of_the_object_are_these() {
     let mut lines = Vec::new();
     walk(&report, "", &mut lines);
     insta::assert_snapshot!(lines.join("\n"));
-    // Left out: one of everything, and of the twins both.
+    // Excluded: one file of each kind, and both twins.
     let left_out = &report["left_out"];
     assert_eq!(left_out["unreadable"][0]["file"], "data/metal/broken.mp3");
     assert_eq!((&left_out["unknown_labels"][0], &left_out["unknown_files"]), (&"polka".into(), &1.into()));
@@ -220,134 +222,7 @@ fn the_keys_of_the_object_are_these() {
     assert_eq!(report["vocabulary"]["mapped"]["Metal"], "metal");
 }
 
-/// By the id, as CSV files and folders tell it; nothing is reported unless told to, and then it is said.
-#[test]
-fn training_material_is_known_by_its_id() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    dataset(folder);
-    let model = bundle(folder, "tracks = ['mine:armygeddon', 'mine:classical/sorrow', 'electronic/none']");
-    let with = |more: &[&'static str]| [&["--data", "data", "--model", "./bundle"], more].concat();
-    assert_eq!(model, "./bundle");
-    refuses(
-        folder,
-        &with(&["--json"]),
-        &[
-            "2 of 7 tracks are training material",
-            "2 by their id: `classical/sorrow`, `metal/armygeddon` (listed as `mine:armygeddon`)",
-            "--exclude-training-material",
-            "--include-training-material",
-        ],
-    );
-    let included = eval(folder, &with(&["--include-training-material"]));
-    assert_eq!((&included["training_material"]["included"], &included["files"]), (&2.into(), &7.into()));
-    assert_eq!(included["training_material"]["by_id"]["metal/armygeddon"], "mine:armygeddon");
-    let excluded = eval(folder, &with(&["--exclude-training-material"]));
-    assert_eq!((&excluded["training_material"]["excluded"], &excluded["files"]), (&2.into(), &5.into()));
-    assert_eq!(excluded["training_material"]["included"], 0);
-    // Of the five others, the patches that the gate takes for music.
-    let others = [
-        "metal/degeneration",
-        "metal/genesis",
-        "classical/dink_1",
-        "electronic/plinkeplanke",
-        "electronic/chaos_god",
-    ];
-    let patches = others.map(|name| {
-        let answer = run(folder, &["classify", "--json", &format!("data/{name}.wav")]).json().remove(0);
-        answer["windows"].as_array().unwrap().iter().filter(|window| window["state"] == "music").count()
-    });
-    assert_eq!(
-        (&excluded["patch"]["n"], &excluded["track"]["n"]),
-        (&patches.iter().sum::<usize>().into(), &5.into())
-    );
-    let text = run(folder, &[&["eval"][..], &with(&["--include-training-material"])].concat()).stdout;
-    assert!(text.contains("NOT A TEST: the model was trained on 2 of these tracks"), "{text}");
-    // The index calls them otherwise.
-    fs::write(folder.join("index.csv"), "path,genre,track\ndata/metal/genesis.wav,metal,armygeddon\n")
-        .unwrap();
-    refuses(folder, &["--data", "index.csv", "--model", "./bundle"], &["1 of 1 tracks", "`armygeddon`"]);
-}
-
-/// By the sound, whatever the file is called and however its samples are packed.
-#[test]
-fn training_material_is_known_by_its_sound() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    let listed =
-        format!("pcm_sha256 = ['{}', '{}']", pcm_sha256("armygeddon"), pcm_sha256("sorrow").to_uppercase());
-    bundle(folder, &listed);
-    for class in ["metal", "classical"] {
-        fs::create_dir_all(folder.join("data").join(class)).unwrap();
-    }
-    let put = |name: &str, file: &str, arguments: &[&str]| {
-        convert(&clip(name), &folder.join("data").join(file), arguments)
-    };
-    put("armygeddon", "metal/renamed.flac", &[]);
-    // Another header, and a chunk that the original lacks.
-    put("sorrow", "classical/renamed.wav", &["-metadata", "title=Another title"]);
-    assert_ne!(
-        fs::read(folder.join("data/classical/renamed.wav")).unwrap(),
-        fs::read(clip("sorrow")).unwrap()
-    );
-    put("dink_1", "classical/other.flac", &[]);
-    // The same music, a little softer, is other samples: only the id could tell.
-    put("armygeddon", "metal/softer.wav", &["-af", "volume=-1dB"]);
-    let with = |more: &[&'static str]| [&["--data", "data", "--model", "./bundle"], more].concat();
-    refuses(
-        folder,
-        &with(&[]),
-        &["2 of 4 tracks are training material", "2 by their sound: `classical/renamed`, `metal/renamed`"],
-    );
-    let excluded = eval(folder, &with(&["--exclude-training-material"]));
-    assert_eq!((&excluded["training_material"]["excluded"], &excluded["files"]), (&2.into(), &2.into()));
-    let included = eval(folder, &with(&["--include-training-material"]));
-    assert_eq!((&included["training_material"]["included"], &included["files"]), (&2.into(), &4.into()));
-    // Where nothing else is there, nothing is reported.
-    fs::remove_file(folder.join("data/classical/other.flac")).unwrap();
-    fs::remove_file(folder.join("data/metal/softer.wav")).unwrap();
-    refuses(
-        folder,
-        &with(&["--exclude-training-material"]),
-        &["nothing is left to judge of 2 files", "2 by their sound"],
-    );
-}
-
-/// A head that lies in another bundle brings that bundle's list; one that lies in none is said to be of unknown making.
-#[test]
-fn heads_bring_their_own_lists() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    dataset(folder);
-    bundle(folder, "tracks = ['mine:armygeddon']");
-    let there = "bundle/heads/genres.toml";
-    refuses(folder, &["--data", "data", "--head", there], &["1 of 7 tracks", "`mine:armygeddon`"]);
-    refuses(folder, &["--data", "data", "--compare", there], &["1 of 7 tracks", "`mine:armygeddon`"]);
-
-    fs::create_dir(folder.join("loose")).unwrap();
-    for file in ["genres.toml", "genres.safetensors"] {
-        fs::copy(folder.join("bundle/heads").join(file), folder.join("loose").join(file)).unwrap();
-    }
-    let report = eval(folder, &["--data", "data", "--head", "loose/genres.toml"]);
-    assert_eq!(report["training_material"]["listed"], false);
-    let told = run(folder, &["eval", "--data", "data", "--resamples", "20", "--head", "loose/genres.toml"]);
-    assert!(told.stderr.contains("`loose/genres.toml` lies in no bundle"), "{}", told.stderr);
-    assert!(told.stdout.contains("the training material of the head is unknown"), "{}", told.stdout);
-
-    let toml = fs::read_to_string(folder.join("loose/genres.toml")).unwrap();
-    let foreign = toml.replace("embedding_id = \"musicnn-msd-dense-pooled\"", "embedding_id = \"yamnet\"");
-    fs::write(folder.join("loose/genres.toml"), foreign).unwrap();
-    refuses(
-        folder,
-        &["--data", "data", "--head", "loose/genres.toml"],
-        &[
-            "loose/genres.toml",
-            "made for the embedding `yamnet`, the bundle provides `musicnn-msd-dense-pooled`",
-        ],
-    );
-}
-
-/// Differences are those of the two reports, and a head differs in nothing from itself.
+/// Differences equal those of the two reports; a head does not differ from itself.
 #[test]
 fn two_heads_are_compared_on_the_same_recordings() {
     let folder = tempfile::tempdir().unwrap();
@@ -361,7 +236,7 @@ fn two_heads_are_compared_on_the_same_recordings() {
             assert_eq!(same["comparison"]["patch"][figure][key], 0.0, "{figure}");
         }
     }
-    // Less sure of everything.
+    // A head with lower confidence.
     let toml = fs::read_to_string(folder.join(there)).unwrap();
     let line = toml.lines().find(|line| line.starts_with("temperature = ")).unwrap();
     fs::write(
@@ -385,7 +260,7 @@ fn two_heads_are_compared_on_the_same_recordings() {
     assert!(told.stdout.contains("`genres` minus `calm`, on the same recordings"), "{}", told.stdout);
 }
 
-/// A head of several labels has other figures, and takes several truths.
+/// A multi-label head has other figures and accepts several labels per recording.
 #[test]
 fn a_head_of_several_labels_is_judged_by_each() {
     let folder = tempfile::tempdir().unwrap();
@@ -468,7 +343,7 @@ fn data_that_cannot_be_used_is_refused_by_name() {
     usage(&["--include-training-material", "--exclude-training-material"], "cannot be used with");
 }
 
-/// What is wrong with single files is listed and counted, and the others are judged.
+/// Invalid files are listed and counted; the others are evaluated.
 #[test]
 fn what_cannot_be_read_is_listed_and_counted() {
     let folder = tempfile::tempdir().unwrap();
@@ -478,10 +353,10 @@ fn what_cannot_be_read_is_listed_and_counted() {
     fs::write(data.join("metal/text.mp3"), "Not a sound.\n".repeat(1000)).unwrap();
     fs::write(data.join("metal/empty.wav"), "").unwrap();
     fs::write(data.join("metal/cover.jpg"), "a picture").unwrap();
-    // No music, and no track is lost for it.
+    // No music, so no track is lost.
     write_wav(&data.join("classical/silence.wav"), 16_000, 1, &vec![0.0; 5 * 16_000]);
     write_wav(&data.join("electronic/sweep.wav"), 44_100, 2, &signal(44_100, 2, 4.0));
-    // The same sound under two labels says nothing of either.
+    // The same audio under two labels is excluded from both.
     fs::copy(clip("dink_5"), data.join("metal/twin.wav")).unwrap();
     fs::copy(clip("dink_5"), data.join("classical/twin.wav")).unwrap();
     let ended = run(folder, &["eval", "--data", "data", "--resamples", "20", "--plots", "plots"]);
@@ -496,7 +371,7 @@ fn what_cannot_be_read_is_listed_and_counted() {
         "on `data`: 9 files",
         "left out: 2 files that cannot be read: `data/metal/empty.wav`, `data/metal/text.mp3`",
         "left out: 2 files that sound exactly alike under different labels: `data/classical/twin.wav`, `data/metal/twin.wav`",
-        // The silence, and the sweep where the gate takes it for noise.
+        // The silent file, and the sweep if the gate classifies it as noise.
         "tracks have no patch of music, and are judged by the others",
         "9 tracks",
         "confusion of tracks",

@@ -1,4 +1,4 @@
-//! The gate: music, speech or noise, from one trunk run with the genres, through to what is said of a file.
+//! The gate: music, speech or noise, computed in the same trunk run as the genres.
 
 use std::path::Path;
 
@@ -20,11 +20,11 @@ fn load(folder: &Path) -> Result<Model, String> {
     Model::load(&config).map_err(|error| error.to_string())
 }
 
-/// Every patch has all heads' answers, and the gate's are told by label, whatever their order.
+/// Every patch has the scores of all heads, and those of the gate are assigned by label.
 #[test]
 fn the_gate_is_scored_with_the_other_heads() {
     let folder = tempfile::tempdir().unwrap();
-    // Logits: the first values of the embedding, scaled, and biases.
+    // Logits: the first values of the embedding, scaled, plus biases.
     let mut weight = vec![0.0; 3 * DIM];
     (weight[0], weight[DIM + 1], weight[2 * DIM + 2]) = (0.5, -0.5, 1.0);
     let gate = Gate {
@@ -76,15 +76,15 @@ fn a_gate_that_does_not_fit_is_refused_by_name() {
     check(Gate { signed: false, ..constant(&["music", "speech"]) }, &["heads/gate.toml", "no checksum"]);
 }
 
-/// The one line of `classify --json`, by the bundle in `bundle`.
+/// Output line of `classify --json` with the bundle at `bundle`.
 fn classify(folder: &Path, file: &str) -> Value {
     let ended = run(folder, &["classify", "--json", "--model", "./bundle", file]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     ended.json().remove(0)
 }
 
-/// A state that the gate names goes out in place of a genre, with the genre head's posteriors beside it; digital
-/// silence stays silence, whatever the gate makes of it.
+/// A state of the gate replaces the genre; the posteriors of the genre head are kept. Digital
+/// silence remains silence regardless of the gate.
 #[test]
 fn speech_and_noise_are_states() {
     let folder = tempfile::tempdir().unwrap();
@@ -107,7 +107,7 @@ fn speech_and_noise_are_states() {
     }
 }
 
-/// The daemon publishes such a state as the genre, and says so in an event.
+/// The daemon publishes the state as the genre, and an event about it.
 #[test]
 fn the_daemon_publishes_speech() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,6 @@
-//! The descriptors against librosa 0.11. `tests/golden/golden_descriptors.py` wrote the goldens;
-//! `scripts/fetch_audio.sh` cuts the clips. With `--nocapture` it prints the table of `docs/reference/descriptors.md`.
+//! Descriptors against librosa 0.11. `tests/golden/golden_descriptors.py` wrote the goldens;
+//! `scripts/fetch_audio.sh` cuts the clips. With `--nocapture`, prints the table of
+//! `docs/reference/descriptors.md`.
 
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
@@ -14,8 +15,8 @@ use safetensors::SafeTensors;
 const WINDOW: usize = 66_150;
 const SYNTHETIC: [&str; 5] = ["sweep", "impulses", "chord", "noise", "silence"];
 
-/// What the mean, or the variance, of a descriptor may differ by, as a share of the column's own
-/// spread: from its smallest value over the signals that are compared to its largest.
+/// Maximum difference of the mean or variance of a descriptor, relative to the column's spread over
+/// the compared signals.
 const TOLERANCES: [(&str, f64); 8] = [
     ("zcr", 1e-12),
     ("centroid", 1e-6),
@@ -27,7 +28,8 @@ const TOLERANCES: [(&str, f64); 8] = [
     ("chroma", 1e-5),
 ];
 
-/// Largest relative difference of the harmonic/percussive ratio. Tempo is exact to the tempogram's bin.
+/// Maximum relative difference of the harmonic/percussive ratio. Tempo is exact to one tempogram
+/// bin.
 const RATIO: f64 = 1e-5;
 
 #[test]
@@ -48,7 +50,7 @@ fn real_music_comes_out_as_librosas() {
              tests/golden/golden_descriptors.py"
         );
         let rows = describe(&pcm);
-        // 5 s at 16 kHz, taken as 3.6 s at 22,050 Hz: one window, and one aligned to the end.
+        // 5 s at 16 kHz are 3.6 s at 22,050 Hz: one window, and one aligned to the end.
         assert_eq!((rows.len(), golden.rows.len()), (2, 2), "{clip}");
         for (ours, theirs) in rows.iter().zip(&golden.rows) {
             table.add(clip, ours, theirs);
@@ -77,7 +79,7 @@ fn the_columns_are_the_oracles() {
     assert_eq!(Descriptors::columns(), Goldens::open().columns);
 }
 
-/// Rows of ours beside the oracle's.
+/// Computed rows and reference rows.
 #[derive(Default)]
 struct Table {
     rows: Vec<(String, Vec<f64>, Vec<f64>)>,
@@ -90,7 +92,7 @@ impl Table {
         self.rows.push((signal.to_owned(), ours.to_vec(), theirs.to_vec()));
     }
 
-    /// Prints the largest difference of each descriptor, and fails where one is beyond its tolerance.
+    /// Prints the largest difference of each descriptor. Fails if one exceeds its tolerance.
     fn judge(self, what: &str) {
         let mut worst: BTreeMap<(&str, &str), (f64, f64, String)> = BTreeMap::new();
         for (at, column) in Descriptors::columns().iter().enumerate() {
@@ -110,7 +112,7 @@ impl Table {
                     _ => panic!("`{column}` has no tolerance"),
                 };
                 let entry = worst.entry(key).or_default();
-                // NaN, too, must be seen.
+                // NaN must fail, too.
                 if share.is_nan() || share >= entry.0 {
                     *entry = (share, limit, format!("{signal}: {column} {a}, librosa {b}"));
                 }
@@ -165,7 +167,7 @@ impl Goldens {
     }
 }
 
-/// The rows of `pcm`, whose samples are taken as if they were at 22,050 Hz.
+/// Rows of `pcm`, with samples interpreted at 22,050 Hz.
 fn describe(pcm: &[i16]) -> Vec<Vec<f64>> {
     let mut stream = DescriptorStream::new().unwrap();
     let mut rows = Vec::new();
@@ -177,7 +179,7 @@ fn describe(pcm: &[i16]) -> Vec<Vec<f64>> {
     rows
 }
 
-/// The script's signals.
+/// Signals of the script.
 fn synthetic(name: &str) -> Vec<i16> {
     let rounded = |y: f64| (y * 32_767.0 + 0.5).floor() as i16;
     let tone = |hertz: f64, t: f64| (TAU * hertz * t).sin();

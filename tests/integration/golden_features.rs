@@ -1,4 +1,4 @@
-//! The front end against independent oracles: librosa 0.11, and YAMNet's front end in NumPy.
+//! Front end against independent references: librosa 0.11, and YAMNet's front end in NumPy.
 //! `tests/golden/golden_features.py` wrote the goldens; `scripts/fetch_audio.sh` cuts the clips.
 
 use std::fs::File;
@@ -10,12 +10,12 @@ use genred::dsp::{Compression, LogMelParams, MelNorm, MelScale, Reference, Spect
 use ndarray::{Array1, Array2};
 use ndarray_npy::{NpzReader, ReadableElement};
 
-/// Largest and mean absolute difference.
+/// Maximum and mean absolute difference.
 #[derive(Debug, Clone, Copy)]
 struct Difference {
     max: f64,
     mean: f64,
-    /// From the golden's smallest value to its largest.
+    /// Range of the golden's values.
     range: f64,
 }
 
@@ -49,7 +49,7 @@ fn to_float(pcm: &[i16]) -> Vec<f32> {
     pcm.iter().map(|&x| f32::from(x) / 32_768.0).collect()
 }
 
-/// The parameter sets of the script, by their names there.
+/// Parameter sets by their names in the script.
 fn parameters(name: &str) -> LogMelParams {
     let base = LogMelParams::musicnn();
     let db = |reference, amin, top_db| Compression::PowerToDb { reference, amin, top_db };
@@ -126,9 +126,10 @@ fn synthetic_signals_come_out_as_librosas_and_yamnets() {
             let ours = log_mel(&samples, &parameters(set)).unwrap();
             let difference = compare(&ours, &matrix(&mut npz, &name), &name);
             println!("{name:28} {difference:?}");
-            // Beside a pure, loud tone the other bins hold nothing but rounding, 1e-7 of its magnitude.
-            // Powers below log10's `1 +` hide that; magnitudes and decibels show it. (TensorFlow's own
-            // single-precision YAMNet is as far from double precision, 3.4e-3 on the sweep.)
+            // Next to a loud, pure tone, other bins hold only rounding errors, 1e-7 of its
+            // magnitude. For powers, `1 +` in log10 hides them; in magnitudes and decibels they
+            // show. TensorFlow's single-precision YAMNet deviates as much from double precision,
+            // 3.4e-3 on the sweep.
             let tolerance = match (signal, set) {
                 ("sweep" | "dc", "yamnet") => 5e-3,
                 ("sweep" | "dc", "magnitude") => 1e-3,
@@ -162,7 +163,7 @@ fn real_music_comes_out_as_librosas_and_yamnets() {
     }
 }
 
-/// The samples of a clip, once they are known to be those that the goldens were made of.
+/// Samples of a clip, verified to be those of the goldens.
 fn known_clip(name: &str, expected: &[u8]) -> Vec<i16> {
     let pcm = read_clip(name);
     assert_eq!(

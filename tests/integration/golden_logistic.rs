@@ -1,10 +1,12 @@
-//! Logistic regression against scikit-learn 1.9. `tests/golden/golden_logistic.py` wrote the goldens.
+//! Logistic regression against scikit-learn 1.9. `tests/golden/golden_logistic.py` wrote the
+//! goldens.
 
 use genred::learn::{Labelling, Linear, Prior, PriorMean, Sample, Stop, Strength};
 use ndarray::{Array2, ArrayView2};
 use safetensors::{Dtype, SafeTensors};
 
-/// Of a weight, relative to the head's largest; of a posterior, absolute. scikit-learn's own stop is the larger part.
+/// Tolerances: of weights relative to the head's largest one, of posteriors absolute. The stopping
+/// criterion of scikit-learn dominates.
 const TOLERANCE: f64 = 1e-6;
 
 struct Goldens(Vec<u8>);
@@ -54,7 +56,7 @@ fn fits_are_scikit_learns() {
             let fit =
                 sample.fit(Strength::plain(*penalty), None, Stop { gradient: 1e-10, steps: 10_000 }).unwrap();
             let Linear { weight, bias } = fit.folded();
-            // One column a feature: their scales differ by 10⁴.
+            // One column per feature; their scales differ by 10⁴.
             for (ours, theirs) in weight.columns().into_iter().zip(of("weight").columns()) {
                 let largest = theirs.iter().fold(0.0, |top: f64, w| top.max(w.abs()));
                 for (ours, theirs) in ours.iter().zip(theirs) {
@@ -83,8 +85,8 @@ fn fits_are_scikit_learns() {
     }
 }
 
-/// Known logits as features equal scikit-learn's fit on the wider features, folded; a prior mean equals SciPy's
-/// minimum of the objective in the weights themselves.
+/// Known logits as features match scikit-learn's fit on the extended features, folded. A prior mean
+/// matches SciPy's minimum of the objective in the weights.
 #[test]
 fn priors_are_those_of_the_oracles() {
     let goldens = Goldens::open();

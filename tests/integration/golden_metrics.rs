@@ -1,4 +1,4 @@
-//! Figures of merit against an independent oracle: scikit-learn. `tests/golden/golden_metrics.py` wrote the goldens.
+//! Metrics against scikit-learn. `tests/golden/golden_metrics.py` wrote the goldens.
 
 use std::path::Path;
 
@@ -48,7 +48,7 @@ fn or_nan(value: Option<f64>) -> f64 {
 fn check(goldens: &Goldens, kind: &str, answers: &dyn Answers) {
     let weights = goldens.weights(kind);
     assert_eq!(answers.len(), weights.len());
-    // The posteriors are single precision, and so are scikit-learn's own sums of their logarithms.
+    // Posteriors, and scikit-learn's sums of their logarithms, are in single precision.
     close(&answers.measure(&weights), &goldens.doubles(&format!("{kind}.figures")), 1e-6);
     let bins: Vec<f64> = answers
         .reliability(&weights)
@@ -98,7 +98,7 @@ fn several_labels_are_judged_as_scikit_learn_does() {
     assert_eq!(answers.figures()[4], Figure::AveragePrecision);
 }
 
-/// A weight of two is the observation twice.
+/// A weight of two equals a repeated observation.
 #[test]
 fn weights_are_copies() {
     let posteriors = [0.7, 0.2, 0.1, 0.3, 0.3, 0.4, 0.1, 0.8, 0.1];

@@ -1,4 +1,4 @@
-//! HLS behind TLS, with an encoder that is dead, and without its segments: what is said, and that it comes back.
+//! HLS over TLS, with a stopped encoder, and without segments: messages and recovery.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -45,13 +45,13 @@ fn events(daemon: &Daemon, source: &str, event_type: &str) -> Vec<Value> {
     of(daemon, "event", source).into_iter().filter(|line| line["event_type"] == event_type).collect()
 }
 
-/// Waits until it is lost, and says why.
+/// Waits until the source is lost, and returns the reason.
 fn lost(daemon: &Daemon, source: &str) -> String {
     daemon.wait_until(&format!("the loss of {source}"), || !events(daemon, source, "source_lost").is_empty());
     events(daemon, source, "source_lost")[0]["reason"].as_str().unwrap().to_owned()
 }
 
-/// Waits until more of it is heard.
+/// Waits for further patches.
 fn hear(daemon: &Daemon, source: &str) {
     let before = of(daemon, "window", source).len();
     daemon.wait_until(&format!("sound of {source}"), || {
@@ -80,12 +80,12 @@ fn segments(folder: &Path) -> Vec<PathBuf> {
     (0..30).map(|index| folder.join(format!("metal{index}.ts"))).collect()
 }
 
-/// The number in an address of a segment, `…/NUMBER.ts`.
+/// Number in the address of a segment, `…/NUMBER.ts`.
 fn number(path: &str) -> usize {
     path.rsplit('/').next().unwrap().split('.').next().unwrap().parse().unwrap()
 }
 
-/// Segments of two seconds that come and go by the clock, until it is halted.
+/// Live playlist of two-second segments that advances with the clock until it is halted.
 struct Station {
     begun: Instant,
     halted: AtomicBool,
@@ -97,7 +97,7 @@ impl Station {
         Arc::new(Self { begun: Instant::now(), halted: AtomicBool::new(false), first: AtomicU64::new(0) })
     }
 
-    /// Its playlist of five segments, the addresses of which `address` makes of their numbers.
+    /// Playlist of five segments. `address` returns the address of a segment number.
     fn playlist(&self, address: impl Fn(u64) -> String) -> String {
         if !self.halted.load(SeqCst) {
             self.first.fetch_max(self.begun.elapsed().as_secs() / 2, SeqCst);
@@ -110,7 +110,8 @@ impl Station {
     }
 }
 
-/// An encoder that is dead while its server goes on: it is said so, what was heard is not heard again, and what is new is.
+/// An encoder that stops while its server stays up: the source is lost with that reason, repeats no
+/// audio, and continues with new segments.
 #[test]
 fn a_playlist_that_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
@@ -128,7 +129,7 @@ fn a_playlist_that_stays_as_it_is() {
     let reason = lost(&daemon, "live");
     assert!(reason.contains("live.m3u8` has not changed for "), "{reason}");
     let fetched = server.requests("segment/").len();
-    // It was opened anew, and there was nothing to hear.
+    // The stream was reopened without new audio.
     let warned = |line: &&str| line.contains(" WARN ") && line.contains("has not changed for");
     daemon.wait_until("another look", || daemon.log().lines().filter(warned).count() > 1);
     assert_eq!(server.requests("segment/").len(), fetched, "what was heard is fetched again");
@@ -139,7 +140,7 @@ fn a_playlist_that_stays_as_it_is() {
     end(daemon);
 }
 
-/// A playlist that goes on without its segments: whoever does not send them is named, without what is secret.
+/// A playlist without available segments: the message names the segment server, without secrets.
 #[test]
 fn segments_that_cannot_be_had() {
     let folder = tempfile::tempdir().unwrap();
@@ -154,7 +155,7 @@ fn segments_that_cannot_be_had() {
     let (station, gone, port) = (Station::start(), Arc::clone(&is_gone), store.port);
     let server = Files::start(folder.path(), move |path| {
         let name = path.split('.').next().unwrap();
-        // Nobody listens there.
+        // No process listens there.
         let port = if name == "refused" && gone.load(SeqCst) { 9 } else { port };
         let at = format!("http://me:{SECRET}@127.0.0.1:{port}/{name}");
         Answer::Text(station.playlist(|index| format!("{at}/{index}.ts?token={SECRET}")))
@@ -180,7 +181,8 @@ fn segments_that_cannot_be_had() {
     assert!(!ended.stdout.contains(SECRET) && !ended.stderr.contains(SECRET), "{}", ended.stderr);
 }
 
-/// Playlist and segments over TLS, also where the playlist is elsewhere; secrets go where they belong, and are shown nowhere.
+/// Playlist and segments over TLS, also on different hosts. Secrets are sent only to their host,
+/// and never shown.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn behind_tls() {
     let folder = tempfile::tempdir().unwrap();

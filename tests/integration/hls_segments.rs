@@ -1,4 +1,4 @@
-//! What is taken out of HLS segments, against what ffmpeg takes out of the same ones.
+//! Demultiplexed HLS segments, compared with the output of ffmpeg.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use crate::support::tool;
 use genred::source::fuzz_api::{SegmentUnpacker, UnpackError};
 use proptest::prelude::*;
 
-/// Has ffmpeg make `name` of ten seconds of noise and pictures, with these arguments before the output.
+/// Makes `name` from ten seconds of noise and pictures with ffmpeg; `arguments` precede the output.
 fn make(folder: &Path, name: &str, arguments: &[&str]) {
     ffmpeg(
         folder,
@@ -31,7 +31,7 @@ fn ffmpeg(folder: &Path, arguments: &[&str]) {
     assert!(status.success(), "{arguments:?}");
 }
 
-/// What ffmpeg copies out of `name`.
+/// Returns the audio that ffmpeg copies from `name`.
 fn copied(folder: &Path, name: &str, format: &str) -> Vec<u8> {
     let mut arguments = vec!["-i", name, "-map", "0:a", "-c", "copy", "-f", format];
     if format == "mp3" {
@@ -41,7 +41,7 @@ fn copied(folder: &Path, name: &str, format: &str) -> Vec<u8> {
     fs::read(folder.join("copied")).unwrap()
 }
 
-/// What comes out of segments, of which none may be broken or damaged.
+/// Returns the audio of segments, all of which must be valid.
 fn unpacked(init: Option<&[u8]>, segments: &[Vec<u8>]) -> Vec<u8> {
     let mut unpacker = SegmentUnpacker::default();
     if let Some(init) = init {
@@ -57,7 +57,7 @@ fn unpacked(init: Option<&[u8]>, segments: &[Vec<u8>]) -> Vec<u8> {
     all
 }
 
-/// The segments `nameN`, in order.
+/// Returns the segments `nameN`, in order.
 fn segments(folder: &Path, name: &str, extension: &str) -> Vec<Vec<u8>> {
     let found: Vec<_> =
         (0..).map_while(|index| fs::read(folder.join(format!("{name}{index}.{extension}"))).ok()).collect();
@@ -82,7 +82,7 @@ fn transport_streams() {
     check("aac.ts", &[&["-map", "0"][..], &AAC].concat(), "adts");
     check("film.ts", &[&["-map", "1", "-map", "0"][..], &PICTURES, &AAC].concat(), "adts");
     check("mp3.ts", &["-map", "0", "-c:a", "libmp3lame", "-b:a", "128k"], "mp3");
-    // Segments of one stream make one stream.
+    // Consecutive segments form one stream.
     make(
         folder,
         "cut.m3u8",
@@ -112,7 +112,7 @@ fn what_transport_streams_may_not_hold() {
 fn fragments_of_mp4() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    // In one file that brings its own initialisation; with addresses of three kinds.
+    // One file with its own initialization section, and addresses of three kinds.
     for (name, flags) in [
         ("moof.mp4", "frag_keyframe+empty_moov+default_base_moof"),
         ("cmaf.mp4", "frag_keyframe+cmaf"),
@@ -154,13 +154,13 @@ fn packed_sound_with_tags() {
     let chunks = segments(folder, "cut", "aac");
     assert!(chunks.iter().all(|chunk| chunk.starts_with(b"ID3")));
     assert_eq!(SegmentUnpacker::default().unpack(&chunks[0]).unwrap().title.as_deref(), Some("A title"));
-    // The same encoder in one go: ffmpeg does not read the last segment of a few frames.
+    // The same encoder in one run; ffmpeg does not read the last segment of a few frames.
     make(folder, "whole.aac", &[&["-map", "0"][..], &AAC].concat());
     let expected = fs::read(folder.join("whole.aac")).unwrap();
     assert!(unpacked(None, &chunks) == expected);
 }
 
-/// Real segments, damaged at random: never a panic, and never much more than was sent.
+/// Randomly damaged segments cause no panic, and no output much larger than the input.
 #[test]
 fn damage_is_survived() {
     let folder = tempfile::tempdir().unwrap();
@@ -176,7 +176,7 @@ fn damage_is_survived() {
     proptest!(|((which, damage) in strategy)| {
         let mut bytes = whole[which].clone();
         for (at, byte, removes) in damage {
-            // Heads matter most.
+            // Headers have the most effect.
             let near = if byte % 2 == 0 { bytes.len() } else { bytes.len().min(2000) };
             let at = at.index(near);
             match removes {
@@ -191,8 +191,8 @@ fn damage_is_survived() {
     });
 }
 
-/// Files of MP3 begin with a frame that describes them (`Info`, `Xing`), in which nothing sounds: between segments it
-/// would be a pause, and what goes on behind it would lose its beginning.
+/// MP3 files begin with a silent frame of metadata (`Info`, `Xing`). Between segments it would be a
+/// pause and cut off the beginning of the following audio.
 #[test]
 fn mp3_without_descriptions() {
     let folder = tempfile::tempdir().unwrap();
@@ -207,7 +207,7 @@ fn mp3_without_descriptions() {
             chunk.windows(4).any(|four| [b"Info", b"Xing"].contains(&four.try_into().unwrap()))
         };
         assert!(chunks.iter().all(describes), "ffmpeg wrote no descriptions");
-        // The same encoder in one go.
+        // The same encoder in one run.
         make(folder, "whole.mp3", &[&mp3[..], &["-write_xing", "0", "-id3v2_version", "0"]].concat());
         let expected = fs::read(folder.join("whole.mp3")).unwrap();
         let found = unpacked(None, &chunks);
@@ -217,7 +217,7 @@ fn mp3_without_descriptions() {
     }
 }
 
-/// How many samples a stream holds, decoded, and how often it breaks off within.
+/// Number of decoded samples of a stream, and of its gaps.
 fn decoded(stream: Vec<u8>) -> (u64, usize) {
     let (mut count, mut gaps) = (0, 0);
     let mut each = |block: &genred::audio::Block, _| {

@@ -1,4 +1,4 @@
-//! Integration tests, one binary: each module tests one part of the program from outside.
+//! Integration tests, one binary with one module per subject.
 
 use assert_no_alloc::AllocDisabler;
 

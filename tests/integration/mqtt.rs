@@ -1,4 +1,4 @@
-//! The MQTT contract against real brokers: what `docs/reference/mqtt.md` promises.
+//! The MQTT contract of `docs/reference/mqtt.md` against real brokers.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ const V311: &str = "protocol = '3.1.1'";
 #[tokio::test]
 async fn topics_have_the_promised_qos_and_retain_flags() {
     let broker = Mosquitto::start();
-    // Only version 5 tells a live subscriber whether a message was published retained.
+    // Only MQTT 5 passes the retain flag to existing subscribers.
     let subscriber =
         Subscriber::start(broker.port(), "genred/#", &["-V", "5", "--retain-as-published"]).await;
     let sink = Running::start(broker.port(), "publish_patches = true\npatch_qos = 1");
@@ -73,11 +73,11 @@ async fn windows_are_published_only_when_asked_for() {
     }
 }
 
-/// Both brokers must do the same for late subscribers, last wills and clean stops.
+/// Both brokers behave alike for late subscribers, last wills and clean stops.
 async fn late_subscribers_wills_and_stops(port: u16, protocol: &str) {
     let sink = Running::start(port, protocol);
     let live = Subscriber::start(port, "genred/#", &[]).await;
-    // Larger than a packet may be by default in client and broker.
+    // Larger than the default maximum packet size of client and broker.
     for message in
         [info(5000), availability(FM1, true), state(FM1, "rock", 1), attributes(FM1), event(FM1, 1)]
     {
@@ -170,7 +170,7 @@ async fn outage(protocol: &str) {
             sink.send(state(FM1, "jazz", seq)).await;
         }
     };
-    // The broker goes away in the middle of a burst.
+    // The broker stops during a burst.
     burst(100).await;
     until("some events arrive", || sequence(&subscriber, FM1).len() > 10).await;
     burst(300).await;
@@ -195,7 +195,7 @@ async fn outage(protocol: &str) {
     println!("caught up {:?} after the broker's start, {} events a source", back.elapsed(), expected.len());
     assert_eq!(sequence(&subscriber, FM1), expected);
     assert_eq!(sequence(&subscriber, "fm2"), expected);
-    // Only the newest state was kept while the broker was away.
+    // Only the latest state is kept while the broker is down.
     let newest = format!(r#""patch":{seq},"#);
     subscriber.wait_for(&topic("fm1/state"), |payload| payload.contains(&newest)).await;
     sink.stop().await;
@@ -209,7 +209,7 @@ async fn a_frozen_broker_delays_and_holds_up_nothing() {
     subscriber.wait_for(&topic("status"), |payload| payload == "online").await;
     broker.freeze();
     for seq in 1..=1000 {
-        // More than fits into the inbox: it is drained although nothing is acknowledged.
+        // More messages than the inbox holds: it is drained although no message is acknowledged.
         sink.send(event(FM1, seq)).await;
         sink.send(state(FM1, "jazz", seq)).await;
     }
@@ -225,14 +225,15 @@ async fn a_frozen_broker_delays_and_holds_up_nothing() {
     let took = sink.stop().await;
     assert!(took < Duration::from_millis(1500), "a stop took {took:?}");
     broker.thaw();
-    // The good-bye was not acknowledged, so the connection was cut; what the broker makes of it says the same.
+    // The final status was not acknowledged, so the connection was cut and the broker published the
+    // last will.
     until("status is offline", || {
         subscriber.newest(&topic("status")).is_some_and(|m| m.payload == "offline")
     })
     .await;
 }
 
-/// Acknowledgements that never came, came late or in another order must not be taken for those of other messages.
+/// Missing, late or reordered acknowledgements are not attributed to other messages.
 #[tokio::test]
 async fn a_broker_that_hangs_up_gets_every_event_in_order() {
     hang_ups(V5).await;
@@ -273,7 +274,8 @@ async fn hang_ups(protocol: &str) {
     assert_eq!(record.overlapping, Vec::<String>::new(), "one is out a source at a time");
     for (topic, events) in &record.events {
         let mut once = events.clone();
-        // A resent message directly follows its first copy, since nothing of the source overtakes it.
+        // A resent message directly follows its first copy, since nothing of its source overtakes
+        // it.
         once.dedup();
         assert_eq!(once, (1..=EVENTS).map(payload).collect::<Vec<_>>(), "of {topic}");
         for event in events {
@@ -314,7 +316,7 @@ async fn a_broker_that_is_absent_at_start_is_waited_for() {
     let port = free_port();
     let sink = Running::start(port, "");
     for seq in 1..=200 {
-        // More than the inbox holds: the sink takes messages in all the same.
+        // More messages than the inbox holds: the sink accepts them nevertheless.
         sink.send(event(FM1, seq)).await;
     }
     sink.send(availability(FM1, true)).await;
@@ -342,7 +344,7 @@ async fn a_broker_that_is_absent_at_start_is_waited_for() {
         sink.send(event(FM1, 1)).await;
         quickest = quickest.min(sink.stop().await);
     }
-    // The shortest of the waits for a broker is longer.
+    // The shortest reconnect delay is longer.
     assert!(
         quickest < Duration::from_millis(200),
         "without a broker there is nobody to wait for: {quickest:?}"

@@ -1,4 +1,4 @@
-//! Whose name a node's is, and what is left under it.
+//! Node-name conflicts, and retained messages under a former name.
 
 use std::process::Command;
 
@@ -16,7 +16,7 @@ fn toml(broker: &Mosquitto) -> String {
     format!("url = 'mqtt://127.0.0.1:{}'\nreconnect_max_s = 0.3", broker.port())
 }
 
-/// `info` of the run `run`, started at `started`, with these sources.
+/// Returns the `info` of run `run`, started at `started`, with these sources.
 fn info_of(run: &str, started: &str, sources: &[&str]) -> Message {
     let Message::Info(info) = info(3) else { panic!() };
     let source = |name: &&str| SourceIdentity {
@@ -39,7 +39,7 @@ fn publish(broker: &Mosquitto) -> Command {
     command
 }
 
-/// Whether the newest message on `topic` is `payload`.
+/// Returns whether the latest message on `topic` is `payload`.
 fn says(subscriber: &Subscriber, topic: &str, payload: &str) -> bool {
     subscriber.newest(topic).is_some_and(|message| message.payload == payload)
 }
@@ -74,7 +74,7 @@ async fn a_name_that_is_taken_is_refused_where_it_was_chosen() {
     let handle = refusing.clone();
     let began = std::time::Instant::now();
     let second = Running::named(&toml(&broker), RUN_B, |sink| sink.with_fatal_handle(handle));
-    // Until then it might be a run that the broker has not noticed to be gone.
+    // Until then it might be a run whose end the broker has not noticed yet.
     while !stop.is_set() {
         assert!(began.elapsed().as_secs() < 90, "not refused");
         first.send(stats()).await;
@@ -85,12 +85,13 @@ async fn a_name_that_is_taken_is_refused_where_it_was_chosen() {
     first.stop().await;
 }
 
-/// A broker may take a run to be alive that is not: after a power cut, or when it was killed itself.
+/// A broker may keep a run as online that has ended, after a power failure or if the broker was
+/// killed.
 #[tokio::test]
 async fn ones_own_ghost_is_no_other() {
     let broker = Mosquitto::start();
     haunt(&broker, r#"{"run":"aaaaaaaa","instance":"0123456789abcdef","sources":[]}"#);
-    // Another's is numbered after at once.
+    // A default name in use gets a number at once.
     let stranger =
         Running::named(&toml(&broker), RUN_A, |sink| sink.with_instance_id("other".into()).allow_rename());
     stranger.send(info_of(RUN_A, "2026-11-03T14:00:00Z", &["fm1"])).await;
@@ -105,7 +106,7 @@ async fn ones_own_ghost_is_no_other() {
     sink.stop().await;
 }
 
-/// A chosen name is not given up for one who gives no sign of life.
+/// A configured name is not given up unless the other daemon shows a sign of life.
 #[tokio::test]
 async fn a_strangers_ghost_is_outwaited() {
     let broker = Mosquitto::start();
@@ -121,7 +122,7 @@ async fn a_strangers_ghost_is_outwaited() {
     sink.stop().await;
 }
 
-/// Has the broker say that a daemon is online.
+/// Makes the broker announce a daemon as online.
 fn haunt(broker: &Mosquitto, info: &str) {
     for (leaf, payload) in [("status", "online"), ("info", info)] {
         assert!(publish(broker).args(["-r", "-t", &topic(leaf), "-m", payload]).status().unwrap().success());
@@ -145,7 +146,7 @@ async fn who_came_later_gives_way_when_two_took_a_name_at_once() {
                 .success()
         );
     };
-    // One that started later: it will go, and what it overwrote is put right.
+    // The other daemon started later: it will yield, and its overwritten messages are restored.
     let before = all.received().len();
     say("cccccccc", "2026-11-03T14:00:06.000Z");
     until("our own is back", || {
@@ -154,7 +155,8 @@ async fn who_came_later_gives_way_when_two_took_a_name_at_once() {
     })
     .await;
     until("its source is gone", || says(&all, "genred/studio1/theirs/state", "")).await;
-    // One that was first: once may be an echo, twice is a sign of life.
+    // The other daemon started first. A single message may be an echo; a second one is a sign of
+    // life.
     let infos = || {
         all.received()
             .iter()
@@ -170,7 +172,8 @@ async fn who_came_later_gives_way_when_two_took_a_name_at_once() {
     sink.stop().await;
 }
 
-/// After a power cut the broker buries the connection of before only when it has not heard of it for a while.
+/// After a power failure, the broker closes the former connection only after the keep-alive
+/// time-out.
 #[tokio::test]
 async fn a_last_will_that_comes_late_is_taken_back() {
     let broker = Mosquitto::start();
@@ -219,7 +222,7 @@ async fn what_a_source_left_goes_with_it() {
     sink.stop().await;
 }
 
-/// Killed with events in the outbox: the next run publishes them, before its own.
+/// After a kill with events in the outbox, the next run publishes them before its own.
 #[tokio::test]
 async fn events_outlive_the_process() {
     let mut broker = Mosquitto::persistent();
@@ -237,7 +240,7 @@ async fn events_outlive_the_process() {
     }
     until("three wait on disk", || waiting_on_disk(folder.path()) == 3).await;
     sink.vanish().await;
-    // Its thread has let go of the file once nothing is left to write.
+    // The storage thread has closed the file, since nothing is left to write.
     let (store, left) = open();
     let left = left.unwrap();
     assert_eq!(left.events.len(), 3);
@@ -260,7 +263,7 @@ async fn events_outlive_the_process() {
     until("nothing is left on disk", || waiting_on_disk(folder.path()) == 0).await;
 }
 
-/// Events in the file, as another program sees it.
+/// Number of events in the file, read by another program.
 fn waiting_on_disk(folder: &std::path::Path) -> i64 {
     let file = rusqlite::Connection::open(folder.join("outbox.sqlite")).unwrap();
     file.query_row("SELECT count(*) FROM event", [], |row| row.get(0)).unwrap()

@@ -1,4 +1,5 @@
-//! Inference against Python's onnxruntime (`tests/golden/golden_onnx.py` wrote the goldens), and what is refused of a bundle.
+//! Inference against Python's onnxruntime (goldens by `tests/golden/golden_onnx.py`), and errors of
+//! invalid bundles.
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,9 +12,10 @@ use genred::model::{Bundle, Classifier, Cutter, Model, ModelConfig, Provider, St
 use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
 
-/// What two programs that use the same library may differ by; relative above 1.
+/// Tolerance between two programs with the same library; relative above 1.
 const TOLERANCE: f32 = 1e-5;
-/// The level is lifted in single precision here, in double there.
+/// Tolerance with input gain, which is computed in single precision here and in double precision
+/// there.
 const STREAMED_TOLERANCE: f32 = 2e-4;
 
 fn root() -> PathBuf {
@@ -28,7 +30,7 @@ fn streamed() -> PathBuf {
     root().join("models/musicnn-msd")
 }
 
-/// The model at `folder`, with ONNX Runtime as `scripts/setup.sh` left it.
+/// Loads the model at `folder`, with ONNX Runtime as `scripts/setup.sh` installed it.
 fn config(folder: &Path) -> ModelConfig {
     let library = root().join(".cache/onnxruntime/libonnxruntime.so");
     assert!(library.exists(), "`{}` is missing: run `scripts/test.sh`", library.display());
@@ -40,7 +42,7 @@ fn config(folder: &Path) -> ModelConfig {
     }
 }
 
-/// The golden tensors by name, checked to be made of the bundle as it is.
+/// Returns the golden tensors by name, verified to be made from the current bundle.
 fn goldens() -> HashMap<String, Vec<f32>> {
     let bytes = fs::read(root().join("tests/golden/onnxruntime.safetensors")).unwrap();
     let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
@@ -75,7 +77,7 @@ fn assert_within(tolerance: f32, what: &str, found: &[f32], expected: &[f32]) {
     assert!(worst <= tolerance && found.iter().all(|value| value.is_finite()), "{what}: {worst}");
 }
 
-/// Embeddings and posteriors of both networks and both heads, whatever the batch.
+/// Embeddings and posteriors of both networks and both heads, for every batch size.
 #[test]
 fn scores_equal_pythons() {
     let goldens = goldens();
@@ -105,7 +107,7 @@ fn scores_equal_pythons() {
     }
 }
 
-/// The streamed trunk on single patches with nothing around them, whatever the batch.
+/// The streamed trunk on single patches without context, for every batch size.
 #[test]
 fn streamed_patches_equal_pythons() {
     let goldens = goldens();
@@ -142,7 +144,8 @@ fn streamed_patches_equal_pythons() {
     }
 }
 
-/// A recording, patch after patch: each frame's features are computed once, at the level of its time.
+/// A recording, patch by patch: the features of each frame are computed once, with the gain at its
+/// time.
 #[test]
 fn streams_equal_pythons() {
     let goldens = goldens();
@@ -181,7 +184,7 @@ fn streams_equal_pythons() {
     assert_within(STREAMED_TOLERANCE, "stream", &embeddings, &goldens["stream.embedding"]);
 }
 
-/// A copy of the bundle, to be spoilt.
+/// A copy of the bundle, to be modified.
 struct Copy {
     folder: tempfile::TempDir,
 }
@@ -214,14 +217,14 @@ impl Copy {
         fs::write(self.folder.path().join(file), bytes).unwrap();
     }
 
-    /// Replaces the only `from` of a text file.
+    /// Replaces the only occurrence of `from` in a text file.
     fn edit(&self, file: &str, from: &str, to: &str) {
         let text = String::from_utf8(self.read(file)).unwrap();
         assert_eq!(text.matches(from).count(), 1, "`{from}` in `{file}`");
         self.write(file, text.replace(from, to).as_bytes());
     }
 
-    /// Has the manifest list a file as it is now.
+    /// Updates the checksum of a file in the manifest.
     fn sign(&self, file: &str) {
         let old = sha256(&fs::read(bundle().join(file)).unwrap());
         self.edit("manifest.toml", &old, &sha256(&self.read(file)));
@@ -235,7 +238,7 @@ impl Copy {
     }
 }
 
-/// A bundle whose parts do not fit each other is refused, with a message that says which part and how.
+/// A bundle with inconsistent parts causes an error that names the part and the reason.
 #[test]
 fn bundles_that_do_not_fit_are_refused() {
     Model::load(&config(Copy::new().folder.path())).unwrap();
@@ -259,7 +262,7 @@ fn bundles_that_do_not_fit_are_refused() {
         &["`log_mel`", "187, 96]", "the manifest says [batch, 100, 96]"],
     );
     manifest("sample_rate = 16000", "sample_rate = 8000", &["manifest.toml", "front end: `f_max`"]);
-    // Parameters that fit each other, but not the model: the first golden patch tells.
+    // Consistent parameters that do not fit the model are detected by the first golden patch.
     for (from, to) in [
         ("sample_rate = 16000", "sample_rate = 22050"),
         ("mel_scale = \"slaney\"", "mel_scale = \"htk\""),
@@ -329,7 +332,7 @@ fn bundles_that_do_not_fit_are_refused() {
     head("kind = \"single\"", "kind = \"single\"\nhidden = 3", &["heads/genres.toml", "`hidden.weight`"]);
     head("\ntemperature = ", "\ntemperature = -", &["heads/genres.toml", "temperature -"]);
 
-    // A file that is listed as it is, and is still no model: the file is named, and no provider is blamed.
+    // A file with the right checksum that is not a model: the error names the file, not a provider.
     check(
         &|copy| {
             copy.write("trunk.onnx", b"These are not the weights.");
@@ -337,7 +340,7 @@ fn bundles_that_do_not_fit_are_refused() {
         },
         &["trunk.onnx"],
     );
-    // Right shapes, other answers.
+    // Right shapes, wrong scores.
     check(
         &|copy| {
             let mut bytes = copy.read("golden/golden.safetensors");
@@ -354,7 +357,7 @@ fn bundles_that_do_not_fit_are_refused() {
     );
 }
 
-/// A graphics card that is asked for and not there: alone it is a refusal, with the CPU behind it a reason to give.
+/// A missing GPU: alone in the list it is an error, before the CPU the reason for the fallback.
 #[test]
 fn cuda_without_a_card() {
     let asked = |list: &[Provider]| {
@@ -390,7 +393,7 @@ fn cuda_without_a_card() {
     assert!(check("[]", 1).stderr.contains("`model.execution_providers` is empty"));
 }
 
-/// What is missing is named with every place that was tried, and with the way to get it.
+/// A missing file causes an error that lists every searched path and a remedy.
 #[test]
 fn what_is_missing_is_named_with_the_places_tried() {
     let folder = tempfile::tempdir().unwrap();
@@ -406,7 +409,7 @@ fn what_is_missing_is_named_with_the_places_tried() {
     let ended = run(folder, &["classify", "--model", "./nonesuch", "x.wav"]);
     assert_eq!(ended.stderr.matches("nonesuch").count(), 2, "{}", ended.stderr);
 
-    // A binary beside which there is no library.
+    // A binary without a library in its folder.
     let lone = folder.join("genred");
     fs::copy(env!("CARGO_BIN_EXE_genred"), &lone).unwrap();
     let mut command = std::process::Command::new(&lone);

@@ -1,4 +1,4 @@
-//! What becomes of events when the daemon, the broker or the disk fails.
+//! Delivery of events when the daemon, the broker or the disk fails.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 const EVENTS: &str = "genred/studio1/tape/event";
 
-/// A piece that goes from loud metal to silence and back, for ever.
+/// A piece that alternates between loud metal and silence, repeated.
 fn configure(folder: &Path, port: u16, top: &str) {
     cut("metal", 22.0, 14.0, &folder.join("tape.wav"), &["-af", "volume=0:enable='gt(t,29)'"]);
     let text = format!(
@@ -24,7 +24,7 @@ fn start(folder: &Path) -> Daemon {
     Daemon::start(genred(folder).args(["run", "-c", "genred.toml"]))
 }
 
-/// `(run, seq, event_type)` of every event, duplicates removed.
+/// `(run, seq, event_type)` of every event, without duplicates.
 fn events(subscriber: &Subscriber) -> Vec<(String, u64, String)> {
     let mut seen = Vec::new();
     for message in subscriber.received().iter().filter(|message| message.topic == EVENTS) {
@@ -38,7 +38,7 @@ fn events(subscriber: &Subscriber) -> Vec<(String, u64, String)> {
     seen
 }
 
-/// Events that wait on disk.
+/// Number of events on disk.
 fn waiting(folder: &Path) -> i64 {
     let path = folder.join(".local/state/genred/studio1/outbox.sqlite");
     let count =
@@ -112,14 +112,16 @@ async fn damaged_storage_is_said_and_set_aside() {
     assert_eq!(daemon.end().code, Some(0));
 }
 
-/// `node` left out: whichever way they notice each other, each has a name of its own.
+/// Without `node`, daemons use different names, whether they detect each other locally or at the
+/// broker.
 #[tokio::test]
 async fn two_daemons_with_default_names_do_not_disturb_each_other() {
     let broker = Mosquitto::start();
     let all = Subscriber::start(broker.port(), "genred/#", &[]).await;
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let mut daemons = Vec::new();
-    // Twice in one home, which the second sees; once in another, which only the broker tells.
+    // Two with the same home folder, which the second one detects; one with another, which only the
+    // broker reveals.
     for folder in [&folders[0], &folders[0], &folders[1]] {
         configure(folder.path(), broker.port(), "");
         let config = folder.path().join("genred.toml");
@@ -139,7 +141,7 @@ async fn two_daemons_with_default_names_do_not_disturb_each_other() {
     until("one is offline", || online(&all) == nodes[..2]).await;
 }
 
-/// Nodes whose status is `online`, in the order of their names.
+/// Nodes whose status is `online`, sorted.
 fn online(subscriber: &Subscriber) -> Vec<String> {
     let mut nodes: Vec<String> = subscriber
         .received()

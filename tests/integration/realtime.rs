@@ -1,5 +1,5 @@
-//! What the thread of a source may rely on: after warm-up the front end allocates nothing.
-//! What it costs, on fading sound too, `cargo bench` tells.
+//! Real-time guarantee of a source thread: after warm-up, the front end does not allocate. `cargo
+//! bench` measures its cost, also on fading audio.
 
 use std::f32::consts::TAU;
 use std::process::Command;
@@ -9,14 +9,14 @@ use assert_no_alloc::assert_no_alloc;
 use genred::audio::{Block, SampleRate, SourceId, Span};
 use genred::dsp::{FrontEnd, LogMelParams, PatchParams, PatchView};
 
-/// Aborts the process where memory is asked for or given back inside of `assert_no_alloc`.
+/// Aborts the process on an allocation or deallocation within `assert_no_alloc`.
 const RATE: u32 = 48_000;
 const CHANNELS: u16 = 2;
-/// 10 ms, as a sound card hands over.
+/// 10 ms, as from a sound card.
 const BLOCK: u64 = 480;
 
 fn front_end() -> FrontEnd {
-    // As a streamed trunk asks for them.
+    // Parameters of a streamed trunk.
     let patch = PatchParams { before: 81, after: 41, ..PatchParams::new(187, 1.0) };
     FrontEnd::new(SourceId(0), &LogMelParams::musicnn(), &patch).unwrap()
 }
@@ -53,7 +53,8 @@ fn ten_minutes_of_blocks_allocate_nothing() {
         recycled.copy_from_slice(patch.log_mel);
         patches += 1;
     };
-    // Until there is a patch, what a short sound would be made one of is kept; then that is let go.
+    // Until the first patch, the audio is kept in case it is too short for one; then the memory is
+    // freed.
     for k in 0..400 {
         block.span = Span { start: k * BLOCK, end: (k + 1) * BLOCK };
         front_end.push(&block, &mut take).unwrap();
@@ -61,7 +62,7 @@ fn ten_minutes_of_blocks_allocate_nothing() {
     let started = Instant::now();
     for k in 400..60_000_u64 {
         block.span = Span { start: k * BLOCK, end: (k + 1) * BLOCK };
-        // A gap each minute, and an anchor with it.
+        // A gap and an anchor once per minute.
         block.gap = k.is_multiple_of(6000);
         block.anchor = block.gap.then_some(jiff::Timestamp::UNIX_EPOCH);
         assert_no_alloc(|| front_end.push(&block, &mut take)).unwrap();
@@ -69,7 +70,7 @@ fn ten_minutes_of_blocks_allocate_nothing() {
     println!("{:.0} x real time", 600.0 / started.elapsed().as_secs_f64());
     assert_eq!(patches, 579, "58 patches a minute; the last one of all waits for the frames after it");
     let counters = front_end.counters();
-    // Two more are begun when a gap comes.
+    // A gap begins two more segments.
     assert_eq!((counters.produced, counters.dropped), (597, 18));
 }
 

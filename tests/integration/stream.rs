@@ -1,4 +1,4 @@
-//! `genred eval --stream`: recordings joined to one stream, decided as the daemon decides.
+//! `genred eval --stream`: recordings joined to one stream, decided as in the daemon.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::support::music::cut;
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// `eval --stream list.csv --json` and what it says on standard error.
+/// Runs `eval --stream list.csv --json`. Returns the report and standard error.
 fn play(folder: &Path, list: &str, more: &[&str]) -> (Value, String) {
     fs::write(folder.join("list.csv"), list).unwrap();
     let ended = run(folder, &[&["eval", "--stream", "list.csv", "--json"], more].concat());
@@ -19,7 +19,7 @@ fn play(folder: &Path, list: &str, more: &[&str]) -> (Value, String) {
     (lines[0].clone(), ended.stderr)
 }
 
-/// What is published of the joined files is what the daemon publishes of one file that holds the same samples.
+/// Joined files cause the same events as one file with the same samples in the daemon.
 #[test]
 fn a_joined_stream_is_decided_as_one_recording() {
     let folder = tempfile::tempdir().unwrap();
@@ -60,7 +60,7 @@ fn a_joined_stream_is_decided_as_one_recording() {
         let found = since(change["at"].as_f64().unwrap(), changes[0]["at"].as_f64().unwrap());
         assert!((found - since(seconds(event), seconds(&events[0]))).abs() < 2e-3, "{event} {change}");
     }
-    // The figures are of these changes: both joins are real, and each is followed within its piece.
+    // The figures match these changes: both joins are real changes, each detected within its piece.
     let settled = &line["settled"];
     assert_eq!((&settled["real_changes"], &settled["missed_changes"]), (&2.into(), &0.into()), "{settled}");
     assert_eq!(settled, &line["labelled"]);
@@ -74,7 +74,7 @@ fn a_joined_stream_is_decided_as_one_recording() {
     assert_eq!(line["patches"], 94, "patches of 2.992 s, one a second");
 }
 
-/// Formats may change at a join; the time goes on.
+/// Formats may change at a join; time continues.
 #[test]
 fn formats_may_differ() {
     let folder = tempfile::tempdir().unwrap();
@@ -87,7 +87,7 @@ fn formats_may_differ() {
         &["--save-posteriors", "p.safetensors"],
     );
     assert_eq!(line["format_changes"], 1);
-    // Of the first piece there are eight patches; those of the second lie within it, to its end.
+    // The first piece has eight patches; those of the second lie within it, up to its end.
     let file = fs::read(folder.join("p.safetensors")).unwrap();
     let tensors = safetensors::SafeTensors::deserialize(&file).unwrap();
     let values = tensors.tensor("spans").unwrap().data().as_chunks::<8>().0.to_vec();
@@ -109,7 +109,7 @@ fn formats_may_differ() {
     }
 }
 
-/// What was heard once is decided again, from its file, to the same figures; a sweep is a row each.
+/// Stored posteriors give the same figures without inference; a sweep has one row per value.
 #[test]
 fn posteriors_are_replayed() {
     let folder = tempfile::tempdir().unwrap();
@@ -128,11 +128,11 @@ fn posteriors_are_replayed() {
     assert_eq!(lines.len(), 4);
     assert_eq!(lines[1]["decision"]["hold_s"], 120.0);
     assert_eq!(lines[1]["labelled"], heard["labelled"], "the defaults");
-    // Nothing leads by so much.
+    // No margin is that large.
     assert_eq!(lines[3]["labelled"]["uncertain"], 1.0, "{}", lines[3]);
     let table = replay(&sweep).stdout;
     assert!(table.lines().count() == 5 && table.contains("switch_margin 0.9, hold_s 60"), "{table}");
-    // Alone, each begins as uncertain, and its first label is no false change.
+    // Alone, each piece begins as uncertain, and its first label is not a false change.
     let alone = &replay(&["--json", "--alone"]).json()[0]["labelled"];
     assert_eq!((&alone["false_changes"], &alone["real_changes"]), (&0.into(), &0.into()), "{alone}");
     assert!(alone["uncertain"].as_f64() > heard["labelled"]["uncertain"].as_f64(), "{alone}");

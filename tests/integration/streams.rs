@@ -1,4 +1,4 @@
-//! Streams of the network and of programs, against a real Icecast, a server that fails, and a real ffmpeg.
+//! Network and process sources, against Icecast, a failing server and ffmpeg.
 
 use std::fs;
 use std::path::Path;
@@ -29,7 +29,7 @@ fn genre(lines: &[Value], source: &str) -> Option<String> {
     of(lines, "state", source).last()?["genre"].as_str().map(str::to_owned)
 }
 
-/// Waits until the daemon has said `SIGTERM` goodbye; it must not need to be killed.
+/// Waits until the daemon has published its end; it must not need a SIGKILL.
 fn end(daemon: Daemon) -> crate::support::daemon::Ended {
     daemon.signal(Signal::TERM);
     let ended = daemon.end();
@@ -37,7 +37,8 @@ fn end(daemon: Daemon) -> crate::support::daemon::Ended {
     ended
 }
 
-/// MP3, AAC, Ogg Vorbis and Ogg Opus at once, one of them behind a password and a playlist: genres, and titles with their changes.
+/// MP3, AAC, Ogg Vorbis and Ogg Opus at once, one of them behind a password and a playlist: genres,
+/// and titles with their changes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn icecast_is_followed() {
     let folder = tempfile::tempdir().unwrap();
@@ -69,7 +70,7 @@ async fn icecast_is_followed() {
          [[source]]\nname = \"opus\"\nuri = \"http://127.0.0.1:{port}/opus\"\n",
         broker.port()
     );
-    // None of them may be given up, however busy this machine is.
+    // Sources must not be lost because this machine is busy.
     let config = config.replace("[[source]]", "[[source]]\nlost_after_s = 30");
     let title = |name: &str| {
         let newest = heard.newest(&format!("genred/studio1/{name}/attributes"))?;
@@ -103,10 +104,10 @@ async fn icecast_is_followed() {
     }
 }
 
-/// What an encoder sends, and how.
+/// Format of an encoder's stream.
 const MP3: [&str; 8] = ["-c:a", "libmp3lame", "-b:a", "128k", "-content_type", "audio/mpeg", "-f", "mp3"];
 
-/// An encoder that dies and comes back: the stream is lost, and found again.
+/// After a restart of the encoder, the lost source recovers.
 #[test]
 fn encoders_come_back() {
     let folder = tempfile::tempdir().unwrap();
@@ -147,7 +148,8 @@ fn listeners_of_aac_are_moved() {
     listeners_are_moved(&["-c:a", "aac", "-b:a", "96k", "-content_type", "audio/aac", "-f", "adts"]);
 }
 
-/// Listeners who are moved to another mount and back hear another rate and other channels within one answer: no patch is of both.
+/// Listeners moved to another mount and back receive other rates and channel counts within one
+/// response; no patch spans both.
 fn listeners_are_moved(codec: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let icecast = Icecast::start(folder.path());
@@ -166,7 +168,7 @@ fn listeners_are_moved(codec: &[&str]) {
     let count = || of(&daemon.json(), "window", "main").count();
     let hears = |of: &str| {
         daemon.wait_until(of, || genre(&daemon.json(), "main").as_deref() == Some(of));
-        // A run of sound that has just begun is not told from the next.
+        // A newly begun segment cannot be distinguished from the next one.
         let before = count();
         daemon.wait_until("more of it", || count() > before + 12);
     };
@@ -191,7 +193,7 @@ fn listeners_are_moved(codec: &[&str]) {
     assert!(breaks >= 2, "patches of both: {patches:?}");
 }
 
-/// Whether `genre` is what the song called `of` is.
+/// Returns whether `genre` fits the song named `of`.
 fn fits(genre: &str, of: &str) -> bool {
     match of {
         "metal" => genre == "metal",
@@ -200,7 +202,7 @@ fn fits(genre: &str, of: &str) -> bool {
     }
 }
 
-/// Every fault is survived, and the source beside it never notices.
+/// The source recovers from every fault, and another source is not affected.
 #[test]
 fn streams_come_back() {
     const FAULTS: [Fault; 12] = [
@@ -225,14 +227,14 @@ fn streams_come_back() {
     for fault in [&FAULTS[..], &[Fault::None, Fault::Loop]].concat() {
         config.push_str(&format!("[[source]]\nname = \"{fault:?}\"\nuri = \"{}\"\n", server.url(fault)));
         if fault == Fault::None {
-            // However busy this machine is.
+            // In spite of a busy machine.
             config.push_str("lost_after_s = 30\n");
         }
     }
     let daemon = daemon(folder.path(), &config);
     for fault in FAULTS {
         let name = format!("{fault:?}");
-        // After the first connection, and for longer than its five seconds of sound were.
+        // After the first connection, and for longer than its five seconds of audio lasted.
         let back = || {
             let lines = daemon.json();
             let online = of(&lines, "availability", &name).last().is_some_and(|line| line["online"] == true);
@@ -254,7 +256,8 @@ fn streams_come_back() {
     assert_eq!(ended.lines("event", Some("None")).iter().filter(lost).count(), 0, "{}", ended.stderr);
 }
 
-/// A program is run, heard, told of, run again, and ends with the daemon, its children too.
+/// A process source is started, classified, reported, restarted, and ends with the daemon,
+/// including its child processes.
 #[test]
 fn programs_are_run() {
     let folder = tempfile::tempdir().unwrap();
@@ -306,7 +309,7 @@ fn programs_are_run() {
     }
 }
 
-/// Processes of this test's own kind of sleep.
+/// Number of this test's `sleep` processes.
 fn sleepers() -> usize {
     let lines = fs::read_dir("/proc").unwrap().flatten();
     lines

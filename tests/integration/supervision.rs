@@ -1,4 +1,4 @@
-//! How each source is, and why, as subscribers are told.
+//! Published state of each source, with its reason.
 
 use std::fs;
 use std::io::Write;
@@ -12,7 +12,7 @@ use crate::support::faults::{Fault, Faults};
 use rustix::process::Signal;
 use serde_json::Value;
 
-/// One that plays, one that falls quiet, one whose server is away, one that cannot help being wrong: each has its own fate.
+/// Sources that play, are silent, have no server, or are invalid are each handled separately.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_source_says_how_it_is_and_why() {
     let folder = tempfile::tempdir().unwrap();
@@ -51,7 +51,7 @@ async fn each_source_says_how_it_is_and_why() {
     heard.wait_for("genred/studio1/well/availability", |text| text == "online").await;
 
     daemon.signal(Signal::TERM);
-    // The last one, of the stop; earlier ones may be of the start.
+    // The last one, at the stop; earlier ones may be from the start.
     let told = |text: &str| {
         ["healthy", "stalled", "recovering", "failed"].iter().all(|health| text.contains(health))
     };
@@ -75,7 +75,8 @@ async fn each_source_says_how_it_is_and_why() {
     }
 }
 
-/// Servers that send 128 kbit/s of MP3 at their rate, at half, and at a tenth of it; and programs that write as slowly.
+/// Servers that send MP3 of 128 kbit/s at its rate, half and a tenth of it, and processes at the
+/// same rates.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn streams_slower_than_real_time_are_told_with_their_rate() {
     let folder = tempfile::tempdir().unwrap();
@@ -110,7 +111,7 @@ async fn streams_slower_than_real_time_are_told_with_their_rate() {
         sources.clone().all(|(source, rate)| rate == 1.0 || !slow(&source).is_empty())
     });
     daemon.signal(Signal::TERM);
-    // The last one, of the stop.
+    // The last one, at the stop.
     let last = heard.wait_for("genred/studio1/stats", |text| text.matches("\"slow\"").count() == 4).await;
     let stats: Value = serde_json::from_str(&last.payload).unwrap();
     let ended = daemon.end();
@@ -129,7 +130,7 @@ async fn streams_slower_than_real_time_are_told_with_their_rate() {
     }
 }
 
-/// Digital silence takes a hundred bytes per second, and is as good as any other audio.
+/// Digital silence, a hundred bytes per second, counts as audio.
 #[test]
 fn digital_silence_is_dead_air_in_every_codec() {
     let folder = tempfile::tempdir().unwrap();
@@ -169,7 +170,7 @@ fn digital_silence_is_dead_air_in_every_codec() {
         let told = || kinds(name).iter().any(|kind| kind == "dead_air_started");
         daemon.wait_until(&format!("dead air in {name}"), told);
     }
-    // Longer than a source without audio waits until it is lost.
+    // Longer than the time-out of a source without audio.
     std::thread::sleep(Duration::from_secs(7));
     for (name, ..) in codecs {
         let last = kinds(name).into_iter().rfind(|kind| kind != "genre_changed");

@@ -1,9 +1,9 @@
-//! The unit file is one that systemd accepts, with the program where it says.
+//! systemd accepts the unit file with the program at its path.
 
 use std::path::Path;
 use std::process::Command;
 
-/// Verifies the unit, as `edit` leaves it, against a root that holds the program and the system's own units.
+/// Verifies the unit, modified by `edit`, in a root folder with the program and the system's units.
 fn verify(edit: impl Fn(String) -> String) -> (bool, String) {
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = tempfile::tempdir().unwrap();
@@ -12,7 +12,7 @@ fn verify(edit: impl Fn(String) -> String) -> (bool, String) {
         std::fs::create_dir_all(&folder).unwrap();
         folder
     };
-    // A copy: a link would be followed inside the root.
+    // A copy, since a link would be resolved inside the root.
     std::fs::copy(env!("CARGO_BIN_EXE_genred"), folder("usr/bin").join("genred")).unwrap();
     let unit = std::fs::read_to_string(project.join("systemd/genred.service")).unwrap();
     std::fs::write(folder("etc/systemd/system").join("genred.service"), edit(unit)).unwrap();

@@ -1,4 +1,5 @@
-//! `genred test-mqtt`, and what the daemon says where a connection fails: each stage is named, with what helps.
+//! `genred test-mqtt`, and the daemon's log on a failed connection: each stage is named, with a
+//! remedy.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +10,7 @@ use crate::support::daemon::run;
 use crate::support::gate::{Gate, Refusal};
 use serde_json::Value;
 
-/// All steps that it takes of a broker.
+/// All steps of a test of a broker.
 fn steps(folder: &Path, url: &str, more: &str) -> Vec<Value> {
     fs::write(
         folder.join("genred.toml"),
@@ -23,7 +24,7 @@ fn steps(folder: &Path, url: &str, more: &str) -> Vec<Value> {
     steps
 }
 
-/// Stages that failed, each with its reason and cure in one text.
+/// Failed stages, each with reason and remedy in one text.
 fn failures(folder: &Path, url: &str, more: &str) -> Vec<(String, String)> {
     let steps = steps(folder, url, more);
     let failed = steps.iter().filter(|step| step["ok"] == false);
@@ -31,7 +32,7 @@ fn failures(folder: &Path, url: &str, more: &str) -> Vec<(String, String)> {
     failed.map(|step| (text(step, "stage"), text(step, "reason") + "; " + &text(step, "cure"))).collect()
 }
 
-/// What it says of a broker: the stages, and the reason and the cure of the one that failed.
+/// Runs the test of a broker. Returns the stages, and reason and remedy of the failed one.
 fn check(folder: &Path, url: &str, more: &str) -> (Vec<String>, Option<(String, String)>) {
     fs::write(folder.join("genred.toml"), format!("node = 'studio1'\n[mqtt]\nurl = '{url}'\n{more}\n"))
         .unwrap();
@@ -45,7 +46,7 @@ fn check(folder: &Path, url: &str, more: &str) -> (Vec<String>, Option<(String, 
     (stages, failed.map(|step| (text(step, "reason"), text(step, "cure"))))
 }
 
-/// The stage that fails, with its reason and cure, must be these.
+/// Checks the failed stage, its reason and its remedy.
 fn fails(folder: &Path, url: &str, more: &str, stage: &str, reason: &str, cure: &str) {
     let (stages, failed) = check(folder, url, more);
     let (found_reason, found_cure) = failed.unwrap_or_else(|| panic!("`{url}` works: {stages:?}"));
@@ -91,7 +92,7 @@ fn a_broker_that_works() {
         let more = if url.starts_with("wss") { &*ca } else { "" };
         assert_eq!(check(folder.path(), &url, more).1, None, "{url}");
     }
-    // For people.
+    // Text output.
     let ended = run(folder.path(), &["test-mqtt", "-c", "genred.toml"]);
     assert!(ended.stdout.starts_with("ok      resolve       localhost is "), "{}", ended.stdout);
 }
@@ -172,7 +173,7 @@ fn a_login_that_is_wrong_and_rights_that_are_missing() {
     fails(at, &url, &login("ann", "s3cret?"), "authenticate", "not authorised", "`mqtt.password`");
     fails(at, &url, "", "authenticate", "not authorised", "`mqtt.username`");
     let (stages, failed) = check(at, &url, &login("reader", "s3cret"));
-    // MQTT 5 says it.
+    // MQTT 5 states the limit.
     assert_eq!(stages[stages.len() - 2..], ["publish", "discovery"]);
     let (reason, cure) = failed.unwrap();
     assert!(reason.contains("not authorised (0x87)") && cure.contains("access list"), "{reason}: {cure}");
@@ -194,7 +195,7 @@ fn a_login_that_is_wrong_and_rights_that_are_missing() {
     }
 }
 
-/// Limits of mosquitto, the stages that fail, and words of reason and cure.
+/// Limits of mosquitto, the stages that fail, and parts of reason and remedy.
 #[test]
 fn limits_of_brokers_are_diagnosed() {
     let folder = tempfile::tempdir().unwrap();
@@ -259,7 +260,7 @@ fn a_version_that_is_refused_is_named() {
     }
 }
 
-/// Nothing is left behind, and a daemon that runs under the same name goes on undisturbed.
+/// The test leaves nothing behind, and does not disturb a daemon of the same name.
 #[tokio::test]
 async fn nothing_is_left_behind() {
     let folder = tempfile::tempdir().unwrap();

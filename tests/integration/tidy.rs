@@ -34,7 +34,7 @@ const FLOORS: [(&str, u8); 22] = [
     ("main", 7),
 ];
 
-/// What a module may import on its own floor or against the rule, with the reason.
+/// Permitted imports within a floor or against the rule, with the reason.
 const EXCEPTIONS: [(&str, &str); 2] = [
     // Events carry levels and positions.
     ("event", "audio"),
@@ -68,7 +68,7 @@ const SOLE_IMPORTERS: [(&str, &[&str]); 8] = [
 /// Modules without input, output, threads or a clock.
 const PURE: [&str; 4] = ["dsp", "decision", "learn", "asrun"];
 
-/// What gives a pure module away.
+/// Names that a pure module must not contain.
 const IMPURE: [&str; 8] = [
     "std::fs",
     "std::net",

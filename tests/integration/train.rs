@@ -1,4 +1,7 @@
-//! `genred train`: from folders of sound to a bundle that answers at once.
+//! `genred train`: from folders of audio to a usable bundle.
+
+mod errors;
+mod material;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,11 +16,11 @@ use sha2::{Digest, Sha256};
 
 const GENRES: [&str; 3] = ["classical", "electronic", "metal"];
 
-/// Seconds into a song at which a track begins, 6 s each; [`HELD_OUT`] lies beyond.
+/// Start positions of tracks in a song, in seconds. Each track is 6 s long; [`HELD_OUT`] is later.
 const STARTS: [f64; 4] = [20.0, 34.0, 48.0, 62.0];
 const HELD_OUT: f64 = 80.0;
 
-/// A folder a genre, with four tracks each: `music/metal/0.flac` and so on.
+/// One folder per genre with four tracks each: `music/metal/0.flac` and so on.
 fn music(folder: &Path) -> PathBuf {
     let music = folder.join("music");
     for genre in GENRES {
@@ -29,7 +32,7 @@ fn music(folder: &Path) -> PathBuf {
     music
 }
 
-/// Runs `genred train --data music --out mine` with more arguments.
+/// Runs `genred train --data music --out mine` with further arguments.
 fn train(folder: &Path, more: &[&str]) -> Ended {
     run(folder, &[&["train", "--data", "music", "--out", "mine"], more].concat())
 }
@@ -38,7 +41,7 @@ fn check_trained(ended: &Ended) {
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
 }
 
-/// All files under `folder`, by their paths in it.
+/// Paths of all files under `folder`, relative to it.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_path_buf()];
@@ -78,7 +81,7 @@ fn floats(file: &[u8], name: &str) -> Vec<f64> {
     data.chunks_exact(4).map(|bytes| f64::from(f32::from_le_bytes(bytes.try_into().unwrap()))).collect()
 }
 
-/// The whole way: what was learned is right about music that it has not seen, in `classify` and in `run`.
+/// The trained head is right about unseen music, in `classify` and in `run`.
 #[test]
 fn a_bundle_of_ones_own_answers_at_once() {
     let folder = tempfile::tempdir().unwrap();
@@ -86,7 +89,7 @@ fn a_bundle_of_ones_own_answers_at_once() {
     music(folder);
     let ended = train(folder, &[]);
     check_trained(&ended);
-    // Three songs that differ as much as any: the other pieces of each are told by it.
+    // Three very different songs, so that other parts of each are classified by it.
     for part in ["cross-validated on `music` in 4 parts", "48 patches", "12 tracks", "confusion of tracks"] {
         assert!(ended.stdout.contains(part), "no `{part}` in\n{}", ended.stdout);
     }
@@ -111,7 +114,7 @@ fn a_bundle_of_ones_own_answers_at_once() {
     assert!(!windows.is_empty() && windows.iter().all(|line| line["genre"] == "metal"), "{}", ran.stdout);
 }
 
-/// What is in the bundle, by the contract, and by the base that it was made from.
+/// The bundle has the documented contents, and those of its base.
 #[test]
 fn the_bundle_holds_what_it_must() {
     let folder = tempfile::tempdir().unwrap();
@@ -144,7 +147,7 @@ fn the_bundle_holds_what_it_must() {
     ] {
         assert!(bundle[copied] == base(copied), "{copied}");
     }
-    // The base's other genre heads answer another question.
+    // The other genre heads of the base have other labels.
     let mut heads: Vec<&String> =
         bundle.keys().filter(|name| name.ends_with(".toml") && name.starts_with("heads")).collect();
     heads.sort();
@@ -155,14 +158,14 @@ fn the_bundle_holds_what_it_must() {
     let tracks: Vec<String> =
         GENRES.iter().flat_map(|genre| (0..4).map(move |index| format!("radio:{genre}/{index}"))).collect();
     assert_eq!(strings(&training["tracks"]), tracks);
-    // The same hashes as `embed` tells.
+    // The same hashes as of `embed`.
     let paths: Vec<String> = GENRES
         .iter()
         .flat_map(|genre| (0..4).map(move |index| format!("music/{genre}/{index}.flac")))
         .collect();
     fs::write(folder.join("list.txt"), paths.join("\n")).unwrap();
     let embedded = run(folder, &["embed", "--list", "list.txt", "--out", "many"]);
-    // Two files of one name are refused: one genre at a time.
+    // Two files of the same name are rejected, so one genre per call.
     assert_eq!(embedded.code, Some(1));
     let mut hashes = Vec::new();
     for genre in GENRES {
@@ -189,7 +192,7 @@ fn the_bundle_holds_what_it_must() {
         assert!(card.contains(part), "no `{part}` in\n{card}");
     }
 
-    // The golden scores, by hand, from the weights as they were written.
+    // Golden scores, computed here from the written weights.
     let (weights, golden) = (&bundle["heads/genres.safetensors"], &bundle["golden/golden.safetensors"]);
     let (weight, bias) = (floats(weights, "weight"), floats(weights, "bias"));
     let (embedding, scores) = (floats(golden, "embedding"), floats(golden, "scores.genres"));
@@ -212,7 +215,7 @@ fn the_bundle_holds_what_it_must() {
     assert!(names.iter().any(|name| name == "scores.tags") && names.iter().any(|name| name == "samples"));
 }
 
-/// The same command gives the same bytes, from the cache too; and from the cache no recording is read.
+/// The same command gives the same bytes, also from the cache; with the cache no recording is read.
 #[test]
 fn the_same_music_gives_the_same_bytes_and_is_heard_once() {
     let folder = tempfile::tempdir().unwrap();
@@ -227,7 +230,7 @@ fn the_same_music_gives_the_same_bytes_and_is_heard_once() {
     assert!(ended.stderr.contains("heard 12 files;"), "{}", ended.stderr);
     assert_eq!(fs::read_dir(folder.join("kept")).unwrap().count(), 12);
 
-    // Sound of the same size and time, that is no sound any more.
+    // A file of the same size and time that is no longer audio.
     let mut originals = Vec::new();
     for path in files(&music).keys().map(|name| music.join(name)) {
         let (bytes, changed) = (fs::read(&path).unwrap(), fs::metadata(&path).unwrap().modified().unwrap());
@@ -238,7 +241,7 @@ fn the_same_music_gives_the_same_bytes_and_is_heard_once() {
     assert!(ended.stderr.contains("heard 12 files (12 from the cache)"), "{}", ended.stderr);
     assert!(first == second, "the bytes differ");
 
-    // Damaged entries are heard anew.
+    // Damaged entries are computed again.
     for (path, bytes, changed) in &originals {
         overwrite(path, bytes, *changed);
     }
@@ -253,7 +256,7 @@ fn the_same_music_gives_the_same_bytes_and_is_heard_once() {
     assert!(ended.stderr.contains("(10 from the cache)"), "{}", ended.stderr);
     assert!(first == third, "the bytes differ");
 
-    // Altered hearings are learned from; what is judged stays the same 48 patches.
+    // Augmented versions are trained on; the evaluation keeps the same 48 patches.
     let (ended, altered) = again(&["--augment", "1", "--json"]);
     let told =
         "heard 12 files and 1 alterations of each (12 from the cache); training on 12 tracks, 48 patches";
@@ -262,7 +265,7 @@ fn the_same_music_gives_the_same_bytes_and_is_heard_once() {
     assert!(altered["heads/genres.safetensors"] != first["heads/genres.safetensors"]);
     assert!(String::from_utf8_lossy(&altered["CARD.md"]).contains("each file heard 1 times more, altered"));
 
-    // Another hop hears other patches; one thread hears the same as two.
+    // Another hop gives other patches; the number of threads has no effect.
     let (ended, _) = again(&["--hop", "2"]);
     assert!(ended.stderr.contains("heard 12 files;"), "{}", ended.stderr);
     let other =
@@ -280,7 +283,7 @@ fn overwrite(path: &Path, bytes: &[u8], changed: SystemTime) {
     fs::File::options().append(true).open(path).unwrap().set_modified(changed).unwrap();
 }
 
-/// What cannot be used is named and counted, and the rest is learned from.
+/// Unusable files are listed and counted, and the others are trained on.
 #[test]
 fn what_is_left_out_is_named_and_counted() {
     let folder = tempfile::tempdir().unwrap();
@@ -289,13 +292,13 @@ fn what_is_left_out_is_named_and_counted() {
     fs::write(music.join("metal/broken.mp3"), "Not a sound.\n".repeat(1000)).unwrap();
     fs::write(music.join("metal/empty.wav"), "").unwrap();
     write_wav(&music.join("metal/silent.wav"), 16_000, 1, &vec![0.0; 5 * 16_000]);
-    // A song and 8 s of silence after it: some of its patches are silent.
+    // A song followed by 8 s of silence: some patches are silent.
     convert(
         &music.join("metal/3.flac"),
         &music.join("metal/fades.wav"),
         &["-af", "apad=pad_dur=8", "-c:a", "pcm_s16le"],
     );
-    // The same sound, in another container; in the same genre, and in another.
+    // The same audio in another container, in the same genre and in another one.
     convert(&music.join("metal/0.flac"), &music.join("metal/copy.wav"), &["-c:a", "pcm_s24le"]);
     fs::copy(music.join("metal/1.flac"), music.join("classical/stray.flac")).unwrap();
 
@@ -329,58 +332,7 @@ fn what_is_left_out_is_named_and_counted() {
     assert!(card.contains("Left out: unreadable files: 2"), "{card}");
 }
 
-/// Labels of their own probability: from an index, and from a sound that lies in two folders.
-#[test]
-fn a_track_may_have_several_genres() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    music(folder);
-    let mut index = "path,genre,artist\n".to_owned();
-    for genre in GENRES {
-        for track in 0..4 {
-            let labels = if genre == "classical" { "classical" } else { &format!("{genre}|loud") };
-            index += &format!("music/{genre}/{track}.flac,{labels},{genre} {}\n", track / 2);
-        }
-    }
-    fs::write(folder.join("index.csv"), index).unwrap();
-    let arguments = ["train", "--data", "index.csv", "--out", "mine"];
-    let refused = run(folder, &arguments);
-    assert_eq!(refused.code, Some(1));
-    assert!(refused.stderr.contains("`--multi-label` when training"), "{}", refused.stderr);
-
-    let ended = run(folder, &[&arguments[..], &["--multi-label"]].concat());
-    check_trained(&ended);
-    // Two artists a genre.
-    assert!(
-        ended.stderr.contains("cross-validated in 2 parts, not 5: `classical` has 4 tracks of 2 groups"),
-        "{}",
-        ended.stderr
-    );
-    let head = toml(&files(&folder.join("mine"))["heads/genres.toml"]);
-    assert_eq!(head["kind"].as_str(), Some("multi"));
-    cut("metal", HELD_OUT, 9.0, &folder.join("metal.wav"), &[]);
-    cut("classical", HELD_OUT, 9.0, &folder.join("classical.wav"), &[]);
-    let lines =
-        run(folder, &["classify", "--json", "--model", "./mine", "metal.wav", "classical.wav"]).json();
-    let score = |line: usize, label: &str| lines[line]["scores"][label].as_f64().unwrap();
-    for (line, label, high) in [
-        (0, "metal", true),
-        (0, "loud", true),
-        (0, "classical", false),
-        (1, "classical", true),
-        (1, "loud", false),
-    ] {
-        assert_eq!(score(line, label) > 0.5, high, "{label} in {}", lines[line]["scores"]);
-    }
-
-    fs::copy(folder.join("music/metal/0.flac"), folder.join("music/electronic/both.flac")).unwrap();
-    let ended = train(folder, &["--multi-label", "--force"]);
-    check_trained(&ended);
-    let card = fs::read_to_string(folder.join("mine/CARD.md")).unwrap();
-    assert!(card.contains("| electronic | 5 | 5 |") && card.contains("| metal | 4 | 4 |"), "{card}");
-}
-
-/// A head of another name lies beside the base's, which stays the one that is used by itself.
+/// A head of another name is added to those of the base, whose default head is kept.
 #[test]
 fn a_head_of_another_name_keeps_the_genres() {
     let folder = tempfile::tempdir().unwrap();
@@ -400,198 +352,8 @@ fn a_head_of_another_name_keeps_the_genres() {
     assert_eq!((answer["scores"].as_object().unwrap().len(), answer["genre"].as_str()), (3, Some("metal")));
     let bundle = files(&folder.join("mine"));
     assert!(bundle["heads/genres.toml"] == base("heads/genres.toml"));
-    // What the genres were fitted on is training material of this bundle too.
+    // The training material of the genres also counts as that of this bundle.
     let tracks = toml(&bundle["manifest.toml"])["training"]["tracks"].clone();
     let tracks = strings(&tracks);
     assert!(tracks.contains(&"music:metal/0") && tracks.contains(&"gtzan:blues.00029"));
-}
-
-/// Nothing of what is there is lost, and nothing half-made is left.
-#[test]
-fn bundles_are_replaced_only_on_request() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    music(folder);
-    let check = |arguments: &[&str], part: &str| {
-        let ended = run(folder, &[&["train", "--data", "music"], arguments].concat());
-        assert_eq!(ended.code, Some(1), "{arguments:?}");
-        assert!(ended.stderr.contains(part), "no `{part}` in\n{}", ended.stderr);
-        assert_eq!(ended.stdout, "");
-    };
-    fs::create_dir(folder.join("letters")).unwrap();
-    fs::write(folder.join("letters/dear.txt"), "Dear").unwrap();
-    check(&["--out", "letters"], "`letters` exists; name another place, or replace it with --force");
-    check(&["--out", "letters", "--force"], "`letters` is no model bundle, and is not replaced");
-    check(&["--out", "letters/dear.txt/mine"], "cannot be written");
-    check(&["--out", "mine", "--head-name", "tags"], "a head cannot be called `tags`");
-    check(&["--out", "mine", "--head-name", "../x"], "a head cannot be called `../x`");
-    check(&["--out", "mine", "--model", "nonesuch"], "no model `nonesuch`");
-    assert_eq!(fs::read_to_string(folder.join("letters/dear.txt")).unwrap(), "Dear");
-
-    check_trained(&train(folder, &[]));
-    check(&["--out", "mine"], "`mine` exists");
-    check(&["--out", "mine", "--force", "--model", "./mine"], "`mine` is the base bundle itself");
-    // A bundle that was trained is a base as well as any.
-    check_trained(&run(folder, &["train", "--data", "music", "--out", "deep/next", "--model", "./mine"]));
-    assert!(folder.join("deep/next/CARD-mine.md").exists());
-    let mut names: Vec<String> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    assert_eq!(names, [".cache", "deep", "letters", "mine", "music"]);
-}
-
-/// Data that nothing can be learned from, each by its name and with a way out.
-#[test]
-fn data_that_teaches_nothing_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    let music = music(folder);
-    let check = |parts: &[&str]| {
-        let ended = train(folder, &[]);
-        assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-        assert_eq!(ended.stdout, "");
-        for part in parts {
-            assert!(ended.stderr.contains(part), "no `{part}` in\n{}", ended.stderr);
-        }
-        assert!(!folder.join("mine").exists());
-    };
-    fs::create_dir(music.join("polka")).unwrap();
-    check(&["polka", "holds no sound file"]);
-    write_wav(&music.join("polka/one.wav"), 16_000, 1, &vec![0.0; 5 * 16_000]);
-    fs::write(music.join("polka/two.mp3"), "Not a sound.").unwrap();
-    check(&["nothing of `polka` can be used: its 2 files", "unreadable, silent"]);
-    cut("metal", HELD_OUT, 6.0, &music.join("polka/three.flac"), &[]);
-    check(&["`polka` has too little to hold some out (usable tracks: 1, groups: 1); at least 2"]);
-    fs::rename(music.join("polka"), music.join("Speech")).unwrap();
-    check(&[
-        "the label `Speech`",
-        "is the name of a state",
-        "rename its folder, for example to `speech-music`",
-    ]);
-    fs::rename(music.join("Speech"), music.join("polka")).unwrap();
-    for genre in ["polka", "metal", "classical"] {
-        fs::remove_dir_all(music.join(genre)).unwrap();
-    }
-    check(&["only the label `electronic`", "at least two"]);
-    fs::remove_dir_all(&music).unwrap();
-    check(&["`music` cannot be read"]);
-}
-
-/// A known head keeps the labels that nothing is said about, and takes new ones.
-#[test]
-fn a_known_head_is_corrected_and_keeps_its_labels() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    let music = music(folder);
-    for genre in GENRES {
-        cut(genre, HELD_OUT, 9.0, &folder.join(format!("{genre}.wav")), &[]);
-    }
-    let genres = || -> Vec<String> {
-        let files =
-            ["classify", "--json", "--model", "./mine", "classical.wav", "electronic.wav", "metal.wav"];
-        let lines = run(folder, &files).json();
-        lines.iter().map(|line| line["genre"].as_str().unwrap().to_owned()).collect()
-    };
-    let labels = || toml(&files(&folder.join("mine"))["heads/genres.toml"])["labels"].clone();
-    let known = toml(&base("heads/genres.toml"))["labels"].clone();
-
-    fs::rename(music.join("classical"), folder.join("aside")).unwrap();
-    let ended = train(folder, &["--from", "genres", "--json"]);
-    check_trained(&ended);
-    let report = ended.json().remove(0);
-    assert_eq!((&report["prior"]["head"], &report["prior"]["mean"]), (&"genres".into(), &1.0.into()));
-    assert!(report["data_sets"][0]["before"]["report"]["track"]["n"] == 8, "{report}");
-    assert_eq!(labels(), known);
-    // Nothing was said about classical music.
-    assert_eq!(genres(), ["classical", "electronic", "metal"]);
-
-    fs::rename(folder.join("aside"), music.join("classical")).unwrap();
-    fs::rename(music.join("electronic"), music.join("chiptune")).unwrap();
-    check_trained(&train(folder, &["--from", "genres", "--force"]));
-    let mut expected = strings(&known);
-    expected.push("chiptune");
-    expected.sort_unstable();
-    assert_eq!(strings(&labels()), expected);
-    assert_eq!(genres(), ["classical", "chiptune", "metal"]);
-}
-
-/// Embeddings alone, by their own file format: the same head as from the recordings that they are of.
-#[test]
-fn embeddings_teach_as_recordings_do() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    let music = music(folder);
-    check_trained(&train(folder, &["--no-prior"]));
-    let (mut rows, mut label, mut track) = (Vec::new(), Vec::new(), Vec::new());
-    for (number, genre) in GENRES.iter().enumerate() {
-        let from = music.join(genre);
-        let paths: Vec<String> =
-            (0..4).map(|at| from.join(format!("{at}.flac")).display().to_string()).collect();
-        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-        let ended = run(folder, &[&["embed", "--out", genre], &paths[..]].concat());
-        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-        for at in 0..4_i64 {
-            let file = fs::read(folder.join(genre).join(format!("{at}.flac.npy"))).unwrap();
-            // NumPy's header says how long it is.
-            let begin = 10 + usize::from(u16::from_le_bytes([file[8], file[9]]));
-            let patches = (file.len() - begin) / (624 * 4);
-            rows.extend_from_slice(&file[begin..]);
-            label.extend(std::iter::repeat_n(number as i64, patches));
-            track.extend(std::iter::repeat_n(number as i64 * 4 + at, patches));
-        }
-    }
-    let bytes = |values: &[i64]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
-    let (label, track) = (bytes(&label), bytes(&track));
-    let count = rows.len() / (624 * 4);
-    let view = |dtype, shape, data| safetensors::tensor::TensorView::new(dtype, shape, data).unwrap();
-    let tensors = [
-        ("embedding", view(safetensors::Dtype::F32, vec![count, 624], &rows)),
-        ("label", view(safetensors::Dtype::I64, vec![count], &label)),
-        ("track", view(safetensors::Dtype::I64, vec![count], &track)),
-    ];
-    let metadata = [("labels".to_owned(), format!("{GENRES:?}"))].into();
-    fs::write(folder.join("set.safetensors"), safetensors::serialize(tensors, Some(metadata)).unwrap())
-        .unwrap();
-    let arguments = ["train", "--embeddings", "set.safetensors", "--out", "other", "--no-prior", "--json"];
-    let ended = run(folder, &arguments);
-    check_trained(&ended);
-    let report = ended.json().remove(0);
-    assert_eq!((&report["data_sets"][0]["name"], &report["track"]["n"]), (&"set".into(), &12.into()));
-    let head = |bundle: &str| files(&folder.join(bundle))["heads/genres.safetensors"].clone();
-    let (mine, other) = (head("mine"), head("other"));
-    for name in ["weight", "bias"] {
-        let pairs = floats(&mine, name).into_iter().zip(floats(&other, name));
-        // Folds are dealt by the names of tracks: another start, the same minimum.
-        assert!(pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-3), "{name}");
-    }
-}
-
-/// Trust in where labels come from, an artist that dominates, and a source that no row has.
-#[test]
-fn an_index_weighs_its_rows() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    music(folder);
-    let mut index = "path,genre,artist,label_source\n".to_owned();
-    for genre in GENRES {
-        for track in 0..4 {
-            let artist = if genre == "metal" { track / 3 } else { track };
-            let source = if track == 3 { "weak" } else { "dataset" };
-            index += &format!("music/{genre}/{track}.flac,{genre},{genre} {artist},{source}\n");
-        }
-    }
-    fs::write(folder.join("index.csv"), index).unwrap();
-    let arguments = ["train", "--data", "index.csv", "--out", "mine", "--json", "--force", "--trust"];
-    let trained = |trust: &str| run(folder, &[&arguments[..], &[trust]].concat());
-    let ended = trained("dataset=1,weak=0.3");
-    check_trained(&ended);
-    let report = ended.json().remove(0);
-    // Doubtful rows are learned from and not judged.
-    assert_eq!(report["track"]["n"], 9);
-    assert_eq!(report["dominated"][0]["artist"], "metal 0");
-    assert!(ended.stderr.contains("`metal` is dominated by one artist: 91 %"), "{}", ended.stderr);
-    let ended = trained("rumour=1");
-    assert!(ended.stderr.contains("no row has the `label_source` rumour"), "{}", ended.stderr);
 }

@@ -1,4 +1,4 @@
-//! What a station is expected to sound like, held against real music.
+//! Format monitoring of a source, on real music.
 
 use std::fs;
 
@@ -29,7 +29,8 @@ fn music_that_does_not_belong_is_an_event() {
     let (_, raised) = of("off_format_started").unwrap();
     let time = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
     let after = time(&raised).duration_since(time(&named)).as_secs_f64();
-    // One patch per second, on whole frames. The published patch stands for the second before it: 19 follow.
+    // One patch per second, on whole frames. The published patch stands for the second before it;
+    // 19 follow.
     assert!((18.9..20.1).contains(&after), "{after} s after the genre was published");
     assert!(!events("right").iter().any(|(kind, _)| kind.starts_with("off_format")), "{:?}", events("right"));
 

@@ -1,4 +1,6 @@
-//! `genred why` and the trace socket, with the real daemon.
+//! `genred why` and the trace socket, with the daemon.
+
+mod socket;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -11,7 +13,7 @@ use crate::support::music::cut;
 use rustix::process::Signal;
 use serde_json::Value;
 
-/// Two sources of music as it plays, for far longer than a test takes; what the daemon prints has every patch.
+/// Two sources of music in real time, longer than any test; the daemon prints every patch.
 fn configure(folder: &Path) {
     cut("metal", 40.0, 120.0, &folder.join("metal.flac"), &[]);
     cut("classical", 10.0, 120.0, &folder.join("classical.flac"), &[]);
@@ -32,7 +34,7 @@ fn daemon(folder: &Path) -> Daemon {
     daemon
 }
 
-/// `genred why` with further arguments, running.
+/// A running `genred why` with further arguments.
 fn why(folder: &Path, arguments: &[&str]) -> Daemon {
     Daemon::start(genred(folder).args([&["why", "-c", "genred.toml"], arguments].concat()))
 }
@@ -74,7 +76,7 @@ fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("`{value}` is no number"))
 }
 
-/// Whether a trace makes sense by itself.
+/// Checks that a trace is consistent.
 fn check_trace(trace: &Value) {
     let posteriors = trace["posteriors"].as_array().unwrap();
     let sum: f64 = posteriors.iter().map(|label| number(&label["p"])).sum();
@@ -101,7 +103,7 @@ fn check_trace(trace: &Value) {
     assert!(trace["published"]["genre"] == held, "{trace}");
 }
 
-/// All that the daemon thinks, and nothing else than what it published.
+/// The trace has the internals of every decision, and no other results than those published.
 #[test]
 fn traces_agree_with_what_is_published() {
     let folder = tempfile::tempdir().unwrap();
@@ -135,7 +137,7 @@ fn traces_agree_with_what_is_published() {
         }
         assert!(traces.len() < 300, "neither source comes to its genre");
     }
-    // What the daemon said on its standard output of the same patches and changes.
+    // Standard output of the daemon for the same patches and changes.
     daemon.wait_until("the same on standard output", || {
         daemon.json().iter().any(|line| {
             let newest = traces.last().unwrap();
@@ -157,7 +159,7 @@ fn traces_agree_with_what_is_published() {
             let score = number(&window["scores"][label["label"].as_str().unwrap()]);
             assert!((score - number(&label["p"])).abs() < 1e-4, "{trace}");
         }
-        // The newest state before this patch or at it.
+        // The latest state up to this patch.
         let state = said
             .iter()
             .filter(|line| line["kind"] == "state" && line["source"] == trace["source"])
@@ -170,12 +172,12 @@ fn traces_agree_with_what_is_published() {
     assert!(!events.is_empty());
     for event in &events {
         assert!(said.contains(event), "{event}");
-        // The patch that led to it says that it was decided.
+        // The deciding patch is marked as such.
         let trace = traces.iter().find(|t| t["source"] == event["source"] && t["ts"] == event["ts"]).unwrap();
         assert_eq!((&trace["choice"]["passes"], &trace["held"]), (&true.into(), &event["to"]), "{trace}");
     }
 
-    // Another client is told what has been.
+    // A later client receives the history.
     let hello = Client::connect(folder).next().unwrap();
     let tape = &hello["sources"][0];
     assert_eq!(tape["published"]["genre"], "metal", "{hello}");
@@ -185,7 +187,7 @@ fn traces_agree_with_what_is_published() {
     assert!(!socket(folder).exists(), "a clean stop leaves no socket");
 }
 
-/// Two ways of reading at once, and one that never reads; then the daemon ends, and with it those that watch.
+/// Two readers at once, and a client that never reads. When the daemon ends, the readers end.
 #[test]
 fn people_and_programs_read_at_once() {
     let folder = tempfile::tempdir().unwrap();
@@ -213,7 +215,7 @@ fn people_and_programs_read_at_once() {
     }
     assert!(!text.contains('\x1b'), "no terminal, no escapes:\n{text}");
 
-    // One that is asked to end does.
+    // A reader ends on a signal.
     json.signal(Signal::INT);
     let ended = json.end();
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
@@ -224,7 +226,7 @@ fn people_and_programs_read_at_once() {
     drop(silent);
 }
 
-/// What it writes to may be closed, as by `head`.
+/// Its output may be closed, as by `head`.
 #[test]
 fn a_closed_pipe_ends_it_quietly() {
     let folder = tempfile::tempdir().unwrap();
@@ -247,22 +249,23 @@ fn a_closed_pipe_ends_it_quietly() {
     stop(daemon);
 }
 
-/// Clients that do not read cost the daemon nothing: every patch is still scored and printed, and a ninth client is told.
+/// Clients that do not read do not slow down the daemon: every patch is scored and printed, and a
+/// ninth client is served.
 #[test]
 fn clients_that_do_not_read_disturb_nobody() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     configure(folder);
-    // As fast as it can be scored: far more than sockets and queues hold.
+    // At full speed: far more data than sockets and queues hold.
     let text = fs::read_to_string(folder.join("genred.toml")).unwrap();
     let text = text
         .replace("repeat = true", "pacing = 'fast'")
         .replace("output = 'jsonl'", "output = 'jsonl'\nhop_s = 0.25");
-    // And one that goes on.
+    // And one in real time.
     let live = "[[source]]\nname = 'live'\nuri = 'metal.flac'\nrepeat = true\n";
     fs::write(folder.join("genred.toml"), text + live).unwrap();
     let daemon = daemon(folder);
-    // The connection by which the socket was found may still count for a moment.
+    // The connection that probed the socket may still count for a moment.
     let mut silent = Vec::new();
     daemon.wait_until("eight clients", || {
         let mut client = Client::connect(folder);
@@ -293,7 +296,7 @@ fn clients_that_do_not_read_disturb_nobody() {
             "{source}: {patches:?}"
         );
     }
-    // One of them reads after all, and is told how much it lost.
+    // One of them resumes reading, and receives the number of lost messages.
     let mut slow = silent.pop().unwrap();
     let mut traces = 0;
     let lost = loop {
@@ -308,7 +311,7 @@ fn clients_that_do_not_read_disturb_nobody() {
     let next = slow.next_of("trace");
     assert_eq!(next["source"], "live");
     check_trace(&next);
-    // The others still do not read: that holds up no stop either.
+    // The others still do not read, and do not delay the stop.
     let ended = stop(daemon);
     assert!(!ended.stderr.contains("too slow"), "the sink itself kept up: {}", ended.stderr);
     drop(silent);
@@ -341,80 +344,10 @@ fn what_is_not_there_is_said() {
     let ended = run(folder, &["why", "-c", "genred.toml", "--node", "studio2"]);
     assert!(ended.code == Some(1) && ended.stderr.contains("`studio1`"), "{}", ended.stderr);
 
-    // Without a source, all of them.
+    // All sources, if none is named.
     let ended = run(folder, &["why", "-c", "genred.toml"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let names: Vec<_> = ended.stdout.lines().map(|line| line.split(' ').next().unwrap()).collect();
     assert_eq!(names, ["Tape_deck", "radio"], "{}", ended.stdout);
-    stop(daemon);
-}
-
-/// Without any configuration the one daemon that runs is found, and its one source.
-#[test]
-fn the_only_one_is_found() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    cut("metal", 40.0, 60.0, &folder.join("song.flac"), &[]);
-    let daemon = Daemon::start(genred(folder).args(["run", "--no-mqtt", "song.flac"]));
-    let sockets = || fs::read_dir(folder.join("runtime")).map(|found| found.count()).unwrap_or_default();
-    daemon.wait_until("a socket in `$RUNTIME_DIRECTORY`", || sockets() == 1);
-    let watching = Daemon::start(genred(folder).arg("why"));
-    watching.wait_until("its source", || watching.text().contains("source    song, patch "));
-    stop(watching);
-    stop(daemon);
-    assert_eq!(sockets(), 0);
-}
-
-/// What a killed daemon left is replaced; what a living one has is not, and both go on.
-#[test]
-fn a_dead_socket_is_replaced_and_a_live_one_is_kept() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    configure(folder);
-    let killed = daemon(folder);
-    killed.signal(Signal::KILL);
-    assert_eq!(killed.end().code, None);
-    assert!(socket(folder).exists());
-    let first = daemon(folder);
-    let run_of = |hello: Value| hello["run"].as_str().unwrap().to_owned();
-    let run = run_of(Client::connect(folder).next().unwrap());
-
-    let second = Daemon::start(genred(folder).args(["run", "-c", "genred.toml"]));
-    second.wait_for_log("another one answers at");
-    second.wait_until("patches all the same", || second.json().iter().any(|line| line["kind"] == "window"));
-    stop(second);
-    assert_eq!(run_of(Client::connect(folder).next().unwrap()), run);
-    stop(first);
-    assert!(!socket(folder).exists());
-}
-
-/// A folder that cannot be had costs the socket and nothing else.
-#[test]
-fn without_a_socket_the_daemon_runs() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    configure(folder);
-    fs::create_dir(folder.join("sockets")).unwrap();
-    fs::set_permissions(folder.join("sockets"), fs::Permissions::from_mode(0o755)).unwrap();
-    let daemon = Daemon::start(genred(folder).args(["run", "-c", "genred.toml"]));
-    daemon.wait_for_log("is open to others; remove it, or name another folder with `runtime_dir`");
-    daemon.wait_until("patches all the same", || daemon.json().iter().any(|line| line["kind"] == "window"));
-    assert!(!socket(folder).exists());
-    stop(daemon);
-}
-
-/// Nobody listens, nothing is made: a trace that is asked for begins with the next patch.
-#[test]
-fn a_client_that_comes_late_gets_traces_from_then_on() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    configure(folder);
-    let daemon = daemon(folder);
-    daemon.wait_until("five patches", || {
-        daemon.json().iter().filter(|line| line["kind"] == "window" && line["source"] == "radio").count() >= 5
-    });
-    let mut client = Client::connect(folder);
-    let trace = client.next_of("trace");
-    assert!(trace["patch"].as_u64().unwrap() >= 3, "{trace}");
     stop(daemon);
 }

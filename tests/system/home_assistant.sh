@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# The daemon at home in a real Home Assistant: discovery, values, events, lost audio, restarts of everything.
-# The first run sets up Home Assistant (tests/system/home_assistant/setup.sh: two minutes, 0.9 GB, in .cache/).
-# Needs root: it runs in a Debian root of its own, by chroot.
+# Tests the daemon with a real Home Assistant: discovery, values, events, lost audio and restarts.
+# The first run sets up Home Assistant (tests/system/home_assistant/setup.sh: two minutes, 0.9 GB,
+# in .cache/). Needs root for a chroot into its Debian root.
 #
 #   tests/system/home_assistant.sh                      with target/debug/genred
 #   tests/system/home_assistant.sh --bin PATH           with another one
-#   tests/system/home_assistant.sh --only lost          one check alone (again for more)
-#   tests/system/home_assistant.sh --broker embedded    against the embedded broker alone (or `mosquitto`)
+#   tests/system/home_assistant.sh --only lost          only this check; may be repeated
+#   tests/system/home_assistant.sh --broker embedded    only this broker (or `mosquitto`)
 set -euo pipefail
 here=$PWD
 cd "$(dirname "$0")/../.."
@@ -17,7 +17,7 @@ while [ $# -gt 0 ]; do
         --bin) case "$2" in /*) bin=$2 ;; *) bin=$here/$2 ;; esac; shift 2 ;;
         --only) only+=(--only "$2"); shift 2 ;;
         --broker) brokers=("$2"); shift 2 ;;
-        -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0 ;;
         *) echo "home_assistant: unknown argument $1; see --help" >&2; exit 2 ;;
     esac
 done
@@ -31,12 +31,12 @@ fi
 tests/system/home_assistant/setup.sh
 scripts/fetch_audio.sh
 
-# The sound server that scripts/setup.sh unpacked where none is installed.
+# The sound server unpacked by scripts/setup.sh if none is installed.
 PATH=$PATH:$PWD/.cache/sound/bin
 export GENRED_MODELS=${GENRED_MODELS:-$PWD/models}
 library=$PWD/.cache/onnxruntime/libonnxruntime.so
 if [ -z "${ORT_DYLIB_PATH:-}" ] && [ -e "$library" ]; then export ORT_DYLIB_PATH=$library; fi
-# A check that was asked for by name may be one of mosquitto's alone.
+# A check selected by name may exist for mosquitto only.
 [ ${#only[@]} -eq 0 ] || [ ${#brokers[@]} -eq 1 ] || brokers=(mosquitto)
 failed=0
 for broker in "${brokers[@]}"; do

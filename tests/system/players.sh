@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# The daemon listens to real players: MPD, Liquidsoap, GStreamer and ffmpeg, partly through Icecast (tests/system/players/).
-# Loopback only, three minutes at most.
+# Tests the daemon with real players: MPD, Liquidsoap, GStreamer and ffmpeg, partly through Icecast
+# (tests/system/players/). Loopback only, at most three minutes.
 #
 #   tests/system/players.sh                     with target/debug/genred
 #   tests/system/players.sh --bin PATH          with another one
-#   tests/system/players.sh --only mpd          one player alone (again for more): mpd, liquidsoap, gstreamer, icecast
+#   tests/system/players.sh --only mpd          only this player, may be repeated: mpd, liquidsoap,
+#                                               gstreamer, icecast
 #   tests/system/players.sh --keep              keep the folder with logs
 #
 # One line per source on standard output. Needs what scripts/setup.sh --tests installs.
@@ -16,7 +17,7 @@ bin=$PWD/target/debug/genred arguments=()
 while [ $# -gt 0 ]; do
     case "$1" in
         --bin) case "$2" in /*) bin=$2 ;; *) bin=$here/$2 ;; esac; shift 2 ;;
-        -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0 ;;
         *) arguments+=("$1"); shift ;;
     esac
 done

@@ -12,34 +12,35 @@ use super::{median, noise};
 use crate::dsp::{LogMel, LogMelParams};
 use crate::model::Bundle;
 
+/// Options of `genred bench front-end`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Seconds of sound a run, 1 to 3600
-    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=3600))]
+pub(crate) struct FrontEndBenchArgs {
+    /// Audio per round, in seconds, 1 to 3600
+    #[arg(long, value_name = "N", default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=3600))]
     seconds: u32,
-    /// One JSON object
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
-    /// Model bundle whose front end to use: a name or a path
+    /// Name or path of the model bundle that defines the front end
     #[arg(long, value_name = "NAME|PATH", default_value = "musicnn-msd")]
     model: String,
 }
 
-/// Seconds of sound a second of computing.
+/// Seconds of audio per second of computation.
 #[derive(Debug, Serialize)]
-struct Figures {
+struct FrontEndFigures {
     front_end_x_realtime: f64,
     fft_only_x_realtime: f64,
 }
 
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &FrontEndBenchArgs) -> anyhow::Result<ExitCode> {
     let front_end = Bundle::open(&args.model)?.front_end;
     let figures = figures(&front_end, args.seconds)?;
     let mut stdout = std::io::stdout().lock();
     if args.json {
         writeln!(stdout, "{}", serde_json::to_string(&figures)?)?;
     } else {
-        let Figures { front_end_x_realtime, fft_only_x_realtime } = figures;
+        let FrontEndFigures { front_end_x_realtime, fft_only_x_realtime } = figures;
         writeln!(stdout, "log-mel frames    {front_end_x_realtime:>10.0} × real time")?;
         writeln!(stdout, "transforms alone  {fft_only_x_realtime:>10.0} × real time")?;
         writeln!(stdout, "ratio             {:>10.2}", fft_only_x_realtime / front_end_x_realtime)?;
@@ -47,19 +48,20 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs of each, taking turns, so that a busy moment of the machine meets both; the median of each counts.
-const RUNS: usize = 7;
+/// Number of rounds; the median counts. Both measurements alternate, so that other load on the
+/// machine affects both.
+const ROUNDS: usize = 7;
 
-fn figures(params: &LogMelParams, seconds: u32) -> anyhow::Result<Figures> {
+fn figures(params: &LogMelParams, seconds: u32) -> anyhow::Result<FrontEndFigures> {
     let samples = noise(params.sample_rate.hertz() as usize * seconds as usize);
     let mut log_mel = LogMel::new(params)?;
     let mut rows = Vec::with_capacity((params.frames(samples.len() as u64) as usize + 1) * params.bands);
     let fft = RealFftPlanner::<f32>::new().plan_fft_forward(params.fft_size);
     let (mut input, mut output) = (fft.make_input_vec(), fft.make_output_vec());
     let mut scratch = fft.make_scratch_vec();
-    let (mut ours, mut bare) = (Vec::new(), Vec::new());
-    // The first round warms caches and clocks and does not count.
-    for round in 0..=RUNS {
+    let (mut front_end_s, mut fft_s) = (Vec::new(), Vec::new());
+    // The first round warms up caches and clock frequency and is not counted.
+    for round in 0..=ROUNDS {
         let began = Instant::now();
         rows.clear();
         log_mel.push(&samples, &mut rows);
@@ -73,10 +75,13 @@ fn figures(params: &LogMelParams, seconds: u32) -> anyhow::Result<Figures> {
             std::hint::black_box(&output);
         }
         if round > 0 {
-            ours.push((middle - began).as_secs_f64());
-            bare.push(middle.elapsed().as_secs_f64());
+            front_end_s.push((middle - began).as_secs_f64());
+            fft_s.push(middle.elapsed().as_secs_f64());
         }
     }
     let times_realtime = |spent: Vec<f64>| (f64::from(seconds) / median(spent) * 10.0).round() / 10.0;
-    Ok(Figures { front_end_x_realtime: times_realtime(ours), fft_only_x_realtime: times_realtime(bare) })
+    Ok(FrontEndFigures {
+        front_end_x_realtime: times_realtime(front_end_s),
+        fft_only_x_realtime: times_realtime(fft_s),
+    })
 }

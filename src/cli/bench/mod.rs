@@ -1,4 +1,4 @@
-//! `genred bench`: what this machine does.
+//! `genred bench`
 
 mod front_end;
 mod model;
@@ -9,41 +9,42 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-/// Measure what the parts cost on this machine: the model and all before it, or one part.
+/// Options of `genred bench`.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub struct Args {
+pub(crate) struct BenchArgs {
     #[command(subcommand)]
-    what: Option<What>,
+    target: Option<BenchTarget>,
     #[command(flatten)]
-    model: model::Args,
+    model: model::ModelBenchArgs,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
-    /// Log-mel frames from samples at the model's rate, beside the bare Fourier transforms; one thread
-    FrontEnd(front_end::Args),
-    /// The whole daemon with many sources that play as if live, to the broker's acknowledgements
+enum BenchTarget {
+    /// Measure the log-mel front end against its Fourier transforms alone, on one thread
+    FrontEnd(front_end::FrontEndBenchArgs),
+    /// Measure the whole daemon with simulated live sources, up to the broker's acknowledgements
     #[cfg(feature = "broker")]
-    Streams(streams::Args),
+    Streams(streams::StreamsBenchArgs),
 }
 
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    match &args.what {
+pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
+    match &args.target {
         None => model::run(&args.model),
-        Some(What::FrontEnd(args)) => front_end::run(args),
+        Some(BenchTarget::FrontEnd(args)) => front_end::run(args),
         #[cfg(feature = "broker")]
-        Some(What::Streams(args)) => streams::run(args),
+        Some(BenchTarget::Streams(args)) => streams::run(args),
     }
 }
 
-/// The median, the higher of the two middle ones of an even count; 0 of nothing.
+/// Returns the median, the upper one of an even number of values; 0 without values.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
-/// White noise at −14 dBFS from a linear congruential generator (Numerical Recipes' constants).
+/// Returns white noise at −14 dBFS from a linear congruential generator (constants of Numerical
+/// Recipes).
 fn noise(samples: usize) -> Vec<f32> {
     let mut state = 1_u32;
     std::iter::repeat_with(|| {

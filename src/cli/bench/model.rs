@@ -1,4 +1,4 @@
-//! `genred bench`: from samples to scores, part by part.
+//! `genred bench`: the stages from samples to scores, measured separately.
 
 use std::hint::black_box;
 use std::io::Write;
@@ -14,22 +14,23 @@ use crate::audio::{Block, Patch, SampleRate, SourceId, Span};
 use crate::dsp::{FrontEnd, LogMel, Loudness, PatchView, Resampler};
 use crate::model::{Classifier, Cutter, Model, Provider, Stretch};
 
+/// Options of `genred bench` without a subcommand.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct ModelBenchArgs {
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
     hop: HopArgs,
-    /// Head to score with: a name, or the path of its TOML file
+    /// Name of the head, or path of its TOML file
     #[arg(long, value_name = "NAME|PATH")]
     head: Option<String>,
-    /// Streams that are scored in one run
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    /// Number of streams per inference run
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     batch: u32,
-    /// Where the trunk runs; as the daemon decides, where left out
+    /// Execution provider [default: as for `run`]
     #[arg(long, value_name = "cpu|cuda", value_parser = parse_provider)]
     provider: Option<Provider>,
-    /// One JSON object
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
@@ -39,37 +40,38 @@ fn parse_provider(text: &str) -> Result<Provider, String> {
     known.into_iter().find(|provider| provider.as_str() == text).ok_or_else(|| "use `cpu` or `cuda`".into())
 }
 
-/// Medians over turns, one thread unless `threads` says otherwise.
+/// Medians over rounds. Everything but the inference runs on one thread.
 #[derive(Debug, Serialize)]
-struct Figures {
+struct ModelFigures {
     model: String,
     execution_provider: &'static str,
     threads: usize,
     batch: u32,
     hop_s: f64,
-    /// Seconds of sound a second of computing, from samples at the model's rate to log-mel frames.
+    /// Seconds of audio per second of computation of log-mel frames.
     front_end_x_realtime: f64,
-    /// One patch of a stream through level, trunk and heads.
+    /// Input gain, trunk and heads for one patch.
     score_ms_per_patch: f64,
-    /// Front end and model for a second of sound.
+    /// Front end and model for one second of audio.
     stream_second_ms: f64,
-    /// Sound after a patch's end that the model waits for.
+    /// Audio after the end of a patch that the model needs.
     lookahead_ms: f64,
-    /// From 44.1 kHz, mono, to the model's rate, for a second of sound.
+    /// Resampling of one second of mono audio from 44.1 kHz to the model's rate.
     resample_ms: f64,
-    /// Of a second of stereo at 44.1 kHz.
+    /// Loudness of one second of stereo audio at 44.1 kHz.
     loudness_ms: f64,
-    /// Streams that a core could follow if it did nothing but front end and model.
+    /// Number of streams that saturate one core with front end and model alone.
     streams_per_core: f64,
 }
 
-const TURNS: usize = 15;
-/// Seconds of sound that the other parts are given a turn.
+/// Number of rounds; the median counts.
+const ROUNDS: usize = 15;
+/// Audio per round, in seconds.
 const SECONDS: usize = 20;
-/// What most broadcasts arrive with.
+/// Sample rate of most broadcasts, in Hz.
 const SOURCE_RATE: u32 = 44_100;
 
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &ModelBenchArgs) -> anyhow::Result<ExitCode> {
     let mut model = args.model.load_on(args.head.as_deref(), args.provider)?;
     let figures = measure(&mut model, args)?;
     let mut stdout = std::io::stdout().lock();
@@ -86,9 +88,18 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn measure(model: &mut Model, args: &Args) -> anyhow::Result<Figures> {
+/// Durations per round, in seconds per second of audio or per patch.
+#[derive(Default)]
+struct Durations {
+    front_end: Vec<f64>,
+    score: Vec<f64>,
+    resample: Vec<f64>,
+    loudness: Vec<f64>,
+}
+
+fn measure(model: &mut Model, args: &ModelBenchArgs) -> anyhow::Result<ModelFigures> {
     let params = model.front_end().clone();
-    // Quiet, so that the level has something to lift.
+    // Quiet, so that the input gain is not 1.
     let samples: Vec<f32> =
         noise(params.sample_rate.hertz() as usize * SECONDS).iter().map(|sample| sample * 0.1).collect();
     let mut log_mel = LogMel::new(&params)?;
@@ -106,56 +117,70 @@ fn measure(model: &mut Model, args: &Args) -> anyhow::Result<Figures> {
     let mut resampled = Vec::new();
     let mut loudness = Loudness::new(rate, 2, false)?;
 
-    let (mut front_end_s, mut score_s) = (Vec::new(), Vec::new());
-    let (mut resample_s, mut loudness_s) = (Vec::new(), Vec::new());
-    let mut scores = Vec::new();
-    // The first turn warms caches and clocks and does not count.
-    for turn in 0..=TURNS {
+    let mut durations = Durations::default();
+    // The first round warms up caches and clock frequency and is not counted.
+    for round in 0..=ROUNDS {
         let began = Instant::now();
         rows.clear();
         log_mel.push(&samples, &mut rows);
         black_box(&rows);
         let framed = Instant::now();
-        // The first patch of a stream is whole, and costs more: it is scored before the clock starts.
-        model.forget();
-        streams.iter_mut().for_each(|(cutter, _)| cutter.lost());
-        let mut started = framed;
-        for (index, patch) in patches.iter().enumerate() {
-            if index == 1 {
-                started = Instant::now();
-            }
-            let view = patch.view(params.bands);
-            let mut is_whole = false;
-            streams.iter_mut().for_each(|(cutter, stretch)| is_whole = cutter.add(&view, stretch));
-            if is_whole {
-                scores.clear();
-                model.score(&streams.iter().map(|(_, stretch)| stretch).collect::<Vec<_>>(), &mut scores)?;
-                black_box(&scores);
-                streams.iter_mut().for_each(|(_, stretch)| stretch.clear());
-            }
-        }
+        let started = score(model, &mut streams, &patches)?;
         let scored = Instant::now();
         resampled.clear();
         resampler.push(mono, &mut resampled);
         black_box(&resampled);
         let converted = Instant::now();
         loudness.push(&source, mono);
-        let heard = Instant::now();
-        if turn > 0 {
-            front_end_s.push((framed - began).as_secs_f64() / SECONDS as f64);
-            score_s.push((scored - started).as_secs_f64() / count as f64);
-            resample_s.push((converted - scored).as_secs_f64() / SECONDS as f64);
-            loudness_s.push((heard - converted).as_secs_f64() / SECONDS as f64);
+        let metered = Instant::now();
+        if round > 0 {
+            durations.front_end.push((framed - began).as_secs_f64() / SECONDS as f64);
+            durations.score.push((scored - started).as_secs_f64() / count as f64);
+            durations.resample.push((converted - scored).as_secs_f64() / SECONDS as f64);
+            durations.loudness.push((metered - converted).as_secs_f64() / SECONDS as f64);
         }
     }
-    let [front_end_s, score_s, resample_s, loudness_s] =
-        [front_end_s, score_s, resample_s, loudness_s].map(median);
+    Ok(figures(model, args, durations))
+}
+
+/// Scores `patches` on all `streams`. Returns the time after the first patch, which is more
+/// expensive because its run holds a whole patch.
+fn score(
+    model: &mut Model,
+    streams: &mut [(Cutter, Stretch)],
+    patches: &[OwnedPatch],
+) -> anyhow::Result<Instant> {
+    let bands = model.front_end().bands;
+    let mut scores = Vec::new();
+    model.forget();
+    streams.iter_mut().for_each(|(cutter, _)| cutter.lost());
+    let mut started = Instant::now();
+    for (index, patch) in patches.iter().enumerate() {
+        if index == 1 {
+            started = Instant::now();
+        }
+        let view = patch.view(bands);
+        let mut is_whole = false;
+        streams.iter_mut().for_each(|(cutter, stretch)| is_whole = cutter.add(&view, stretch));
+        if is_whole {
+            scores.clear();
+            model.score(&streams.iter().map(|(_, stretch)| stretch).collect::<Vec<_>>(), &mut scores)?;
+            black_box(&scores);
+            streams.iter_mut().for_each(|(_, stretch)| stretch.clear());
+        }
+    }
+    Ok(started)
+}
+
+fn figures(model: &Model, args: &ModelBenchArgs, durations: Durations) -> ModelFigures {
+    let Durations { front_end, score, resample, loudness } = durations;
+    let [front_end_s, score_s, resample_s, loudness_s] = [front_end, score, resample, loudness].map(median);
     let threads = args.model.threads.max(1);
-    let patches_a_second = 1.0 / args.hop.hop;
-    let stream_second_ms = 1e3 * (front_end_s + score_s * patches_a_second);
-    // An inference on several threads takes as many cores.
-    let core_second_s = front_end_s + threads as f64 * score_s * patches_a_second;
-    Ok(Figures {
+    let patches_per_second = 1.0 / args.hop.hop;
+    let stream_second_ms = 1e3 * (front_end_s + score_s * patches_per_second);
+    // An inference run on several threads occupies as many cores.
+    let core_second_s = front_end_s + threads as f64 * score_s * patches_per_second;
+    ModelFigures {
         model: model.bundle().manifest.name.clone(),
         execution_provider: model.provider().as_str(),
         threads,
@@ -168,11 +193,11 @@ fn measure(model: &mut Model, args: &Args) -> anyhow::Result<Figures> {
         resample_ms: rounded(1e3 * resample_s),
         loudness_ms: rounded(1e3 * loudness_s),
         streams_per_core: rounded(1.0 / core_second_s),
-    })
+    }
 }
 
-/// A patch with all that was lent with it.
-struct Cut {
+/// Owned copy of a [`PatchView`].
+struct OwnedPatch {
     patch: Patch,
     segment: u64,
     start: u64,
@@ -182,7 +207,7 @@ struct Cut {
     context: Vec<f32>,
 }
 
-impl Cut {
+impl OwnedPatch {
     fn view(&self, bands: usize) -> PatchView<'_> {
         let Self { patch, segment, start, more, lead, ref log_mel, ref context } = *self;
         PatchView {
@@ -199,8 +224,8 @@ impl Cut {
     }
 }
 
-/// The whole groups of patches of `samples`, mono at the model's rate.
-fn cut(model: &Model, samples: &[f32], hop: f64) -> anyhow::Result<Vec<Cut>> {
+/// Returns the patches of `samples`, mono at the model's rate.
+fn cut(model: &Model, samples: &[f32], hop: f64) -> anyhow::Result<Vec<OwnedPatch>> {
     let params = model.front_end();
     let patches = model.feed().patches(hop);
     let mut front_end = FrontEnd::new(SourceId(0), params, &patches)?;
@@ -216,13 +241,13 @@ fn cut(model: &Model, samples: &[f32], hop: f64) -> anyhow::Result<Vec<Cut>> {
     front_end.push(&block, &mut |view| {
         let PatchView { patch, segment, start, more, lead, .. } = view;
         let (log_mel, context) = (view.log_mel.to_vec(), view.context.to_vec());
-        cuts.push(Cut { patch, segment, start, more, lead, log_mel, context });
+        cuts.push(OwnedPatch { patch, segment, start, more, lead, log_mel, context });
     })?;
     anyhow::ensure!(cuts.len() > 1, "too little sound for two patches");
     Ok(cuts)
 }
 
-/// To a thousandth.
+/// Rounds to a thousandth.
 fn rounded(value: f64) -> f64 {
     (value * 1e3).round() / 1e3
 }

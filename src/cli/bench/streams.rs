@@ -1,4 +1,4 @@
-//! `genred bench streams`: the whole daemon with many sources, as if they were live.
+//! `genred bench streams`: the whole daemon with many simulated live sources.
 
 use std::fs::{self, DirBuilder};
 use std::io::Write;
@@ -19,81 +19,83 @@ use crate::sink::mqtt::broker;
 use crate::source::{self, Read};
 use crate::thread::{Stop, spawn};
 
-/// Twelve seconds of made-up music, MP3 at 44.1 kHz stereo and 128 kbit/s (`benches/python_loop.py`).
+/// Twelve seconds of synthetic music, MP3 at 44.1 kHz stereo and 128 kbit/s, made by
+/// `benches/python_loop.py`.
 const LOOP: &[u8] = include_bytes!("../../../benches/loop.mp3");
 
+/// Options of `genred bench streams`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Sources that play at once
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+pub(crate) struct StreamsBenchArgs {
+    /// Number of concurrent sources
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     sources: u32,
-    /// What they have to decode
-    #[arg(long, value_enum, default_value_t = Codec::Mp3)]
-    codec: Codec,
-    /// How long they play, in seconds
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(5..=86_400))]
+    /// Codec of the built-in audio
+    #[arg(long, value_enum, default_value_t = LoopCodec::Mp3)]
+    codec: LoopCodec,
+    /// Duration, in seconds
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(5..=86_400))]
     seconds: u32,
-    /// File to play over and over instead of the built-in one; its own codec counts then
+    /// File to play in a loop instead of the built-in audio
     #[arg(long, value_name = "FILE", conflicts_with = "codec")]
     input: Option<PathBuf>,
-    /// Broker, `mqtt://HOST:PORT`, instead of the embedded one
+    /// Broker to use instead of the embedded one, `mqtt://HOST:PORT`
     #[arg(long, value_name = "URL")]
     broker: Option<String>,
-    /// Seconds between patches, 0.25 to 3
-    #[arg(long, default_value_t = 1.0, value_parser = super::super::parse_hop)]
+    /// Interval between patches, in seconds, 0.25 to 3
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = super::super::parse_hop)]
     hop: f64,
-    /// Model bundle: a name or a path
+    /// Name or path of the model bundle
     #[arg(long, value_name = "NAME|PATH", default_value = "musicnn-msd")]
     model: String,
-    /// Threads of one inference
-    #[arg(long, default_value_t = 1)]
+    /// Number of threads per inference run
+    #[arg(long, value_name = "N", default_value_t = 1)]
     threads: usize,
-    /// Most pieces of sound a run; the daemon's default where left out
-    #[arg(long)]
+    /// Maximum number of jobs per inference run [default: as for `run`]
+    #[arg(long, value_name = "N")]
     max_batch: Option<usize>,
-    /// Keep the as-run log of all sources
+    /// Write the as-run log of all sources
     #[arg(long)]
     log: bool,
-    /// One JSON object
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Codec {
+enum LoopCodec {
     Wav,
     Mp3,
 }
 
-/// What the sources counted together.
+/// Sums over all sources.
 #[derive(Debug, Serialize)]
-struct Figures {
+struct StreamFigures {
     sources: u32,
     produced: u64,
     scored: u64,
     dropped: u64,
-    /// Audio that was skipped because of an overload, in seconds, of all sources together.
+    /// Audio skipped because of overload, in seconds.
     skipped_s: f64,
-    /// Least patches that any source was given an answer to.
+    /// Scored patches of the source with the fewest.
     scored_least: u64,
-    /// From the last sample that a patch needs to the broker's acknowledgement.
+    /// Median time from the last sample of a patch to the broker's acknowledgement.
     latency_ms_p50: Option<f64>,
     latency_ms_p99: Option<f64>,
-    /// Of the process, the embedded broker included: at the end, and half-way.
+    /// Resident memory of the process, including the embedded broker, at the end.
     rss_mb: Option<f64>,
     rss_mb_half_way: Option<f64>,
     cpu_cores: Option<f64>,
     broker: String,
-    /// Patches that the as-run log holds, where it was kept.
+    /// Patches in the as-run log, if it was written.
     #[serde(skip_serializing_if = "Option::is_none")]
     logged: Option<u64>,
 }
 
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let folder = Folder::new()?;
+pub(crate) fn run(args: &StreamsBenchArgs) -> anyhow::Result<ExitCode> {
+    let folder = BenchFolder::new()?;
     let input = match &args.input {
         Some(input) => fs::canonicalize(input).with_context(|| format!("`{}`", input.display()))?,
-        None => folder.sound(args.codec)?,
+        None => folder.write_loop(args.codec)?,
     };
     let (broker, url) = match &args.broker {
         Some(url) => (url.clone(), url.clone()),
@@ -109,7 +111,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if args.json {
         writeln!(stdout, "{}", serde_json::to_string(&figures)?)?;
     } else {
-        let Figures { sources, produced, scored, dropped, scored_least, .. } = figures;
+        let StreamFigures { sources, produced, scored, dropped, scored_least, .. } = figures;
         let or_none = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.1}"));
         writeln!(stdout, "sources     {sources:>9}, broker {}", figures.broker)?;
         writeln!(stdout, "patches     {produced:>9}: {scored} scored, {dropped} dropped")?;
@@ -125,8 +127,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The configuration that a user would write for this; nothing of it is announced, or left behind.
-fn settings(args: &Args, folder: &Folder, input: &Path, broker: &str) -> String {
+/// Returns the configuration of the daemon, without discovery and with its files in `folder`.
+fn settings(args: &StreamsBenchArgs, folder: &BenchFolder, input: &Path, broker: &str) -> String {
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let max_batch = args.max_batch.map(|size| format!("max_batch = {size}\n")).unwrap_or_default();
     let mut text = format!(
@@ -148,14 +150,14 @@ fn settings(args: &Args, folder: &Folder, input: &Path, broker: &str) -> String 
     text
 }
 
-fn measure(args: &Args, config: Config, broker: String) -> anyhow::Result<Figures> {
+fn measure(args: &StreamsBenchArgs, config: Config, broker: String) -> anyhow::Result<StreamFigures> {
     let stop = Stop::new().context("the system refused a pipe")?;
     super::super::signals::stop_on_signal(&stop).context("signals cannot be handled")?;
     let daemon = {
         let stop = stop.clone();
         spawn("bench-daemon", move || engine::run(&config, &stop))?
     };
-    // Loading is over in a moment beside all this; it counts, as it does for a user.
+    // Includes the time to load the model, which is short compared with the measurement.
     let mut usage = Usage::begin();
     let half = Duration::from_secs(args.seconds.into()) / 2;
     let (mut memory, mut half_way) = (None, None);
@@ -175,18 +177,18 @@ fn measure(args: &Args, config: Config, broker: String) -> anyhow::Result<Figure
 }
 
 fn figures(
-    args: &Args,
+    args: &StreamsBenchArgs,
     outcome: RunOutcome,
     broker: String,
     (rss_mb, rss_mb_half_way, cpu_cores): (Option<f64>, Option<f64>, Option<f64>),
-) -> anyhow::Result<Figures> {
+) -> anyhow::Result<StreamFigures> {
     if let Some((source, reason)) = outcome.failed.first() {
         bail!("source `{source}` failed: {reason}");
     }
     let counters = &outcome.counters;
     ensure!(counters.iter().any(|counters| counters.scored.get() > 0), "nothing was scored; play longer");
     let latency = |q| Histogram::quantile_ms_of(counters.iter().map(|counters| &counters.latency), q);
-    Ok(Figures {
+    Ok(StreamFigures {
         sources: args.sources,
         produced: counters.iter().map(|counters| counters.produced.get()).sum(),
         scored: counters.iter().map(|counters| counters.scored.get()).sum(),
@@ -203,7 +205,7 @@ fn figures(
     })
 }
 
-/// Patches of all sources in the log at `path`.
+/// Returns the number of scored patches in the log at `path`.
 #[cfg(feature = "log")]
 fn logged(path: &Path) -> anyhow::Result<u64> {
     let reader = crate::sink::asrun::LogReader::open(path)?;
@@ -215,16 +217,16 @@ fn logged(path: &Path) -> anyhow::Result<u64> {
     Ok(scored)
 }
 
-/// Without the feature no configuration with a log is accepted.
+/// Fails, since this build has no as-run log.
 #[cfg(not(feature = "log"))]
 fn logged(_: &Path) -> anyhow::Result<u64> {
-    bail!("this build keeps no log")
+    bail!("this build has no as-run log; build with the feature `log`")
 }
 
-/// A folder of our own, gone at the end.
-struct Folder(PathBuf);
+/// Temporary folder, removed on drop.
+struct BenchFolder(PathBuf);
 
-impl Folder {
+impl BenchFolder {
     fn new() -> anyhow::Result<Self> {
         let path = std::env::temp_dir().join(format!("genred-bench-{}", std::process::id()));
         DirBuilder::new()
@@ -235,18 +237,18 @@ impl Folder {
         Ok(Self(path))
     }
 
-    /// Where the as-run log is kept.
+    /// Path of the as-run log.
     fn log(&self) -> PathBuf {
         self.0.join("asrun.sqlite")
     }
 
-    /// The built-in sound, written in `codec`.
-    fn sound(&self, codec: Codec) -> anyhow::Result<PathBuf> {
+    /// Writes the built-in audio in `codec` and returns its path.
+    fn write_loop(&self, codec: LoopCodec) -> anyhow::Result<PathBuf> {
         let mp3 = self.0.join("loop.mp3");
         fs::write(&mp3, LOOP)?;
         match codec {
-            Codec::Mp3 => Ok(mp3),
-            Codec::Wav => {
+            LoopCodec::Mp3 => Ok(mp3),
+            LoopCodec::Wav => {
                 let wav = self.0.join("loop.wav");
                 fs::write(&wav, to_wav(&mp3)?)?;
                 Ok(wav)
@@ -255,13 +257,13 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for BenchFolder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
-/// A file's samples as a WAV file, 16 bits.
+/// Converts a file to a 16-bit WAV file.
 fn to_wav(file: &Path) -> anyhow::Result<Vec<u8>> {
     let mut source = source::open::open_file(file)?;
     let mut block = Block::with_capacity(crate::audio::SampleRate::HZ_48000, 2, 8192);

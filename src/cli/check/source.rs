@@ -1,4 +1,4 @@
-//! A look at what a source names, without opening it: files, programs, devices.
+//! Presence checks of the file, program or device of a source, without opening it.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -6,48 +6,48 @@ use std::path::{Path, PathBuf};
 use crate::config::nearest;
 use crate::source::{DeviceInfo, SourceError, Uri};
 
-/// Presence of what a source names.
-pub enum Found {
-    /// It is there, or only a connection would tell.
-    Yes,
-    /// It is not there now, and may be later.
-    Perhaps(String),
-    /// It is not there.
-    No(String),
+/// Presence of the file, program or device of a source.
+pub(super) enum Presence {
+    /// It exists, or only a connection can tell.
+    Present,
+    /// It does not exist now, but may appear later; with a note.
+    Unknown(String),
+    /// It does not exist; with a note.
+    Missing(String),
 }
 
-/// The capture devices of this machine, listed once, when they are first needed.
+/// Capture devices of this machine, listed at the first use.
 #[derive(Default)]
-pub struct Devices(Option<Result<Vec<DeviceInfo>, String>>);
+pub(super) struct DeviceList(Option<Result<Vec<DeviceInfo>, String>>);
 
-impl Devices {
+impl DeviceList {
     fn list(&mut self) -> &Result<Vec<DeviceInfo>, String> {
         self.0.get_or_insert_with(|| crate::source::devices::list().map_err(|error| error.to_string()))
     }
 }
 
-/// Looks at what `uri` names.
-pub fn look(uri: &Uri, devices: &mut Devices) -> Found {
+/// Checks the presence of the file, program or device of `uri`.
+pub(super) fn check(uri: &Uri, devices: &mut DeviceList) -> Presence {
     match uri {
         Uri::File(path) => file(path),
         Uri::Process(process) => program(process.command.first().map_or("", String::as_str)),
         Uri::Device { name, .. } if name == "default" => match devices.list() {
             Ok(devices) => default_device(uri, devices),
-            Err(error) => Found::Perhaps(error.clone()),
+            Err(error) => Presence::Unknown(error.clone()),
         },
         Uri::Device { host, name } => match crate::source::devices::find(host.as_deref(), name) {
-            Ok(()) => Found::Yes,
-            Err(error @ SourceError::Permanent(_)) => Found::No(error.to_string()),
-            Err(_) => Found::No(no_device(name, devices.list().as_deref().unwrap_or_default())),
+            Ok(()) => Presence::Present,
+            Err(error @ SourceError::Permanent(_)) => Presence::Missing(error.to_string()),
+            Err(_) => Presence::Missing(no_device(name, devices.list().as_deref().unwrap_or_default())),
         },
-        Uri::Stdin(_) | Uri::Http(_) => Found::Yes,
+        Uri::Stdin(_) | Uri::Http(_) => Presence::Present,
     }
 }
 
-fn file(path: &Path) -> Found {
+fn file(path: &Path) -> Presence {
     match File::open(path).and_then(|file| file.metadata()) {
-        Ok(metadata) if metadata.is_dir() => Found::No("a directory; name a sound file in it".into()),
-        Ok(_) => Found::Yes,
+        Ok(metadata) if metadata.is_dir() => Presence::Missing("a directory; name a sound file in it".into()),
+        Ok(_) => Presence::Present,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let folder =
                 path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -58,26 +58,26 @@ fn file(path: &Path) -> Found {
                 .filter(|other| is_close(other, &name))
                 .collect();
             let close = nearest(&name, names.iter().map(String::as_str));
-            Found::No(did_you_mean("no such file", close))
+            Presence::Missing(did_you_mean("no such file", close))
         }
-        Err(error) => Found::No(error.to_string()),
+        Err(error) => Presence::Missing(error.to_string()),
     }
 }
 
-/// A program, as the system looks for it: in `PATH`, unless its name has a `/`.
-fn program(name: &str) -> Found {
+/// Searches for a program as the system does: in `PATH`, unless its name has a `/`.
+fn program(name: &str) -> Presence {
     let is_program = |path: &Path| path.is_file() && is_executable(path);
     if name.contains('/') {
         let path = Path::new(name);
         return match (path.exists(), is_program(path)) {
-            (_, true) => Found::Yes,
-            (true, _) => Found::No(format!("`{name}` is not executable; try `chmod +x {name}`")),
-            (false, _) => Found::No(format!("no program `{name}`; check the path in `command`")),
+            (_, true) => Presence::Present,
+            (true, _) => Presence::Missing(format!("`{name}` is not executable; try `chmod +x {name}`")),
+            (false, _) => Presence::Missing(format!("no program `{name}`; check the path in `command`")),
         };
     }
     if name.contains(char::is_whitespace) {
         let words: Vec<String> = name.split_whitespace().map(|word| format!("{word:?}")).collect();
-        return Found::No(format!(
+        return Presence::Missing(format!(
             "no program `{name}`; write each argument as a string of its own: `command = [{}, …]`",
             words.join(", ")
         ));
@@ -85,7 +85,7 @@ fn program(name: &str) -> Found {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     if folders.iter().any(|folder| is_program(&folder.join(name))) {
-        return Found::Yes;
+        return Presence::Present;
     }
     let names: Vec<String> = folders
         .iter()
@@ -95,10 +95,13 @@ fn program(name: &str) -> Found {
         .filter(|other| is_close(other, name))
         .collect();
     let close = nearest(name, names.iter().map(String::as_str));
-    Found::No(did_you_mean(&format!("no program `{name}` in PATH; install it, or give its path"), close))
+    Presence::Missing(did_you_mean(
+        &format!("no program `{name}` in PATH; install it, or give its path"),
+        close,
+    ))
 }
 
-/// Returns true if one name may be a misspelling of the other: one slip, or two in a long name.
+/// Returns whether one name may be a misspelling of the other: one edit, or two in a long name.
 fn is_close(one: &str, other: &str) -> bool {
     strsim::damerau_levenshtein(one, other) <= 1 + other.len() / 16
 }
@@ -111,18 +114,18 @@ fn is_usable(device: &DeviceInfo) -> bool {
     device.rate.is_some() && device.channels.is_some()
 }
 
-fn default_device(uri: &Uri, devices: &[DeviceInfo]) -> Found {
-    let Uri::Device { host, .. } = uri else { return Found::Yes };
+fn default_device(uri: &Uri, devices: &[DeviceInfo]) -> Presence {
+    let Uri::Device { host, .. } = uri else { return Presence::Present };
     let of_host =
         |device: &&DeviceInfo| host.as_ref().is_none_or(|host| device.host.eq_ignore_ascii_case(host));
-    // A machine without a sound card still lists ALSA's `null`.
+    // A machine without a sound card still lists the `null` device of ALSA.
     match devices.iter().filter(of_host).any(|device| is_usable(device) && device.id != "null") {
-        true => Found::Yes,
-        false => Found::Perhaps("no capture device is there now; `genred devices` lists them".into()),
+        true => Presence::Present,
+        false => Presence::Unknown("no capture device is there now; `genred devices` lists them".into()),
     }
 }
 
-/// The message about a device that is not listed, with the nearest one that is.
+/// Returns the message about a device that does not exist, with the most similar one.
 fn no_device(name: &str, devices: &[DeviceInfo]) -> String {
     let names = devices.iter().flat_map(|device| [&device.id, &device.name]);
     let close = nearest(name, names.map(String::as_str))
@@ -143,11 +146,11 @@ fn did_you_mean(what: &str, close: Option<&str>) -> String {
 mod tests {
     use super::*;
 
-    fn note(found: Found) -> String {
+    fn note(found: Presence) -> String {
         match found {
-            Found::Yes => "yes".into(),
-            Found::Perhaps(note) => format!("perhaps: {note}"),
-            Found::No(note) => format!("no: {note}"),
+            Presence::Present => "yes".into(),
+            Presence::Unknown(note) => format!("perhaps: {note}"),
+            Presence::Missing(note) => format!("no: {note}"),
         }
     }
 

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Args;
+use super::EvalArgs;
 use crate::study::{Comparison, Dataset, Evaluation, Report, Vocabulary, examples, render};
 
 /// Evaluation with the settings that its report names.
 pub(super) struct EvaluationOutput<'a> {
-    pub args: &'a Args,
+    pub args: &'a EvalArgs,
     pub data: &'a Path,
     pub dataset: &'a Dataset,
     pub model: &'a str,

@@ -24,7 +24,7 @@ pub fn one(pieces: usize, by_head: &StreamFigures, by_label: Option<&StreamFigur
     row("delay, median", &|figures| seconds(figures.delay_s_median));
     row("delay, 90th percentile", &|figures| seconds(figures.delay_s_p90));
     row("right, published", &|figures| percent(figures.right));
-    row("right, in the log", &|figures| percent(figures.right_in_hindsight));
+    row("right, in the log", &|figures| percent(figures.right_in_log));
     row("uncertain", &|figures| percent(figures.uncertain));
     row("speech", &|figures| percent(figures.speech));
     row("noise", &|figures| percent(figures.noise));
@@ -43,7 +43,7 @@ pub fn sweep(rows: &[(&DecisionConfig, &StreamFigures)]) -> String {
         table.push(vec![
             named(config),
             percent(figures.right),
-            percent(figures.right_in_hindsight),
+            percent(figures.right_in_log),
             format!("{:.1}", figures.false_changes_per_hour),
             percent(missed),
             seconds(figures.delay_s_median),

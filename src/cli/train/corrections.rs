@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
 use super::super::say;
-use crate::config::Place;
+use crate::config::DaemonLocation;
 use crate::model::Bundle;
 use crate::sink::corrections;
 use crate::study::{CORRECTIONS, Corrected, Dataset, EmbeddingSet, Known, LabelCounts};
@@ -29,7 +29,9 @@ pub(super) fn corrected(
 ) -> anyhow::Result<(EmbeddingSet, Value)> {
     let path = match file {
         Some(file) => file.to_owned(),
-        None => Place::load(None).context("`--corrections FILE` needs no configuration")?.corrections()?,
+        None => DaemonLocation::load(None)
+            .context("`--corrections FILE` needs no configuration")?
+            .corrections()?,
     };
     let (stored, damaged) = corrections::read(&path)?;
     let trunk = &base.manifest.trunk;

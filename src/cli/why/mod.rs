@@ -25,11 +25,11 @@ const SHOWN_CHANGES: usize = 3;
 ///
 /// Reads the trace socket of a running daemon; docs/guide/why.md explains the numbers.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct WhyArgs {
     /// Source, by its name in topics or in the configuration [default: the only one; lists several]
     #[arg(value_name = "SOURCE")]
     source: Option<String>,
-    /// Configuration file of the daemon [default: where `run` looks]
+    /// Configuration file of the daemon [default: as for `run`]
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Name of the daemon [default: as configured, else the one that runs]
@@ -43,7 +43,7 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: &WhyArgs) -> anyhow::Result<ExitCode> {
     let stop = Stop::new().context("the system refused a pipe")?;
     signals::stop_on_signal(&stop).context("signals cannot be handled")?;
     let place = daemon::place(args.config.as_deref())?;
@@ -90,7 +90,7 @@ fn copy_lines(lines: &mut DaemonLines, source: &str) -> anyhow::Result<bool> {
 }
 
 /// Explains in words. Returns true if the daemon ended.
-fn explain(lines: &mut DaemonLines, source: &TracedSource, args: &Args) -> anyhow::Result<bool> {
+fn explain(lines: &mut DaemonLines, source: &TracedSource, args: &WhyArgs) -> anyhow::Result<bool> {
     let stdout = io::stdout();
     let terminal = stdout.is_terminal();
     let mut screen = Screen::new(stdout.lock(), terminal, TextOptions::for_output(terminal).colour);

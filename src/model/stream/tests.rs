@@ -10,8 +10,8 @@ fn feed(min_run_s: f64) -> Feed {
     Feed { patch: 187, bands: BANDS, streamed: Some(streamed) }
 }
 
-/// Plays `seconds` of a tone at 16 kHz in blocks of `block` samples; a gap comes before the samples in `gaps`.
-/// Returns the stretches, and every log-mel row that a whole analysis gives before the first gap.
+/// Plays `seconds` of a tone at 16 kHz in blocks of `block` samples, with a gap before each sample
+/// in `gaps`. Returns the stretches.
 fn play(hop: f64, seconds: usize, block: usize, gaps: &[usize]) -> Vec<Stretch> {
     play_runs(0.75, hop, seconds, block, gaps)
 }
@@ -55,7 +55,7 @@ fn stretches_join_without_holes_at_any_hop() {
         for (index, stretch) in stretches.iter().enumerate() {
             assert_eq!(stretch.rows.len(), (stretch.frames + 72 + 41) * BANDS, "hop {hop}");
             assert_eq!(stretch.frames % 9, 0, "hop {hop}");
-            // As features: the number of the frame itself.
+            // The feature of a frame is its number.
             let numbers: Vec<f32> = (0..stretch.frames).map(|k| (stretch.first + k as i64) as f32).collect();
             features.take(stretch, &numbers, 1);
             for start in &stretch.patches {
@@ -119,8 +119,8 @@ fn stretches_do_not_depend_on_how_the_sound_is_cut_into_blocks() {
 
 #[test]
 fn a_gap_starts_with_a_whole_patch_again_and_loses_none_that_was_complete() {
-    // 80 000 samples: 313 frames at most, so that the patches at 0, 62 and 125 are complete; the last one of
-    // them has not seen 41 frames after it.
+    // 80,000 samples make at most 313 frames, so the patches at 0, 62 and 125 are complete. The
+    // last of them lacks the 41 frames of the halo after it.
     let stretches = play(1.0, 12, 1600, &[80_000]);
     let before: Vec<_> = stretches.iter().filter(|s| s.segment == stretches[0].segment).collect();
     assert_eq!(before.iter().flat_map(|s| &s.patches).copied().collect::<Vec<_>>(), [0, 62, 125]);
@@ -162,7 +162,7 @@ fn what_was_lost_is_not_built_upon() {
     cutter.lost();
     assert_eq!(frames(&mut cutter, 125), 189);
     assert_eq!(frames(&mut cutter, 187), 63);
-    // So far on that nothing of it is known.
+    // No earlier frame is known.
     assert_eq!(frames(&mut cutter, 2000), 189);
 }
 
@@ -181,7 +181,7 @@ fn features_with_a_hole_are_not_handed_out() {
     features.take(&stretch(6, 2, 5), &[6.0, 7.0], 1);
     assert!(features.of_patch(5, 3, 1).is_none());
     assert_eq!(features.of_patch(6, 2, 1).unwrap(), [6.0, 7.0]);
-    // Another segment counts anew.
+    // Frame numbers start at 0 in a new segment.
     let other = Stretch { segment: 2, ..stretch(0, 2, 0) };
     features.take(&other, &[8.0, 9.0], 1);
     assert_eq!(features.of_patch(0, 2, 1).unwrap(), [8.0, 9.0]);

@@ -1,4 +1,4 @@
-//! The `[mqtt]` section: what was typed, and what will run.
+//! `[mqtt]`: broker, login, topics and delivery.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -18,13 +18,13 @@ const HEARTBEAT_S: Limit = Limit::new("mqtt.heartbeat_s", 1.0, 86_400.0, "second
 const RECONNECT_MAX_S: Limit = Limit::new("mqtt.reconnect_max_s", 0.1, 86_400.0, "seconds");
 const OUTBOX_MAX_EVENTS: Limit = Limit::new("mqtt.outbox_max_events", 1.0, 1e7, "events");
 
-/// Text that must not show in logs: `Debug` hides it.
+/// Secret text, hidden by `Debug`.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {
-    /// The text itself.
+    /// Returns the text.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -42,74 +42,75 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The section as typed.
+/// The section before validation.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawMqttConfig {
     /// `false`: no MQTT, no embedded broker.
     pub enabled: bool,
-    /// `mqtt`, `mqtts`, `ws` or `wss`, then `://[user[:password]@]host[:port][/path]`; left out: the embedded broker.
+    /// Address of the broker, `SCHEME://[USER[:PASSWORD]@]HOST[:PORT][/PATH]` with the scheme
+    /// `mqtt`, `mqtts`, `ws` or `wss`. Default: the embedded broker.
     pub url: Option<Secret>,
-    /// File of the authorities (PEM) that the broker's certificate is checked against, in place of the system's.
+    /// File of trusted authorities (PEM), instead of those of the system.
     pub ca_file: Option<PathBuf>,
-    /// File of the certificate (PEM) by which the broker knows this client.
+    /// File of the client certificate (PEM).
     pub client_cert: Option<PathBuf>,
-    /// File of its key (PEM).
+    /// File of the key of the client certificate (PEM).
     pub client_key: Option<PathBuf>,
-    /// Version of MQTT.
+    /// Protocol version.
     pub protocol: Protocol,
     /// User name.
     pub username: Option<String>,
     /// Password.
     pub password: Option<Secret>,
-    /// File that holds the password; one newline at its end is not part of it.
+    /// File that holds the password. One newline at the end is removed.
     pub password_file: Option<PathBuf>,
-    /// Port of the embedded broker; 0 picks a free one.
+    /// Port of the embedded broker; 0 selects a free one.
     pub embedded_port: u16,
-    /// First level, or levels, of every topic.
+    /// First levels of every topic.
     pub prefix: String,
-    /// Seconds between two `state` messages of a source that does not change.
+    /// Interval, in seconds, at which unchanged `state` messages are published.
     pub heartbeat_s: f64,
-    /// The longest pause between two attempts to connect, in seconds.
+    /// Maximum delay between connection attempts, in seconds.
     pub reconnect_max_s: f64,
-    /// Whether every scored patch is published.
+    /// Publishes every scored patch.
     pub publish_patches: bool,
-    /// Quality of service of these, 0 or 1.
+    /// Quality of service of patches, 0 or 1.
     pub patch_qos: u8,
-    /// How entities are announced to Home Assistant.
+    /// Style of Home Assistant discovery.
     pub discovery: DiscoveryStyle,
-    /// First level, or levels, of the topics on which they are.
+    /// First levels of discovery topics.
     pub discovery_prefix: String,
-    /// Whether `…/set` and `…/get` are listened to.
+    /// Subscribes to the commands `…/set` and `…/get`.
     pub control: bool,
-    /// Events that are kept while the broker is away.
+    /// Maximum number of undelivered events in the outbox.
     pub outbox_max_events: usize,
 }
 
-/// How entities are announced to Home Assistant.
+/// Style of Home Assistant discovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DiscoveryStyle {
-    /// One message a device: Home Assistant 2024.11 and later.
+    /// One message per device, for Home Assistant 2024.11 and later.
     #[default]
     Device,
-    /// One message an entity: versions before.
+    /// One message per entity, for earlier versions.
     Legacy,
-    /// Not at all.
+    /// No discovery.
     Off,
 }
 
-/// Version of MQTT that is spoken to the broker.
+/// MQTT protocol version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 pub enum Protocol {
-    /// 5, and 3.1.1 where the broker does not take that.
+    /// 5, with a fallback to 3.1.1.
     #[default]
     #[serde(rename = "auto")]
     Auto,
-    /// 5 alone.
+    /// 5 only.
     #[serde(rename = "5")]
     V5,
-    /// 3.1.1 alone.
+    /// 3.1.1 only.
     #[serde(rename = "3.1.1")]
     V311,
 }
@@ -140,36 +141,36 @@ impl Default for RawMqttConfig {
     }
 }
 
-/// The section as it will run.
+/// The validated section.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MqttConfig {
     /// `false`: no MQTT, no embedded broker.
     pub enabled: bool,
-    /// Whether no broker was named, so that the embedded one is to be started at `server`.
+    /// Set if the embedded broker is to be started at `server`.
     pub embedded: bool,
-    /// Where the broker is.
+    /// Address of the broker.
     pub server: Server,
-    /// Version of MQTT.
+    /// Protocol version.
     pub protocol: Protocol,
-    /// Who connects; `None` is anonymous.
+    /// User name and password; `None` for an anonymous connection.
     pub login: Option<Login>,
-    /// First level, or levels, of every topic.
+    /// First levels of every topic.
     pub prefix: Arc<str>,
-    /// Time between two `state` messages of a source that does not change.
+    /// Interval at which unchanged `state` messages are published.
     pub heartbeat: Duration,
-    /// The longest pause between two attempts to connect.
+    /// Maximum delay between connection attempts.
     pub reconnect_max: Duration,
-    /// Quality of service (0 or 1) of `…/window`; `None` publishes no windows.
+    /// Quality of service of `…/window`, 0 or 1; `None` disables the topic.
     pub patch_qos: Option<u8>,
-    /// What secures the connection, where the transport is one that is.
+    /// Files for TLS, used by secured transports.
     pub tls: TlsFiles,
-    /// How entities are announced to Home Assistant.
+    /// Style of Home Assistant discovery.
     pub discovery: DiscoveryStyle,
-    /// First level, or levels, of the topics on which they are.
+    /// First levels of discovery topics.
     pub discovery_prefix: Arc<str>,
-    /// Whether `…/set` and `…/get` are listened to.
+    /// Subscribes to the commands `…/set` and `…/get`.
     pub control: bool,
-    /// Events that are kept while the broker is away.
+    /// Maximum number of undelivered events in the outbox.
     pub outbox_max_events: usize,
 }
 
@@ -183,10 +184,11 @@ pub struct Login {
 }
 
 impl RawMqttConfig {
-    /// Validates the section and reads `password_file`. `node` is the name that the client id and the topics will hold.
+    /// Validates the section and reads `password_file`. `node` is the node name in client id and
+    /// topics.
     ///
     /// # Errors
-    /// When a value cannot be used; the message names its key.
+    /// A value is invalid; the message names its key.
     pub fn resolve(self, node: &str) -> Result<MqttConfig, MqttConfigError> {
         if !valid_name(node) {
             return err(format!("`node` is `{node}`; give a name of `A-Z a-z 0-9 _ -` without `__`"));

@@ -75,7 +75,8 @@ pub(crate) struct StreamFigures {
     /// 90th percentile of the same times.
     pub delay_s_p90: Option<f64>,
     /// Share of the right genre in the as-run log.
-    pub right_in_hindsight: f64,
+    #[serde(rename = "right_in_hindsight")]
+    pub right_in_log: f64,
     /// Share of the right genre in what is published.
     pub right: f64,
     /// Share of `uncertain`.
@@ -98,8 +99,8 @@ impl StreamFigures {
         truth: &[TruthInterval],
         alone: bool,
     ) -> Self {
-        let right_in_hindsight = Self::judge(retrospective, truth, alone).right;
-        Self { right_in_hindsight, ..Self::judge(published, truth, alone) }
+        let right_in_log = Self::judge(retrospective, truth, alone).right;
+        Self { right_in_log, ..Self::judge(published, truth, alone) }
     }
 
     fn judge(timeline: &GenreTimeline, truth: &[TruthInterval], alone: bool) -> Self {
@@ -156,7 +157,7 @@ impl StreamFigures {
             missed_changes: delays.iter().filter(|delay| delay.is_infinite()).count(),
             delay_s_median: quantile(&delays, 0.5),
             delay_s_p90: quantile(&delays, 0.9),
-            right_in_hindsight: right,
+            right_in_log: right,
             right,
             uncertain,
             speech,
@@ -227,7 +228,7 @@ mod tests {
         ]);
         let log = timeline(&[(0.0, "rock"), (999.0, "jazz"), (3000.0, "blues")]);
         let figures = StreamFigures::new(&published, &log, &parts, false);
-        assert!((figures.right_in_hindsight - 2999.0 / 3600.0).abs() < 1e-9);
+        assert!((figures.right_in_log - 2999.0 / 3600.0).abs() < 1e-9);
         assert_eq!((figures.hours, figures.false_changes, figures.false_changes_per_hour), (1.0, 6, 6.0));
         assert_eq!((figures.real_changes, figures.missed_changes), (2, 0));
         assert_eq!((figures.delay_s_median, figures.delay_s_p90), (Some(3.0), Some(9.0)));

@@ -1,4 +1,4 @@
-//! Containers and codecs against ffmpeg's decoder: lengths, losses, gains and names.
+//! Containers and codecs against ffmpeg's decoder: durations, losses, gains and names.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use super::{Heard, check_error, hear};
 use crate::support::audio::{SECONDS, convert, correlation, decode_with_ffmpeg, encode};
 use crate::support::tool;
 
-/// Codecs by file, with ffmpeg's arguments and the sample rate.
+/// Codecs by file, with arguments of ffmpeg and the sample rate.
 const CODECS: [(&str, u32, &[&str]); 9] = [
     ("aac.m4a", 44_100, &["-c:a", "aac"]),
     ("mp3.mp3", 44_100, &["-c:a", "libmp3lame", "-b:a", "128k"]),
@@ -25,7 +25,7 @@ const CODECS: [(&str, u32, &[&str]); 9] = [
     ("again.ogg", 48_000, &["-c:a", "libvorbis"]),
 ];
 
-/// All of a file, read as a stream that cannot be seeked.
+/// Reads a whole file as a stream without seeking.
 fn streamed(path: &Path) -> Heard {
     let mut heard = Heard::default();
     let file = std::fs::File::open(path).unwrap();
@@ -41,19 +41,20 @@ fn streamed(path: &Path) -> Heard {
     heard
 }
 
-/// `mkvmerge ARGUMENTS -o OUTPUT INPUT`.
+/// Runs `mkvmerge ARGUMENTS -o OUTPUT INPUT`.
 fn mkvmerge(input: &Path, output: &Path, arguments: &[&str]) {
     let run =
         tool("mkvmerge", "mkvtoolnix").args(arguments).arg("-o").arg(output).arg(input).output().unwrap();
     assert!(output.exists(), "{}: {}", input.display(), String::from_utf8_lossy(&run.stdout));
 }
 
-/// A file that decodes as ffmpeg decodes it, whole and from a pipe, but for `tolerance` samples at the end.
+/// Compares a file, also through a pipe, with ffmpeg's decoder, up to `tolerance` samples at the
+/// end.
 fn as_ffmpeg(path: &Path, tolerance: u64) {
     alike(path, &decode_with_ffmpeg(path), tolerance);
 }
 
-/// The same for samples that another decoder brought.
+/// Compares with the given samples of another decoder.
 fn alike(path: &Path, theirs: &[f32], tolerance: u64) {
     for ours in [hear(path).unwrap(), streamed(path)] {
         let length = theirs.len() as u64 / u64::from(ours.channels);
@@ -65,7 +66,8 @@ fn alike(path: &Path, theirs: &[f32], tolerance: u64) {
     }
 }
 
-/// Matroska in ticks of a sample, of a millisecond, laced and not; from mkvmerge and ffmpeg.
+/// Matroska with time stamps in samples or milliseconds, with and without lacing, from mkvmerge and
+/// ffmpeg.
 #[test]
 fn timestamps_of_matroska_are_no_sample_counts() {
     let folder = tempfile::tempdir().unwrap();
@@ -86,7 +88,7 @@ fn timestamps_of_matroska_are_no_sample_counts() {
     }
 }
 
-/// A cluster that is missing is a gap of its length; before and after it nothing is.
+/// A missing cluster is a gap of its duration; nothing else is lost.
 #[test]
 fn a_missing_cluster_is_a_gap() {
     const CLUSTER: [u8; 4] = [0x1f, 0x43, 0xb6, 0x75];
@@ -99,7 +101,7 @@ fn a_missing_cluster_is_a_gap() {
         let mut bytes = std::fs::read(&path).unwrap();
         let starts: Vec<_> = (0..bytes.len() - 4).filter(|at| bytes[*at..*at + 4] == CLUSTER).collect();
         assert!(starts.len() > 3, "{name}: {} clusters", starts.len());
-        // A `Void` element (RFC 8794, section 11.3.2) in its place.
+        // Replaced by a `Void` element (RFC 8794, section 11.3.2).
         let (start, end) = (starts[2], starts[3]);
         bytes[start + 1..start + 9].copy_from_slice(&((end - start - 9) as u64 | 1 << 56).to_be_bytes());
         bytes[start] = 0xec;
@@ -114,7 +116,7 @@ fn a_missing_cluster_is_a_gap() {
     }
 }
 
-/// Layers I and II are decoded as ffmpeg does, also at bit rates that MPEG-1 forbids and MPEG-2 allows.
+/// MPEG layers I and II match ffmpeg, also at bit rates that MPEG-1 forbids and MPEG-2 allows.
 #[test]
 fn layer_two_of_every_rate_is_decoded() {
     let folder = tempfile::tempdir().unwrap();
@@ -132,7 +134,7 @@ fn layer_two_of_every_rate_is_decoded() {
         let path = encode(folder.path(), &name, rate, channels, &["-c:a", "mp2", "-b:a", bit_rate]);
         as_ffmpeg(&path, 0);
     }
-    // MP4 does not tell the layer.
+    // MP4 does not state the layer.
     let path = encode(
         folder.path(),
         "x.mp4",
@@ -143,7 +145,7 @@ fn layer_two_of_every_rate_is_decoded() {
     as_ffmpeg(&path, 1152);
 }
 
-/// Sets the bit-rate index of frames of one length to that of free format (ISO/IEC 11172-3, 2.4.2.3).
+/// Sets the bit-rate index of frames of equal length to free format (ISO/IEC 11172-3, 2.4.2.3).
 fn freed(mp3: &[u8], length: usize) -> Vec<u8> {
     let mut freed = mp3[mp3.windows(2).position(|sync| sync == [0xff, 0xfb]).unwrap()..].to_vec();
     for frame in freed.chunks_exact_mut(length) {
@@ -153,7 +155,7 @@ fn freed(mp3: &[u8], length: usize) -> Vec<u8> {
     freed
 }
 
-/// The same frames with and without a bit rate are the same sound.
+/// The same frames with and without a bit rate decode to the same audio.
 #[test]
 fn free_format_is_decoded() {
     let folder = tempfile::tempdir().unwrap();
@@ -167,7 +169,8 @@ fn free_format_is_decoded() {
         for before in [&[][..], &tag] {
             std::fs::write(&path, [before, &free].concat()).unwrap();
             for ours in [hear(&path).unwrap(), streamed(&path)] {
-                // ffmpeg cuts the delay of the decoder off, 1105 samples; the header of LAME would state it.
+                // ffmpeg removes the decoder delay, 1105 samples, which the LAME header would
+                // state.
                 let off = (ours.interleaved.len() - theirs.len()) / 2;
                 assert!(off <= 1105, "{bit_rate}: {off} samples more");
                 let alike = correlation(&ours.interleaved[2 * off..], &theirs);
@@ -177,7 +180,7 @@ fn free_format_is_decoded() {
     }
 }
 
-/// AAC whose frames change goes on, from a file and from a pipe.
+/// AAC with changing frames is decoded to the end, from a file and a pipe.
 #[test]
 fn adts_may_change() {
     let folder = tempfile::tempdir().unwrap();
@@ -204,7 +207,7 @@ fn adts_may_change() {
     }
 }
 
-/// Decode of `path` by ffmpeg with libopus: its own decoder differs in quiet channels.
+/// Decodes `path` with ffmpeg and libopus; the native decoder of ffmpeg differs in quiet channels.
 #[cfg(feature = "opus")]
 fn decode_with_libopus(path: &Path) -> Vec<f32> {
     let arguments = ["-f", "f32le", "-c:a", "pcm_f32le", "-"];
@@ -217,7 +220,8 @@ fn decode_with_libopus(path: &Path) -> Vec<f32> {
     run.stdout.chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
 }
 
-/// Any number of channels of Opus, in every container; the gain of its header; and 48 kHz whatever a container states.
+/// Opus with any number of channels in every container, with the output gain, and at 48 kHz
+/// regardless of the container's rate.
 #[cfg(feature = "opus")]
 #[test]
 fn opus_is_decoded_by_its_header() {
@@ -237,7 +241,7 @@ fn opus_is_decoded_by_its_header() {
             convert(&ogg, &copy, &["-c", "copy"]);
             alike(&copy, &decode_with_libopus(&copy), 2);
         }
-        // ffmpeg does not cut the end of MP4 off.
+        // ffmpeg does not trim the end of MP4.
         let mp4 = path(&format!("{channels}.mp4"));
         convert(&ogg, &mp4, &["-c", "copy", "-movflags", "+faststart"]);
         alike(&mp4, &decode_with_libopus(&mp4), 960);
@@ -245,7 +249,7 @@ fn opus_is_decoded_by_its_header() {
     }
     let discrete =
         encode(folder.path(), "discrete.ogg", 48_000, 6, &["-c:a", "libopus", "-mapping_family", "255"]);
-    // Channels without an order: their mean, which is what is classified.
+    // Channels without a layout are averaged, as for classification.
     let mean = |samples: &[f32]| samples.chunks(6).map(|all| all.iter().sum()).collect::<Vec<f32>>();
     let (ours, theirs) = (hear(&discrete).unwrap(), decode_with_libopus(&discrete));
     assert_eq!(ours.interleaved.len(), theirs.len());
@@ -273,7 +277,7 @@ fn opus_is_decoded_by_its_header() {
     assert_eq!(hear(&path("rate.webm")).unwrap().interleaved, hear(&path("1.webm")).unwrap().interleaved);
 }
 
-/// The configuration of AAC decides, not the fields around it.
+/// The configuration of AAC takes precedence over the container's fields.
 #[test]
 fn aac_is_decoded_by_its_configuration() {
     let folder = tempfile::tempdir().unwrap();
@@ -286,7 +290,7 @@ fn aac_is_decoded_by_its_configuration() {
     let plain = hear(&path).unwrap();
     let bytes = std::fs::read(&path).unwrap();
     let at = bytes.windows(4).position(|config| config == [0x12, 0x10, 0x56, 0xe5]).unwrap();
-    // `dependsOnCoreCoder`, and the rate of the sample entry: 0.
+    // `dependsOnCoreCoder`, and the sample rate of the sample entry: 0.
     let mut core = bytes.clone();
     core[at + 1] |= 2;
     let entry = bytes.windows(4).rposition(|kind| kind == b"mp4a").unwrap();
@@ -298,7 +302,7 @@ fn aac_is_decoded_by_its_configuration() {
     }
 }
 
-/// Codecs that are not decoded are named, with a command that decodes it.
+/// Unsupported codecs cause an error with a command to convert the file.
 #[test]
 fn undecoded_codecs_are_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -320,7 +324,7 @@ fn undecoded_codecs_are_named() {
     check("surround.m4a", "6 channels (5.1)", 48_000, 6, &["-c:a", "aac"]);
     check("surround.aac", "6 channels (5.1)", 48_000, 6, &["-c:a", "aac"]);
     check("main.m4a", "AAC Main", 44_100, 2, &["-c:a", "aac", "-profile:a", "aac_main"]);
-    // A track that can be decoded is preferred to the default one.
+    // A supported track takes precedence over the default one.
     let wav = folder.path().join("signal-48000-2.wav");
     let both = folder.path().join("both.mka");
     convert(&wav, &both, &["-map", "0:a", "-map", "0:a", "-c:a:0", "ac3", "-c:a:1", "flac"]);

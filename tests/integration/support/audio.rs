@@ -1,4 +1,4 @@
-//! Sound fixtures, made by real encoders, and their real decoders.
+//! Audio fixtures made by real encoders, and reference decoders.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -8,7 +8,7 @@ use super::tool;
 /// Length of [`signal`] in seconds.
 pub const SECONDS: f64 = 3.3;
 
-/// A sweep from 100 Hz to 6 kHz over soft noise, interleaved; channels differ in level and noise.
+/// A sweep from 100 Hz to 6 kHz over soft noise, interleaved. Channels differ in level and noise.
 pub fn signal(rate: u32, channels: u16, seconds: f64) -> Vec<f32> {
     let mut state = 0x2545_f491_u32;
     let samples = (seconds * f64::from(rate)).round() as usize;
@@ -27,7 +27,7 @@ pub fn signal(rate: u32, channels: u16, seconds: f64) -> Vec<f32> {
     interleaved
 }
 
-/// A sine of `hertz` at half scale, mono.
+/// A mono sine of `hertz` at half scale.
 pub fn sine(rate: u32, hertz: f64, seconds: f64) -> Vec<f32> {
     let samples = (seconds * f64::from(rate)).round() as usize;
     (0..samples)
@@ -55,7 +55,7 @@ pub fn write_wav(path: &Path, rate: u32, channels: u16, interleaved: &[f32]) {
     std::fs::write(path, bytes).unwrap();
 }
 
-/// Has ffmpeg make `folder/name` of the synthetic signal, with `arguments` before the output.
+/// Encodes the synthetic signal as `folder/name` with ffmpeg; `arguments` precede the output.
 pub fn encode(folder: &Path, name: &str, rate: u32, channels: u16, arguments: &[&str]) -> PathBuf {
     let input = folder.join(format!("signal-{rate}-{channels}.wav"));
     if !input.exists() {
@@ -66,7 +66,7 @@ pub fn encode(folder: &Path, name: &str, rate: u32, channels: u16, arguments: &[
     output
 }
 
-/// `ffmpeg -i INPUT ARGUMENTS OUTPUT`.
+/// Runs `ffmpeg -i INPUT ARGUMENTS OUTPUT`.
 pub fn convert(input: &Path, output: &Path, arguments: &[&str]) {
     let run = tool("ffmpeg", "ffmpeg")
         .args(["-v", "error", "-y", "-i"])
@@ -78,7 +78,7 @@ pub fn convert(input: &Path, output: &Path, arguments: &[&str]) {
     assert!(run.status.success(), "{}: {}", output.display(), String::from_utf8_lossy(&run.stderr));
 }
 
-/// What ffmpeg makes of `path`: interleaved samples at its own rate and channel count.
+/// Decodes `path` with ffmpeg. Returns interleaved samples at the file's rate and channel count.
 pub fn decode_with_ffmpeg(path: &Path) -> Vec<f32> {
     let run = tool("ffmpeg", "ffmpeg")
         .args(["-v", "fatal", "-i"])
@@ -90,7 +90,7 @@ pub fn decode_with_ffmpeg(path: &Path) -> Vec<f32> {
     run.stdout.chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
 }
 
-/// Normalised correlation of two signals over their common length, without any shift.
+/// Normalized correlation of two signals over their common length, without a shift.
 pub fn correlation(one: &[f32], other: &[f32]) -> f64 {
     let (mut product, mut left, mut right) = (0.0, 0.0, 0.0);
     for (&a, &b) in one.iter().zip(other) {

@@ -1,4 +1,4 @@
-//! Real brokers and real clients: mosquitto with a configuration of its own, and `mosquitto_sub`.
+//! Mosquitto with its own configuration, and `mosquitto_sub`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Nothing here takes as long; whatever does is broken.
+/// Time-out of every wait.
 pub const DEADLINE: Duration = Duration::from_secs(90);
 
-/// A port of the loopback interface that nothing listens on, and another one each time.
+/// Returns an unused port of the loopback interface, another one on each call.
 pub fn free_port() -> u16 {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     loop {
@@ -24,7 +24,7 @@ pub fn free_port() -> u16 {
     }
 }
 
-/// Waits until `ready`, or fails naming `what`.
+/// Waits until `ready`; on a time-out, fails with a message about `what`.
 pub async fn until(what: &str, mut ready: impl FnMut() -> bool) {
     let deadline = Instant::now() + DEADLINE;
     while !ready() {
@@ -33,7 +33,7 @@ pub async fn until(what: &str, mut ready: impl FnMut() -> bool) {
     }
 }
 
-/// A mosquitto on the loopback interface; killed when dropped.
+/// A mosquitto on the loopback interface, killed on drop.
 pub struct Mosquitto {
     directory: tempfile::TempDir,
     port: u16,
@@ -41,24 +41,24 @@ pub struct Mosquitto {
 }
 
 impl Mosquitto {
-    /// One that lets everybody in.
+    /// Starts one without access control.
     pub fn start() -> Self {
         Self::with("allow_anonymous true\n", |_| {})
     }
 
-    /// One that keeps sessions and retained messages over a restart.
+    /// Starts one that keeps sessions and retained messages over a restart.
     pub fn persistent() -> Self {
         Self::with("allow_anonymous true\npersistence true\nmax_queued_messages 0\n", |_| {})
     }
 
-    /// One that wants a user name and a password.
+    /// Starts one that requires a user name and a password.
     pub fn with_login(username: &str, password: &str) -> Self {
         Self::with("allow_anonymous false\npassword_file passwords\n", |directory| {
             add_user(directory, username, password);
         })
     }
 
-    /// One for these users, with an access list as mosquitto has it.
+    /// Starts one for these users, with an access list in mosquitto's format.
     pub fn with_rights(users: &[(&str, &str)], rights: &str) -> Self {
         Self::with("allow_anonymous false\npassword_file passwords\nacl_file rights\n", |directory| {
             for (username, password) in users {
@@ -68,14 +68,14 @@ impl Mosquitto {
         })
     }
 
-    /// One with further settings, in a directory that `prepare` has seen first.
+    /// Starts one with further settings, in a folder that `prepare` fills first.
     pub fn with(settings: &str, prepare: impl FnOnce(&Path)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         prepare(directory.path());
         // Another process may take the free port before mosquitto does.
         for _ in 0..5 {
             let port = free_port();
-            // As root, mosquitto would become another user, who cannot read the directory.
+            // As root, mosquitto would switch to a user that cannot read the folder.
             let config = format!(
                 "listener {port} 127.0.0.1\nuser root\npersistence_location {}/\nlog_dest file {0}/log\nlog_type all\nconnection_messages true\n{settings}",
                 directory.path().display()
@@ -91,17 +91,17 @@ impl Mosquitto {
         );
     }
 
-    /// Its port, the same over a restart.
+    /// Returns the port, which stays the same over a restart.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// What it logged.
+    /// Returns the log.
     pub fn log(&self) -> String {
         fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 
-    /// `SIGKILL`.
+    /// Sends `SIGKILL`.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
@@ -109,7 +109,7 @@ impl Mosquitto {
         }
     }
 
-    /// `SIGTERM`, upon which a persistent one saves its sessions.
+    /// Sends `SIGTERM`, upon which a persistent one saves its sessions.
     pub fn stop(&mut self) {
         self.signal(rustix::process::Signal::TERM);
         if let Some(mut child) = self.child.take() {
@@ -117,12 +117,12 @@ impl Mosquitto {
         }
     }
 
-    /// `SIGSTOP`: connections stay open and nothing is answered.
+    /// Sends `SIGSTOP`: connections stay open, but are not served.
     pub fn freeze(&self) {
         self.signal(rustix::process::Signal::STOP);
     }
 
-    /// `SIGCONT`.
+    /// Sends `SIGCONT`.
     pub fn thaw(&self) {
         self.signal(rustix::process::Signal::CONT);
     }
@@ -132,7 +132,7 @@ impl Mosquitto {
         rustix::process::kill_process(rustix::process::Pid::from_child(child), signal).unwrap();
     }
 
-    /// Starts it anew on its port.
+    /// Restarts it on the same port.
     pub fn restart(&mut self) {
         self.kill();
         let child = launch(self.directory.path(), self.port);
@@ -181,16 +181,16 @@ fn launch(directory: &Path, port: u16) -> Option<Child> {
     None
 }
 
-/// The program `name`; fails with the Debian package that holds it.
+/// Returns the path of program `name`. Its absence fails the test, naming the Debian package.
 pub fn tool(name: &str, package: &str) -> Command {
     let path = std::env::var("PATH").unwrap_or_default();
-    // Daemons live in `sbin`, which ordinary users seldom have in their `PATH`.
+    // Daemons are in `sbin`, which is often not in the `PATH` of users.
     let found = path.split(':').chain(["/usr/sbin", "/usr/local/sbin"]).map(|dir| Path::new(dir).join(name));
     let found = found.into_iter().find(|candidate| candidate.is_file());
     Command::new(found.unwrap_or_else(|| panic!("`{name}` is missing: apt-get install {package}")))
 }
 
-/// One message as `mosquitto_sub` printed it.
+/// A message as printed by `mosquitto_sub`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
     pub topic: String,
@@ -199,16 +199,17 @@ pub struct Received {
     pub payload: String,
 }
 
-/// A running `mosquitto_sub`; killed when dropped.
+/// A running `mosquitto_sub`, killed on drop.
 pub struct Subscriber {
     child: Child,
     received: Arc<Mutex<Vec<Received>>>,
 }
 
 impl Subscriber {
-    /// Subscribes to `topic` at quality of service 1; `more` are further arguments. Returns once it is subscribed.
+    /// Subscribes to `topic` at quality of service 1, with further arguments `more`. Returns once
+    /// subscribed.
     pub async fn start(port: u16, topic: &str, more: &[&str]) -> Self {
-        // `mosquitto_sub` does not flush its debug output, which is what says that it is subscribed.
+        // `mosquitto_sub` does not flush its debug output, which confirms the subscription.
         let mut child = tool("stdbuf", "coreutils")
             .arg("-oL")
             .arg(tool("mosquitto_sub", "mosquitto-clients").get_program())
@@ -225,7 +226,7 @@ impl Subscriber {
         let prefix = topic.split('/').next().unwrap_or_default().to_owned();
         thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                // Debug output, which tells of the subscription, shares the stream.
+                // Debug output shares the stream.
                 if line.starts_with("Subscribed") {
                     *ready.lock().unwrap() = true;
                 } else if line.starts_with(&prefix) {
@@ -245,17 +246,18 @@ impl Subscriber {
         subscriber
     }
 
-    /// Everything so far, in order.
+    /// Returns all messages so far, in order.
     pub fn received(&self) -> Vec<Received> {
         self.received.lock().unwrap().clone()
     }
 
-    /// The newest message on a topic.
+    /// Returns the latest message on a topic.
     pub fn newest(&self, topic: &str) -> Option<Received> {
         self.received().into_iter().rfind(|message| message.topic == topic)
     }
 
-    /// Waits for a message on `topic` whose payload fits, the newest ones included, and returns it.
+    /// Waits for a message on `topic` with a matching payload, including the latest ones, and
+    /// returns it.
     pub async fn wait_for(&self, topic: &str, fits: impl Fn(&str) -> bool) -> Received {
         let find =
             || self.received().into_iter().find(|message| message.topic == topic && fits(&message.payload));

@@ -1,4 +1,4 @@
-//! Brokers of other makers, and mosquitto behind TLS and WebSockets.
+//! Other brokers, and mosquitto behind TLS and WebSockets.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -12,10 +12,10 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::broker::{Mosquitto, free_port, tool};
 
-/// Some take long to start.
+/// Time-out of slow starts.
 const START: Duration = Duration::from_secs(90);
 
-/// A process that ends with its owner.
+/// A child process, killed on drop.
 pub struct Process(Child);
 
 impl Drop for Process {
@@ -25,7 +25,7 @@ impl Drop for Process {
     }
 }
 
-/// Waits until somebody listens on `port`; false where the process has ended.
+/// Waits until a process listens on `port`; false if the child process has ended.
 fn listens(port: u16, child: &mut Child) -> bool {
     let deadline = Instant::now() + START;
     while Instant::now() < deadline {
@@ -45,7 +45,7 @@ fn spawn(command: &mut Command, log: &Path) -> Child {
     command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
 }
 
-/// A nats-server that speaks MQTT.
+/// A nats-server with MQTT.
 pub struct Nats {
     pub port: u16,
     _process: Process,
@@ -85,7 +85,7 @@ fn fetched(path: &str) -> std::path::PathBuf {
     path
 }
 
-/// An aedes, which takes client ids of 23 bytes at most, and MQTT 3.1.1 alone.
+/// An aedes, which is limited to MQTT 3.1.1 and client ids of 23 bytes.
 pub struct Aedes {
     pub port: u16,
     _process: Process,
@@ -116,7 +116,7 @@ impl Aedes {
     }
 }
 
-/// An amqtt. It leaves a CONNECT of MQTT 5 without an answer.
+/// An amqtt, which does not reply to a CONNECT of MQTT 5.
 pub struct Amqtt {
     pub port: u16,
     _process: Process,
@@ -150,7 +150,7 @@ impl Amqtt {
 /// A RabbitMQ with its MQTT plugin.
 pub struct RabbitMq {
     pub port: u16,
-    // In this order: the server signs off at the daemon that knows its port.
+    // Order of drop: the server unregisters at the daemon that knows its port.
     _process: Process,
     _epmd: Process,
     folder: tempfile::TempDir,
@@ -176,7 +176,7 @@ impl RabbitMq {
                 .spawn()
                 .unwrap();
             let epmd = Process(epmd);
-            // Debian's wrapper would become another user; `exec` keeps the process id.
+            // Debian's wrapper would switch the user; `exec` keeps the process id.
             let server = Path::new("/usr/lib/rabbitmq/bin/rabbitmq-server");
             assert!(server.exists(), "`{}` is missing: apt-get install rabbitmq-server", server.display());
             let mut command = Command::new(server);
@@ -206,22 +206,22 @@ impl RabbitMq {
 
 impl Drop for RabbitMq {
     fn drop(&mut self) {
-        // What the script has started goes on without it, and would start its own `epmd`.
+        // Processes started by the script survive it, and would start their own `epmd`.
         kill_by_file(&self.folder.path().join("pid"));
     }
 }
 
-/// Kills the process whose id is in a file, if there is one.
+/// Kills the process with the id in a file, if it exists.
 fn kill_by_file(path: &Path) {
     let id = fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok());
     if let Some(pid) = id.and_then(Pid::from_raw) {
-        // It may have ended by itself.
+        // It may have ended already.
         let _ = kill_process(pid, Signal::KILL);
     }
 }
 
-/// Certificates of one authority, as files: `ca.pem`, `server.pem` (of `localhost`), `client.pem` (of `genred`), their keys, and
-/// `other-ca.pem`, which signed none of them.
+/// Certificate files: `ca.pem`, `server.pem` (for `localhost`), `client.pem` (for `genred`), their
+/// keys, and `other-ca.pem` of an unrelated authority.
 pub fn certificates(folder: &Path) {
     let authority = |name: &str| {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
@@ -242,12 +242,12 @@ pub fn certificates(folder: &Path) {
     }
 }
 
-/// A mosquitto that listens in every way: plain for the tests' own clients, and as it is asked.
+/// A mosquitto with plain and secured listeners; the plain one is for the clients of tests.
 pub struct Secured {
     pub mosquitto: Mosquitto,
     pub certificates: tempfile::TempDir,
     pub tls: u16,
-    /// Wants a client certificate.
+    /// Requires a client certificate.
     pub mutual: u16,
     pub web: u16,
     pub secure_web: u16,
@@ -272,12 +272,12 @@ impl Secured {
         Self { mosquitto, certificates: certificates_folder, tls, mutual, web, secure_web }
     }
 
-    /// `ca_file = '…'`
+    /// Returns the line `ca_file = '…'`.
     pub fn ca(&self) -> String {
         format!("ca_file = '{}/ca.pem'\n", self.certificates.path().display())
     }
 
-    /// `client_cert` and `client_key`.
+    /// Returns the lines of `client_cert` and `client_key`.
     pub fn client(&self) -> String {
         format!(
             "client_cert = '{0}/client.pem'\nclient_key = '{0}/client.key'\n",

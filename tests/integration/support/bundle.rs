@@ -1,11 +1,11 @@
-//! Copies of the shipped bundle, with a gate of the test's own.
+//! Copies of the shipped bundle with a gate for tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-/// Values of the shipped bundle's embedding.
+/// Number of values of the shipped bundle's embedding.
 pub const DIM: usize = 624;
 
 /// A gate for a copy of the bundle.
@@ -15,12 +15,12 @@ pub struct Gate<'a> {
     /// `[labels, DIM]`, row-major.
     pub weight: Vec<f32>,
     pub bias: Vec<f32>,
-    /// Whether the manifest lists its files.
+    /// Adds the files to the manifest.
     pub signed: bool,
 }
 
 impl Gate<'_> {
-    /// One that gives each label the same posterior for any sound: the softmax of `bias`.
+    /// Creates a gate with the same posteriors for any audio: the softmax of `bias`.
     pub fn constant<'a>(labels: &'a [&'a str], bias: &[f32]) -> Gate<'a> {
         Gate {
             kind: "single",
@@ -32,7 +32,7 @@ impl Gate<'_> {
     }
 }
 
-/// Copies the bundle to `folder` and gives it `gate` in place of its own.
+/// Copies the bundle to `folder` and replaces its gate by `gate`.
 pub fn copy_with_gate(folder: &Path, gate: &Gate<'_>) {
     let bundle = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/musicnn-msd");
     copy(&bundle, folder);
@@ -68,7 +68,7 @@ pub fn copy_with_gate(folder: &Path, gate: &Gate<'_>) {
     forget_golden_scores(folder);
 }
 
-/// A bundle that has a gate has its golden scores, which those of another gate cannot equal.
+/// The golden scores of the shipped gate do not apply to another one.
 fn forget_golden_scores(folder: &Path) {
     let file: PathBuf = folder.join("golden/golden.safetensors");
     let bytes = fs::read(&file).unwrap();

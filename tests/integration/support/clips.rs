@@ -1,4 +1,4 @@
-//! The clips that `scripts/fetch_audio.sh` cuts: ten of five seconds, 16 kHz, mono, 16 bit.
+//! The clips of `scripts/fetch_audio.sh`: ten of five seconds, 16 kHz, mono, 16 bit.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,13 +14,13 @@ pub fn read_clip(name: &str) -> Vec<i16> {
     pcm_of(&bytes, &path).as_chunks::<2>().0.iter().map(|pair| i16::from_le_bytes(*pair)).collect()
 }
 
-/// What tells one signal from another: the SHA-256 of its little-endian samples.
+/// Returns the SHA-256 of the little-endian samples.
 pub fn digest(pcm: &[i16]) -> Vec<u8> {
     let bytes: Vec<u8> = pcm.iter().flat_map(|x| x.to_le_bytes()).collect();
     Sha256::digest(bytes).to_vec()
 }
 
-/// The data chunk of a WAV file.
+/// Returns the data chunk of a WAV file.
 fn pcm_of<'a>(bytes: &'a [u8], path: &Path) -> &'a [u8] {
     let mut at = 12;
     while let Some(header) = bytes.get(at..at + 8) {

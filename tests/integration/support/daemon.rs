@@ -1,4 +1,4 @@
-//! The real binary, run to its end or watched while it runs.
+//! The `genred` program, run to its end or in the background.
 
 use std::io::Read;
 use std::path::Path;
@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-/// Nothing here takes as long; whatever does is broken.
+/// Time-out of every wait.
 pub const PATIENCE: Duration = Duration::from_secs(90);
-/// Lines of standard output that a failure shows.
+/// Lines of standard output shown on a failure.
 const SHOWN: usize = 20;
 
-/// `genred` in `folder`, which is also its home: no configuration of the machine's user is read.
+/// Returns the command `genred` in `folder`, which is also its home folder, so that no user
+/// configuration is read.
 pub fn genred(folder: &Path) -> Command {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let library = root.join(".cache/onnxruntime/libonnxruntime.so");
@@ -41,24 +42,24 @@ pub fn run(folder: &Path, arguments: &[&str]) -> Ended {
     Daemon::start(genred(folder).args(arguments)).end()
 }
 
-/// What a process left.
+/// Result of a finished process.
 #[derive(Debug)]
 pub struct Ended {
     /// Exit code; `None` after a signal.
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
-    /// From the call that waited for the end.
+    /// Duration of the wait for the end.
     pub took: Duration,
 }
 
 impl Ended {
-    /// Standard output, which must hold one JSON object a line and nothing else.
+    /// Parses standard output, which must hold one JSON object per line.
     pub fn json(&self) -> Vec<Value> {
         parse(&self.stdout)
     }
 
-    /// The JSON lines of one kind, and of one source if one is named.
+    /// Returns the JSON lines of one kind, and of one source if given.
     pub fn lines(&self, kind: &str, source: Option<&str>) -> Vec<Value> {
         let fits = |line: &Value| line["kind"] == kind && source.is_none_or(|name| line["source"] == name);
         self.json().into_iter().filter(fits).collect()
@@ -74,7 +75,7 @@ fn parse(text: &str) -> Vec<Value> {
         .collect()
 }
 
-/// A running process; killed when dropped.
+/// A running process, killed on drop.
 pub struct Daemon {
     child: Child,
     stdout: Stream,
@@ -82,7 +83,7 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts `command` and collects what it writes.
+    /// Starts `command` and collects its output.
     pub fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdout = Stream::collect(child.stdout.take().unwrap());
@@ -90,29 +91,29 @@ impl Daemon {
         Self { child, stdout, stderr }
     }
 
-    /// Starts `command` with its standard output going to `output`.
+    /// Starts `command` with standard output redirected to `output`.
     pub fn start_with_output(command: &mut Command, output: impl Into<Stdio>) -> Self {
         let mut child = command.stdout(output).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = Stream::collect(child.stderr.take().unwrap());
         Self { child, stdout: Stream::collect(std::io::empty()), stderr }
     }
 
-    /// Its standard input, which the command must have piped.
+    /// Returns standard input, which the command must have piped.
     pub fn stdin(&mut self) -> ChildStdin {
         self.child.stdin.take().unwrap()
     }
 
-    /// Standard error so far.
+    /// Returns standard error so far.
     pub fn log(&self) -> String {
         self.stderr.text()
     }
 
-    /// Standard output so far.
+    /// Returns standard output so far.
     pub fn text(&self) -> String {
         self.stdout.text()
     }
 
-    /// Whole lines of standard output so far, as JSON.
+    /// Returns the complete lines of standard output so far, as JSON.
     pub fn json(&self) -> Vec<Value> {
         let text = self.stdout.text();
         parse(&text[..text.rfind('\n').map_or(0, |end| end + 1)])
@@ -123,7 +124,7 @@ impl Daemon {
         self.wait_until(text, || self.log().contains(text));
     }
 
-    /// Waits until `ready`, or fails naming `what`.
+    /// Waits until `ready`; on a time-out, fails with a message about `what`.
     pub fn wait_until(&self, what: &str, mut ready: impl FnMut() -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !ready() {
@@ -139,7 +140,7 @@ impl Daemon {
         }
     }
 
-    /// Its process id.
+    /// Returns the process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -152,7 +153,7 @@ impl Daemon {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Waits for its end; a panic in any of its threads fails the test.
+    /// Waits for the end. A panic in any thread fails the test.
     pub fn end(mut self) -> Ended {
         let began = Instant::now();
         let status = loop {
@@ -176,7 +177,7 @@ impl Drop for Daemon {
     }
 }
 
-/// What arrives on a pipe.
+/// Output collected from a pipe.
 struct Stream {
     bytes: Arc<Mutex<Vec<u8>>>,
     reader: Option<JoinHandle<()>>,

@@ -1,4 +1,5 @@
-//! An HTTP server that fails in every way that one can, once for each path, and then does what it should.
+//! An HTTP server that fails at the first connection of each path, in different ways, and then
+//! works.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -7,51 +8,51 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What is wrong at the first connection; the later ones are well.
+/// Fault of the first connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// None; also a stream that the others are compared with.
+    /// None; also the reference stream.
     None,
-    /// Sound for a while, then nothing, with the connection open.
+    /// Audio for a while, then nothing, with the connection open.
     Stall,
-    /// Sound for a while, then a reset.
+    /// Audio for a while, then a reset.
     Reset,
-    /// One byte a second.
+    /// One byte per second.
     Trickle,
-    /// A chunk that is cut off.
+    /// A truncated chunk.
     TruncatedChunk,
-    /// Sound that is said to be a page.
+    /// Audio with the content type of a web page.
     WrongType,
-    /// A head that does not end.
+    /// An endless response head.
     EndlessHead,
-    /// A redirect to itself.
+    /// A redirect to the same address.
     Loop,
-    /// Garbage between the sound.
+    /// Invalid data within the audio.
     Garbage,
-    /// More metadata than its length says.
+    /// More metadata than announced.
     LongMetadata,
-    /// Nobody answers for some seconds.
+    /// No response for several seconds.
     Gone,
-    /// Not there, by its status.
+    /// Status 404.
     Missing,
     /// `ICY 200 OK`.
     Icy,
-    /// Ends as if all were said.
+    /// A regular end of the response.
     Ends,
 }
 
-/// Bytes of sound between two pieces of metadata.
+/// Bytes of audio between two pieces of metadata.
 const INTERVAL: usize = 4096;
 
 /// The server; its threads end with the process.
 pub struct Faults {
     pub port: u16,
-    /// Connections so far, by path.
+    /// Number of connections by path.
     connections: Arc<Mutex<HashMap<String, usize>>>,
 }
 
 impl Faults {
-    /// Serves `sound`, MP3 of `bytes_a_second`, over and over, as `/FAULT` (the names of [`Fault`]).
+    /// Serves `sound`, MP3 of `bytes_a_second`, in a loop as `/FAULT` (the names of [`Fault`]).
     pub fn start(sound: Vec<u8>, bytes_a_second: usize) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -61,7 +62,7 @@ impl Faults {
             for line in listener.incoming().flatten() {
                 let (sound, shared) = (Arc::clone(&sound), Arc::clone(&shared));
                 thread::spawn(move || {
-                    // Whoever hangs up wants no more.
+                    // A closed connection is no error.
                     let _ = serve(line, &sound, bytes_a_second, &shared);
                 });
             }
@@ -69,12 +70,12 @@ impl Faults {
         Self { port, connections }
     }
 
-    /// Where `fault` happens.
+    /// Address with `fault`.
     pub fn url(&self, fault: Fault) -> String {
         format!("http://127.0.0.1:{}/{fault:?}", self.port)
     }
 
-    /// Requests for `fault` so far.
+    /// Number of requests for `fault`.
     pub fn connections(&self, fault: Fault) -> usize {
         self.connections.lock().unwrap().get(&format!("{fault:?}")).copied().unwrap_or(0)
     }
@@ -97,32 +98,40 @@ const ALL: [Fault; 14] = [
     Fault::Ends,
 ];
 
+/// Reads a request and returns its path. A request for [`Fault::Reset`] is read in part.
+fn read_path(line: &mut TcpStream) -> std::io::Result<String> {
+    let request = read_until(line, "\n")?;
+    if !request.contains(&format!("/{:?} ", Fault::Reset)) {
+        read_until(line, "\r\n\r\n")?;
+    }
+    Ok(request.split([' ', '?']).nth(1).unwrap_or_default().trim_start_matches('/').to_owned())
+}
+
+fn fault_of(path: &str, count: usize) -> Fault {
+    let named = ALL.into_iter().find(|fault| format!("{fault:?}") == path).unwrap_or(Fault::Missing);
+    // These faults occur at every connection.
+    let always = [Fault::Icy, Fault::WrongType, Fault::Loop].contains(&named);
+    if count == 1 || always { named } else { Fault::None }
+}
+
 fn serve(
     mut line: TcpStream,
     sound: &[u8],
     rate: usize,
     connections: &Mutex<HashMap<String, usize>>,
 ) -> std::io::Result<()> {
-    let request = read_until(&mut line, "\n")?;
-    if !request.contains(&format!("/{:?} ", Fault::Reset)) {
-        read_until(&mut line, "\r\n\r\n")?;
-    }
-    let path = request.split([' ', '?']).nth(1).unwrap_or_default().trim_start_matches('/').to_owned();
+    let path = read_path(&mut line)?;
     let count = {
         let mut connections = connections.lock().unwrap();
         let count = connections.entry(path.clone()).or_default();
         *count += 1;
         *count
     };
-    let named = ALL.into_iter().find(|fault| format!("{fault:?}") == path).unwrap_or(Fault::Missing);
-    let is_first = count == 1;
-    // These are so at every connection.
-    let always = [Fault::Icy, Fault::WrongType, Fault::Loop].contains(&named);
-    let fault = if is_first || always { named } else { Fault::None };
+    let fault = fault_of(&path, count);
     let seconds = |seconds: usize| seconds * rate;
     let ok = "HTTP/1.0 200 OK\r\nContent-Type: audio/mpeg\r\n";
     match fault {
-        Fault::Gone if is_first => {
+        Fault::Gone if count == 1 => {
             thread::sleep(Duration::from_secs(3));
             return Ok(());
         }
@@ -180,7 +189,7 @@ fn serve(
         Fault::Reset => {
             write!(line, "{ok}\r\n")?;
             play(&mut line, sound, rate, seconds(5))?;
-            // Part of the request was not read: closing resets.
+            // Part of the request was not read, so closing resets the connection.
         }
         Fault::Ends => {
             write!(line, "{ok}\r\n")?;
@@ -204,7 +213,7 @@ fn read_until(line: &mut TcpStream, end: &str) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// Sends `most` bytes of sound as it plays, with three seconds ahead.
+/// Sends at most `most` bytes of audio in real time, with three seconds in advance.
 pub fn play(line: &mut (impl Write + ?Sized), sound: &[u8], rate: usize, most: usize) -> std::io::Result<()> {
     let begun = Instant::now();
     let mut sent = 0;
@@ -220,7 +229,7 @@ pub fn play(line: &mut (impl Write + ?Sized), sound: &[u8], rate: usize, most: u
     Ok(())
 }
 
-/// The same with titles; `too_long`: once with more text than its length says.
+/// The same with titles. `too_long`: the first one is longer than announced.
 fn play_titled(line: &mut TcpStream, sound: &[u8], rate: usize, too_long: bool) -> std::io::Result<()> {
     let begun = Instant::now();
     let mut sent = 0;

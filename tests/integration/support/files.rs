@@ -1,4 +1,4 @@
-//! An HTTP server for a folder, which fails where it is told to.
+//! An HTTP server for a folder, with configurable failures.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// What a request is answered with.
+/// Response to a request.
 pub enum Answer {
-    /// The file of that path; 404 where there is none.
+    /// The file at that path; 404 if there is none.
     File,
     /// Another file.
     Other(PathBuf),
-    /// All of the file, whatever part of it was asked for.
+    /// The whole file, regardless of the requested range.
     Whole,
-    /// This, whatever the folder holds.
+    /// This text.
     Text(String),
     /// A redirect.
     Redirect(String),
@@ -23,7 +23,7 @@ pub enum Answer {
     Missing,
     /// Half of another file.
     Cut(PathBuf),
-    /// Nothing: the connection is closed.
+    /// The connection is closed without a response.
     Nothing,
 }
 
@@ -36,7 +36,8 @@ pub struct Files {
 }
 
 impl Files {
-    /// Serves `folder`; `rule` is asked for every path, query included, without the first slash.
+    /// Serves `folder`. `rule` is called with every path, including the query, without the leading
+    /// slash.
     pub fn start(folder: &Path, rule: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -45,19 +46,19 @@ impl Files {
         thread::spawn(move || {
             for line in listener.incoming().flatten() {
                 let (folder, shared, rule) = (folder.clone(), shared.clone(), rule.clone());
-                // Whoever hangs up wants no more.
+                // A closed connection is no error.
                 thread::spawn(move || serve(line, &folder, &shared, &*rule).ok());
             }
         });
         Self { port, requests }
     }
 
-    /// Where a path is.
+    /// Address of a path.
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}/{path}", self.port)
     }
 
-    /// Heads of requests so far whose path begins with `path`.
+    /// Heads of the requests whose path begins with `path`.
     pub fn requests(&self, path: &str) -> Vec<String> {
         let start = format!("GET /{path}");
         self.requests.lock().unwrap().iter().filter(|head| head.starts_with(&start)).cloned().collect()
@@ -112,14 +113,14 @@ fn serve(
     line.write_all(&bytes[..bytes.len().min(most)])
 }
 
-/// All files below `folder` with what is in them.
+/// Returns all files below `folder` with their contents.
 pub fn below(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();
         match entry.file_type().unwrap() {
             kind if kind.is_dir() => found.extend(below(&path)),
-            // Some come and go.
+            // Files may disappear meanwhile.
             kind if kind.is_file() => found.extend(fs::read(&path).map(|bytes| (path, bytes))),
             _ => {}
         }

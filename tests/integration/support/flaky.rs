@@ -1,4 +1,4 @@
-//! A broker that hangs up on purpose and writes down what it was told.
+//! A broker that closes connections on purpose and records received messages.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Read, Write};
@@ -6,27 +6,28 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// What every connection together saw.
+/// Records of all connections.
 #[derive(Debug, Default)]
 pub struct Record {
-    /// Payload of every message on a topic that ends in `/event`, as it came, by topic.
+    /// Payloads on topics that end in `/event`, in order, by topic.
     pub events: HashMap<String, Vec<String>>,
-    /// Payloads that were acknowledged.
+    /// Acknowledged payloads.
     pub acknowledged: HashSet<String>,
-    /// Events that came while another one of their topic was not acknowledged.
+    /// Events received before the previous one of their topic was acknowledged.
     pub overlapping: Vec<String>,
     pub connections: usize,
 }
 
-/// Listens on the returned port. Of each of the first `hang_ups` connections it takes some messages, acknowledges a part
-/// of them, newest first, and closes without a word; after that it behaves, and remembers nothing between connections.
+/// Listens on the returned port. Each of the first `hang_ups` connections receives some messages,
+/// acknowledges a part of them, latest first, and is closed. Later connections work. No session
+/// state is kept.
 pub fn start(hang_ups: usize) -> (u16, Arc<Mutex<Record>>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let record = Arc::new(Mutex::new(Record::default()));
     let shared = Arc::clone(&record);
     thread::spawn(move || {
-        // A fixed sequence of pseudo-random numbers: every run is the same.
+        // Pseudo-random numbers with a fixed seed.
         let mut random = 12345_u64;
         let mut below = |n: u64| {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -43,17 +44,17 @@ pub fn start(hang_ups: usize) -> (u16, Arc<Mutex<Record>>) {
 
 fn serve(mut stream: TcpStream, mut patience: u64, batch: usize, record: &Mutex<Record>) -> io::Result<()> {
     let mut waiting: Vec<(u16, String, String)> = Vec::new();
-    // In MQTT 5 an empty list of properties, which is one byte, stands in most packets.
+    // An empty list of MQTT 5 properties is one byte.
     let mut properties = 0;
     loop {
         let (kind, body) = packet(&mut stream)?;
         match kind >> 4 {
             1 => {
-                // The level follows "MQTT" and its length.
+                // The protocol level follows "MQTT" and its length.
                 properties = usize::from(body[6] == 5);
                 stream.write_all(&[&[0x20, 2 + properties as u8, 0, 0][..], &[0][..properties]].concat())?;
             }
-            // One return code a filter; filters follow the packet id.
+            // One return code per filter; filters follow the packet id.
             8 => {
                 let mut codes = Vec::new();
                 let mut at = 2 + properties;
@@ -91,7 +92,7 @@ fn serve(mut stream: TcpStream, mut patience: u64, batch: usize, record: &Mutex<
             14 => return Ok(()),
             _ => {}
         }
-        // A batch that never fills must not wait for ever.
+        // An incomplete batch must not wait forever.
         stream.set_nonblocking(true)?;
         let idle = stream.peek(&mut [0]).is_err();
         stream.set_nonblocking(false)?;
@@ -105,7 +106,7 @@ fn serve(mut stream: TcpStream, mut patience: u64, batch: usize, record: &Mutex<
     }
 }
 
-/// Type byte and body of the next packet.
+/// Returns type byte and body of the next packet.
 fn packet(stream: &mut TcpStream) -> io::Result<(u8, Vec<u8>)> {
     let mut byte = [0];
     stream.read_exact(&mut byte)?;

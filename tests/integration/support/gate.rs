@@ -1,4 +1,4 @@
-//! A broker of one version of MQTT, in front of one that speaks both.
+//! A broker of one MQTT version, in front of one that supports both.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -6,29 +6,29 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// Answer to a CONNECT of the other version.
+/// Response to a CONNECT of the other version.
 #[derive(Debug, Clone, Copy)]
 pub enum Refusal {
-    /// CONNACK with return code 1, as a broker of MQTT 3.1.1 writes it (3.1.1 §3.2.2.3).
+    /// CONNACK with return code 1, as of a broker of MQTT 3.1.1 (3.1.1 §3.2.2.3).
     Old,
     /// CONNACK with reason code 0x84 (MQTT 5 §3.2.2.2).
     New,
     /// The connection is closed.
     Close,
-    /// There is no answer.
+    /// No response.
     Silence,
 }
 
-/// Passes on what speaks one version alone.
+/// A proxy for one MQTT version.
 pub struct Gate {
     port: u16,
-    /// Versions of the CONNECTs that came, in order.
+    /// Versions of the received CONNECTs, in order.
     levels: Arc<Mutex<Vec<u8>>>,
     lines: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 impl Gate {
-    /// To the port `target`, for `level` (4 or 5).
+    /// Creates a proxy to port `target` for protocol `level` (4 or 5).
     pub fn start(target: u16, level: u8, refusal: Refusal) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -51,7 +51,7 @@ impl Gate {
         self.levels.lock().unwrap().clone()
     }
 
-    /// Cuts every connection.
+    /// Closes all connections.
     pub fn cut(&self) {
         for line in self.lines.lock().unwrap().drain(..) {
             let _ = line.shutdown(Shutdown::Both);

@@ -1,4 +1,4 @@
-//! A real Icecast server for one test, and those that send to it.
+//! A real Icecast server, and its source clients.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -11,15 +11,15 @@ use std::time::{Duration, Instant};
 use super::broker::free_port;
 use super::tool;
 
-/// The server; it ends with this.
+/// The server, killed on drop.
 pub struct Icecast {
     child: Child,
     pub port: u16,
 }
 
 impl Icecast {
-    /// Starts it in `folder`; its sources' password is `source`. `/private` wants the user `me` with the password `hunter2`; who
-    /// listens to `/main` hears `/spare` while nobody sends there.
+    /// Starts it in `folder`. The source password is `source`. `/private` requires the user `me`
+    /// with the password `hunter2`. `/main` falls back to `/spare` without a source.
     pub fn start(folder: &Path) -> Self {
         let port = free_port();
         let folder = folder.join("icecast");
@@ -77,7 +77,8 @@ impl Icecast {
         icecast
     }
 
-    /// Has ffmpeg send `song` from `from` on, over and over, as it plays; it is on the air when this returns.
+    /// Sends `song` from position `from` with ffmpeg, in a loop and in real time. Returns once the
+    /// mount is available.
     pub fn feed(&self, song: &Path, from: f64, mount: &str, title: &str, arguments: &[&str]) -> Feeder {
         let child = tool("ffmpeg", "ffmpeg")
             .args(["-v", "error", "-re", "-stream_loop", "-1", "-ss", &from.to_string(), "-i"])
@@ -90,7 +91,7 @@ impl Icecast {
             .unwrap();
         let feeder = Feeder(child);
         let deadline = Instant::now() + Duration::from_secs(60);
-        // Until the server knows the mount it answers with 404, which is one `source_lost` too many.
+        // Until the server knows the mount it responds with 404, which would add a `source_lost`.
         while !self.get("/status-json.xsl").contains(&format!(":{}{mount}\"", self.port)) {
             assert!(Instant::now() < deadline, "`{mount}` is not on the air");
             std::thread::sleep(Duration::from_millis(50));
@@ -98,7 +99,7 @@ impl Icecast {
         feeder
     }
 
-    /// Announces another title for a mount of MP3 or AAC.
+    /// Sets the title of an MP3 or AAC mount.
     pub fn set_title(&self, mount: &str, title: &str) {
         let title: String = title.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let answer =
@@ -106,7 +107,7 @@ impl Icecast {
         assert!(answer.contains("successful"), "{answer}");
     }
 
-    /// What its administrator is answered.
+    /// Sends a request of the administrator and returns the response.
     fn get(&self, path: &str) -> String {
         let mut line = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
         write!(line, "GET {path} HTTP/1.0\r\nAuthorization: Basic YWRtaW46YWRtaW4=\r\n\r\n").unwrap();
@@ -123,7 +124,7 @@ impl Drop for Icecast {
     }
 }
 
-/// Sends to one mount until it is dropped.
+/// A source client of one mount, stopped on drop.
 pub struct Feeder(Child);
 
 impl Drop for Feeder {

@@ -1,13 +1,13 @@
-//! Log messages of the library, as a test sees them.
+//! Capture of the library's log messages.
 
 use std::cell::RefCell;
 use std::io;
 use std::sync::{Arc, Mutex, Once};
 
-/// Lines that are logged on this thread from its making on.
+/// Lines logged on this thread since the creation.
 ///
-/// The subscriber is the process's: one that is set for a thread misses what another thread,
-/// which has none, logged first.
+/// The subscriber is global: one set for a thread misses messages whose call site was first reached
+/// on a thread without one.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -45,7 +45,7 @@ impl Log {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap().lines().map(str::to_owned).collect()
     }
 
-    /// Lines that hold `text`.
+    /// Lines that contain `text`.
     pub fn of(&self, text: &str) -> Vec<String> {
         self.lines().into_iter().filter(|line| line.contains(text)).collect()
     }

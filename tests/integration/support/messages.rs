@@ -1,4 +1,4 @@
-//! A sink that runs, and messages for it.
+//! A running sink, and messages for it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::broker::Subscriber;
 
-/// A sink that runs, and the sending end of its inbox.
+/// A running sink and the sending end of its inbox.
 pub struct Running {
     inbox: mpsc::Sender<Message>,
     task: JoinHandle<()>,
@@ -28,12 +28,12 @@ impl Running {
         Self::with(&format!("url = 'mqtt://127.0.0.1:{port}'\n{quick}\n{more}"), |sink| sink)
     }
 
-    /// One whose `[mqtt]` section is `toml`, as `complete` leaves it.
+    /// Starts one with the `[mqtt]` section `toml`, modified by `complete`.
     pub fn with(toml: &str, complete: impl FnOnce(MqttSink) -> MqttSink) -> Self {
         Self::named(toml, RUN, complete)
     }
 
-    /// The same, as the run `run`.
+    /// Starts one as the run `run`.
     pub fn named(toml: &str, run: &str, complete: impl FnOnce(MqttSink) -> MqttSink) -> Self {
         let raw: RawMqttConfig = toml::from_str(toml).unwrap();
         let sink = complete(MqttSink::new(raw.resolve("studio1").unwrap(), "studio1".into(), run.into()));
@@ -45,7 +45,7 @@ impl Running {
         self.inbox.send(message).await.unwrap();
     }
 
-    /// A clean stop; returns how long it took.
+    /// Stops it cleanly. Returns the duration.
     pub async fn stop(self) -> Duration {
         let started = Instant::now();
         drop(self.inbox);
@@ -53,7 +53,7 @@ impl Running {
         started.elapsed()
     }
 
-    /// What a `SIGKILL` does to the connection: it ends without a word.
+    /// Ends the connection without a DISCONNECT, as a `SIGKILL` does.
     pub async fn vanish(self) {
         self.task.abort();
         let _ = self.task.await;
@@ -166,7 +166,7 @@ pub fn topic(rest: &str) -> String {
     format!("genred/studio1/{rest}")
 }
 
-/// `seq` of every event that arrived, duplicates removed.
+/// Returns `seq` of every received event, without duplicates.
 pub fn sequence(subscriber: &Subscriber, source: &str) -> Vec<u64> {
     let topic = topic(&format!("{source}/event"));
     let mut seen: Vec<u64> = Vec::new();

@@ -1,4 +1,4 @@
-//! What the integration tests share. Each test binary uses a part of it.
+//! Helpers of the integration tests.
 #![allow(dead_code)]
 
 pub mod audio;
@@ -32,7 +32,7 @@ pub fn tool(program: &str, package: &str) -> Command {
     command
 }
 
-/// Returns the path of `program`: on `PATH`, else where `scripts/setup.sh` unpacked it.
+/// Returns the path of `program`, from `PATH` or the folder of `scripts/setup.sh`.
 ///
 /// # Panics
 /// Panics if it is at neither place.

@@ -1,4 +1,4 @@
-//! Recorded music that `scripts/fetch_audio.sh` fetches.
+//! Recorded music from `scripts/fetch_audio.sh`.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ pub fn clip(name: &str) -> PathBuf {
     recording(&format!("clips/{name}.wav"))
 }
 
-/// Cuts `seconds` from `from` on out of a song; the name of `output` decides its format.
+/// Cuts `seconds` from position `from` out of a song. The name of `output` determines its format.
 pub fn cut(name: &str, from: f64, seconds: f64, output: &Path, arguments: &[&str]) {
     let (from, seconds) = (from.to_string(), seconds.to_string());
     let arguments = [&["-ss", &from, "-t", &seconds], arguments].concat();

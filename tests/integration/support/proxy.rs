@@ -1,18 +1,18 @@
-//! A cable that can be cut.
+//! TCP proxy whose connections can be cut.
 
 use std::io;
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// Passes bytes on between its own port and another one of this machine.
+/// Forwards bytes between its own port and another local one.
 pub struct Proxy {
     port: u16,
     lines: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 impl Proxy {
-    /// One to the port `target`.
+    /// Creates a proxy to port `target`.
     pub fn start(target: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -36,15 +36,15 @@ impl Proxy {
         Self { port, lines }
     }
 
-    /// Its port.
+    /// Returns the port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Cuts every connection; how many there were.
+    /// Closes all connections. Returns their number.
     pub fn cut(&self) -> usize {
         let lines: Vec<TcpStream> = std::mem::take(&mut *self.lines.lock().unwrap());
-        // The far end of a pair may be down by the time that its turn comes.
+        // The other end of a pair may be closed already.
         lines.chunks(2).filter(|pair| pair.iter().any(|end| end.shutdown(Shutdown::Both).is_ok())).count()
     }
 }

@@ -1,4 +1,4 @@
-//! A real PulseAudio server for one test, in a process that knows no other.
+//! A real PulseAudio server for one test, in a separate process.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,21 +10,20 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::{path_of, tool};
 
-/// Set in the process that [`isolated`] starts; names its folder.
+/// Set in the process started by [`isolated`]; holds its folder.
 const FOLDER: &str = "GENRED_TEST_SOUND_FOLDER";
 
-/// ALSA's `ci` and `default` are the monitor of the null sink.
+/// ALSA devices `ci` and `default` are the monitor of the null sink.
 const ASOUNDRC: &str = r#"
 pcm.ci { type pulse device "ci.monitor" hint { show on description "CI monitor" } }
 pcm.!default { type pulse device "ci.monitor" hint { show on description "Default" } }
 ctl.!default { type pulse }
 "#;
 
-/// Runs the test `name`, with its module, again in a process of its own with its own sound system.
-/// Returns true in that process.
+/// Runs the test `name`, with its module, in a process with its own sound system. Returns true in
+/// that process.
 ///
-/// The environment of sound libraries is that of the whole process, and cannot be changed once
-/// threads run.
+/// Sound libraries read the environment of the process, which cannot be changed once threads run.
 pub fn isolated(name: &str) -> bool {
     if std::env::var_os(FOLDER).is_some() {
         return true;
@@ -63,7 +62,8 @@ fn unpacked_alsa_plugins() -> Option<PathBuf> {
     folders.into_iter().find(|folder| folder.join("libasound_module_pcm_pulse.so").is_file())
 }
 
-/// A silent command that the kernel kills with the thread that started it: an aborted test drops nothing.
+/// Returns a silent command that the kernel kills with the thread that started it, since an aborted
+/// test drops nothing.
 fn mortal(program: &str, package: &str) -> Command {
     let path = path_of(program, package);
     let mut command = tool("setpriv", "util-linux");
@@ -71,13 +71,14 @@ fn mortal(program: &str, package: &str) -> Command {
     command
 }
 
-/// The server, killed when dropped.
+/// The server, killed on drop.
 pub struct Server {
     child: Child,
 }
 
 impl Server {
-    /// Starts a server with the null sink `ci` and waits until it answers. Only within [`isolated`].
+    /// Starts a server with the null sink `ci` and waits until it responds. Only within
+    /// [`isolated`].
     pub fn start() -> Self {
         let folder = PathBuf::from(std::env::var_os(FOLDER).expect("only in an isolated process"));
         let socket = folder.join("run/pulse/native");
@@ -111,13 +112,13 @@ impl Server {
         Player { child: command.args(["--device=ci", "--latency-msec=500"]).arg(path).spawn().unwrap() }
     }
 
-    /// Ends it without any farewell.
+    /// Kills it.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Stops it from running, so that it hangs.
+    /// Suspends it, so that it hangs.
     pub fn suspend(&self) {
         kill_process(Pid::from_child(&self.child), Signal::STOP).unwrap();
     }
@@ -130,7 +131,7 @@ impl Drop for Server {
     }
 }
 
-/// A playing `paplay`, ended when dropped.
+/// A running `paplay`, killed on drop.
 pub struct Player {
     child: Child,
 }

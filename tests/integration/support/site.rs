@@ -1,4 +1,4 @@
-//! An HTTP server whose answers a test writes itself, plain or behind TLS, and a proxy that wants a password.
+//! An HTTP server with custom responses, plain or over TLS, and a proxy with a password.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -12,10 +12,10 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// Where an answer goes.
+/// Output of a response.
 pub type Line<'a> = &'a mut dyn Write;
 
-/// What is asked for: the path, how often it has been asked for, and the whole head.
+/// A request: path, number of requests for it so far, and head.
 pub struct Asked<'a> {
     pub path: &'a str,
     pub count: usize,
@@ -29,12 +29,12 @@ pub struct Site {
 }
 
 impl Site {
-    /// Answers with what `answer` writes, and closes when it returns.
+    /// Starts a server. `answer` writes the response; the connection is closed when it returns.
     pub fn start(answer: impl Fn(Asked<'_>, Line<'_>) -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self::serve(None, answer)
     }
 
-    /// The same behind TLS.
+    /// Starts a server over TLS.
     pub fn secure(
         config: Arc<ServerConfig>,
         answer: impl Fn(Asked<'_>, Line<'_>) -> io::Result<()> + Send + Sync + 'static,
@@ -56,7 +56,7 @@ impl Site {
                 let (tls, heads, counts, answer) =
                     (tls.clone(), Arc::clone(&shared), Arc::clone(&counts), Arc::clone(&answer));
                 thread::spawn(move || -> io::Result<()> {
-                    // Whoever hangs up, or trusts nobody here, wants no more.
+                    // A closed or rejected connection is no error.
                     match tls {
                         Some(config) => {
                             let connection = ServerConnection::new(config).map_err(io::Error::other)?;
@@ -70,7 +70,7 @@ impl Site {
         Self { port, heads }
     }
 
-    /// The heads of all requests so far.
+    /// Heads of all requests so far.
     pub fn heads(&self) -> Vec<String> {
         self.heads.lock().unwrap().clone()
     }
@@ -104,11 +104,12 @@ fn read_head(stream: &mut impl Read) -> io::Result<String> {
     Ok(head)
 }
 
-/// A server of `localhost` and `127.0.0.1`, and its authority's certificate as the file `ca`.
+/// TLS configuration for `localhost` and `127.0.0.1`; the certificate of its authority is written
+/// to `ca`.
 pub fn certified(ca: &Path) -> Arc<ServerConfig> {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    // Two of one name would be taken for each other.
+    // Authorities of the same name would be confused.
     params.distinguished_name.push(rcgen::DnType::CommonName, ca.display().to_string());
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
     std::fs::write(ca, authority.pem()).unwrap();
@@ -125,7 +126,7 @@ pub fn certified(ca: &Path) -> Arc<ServerConfig> {
     Arc::new(config)
 }
 
-/// A proxy to servers of this machine, for those who know `user:password`.
+/// A proxy to local servers that requires the login `user:password`.
 pub struct HttpProxy {
     pub port: u16,
     heads: Arc<Mutex<Vec<String>>>,
@@ -147,7 +148,7 @@ impl HttpProxy {
         Self { port, heads }
     }
 
-    /// The heads of all requests so far.
+    /// Heads of all requests so far.
     pub fn heads(&self) -> Vec<String> {
         self.heads.lock().unwrap().clone()
     }

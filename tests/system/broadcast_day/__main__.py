@@ -1,7 +1,7 @@
-"""Judges `genred run` and `genred report` by a day of broadcast that is made of real recordings.
+"""Evaluates `genred run` and `genred report` on a day of broadcast made of real recordings.
 
-The day is planned from a seed, made by ffmpeg, and piped into the daemon, which hears it with default settings, as fast
-as it can, and keeps its as-run log. What the report says is then held against what was planned.
+The day is planned from a seed, rendered by ffmpeg, and piped into the daemon, which runs with default
+settings at full speed and writes its as-run log. The report is then compared with the plan.
 """
 
 import argparse
@@ -30,14 +30,14 @@ SOURCE = "FM_1"
 
 def arguments():
     parser = argparse.ArgumentParser(prog="broadcast_day.sh", description=__doc__)
-    parser.add_argument("--bin", type=Path, required=True, help="the genred that is tried")
+    parser.add_argument("--bin", type=Path, required=True, help="path of genred")
     parser.add_argument("--hours", type=float, default=24.0, help="length of the day (24)")
-    parser.add_argument("--seed", type=int, default=1, help="of all choices (1)")
-    parser.add_argument("--music", type=Path, help="folder of unpacked packages, in place of fetching them")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the plan (1)")
+    parser.add_argument("--music", type=Path, help="folder of unpacked packages, instead of downloads")
     parser.add_argument("--speech", type=Path, help="the same for speech")
-    parser.add_argument("--all", action="store_true", help="all tagged tracks, also those whose tag the model does not know by ear")
-    parser.add_argument("--no-faults", dest="faults", action="store_false", help="plant no tones, no loops and no missing channels")
-    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave log, reports and truth there")
+    parser.add_argument("--all", action="store_true", help="all tagged tracks, also those whose tag the model does not predict")
+    parser.add_argument("--no-faults", dest="faults", action="store_false", help="insert no tones, loops or missing channels")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="write log, reports and truth to DIR")
     given = parser.parse_args()
     if not 0.5 <= given.hours <= 24:
         parser.error("a day has half an hour to 24 hours here")
@@ -62,7 +62,7 @@ def seconds_of(text):
 
 
 class Daemon:
-    """`genred run` and `genred report` with a configuration and a log of their own."""
+    """`genred run` and `genred report` with a temporary configuration and log."""
 
     def __init__(self, program, folder):
         self.program, self.folder = program, folder
@@ -72,7 +72,7 @@ class Daemon:
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith(others)} | mine
 
     def hear(self, begin, sounds):
-        """One run: pipes all sounds into it. Seconds that it took."""
+        """Pipes all audio of one run into the daemon. Returns the elapsed seconds."""
         formats = ", ".join(f'"{genre}"' for genre in FORMAT)
         (self.folder / "genred.toml").write_text(
             f'node = "day"\noutput = "none"\nstate_dir = "{self.folder}"\nruntime_dir = "{self.folder / "run"}"\n'
@@ -95,7 +95,7 @@ class Daemon:
                     if time.monotonic() - said > 30:
                         said = time.monotonic()
                         speed = heard / (said - began)
-                        print(f"{heard / 3600:5.1f} of {length / 3600:.1f} h, {speed:.0f} times as fast as it plays", file=sys.stderr, flush=True)
+                        print(f"{heard / 3600:5.1f} of {length / 3600:.1f} h, {speed:.0f} × real time", file=sys.stderr, flush=True)
                 daemon.stdin.close()
             except BrokenPipeError:
                 pass
@@ -114,7 +114,7 @@ class Daemon:
 
 
 class Table:
-    """Lines of what was to be, what is, and whether that will do."""
+    """Table of criteria: expected value, measured value, verdict."""
 
     def __init__(self):
         self.lines, self.failed = [], 0
@@ -132,7 +132,7 @@ class Table:
 
 
 def events(daemon):
-    """Time, type and JSON of all events, from the log itself."""
+    """Time, type and JSON of all events in the log."""
     with sqlite3.connect(f"file:{daemon.folder / 'asrun.sqlite'}?mode=ro", uri=True) as log:
         rows = log.execute("SELECT ts_ms, event_type, json FROM event ORDER BY ts_ms, id").fetchall()
     return [(ts / 1000 - START.timestamp(), kind, json.loads(event)) for ts, kind, event in rows]
@@ -222,7 +222,7 @@ def judge(day, daemon, settled, table):
 
 
 def hourly(day, label):
-    """The truth's share of a label in each hour."""
+    """True share of a label in each hour."""
     hours = max(-int(-day.seconds // 3600), 1)
     found = [0.0] * hours
     for stretch in day.stretches:
@@ -248,7 +248,7 @@ def describe(stretch):
 
 def main():
     given = arguments()
-    # So that what was begun is ended, and what was written is gone.
+    # So that child processes are stopped and temporary files deleted.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     for tool in "ffmpeg", "ffprobe":
         if not shutil.which(tool):
@@ -256,7 +256,7 @@ def main():
     folder = given.keep.resolve() if given.keep else Path(tempfile.mkdtemp(prefix="broadcast-day-"))
     folder.mkdir(parents=True, exist_ok=True)
     if list(folder.glob("asrun.sqlite*")):
-        raise SystemExit(f"broadcast_day: `{folder}` has a log already; name another folder")
+        raise SystemExit(f"broadcast_day: `{folder}` already has a log; use another folder")
     try:
         found = tracks(folder_of(given.music, "music"), given.all)
         talks = talk(folder_of(given.speech, "speech"), folder, given.seed)
@@ -275,7 +275,7 @@ def main():
         table = Table()
         notes = judge(day, daemon, settled, table)
         heard = sum(end - start for start, end in run_bounds(day))
-        print(f"{day.seconds / 3600:.1f} h, seed {given.seed}, {len(found)} tracks, {heard / took:.0f} times as fast as it plays\n")
+        print(f"{day.seconds / 3600:.1f} h, seed {given.seed}, {len(found)} tracks, {heard / took:.0f} × real time\n")
         print(table.text())
         if notes:
             print("\n" + "\n".join(notes))

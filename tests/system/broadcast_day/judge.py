@@ -1,4 +1,4 @@
-"""What was reported, held against the truth. Pure."""
+"""Comparison of the report with the truth. Pure."""
 
 from bisect import bisect_left
 from collections import defaultdict
@@ -13,7 +13,7 @@ ENDS_WITHIN = 12.0
 
 
 def truth_shares(day, labels):
-    """Seconds by label; of what nobody can say, by `None`; of outages, by `outage`."""
+    """Seconds by label; by `None` where the truth is undefined; by `outage` for outages."""
     found = defaultdict(float)
     for stretch, label in zip(day.stretches, labels):
         name = "outage" if stretch.kind == "outage" else label
@@ -22,12 +22,13 @@ def truth_shares(day, labels):
 
 
 def spans(changes, runs):
-    """Start, end and genre of what was published, from changes, each a time and a genre: a run is `uncertain` at first."""
+    """Start, end and genre of published segments, from changes `(time, genre)`. A run begins as
+    `uncertain`."""
     found = []
     for begin, stop in runs:
         start, genre = begin, "uncertain"
         for at, to in changes:
-            # The last patch of a run may be said to end a little after it.
+            # The last patch of a run may end slightly after it.
             if begin <= at <= stop + 0.5:
                 found.append((start, at, genre))
                 start, genre = at, to
@@ -36,7 +37,7 @@ def spans(changes, runs):
 
 
 class Published:
-    """The genre at any time, as it was published or as it is in the log."""
+    """Genre over time, as published or logged."""
 
     def __init__(self, segments):
         """`segments` are start, end and label, in seconds of the day, in order."""
@@ -63,8 +64,9 @@ class Published:
 
 @dataclass
 class Figures:
-    """As `genred eval --stream` counts (docs/guide/evaluation.md), over the stretches that are asked about; but that dead air which was planted
-    ends in `uncertain`, as a stream begins with it, is no false change."""
+    """Figures as of `genred eval --stream` (docs/guide/evaluation.md), over the selected stretches.
+
+    A change to `uncertain` at the end of planned dead air is not a false change."""
 
     hours: float
     false_changes: int
@@ -89,13 +91,13 @@ class Figures:
 
 
 def figures(published, stretches, labels, asked):
-    """Judges the stretches that `asked` accepts."""
+    """Computes the figures of the stretches that `asked` accepts."""
     seconds = false = late = uncertain = right_time = 0
     delays, worst, last = [], [], None
     was_dead = None
     for stretch, right in zip(stretches, labels):
         if right is None:
-            # After a jingle a change has begun where the jingle ends; after an outage nothing is carried over.
+            # After a jingle, a change begins at its end; after an outage, no state is carried over.
             last = None if stretch.kind == "outage" else last
             continue
         changes = published.within(stretch.start, stretch.end)
@@ -133,14 +135,15 @@ class Alarms:
 
 
 def alarms(events, stretches, kind):
-    """Every planted stretch is found once, soon, and ends soon; nothing else is. `events` are time and type."""
+    """Checks that every planned stretch is detected exactly once, begins and ends in time, and that
+    there are no false alarms. `events` are `(time, type)`."""
     starts = [at for at, event in events if event == f"{kind}_started"]
     ends = [at for at, event in events if event == f"{kind}_ended"]
     planted = [stretch for stretch in stretches if stretch.alarm == kind]
     found = Alarms(len(planted), [], [], [], [])
     taken = set()
     for stretch in planted:
-        # Loudness is that of three seconds, so that what is short may be said when it is just over.
+        # Loudness covers three seconds, so a short event may be reported just after its end.
         short = stretch.end - stretch.start <= stretch.within
         inside = [at for at in starts if stretch.start <= at <= stretch.end + short]
         taken.update(inside)
@@ -156,7 +159,8 @@ def alarms(events, stretches, kind):
 
 
 def watch(day, labels):
-    """Seconds off format, and when talk is too much, by the rules of docs/reference/mqtt.md over the truth."""
+    """Seconds off format and times of excessive talk, by the rules of docs/reference/mqtt.md on the
+    truth."""
     off_total, alarms = 0.0, []
     for begin, stop in run_bounds(day):
         off, off_since, belonging, talk, too_much = 0.0, None, 0.0, [], False
@@ -192,6 +196,6 @@ def watch(day, labels):
 
 
 def run_bounds(day):
-    """Beginning and end of each run, in seconds of the day."""
+    """Start and end of each run, in seconds of the day."""
     starts = [start for start, _ in day.runs]
     return [(start, start + sum(sound.seconds for sound in sounds)) for start, (_, sounds) in zip(starts, day.runs)]

@@ -1,4 +1,4 @@
-"""Recordings that a day is made of: music with a genre tag and recorded speech, from Debian packages."""
+"""Recordings for the day: music with a genre tag and recorded speech, from Debian packages."""
 
 import csv
 import random
@@ -19,12 +19,13 @@ LEAST_BYTES = 14_000
 CLIPS = 240
 BATCH = 40
 FLOOR_DB = -45.0
-"""Sound whose peaks stay below this for a second is a pause: a track is played from one to the next."""
+"""Sound whose peaks stay below this for a second is a pause: a track is played from one to the
+next."""
 
 
 @dataclass
 class Track:
-    """A recording with a genre that its file's own tag names."""
+    """A recording and the genre of its file tag."""
 
     name: str
     path: Path
@@ -35,7 +36,7 @@ class Track:
     """Of each floor that was asked for."""
 
     def loud(self, gain_db=0.0):
-        """Start and end of the longest part without a pause, once it is amplified by `gain_db`."""
+        """Start and end of the longest part without a pause, after a gain of `gain_db`."""
         floor = FLOOR_DB - gain_db
         if floor not in self.pauses:
             self._probe(floor)
@@ -54,7 +55,7 @@ class Track:
 
 
 def ffmpeg(arguments, text=False):
-    """Runs it; its standard output, or with `text` what it says."""
+    """Runs ffmpeg. Returns standard output, or with `text` its messages."""
     made = subprocess.run(["ffmpeg", "-nostdin", *arguments], capture_output=True, check=False)
     if made.returncode:
         raise SystemExit(f"broadcast_day: ffmpeg failed: {made.stderr.decode()[-800:]}")
@@ -67,7 +68,7 @@ def seconds(path):
 
 
 def tracks(folder, everything):
-    """The tracks of `tracks.csv`: those that `classify` gives the genre of their tag, or all."""
+    """Tracks of `tracks.csv` whose tag `classify` predicts, or all."""
     with open(HERE / "tracks.csv", newline="") as file:
         rows = [row for row in csv.DictReader(file) if everything or row["clear"] == "yes"]
     packages = sorted({row["package"] for row in rows})
@@ -76,7 +77,7 @@ def tracks(folder, everything):
 
 
 def have(packages, folder):
-    """Fetches what is not there, unless the folder is the user's."""
+    """Downloads missing packages, unless the folder was given by the user."""
     missing = [package for package in packages if not (folder / package / "usr").is_dir()]
     if not missing:
         return
@@ -89,7 +90,7 @@ def have(packages, folder):
         print(f"broadcast_day: fetching {package}", flush=True)
         command = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package]
         if subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode:
-            raise SystemExit(f"broadcast_day: `apt-get download {package}` failed; is there a network, and `apt-get update` run?")
+            raise SystemExit(f"broadcast_day: `apt-get download {package}` failed; check the network, and run `apt-get update`")
         file = next(folder.glob(f"{package}_*.deb"))
         unpacked = folder / f"{package}.part"
         subprocess.run(["dpkg", "-x", file, unpacked], check=True)
@@ -98,7 +99,7 @@ def have(packages, folder):
 
 
 def talk(folder, work, seed):
-    """Minutes of talk: the clips of each package joined with pauses, as one WAV file each."""
+    """Minutes of talk: the clips of each package, joined with pauses to one WAV file."""
     have(TALK, folder)
     made = []
     for number, (package, pattern) in enumerate(TALK.items()):
@@ -125,7 +126,7 @@ def talk(folder, work, seed):
 
 
 def _join(clips, target):
-    """Speech is levelled as a station would, and pauses between clips last a third of a second."""
+    """Joins clips with pauses of a third of a second, with the level control of a station."""
     inputs = [argument for clip in clips for argument in ("-i", clip)]
     each = "aresample=44100,aformat=sample_fmts=fltp:channel_layouts=mono,apad=pad_dur=0.3"
     graph = "".join(f"[{i}:a]{each}[a{i}];" for i in range(len(clips)))

@@ -1,4 +1,4 @@
-"""What is broadcast, and when: music in blocks, talk, jingles, quiet passages, and what should not happen."""
+"""Schedule of the day: blocks of music, talk, jingles, quiet passages and faults."""
 
 import random
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ SCHEDULE = (
 """Music of each hour."""
 FORMAT = ("classical",)
 OFF_FORMAT_AFTER = 600.0
-# Seconds of what belongs that end being off format.
+# Seconds of expected music that end an off-format state.
 BELONGS_FOR = 15.0
 TALK_LIMIT = 0.3
 TALKATIVE = (7, 17)
@@ -27,13 +27,14 @@ QUIET_DB = -43.0
 BED_DB = -16.0
 """A bed of music under talk."""
 SILENCE_WITHIN, TONE_WITHIN, LOOP_WITHIN, CHANNEL_WITHIN = 12.0, 15.0, 27.0, 37.0
-"""Seconds within which each is said: by default it has to last 2, 10, 20 and 30 s, and loudness is that of three seconds."""
+"""Seconds within which each is said: by default it has to last 2, 10, 20 and 30 s, and loudness is
+that of three seconds."""
 FAULTS = ("tone", "loop", "channel")
 
 
 @dataclass
 class Stretch:
-    """A part of the day in which one thing is right. Seconds from the beginning of the day."""
+    """A part of the day with one true label. Times in seconds from the start of the day."""
 
     start: float
     end: float
@@ -55,7 +56,7 @@ class Stretch:
 
 @dataclass
 class Day:
-    """The sounds of each run, with when it begins, and the truth."""
+    """Audio and start of each run, and the truth."""
 
     tracks: list
     talks: list
@@ -94,7 +95,7 @@ class Day:
             self.frames += frames
 
     def _begin(self, kind, label, back=0.0, **more):
-        """From now on, or from `back` seconds ago, something else is right."""
+        """Begins a stretch with another label now, or `back` seconds ago."""
         self._close(back)
         self.stretches.append(Stretch(self.now - back, 0.0, kind, label, **more))
 
@@ -102,12 +103,12 @@ class Day:
         if self.stretches:
             self.stretches[-1].end = self.now - back
 
-    # What an hour is made of
+    # Content of an hour
 
     def _fill(self):
         count = max(round(self.hours), 1)
         outage = 600.0 if count >= 6 else 120.0
-        # Within the day, so not in its last hour.
+        # Within the day, so not in the last hour.
         cut = min(count * 3 // 5, count - 2) if count > 2 else 0 if count == 2 else None
         self.silences = self._lengths(2 * count)
         for number in range(count):
@@ -120,7 +121,8 @@ class Day:
                 self._begin_run()
 
     def _lengths(self, count):
-        """Planted dead air, from 6 seconds to two minutes (what is shorter is not found at the defaults), as many short as long ones."""
+        """Durations of planned dead air, six seconds to two minutes, log-uniform. Shorter ones are
+        not detected by default."""
         lengths = [6.0 * 20.0 ** (number / max(count - 1, 1)) for number in range(count)]
         self.random.shuffle(lengths)
         return lengths
@@ -153,7 +155,7 @@ class Day:
                 self._music(genre, left())
             if left() > SHORTEST + 130:
                 self._link(talkative)
-        # What is left of the hour.
+        # Rest of the hour.
         if left() >= 12:
             self._talk(left())
         elif left() > 0:
@@ -163,7 +165,7 @@ class Day:
         return next((stretch.label for stretch in reversed(self.stretches) if stretch.kind == "music"), None)
 
     def _another(self):
-        """Another genre than the last one's, the more often the more of it there is."""
+        """Returns a genre other than the last one, weighted by the available material."""
         material = dict.fromkeys((CLASSICAL, METAL, ELECTRONIC), 0.0)
         for track in self.tracks:
             first, last = track.loud()
@@ -172,7 +174,7 @@ class Day:
         return self.random.choices(list(material), list(material.values()))[0]
 
     def _link(self, talkative):
-        """Between two tracks."""
+        """Inserts a link between two tracks."""
         kind = self.random.choices(("pause", "crossfade", "over", "talk", "jingle", "cut"), (40, 25, 12, 8 if not talkative else 30, 8, 7))[0]
         if kind == "pause":
             self._add(self.random.uniform(0.5, 2.0))
@@ -187,17 +189,17 @@ class Day:
             self.tail = None
 
     def _pick(self, genre):
-        """Every track of a genre comes once before one comes again."""
+        """Picks a track of a genre; every track is used once before one is repeated."""
         deck = self.decks.setdefault(genre, [])
         if not deck:
-            # Ambient tracks are played where electronic ones are.
+            # Ambient tracks are scheduled as electronic ones.
             fits = lambda track: track.genre == genre or genre == ELECTRONIC and track.genre not in (CLASSICAL, METAL)
             deck += [track for track in self.tracks if fits(track)]
             self.random.shuffle(deck)
         return deck.pop()
 
     def _music(self, genre, room, quiet=False, silence=0.0):
-        """A track, to its end where there is room; after a `crossfade` of the one before."""
+        """Adds a track, in full if possible, after a `crossfade` with the previous one."""
         for _ in range(20):
             track = self._pick(genre)
             first, last = track.loud()
@@ -226,7 +228,7 @@ class Day:
             self._silence(silence)
             at, rest = at + half, min(rest - half, max(room - fade - half - silence, 1.0))
             self._begin("music", track.genre, track=track.name, offset=at, note="after dead air")
-        # Five seconds are kept for a crossfade, which the next piece may take up.
+        # Five seconds are reserved for a crossfade with the next piece.
         spare = min(last - at - rest, 5.0)
         if spare < 2.0 and rest > SHORTEST + 5.0:
             rest, spare = rest - 5.0, 5.0
@@ -235,17 +237,17 @@ class Day:
             self.tail = (track, at + rest, spare)
 
     def _silence(self, seconds):
-        """Dead air: digital silence, or noise that no listener hears."""
+        """Adds dead air: digital silence or inaudible noise."""
         self.tail = None
         noisy = self.random.random() < 0.5
         self._begin("silence", "silence", alarm="dead_air", within=SILENCE_WITHIN, note=f"noise at {NOISE_DB:.0f} dBFS" if noisy else "digital zero")
-        # White noise of `amplitude` has an RMS of 1/√3 of it.
+        # The RMS of white noise is its amplitude / √3.
         amplitude = 3**0.5 * 10 ** (NOISE_DB / 20)
         made = f"anoisesrc=color=white:amplitude={amplitude:.7f}:sample_rate={RATE}:seed={self.random.randrange(1 << 30)}"
         self._add(seconds, [Layer(None, 0.0, made=made)] if noisy else [])
 
     def _speech(self, seconds):
-        """A layer of talk that has not been heard lately, and where it comes from."""
+        """Returns a layer of talk that was not used recently, and its origin."""
         voice = self.random.randrange(len(self.talks))
         talk = self.talks[voice]
         if self.talk_at[voice] + seconds > talk.seconds - 1.0:
@@ -265,7 +267,7 @@ class Day:
             seconds -= turn
 
     def _over(self, seconds):
-        """Talk over a bed of music."""
+        """Adds talk over background music."""
         self.tail = None
         track = self._pick(ELECTRONIC)
         first, last = track.loud()
@@ -284,7 +286,8 @@ class Day:
         self._add(seconds, [Layer(track.path, first + (last - first) / 3, -6.0, 0.3, 1.0), voice])
 
     def _fault(self, kind, genre):
-        """A tone, or two seconds of music over and over: dead air that is not quiet. Or music of one channel alone."""
+        """Adds a tone or a loop of two seconds, which are loud dead air, or music on one channel
+        only."""
         self.tail = None
         seconds = self.random.uniform(50, 90)
         track = self._pick(genre)

@@ -1,4 +1,4 @@
-"""What the head says of each piece as a whole, by `genred classify`: what is right for the decision stage."""
+"""Labels of whole pieces by `genred classify`, as the truth for the decision stage."""
 
 import json
 import subprocess
@@ -6,7 +6,7 @@ from collections import Counter
 
 
 def settle(program, environment, day, tracks):
-    """The label of each stretch: of music the head's, of all else the truth's own."""
+    """Label of each stretch: the head's for music, otherwise the true one."""
     played = {stretch.track for stretch in day.stretches if stretch.kind == "music"}
     windows = {}
     for track in tracks:
@@ -20,7 +20,8 @@ def settle(program, environment, day, tracks):
 
 
 def verdict(windows, start, seconds):
-    """As `classify` makes it, of the windows of a part: the most frequent state; of music, the best mean posterior."""
+    """Verdict on the windows of a part, as in `classify`: the most frequent state; for music, the
+    highest mean posterior."""
     within = [window for window in windows if window["start"] >= start and window["end"] <= start + seconds]
     if not within:
         return None

@@ -1,4 +1,4 @@
-"""Pieces of sound, made by ffmpeg as 16-bit stereo."""
+"""Audio rendered by ffmpeg as 16-bit stereo."""
 
 import subprocess
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ EDGE = 0.02
 
 @dataclass
 class Layer:
-    """A part of a recording, or with `made` of one of ffmpeg's generators."""
+    """A part of a recording or, with `made`, of an ffmpeg generator."""
 
     path: Path | None
     start: float
@@ -27,7 +27,7 @@ class Layer:
 
 @dataclass
 class Sound:
-    """`frames` samples of all layers at once; of digital silence where there is none."""
+    """`frames` samples of all layers mixed; digital silence without layers."""
 
     frames: int
     layers: list[Layer] = field(default_factory=list)
@@ -55,7 +55,7 @@ class Sound:
         return ["ffmpeg", "-nostdin", "-v", "error", *inputs, "-filter_complex", graph, "-f", "s16le", "-"]
 
     def pcm(self):
-        """Its bytes, in chunks; exactly as many as it is long."""
+        """Yields the samples as bytes, in chunks, with exactly the declared length."""
         due = self.frames * FRAME
         if not self.layers:
             while due:
@@ -69,4 +69,4 @@ class Sound:
             made.stdout.close()
             said = made.stderr.read().decode().strip()
         if due or made.returncode:
-            raise SystemExit(f"broadcast_day: ffmpeg gave {due} bytes too few: {said}")
+            raise SystemExit(f"broadcast_day: the output of ffmpeg is {due} bytes short: {said}")

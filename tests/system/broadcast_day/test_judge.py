@@ -1,4 +1,5 @@
-"""The bars fail where they have to: `python3 -m unittest discover -s tests/system/broadcast_day`."""
+"""Tests that the criteria can fail: `python3 -m unittest discover -s
+tests/system/broadcast_day`."""
 
 import unittest
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ from sound import RATE, Sound
 
 
 def stretches(*parts):
-    """Of `(end, kind, label)`, one after the other."""
+    """Consecutive stretches from `(end, kind, label)`."""
     made, start = [], 0.0
     for end, kind, label in parts:
         made.append(Stretch(start, end, kind, label, alarm="dead_air" if kind == "silence" else "", within=12.0, whole=kind == "music"))
@@ -27,7 +28,7 @@ class Decisions(unittest.TestCase):
     PARTS = [(1000, "music", "rock"), (2000, "music", "jazz"), (3000, "music", "jazz"), (3600, "speech", "speech")]
 
     def test_counts_as_the_program_does(self):
-        # The scripted hour of src/study/stream/figures.rs; there the first label of a stream is no change.
+        # The scripted hour of src/study/stream/figures.rs, where the first label is not a change.
         edges = [
             (0, "uncertain"), (4, "pop"), (10, "rock"), (1006, "pop"), (1009, "jazz"), (1500, "uncertain"),
             (1510, "jazz"), (2100, "blues"), (2700, "jazz"), (3003, "speech"), (3600, ""),

@@ -1,10 +1,11 @@
-"""Proves that no event is lost and none comes out of order, whatever happens to broker, connection and daemon.
+"""Tests that no event is lost or reordered when broker, connection and daemon fail.
 
-The real daemon hears twenty sources that change every few seconds and publishes through a recording proxy to
-a mosquitto. First the broker is stopped, restarted and frozen, and a subscriber that keeps its session must
-receive every event. Then it is killed, and may forget what it acknowledged: every event must have been
-acknowledged on some connection. Meanwhile connections are cut and the daemon itself is killed. One line of JSON
-on standard output sums it up; the exit code is 0 only if nothing was wrong.
+The daemon classifies twenty sources that change every few seconds and publishes to mosquitto through
+a recording proxy. In the first phase the broker is stopped, restarted and frozen; a subscriber with a
+persistent session must receive every event. In the second phase the broker is killed and may lose
+acknowledged events; every event must have been acknowledged on some connection. In both phases
+connections are cut and the daemon is killed. Prints one line of JSON as a summary; the exit code is 0
+only without errors.
 """
 
 import argparse
@@ -37,11 +38,11 @@ LEAST_SECONDS = 40
 
 def arguments():
     parser = argparse.ArgumentParser(prog="chaos.sh", description=__doc__)
-    parser.add_argument("--rounds", type=int, help="incidents of the broker or its connection (50)")
-    parser.add_argument("--kills", type=int, help="kills of the daemon (10; with --rounds a fifth of these)")
-    parser.add_argument("--seed", type=int, help="repeats the choices of the run that printed it")
-    parser.add_argument("--bin", type=Path, required=True, help="the genred that is tried")
-    parser.add_argument("--keep", action="store_true", help="keep logs and records even if nothing was wrong")
+    parser.add_argument("--rounds", type=int, help="number of broker or connection failures (50)")
+    parser.add_argument("--kills", type=int, help="number of daemon kills (10; with --rounds a fifth of these)")
+    parser.add_argument("--seed", type=int, help="seed of an earlier run, to repeat it")
+    parser.add_argument("--bin", type=Path, required=True, help="path of genred")
+    parser.add_argument("--keep", action="store_true", help="keep logs and records also on success")
     given = parser.parse_args()
     if given.kills is None:
         given.kills = 10 if given.rounds is None else max(1, given.rounds // 5)
@@ -55,7 +56,8 @@ def arguments():
 
 
 def plan(rounds, kills, choose):
-    """Two lists of `[kind, when the daemon is killed]`; all kinds come once before one comes again."""
+    """Two lists of `[kind, when the daemon is killed]`. Every kind is used once before one is
+    repeated."""
     forgetful = max(1, rounds * 2 // 5)
     halves = []
     for kinds, length in (FORGIVING, rounds - forgetful), (FORGETFUL, forgetful):
@@ -73,7 +75,7 @@ def plan(rounds, kills, choose):
 
 
 def configure(folder, proxy_port, choose):
-    """Writes the sounds and the configuration; what the daemon decides fast, it publishes often."""
+    """Writes audio and configuration. Fast decisions cause many events."""
     found = sounds.material(sorted((ROOT / ".cache/test-audio/songs").glob("*.ogg")))
     if len(found) < 8:
         raise SystemExit("chaos: the recordings are missing: run scripts/fetch_audio.sh")
@@ -93,7 +95,7 @@ def configure(folder, proxy_port, choose):
 
 
 def environment(folder):
-    """Nothing of the user's own is read or written."""
+    """Environment without paths of the user."""
     ours = {"GENRED_MODELS": os.environ.get("GENRED_MODELS", str(ROOT / "models"))}
     for key, name in ("HOME", "home"), ("STATE_DIRECTORY", "state"), ("RUNTIME_DIRECTORY", "runtime"):
         (folder / name).mkdir()
@@ -103,7 +105,7 @@ def environment(folder):
 
 
 class Run:
-    """One run: its servers, its records, and what it found."""
+    """One run: its servers, records and findings."""
 
     def __init__(self, given, folder):
         self.given, self.folder, self.began = given, folder, time.monotonic()
@@ -166,10 +168,10 @@ class Run:
         self.say(f"{(self.sent.total() - before) / (self.clock() - began) * 60:.0f} events a minute")
 
     def drain(self):
-        """Stops the daemon, again and again until nothing waits; the last `seq` of every source."""
+        """Restarts the daemon until the outbox is empty. Returns the last `seq` of every source."""
         for _ in range(10):
             self.incidents.connected()
-            # What gathered while there was no connection has a moment.
+            # Time to publish the events stored while disconnected.
             time.sleep(1)
             self.daemon.stop()
             waiting, assigned = outbox.read(self.folder / "state" / NODE)
@@ -177,7 +179,7 @@ class Run:
                 return assigned
             self.say(f"{waiting} events wait: the daemon is started again")
             self.daemon.start()
-        raise Failure(f"{waiting} events still wait in the outbox after ten starts")
+        raise Failure(f"{waiting} events are still in the outbox after ten starts")
 
     def clean_up(self):
         self.subscriber.stop.set()
@@ -188,7 +190,7 @@ class Run:
         self.trace.flush()
 
     def judge(self):
-        """The summary, and what is wrong in words."""
+        """Returns the summary and descriptions of the errors."""
         incidents = self.incidents
         for what, found, wanted in (
             ("incidents", sum(incidents.counts.values()), self.given.rounds),
@@ -247,7 +249,7 @@ def main():
         if good and not given.keep:
             shutil.rmtree(folder, ignore_errors=True)
         else:
-            print(f"chaos: logs and records are in {folder}; --seed {given.seed} repeats it", file=sys.stderr)
+            print(f"chaos: logs and records are in {folder}; repeat with --seed {given.seed}", file=sys.stderr)
     return 0 if good else 1
 
 

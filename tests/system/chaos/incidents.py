@@ -1,4 +1,4 @@
-"""What happens to the broker, the connection and the daemon."""
+"""Failures of the broker, the connection and the daemon."""
 
 import os
 import signal
@@ -19,16 +19,16 @@ WAIT_FOR_MOMENT = 8
 
 
 class Incidents:
-    """Plays them; every call is over when the broker runs again."""
+    """Causes failures. Every call returns once the broker runs again."""
 
     def __init__(self, broker, proxy, daemon, random, say):
         self.broker, self.proxy, self.daemon, self.random, self.say = broker, proxy, daemon, random, say
         self.counts, self.kills, self.moment = {}, 0, None
 
     def play(self, kind, kill):
-        """An incident of `kind`; `kill` says when the daemon is killed: "before", "during", "after" or `None`.
+        """Causes a failure of `kind`. `kill` is the time of a daemon kill: "before", "during", "after" or `None`.
 
-        After an incident that is while what has gathered goes out.
+        "after" is while the stored events are published.
         """
         self._wait(1, 6)
         if self.random.random() < 0.7:
@@ -51,17 +51,18 @@ class Incidents:
             self._see_it_die()
 
     def connected(self):
-        """Waits for the daemon's connection; after a freeze it may look for a new one two keep-alives later."""
+        """Waits for the daemon's connection. After a freeze it may reconnect up to two keep-alive
+        intervals later."""
         connected = lambda: self.daemon.check() or self.proxy.is_connected()
         wait_for("the daemon connects to the broker", connected, 60)
 
     def kill_daemon(self):
-        """`SIGKILL` and a new start."""
+        """Kills and restarts the daemon."""
         self._arm()
         self._see_it_die()
 
     def _arm(self):
-        """Has the daemon killed at a delicate moment, where one comes."""
+        """Arms a daemon kill at a critical moment."""
         self.daemon.check()
         self.moment, count = self.random.choice(MOMENTS), self.random.choice([1, self.random.randint(2, 20)])
         pid = self.daemon.child.pid
@@ -90,7 +91,7 @@ class Incidents:
     def _away(self, end, pause, killing):
         self.proxy.refuse()
         end()
-        # What still has a connection to the proxy has none to the broker.
+        # A remaining connection to the proxy has none to the broker.
         if killing:
             killing()
         time.sleep(pause)

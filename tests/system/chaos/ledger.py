@@ -1,7 +1,8 @@
-"""What was sent, acknowledged and received, and what is wrong with it. Pure: no I/O, no clock.
+"""Checks of sent, acknowledged and received events. Pure: no I/O, no clock.
 
-Events are known by source and `seq`, which counts a source's events from 1 without a hole, over all runs of the
-daemon. One event of a source is out at a time, so one that comes again can only be the newest.
+Events are identified by source and `seq`, which counts the events of a source from 1 without gaps,
+across restarts of the daemon. At most one event per source is in flight, so only the latest can be
+repeated.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ MOST_SHOWN = 20
 
 @dataclass
 class Problems:
-    """Counts by kind, and the first few in words."""
+    """Number of problems by kind, and descriptions of the first ones."""
 
     counts: dict = field(default_factory=dict)
     shown: list = field(default_factory=list)
@@ -27,7 +28,7 @@ class Problems:
 
 @dataclass
 class Line:
-    """A source's events as they were first seen."""
+    """Events of a source, as first seen."""
 
     last: int = 0
     events: dict = field(default_factory=dict)
@@ -35,14 +36,14 @@ class Line:
 
 
 class Order:
-    """Whether events come in order, each the same whenever it comes."""
+    """Checks that events are in order and that repetitions are identical."""
 
     def __init__(self, where, problems):
         self.where, self.problems = where, problems
         self.sources, self.duplicates = {}, 0
 
     def see(self, source, run, seq, payload, when):
-        """One message; whether it is the first of its event."""
+        """Records a message. Returns whether it is the first of its event."""
         line = self.sources.setdefault(source, Line())
         at = f"{source} seq {seq} {self.where} at {when}"
         known = line.events.get(seq)
@@ -63,7 +64,7 @@ class Order:
         return True
 
     def name_replay(self, _source, _seq):
-        """What it is when an event comes again after a later one."""
+        """Name of the problem if an event is repeated after a later one."""
         return "replayed"
 
     def last(self, source):
@@ -78,7 +79,7 @@ class Order:
         return sum(len(line.events) for line in self.sources.values())
 
     def check_complete(self, kind, assigned):
-        """`assigned` is the last `seq` of every source."""
+        """Checks for missing events. `assigned` is the last `seq` of every source."""
         for source in sorted({*assigned, *self.sources}):
             for seq in range(1, max(assigned.get(source, 0), self.last(source)) + 1):
                 if not self.has(source, seq):
@@ -90,14 +91,15 @@ class Order:
 
 
 class Received(Order):
-    """The subscriber's side."""
+    """Events received by the subscriber."""
 
     def __init__(self, problems):
         super().__init__("received", problems)
         self.redelivered = 0
 
     def receive(self, source, run, seq, payload, redelivery, when):
-        """`redelivery`: the broker repeats what this subscriber has not acknowledged."""
+        """Records a received message. `redelivery`: the broker repeats one without
+        acknowledgement."""
         line = self.sources.get(source)
         if redelivery and line is not None and line.events.get(seq) == (run, payload):
             self.redelivered += 1
@@ -106,7 +108,7 @@ class Received(Order):
 
 
 class Sent(Order):
-    """The proxy's side."""
+    """Events sent by the daemon, seen by the proxy."""
 
     def __init__(self, problems):
         super().__init__("sent", problems)
@@ -125,21 +127,22 @@ class Sent(Order):
         self.see(source, run, seq, payload, when)
 
     def acknowledge(self, connection, packet_id):
-        """The event's `(source, seq)`, or `None` where the packet was none."""
+        """Records an acknowledgement. Returns the event's `(source, seq)`; `None` for other
+        packets."""
         event = self.out.get(connection, {}).pop(packet_id, None)
         if event is not None:
             self.acknowledged.add(event)
         return event
 
     def name_replay(self, source, seq):
-        """A later one must not go out before an event is acknowledged."""
+        """A later event must not be sent before the acknowledgement of an earlier one."""
         return "replayed" if (source, seq) in self.acknowledged else "reordered"
 
     def closed(self, connection):
         self.out.pop(connection, None)
 
     def check_acknowledged(self, assigned):
-        """`assigned` is the last `seq` of every source."""
+        """Checks for missing events. `assigned` is the last `seq` of every source."""
         for source in sorted({*assigned, *self.sources}):
             for seq in range(1, max(assigned.get(source, 0), self.last(source)) + 1):
                 if (source, seq) not in self.acknowledged:

@@ -1,4 +1,4 @@
-"""What the daemon keeps on disk, read while it does not run."""
+"""Reads the outbox on disk while the daemon is stopped."""
 
 import shutil
 import sqlite3
@@ -9,10 +9,10 @@ from servers import Failure
 
 
 def read(folder):
-    """`(events that wait, last seq by source)`, from a copy: the daemon's own file is left as it is."""
+    """Returns `(number of stored events, last seq by source)`, read from a copy of the file."""
     file = Path(folder) / "outbox.sqlite"
     if not file.exists():
-        raise Failure(f"`{file}` does not exist: this genred keeps no events on disk")
+        raise Failure(f"`{file}` does not exist; this genred has no outbox on disk")
     with tempfile.TemporaryDirectory() as copy:
         for ending in ("", "-wal"):
             part = file.with_name(file.name + ending)

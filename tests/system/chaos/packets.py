@@ -1,4 +1,4 @@
-"""As much of MQTT 3.1.1 and 5 as a recording proxy needs, and of 3.1.1 as a subscriber does."""
+"""Parser of MQTT 3.1.1 and 5 for the recording proxy, and of 3.1.1 for the subscriber."""
 
 import struct
 
@@ -6,13 +6,13 @@ CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK, PINGREQ, DISCONNECT = 1, 2
 
 
 class Packets:
-    """Cuts what arrives in a stream into packets."""
+    """Splits a byte stream into packets."""
 
     def __init__(self):
         self.buffer = b""
 
     def feed(self, data):
-        """Yields `(type, flags, body, raw)` of every packet that is whole by now."""
+        """Yields `(type, flags, body, raw)` of every complete packet."""
         self.buffer += data
         while (packet := self._next()) is not None:
             yield packet
@@ -34,13 +34,14 @@ class Packets:
 
 
 def publication(flags, body, level=4):
-    """`(topic, QoS, packet id or None, duplicate, retained, payload)` of a PUBLISH, at a protocol level."""
+    """`(topic, QoS, packet id or None, duplicate, retained, payload)` of a PUBLISH, at a protocol
+    level."""
     qos = flags >> 1 & 3
     end = 2 + struct.unpack_from(">H", body)[0]
     packet_id = struct.unpack_from(">H", body, end)[0] if qos else None
     payload = body[end + (2 if qos else 0) :]
     if level == 5:
-        # Properties come first, with their length in front, which is below 128 in what the daemon sends.
+        # Properties are preceded by their length, which the daemon keeps below 128.
         payload = payload[1 + payload[0] :]
     return body[2:end].decode(), qos, packet_id, bool(flags & 8), bool(flags & 1), payload
 
@@ -51,12 +52,12 @@ def level(body):
 
 
 def has_will(body):
-    """Whether a CONNECT leaves a last will."""
+    """Returns whether a CONNECT has a last will."""
     return bool(body[struct.unpack_from(">H", body)[0] + 3] & 4)
 
 
 def refuses(body):
-    """Whether a PUBACK carries a reason code of MQTT 5 that is an error."""
+    """Returns whether a PUBACK has an error code of MQTT 5."""
     return len(body) > 2 and body[2] >= 0x80
 
 
@@ -79,7 +80,7 @@ def _string(text):
 
 
 def connect(client_id, clean, keep_alive):
-    """`keep_alive` in seconds; a session that is not `clean` outlives its connections."""
+    """Returns a CONNECT. `keep_alive` in seconds; a session that is not `clean` is persistent."""
     head = _string("MQTT") + bytes([4, 2 if clean else 0]) + struct.pack(">H", keep_alive)
     return _packet(CONNECT, 0, head + _string(client_id))
 

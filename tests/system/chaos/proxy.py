@@ -1,4 +1,4 @@
-"""A TCP proxy between the daemon and the broker that writes down every event and every acknowledgement."""
+"""TCP proxy between daemon and broker that records every event and acknowledgement."""
 
 import json
 import socket
@@ -19,7 +19,7 @@ def parse_event(topic, payload):
 
 
 class Connection:
-    """One connection of the daemon, and the one to the broker that belongs to it."""
+    """A connection of the daemon and its connection to the broker."""
 
     def __init__(self, number, daemon, broker):
         self.number, self.daemon, self.broker = number, daemon, broker
@@ -27,7 +27,8 @@ class Connection:
         self.level = 4
         """Protocol level of its CONNECT."""
         self.publishes = False
-        """It leaves a last will; before it the daemon has one without, to ask what the broker keeps."""
+        """It leaves a last will; before it the daemon has one without, to ask what the broker
+        keeps."""
         self.deaf = False
         """Nothing of the broker's gets through any more; the daemon's does."""
 
@@ -40,7 +41,7 @@ class Connection:
 
 
 class Proxy:
-    """`ledger` takes what events do; `trace`, a text file, a line of JSON for each."""
+    """Records to `ledger` and, as JSON lines, to the text file `trace`."""
 
     def __init__(self, port, broker_port, ledger, trace, clock):
         self.port, self.broker_port = port, broker_port
@@ -50,10 +51,11 @@ class Proxy:
         self.failure = None
         self.listening = None
         self.trap = None
-        """`(moment, count, action)`: what to do once so many events are `sent`, `delivered` or `acknowledged`."""
+        """`(moment, count, action)`: what to do once so many events are `sent`, `delivered` or
+        `acknowledged`."""
 
     def open(self):
-        """Lets connections in."""
+        """Accepts connections."""
         listener = socket.create_server(("127.0.0.1", self.port))
         listener.settimeout(PATIENCE)
         stop = threading.Event()
@@ -62,7 +64,7 @@ class Proxy:
         self.listening = (stop, thread)
 
     def refuse(self):
-        """Refuses connections, as where there is no broker."""
+        """Refuses connections, as without a broker."""
         if self.listening:
             stop, thread = self.listening
             stop.set()
@@ -70,12 +72,12 @@ class Proxy:
             self.listening = None
 
     def is_connected(self):
-        """Whether there is a connection for events."""
+        """Returns whether a connection for events exists."""
         with self.lock:
             return any(each.established and each.publishes and not each.deaf for each in self.connections.values())
 
     def deafen(self):
-        """Keeps back what the broker sends on all connections; how many there are."""
+        """Blocks data from the broker on all connections. Returns their number."""
         with self.lock:
             found = [each for each in self.connections.values() if each.established and not each.deaf]
             for each in found:
@@ -93,7 +95,7 @@ class Proxy:
             self.trap = (moment, count, action)
 
     def take_trap(self):
-        """Disarms it; whether it was still armed."""
+        """Disarms the trap. Returns whether it was still armed."""
         with self.lock:
             armed, self.trap = self.trap is not None, None
             return armed

@@ -1,4 +1,4 @@
-"""The broker and the daemon, as processes that are stopped, frozen and killed."""
+"""Processes of broker and daemon, with start, stop, freeze and kill."""
 
 import os
 import random
@@ -14,7 +14,7 @@ DEADLINE = 30
 
 
 class Failure(Exception):
-    """The run cannot go on."""
+    """The run cannot be continued."""
 
 
 def wait_for(what, ready, seconds=DEADLINE):
@@ -26,7 +26,7 @@ def wait_for(what, ready, seconds=DEADLINE):
 
 
 def free_port():
-    """A port that is free, below those that the system hands out itself."""
+    """Returns a free port below the ephemeral range."""
     while True:
         port = random.SystemRandom().randint(20_000, 32_000)
         try:
@@ -37,7 +37,7 @@ def free_port():
 
 
 def tool(name, package):
-    # Daemons live in `sbin`, which ordinary users seldom have in their `PATH`.
+    # Daemons are in `sbin`, which is often not in the `PATH` of users.
     found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
     if not found:
         raise SystemExit(f"chaos: `{name}` is missing: apt-get install {package}")
@@ -45,7 +45,7 @@ def tool(name, package):
 
 
 class Server:
-    """A process that comes and goes."""
+    """A process that can be restarted."""
 
     def __init__(self, name, command, folder, **options):
         self.name, self.command, self.folder, self.options = name, command, Path(folder), options
@@ -63,14 +63,14 @@ class Server:
     def check(self):
         if not self.running():
             code = self.child and self.child.returncode
-            raise Failure(f"{self.name} ended by itself with {code}:\n{self.tail()}")
+            raise Failure(f"{self.name} ended unexpectedly with {code}:\n{self.tail()}")
 
     def send(self, number):
         self.check()
         os.kill(self.child.pid, number)
 
     def end(self, number, expected):
-        """Sends a signal and waits for the end that it should bring."""
+        """Sends a signal and waits for the expected end."""
         self.send(number)
         self.wait(expected)
 
@@ -93,13 +93,13 @@ class Server:
 
 
 class Broker(Server):
-    """A mosquitto that keeps sessions, with all that waits in them, over a `SIGTERM`."""
+    """A mosquitto that keeps sessions and their queued messages over a `SIGTERM`."""
 
     def __init__(self, folder, port):
         self.port = port
         folder = Path(folder)
         (folder / "mosquitto").mkdir()
-        # As root, mosquitto would become another user, who cannot read the folder.
+        # As root, mosquitto would switch to a user that cannot read the folder.
         (folder / "mosquitto.conf").write_text(
             f"listener {port} 127.0.0.1\nuser root\nallow_anonymous true\n"
             f"persistence true\npersistence_location {folder}/mosquitto/\nautosave_interval 5\n"

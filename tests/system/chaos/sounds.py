@@ -1,4 +1,4 @@
-"""Sound that changes every few seconds: pieces of recorded music, speech and noise, with silence between."""
+"""Audio that changes every few seconds: music, speech and noise, separated by silence."""
 
 import array
 import subprocess
@@ -11,7 +11,7 @@ SPEECH = 3 * "The wind was strong in the north, and the traveller went on until 
 
 
 def material(recordings):
-    """Mono samples by name: of the recordings, pink noise, and a voice of ffmpeg's own (libflite)."""
+    """Mono samples by name: recordings, pink noise, and speech by ffmpeg (libflite)."""
     wanted = {path.stem: ["-ss", "30", "-t", "60", "-i", path] for path in recordings}
     wanted["noise"] = ["-f", "lavfi", "-i", "anoisesrc=d=20:c=pink:r=16000:seed=1"]
     wanted["speech"] = ["-f", "lavfi", "-i", f"flite=voice=slt:text='{SPEECH}'"]
@@ -27,12 +27,12 @@ def material(recordings):
 
 
 def write(path, sounds, random):
-    """Half a minute to a minute; `repeat = true` makes it endless. Returns its length in seconds."""
+    """Writes 30 to 60 s of audio, which `repeat = true` loops. Returns its duration in seconds."""
     samples, before = array.array("h"), None
     for _ in range(random.randint(4, 6)):
         name = random.choice(sorted(name for name in sounds if name != before))
         samples += piece(sounds[name], random.uniform(3, 6), random)
-        # Its end is heard once the three seconds of short-term loudness are quiet.
+        # The end is detected once the three seconds of short-term loudness are quiet.
         if random.random() < 0.8:
             samples += array.array("h", bytes(2 * int(RATE * random.uniform(3.3, 4.5))))
         before = name
@@ -45,7 +45,7 @@ def write(path, sounds, random):
 
 
 def piece(sound, seconds, random):
-    """A piece from anywhere in `sound`, as loud as all others."""
+    """Returns a random part of `sound`, at the same loudness as all others."""
     length = min(int(RATE * seconds), len(sound))
     start = random.randint(0, len(sound) - length)
     cut = sound[start : start + length]

@@ -1,4 +1,4 @@
-"""A subscriber that keeps its session: QoS 1, acknowledged only once it is written down."""
+"""Subscriber with a persistent session: QoS 1, acknowledged only after recording."""
 
 import socket
 import threading
@@ -13,7 +13,7 @@ PING_EVERY = 20
 
 
 class Subscriber(threading.Thread):
-    """Runs until `leave`, through all that happens to the broker."""
+    """Runs until `leave` and reconnects after broker failures."""
 
     def __init__(self, port, topic, ledger, clock):
         super().__init__(daemon=True)
@@ -35,7 +35,7 @@ class Subscriber(threading.Thread):
             self.stop.wait(PATIENCE)
 
     def leave(self):
-        """Ends it, and has the broker forget its session."""
+        """Stops the subscriber and deletes its session."""
         self.stop.set()
         self.join()
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:

@@ -1,4 +1,4 @@
-"""The proofs fail where they have to: `python3 -m unittest discover -s tests/system/chaos`."""
+"""Tests that the checks can fail: `python3 -m unittest discover -s tests/system/chaos`."""
 
 import unittest
 
@@ -7,7 +7,7 @@ from packets import PUBLISH, Packets, acknowledge, connect, has_will, publicatio
 
 
 def received(*messages, assigned=None):
-    """A message is `seq`, `(seq, run)` or `(seq, run, redelivery)`."""
+    """Problems of received messages, each `seq`, `(seq, run)` or `(seq, run, redelivery)`."""
     problems = Problems()
     ledger = Received(problems)
     for message in messages:

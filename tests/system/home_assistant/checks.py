@@ -1,4 +1,4 @@
-"""The checks of `tests/system/home_assistant.sh`: the real daemon, a real broker, a real Home Assistant."""
+"""Checks of `tests/system/home_assistant.sh`, with a real broker and a real Home Assistant."""
 
 import argparse
 import os
@@ -60,7 +60,7 @@ def entities(world):
         expect(all(device == devices[0] for device in devices), f"entities of {source.name} on several devices: {devices}")
         expect(devices[0]["identifiers"] == [source.identifier], f"{source.name}: identifiers {devices[0]['identifiers']}")
         expect(devices[0]["via"] == hub["id"], f"{source.name}: `via_device` is not the node's device: {devices[0]}")
-    # A source that is announced before its node belongs to a device without a name until that comes.
+    # A source announced before its node belongs to a device without a name until then.
     announced = [message["topic"] for message in world.listener.messages if message["topic"].endswith("/config")]
     expect(announced[0].split("/")[2] == node.identifier, f"the node is not announced before its sources: {announced}")
     made = [change for change in home.changes("device_registry_updated", first) if change["action"] == "create"]
@@ -69,7 +69,7 @@ def entities(world):
 
 
 def visible(world, what, since):
-    """Seconds from `since` until all entities are there, within the bar, and until all have music."""
+    """Seconds from `since` until all entities exist, within the limit, and until all have music."""
 
     def missing():
         world.alive()
@@ -82,11 +82,11 @@ def visible(world, what, since):
 
 
 def values(world):
-    """Entities take the values of the topics."""
+    """Entities have the values of the topics."""
     home = world.home
     shown = []
     for source in world.node.sources:
-        # The first attributes come with the first genre.
+        # The first genre sets the first attributes.
         said = until(f"{source.topics}/attributes", lambda: world.listener.last(f"{source.topics}/attributes"))
         difference = []
 
@@ -113,7 +113,7 @@ def values(world):
 
 
 def event(world):
-    """The event entity fires once for each event, with its keys, in order."""
+    """The event entity fires once per event, with its keys, in order."""
     tuner = world.node.source(TUNER)
     topic, first = f"{tuner.topics}/event", len(world.listener.messages)
     world.sound.silence()
@@ -140,7 +140,7 @@ def event(world):
 
 
 def lost(world):
-    """Audio that stops is `lost`; the rest of the node goes on."""
+    """A source without audio is `lost`; the rest of the node continues."""
     tuner, home = world.node.source(TUNER), world.home
     begun = time.monotonic()
     first = len(world.firings(tuner))
@@ -159,7 +159,7 @@ def lost(world):
 
 
 def kill(world):
-    """A daemon that is killed takes all of its entities with it, and brings them back."""
+    """After a kill of the daemon its entities are unavailable until it restarts."""
     node, home = world.node, world.home
     begun = time.monotonic()
     world.daemon.kill()
@@ -178,7 +178,7 @@ def kill(world):
 
 
 def remove(world):
-    """A source that left the configuration leaves Home Assistant and the broker."""
+    """A source removed from the configuration is removed from Home Assistant and the broker."""
     deck, rest = world.node.source(DECK), Node(NODE, TUNER)
     begun = time.monotonic()
     world.restart(world.configuration(TUNER))
@@ -196,7 +196,7 @@ def remove(world):
 
 
 def restart(world):
-    """Home Assistant's own restart loses nothing."""
+    """A restart of Home Assistant loses nothing."""
     node, home = world.node, world.home
     last = {source.changed: home.state(source.changed)[0] for source in node.sources}
     home.stop()
@@ -205,14 +205,15 @@ def restart(world):
     world.only(node)
     for entity, fired in last.items():
         state = home.state(entity)[0]
-        # Times of this form sort as text; an event that came meanwhile is newer.
+        # Times of this form sort as text; an event received meanwhile is newer.
         kept = fired in NOTHING or (state not in NOTHING and state >= fired)
         expect(kept, f"{entity} is {state} after the restart, was {fired}")
     return f"everything back with values {seconds:.2f} s after it ran"
 
 
 def forgotten(world):
-    """A broker that restarts together with Home Assistant and has forgotten everything is told all again."""
+    """If broker and Home Assistant restart and the broker lost its state, everything is published
+    again."""
     world.home.stop()
     world.broker.stop()
     world.broker.start()
@@ -223,10 +224,10 @@ def forgotten(world):
 
 
 def birth(world):
-    """On Home Assistant's birth message everything is announced again."""
+    """Discovery is published again on Home Assistant's birth message."""
     node = world.node
     world.born()
-    # As with any entity, discovery goes first: who still listens takes an empty state for a broken one.
+    # Discovery is removed first, since subscribers take an empty state for an invalid one.
     world.erase(*node.discovery())
     until("erased entities disappear", lambda: not world.home.registered())
     world.erase(f"{node.topics}/+/state")
@@ -238,7 +239,7 @@ def birth(world):
 
 
 def legacy(world):
-    """From device-based discovery to one message an entity and back: the entities survive."""
+    """Entities survive a switch from device-based to per-entity discovery and back."""
     node, home = world.node, world.home
     kinds = []
     first = len(home.events)
@@ -262,7 +263,7 @@ def legacy(world):
 
 
 def two(world):
-    """Two daemons of default configuration on one broker are two devices."""
+    """Two daemons with default configuration on one broker are two devices."""
     host = socket.gethostname()
     nodes = [Node(host, "radio"), Node(f"{host}-2", "radio")]
     mqtt = f'[mqtt]\nurl = "mqtt://127.0.0.1:{world.broker.port}"\n'
@@ -295,7 +296,7 @@ def two(world):
 
 
 def guide(world):
-    """The guide's automations load and run, and its commands remove a node that is gone."""
+    """The guide's automations load and run, and its commands remove a former node."""
     tuner, home = world.node.source(TUNER), world.home
     for automation in ("automation.lights_for_jazz", "automation.fm_1_is_off_air"):
         expect(home.state(automation)[0] == "on", f"{automation} is {home.state(automation)[0]}")
@@ -305,7 +306,7 @@ def guide(world):
     until("dead air is on", lambda: home.state(tuner.dead_air)[0] == "on")
     until("the automation on the event entity runs", lambda: runs() not in (None, before))
     world.sound.play()
-    # What the daemon had under another name.
+    # Retained topics under the former name.
     old = Node("shed", DECK)
     world.daemon.stop()
     world.daemon.start(world.configuration(DECK).replace(f'"{NODE}"', f'"{old.name}"'))
@@ -319,9 +320,10 @@ def guide(world):
 
 
 def rest(world):
-    """Where nothing changes, little is sent."""
+    """Without changes, few messages are sent."""
     world.born()
-    # A busy machine may break off the sound for a second, which is a change: then another minute is looked at.
+    # On a busy machine the audio may drop out for a second, which is a change; then another minute
+    # is tried.
     for _ in range(3):
         first = len(world.listener.messages)
         end = time.monotonic() + 60
@@ -342,18 +344,18 @@ def rest(world):
 
 #: Warnings that Home Assistant gives without any fault of the daemon.
 HARMLESS = [
-    # Started so, as everything needed is in its root.
+    # Started with this option, since its root has all requirements.
     "[homeassistant.bootstrap] Skipping pip installation of required modules",
     # The broker is restarted on purpose.
     "Disconnected from MQTT server 127.0.0.1",
     "Failed to connect to MQTT server",
-    # Said of the empty message with which a way back from device-based discovery ends, as it must.
+    # Logged for the required empty message at the end of a switch from device-based discovery.
     "[homeassistant.components.mqtt.discovery] No device components to cleanup for genred_",
 ]
 
 
 def log(world):
-    """Home Assistant's log holds no warning: what is in this one is there because of the daemon."""
+    """The log of Home Assistant has no warnings caused by the daemon."""
     records = world.home.complaints()
     ours = [record for record in records if not any(harmless in record for harmless in HARMLESS)]
     expect(not ours, "\n".join([f"Home Assistant warns {len(ours)} times:", *(record[:500] for record in ours[:20])]))
@@ -361,7 +363,7 @@ def log(world):
 
 
 def alone(world):
-    """The daemon with a broker of its own: Home Assistant connects to it with MQTT 5 and has all entities."""
+    """The embedded broker: Home Assistant connects with MQTT 5 and has all entities."""
     world.only(world.node)
     said = world.daemon.tail(1000)
     expect("protocol=5" in said, f"the daemon is not connected with MQTT 5: {said}")
@@ -374,14 +376,14 @@ EMBEDDED = [alone, values, event, restart]
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, prog="test_home_assistant.sh")
-    parser.add_argument("--bin", required=True, type=Path, help="the program")
-    parser.add_argument("--root", required=True, type=Path, help="folder that holds Home Assistant")
-    parser.add_argument("--songs", required=True, type=Path, help="folder of the recordings")
-    parser.add_argument("--only", action="append", choices=[check.__name__ for check in [*CHECKS, alone]], help="this check alone")
-    parser.add_argument("--broker", choices=["mosquitto", "embedded"], default="mosquitto", help="which broker")
+    parser = argparse.ArgumentParser(description=__doc__, prog="home_assistant.sh")
+    parser.add_argument("--bin", required=True, type=Path, help="path of genred")
+    parser.add_argument("--root", required=True, type=Path, help="root folder of Home Assistant")
+    parser.add_argument("--songs", required=True, type=Path, help="folder of recordings")
+    parser.add_argument("--only", action="append", choices=[check.__name__ for check in [*CHECKS, alone]], help="run only this check; may be repeated")
+    parser.add_argument("--broker", choices=["mosquitto", "embedded"], default="mosquitto", help="broker to test with")
     arguments = parser.parse_args()
-    # However this ends, it cleans up.
+    # Always cleans up.
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="genred-ha-") as work:
@@ -400,7 +402,7 @@ def run(world, checks):
     for check in [*checks, log]:
         if unready > 1 and check is not log:
             failed.append(check.__name__)
-            print(f"FAILED {check.__name__}: not tried, since what it begins with does not come about", flush=True)
+            print(f"FAILED {check.__name__}: skipped, since its initial state was not reached", flush=True)
             continue
         logged = {process: process.logged() for process in (world.daemon, world.home)}
         try:
@@ -409,7 +411,7 @@ def run(world, checks):
                 world.ready()
                 unready = 0
             print(f"ok {check.__name__}: {check(world)}", flush=True)
-        except Exception as problem:  # Whatever it is, the other checks are told, too.
+        except Exception as problem:  # The other checks run in spite of any error.
             failed.append(check.__name__)
             print(f"FAILED {check.__name__}: {problem}", flush=True)
             if not isinstance(problem, Failure):
@@ -417,7 +419,7 @@ def run(world, checks):
             if check is log:
                 break
             for process in (world.daemon, *world.others, world.home):
-                print(f"--- the last lines of {process.name}'s log:\n{process.tail(25, logged.get(process, 0))}", flush=True)
+                print(f"--- last lines of the log of {process.name}:\n{process.tail(25, logged.get(process, 0))}", flush=True)
             world.reset()
     seconds = time.monotonic() - begun
     print(f"{'FAILED: ' + ', '.join(failed) if failed else 'ok'} ({seconds:.0f} s)", flush=True)

@@ -1,4 +1,4 @@
-"""A Home Assistant in its Debian root, and what its REST interface says."""
+"""Home Assistant in a Debian root, and its REST interface."""
 
 import http.client
 import json
@@ -16,7 +16,7 @@ START = 90.0
 
 
 class HomeAssistant(Process):
-    """Its configuration lives in a folder of its own inside the root; `close` deletes it."""
+    """A Home Assistant with a temporary configuration folder in the root, deleted by `close`."""
 
     name = "Home Assistant"
     grace = 40.0
@@ -52,20 +52,20 @@ class HomeAssistant(Process):
         shutil.rmtree(self.configuration, ignore_errors=True)
 
     def get(self, path):
-        """The answer to a GET, parsed; nothing where there is none (404)."""
+        """Parsed response to a GET; `None` on 404."""
         return self._ask("GET", path, None)
 
     def states(self):
-        """Every entity's state by its id: `{"state", "attributes", …}`."""
+        """States of all entities by id: `{"state", "attributes", …}`."""
         return {state["entity_id"]: state for state in self.get("/api/states")}
 
     def state(self, entity):
-        """An entity's state and attributes, or `(None, {})`."""
+        """State and attributes of an entity, or `(None, {})`."""
         found = self.get(f"/api/states/{entity}")
         return (found["state"], found["attributes"]) if found else (None, {})
 
     def template(self, text):
-        """What a template that gives JSON renders to, parsed."""
+        """Parsed result of a template that renders to JSON."""
         return json.loads(self._ask("POST", "/api/template", {"template": text}, parsed=False))
 
     def registered(self):
@@ -73,7 +73,8 @@ class HomeAssistant(Process):
         return sorted(self.template(f"{{{{ integration_entities('{BROKER_TITLE}') | to_json }}}}"))
 
     def device(self, entity):
-        """`{"id", "name", "via", "identifiers"}` of an entity's device; ids are `None` where there is none."""
+        """`{"id", "name", "via", "identifiers"}` of an entity's device; ids are `None` where there
+        is none."""
         return self.template(
             f"{{% set id = device_id('{entity}') %}}"
             "{{ {'id': id, 'name': device_attr(id, 'name') if id else none,"
@@ -97,12 +98,12 @@ class HomeAssistant(Process):
         return json.loads(text) if parsed else text
 
     def _follow(self):
-        """Collects `events` from now until this Home Assistant ends."""
+        """Collects `events` until this Home Assistant ends."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         kinds = "state_changed,entity_registry_updated,device_registry_updated"
         connection.request("GET", f"/api/stream?restrict={kinds}", headers={"Authorization": f"Bearer {self.token}"})
         answer = connection.getresponse()
-        # The first line comes once it listens.
+        # The first line confirms the subscription.
         answer.readline()
         threading.Thread(target=self._collect, args=[connection, answer], daemon=True).start()
 
@@ -117,11 +118,12 @@ class HomeAssistant(Process):
             connection.close()
 
     def changes(self, kind, since=0):
-        """The data of the events of one kind, from the event number `since` on."""
+        """Data of the events of one kind, from event number `since`."""
         return [event["data"] for event in self.events[since:] if event["event_type"] == kind]
 
     def complaints(self):
-        """Log records of level warning or above, each with the lines that follow it, such as a traceback."""
+        """Log records of level warning or above, with their following lines, such as a
+        traceback."""
         records = []
         for line in self.log.read_text(errors="replace").splitlines():
             words = line.split(" ", 3)
@@ -130,6 +132,6 @@ class HomeAssistant(Process):
             elif records:
                 records[-1][1] += "\n" + line
             else:
-                # Before the first record: what failed before logging began.
+                # Errors before the first record, when logging had not started.
                 records.append(["ERROR", line])
         return [text for level, text in records if level not in ("DEBUG", "INFO")]

@@ -1,6 +1,6 @@
-"""Starts Home Assistant within its Debian root, with the integrations that the configuration names alone.
+"""Starts Home Assistant in its Debian root with only the configured integrations.
 
-The others of a usual start, the web front end among them, would be fetched while it runs.
+Default integrations, such as the web front end, would be downloaded at run time.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""The guide `docs/guide/home-assistant.md` as somebody pastes it: its automations and its shell commands."""
+"""Automations and shell commands of the guide `docs/guide/home-assistant.md`."""
 
 import re
 import subprocess
@@ -15,14 +15,14 @@ def blocks(language):
 
 
 def automations(entities):
-    """Its automations, for the entities whose ids begin with `entities`."""
+    """The guide's automations, for entity ids that begin with `entities`."""
     found = [block for block in blocks("yaml") if block.startswith("- id:")]
     assert len(found) == 2, f"{GUIDE} has {len(found)} automations"
     return "".join(found).replace(EXAMPLE, entities)
 
 
 def remove(node, port):
-    """Runs the commands that remove what a node has left at the broker."""
+    """Runs the commands that remove a node's retained messages."""
     [commands] = [block for block in blocks("sh") if "old=den" in block]
     commands = re.sub("^login=.*$", f'login="-h 127.0.0.1 -p {port}"', commands, flags=re.MULTILINE)
     subprocess.run(["sh", "-c", commands.replace("old=den", f"old={node}")], check=False, capture_output=True, timeout=60)

@@ -1,4 +1,4 @@
-"""The real programs of the test, each on the loopback interface and killed with the process that started it."""
+"""Programs of the test. Each uses the loopback interface and is killed with its parent process."""
 
 import json
 import os
@@ -14,38 +14,40 @@ PATIENCE = 60.0
 
 
 class Failure(Exception):
-    """What a check found wrong."""
+    """Failure of a check."""
 
 
 def until(what, ready, patience=PATIENCE):
-    """Polls until `ready()` is true and returns what it gave, or fails naming `what` (text, or what gives it)."""
+    """Polls `ready()` until it is true and returns its value. On a time-out, fails with a message about `what`
+    (text or a function)."""
     deadline = time.monotonic() + patience
     while True:
-        # A last look after the deadline: a machine that did nothing else meanwhile decides nothing.
+        # One last attempt after the deadline, in case the machine was suspended.
         last = time.monotonic() > deadline
         if found := ready():
             return found
         if last:
-            raise Failure(f"not within {patience:g} s: {what() if callable(what) else what}")
+            raise Failure(f"timed out after {patience:g} s: {what() if callable(what) else what}")
         time.sleep(0.05)
 
 
 def elapsed(what, ready, patience=PATIENCE, since=None):
-    """Like `until`; the seconds since now, or since a time of `time.monotonic`."""
+    """Like `until`, but returns the elapsed seconds, optionally since a time of
+    `time.monotonic`."""
     since = time.monotonic() if since is None else since
     until(what, ready, patience)
     return time.monotonic() - since
 
 
 def free_port():
-    """A port of the loopback interface that nothing listens on."""
+    """Returns an unused port of the loopback interface."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
 
 
 class Process:
-    """A program with a log, restartable. Its time of start is `started` (monotonic seconds)."""
+    """A restartable program with a log. `started` is its start time (monotonic seconds)."""
 
     name = "process"
     #: Seconds for an orderly end.
@@ -59,7 +61,7 @@ class Process:
     def launch(self, command, **options):
         with self.log.open("ab") as log:
             self.started = time.monotonic()
-            # Killed by the kernel if this process ends without farewell.
+            # The kernel kills it if this process dies.
             self.child = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "--", *map(str, command)],
                 stdin=subprocess.DEVNULL,
@@ -69,19 +71,19 @@ class Process:
             )
 
     def logged(self):
-        """Bytes in the log."""
+        """Size of the log in bytes."""
         return self.log.stat().st_size if self.log.exists() else 0
 
     def running(self):
         return self.child is not None and self.child.poll() is None
 
     def alive(self):
-        """Fails if the program has ended by itself."""
+        """Fails if the program has ended."""
         if not self.running():
             raise Failure(f"{self.name} has ended: {self.tail(5)}")
 
     def stop(self):
-        """An orderly end. Returns the exit code, or nothing where it did not run."""
+        """Stops the program with SIGTERM. Returns the exit code; `None` if it was not running."""
         if not self.running():
             return None
         self.child.send_signal(signal.SIGTERM)
@@ -97,13 +99,13 @@ class Process:
             self.child.wait()
 
     def tail(self, lines, start=0):
-        """The last lines of the log, from the byte `start` on."""
+        """Last lines of the log, from byte `start`."""
         text = self.log.read_bytes()[start:].decode(errors="replace") if self.log.exists() else ""
         return "\n".join(line[:400] for line in text.splitlines()[-lines:])
 
 
 class Mosquitto(Process):
-    """A broker that keeps nothing on disk: a restart forgets all."""
+    """A broker without persistence."""
 
     name = "mosquitto"
 
@@ -116,7 +118,7 @@ class Mosquitto(Process):
         # Another process may take a free port before mosquitto does.
         for _ in range(5):
             self.port = self.port or free_port()
-            # As root it would become another user, who cannot read the folder.
+            # As root it would switch to a user that cannot read the folder.
             self.configuration.write_text(
                 f"listener {self.port} 127.0.0.1\nuser root\nallow_anonymous true\npersistence false\n"
             )
@@ -135,24 +137,24 @@ class Mosquitto(Process):
         return True
 
     def publish(self, topic, payload, retain=False):
-        """One message; empty and retained, it erases what is retained."""
+        """Publishes a message. An empty retained one deletes the retained message."""
         command = ["mosquitto_pub", "-p", str(self.port), "-q", "1", "-t", topic]
         command += (["-m", payload] if payload else ["-n"]) + (["-r"] if retain else [])
         subprocess.run(command, check=True, timeout=PATIENCE)
 
     def retained(self, *filters):
-        """What a new subscriber gets at once: payloads by topic."""
+        """Retained payloads by topic."""
         command = ["mosquitto_sub", "-p", str(self.port), "--retained-only", "-W", "1", "-F", "%j"]
         for topic in filters:
             command += ["-t", topic]
-        # It always ends by its own time limit, with code 27.
+        # It always ends by its time limit, with code 27.
         answer = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
         messages = map(json.loads, answer.stdout.splitlines())
         return {message["topic"]: message["payload"] for message in messages}
 
 
 class Embedded(Mosquitto):
-    """The broker that the daemon starts where none is configured; it lives and ends with the daemon."""
+    """The embedded broker of the daemon, started and stopped with it."""
 
     name = "the embedded broker"
 
@@ -161,21 +163,21 @@ class Embedded(Mosquitto):
         self.port = free_port()
 
     def start(self):
-        """The daemon does it."""
+        """Started by the daemon."""
         until("the embedded broker listens", self._answers)
 
     def running(self):
         return self._answers()
 
     def stop(self):
-        raise Failure("the embedded broker ends with the daemon alone")
+        raise Failure("the embedded broker cannot be stopped without the daemon")
 
     def kill(self):
-        """As `stop`, at the end of all."""
+        """Same as `stop`, at the end of the test."""
 
 
 class Listener(Process):
-    """`mosquitto_sub` on everything; it comes back by itself when the broker does."""
+    """`mosquitto_sub` on all topics; reconnects automatically."""
 
     name = "mosquitto_sub"
 
@@ -195,11 +197,11 @@ class Listener(Process):
             self.messages.append(message)
 
     def of(self, topic, since=0):
-        """The payloads of a topic, parsed where they are JSON, from the message number `since` on."""
+        """Payloads of a topic, JSON parsed, from message number `since`."""
         return [_parsed(message["payload"]) for message in self.messages[since:] if message["topic"] == topic]
 
     def last(self, topic):
-        """The newest payload of a topic, or nothing."""
+        """Latest payload of a topic, or `None`."""
         return next((_parsed(m["payload"]) for m in reversed(self.messages) if m["topic"] == topic), None)
 
 
@@ -211,7 +213,7 @@ def _parsed(payload):
 
 
 class Sound:
-    """A PulseAudio server whose null sink `ci` plays a recording; what is heard is its monitor."""
+    """A PulseAudio server that plays a recording to the null sink `ci`; its monitor is captured."""
 
     def __init__(self, folder, song):
         self.folder, self.song = folder, song
@@ -226,7 +228,7 @@ class Sound:
             "PULSE_SERVER": f"unix:{self.socket}",
             "PULSE_RUNTIME_PATH": str(folder / "pulse"),
             "PULSE_STATE_PATH": str(folder),
-            # Where the server leaves it; clients have homes of their own.
+            # Location of the server's cookie; clients have other home folders.
             "PULSE_COOKIE": str(folder / ".config/pulse/cookie"),
             "XDG_RUNTIME_DIR": str(folder),
         }
@@ -256,13 +258,13 @@ class Sound:
         self.player.kill()
 
     def kill(self):
-        """The server ends without farewell."""
+        """Kills the server."""
         self.server.kill()
         self.player.kill()
 
 
 class Daemon(Process):
-    """`genred run` with a folder of its own for its home and its state."""
+    """`genred run` with temporary home and state folders."""
 
     def __init__(self, folder, program, environment):
         folder.mkdir()
@@ -278,6 +280,6 @@ class Daemon(Process):
 
 
 def plain_environment():
-    """This process's environment without what would lead a program to the user's own files."""
+    """Environment without variables that refer to the user's files."""
     own = ("XDG_", "GENRED_", "PULSE_", "STATE_DIRECTORY", "RUNTIME_DIRECTORY", "NOTIFY_SOCKET", "DISPLAY", "DBUS_")
     return {name: value for name, value in os.environ.items() if not name.startswith(own)}

@@ -1,6 +1,6 @@
-"""The configuration folder of a Home Assistant that was set up by hand: an owner, a token, a broker.
+"""Configuration folder of a completed Home Assistant onboarding: an owner, a token, a broker.
 
-What its first-run pages would ask is written as it stores it itself (`.storage`, formats of 2026.11).
+Writes the files that onboarding stores (`.storage`, formats of 2026.11).
 """
 
 import base64
@@ -38,7 +38,7 @@ logger:
 
 
 def seed(folder: Path, http_port: int, broker_port: int) -> str:
-    """Fills `folder`; returns a token for the REST interface on 127.0.0.1:`http_port`."""
+    """Fills `folder`. Returns a token for the REST interface on 127.0.0.1:`http_port`."""
     (folder / ".storage").mkdir(parents=True)
     (folder / "configuration.yaml").write_text(CONFIGURATION)
     (folder / "automations.yaml").write_text(automations("den_tuner"))
@@ -130,7 +130,7 @@ def _broker(port: int) -> dict:
 
 
 def _jwt(token: str, key: str) -> str:
-    """An access token (RFC 7519, HS256) of the refresh token that `_auth` stores."""
+    """Access token (RFC 7519, HS256) for the refresh token of `_auth`."""
     now = int(time.time())
     parts = ({"alg": "HS256", "typ": "JWT"}, {"iss": token, "iat": now, "exp": now + 86400})
     signed = ".".join(_base64(json.dumps(part).encode()) for part in parts)

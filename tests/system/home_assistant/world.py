@@ -1,4 +1,4 @@
-"""What the checks share: the programs, the daemon's configuration, and what Home Assistant must show of it."""
+"""Shared state of the checks: programs, configuration of the daemon, and expected entities."""
 
 import re
 import subprocess
@@ -24,17 +24,17 @@ NOTHING = (None, "unavailable", "unknown")
 
 
 def topic_name(name):
-    """A configured name as topics have it."""
+    """Converts a configured name to a topic name."""
     return re.sub("[^A-Za-z0-9_-]", "_", name)
 
 
 def entity_name(name):
-    """A configured name as entity ids have it."""
+    """Converts a configured name to an entity id."""
     return re.sub("[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
 class Source:
-    """One source of a node: its topics, and its entities' ids."""
+    """A source of a node: topics and entity ids."""
 
     def __init__(self, node, name):
         self.name = name
@@ -51,7 +51,7 @@ class Source:
 
 
 class Node:
-    """A daemon's name and what belongs to it."""
+    """A node: name, topics and entity ids."""
 
     def __init__(self, name, *sources):
         self.name = name
@@ -66,13 +66,13 @@ class Node:
         return next(source for source in self.sources if source.name == name)
 
     def discovery(self):
-        """Filters that hold every topic of discovery, of either kind."""
+        """Topic filters of both kinds of discovery."""
         owners = [self.identifier, *(source.identifier for source in self.sources)]
         return [f"homeassistant/+/{owner}/{rest}" for owner in owners for rest in ("config", "+/config")]
 
 
 class World:
-    """All programs. `ready` brings the usual state about, from whatever a check left."""
+    """All programs. `ready` restores the initial state after a check."""
 
     def __init__(self, work, root, program, songs, environment, embedded=False):
         self.work, self.program = work, program
@@ -82,7 +82,7 @@ class World:
             self.broker.start()
         self.listener = Listener(work)
         self.home = HomeAssistant(root, work, self.broker.port)
-        # Twenty-seven minutes, more than the test takes.
+        # Twenty-seven minutes, longer than the test.
         self.sound = Sound(work, self._song(songs / "metal.ogg", "tuner.ogg", 12))
         self.deck = self._song(songs / "classical.ogg", "deck.ogg", 1)
         self.environment = environment | self.sound.environment
@@ -91,8 +91,8 @@ class World:
         self.node = Node(NODE, TUNER, DECK)
 
     def _song(self, song, name, times):
-        """The song from one minute on (the metal one begins with roaring), `times` times."""
-        # Cut first: `-ss` does not go with `-stream_loop`.
+        """The song from one minute on (the metal one begins with noise), `times` times."""
+        # Cut first, since `-ss` cannot be combined with `-stream_loop`.
         cut, path = self.work / f"cut-{name}", self.work / name
         quiet = ["ffmpeg", "-nostdin", "-v", "error"]
         subprocess.run([*quiet, "-ss", "60", "-i", song, "-map", "0:a:0", "-c", "copy", cut], check=True)
@@ -100,7 +100,7 @@ class World:
         return path
 
     def configuration(self, *names, discovery="device"):
-        """Of the daemon `den` with the sources `names`, all of them unless some are named."""
+        """Configuration of the daemon `den` with the sources `names`, by default all."""
         uris = {TUNER: "device:pulseaudio:ci.monitor", DECK: f"file:{self.deck}"}
         where = f"embedded_port = {self.broker.port}" if self.embedded else f'url = "mqtt://127.0.0.1:{self.broker.port}"'
         lines = [f'node = "{NODE}"', "[mqtt]", where]
@@ -112,7 +112,7 @@ class World:
         return "\n".join(lines) + "\n"
 
     def services(self):
-        """Everything but the daemon runs, and the daemon, too, where it is the broker."""
+        """Starts everything but the daemon; also the daemon if it is the broker."""
         if self.embedded and not self.daemon.running():
             self.sound.ready()
             self.daemon.start(self.configuration())
@@ -125,7 +125,8 @@ class World:
         self.sound.ready()
 
     def ready(self):
-        """The daemon runs with its usual configuration, and Home Assistant shows music of both sources."""
+        """Starts the daemon with its default configuration and waits until Home Assistant shows
+        music of both sources."""
         self.services()
         usual = self.configuration()
         if self.daemon.running() and self.daemon.configuration.read_text() != usual:
@@ -135,13 +136,14 @@ class World:
         self.available(self.node, music=True)
 
     def restart(self, configuration):
-        """An orderly end of the daemon, and a new start."""
+        """Restarts the daemon cleanly."""
         if code := self.daemon.stop():
             raise Failure(f"the daemon ended with {code} after SIGTERM")
         self.daemon.start(configuration)
 
     def available(self, node, music=False, patience=PATIENCE):
-        """Waits until every entity of a node has a value, that of a genre where `music`. Seconds that it took."""
+        """Waits until every entity of a node has a value, with `music` a genre. Returns the elapsed
+        seconds."""
         problems = []
 
         def look():
@@ -158,7 +160,7 @@ class World:
             self.daemon.alive()
 
     def born(self):
-        """Waits until Home Assistant's own birth message, which comes when discovery is quiet, has been answered."""
+        """Waits for the reply to Home Assistant's birth message, sent once discovery is idle."""
 
         def ago():
             births = [m["at"] for m in self.listener.messages if m["topic"] == BIRTH and m["payload"] == "online"]
@@ -179,7 +181,7 @@ class World:
             wanted = NOTHING + (tuple(STATES) if music else ())
             if genre in wanted:
                 problems.append(f"{source.genre} is {genre}")
-            # Only music has a confidence; another state's is unknown.
+            # Only music has a confidence; for other states it is unknown.
             if confidence == "unavailable" or (music and confidence in NOTHING):
                 problems.append(f"{source.confidence} is {confidence}")
             if states[source.dead_air] not in ("on", "off"):
@@ -189,7 +191,7 @@ class World:
         return problems
 
     def only(self, *nodes):
-        """Fails unless Home Assistant has registered the entities of these nodes, and no other (no `…_2`)."""
+        """Fails unless Home Assistant has exactly the entities of these nodes (no `…_2`)."""
         wanted = sorted(entity for node in nodes for entity in node.registered)
         found = []
 
@@ -200,23 +202,23 @@ class World:
         until(lambda: f"the registered entities are {wanted}, but {found}", look)
 
     def erase(self, *filters):
-        """Erases retained messages as somebody would by hand."""
+        """Deletes retained messages, as a user would."""
         for topic in self.broker.retained(*filters):
             self.broker.publish(topic, "", retain=True)
 
     def firings(self, source):
-        """What the source's event entity fired, in order, as the attributes of its state."""
+        """Attributes of the event entity's firings, in order."""
         fired, last = [], None
         for change in self.home.changes("state_changed"):
             state = change["new_state"]
-            # Becoming available again repeats the last firing, with its time.
+            # When it becomes available again, the entity repeats the last firing with its time.
             if change["entity_id"] == source.changed and state and state["state"] not in (*NOTHING, last):
                 last = state["state"]
                 fired.append(state["attributes"])
         return fired
 
     def reset(self):
-        """After a failure: no daemon, and nothing retained of any."""
+        """Stops the daemon and deletes retained messages, after a failure."""
         for process in (self.daemon, *self.others):
             process.kill()
         self.daemon.child = None

@@ -1,4 +1,4 @@
-"""Listens to real players with one daemon, and judges what it publishes."""
+"""Captures real players with one daemon and checks its messages."""
 
 import argparse
 import json
@@ -57,7 +57,7 @@ class Daemon:
         return genres[-1] if genres else None
 
     def title(self, source):
-        # Titles are in MQTT messages and in the log.
+        # Titles are in MQTT messages and the log.
         log = self.log.read_text(errors="replace")
         titles = re.findall(rf'title: (.*) source="{source.name}"', log)
         return titles[-1] if titles else None
@@ -70,7 +70,7 @@ def entry(source):
 
 
 def wait(processes, sources, ready, seconds):
-    """Waits until all are ready, or the time is over."""
+    """Waits until all sources are ready, or a time-out."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and not all(map(ready, sources)):
         processes.check()
@@ -78,7 +78,7 @@ def wait(processes, sources, ready, seconds):
 
 
 def judge(daemon, expected, source, paused, resumed):
-    """What is wrong with one source."""
+    """Returns the faults of a source."""
     faults = []
     if daemon.genre(source) is None:
         faults.append("no music was heard")
@@ -109,7 +109,7 @@ def run(args, processes, folder):
     wanted = args.only or ["icecast", "mpd", "liquidsoap", "gstreamer"]
     web = stage.Folder(folder)
     server = None if wanted == ["mpd"] else stage.Icecast(processes)
-    # What every source plays, from a file.
+    # Audio of every source, from a file.
     sources, player = [stage.Source("file", str(song))], None
     if "icecast" in wanted:
         sources += stage.icecast(processes, song, server)
@@ -136,7 +136,7 @@ def run(args, processes, folder):
             return "dead_air_started" in daemon.events(source, paused)
 
         wait(processes, pausable, silent, PAUSE)
-        # Longer than any source waits before it is lost.
+        # Longer than the time-out of every source.
         time.sleep(8)
     resumed = len(daemon.messages)
     if player:
@@ -152,10 +152,10 @@ def run(args, processes, folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="test_players.sh", description=__doc__)
-    parser.add_argument("--bin", type=Path, required=True, help="the daemon")
-    parser.add_argument("--song", type=Path, required=True, help="music that the players play")
-    parser.add_argument("--only", action="append", help="one player alone; may be repeated")
+    parser = argparse.ArgumentParser(prog="players.sh", description=__doc__)
+    parser.add_argument("--bin", type=Path, required=True, help="path of genred")
+    parser.add_argument("--song", type=Path, required=True, help="music file for the players")
+    parser.add_argument("--only", action="append", help="test only this player; may be repeated")
     parser.add_argument("--keep", action="store_true", help="keep the folder with logs")
     args = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="genred-players-"))
@@ -165,15 +165,15 @@ def main():
     try:
         faults = run(args, processes, folder)
     except Failure as failure:
-        print(f"test_players: {failure}", file=sys.stderr)
+        print(f"players: {failure}", file=sys.stderr)
     finally:
         processes.end()
         if args.keep or faults:
-            print(f"test_players: logs are in {folder}", file=sys.stderr)
+            print(f"players: logs are in {folder}", file=sys.stderr)
         else:
             shutil.rmtree(folder, ignore_errors=True)
     took = time.monotonic() - begun
-    print(f"test_players: {faults} of the sources at fault, {took:.0f} s", file=sys.stderr)
+    print(f"players: {faults} sources with faults, {took:.0f} s", file=sys.stderr)
     return 1 if faults else 0
 
 

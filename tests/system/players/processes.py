@@ -1,4 +1,4 @@
-"""Programs that run for the length of a test, and free ports for them."""
+"""Child processes of the test, and free ports."""
 
 import os
 import shutil
@@ -12,11 +12,11 @@ PATIENCE = 30
 
 
 class Failure(Exception):
-    """The test cannot go on."""
+    """The test cannot be continued."""
 
 
 def free_port():
-    """A port that nobody listens at. The system does not hand it out again soon."""
+    """Returns an unused port. The system does not assign it again soon."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
 
@@ -39,7 +39,7 @@ def listens(port):
 
 
 def tool(name, package):
-    # Daemons live in `sbin`, which ordinary users seldom have in their `PATH`.
+    # Daemons are in `sbin`, which is often not in the `PATH` of users.
     found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
     if not found:
         raise Failure(f"`{name}` is missing: apt-get install {package}")
@@ -47,7 +47,7 @@ def tool(name, package):
 
 
 class Processes:
-    """Every program that was started, each in a process group of its own, with its log."""
+    """Started programs, each with its own process group and log."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -73,7 +73,7 @@ class Processes:
     def check(self):
         for name, child in self.started:
             if child.poll() is not None:
-                raise Failure(f"{name} ended by itself with {child.returncode}:\n{self.tail(name)}")
+                raise Failure(f"{name} ended unexpectedly with {child.returncode}:\n{self.tail(name)}")
 
     def tail(self, name):
         return (self.folder / f"{name}.log").read_text(errors="replace")[-2000:]

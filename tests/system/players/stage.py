@@ -1,4 +1,4 @@
-"""The players. Each function starts one program and returns the sources to which the daemon listens."""
+"""Players. Each function starts one program and returns its sources."""
 
 import http.server
 import os
@@ -60,7 +60,8 @@ class Icecast:
 
 
 def icecast(processes, song, server):
-    """ffmpeg, in formats that Icecast passes on as they come: a late listener begins in mid-frame."""
+    """ffmpeg, in formats that Icecast forwards unchanged, so that a late listener begins within a
+    frame."""
     sources = []
     for name, options in (
         ("flac", ["-c:a", "flac", "-content_type", "audio/flac", "-f", "flac"]),
@@ -119,7 +120,7 @@ auto_update "no"
         until("MPD knows the song", lambda: "song.flac" in self.ask("listall"))
         self.ask("add song.flac", "repeat 1", "play")
         self.sources = [
-            # Its Opus encoder writes no title.
+            # The Opus encoder writes no title.
             Source(f"mpd-{name}", f"http://127.0.0.1:{port}/", title=None if name == "opus" else TITLE, pausable=True)
             for name, port in ports.items()
         ]
@@ -156,7 +157,7 @@ class Folder:
 
 
 def liquidsoap(processes, song, server, web, folder):
-    """Liquidsoap: outputs to Icecast, an output of its own (harbor), and HLS with MP3 segments."""
+    """Liquidsoap: outputs to Icecast, a built-in server (harbor), and HLS with MP3 segments."""
     port = free_port()
     hls = folder / "liquidsoap-hls"
     hls.mkdir()
@@ -186,7 +187,8 @@ output.file.hls(playlist="live.m3u8", segment_duration=2.0, segments=6, segments
 
 
 def gstreamer(processes, song, server, web, folder):
-    """GStreamer: `shout2send` to Icecast, `hlssink2`, and `tcpserversink`, which a process reads."""
+    """GStreamer: `shout2send` to Icecast, `hlssink2`, and `tcpserversink`, which a process
+    reads."""
     hls = folder / "gstreamer-hls"
     hls.mkdir()
     ports = {name: free_port() for name in ("flac", "opus", "aac")}
