@@ -185,7 +185,7 @@ fn without_a_sound_system_other_ways_in_are_named() {
     println!("{error}");
     assert!(error.is_transient());
     let message = error.to_string();
-    for part in ["no capture device can be opened", "`-`", "sound file"] {
+    for part in ["no capture device can be opened", "`-`", "audio file"] {
         assert!(message.contains(part), "{message} lacks {part}");
     }
     let error = open("device:pulseaudio:default", &stop).err().unwrap();
