@@ -42,6 +42,7 @@ pub struct PlaylistWindow {
 /// Segment to load next.
 #[derive(Debug, Clone)]
 pub struct DueSegment {
+    /// Entry of the playlist.
     pub segment: MediaSegment,
     /// Sequence number.
     pub sequence: u64,
@@ -250,7 +251,7 @@ mod tests {
             assert!(window.update(list(10, "abcde", false)));
             let at_once = played(&mut window);
             window.update(list(11, "bcdef", false));
-            assert_eq!(format!("{at_once} {}", played(&mut window)), expected, "{had}");
+            assert_eq!(format!("{at_once} {}", played(&mut window)), expected, "{resume_at}");
             assert!(window.update(list(14, "efghi", false)));
             assert_eq!(played(&mut window).chars().last(), Some('i'));
         };
