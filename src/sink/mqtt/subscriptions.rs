@@ -104,8 +104,8 @@ impl Subscriptions {
         let request = |source: &str, ask| {
             InboundEvent::Request(Request { source: source.into(), ask, from: Asker::Subscriber })
         };
-        type Command = fn(Vec<u8>) -> Ask;
-        let commands: [(&str, Command); 2] = [("set", Ask::Set), ("label/set", Ask::Label)];
+        type CommandConstructor = fn(Vec<u8>) -> Ask;
+        let commands: [(&str, CommandConstructor); 2] = [("set", Ask::Set), ("label/set", Ask::Label)];
         for (leaf, command) in commands {
             let Some(source) = self.topics.source_of(topic, leaf) else { continue };
             return match (*retain, payload.len()) {
