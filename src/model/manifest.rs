@@ -123,6 +123,8 @@ pub struct TrunkEntry {
     pub embedding_id: String,
     /// Values of an embedding.
     pub embedding_dim: usize,
+    /// Mean and covariance of the embeddings of music, which training starts from.
+    pub statistics: Option<String>,
     /// Frames of context before and after.
     pub halo: [usize; 2],
     /// How far it looks ahead, in milliseconds.
