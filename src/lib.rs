@@ -23,9 +23,14 @@ pub(crate) mod backoff;
 pub mod cli;
 pub mod command;
 pub mod config;
+#[cfg_attr(not(feature = "broker"), allow(dead_code, reason = "used by `bench streams`"))]
 pub(crate) mod counters;
 pub mod decision;
 pub mod dsp;
+#[cfg_attr(
+    not(all(feature = "mqtt", feature = "broker", feature = "corrections")),
+    allow(dead_code, reason = "used by these features")
+)]
 pub(crate) mod engine;
 pub mod event;
 pub mod learn;

@@ -1,33 +1,32 @@
 //! Layer 0: compute permits, which bound the number of source workers that compute at once.
 //!
-//! Hundreds of workers wake up in every second. Without a bound, all that are late are runnable at
-//! the same time, and the inference thread gets one share of the processor among hundreds. Workers
-//! therefore hold a permit while they decode or analyse. Waiting workers are served first come,
-//! first served.
+//! Hundreds of workers wake up every second. Without a bound, all late ones are runnable at the same
+//! time, and the inference thread gets one share of the processor among hundreds. Workers therefore
+//! hold a permit while they decode or analyse. Waiting workers are served in order.
 //!
-//! A permit is a lease. A worker that keeps one for longer than [`LEASE`] is taken to be blocked,
-//! say on a disk that does not answer, and its permit goes to the next worker.
+//! A permit is a lease. A worker that holds one for longer than [`LEASE`] counts as blocked, for
+//! example on a disk that does not respond, and its permit goes to the next worker.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-/// Time after which a permit that was not given back is granted to another worker.
+/// Time after which a permit that was not returned is granted to another worker.
 pub(crate) const LEASE: Duration = Duration::from_millis(500);
 
 /// Permits beyond one per core: a worker that was granted one needs a moment to wake up, in which
 /// no core idles.
 const SPARE: usize = 1;
 
-/// A pool of compute permits.
-#[derive(Debug)]
-pub(crate) struct Permits(Mutex<PoolState>);
+/// Handle of a pool of compute permits. Clones share the pool.
+#[derive(Debug, Clone)]
+pub(crate) struct Permits(Arc<Mutex<PoolState>>);
 
 #[derive(Debug)]
 struct PoolState {
-    /// Permits that nobody holds.
+    /// Permits that no worker holds.
     free: usize,
     /// Number and grant time of each permit in use.
     held: Vec<(u64, Instant)>,
@@ -48,42 +47,32 @@ struct Waiter {
     number: Mutex<u64>,
 }
 
-/// A permit in use; dropping it gives it back.
+/// Permit in use; dropping it returns it.
 #[derive(Debug)]
 pub(crate) struct Permit<'a> {
     pool: &'a Permits,
     number: u64,
 }
 
-/// The process's pool: a permit per core, and one more.
-static POOL: LazyLock<Permits> =
-    LazyLock::new(|| Permits::new(std::thread::available_parallelism().map_or(1, usize::from) + SPARE));
-
-/// Acquires a permit of the process's pool. It must not be held while waiting for anything.
-pub(crate) fn acquire() -> Permit<'static> {
-    POOL.acquire()
-}
-
-/// Returns how long workers of the process's pool have waited since the last call: the time in
-/// which at least one did.
-pub(crate) fn take_contended() -> Duration {
-    POOL.take_contended(Instant::now())
-}
-
 impl Permits {
+    /// Creates a pool with one permit per core and [`SPARE`] more.
+    pub(crate) fn per_core() -> Self {
+        Self::new(std::thread::available_parallelism().map_or(1, usize::from) + SPARE)
+    }
+
     /// Creates a pool of `count` permits.
     pub(crate) fn new(count: usize) -> Self {
-        Self(Mutex::new(PoolState {
+        Self(Arc::new(Mutex::new(PoolState {
             free: count,
             held: Vec::with_capacity(count),
             next: 0,
             waiting: VecDeque::new(),
             contended_since: None,
             contended: Duration::ZERO,
-        }))
+        })))
     }
 
-    /// Waits for a permit.
+    /// Waits for a permit. It must not be held while waiting for anything else.
     pub(crate) fn acquire(&self) -> Permit<'_> {
         let waiter = {
             let mut state = self.lock();
@@ -134,7 +123,7 @@ impl PoolState {
         self.next
     }
 
-    /// Hands a permit to the worker that has waited longest, or keeps it for the next one.
+    /// Grants a permit to the worker that has waited longest, or frees it.
     fn pass_on(&mut self, now: Instant) {
         let Some(waiter) = self.waiting.pop_front() else {
             self.free += 1;

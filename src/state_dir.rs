@@ -35,22 +35,22 @@ pub(crate) enum StateError {
     },
 }
 
-/// `<state_dir>/<node>`, locked for as long as this lives.
+/// Folder `<state_dir>/<node>`, locked until it is dropped.
 #[derive(Debug)]
 pub(crate) struct StateFolder {
     path: PathBuf,
     node: String,
     instance: Option<String>,
-    /// The lock goes with the descriptor, however the process ends.
+    /// The lock is released with the descriptor, also when the process is killed.
     _lock: File,
 }
 
 impl StateFolder {
-    /// Locks the folder of `node` below `root`, making both where needed. Where another process
-    /// holds it and the name is not `fixed`, `<node>-2`, `<node>-3` … are tried in turn.
+    /// Locks the folder of `node` below `root`; both are created if necessary. If another process
+    /// has locked it and the name is not `fixed`, `<node>-2`, `<node>-3` … are tried in turn.
     ///
     /// # Errors
-    /// When it is taken, or cannot be made or written to.
+    /// The folder is locked, or cannot be created or written.
     pub(crate) fn claim(root: &Path, node: &str, fixed: bool) -> Result<Self, StateError> {
         let mut number = 1;
         loop {
@@ -84,7 +84,7 @@ impl StateFolder {
     }
 
     /// A random name of the folder, the same at every start; `None` where it cannot be kept.
-    /// Whoever else bears it is gone: the folder is one daemon's.
+    /// Another daemon with that name no longer runs, since the folder belongs to one daemon.
     pub(crate) fn instance(&self) -> Option<&str> {
         self.instance.as_deref()
     }
@@ -94,7 +94,7 @@ impl StateFolder {
         &self.path
     }
 
-    /// The node whose folder it is.
+    /// Node of the folder.
     pub(crate) fn node(&self) -> &str {
         &self.node
     }
@@ -111,7 +111,7 @@ fn instance(path: &Path) -> Option<String> {
     fs::write(path, &new).ok().map(|()| new)
 }
 
-/// The `number`th name after `node`: itself, `<node>-2`, `<node>-3` …
+/// Name number `number` of `node`: `<node>`, `<node>-2`, `<node>-3` …
 pub(crate) fn numbered(node: &str, number: usize) -> String {
     if number < 2 { node.to_owned() } else { format!("{node}-{number}") }
 }

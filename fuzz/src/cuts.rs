@@ -1,22 +1,22 @@
-//! Reads that bring less than was asked for.
+//! Short reads and separated input.
 
 use std::io::{self, Read};
 
-/// Hands over as many bytes a read as `sizes` says, over and over; 1 at least.
-pub struct Cut<'a> {
+/// Reader that returns at most as many bytes per read as `sizes` says, cyclically; at least 1.
+pub struct PartialReader<'a> {
     bytes: &'a [u8],
     sizes: &'a [u8],
     turn: usize,
 }
 
-impl<'a> Cut<'a> {
-    /// Without sizes it gives all that is asked for.
+impl<'a> PartialReader<'a> {
+    /// Without sizes, fills the buffer.
     pub fn new(bytes: &'a [u8], sizes: &'a [u8]) -> Self {
         Self { bytes, sizes, turn: 0 }
     }
 }
 
-impl Read for Cut<'_> {
+impl Read for PartialReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let size = match self.sizes {
             [] => usize::MAX,
@@ -30,13 +30,13 @@ impl Read for Cut<'_> {
     }
 }
 
-/// Takes up to `most` sizes off the front of `data`: their number, then they.
+/// Splits up to `most` sizes off the front of `data`: first their number, then the sizes.
 pub fn sizes(data: &[u8], most: usize) -> Option<(&[u8], &[u8])> {
     let (count, rest) = data.split_first()?;
     rest.split_at_checked(usize::from(*count) % (most + 1))
 }
 
-/// The parts of `data` between dividers.
+/// Parts of `data` between dividers.
 pub fn split<'a>(mut data: &'a [u8], divider: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     let mut ended = false;
     std::iter::from_fn(move || {

@@ -1,28 +1,29 @@
-//! The head of an answer and its body are the same however they are cut, and hold nothing that was not sent.
+//! HTTP responses: head and body do not depend on the sizes of the reads and contain nothing that
+//! was not sent.
 //!
-//! Input: sizes of what comes, then the answer.
+//! Input: sizes of the reads, then the response.
 
 use std::io::Read;
 
-use genred::source::http::doors;
+use genred::source::fuzz_api;
 
-use super::cuts::{Cut, sizes};
+use super::cuts::{PartialReader, sizes};
 
-/// Heads may be a little longer than this; how much depends on the cuts.
+/// Maximum length of a response: below the limit of a head, which depends on the reads.
 const LONGEST: usize = 16 * 1024;
 
-/// Fails where cuts make a difference.
+/// Panics if the sizes of the reads make a difference.
 pub fn run(data: &[u8]) {
     let Some((come, sent)) = sizes(data, 8) else { return };
     let sent = &sent[..sent.len().min(LONGEST)];
-    let whole = read(Cut::new(sent, &[]), sent);
-    let in_pieces = read(Cut::new(sent, come), sent);
+    let whole = read(PartialReader::new(sent, &[]), sent);
+    let in_pieces = read(PartialReader::new(sent, come), sent);
     assert_eq!(whole, in_pieces);
 }
 
-/// All that was understood, as text; what failed, by its message.
-fn read(stream: Cut<'_>, sent: &[u8]) -> Result<String, String> {
-    let mut answer = doors::answer(stream).map_err(|error| error.to_string())?;
+/// All that was parsed, as text; failures as their messages.
+fn read(stream: PartialReader<'_>, sent: &[u8]) -> Result<String, String> {
+    let mut answer = fuzz_api::read_response(stream).map_err(|error| error.to_string())?;
     assert!(answer.reason.chars().count() <= 80 && answer.headers.len() <= 64);
     for (name, value) in &answer.headers {
         assert!(!name.bytes().any(|byte| byte.is_ascii_uppercase()), "{name}");

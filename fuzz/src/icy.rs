@@ -1,24 +1,26 @@
-//! Audio and titles are told apart as by a reader that has all of it before it, however the bytes are cut.
+//! ICY metadata: audio and titles are separated as by a reference that has the whole stream, with
+//! reads of any size.
 //!
-//! Input: interval (2 bytes, little-endian), sizes of what comes, sizes of what is asked for, the stream.
+//! Input: interval (2 bytes, little-endian), sizes of the inner reads, sizes of the outer reads, the
+//! stream.
 
 use std::cell::RefCell;
 use std::io::Read;
 
-use genred::source::http::icy::{IcyReader, title};
+use genred::source::fuzz_api::icy::{IcyReader, title};
 
-use super::cuts::{Cut, sizes};
+use super::cuts::{PartialReader, sizes};
 
-/// Fails where the two differ.
+/// Panics if the reader differs from the reference.
 pub fn run(data: &[u8]) {
     let Some((interval, rest)) = data.split_first_chunk::<2>() else { return };
     let interval = u32::from(u16::from_le_bytes(*interval)) + 1;
     let Some((come, rest)) = sizes(rest, 8) else { return };
     let Some((asked, stream)) = sizes(rest, 8) else { return };
     let expected = reference(stream, interval as usize);
-    let told = RefCell::new(Vec::new());
-    let mut reader = IcyReader::new(Cut::new(stream, come), Some(interval), |title| {
-        told.borrow_mut().push(title.map(str::to_owned));
+    let titles = RefCell::new(Vec::new());
+    let mut reader = IcyReader::new(PartialReader::new(stream, come), Some(interval), |title| {
+        titles.borrow_mut().push(title.map(str::to_owned));
     });
     let mut audio = Vec::new();
     let mut buffer = [0; 4096];
@@ -32,14 +34,14 @@ pub fn run(data: &[u8]) {
     }
     drop(reader);
     assert_eq!(audio, expected.0, "the audio");
-    let told = told.into_inner();
-    assert_eq!(told, expected.1, "the titles");
-    for title in told.iter().flatten() {
+    let titles = titles.into_inner();
+    assert_eq!(titles, expected.1, "the titles");
+    for title in titles.iter().flatten() {
         assert!(title.chars().count() <= 300 && !title.chars().any(char::is_control), "{title:?}");
     }
 }
 
-/// The audio, and every title that is stated.
+/// Audio and all stated titles.
 fn reference(mut stream: &[u8], interval: usize) -> (Vec<u8>, Vec<Option<String>>) {
     let (mut audio, mut titles) = (Vec::new(), Vec::new());
     loop {

@@ -1,4 +1,4 @@
-//! What must hold whatever a server sends. `fuzz_targets/` looks for input for which it does not;
+//! Properties that hold for all input. `fuzz_targets/` searches for counterexamples;
 //! `tests/integration/corpus.rs` of the main package runs the committed input.
 
 pub mod cuts;

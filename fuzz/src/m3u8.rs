@@ -1,10 +1,10 @@
-//! HLS playlists: what is read of them is within bounds, and a programme goes on from one to the next.
+//! HLS playlists: parsed values are within bounds, and updates of a playlist continue each other.
 //!
-//! Input: playlists as they are read one after another, divided by lines of `----`.
+//! Input: successive playlists, separated by lines of `----`.
 
-use genred::source::http::hls::m3u8::{self, Media, Playlist};
-use genred::source::http::hls::variant;
-use genred::source::http::hls::window::Window;
+use genred::source::fuzz_api::m3u8::{self, HlsPlaylist, MediaPlaylist};
+use genred::source::fuzz_api::variant;
+use genred::source::fuzz_api::window::PlaylistWindow;
 use url::Url;
 
 use super::cuts::split;
@@ -13,10 +13,10 @@ use super::secret::{SECRET, spells_it};
 /// Base address, with the password.
 const BASE: &str = "http://me:hunter2@h:8000/dir/list.m3u8?a=b";
 
-/// Playlists that are read.
+/// Maximum number of playlists.
 const MOST: usize = 16;
 
-/// Fails where something is out of bounds.
+/// Panics if a value is out of bounds.
 pub fn run(data: &[u8]) {
     let base = Url::parse(BASE).expect("an address");
     let says_it = spells_it(data);
@@ -25,10 +25,10 @@ pub fn run(data: &[u8]) {
         let home = url.origin() == base.origin();
         assert!(home || says_it || !url.as_str().contains(SECRET), "a secret goes to {url}");
     };
-    let mut window = Window::default();
+    let mut window = PlaylistWindow::default();
     for text in split(data, b"\n----\n").take(MOST) {
         match m3u8::parse(&String::from_utf8_lossy(text), &base) {
-            Ok(Playlist::Master(master)) => {
+            Ok(HlsPlaylist::Master(master)) => {
                 assert!((1..=100).contains(&master.variants.len()) && master.renditions.len() <= 100);
                 let chosen = variant::choose(&master).unwrap_or_default();
                 let renditions = master.renditions.iter().map(|rendition| &rendition.url);
@@ -40,7 +40,7 @@ pub fn run(data: &[u8]) {
                     .chain(&chosen)
                     .for_each(check);
             }
-            Ok(Playlist::Media(list)) => {
+            Ok(HlsPlaylist::Media(list)) => {
                 media(&list, &check);
                 follow(&mut window, list, text.len() % 4);
             }
@@ -49,7 +49,7 @@ pub fn run(data: &[u8]) {
     }
 }
 
-fn media(list: &Media, check: &dyn Fn(&Url)) {
+fn media(list: &MediaPlaylist, check: &dyn Fn(&Url)) {
     assert!((0.5..=300.0).contains(&list.target) && list.segments.len() <= 10_000);
     for segment in &list.segments {
         assert!((0.0..=300.0).contains(&segment.seconds), "{}", segment.seconds);
@@ -64,15 +64,15 @@ fn media(list: &Media, check: &dyn Fn(&Url)) {
     }
 }
 
-/// Takes in a playlist, and hears `heard` segments of it, of which the last cannot be had.
-fn follow(window: &mut Window, list: Media, heard: usize) {
+/// Applies a playlist and passes `count` of its segments, the last of which fails.
+fn follow(window: &mut PlaylistWindow, list: MediaPlaylist, count: usize) {
     let missed = window.missed();
     let edge = window.edge();
     window.update(list);
     assert!(window.missed() >= missed);
     assert!(edge.is_finite() && window.edge().is_finite());
     let mut end = 0.0;
-    for turn in 0..heard {
+    for turn in 0..count {
         let Some(planned) = window.due() else { break };
         assert!(planned.segment.part.is_some());
         assert!(planned.broken.is_none_or(|seconds| seconds.is_finite() && seconds >= 0.0));
@@ -83,6 +83,6 @@ fn follow(window: &mut Window, list: Media, heard: usize) {
             window.edge()
         );
         end = planned.end;
-        if turn + 1 == heard { window.skip() } else { window.pass() }
+        if turn + 1 == count { window.skip() } else { window.pass() }
     }
 }

@@ -1,12 +1,12 @@
-//! Playlists that lead to each other come to an end, and secrets stay where they belong.
+//! Nested playlists: their resolution ends, and secrets stay with their server.
 //!
-//! Input: pages, divided by lines of `----`: content type and address (both may be empty) on a line each, then
-//! the body. The first page is what is asked for; an address is answered with the page of its number, or of its length.
+//! Input: pages, separated by lines of `----`: content type and address (both may be empty) on a
+//! line each, then the body. The first page answers the first request; later requests get the page
+//! whose number is their path, else the length of their address.
 
 use genred::source::SourceError;
-use genred::source::http::doors;
-use genred::source::http::playlist::entries;
-use genred::source::playlist::{Kind, kind};
+use genred::source::fuzz_api::{self, entries};
+use genred::source::playlist::{BodyKind, kind};
 use url::Url;
 
 use super::cuts::split;
@@ -15,10 +15,10 @@ use super::secret::{SECRET, spells_it};
 /// First address, with the password.
 const START: &str = "http://me:hunter2@h:8000/list.m3u?a=b";
 
-/// More addresses than these are not asked.
+/// Maximum number of requests.
 const MOST: usize = 16;
 
-/// Fails where too many addresses are asked, or one that is none, or where a secret leaves home.
+/// Panics if there are too many requests, a request is invalid, or a secret leaves its server.
 pub fn run(data: &[u8]) {
     let start = Url::parse(START).expect("an address");
     let pages: Vec<Page> =
@@ -28,13 +28,13 @@ pub fn run(data: &[u8]) {
         let listed = entries(&text, &page.url);
         assert!(listed.len() <= MOST);
         assert!(listed.iter().all(|url| ["http", "https"].contains(&url.scheme()) && url.has_host()));
-        // Sound is never taken for a list.
+        // Audio is never detected as a playlist.
         let kind = kind(&page.content_type, page.url.path(), &page.body);
-        assert!(kind != Kind::Playlist || !page.body.starts_with(b"ID3\x04"));
+        assert!(kind != BodyKind::Playlist || !page.body.starts_with(b"ID3\x04"));
     }
     let mut asked = 0;
     let says_it = spells_it(data);
-    let found = doors::resolve(&start, &mut |url: &Url| {
+    let found = fuzz_api::resolve(&start, &mut |url: &Url| {
         asked += 1;
         assert!(asked <= MOST, "more than {MOST} addresses are asked");
         assert!(["http", "https"].contains(&url.scheme()) && url.has_host(), "{url}");
@@ -55,7 +55,7 @@ pub fn run(data: &[u8]) {
     });
     match found {
         Ok((_, body)) => {
-            // An HLS playlist is handed over as decoded text.
+            // An HLS playlist is returned as decoded text.
             let is_list = std::str::from_utf8(&body).is_ok_and(|text| text.contains("#EXT"));
             assert!(is_list || pages.iter().any(|page| page.body == body));
         }
@@ -65,7 +65,7 @@ pub fn run(data: &[u8]) {
 
 struct Page {
     url: Url,
-    /// Whether it states an address of its own.
+    /// True if it states an address of its own.
     moved: bool,
     content_type: String,
     body: Vec<u8>,

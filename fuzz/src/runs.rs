@@ -1,14 +1,14 @@
-//! Runs of AAC frames: nothing is lost between them, and how the bytes are cut does not matter.
+//! Sections of ADTS frames: nothing is lost between them, with reads of any size.
 //!
-//! Input: sizes of what comes, sizes of what is asked for, the stream.
+//! Input: sizes of the inner reads, sizes of the outer reads, the stream.
 
 use std::io::Read;
 
-use genred::source::http::doors::Runs;
+use genred::source::fuzz_api::AdtsSections;
 
-use super::cuts::{Cut, sizes};
+use super::cuts::{PartialReader, sizes};
 
-/// Fails where a stream that comes in pieces is not the one that comes at once.
+/// Panics if the sizes of the reads make a difference.
 pub fn run(data: &[u8]) {
     let Some((come, rest)) = sizes(data, 8) else { return };
     let Some((asked, stream)) = sizes(rest, 8) else { return };
@@ -22,9 +22,9 @@ fn lengths(runs: &[Vec<u8>]) -> Vec<usize> {
     runs.iter().map(Vec::len).collect()
 }
 
-/// The runs of a stream.
+/// Sections of a stream.
 pub fn cut(stream: &[u8], come: &[u8], asked: &[u8]) -> Vec<Vec<u8>> {
-    let mut runs = Runs::new(Cut::new(stream, come));
+    let mut runs = AdtsSections::new(PartialReader::new(stream, come));
     let (mut found, mut turn) = (vec![Vec::new()], 0);
     let mut buffer = [0; 4096];
     loop {

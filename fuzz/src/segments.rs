@@ -1,17 +1,18 @@
-//! Segments of HLS: what is taken out of them was in them, and is the same each time.
+//! HLS segments: the unpacked audio is within bounds and reproducible.
 //!
-//! Input: segments with their lengths (2 bytes, little-endian) before them; those of an odd length are initialisations.
+//! Input: segments, each after its length (2 bytes, little-endian); segments of odd length are
+//! initialisation segments.
 
-use genred::source::http::hls::segment::{Trouble, Unpacker};
+use genred::source::fuzz_api::{SegmentUnpacker, UnpackError};
 
-/// Fails where there is more in a segment than can be.
+/// Panics if two passes differ or a segment yields too much.
 pub fn run(data: &[u8]) {
     assert_eq!(unpack(data), unpack(data));
 }
 
-/// All that was found, or what was wrong.
-pub fn unpack(mut data: &[u8]) -> Vec<Result<Vec<u8>, Trouble>> {
-    let (mut unpacker, mut all) = (Unpacker::default(), Vec::new());
+/// Audio of each segment, or its error.
+pub fn unpack(mut data: &[u8]) -> Vec<Result<Vec<u8>, UnpackError>> {
+    let (mut unpacker, mut all) = (SegmentUnpacker::default(), Vec::new());
     while let Some((length, rest)) = data.split_first_chunk::<2>() {
         let length = usize::from(u16::from_le_bytes(*length));
         let (segment, rest) = rest.split_at(length.min(rest.len()));
@@ -21,9 +22,9 @@ pub fn unpack(mut data: &[u8]) -> Vec<Result<Vec<u8>, Trouble>> {
             continue;
         }
         all.push(unpacker.unpack(segment).map(|found| {
-            assert!(!found.pieces.is_empty() && found.pieces.iter().all(|piece| !piece.bytes.is_empty()));
-            let bytes: Vec<u8> = found.pieces.into_iter().flat_map(|piece| piece.bytes).collect();
-            // Frames get heads of seven bytes.
+            assert!(!found.chunks.is_empty() && found.chunks.iter().all(|chunk| !chunk.bytes.is_empty()));
+            let bytes: Vec<u8> = found.chunks.into_iter().flat_map(|chunk| chunk.bytes).collect();
+            // Frames get headers of seven bytes.
             assert!(bytes.len() <= 4 * segment.len() + 8192, "{} bytes of {}", bytes.len(), segment.len());
             if let Some(title) = found.title {
                 let is_clean = !title.is_empty() && !title.chars().any(char::is_control);

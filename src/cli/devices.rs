@@ -12,7 +12,7 @@ pub(crate) struct DevicesArgs {
 }
 
 pub(crate) fn run(args: &DevicesArgs) -> anyhow::Result<ExitCode> {
-    let devices = crate::source::devices()?;
+    let devices = crate::source::devices::list()?;
     let mut stdout = std::io::stdout().lock();
     if args.json {
         for device in &devices {

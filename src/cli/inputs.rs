@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::say;
-use crate::source::folder::{Found, Named, named, walk};
-use crate::source::open_file;
+use crate::source::folder::{FileClass, FolderEntry, classify, walk};
+use crate::source::open::open_file;
 use crate::source::playlist::local;
 
 /// Maximum nesting depth of playlists.
@@ -68,17 +68,17 @@ impl Inputs {
         let before = self.list.len();
         for found in walk(folder) {
             match found {
-                Found::Folder(_) => {}
-                Found::Hidden(path) => self.skip(&path),
-                Found::Unreadable(path, what) => {
+                FolderEntry::Folder(_) => {}
+                FolderEntry::Hidden(path) => self.skip(&path),
+                FolderEntry::Unreadable(path, what) => {
                     let what = format!("`{}` cannot be read: {what}", path.display());
                     self.list.push(Input::Failed(path, what));
                 }
-                Found::File(path) => match named(&path) {
-                    Named::Audio => self.list.push(Input::File(path)),
+                FolderEntry::File(path) => match classify(&path) {
+                    FileClass::Audio => self.list.push(Input::File(path)),
                     // The file is audio if its first packet can be decoded.
-                    Named::Unknown if open_file(&path).is_ok() => self.list.push(Input::File(path)),
-                    Named::Unknown | Named::Companion => self.skip(&path),
+                    FileClass::Unknown if open_file(&path).is_ok() => self.list.push(Input::File(path)),
+                    FileClass::Unknown | FileClass::Companion => self.skip(&path),
                 },
             }
         }

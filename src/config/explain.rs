@@ -84,6 +84,7 @@ const RENAMED: &[(&str, &[(&str, &str)])] = &[
             ("talk_limit", "max_talk_share"),
         ],
     ),
+    ("[source.silence]", &[("after", "after_s")]),
     ("[source.dead_air]", &[("loop_after", "loop_after_s"), ("tone_after", "tone_after_s")]),
     ("[source.imbalance]", &[("after", "after_s")]),
 ];

@@ -178,7 +178,7 @@ fn entry(raw: RawSource) -> Result<SourceEntry, SourceProblem> {
         start: raw.start,
         repeat: raw.repeat,
         reconnect_max: Duration::from_secs_f64(raw.reconnect_max_s),
-        piece: Duration::ZERO,
+        min_read: Duration::ZERO,
     };
     Ok(SourceEntry {
         source,

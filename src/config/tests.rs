@@ -73,6 +73,7 @@ fn former_keys_name_the_ones_that_replaced_them() {
         ("[[source]]\nuri = '-'\ntalk_limit = 0.3", "`max_talk_share`"),
         ("[[source]]\nuri = '-'\n[source.dead_air]\nloop_after = 20", "`loop_after_s`"),
         ("[[source]]\nuri = '-'\n[source.imbalance]\nafter = 30", "`after_s`"),
+        ("[[source]]\nuri = '-'\n[source.silence]\nafter = 2", "`after_s`"),
     ] {
         check_error(text, expected);
     }

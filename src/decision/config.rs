@@ -9,7 +9,7 @@ const EXPECTED_PIECE_S: Limit = Limit::new("decision.expected_piece_s", 5.0, 360
 const SWITCH_MARGIN: Limit = Limit::new("decision.switch_margin", 0.01, 0.9, "");
 const HOLD_S: Limit = Limit::new("decision.hold_s", 1.0, 3600.0, "seconds");
 const THRESHOLD_LUFS: Limit = Limit::new("silence.threshold_lufs", -70.0, 0.0, "LUFS");
-const SILENCE_AFTER_S: Limit = Limit::new("silence.after", 0.0, 86_400.0, "seconds");
+const SILENCE_AFTER_S: Limit = Limit::new("silence.after_s", 0.0, 86_400.0, "seconds");
 const LOOP_AFTER_S: Limit = Limit::new("dead_air.loop_after_s", 1.0, 86_400.0, "seconds").or_zero("never");
 const TONE_AFTER_S: Limit = Limit::new("dead_air.tone_after_s", 1.0, 86_400.0, "seconds").or_zero("never");
 const THRESHOLD_DB: Limit = Limit::new("imbalance.threshold_db", 6.0, 60.0, "dB").or_zero("never");
@@ -163,26 +163,26 @@ pub struct SilenceConfig {
     /// Quieter than this short-term loudness, in LUFS, −70 to 0.
     pub threshold_lufs: f32,
     /// For this many seconds.
-    pub after: f64,
+    pub after_s: f64,
 }
 
 impl Default for SilenceConfig {
     fn default() -> Self {
-        Self { threshold_lufs: -60.0, after: 2.0 }
+        Self { threshold_lufs: -60.0, after_s: 2.0 }
     }
 }
 
 impl From<&SilenceSettings> for SilenceConfig {
     fn from(settings: &SilenceSettings) -> Self {
         let SilenceSettings { threshold_lufs, after_s } = *settings;
-        Self { threshold_lufs, after: after_s }
+        Self { threshold_lufs, after_s }
     }
 }
 
 impl SilenceConfig {
     /// Settings that can be changed at run time: all of them.
     pub fn settings(&self) -> SilenceSettings {
-        SilenceSettings { threshold_lufs: self.threshold_lufs, after_s: self.after }
+        SilenceSettings { threshold_lufs: self.threshold_lufs, after_s: self.after_s }
     }
 
     /// Checks limits.
@@ -191,7 +191,7 @@ impl SilenceConfig {
     /// The first setting outside its limits.
     pub fn validate(&self) -> Result<(), ConfigError> {
         THRESHOLD_LUFS.check(self.threshold_lufs.into())?;
-        SILENCE_AFTER_S.check(self.after)?;
+        SILENCE_AFTER_S.check(self.after_s)?;
         Ok(())
     }
 }

@@ -82,7 +82,7 @@ mod tests {
     fn detector() -> DeadAirDetector {
         DeadAirDetector::new(
             &DeadAirConfig { loop_after_s: 20.0, tone_after_s: 10.0 },
-            &SilenceConfig { threshold_lufs: -60.0, after: 2.0 },
+            &SilenceConfig { threshold_lufs: -60.0, after_s: 2.0 },
         )
     }
 

@@ -39,7 +39,7 @@ impl SilenceDetector {
         }
         if lufs_s < self.quiet_below() {
             self.quiet_since.get_or_insert(time);
-            self.silent |= self.quiet_for(time) >= Seconds(self.config.after);
+            self.silent |= self.quiet_for(time) >= Seconds(self.config.after_s);
         } else {
             self.reset();
         }
@@ -52,7 +52,7 @@ impl SilenceDetector {
             dead_air: self.silent.then_some(DeadAirCause::Silence),
             quiet_below: self.quiet_below(),
             quiet: self.quiet_for(time),
-            after: Seconds(self.config.after),
+            after: Seconds(self.config.after_s),
         }
     }
 
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn skipped_audio_does_not_count_as_silence() {
-        let mut silence = SilenceDetector::new(&SilenceConfig { threshold_lufs: -60.0, after: 4.0 });
+        let mut silence = SilenceDetector::new(&SilenceConfig { threshold_lufs: -60.0, after_s: 4.0 });
         for (time, expected) in
             [(0.0, false), (1.0, false), (2.0, false), (20.0, false), (21.0, false), (22.0, true)]
         {
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn silence_begins_after_its_time_and_ends_above_the_hysteresis() {
-        let mut silence = SilenceDetector::new(&SilenceConfig { threshold_lufs: -60.0, after: 2.0 });
+        let mut silence = SilenceDetector::new(&SilenceConfig { threshold_lufs: -60.0, after_s: 2.0 });
         for (time, lufs_s, expected) in [
             (0.0, -61.0, false),
             (1.0, -59.0, false), // starts over

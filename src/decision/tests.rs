@@ -34,7 +34,7 @@ fn decider() -> Decider {
     Decider::new(
         &labels,
         &config(),
-        &SilenceConfig { threshold_lufs: -60.0, after: 2.0 },
+        &SilenceConfig { threshold_lufs: -60.0, after_s: 2.0 },
         &DeadAirConfig::default(),
     )
 }

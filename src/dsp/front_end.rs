@@ -210,12 +210,12 @@ impl FrontEnd {
     /// Emits waiting patches, drops incomplete ones, and restarts the frame count.
     fn start_segment(&mut self, emit: &mut dyn FnMut(PatchView<'_>)) {
         self.emit_ready(true, emit);
-        let mut begun = 0;
-        while self.grid.start(self.segment.next + begun) < self.segment.end {
-            begun += 1;
+        let mut incomplete = 0;
+        while self.grid.start(self.segment.next + incomplete) < self.segment.end {
+            incomplete += 1;
         }
-        self.counters.produced += begun;
-        self.counters.dropped += begun;
+        self.counters.produced += incomplete;
+        self.counters.dropped += incomplete;
         if let Some((grid, params)) = self.next.take() {
             (self.grid, self.params) = (grid, params);
         }

@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finished_stream_starts_anew() {
+    fn a_finished_stream_can_be_reused() {
         let signal = noise(3000);
         let mut stream = LogMel::new(&LogMelParams::musicnn()).unwrap();
         let (mut first, mut second) = (Vec::new(), Vec::new());

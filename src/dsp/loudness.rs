@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn the_louder_channel_is_told() {
+    fn the_louder_channel_is_reported() {
         let of = |left: f64, right: f64| {
             let pairs = tone(48_000, 1, 4.0, 1.0);
             let signal: Vec<f32> = pairs.iter().flat_map(|x| [x * left as f32, x * right as f32]).collect();

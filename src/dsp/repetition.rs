@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loop_is_told_by_its_first_repetition() {
+    fn a_loop_is_detected_by_its_first_repetition() {
         for period in [161, 799, 1000, 2047, 2048, 2049, 12_345, 48_000, 159_999] {
             let (before, looped) = (noise(16_000, 7), noise(period, period as u32));
             let mut pieces = vec![&before[..]];

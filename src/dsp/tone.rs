@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn tones_of_any_pitch_and_level_are_told() {
+    fn tones_of_any_pitch_and_level_are_detected() {
         for hertz in [60.0, 440.0, 997.0, 1000.0, 3150.0, 7000.0] {
             for gain in [0.5, 0.01] {
                 let tone = sine(hertz, gain, 160_000);
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn notes_noise_and_silence_are_not() {
+    fn notes_noise_and_silence_are_not_tones() {
         let params = LogMelParams::musicnn();
         let length = 160_000;
         let note = sine(440.0, 0.5, length);
@@ -149,6 +149,6 @@ mod tests {
             note.iter().enumerate().map(|(n, x)| x * (-(n as f32) / 64_000.0).exp()).collect();
         assert!(tone_frames(&params, &fading) < 63, "it loses 2 dB a second");
         let other = [note, sine(660.0, 0.5, 16_000)].concat();
-        assert!((55..65).contains(&tone_frames(&params, &other)), "another pitch begins anew");
+        assert!((55..65).contains(&tone_frames(&params, &other)), "another pitch restarts the count");
     }
 }

@@ -1,9 +1,8 @@
-//! Admission control: which live sources are analysed while the machine cannot keep up with all of
-//! them.
+//! Admission control: selects the live sources to analyse under overload.
 //!
-//! Work that will be dropped must not be done first. Beyond capacity, only as many live sources as
+//! Work is shed before it is spent. Beyond capacity, only as many live sources as
 //! fit are *active* (decoded, analysed and scored); the others skip their audio without decoding
-//! it. Active and waiting sources change places in turn (round-robin). A source needs several
+//! it. Active and waiting sources alternate (round-robin). A source needs several
 //! seconds of audio before its first patch, so that short turns waste work and long ones keep the
 //! others waiting: see [`Turns`].
 //!
@@ -26,17 +25,18 @@ use reporter::OverloadReporter;
 
 use crate::audio::SourceId;
 use crate::counters::InferenceCounters;
-use crate::permits;
+use crate::permits::Permits;
 
 /// Time between two adjustments of the limit.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Admission control as the workers share it.
+/// Admission control, shared by all workers.
 #[derive(Debug)]
 pub(crate) struct Admission {
     start: Instant,
     hop: f64,
     inference: Arc<InferenceCounters>,
+    permits: Permits,
     /// Audio analysed since the start, in microseconds.
     analysed_us: AtomicU64,
     /// Longest lag in the present period, in microseconds.
@@ -56,8 +56,8 @@ struct AdmissionState {
 
 impl Admission {
     /// Creates the admission control of `sources` sources whose patches are `hop` seconds apart.
-    pub(crate) fn new(sources: usize, hop: f64, inference: Arc<InferenceCounters>) -> Self {
-        Self::with_turns(sources, hop, inference, Turns::default())
+    pub(crate) fn new(sources: usize, hop: f64, inference: Arc<InferenceCounters>, permits: Permits) -> Self {
+        Self::with_turns(sources, hop, inference, permits, Turns::default())
     }
 
     /// Creates the admission control with turns of other lengths.
@@ -65,12 +65,14 @@ impl Admission {
         sources: usize,
         hop: f64,
         inference: Arc<InferenceCounters>,
+        permits: Permits,
         turns: Turns,
     ) -> Self {
         Self {
             start: Instant::now(),
             hop,
             inference,
+            permits,
             analysed_us: AtomicU64::new(0),
             lag_us: AtomicU64::new(0),
             state: Mutex::new(AdmissionState {
@@ -83,7 +85,7 @@ impl Admission {
         }
     }
 
-    /// Answers a live source that has audio, or waits for some: true if it is to be analysed now.
+    /// Returns true if a live source, which has or awaits audio, is to be analysed now.
     pub(crate) fn admits(&self, SourceId(source): SourceId) -> bool {
         let now = self.start.elapsed();
         let mut shared = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -93,7 +95,7 @@ impl Admission {
         shared.controller.admits(source, now)
     }
 
-    /// Counts audio that a live source has had analysed, and that source's lag behind its clock.
+    /// Counts analysed audio of a live source, and its lag behind its clock.
     pub(crate) fn count(&self, analysed: Duration, lag: Duration) {
         self.analysed_us.fetch_add(analysed.as_micros() as u64, Ordering::Relaxed);
         self.lag_us.fetch_max(lag.as_micros() as u64, Ordering::Relaxed);
@@ -109,7 +111,7 @@ impl Admission {
         let (analysed_us, scored) = (self.analysed_us.load(Ordering::Relaxed), self.inference.patches.get());
         let load = Load {
             seconds,
-            contended: permits::take_contended().as_secs_f64() / seconds,
+            contended: self.permits.take_contended(Instant::now()).as_secs_f64() / seconds,
             analysed_s: (analysed_us - shared.analysed_us) as f64 / 1e6,
             scored_s: (scored - shared.scored) as f64 * self.hop,
             delay: Duration::from_nanos(self.inference.delay_ns.take()),

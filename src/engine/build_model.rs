@@ -6,7 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::director::{Acknowledged, RunContext};
-use super::{EngineError, source_worker};
+use super::error::EngineError;
+use super::source_worker;
 use crate::config::{Config, SourceEntry};
 use crate::event::{DaemonInfo, SourceIdentity};
 use crate::model::Model;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::EngineError;
-use super::build_sinks::{Publisher, RecoveredState, SinkContext};
+use super::error::EngineError;
+use super::sink_context::{Publisher, RecoveredState, SinkContext};
 use crate::sink::mqtt::store::OutboxStore;
 use crate::sink::mqtt::{MqttConfig, MqttSink, Server};
 use crate::state_dir::StateFolder;

@@ -1,60 +1,29 @@
 //! Builds and starts the sinks, and waits for their end.
 
-use std::collections::HashMap;
 use std::io::IsTerminal;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Sender, bounded, select};
+use crossbeam_channel::{bounded, select};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
+use super::build_trace;
+use super::error::EngineError;
 use super::fanout::{Fanout, QUEUE_LENGTH};
-use super::{EngineError, build_trace, source_worker};
-use crate::command::CommandRequest;
+use super::sink_context::{Publisher, RecoveredState, SinkContext};
 use crate::config::{Config, Output};
+use crate::sink::Sink;
 use crate::sink::jsonl::{JsonlOptions, JsonlSink};
 use crate::sink::text::{TextOptions, TextSink};
 use crate::sink::trace::TraceSink;
-use crate::sink::{FatalHandle, Sink};
 use crate::state_dir::StateFolder;
 use crate::thread::Stop;
 
 /// Time after the stop token is set in which the sinks may finish. With the time of the threads
 /// before them, it stays below the promised two seconds.
 const SINK_FLUSH_TIMEOUT: Duration = Duration::from_millis(950);
-
-/// Values that sinks are built from.
-pub(super) struct SinkContext<'a> {
-    pub(crate) config: &'a Config,
-    pub(crate) folder: Option<&'a StateFolder>,
-    /// Random id of this process run.
-    pub(crate) run: &'a Arc<str>,
-    pub(crate) stop: &'a Stop,
-    pub(crate) fatal: &'a FatalHandle,
-    /// Channel to the director.
-    pub(crate) commands: &'a Sender<CommandRequest>,
-}
-
-/// State that an earlier run left behind.
-#[derive(Debug, Default)]
-pub(super) struct RecoveredState {
-    /// Sequence number of the last event of each source.
-    pub(crate) seqs: HashMap<Arc<str>, u64>,
-    /// True if an unknown number of events may have been lost.
-    pub(crate) damaged: bool,
-}
-
-/// The MQTT sink, if there is one.
-#[derive(Default)]
-pub(super) struct Publisher {
-    pub(crate) sink: Option<Box<dyn Sink>>,
-    pub(crate) recovered: RecoveredState,
-    /// True if subscribers may send commands.
-    pub(crate) control: bool,
-}
 
 /// The running sinks.
 pub(super) struct SinkSet {
@@ -79,7 +48,7 @@ pub(super) fn build(context: &SinkContext<'_>, runtime: &Handle) -> Result<SinkS
     let listeners = trace.as_ref().map(TraceSink::listeners);
     let trace = trace.map(|sink| Box::new(sink) as Box<dyn Sink>);
     let sinks = publisher.into_iter().chain(as_run_log(config, *folder)).chain(printer(config)).chain(trace);
-    let is_live = config.sources.iter().any(|entry| source_worker::is_live(&entry.source));
+    let is_live = config.sources.iter().any(|entry| entry.source.is_live());
     let mut fanout = Fanout::new(!is_live, (*stop).clone());
     listeners.into_iter().for_each(|listeners| fanout.set_listeners(listeners));
     let mut tasks = Vec::new();
@@ -130,8 +99,7 @@ fn publisher(context: &SinkContext<'_>) -> Result<Publisher, EngineError> {
 
 /// This build has no MQTT.
 #[cfg(not(feature = "mqtt"))]
-fn publisher(context: &SinkContext<'_>) -> Result<Publisher, EngineError> {
-    let SinkContext { stop: _, fatal: _, .. } = context;
+fn publisher(_: &SinkContext<'_>) -> Result<Publisher, EngineError> {
     Ok(Publisher::default())
 }
 

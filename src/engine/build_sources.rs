@@ -6,19 +6,20 @@ use std::time::Duration;
 
 use crossbeam_channel::bounded;
 
-use super::EngineError;
 use super::admission::Admission;
 use super::director::{SourceSetup, TrackedSource};
+use super::error::EngineError;
 use super::inference::InferenceLane;
 use super::job::JOBS_PER_SOURCE;
 use super::live_settings::LiveSettings;
 use super::scheduler::{self, FairScheduler, WorkSender};
-use super::source_worker::{SourceWorker, is_live};
+use super::source_worker::SourceWorker;
 use crate::audio::SourceId;
 use crate::config::{Config, SourceEntry};
 use crate::counters::SourceCounters;
 use crate::decision::{Decider, FormatMonitor};
 use crate::model::Model;
+use crate::permits::Permits;
 use crate::source::{SourceConfig, Uri};
 use crate::thread::Stop;
 
@@ -34,6 +35,13 @@ pub(super) struct SourceHandle {
     pub(crate) tracked: TrackedSource,
 }
 
+/// Parts that all sources share.
+pub(super) struct SharedParts<'a> {
+    pub(crate) admission: &'a Arc<Admission>,
+    pub(crate) permits: &'a Permits,
+    pub(crate) stop: &'a Stop,
+}
+
 /// Builds all sources, and the scheduler that receives their work. `seqs` holds the sequence
 /// numbers of the last events of earlier runs.
 ///
@@ -42,13 +50,12 @@ pub(super) struct SourceHandle {
 pub(super) fn build(
     config: &Config,
     model: &Model,
-    admission: &Arc<Admission>,
+    shared: &SharedParts<'_>,
     seqs: &HashMap<Arc<str>, u64>,
-    stop: &Stop,
 ) -> Result<(Vec<SourceHandle>, FairScheduler), EngineError> {
     let (senders, scheduler) = scheduler::queues(config.sources.len(), JOBS_PER_SOURCE);
     let handles = config.sources.iter().zip(senders).enumerate().map(|(index, (entry, work))| {
-        let builder = SourceBuilder { config, model, admission, stop, index, entry };
+        let builder = SourceBuilder { config, model, shared, index, entry };
         let seq = seqs.get(entry.source.name.as_str()).copied().unwrap_or_default();
         builder.build(work, seq)
     });
@@ -58,8 +65,7 @@ pub(super) fn build(
 struct SourceBuilder<'a> {
     config: &'a Config,
     model: &'a Model,
-    admission: &'a Arc<Admission>,
-    stop: &'a Stop,
+    shared: &'a SharedParts<'a>,
     index: usize,
     entry: &'a SourceEntry,
 }
@@ -88,7 +94,7 @@ impl SourceBuilder<'_> {
         let sources = self.config.sources.len();
         let worker = SourceWorker {
             id: SourceId(self.index),
-            config: SourceConfig { piece: read_length(sources), ..entry.source.clone() },
+            config: SourceConfig { min_read: min_read(sources), ..entry.source.clone() },
             front_end: self.model.front_end().clone(),
             feed: self.model.feed().clone(),
             live,
@@ -97,10 +103,11 @@ impl SourceBuilder<'_> {
             start_delay: self.start_delay(),
             wait_at_start: sources > 1,
             counters: counters.clone(),
-            admission: self.admission.clone(),
+            admission: self.shared.admission.clone(),
+            permits: self.shared.permits.clone(),
             work,
             recycled,
-            stop: self.stop.clone(),
+            stop: self.shared.stop.clone(),
         };
         let lane = InferenceLane { recycled: recycle, counters: counters.clone() };
         Ok(SourceHandle { counters, worker, lane, tracked })
@@ -110,7 +117,7 @@ impl SourceBuilder<'_> {
     /// of them would always be complete at the same moment.
     fn start_delay(&self) -> Duration {
         let source = &self.entry.source;
-        if !matches!(source.uri, Uri::File(_)) || !is_live(source) {
+        if !matches!(source.uri, Uri::File(_)) || !source.is_live() {
             return Duration::ZERO;
         }
         let share = self.index as f64 / self.config.sources.len() as f64;
@@ -120,6 +127,6 @@ impl SourceBuilder<'_> {
 
 /// Length of audio that is read at once from a real-time file. A single source is read packet by
 /// packet; with hundreds, every packet would evict the working memory of another from the caches.
-fn read_length(sources: usize) -> Duration {
+fn min_read(sources: usize) -> Duration {
     Duration::from_micros(500 * sources as u64).min(Duration::from_millis(150))
 }

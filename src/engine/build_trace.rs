@@ -1,6 +1,6 @@
 //! Builds the sink of the trace socket, for `genred why` and `genred label`.
 
-use super::build_sinks::SinkContext;
+use super::sink_context::SinkContext;
 use crate::sink::trace::{SocketError, TraceSink, TraceSocket};
 use crate::state_dir::StateFolder;
 use tokio::runtime::Handle;

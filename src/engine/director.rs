@@ -4,6 +4,7 @@ mod commands;
 mod corrections;
 mod publish;
 mod results;
+mod run_context;
 mod tracked_source;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::audio::SourceId;
 use crate::command::CommandRequest;
 use crate::counters::InferenceCounters;
 use crossbeam_channel::{Receiver, never, select};
+pub(super) use run_context::{Acknowledged, RunContext};
 pub(super) use tracked_source::{SourceSetup, TrackedSource};
 
 /// Interval between statistics.
@@ -31,37 +33,6 @@ pub(super) struct DirectorInbox {
     pub(crate) closed: Receiver<()>,
     /// Commands from sinks.
     pub(crate) commands: Receiver<CommandRequest>,
-}
-
-/// Values that stay the same during a run.
-pub(super) struct RunContext {
-    /// Random id of this process run.
-    pub(crate) run: Arc<str>,
-    /// Bundle name.
-    pub(crate) model: Arc<str>,
-    /// Head name.
-    pub(crate) head: Arc<str>,
-    /// Labels of the genre head.
-    pub(crate) labels: Vec<Arc<str>>,
-    /// Labels of the tag head.
-    pub(crate) tags: Vec<Arc<str>>,
-    /// Execution provider in use.
-    pub(crate) execution_provider: &'static str,
-    /// Seconds between patches.
-    pub(crate) hop_s: f64,
-    /// Interval at which states are repeated.
-    pub(crate) heartbeat: Duration,
-    /// Messages whose latency ends with a broker's acknowledgement.
-    pub(crate) acknowledged: Acknowledged,
-    /// True if subscribers may change settings.
-    pub(crate) control: bool,
-}
-
-/// Messages that a broker acknowledges.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Acknowledged {
-    pub(crate) windows: bool,
-    pub(crate) events: bool,
 }
 
 /// State of the director.

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::state_dir::{StateError, StateFolder};
 
-use super::EngineError;
+use super::error::EngineError;
 
 /// Claims the node's state folder, if anything is to be stored. The daemon runs without it if it
 /// cannot be used. The claim lasts as long as the process.

@@ -1,6 +1,7 @@
 //! Source worker: one thread per source. It opens the source, reads it, runs the front end, hands
 //! patches to inference, and reopens the source after a failure.
 
+mod enqueue;
 mod patch_batcher;
 mod reader;
 
@@ -10,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
-use super::EngineError;
 use super::admission::Admission;
+use super::error::EngineError;
 use super::job::{InferenceJob, WorkItem, WorkerEvent};
 use super::live_settings::LiveSettings;
 use super::scheduler::WorkSender;
@@ -20,7 +21,8 @@ use crate::audio::SourceId;
 use crate::counters::SourceCounters;
 use crate::dsp::{FrontEnd, LogMelParams, PatchParams};
 use crate::model::Feed;
-use crate::source::{self, Bookmark, Pacing, SourceConfig, SourceError, Uri};
+use crate::permits::Permits;
+use crate::source::{self, ResumePoint, SourceConfig, SourceError};
 use crate::thread::{self, Stop};
 use patch_batcher::PatchBatcher;
 
@@ -52,6 +54,8 @@ pub(super) struct SourceWorker {
     pub(crate) counters: Arc<SourceCounters>,
     /// Admission control, which suspends sources under overload.
     pub(crate) admission: Arc<Admission>,
+    /// Permits for decoding and analysis.
+    pub(crate) permits: Permits,
     /// Queue to inference.
     pub(crate) work: WorkSender,
     /// Jobs that inference has finished with.
@@ -81,7 +85,7 @@ struct WorkerState {
     skipping: bool,
     /// Title that was reported last.
     title: Option<Arc<str>>,
-    bookmark: Bookmark,
+    resume_point: ResumePoint,
     /// Overruns of earlier openings.
     xruns: u64,
     dropped_at_gaps: u64,
@@ -120,7 +124,7 @@ impl SourceWorker {
             openings: 0,
             skipping: false,
             title: None,
-            bookmark: Bookmark::default(),
+            resume_point: ResumePoint::default(),
             xruns: 0,
             dropped_at_gaps: 0,
         };
@@ -131,9 +135,12 @@ impl SourceWorker {
 
     /// Opens the source again after each failure that may pass.
     fn supervise(&self, state: &mut WorkerState) {
-        let reopens_when_silent = matches!(self.config.uri, Uri::Http(_) | Uri::Process(_));
-        let mut supervisor =
-            Supervisor::new(self.config.reconnect_max, self.lost_after, reopens_when_silent, Instant::now());
+        let mut supervisor = Supervisor::new(
+            self.config.reconnect_max,
+            self.lost_after,
+            self.config.reopens_when_silent(),
+            Instant::now(),
+        );
         loop {
             supervisor.on_open(Instant::now());
             let error = match self.open_and_read(state, &mut supervisor) {
@@ -164,11 +171,12 @@ impl SourceWorker {
 
     /// Opens the source and reads it until it ends or fails.
     fn open_and_read(&self, state: &mut WorkerState, supervisor: &mut Supervisor) -> OpeningEnd {
-        let mut source = match source::open_at(&self.config, &state.bookmark, &self.stop) {
-            Ok(source) => source,
-            Err(_) if self.stop.is_set() => return OpeningEnd::Stopped,
-            Err(error) => return OpeningEnd::Failed(error),
-        };
+        let mut source =
+            match source::open::open_at(&self.config, &state.resume_point, Some(&self.permits), &self.stop) {
+                Ok(source) => source,
+                Err(_) if self.stop.is_set() => return OpeningEnd::Stopped,
+                Err(error) => return OpeningEnd::Failed(error),
+            };
         self.counters.reconnects.set(state.openings);
         state.openings += 1;
         let mut xruns = 0;
@@ -195,7 +203,7 @@ impl SourceWorker {
     }
 
     fn is_live(&self) -> bool {
-        is_live(&self.config)
+        self.config.is_live()
     }
 
     fn report(&self, event: WorkerEvent) {
@@ -206,16 +214,6 @@ impl SourceWorker {
 /// Reason of a failure for people. Parts of it may be the words of a server.
 fn reason_of(error: &SourceError) -> String {
     error.to_string().chars().filter(|c| !c.is_control()).take(MAX_REASON_LENGTH).collect()
-}
-
-/// Returns true if audio arrives at its own pace, so that a slow reader must skip.
-pub(super) fn is_live(config: &SourceConfig) -> bool {
-    match config.uri {
-        Uri::Device { .. } | Uri::Http(_) | Uri::Process(_) => true,
-        Uri::File(_) => config.pacing == Pacing::Realtime,
-        // A pipe waits for its reader.
-        Uri::Stdin(_) => false,
-    }
 }
 
 /// Checks that a front end can be built, before any thread starts.

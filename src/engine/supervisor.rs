@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use crate::backoff::Backoff;
 use crate::event::SourceHealth;
-use crate::source::SourceError;
+use crate::source::{Reopen, SourceError};
 
 /// Longest time to the first audio of a stream: name resolution, redirects and playlists precede
 /// it.
@@ -114,13 +114,14 @@ impl Supervisor {
     pub(crate) fn on_failure(&mut self, error: &SourceError, may_retry: bool) -> NextAttempt {
         // The time without audio does not count as healthy.
         let healthy = self.first.map_or(Duration::ZERO, |first| self.last.saturating_duration_since(first));
-        if !error.is_transient() || !may_retry {
+        if !may_retry {
             return NextAttempt::Never;
         }
-        if error.is_unlikely() {
-            return NextAttempt::After(SourceHealth::Failed, self.backoff.longest_pause());
+        match error.reopen() {
+            Reopen::Never => NextAttempt::Never,
+            Reopen::AtLongestPause => NextAttempt::After(SourceHealth::Failed, self.backoff.longest_pause()),
+            Reopen::AfterBackoff => NextAttempt::After(SourceHealth::Recovering, self.backoff.pause(healthy)),
         }
-        NextAttempt::After(SourceHealth::Recovering, self.backoff.pause(healthy))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Source workers, scheduler and inference together, under overload and with failures.
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
@@ -10,14 +11,16 @@ use super::admission::{Admission, Turns};
 use super::inference::{InferenceLane, InferenceWorker};
 use super::job::{InferenceJob, InferenceResult, JOBS_PER_SOURCE, WorkItem};
 use super::live_settings::LiveSettings;
+use super::scheduler;
 use super::source_worker::SourceWorker;
-use super::*;
 use crate::audio::{Level, Patch, PatchSpan, SourceId};
-use crate::counters::InferenceCounters;
+use crate::config::Config;
+use crate::counters::{InferenceCounters, SourceCounters};
 use crate::dsp::LogMelParams;
-use crate::model::{Classifier, Feed, Scores, Stretch};
+use crate::model::{Classifier, Feed, ModelError, Scores, Stretch};
+use crate::permits::Permits;
 use crate::source::Pacing;
-use crate::thread::spawn;
+use crate::thread::{Stop, spawn};
 
 /// Classifier that needs [`PATCH_TIME`] per patch.
 struct SlowClassifier;
@@ -72,7 +75,8 @@ fn more_than_fits_is_counted_and_every_source_has_its_turn() {
     let inference = Arc::new(InferenceCounters::default());
     // Short turns: the test needs several of them.
     let turns = Turns { wait_s: 3.0, shortest_s: 2.0, longest_s: 4.0 };
-    let admission = Arc::new(Admission::with_turns(SOURCES, 0.25, inference.clone(), turns));
+    let permits = Permits::per_core();
+    let admission = Arc::new(Admission::with_turns(SOURCES, 0.25, inference.clone(), permits.clone(), turns));
     let mut lanes = Vec::new();
     let mut sources = Vec::new();
     for (index, work) in senders.into_iter().enumerate() {
@@ -92,6 +96,7 @@ fn more_than_fits_is_counted_and_every_source_has_its_turn() {
             wait_at_start: true,
             counters: counters[index].clone(),
             admission: admission.clone(),
+            permits: permits.clone(),
             work,
             recycled,
             stop: stop.clone(),

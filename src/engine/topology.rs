@@ -9,16 +9,19 @@ use jiff::Timestamp;
 use tokio::runtime::Runtime;
 
 use super::admission::Admission;
-use super::build_sinks::{self, SinkContext, SinkSet, SinkTasks};
-use super::build_sources;
+use super::build_sinks::{self, SinkSet, SinkTasks};
+use super::build_sources::{self, SharedParts};
 use super::director::{Director, DirectorInbox};
+use super::error::EngineError;
 use super::inference::InferenceWorker;
+use super::sink_context::SinkContext;
 use super::source_worker::SourceWorker;
 use super::threads::{Stage, ThreadGroup, is_source};
-use super::{EngineError, RunOutcome, build_model, corrections, persistence, systemd};
+use super::{build_model, corrections, persistence, systemd};
 use crate::config::Config;
 use crate::counters::{InferenceCounters, SourceCounters};
 use crate::model::Model;
+use crate::permits::Permits;
 use crate::sink::{FatalHandle, Message};
 use crate::state_dir::StateFolder;
 use crate::thread::Stop;
@@ -38,8 +41,22 @@ const CORRECTIONS_TIMEOUT: Duration = Duration::from_millis(100);
 /// Time in which blocking tasks of the tokio runtime may end.
 const RUNTIME_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// Runs the daemon; see [`super::run`].
-pub(super) fn run(config: &Config, stop: &Stop) -> Result<RunOutcome, EngineError> {
+/// Outcome of a run.
+#[derive(Debug, Default)]
+pub(crate) struct RunOutcome {
+    /// Display name of each source that failed for good, with the reason.
+    pub(crate) failed: Vec<(Arc<str>, String)>,
+    /// Counters of each source.
+    pub(crate) counters: Vec<Arc<SourceCounters>>,
+}
+
+/// Runs the daemon until every source has ended or failed, or `stop` is set and the pipeline is
+/// drained.
+///
+/// # Errors
+/// The daemon cannot start, or a stage or sink has ended it. A failing source ends nothing but
+/// itself.
+pub(crate) fn run(config: &Config, stop: &Stop) -> Result<RunOutcome, EngineError> {
     let pipeline = Pipeline::start(config, stop)?;
     systemd::ready(&format!("{} sources", config.sources.len()));
     pipeline.run_to_end(stop)
@@ -87,8 +104,11 @@ impl Pipeline {
         fanout.send(Message::Info(Arc::new(info)));
 
         let inference = Arc::new(InferenceCounters::default());
-        let admission = Arc::new(Admission::new(config.sources.len(), config.hop_s, inference.clone()));
-        let (handles, scheduler) = build_sources::build(config, &model, &admission, &recovered.seqs, stop)?;
+        let permits = Permits::per_core();
+        let admission =
+            Arc::new(Admission::new(config.sources.len(), config.hop_s, inference.clone(), permits.clone()));
+        let shared = SharedParts { admission: &admission, permits: &permits, stop };
+        let (handles, scheduler) = build_sources::build(config, &model, &shared, &recovered.seqs)?;
         let (mut counters, mut workers, mut lanes, mut tracked) = (vec![], vec![], vec![], vec![]);
         for handle in handles {
             counters.push(handle.counters);

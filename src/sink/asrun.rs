@@ -27,7 +27,7 @@ use pending_rows::PendingRows;
 use store::LogStore;
 
 pub(crate) use config::{FILE, LogConfig};
-pub(crate) use read::{LogError, LogReader, LogRun};
+pub(crate) use read::LogReader;
 
 /// Interval between extensions of rows that grow.
 const WRITE_INTERVAL: Duration = Duration::from_secs(10);

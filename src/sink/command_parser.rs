@@ -3,6 +3,7 @@
 
 mod label;
 mod settings;
+mod unknown_key;
 
 use crate::command::{Rejection, SourceCommand};
 
@@ -26,21 +27,4 @@ pub(crate) fn retained() -> SourceCommand {
 /// Command of a message that is too long to be one.
 pub(crate) fn too_long() -> SourceCommand {
     SourceCommand::Set(Err(Rejection::of_message("more than 16 KiB: no command is that long")))
-}
-
-/// Rejection of a key below `path` that does not exist, with the known keys and, where it can be
-/// guessed, the one that was meant.
-fn unknown_key<'a>(
-    path: &str,
-    key: &str,
-    known: impl IntoIterator<Item = &'a str>,
-    renamed: Option<&'a str>,
-) -> Rejection {
-    let known: Vec<&str> = known.into_iter().collect();
-    // The key goes into a log and a topic.
-    let key: String = key.chars().take(64).collect();
-    let nearest = known.iter().copied().min_by_key(|known| strsim::damerau_levenshtein(&key, known));
-    let hint = renamed.or(nearest).map_or(String::new(), |nearest| format!("; did you mean `{nearest}`?"));
-    let full = if path.is_empty() { key } else { format!("{path}.{key}") };
-    Rejection::of_key(full, format!("unknown key, expected one of `{}`{hint}", known.join("`, `")))
 }

@@ -4,6 +4,7 @@
 //! --corrections` reads them. Nothing of the sound itself is stored.
 
 mod config;
+mod correction;
 mod half;
 #[cfg(feature = "corrections")]
 mod read;
@@ -12,55 +13,10 @@ mod store;
 #[cfg(all(test, feature = "corrections"))]
 mod tests;
 
-use std::sync::Arc;
-
-use jiff::Timestamp;
-
 pub(crate) use config::{CorrectionsConfig, FILE};
+pub(crate) use correction::{Correction, HeardPatch};
 pub(crate) use half::{from_half, to_half};
 #[cfg(feature = "corrections")]
-pub(crate) use read::{CorrectionsError, Stored, Summary, list, read, undo};
+pub(crate) use read::{Stored, Summary, list, read, undo};
 #[cfg(feature = "corrections")]
-pub(crate) use store::{Added, add};
-
-/// One patch of a correction.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct HeardPatch {
-    /// Time of its start, in milliseconds since the Unix epoch.
-    pub(crate) start_ms: i64,
-    /// Time of its end.
-    pub(crate) end_ms: i64,
-    /// Its embedding, in half precision ([`to_half`]).
-    pub(crate) embedding: Arc<[u16]>,
-}
-
-/// A stretch of sound with the genre that a listener gives it.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Correction {
-    /// Time of the request.
-    pub(crate) at: Timestamp,
-    /// Source name, as in topics.
-    pub(crate) source: Arc<str>,
-    /// The genre that is right.
-    pub(crate) genre: Arc<str>,
-    /// The genre or state that was published at that time.
-    pub(crate) published: Arc<str>,
-    /// Confidence of the published genre; `None` unless it was one.
-    pub(crate) confidence: Option<f32>,
-    /// Bundle name.
-    pub(crate) model: Arc<str>,
-    /// Name of the genre head.
-    pub(crate) head: Arc<str>,
-    /// Identifier of the embedding: heads of another one cannot learn from it.
-    pub(crate) embedding_id: Arc<str>,
-    /// The patches, oldest first; at least one, all of equal size.
-    pub(crate) patches: Vec<HeardPatch>,
-}
-
-impl Correction {
-    /// Start of the first patch and end of the last, in milliseconds since the Unix epoch; `None`
-    /// without patches.
-    pub(crate) fn span_ms(&self) -> Option<(i64, i64)> {
-        Some((self.patches.first()?.start_ms, self.patches.last()?.end_ms))
-    }
-}
+pub(crate) use store::add;

@@ -5,7 +5,9 @@
 
 #[cfg(feature = "log")]
 pub(crate) mod asrun;
+#[cfg_attr(not(feature = "mqtt"), allow(dead_code, unused_imports, reason = "used by the MQTT sink"))]
 pub(crate) mod command_parser;
+#[cfg_attr(not(feature = "corrections"), allow(dead_code, unused_imports, reason = "no store"))]
 pub(crate) mod corrections;
 #[cfg(any(feature = "corrections", feature = "log", feature = "mqtt"))]
 mod database;
@@ -13,11 +15,13 @@ pub(crate) mod jsonl;
 mod message;
 #[cfg(feature = "mqtt")]
 pub mod mqtt;
+#[cfg_attr(not(feature = "mqtt"), allow(dead_code, unused_imports, reason = "used by the MQTT sink"))]
 pub(crate) mod payload;
 #[cfg(test)]
 pub(crate) mod samples;
 pub(crate) mod slug;
 pub(crate) mod text;
+#[cfg_attr(not(feature = "mqtt"), allow(dead_code, unused_imports, reason = "used by the MQTT sink"))]
 pub(crate) mod topics;
 pub(crate) mod trace;
 mod writer;

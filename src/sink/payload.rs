@@ -23,9 +23,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::audio::Level;
 use crate::event::LabelPosterior;
 
-#[cfg(feature = "mqtt")]
-pub(crate) use daemon::ConnectionStats;
-pub(crate) use daemon::{InfoPayload, StatsPayload};
+pub(crate) use daemon::{ConnectionStats, InfoPayload, StatsPayload};
 pub(crate) use event::EventPayload;
 pub(crate) use label::LabelledPayload;
 pub(crate) use settings::{RefusalPayload, SettingsPayload};

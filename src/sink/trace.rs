@@ -5,14 +5,16 @@
 //! may send commands ([`client_command`]), which are answered by a line.
 
 mod client;
+#[cfg_attr(not(feature = "corrections"), allow(dead_code, reason = "`genred label` sends commands"))]
 pub(crate) mod client_command;
+mod line;
+mod listeners;
 mod socket;
 #[cfg(test)]
 mod tests;
 
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
@@ -24,11 +26,13 @@ use tokio::time::{sleep, timeout};
 
 use super::payload::trace::{GenreChange, PublishedPayload, TraceHello, TracePayload, TracedSource};
 use super::payload::{EventPayload, LabelledPayload, RefusalPayload};
-use super::{CommandAnswer, JsonLine, Message, Sink, SinkFuture};
+use super::{CommandAnswer, Message, Sink, SinkFuture};
 use crate::command::{CommandOrigin, CommandRequest};
 use crate::event::StateSnapshot;
 
-pub(crate) use socket::{EXTENSION, SocketError, TraceSocket, path};
+use line::line;
+pub(crate) use listeners::Listeners;
+pub(crate) use socket::{EXTENSION, SocketError, TraceSocket};
 
 /// Most clients at a time.
 const MAX_CLIENTS: usize = 8;
@@ -40,31 +44,6 @@ const MAX_CHANGES: usize = 10;
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(200);
 /// Pause after a connection could not be accepted, for example for lack of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Number of connected clients.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Listeners(Arc<AtomicUsize>);
-
-impl Listeners {
-    /// Returns true if a client is connected.
-    pub(crate) fn any(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 0
-    }
-
-    fn join(&self) -> ConnectedClient {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        ConnectedClient(self.clone())
-    }
-}
-
-/// Connected client; dropping it ends the connection's count.
-struct ConnectedClient(Listeners);
-
-impl Drop for ConnectedClient {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 /// Sink that sends decisions and their explanations to clients.
 #[derive(Debug)]
@@ -249,15 +228,5 @@ fn refuse(stream: UnixStream) {
         (stream.into_std(), line("full", None, &Full { clients: MAX_CLIENTS }))
     {
         let _ = stream.write_all(full.as_bytes());
-    }
-}
-
-fn line(kind: &'static str, source: Option<&str>, payload: &impl Serialize) -> Option<Arc<str>> {
-    match serde_json::to_string(&JsonLine { kind, source, payload }) {
-        Ok(line) => Some((line + "\n").into()),
-        Err(error) => {
-            tracing::debug!(%error, kind, "a line for the trace socket cannot be written");
-            None
-        }
     }
 }

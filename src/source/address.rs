@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::UriError;
+use super::uri_error::UriError;
 
 /// `http://` or `https://` address. Its `Display` and `Debug` omit user, password and the values of
 /// parameters whose names suggest secrets.

@@ -17,7 +17,7 @@ const BEHIND: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) enum Clock {
     /// A recording that began at this time; later anchors follow from the sample count.
-    Recorded { start: jiff::Timestamp, begun: bool },
+    Recorded { start: jiff::Timestamp, started: bool },
     /// Live audio: the time of the last anchor, and the time of sample 0 derived from it.
     Live { taken: Option<(Instant, Option<Instant>)> },
 }
@@ -25,7 +25,7 @@ pub(super) enum Clock {
 impl Clock {
     /// Creates a clock for a recording whose first sample was taken at `start`.
     pub(super) fn recorded(start: jiff::Timestamp) -> Self {
-        Self::Recorded { start, begun: false }
+        Self::Recorded { start, started: false }
     }
 
     /// Creates a clock that reads the wall clock as audio arrives.
@@ -44,8 +44,8 @@ impl Clock {
     /// taken.
     pub(super) fn stamp(&mut self, block: &mut Block, age: Duration) {
         block.anchor = match self {
-            Self::Recorded { start, begun } => {
-                let due = !std::mem::replace(begun, true) || block.gap;
+            Self::Recorded { start, started } => {
+                let due = !std::mem::replace(started, true) || block.gap;
                 due.then(|| shifted(*start, block.rate.seconds(block.span.start)))
             }
             Self::Live { taken } => {

@@ -1,11 +1,8 @@
 //! Configuration of one source.
 
-use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Address, device_hint, process_hint, redact};
-use crate::audio::SampleRate;
+use super::uri::Uri;
 
 /// One validated source.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +22,25 @@ pub struct SourceConfig {
     /// Longest pause between two attempts to re-open the source, 1 to 3600 s.
     pub reconnect_max: Duration,
     /// Minimum audio per read of a file that is played in real time.
-    pub piece: Duration,
+    pub min_read: Duration,
+}
+
+impl SourceConfig {
+    /// Returns true if audio arrives at its own pace, so that a late reader loses audio.
+    pub fn is_live(&self) -> bool {
+        match self.uri {
+            Uri::Device { .. } | Uri::Http(_) | Uri::Process(_) => true,
+            Uri::File(_) => self.pacing == Pacing::Realtime,
+            // A pipe applies back-pressure to its writer.
+            Uri::Stdin(_) => false,
+        }
+    }
+
+    /// Returns true if the source must be re-opened when no audio arrives. Other sources report
+    /// by themselves that they need it.
+    pub fn reopens_when_silent(&self) -> bool {
+        matches!(self.uri, Uri::Http(_) | Uri::Process(_))
+    }
 }
 
 /// Read speed of a file. Live sources are always real-time.
@@ -35,326 +50,6 @@ pub enum Pacing {
     /// Playback speed.
     #[default]
     Realtime,
-    /// As fast as patches can be scored: reads block and nothing is dropped.
+    /// Inference speed: reads block, and nothing is dropped.
     Fast,
-}
-
-/// Address of a source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Uri {
-    /// `device:[HOST:]NAME`: capture device.
-    Device {
-        /// Sound system (`alsa`, `pulseaudio`) in lower case; `None` for the platform's default.
-        host: Option<String>,
-        /// Device id or name, or `default`.
-        name: String,
-    },
-    /// `file:PATH` or a bare path.
-    File(PathBuf),
-    /// `stdin:` or `-`: raw PCM if a format is declared, otherwise a container that can be decoded
-    /// without seeking (WAV, MP3, …).
-    Stdin(Option<PcmFormat>),
-    /// `http://…` or `https://…`: an endless stream, or a playlist that leads to one.
-    Http(Address),
-    /// `process:` with `command` beside it: the standard output of a program.
-    Process(Process),
-}
-
-/// Program whose standard output is audio. Its arguments may hold secrets, so [`fmt::Debug`] omits
-/// them.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Process {
-    /// Layout of raw PCM output; `None` for containers such as WAV.
-    pub format: Option<PcmFormat>,
-    /// Program and arguments; run without a shell.
-    pub command: Vec<String>,
-}
-
-impl fmt::Debug for Process {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let program = self.command.first();
-        f.debug_struct("Process")
-            .field("format", &self.format)
-            .field("program", &program)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Layout of raw PCM.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PcmFormat {
-    /// Encoding of one value.
-    pub encoding: PcmEncoding,
-    /// Sample rate per channel.
-    pub rate: SampleRate,
-    /// Number of interleaved channels, 1 to 64.
-    pub channels: u16,
-}
-
-/// Encoding of one PCM value, little-endian, named as in ffmpeg.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PcmEncoding {
-    /// `s16le`
-    S16,
-    /// `s24le`, three bytes
-    S24,
-    /// `s32le`
-    S32,
-    /// `f32le`
-    F32,
-}
-
-impl PcmEncoding {
-    /// Size of one value in bytes.
-    pub fn bytes(self) -> usize {
-        match self {
-            Self::S16 => 2,
-            Self::S24 => 3,
-            Self::S32 | Self::F32 => 4,
-        }
-    }
-}
-
-/// Unusable source address. The message names it and states the accepted forms.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct UriError(pub String);
-
-const HOSTS: [&str; 5] = ["alsa", "pulseaudio", "pipewire", "jack", "coreaudio"];
-
-impl Uri {
-    /// Parses a configured or typed address.
-    ///
-    /// # Errors
-    /// The scheme is unknown, or its parameters are invalid.
-    pub fn parse(text: &str) -> Result<Self, UriError> {
-        if text == "-" {
-            return Ok(Self::Stdin(None));
-        }
-        if text.is_empty() {
-            return Err(UriError("an empty address; give a file, `-`, `device:default` or `stdin:?format=s16le&rate=16000&channels=1`".into()));
-        }
-        let Some((scheme, rest)) = text.split_once(':') else {
-            return match device_hint::of_word(text) {
-                Some(hint) if !std::path::Path::new(text).exists() => Err(UriError(hint)),
-                _ => Ok(Self::File(text.into())),
-            };
-        };
-        if let Some(error) = spoken_by_others(text, scheme, rest) {
-            return Err(error);
-        }
-        match scheme {
-            "device" => match device_hint::of_device(rest, &HOSTS) {
-                Some(hint) => Err(UriError(hint)),
-                None => Ok(parse_device(rest)),
-            },
-            "file" => parse_file(text, rest),
-            "stdin" => Ok(Self::Stdin(parse_pcm("stdin", text, rest)?)),
-            "process" => {
-                Ok(Self::Process(Process { format: parse_pcm("process", text, rest)?, command: Vec::new() }))
-            }
-            _ if ["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) => {
-                Address::parse(text).map(Self::Http)
-            }
-            // A path that contains a colon, such as `./02: Song.mp3`.
-            _ if scheme.contains(['/', '.']) || std::path::Path::new(text).exists() => {
-                Ok(Self::File(text.into()))
-            }
-            _ => Err(UriError(
-                device_hint::of_scheme(scheme, rest).unwrap_or_else(|| unknown_scheme(scheme, text)),
-            )),
-        }
-    }
-}
-
-fn unknown_scheme(scheme: &str, text: &str) -> String {
-    let shown = redact(text);
-    format!(
-        "`{shown}` has an unknown scheme `{scheme}:`; known are `file:`, `device:`, `stdin:`, `http:`, `https:` and `process:` (write `./{shown}` for a file of that name)"
-    )
-}
-
-/// Schemes of network streams that ffmpeg opens and genred does not.
-const STREAMING: [&str; 18] = [
-    "rtsp", "rtsps", "rtmp", "rtmps", "rtmpe", "rtmpt", "rtp", "srtp", "udp", "udplite", "tcp", "srt",
-    "rist", "mms", "mmsh", "mmst", "ftp", "sftp",
-];
-
-/// Schemes that some station directories use for `http`.
-const AS_HTTP: [&str; 3] = ["icy", "icyx", "shout"];
-
-/// Hint for addresses of unsupported network protocols.
-fn spoken_by_others(text: &str, scheme: &str, rest: &str) -> Option<UriError> {
-    let is_one_of = |known: &[&str]| known.iter().any(|known| known.eq_ignore_ascii_case(scheme));
-    let address = rest.strip_prefix("//")?;
-    let shown = redact(text);
-    if is_one_of(&AS_HTTP) {
-        let shown = redact(&format!("http://{address}"));
-        return Some(UriError(format!("`{scheme}:` is a name for HTTP; write `{shown}`")));
-    }
-    is_one_of(&STREAMING).then(|| {
-        let hint = process_hint(&shown);
-        UriError(format!("`{shown}` is read by no source of this program; {hint}"))
-    })
-}
-
-fn parse_device(rest: &str) -> Uri {
-    let (host, name) = match rest.split_once(':') {
-        Some((host, name)) if HOSTS.contains(&host.to_ascii_lowercase().as_str()) => {
-            (Some(host.to_ascii_lowercase()), name)
-        }
-        _ => (None, rest),
-    };
-    Uri::Device { host, name: if name.is_empty() { "default".into() } else { name.into() } }
-}
-
-fn parse_file(text: &str, rest: &str) -> Result<Uri, UriError> {
-    let path = match rest.strip_prefix("//") {
-        // Only `file:///path` is local; `file://host/path` names another host.
-        Some(after) if !after.starts_with('/') => {
-            return Err(UriError(format!("`{text}` names a host; write `file:/path` for a local file")));
-        }
-        Some(after) => after,
-        None => rest,
-    };
-    if path.is_empty() {
-        return Err(UriError(format!("`{text}` names no file")));
-    }
-    Ok(Uri::File(path.into()))
-}
-
-fn parse_pcm(scheme: &str, text: &str, rest: &str) -> Result<Option<PcmFormat>, UriError> {
-    if rest.is_empty() || rest == "?" {
-        return Ok(None);
-    }
-    let query = rest.strip_prefix('?').ok_or_else(|| {
-        if scheme == "process" {
-            return UriError(
-                "a program stands in `command`, not in `uri`; write `uri = \"process:\"` and `command = [\"PROGRAM\", \"ARGUMENT\", …]`".into(),
-            );
-        }
-        UriError(format!(
-            "`{text}`: parameters start with `?`, as in `{scheme}:?format=s16le&rate=16000&channels=1`"
-        ))
-    })?;
-    let (mut encoding, mut rate, mut channels) = (None, None, None);
-    for pair in query.split('&') {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let bad = |what: &str| UriError(format!("`{text}`: {key} `{value}` {what}"));
-        match key {
-            "format" => {
-                encoding = Some(match value {
-                    "s16le" => PcmEncoding::S16,
-                    "s24le" => PcmEncoding::S24,
-                    "s32le" => PcmEncoding::S32,
-                    "f32le" => PcmEncoding::F32,
-                    _ => return Err(bad("is unknown; known are s16le, s24le, s32le, f32le")),
-                });
-            }
-            "rate" => {
-                let hertz = value.parse().ok().filter(|hertz| (1_000..=SampleRate::MAX).contains(hertz));
-                rate = Some(
-                    hertz
-                        .and_then(SampleRate::new)
-                        .ok_or_else(|| bad("is not a rate from 1000 to 768000 Hz"))?,
-                );
-            }
-            "channels" => {
-                channels = Some(
-                    value
-                        .parse()
-                        .ok()
-                        .filter(|count| (1..=64).contains(count))
-                        .ok_or_else(|| bad("is not a number from 1 to 64"))?,
-                )
-            }
-            _ => {
-                return Err(UriError(format!(
-                    "`{text}`: unknown parameter `{key}`; known are format, rate, channels"
-                )));
-            }
-        }
-    }
-    match (encoding, rate, channels) {
-        (Some(encoding), Some(rate), Some(channels)) => Ok(Some(PcmFormat { encoding, rate, channels })),
-        _ => Err(UriError(format!("`{text}`: raw PCM needs all of format, rate and channels"))),
-    }
-}
-
-impl fmt::Display for Uri {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Device { host: Some(host), name } => write!(f, "device:{host}:{name}"),
-            Self::Device { host: None, name } => write!(f, "device:{name}"),
-            Self::File(path) => write!(f, "file:{}", path.display()),
-            Self::Stdin(format) => write!(f, "stdin:{}", Parameters(*format)),
-            Self::Http(address) => write!(f, "{address}"),
-            Self::Process(process) => write!(f, "process:{}", Parameters(process.format)),
-        }
-    }
-}
-
-/// Format as written behind a scheme.
-struct Parameters(Option<PcmFormat>);
-
-impl fmt::Display for Parameters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(pcm) = self.0 else { return Ok(()) };
-        let encoding = match pcm.encoding {
-            PcmEncoding::S16 => "s16le",
-            PcmEncoding::S24 => "s24le",
-            PcmEncoding::S32 => "s32le",
-            PcmEncoding::F32 => "f32le",
-        };
-        write!(f, "?format={encoding}&rate={}&channels={}", pcm.rate.hertz(), pcm.channels)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(text: &str, expected: &str) {
-        match Uri::parse(text) {
-            Ok(uri) => assert_eq!(uri.to_string(), expected, "{text}"),
-            Err(error) => assert!(error.to_string().contains(expected), "{text}: {error}"),
-        }
-    }
-
-    #[test]
-    fn addresses() {
-        check("-", "stdin:");
-        check("song.mp3", "file:song.mp3");
-        check("./02: a song.mp3", "file:./02: a song.mp3");
-        check("file:/a/b.ogg", "file:/a/b.ogg");
-        check("file:///a/b.ogg", "file:/a/b.ogg");
-        check("file://nas/b.ogg", "names a host");
-        check("file:", "names no file");
-        check("", "empty address");
-        check("device:", "device:default");
-        check("device:hw:1,0", "device:hw:1,0");
-        check("device:ALSA:hw:1,0", "device:alsa:hw:1,0");
-        check("device:PulseAudio:alsa_input.x.y", "device:pulseaudio:alsa_input.x.y");
-        check("stdin:?format=s16le&rate=16000&channels=2", "stdin:?format=s16le&rate=16000&channels=2");
-        check("stdin:?format=s16le&rate=16000", "needs all of");
-        check("stdin:?format=u8&rate=16000&channels=1", "format `u8` is unknown");
-        check("stdin:?format=s16le&rate=0&channels=1", "rate `0` is not");
-        check("stdin:?format=s16le&rate=16000&channels=0", "channels `0` is not");
-        check("stdin:?codec=x", "unknown parameter `codec`");
-        check("gopher:x", "unknown scheme `gopher:`");
-        check(
-            "rtsp://me:secret@a/b",
-            "`rtsp://a/b` is read by no source of this program; use `uri = \"process:\"`",
-        );
-        check("SRT://a:9000?mode=caller", "\"-i\", \"SRT://a:9000?mode=caller\"");
-        check("mms://a/b", "`command = [\"ffmpeg\"");
-        check("icy://a:8000/b", "write `http://a:8000/b`");
-        check("http://a/b|User-Agent=c", "http://a/b|User-Agent=c");
-        check("process:", "process:");
-        check("process:ffmpeg -i x", "a program stands in `command`");
-        check("rtsp://me:secret@h/x", "`rtsp://h/x` is read by no source of this program");
-        check("process:?format=s16le&rate=16000&channels=2", "process:?format=s16le&rate=16000&channels=2");
-        check("http://a/b", "http://a/b");
-        check("HTTPS://me:secret@a:8443/b?token=x&c=d", "https://a:8443/b?token=***&c=d");
-    }
 }

@@ -1,9 +1,13 @@
 //! Live capture through `cpal`.
 
-pub mod callback;
+#[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub, reason = "re-exported by `fuzz_api`"))]
+pub(super) mod callback;
+#[cfg(feature = "fuzzing")]
+pub(super) mod callback_guard;
 #[cfg(target_os = "linux")]
 mod quiet;
-pub mod ring;
+#[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub, reason = "re-exported by `fuzz_api`"))]
+pub(super) mod ring;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -12,8 +16,8 @@ use std::time::{Duration, Instant};
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{BufferSize, Error, ErrorKind, FromSample, HostId, SampleFormat, SizedSample, StreamConfig};
 
-use self::callback::{Callback, Shared};
-use self::ring::{Reader, ring};
+use self::callback::{CaptureCallback, CaptureStatus};
+use self::ring::{RingReader, ring};
 use super::clock::Clock;
 use super::{DeviceInfo, Read, Source, SourceError};
 use crate::audio::{Block, SampleRate};
@@ -36,14 +40,14 @@ const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Times without a sample after which the source fails.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Stall {
+pub(super) struct StallTimeouts {
     /// Before the first sample: sound servers need seconds to wake a device.
     pub(super) first: Duration,
     /// After the first sample.
     pub(super) later: Duration,
 }
 
-impl Default for Stall {
+impl Default for StallTimeouts {
     fn default() -> Self {
         Self { first: Duration::from_secs(10), later: Duration::from_secs(5) }
     }
@@ -59,7 +63,7 @@ pub(super) fn open(
     name: &str,
     clock: Clock,
     stop: &Stop,
-    stall: Stall,
+    stall: StallTimeouts,
 ) -> Result<DeviceSource, SourceError> {
     #[cfg(target_os = "linux")]
     let _messages = quiet::AlsaMessages::collect();
@@ -68,7 +72,7 @@ pub(super) fn open(
         Some(host) => named_host(host)?,
         None => first_host()?,
     };
-    let device = find(&host, name)?;
+    let device = find_device(&host, name)?;
     let address = format!("device:{}:{name}", host.id());
     let stream = start(&device).map_err(|error| not_opened(&address, &error))?;
     tracing::debug!(address, rate = %stream.rate, channels = stream.channels, "capturing");
@@ -79,7 +83,7 @@ pub(super) fn open(
         stop: stop.clone(),
         stall,
         arrived: Instant::now(),
-        begun: false,
+        started: false,
     })
 }
 
@@ -108,11 +112,11 @@ pub(super) fn list() -> Result<Vec<DeviceInfo>, SourceError> {
 ///
 /// # Errors
 /// See [`open`].
-pub(super) fn look(host: Option<&str>, name: &str) -> Result<(), SourceError> {
+pub(super) fn find(host: Option<&str>, name: &str) -> Result<(), SourceError> {
     #[cfg(target_os = "linux")]
     let (_messages, _silence) = (quiet::AlsaMessages::collect(), quiet::SilentStderr::begin());
     let host = host.map_or_else(first_host, named_host)?;
-    find(&host, name).map(|_| ())
+    find_device(&host, name).map(|_| ())
 }
 
 fn list_host(host: &cpal::Host) -> Result<Vec<DeviceInfo>, Error> {
@@ -161,12 +165,12 @@ fn unreachable(host: &str, error: &Error) -> SourceError {
 
 fn no_device(why: &str) -> SourceError {
     SourceError::Transient(format!(
-        "no capture device can be opened ({why}); plug one in, or give a sound file or `-` (standard input) instead, as in `genred run song.mp3`"
+        "no capture device can be opened ({why}); plug one in, or give an audio file or `-` (standard input) instead, as in `genred run song.mp3`"
     ))
 }
 
 /// Finds a device by id, else by its description, ignoring case.
-fn find(host: &cpal::Host, name: &str) -> Result<cpal::Device, SourceError> {
+fn find_device(host: &cpal::Host, name: &str) -> Result<cpal::Device, SourceError> {
     if name == "default" {
         let device = host.default_input_device().ok_or_else(|| no_device("none is known"))?;
         return match device.default_input_config() {
@@ -213,16 +217,16 @@ fn not_opened(address: &str, error: &Error) -> SourceError {
 }
 
 /// Running capture stream and the reading end of its ring.
-struct Running {
+struct CaptureStream {
     /// Dropping it ends the capture.
     stream: Option<cpal::Stream>,
-    reader: Reader,
-    shared: Arc<Shared>,
+    reader: RingReader,
+    shared: Arc<CaptureStatus>,
     rate: SampleRate,
     channels: u16,
 }
 
-impl Drop for Running {
+impl Drop for CaptureStream {
     fn drop(&mut self) {
         // Dropping the stream joins the sound system's threads, which hang if the server hangs.
         let stream = self.stream.take();
@@ -232,7 +236,7 @@ impl Drop for Running {
     }
 }
 
-fn start(device: &cpal::Device) -> Result<Running, Error> {
+fn start(device: &cpal::Device) -> Result<CaptureStream, Error> {
     let supported = device.default_input_config()?;
     let mut config = supported.config();
     let rate = SampleRate::new(config.sample_rate)
@@ -258,10 +262,10 @@ fn build(
     config: StreamConfig,
     format: SampleFormat,
     rate: SampleRate,
-) -> Result<Running, Error> {
+) -> Result<CaptureStream, Error> {
     let (writer, reader) = ring(config.channels, rate.samples(RING_SECONDS) as usize);
-    let shared = Arc::new(Shared::default());
-    let callback = Callback::new(writer, shared.clone());
+    let shared = Arc::new(CaptureStatus::default());
+    let callback = CaptureCallback::new(writer, shared.clone());
     let stream = match format {
         SampleFormat::I8 => stream::<i8>(device, config, callback, &shared),
         SampleFormat::I16 => stream::<i16>(device, config, callback, &shared),
@@ -278,14 +282,14 @@ fn build(
         )),
     }?;
     stream.play()?;
-    Ok(Running { stream: Some(stream), reader, shared, rate, channels: config.channels })
+    Ok(CaptureStream { stream: Some(stream), reader, shared, rate, channels: config.channels })
 }
 
 fn stream<T: SizedSample>(
     device: &cpal::Device,
     config: StreamConfig,
-    mut callback: Callback,
-    shared: &Arc<Shared>,
+    mut callback: CaptureCallback,
+    shared: &Arc<CaptureStatus>,
 ) -> Result<cpal::Stream, Error>
 where
     f32: FromSample<T>,
@@ -293,7 +297,12 @@ where
     let shared = shared.clone();
     device.build_input_stream(
         config,
-        move |data: &[T], _: &_| callback.write(data),
+        move |data: &[T], _: &_| {
+            #[cfg(feature = "fuzzing")]
+            callback_guard::run(&mut || callback.write(data));
+            #[cfg(not(feature = "fuzzing"))]
+            callback.write(data);
+        },
         move |error: Error| shared.report(error.kind()),
         Some(Duration::from_secs(5)),
     )
@@ -303,13 +312,13 @@ where
 pub(super) struct DeviceSource {
     address: String,
     /// `None` after a failure.
-    stream: Option<Running>,
+    stream: Option<CaptureStream>,
     clock: Clock,
     stop: Stop,
-    stall: Stall,
+    stall: StallTimeouts,
     /// Time of the last read that returned samples.
     arrived: Instant,
-    begun: bool,
+    started: bool,
 }
 
 impl DeviceSource {
@@ -337,11 +346,11 @@ impl Source for DeviceSource {
             if stream.reader.read(block, most) {
                 block.rate = stream.rate;
                 self.arrived = Instant::now();
-                self.begun = true;
+                self.started = true;
                 self.clock.stamp(block, Duration::from_secs_f64(stream.rate.seconds(waiting)));
                 return Ok(Read::Audio);
             }
-            let patience = if self.begun { self.stall.later } else { self.stall.first };
+            let patience = if self.started { self.stall.later } else { self.stall.first };
             if self.arrived.elapsed() > patience {
                 let message =
                     format!("no audio arrives from `{}` for {} s", self.address, patience.as_secs());

@@ -44,7 +44,7 @@ const SCHEMES: [(&str, &str); 19] = [
 ];
 
 /// Hint for a bare word such as `microphone`.
-pub fn of_word(text: &str) -> Option<String> {
+pub(super) fn of_word(text: &str) -> Option<String> {
     let lower = text.trim().to_ascii_lowercase();
     // `device=default`, `device default`, `device/default`
     let rest = lower.strip_prefix("device").filter(|rest| rest.starts_with(['=', ' ', '/']));
@@ -61,14 +61,14 @@ pub fn of_word(text: &str) -> Option<String> {
 }
 
 /// Hint for `scheme:rest`, such as `hw:0,0`.
-pub fn of_scheme(scheme: &str, rest: &str) -> Option<String> {
+pub(super) fn of_scheme(scheme: &str, rest: &str) -> Option<String> {
     let (_, write) = SCHEMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(scheme))?;
     let rest = if *write == "default" { "" } else { rest.trim_start_matches('/') };
     Some(advice(&format!("{scheme}:{rest}"), &format!("device:{write}{rest}")))
 }
 
 /// Hint for `device:rest`; `None` if `rest` can be a device.
-pub fn of_device(rest: &str, hosts: &[&str]) -> Option<String> {
+pub(super) fn of_device(rest: &str, hosts: &[&str]) -> Option<String> {
     let typed = format!("device:{rest}");
     if let Some(name) = rest.strip_prefix("//") {
         return Some(advice(&typed, &format!("device:{}", if name.is_empty() { "default" } else { name })));
@@ -91,7 +91,7 @@ pub fn of_device(rest: &str, hosts: &[&str]) -> Option<String> {
 fn advice(typed: &str, write: &str) -> String {
     let default = if write == "device:default" { "" } else { ", or `device:default` for the default input" };
     format!(
-        "`{typed}` is no address of a capture device; write `{write}`{default} (`genred devices` lists all)"
+        "`{typed}` is not a capture device address; write `{write}`{default} (`genred devices` lists all)"
     )
 }
 
@@ -100,7 +100,7 @@ mod tests {
     use crate::source::Uri;
 
     #[test]
-    fn what_is_meant_as_a_device_is_told_how() {
+    fn addresses_that_mean_a_device_get_advice() {
         let check = |text: &str, expected: &str| {
             let error = Uri::parse(text).unwrap_err().to_string();
             assert!(error.contains(&format!("write `{expected}`")), "{text}: {error}");

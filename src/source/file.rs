@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::clock::{self, Clock};
+use super::config::{Pacing, SourceConfig};
 use super::decode::{self, Decoder};
 use super::playlist::local::is_playlist;
-use super::{Pacing, Read, Source, SourceConfig, SourceError};
+use super::{Read, Source, SourceError};
 use crate::audio::Block;
-use crate::permits;
+use crate::permits::Permits;
 use crate::thread::Stop;
 
 /// Longest time that a call blocks.
@@ -24,8 +25,8 @@ const SKIPPED: f64 = 0.25;
 /// Audio kept for a late reader in real time, like a device's buffer. Older audio is lost.
 const BUFFER: Duration = Duration::from_secs(2);
 
-/// Opened path.
-pub(super) enum Opened {
+/// OpenedPath path.
+pub(super) enum OpenedPath {
     /// Regular file that is not empty.
     Regular(File),
     /// Named pipe.
@@ -37,7 +38,7 @@ pub(super) enum Opened {
 /// # Errors
 /// Permanent: it is missing, empty, a directory, unreadable, or not a kind of file that holds
 /// audio.
-pub(super) fn open_path(path: &Path) -> Result<Opened, SourceError> {
+pub(super) fn open_path(path: &Path) -> Result<OpenedPath, SourceError> {
     let fail = |what: String| SourceError::Permanent(format!("`{}` {what}", path.display()));
     let kind_of = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => fail("does not exist; check the path".into()),
@@ -57,10 +58,10 @@ pub(super) fn open_path(path: &Path) -> Result<Opened, SourceError> {
         // A blocking open would wait for a writer and ignore the stop token.
         let nonblocking = rustix::fs::OFlags::NONBLOCK.bits() as i32;
         let file = File::options().read(true).custom_flags(nonblocking).open(path).map_err(kind_of)?;
-        return Ok(Opened::Pipe(file.into()));
+        return Ok(OpenedPath::Pipe(file.into()));
     }
     if !kind.is_file() {
-        return Err(fail("is neither a regular file nor a pipe; it cannot hold sound".into()));
+        return Err(fail("is neither a regular file nor a pipe; it cannot hold audio".into()));
     }
     if metadata.len() == 0 {
         return Err(fail("is empty (0 bytes)".into()));
@@ -72,7 +73,7 @@ pub(super) fn open_path(path: &Path) -> Result<Opened, SourceError> {
                 .into(),
         ));
     }
-    File::open(path).map(Opened::Regular).map_err(kind_of)
+    File::open(path).map(OpenedPath::Regular).map_err(kind_of)
 }
 
 /// Audio file.
@@ -81,6 +82,8 @@ pub(super) struct FileSource {
     /// `None` offline, where nothing waits.
     stop: Option<Stop>,
     pacing: Pacing,
+    /// Permits for decoding in real time; `None` decodes without.
+    permits: Option<Permits>,
     clock: Clock,
     /// Decoded block that is held back until it is due.
     held: Block,
@@ -88,7 +91,7 @@ pub(super) struct FileSource {
     /// Delay of the last block relative to the clock.
     lag: Duration,
     /// Time at which the first sample was due.
-    begun: Option<Instant>,
+    started: Option<Instant>,
     /// Path to restart from, if the file is repeated.
     repeat: Option<PathBuf>,
     /// Total duration of earlier repetitions, in seconds.
@@ -96,7 +99,7 @@ pub(super) struct FileSource {
     /// End of the last decoded sample, in seconds.
     end: f64,
     /// Minimum audio per block in real time.
-    piece: Duration,
+    min_read: Duration,
     /// Decoding target.
     spare: Block,
     /// True if `spare` holds a block that has not been read yet.
@@ -109,6 +112,7 @@ impl FileSource {
         path: &Path,
         file: File,
         config: &SourceConfig,
+        permits: Option<&Permits>,
         stop: &Stop,
     ) -> Result<Self, SourceError> {
         let clock = match (config.start, config.pacing) {
@@ -117,8 +121,9 @@ impl FileSource {
             (None, Pacing::Fast) => Clock::recorded(jiff::Timestamp::now()),
         };
         let source = Self::build(path, file, Some(stop.clone()), config.pacing, clock)?;
-        let piece = if config.pacing == Pacing::Realtime { config.piece } else { Duration::ZERO };
-        Ok(Self { repeat: config.repeat.then(|| path.to_path_buf()), piece, ..source })
+        let min_read = if config.pacing == Pacing::Realtime { config.min_read } else { Duration::ZERO };
+        let permits = permits.filter(|_| config.pacing == Pacing::Realtime).cloned();
+        Ok(Self { repeat: config.repeat.then(|| path.to_path_buf()), min_read, permits, ..source })
     }
 
     /// Reads `file` offline, as fast as it decodes.
@@ -142,15 +147,16 @@ impl FileSource {
             decoder,
             stop,
             pacing,
+            permits: None,
             clock,
             held,
             waiting: false,
             lag: Duration::ZERO,
-            begun: None,
+            started: None,
             repeat: None,
             rounds: 0.0,
             end: 0.0,
-            piece: Duration::ZERO,
+            min_read: Duration::ZERO,
             spare,
             ahead: false,
         })
@@ -169,12 +175,13 @@ impl FileSource {
     /// Decodes into `held` until it holds `min_read` or the next block is not contiguous. Returns
     /// false at the end.
     fn fill(&mut self) -> Result<bool, SourceError> {
-        let _permit = (self.pacing == Pacing::Realtime).then(permits::acquire);
+        let permits = self.permits.clone();
+        let _permit = permits.as_ref().map(Permits::acquire);
         if !std::mem::take(&mut self.ahead) && !self.advance(None)? {
             return Ok(false);
         }
         std::mem::swap(&mut self.held, &mut self.spare);
-        while clock::length(&self.held) < self.piece && self.advance(None)? {
+        while clock::length(&self.held) < self.min_read && self.advance(None)? {
             let (held, next) = (&mut self.held, &self.spare);
             let is_part = (next.rate, next.channels) == (held.rate, held.channels)
                 && !next.gap
@@ -207,7 +214,7 @@ impl FileSource {
         }
         // A repetition without a sample would loop forever.
         let Some(path) = self.repeat.as_ref().filter(|_| self.end > self.rounds) else { return Ok(false) };
-        let Opened::Regular(file) = open_path(path)? else { return Ok(false) };
+        let OpenedPath::Regular(file) = open_path(path)? else { return Ok(false) };
         let extension = decode::extension(path);
         let name = path.display().to_string();
         self.decoder = Decoder::from_file(name, file, extension.as_deref(), self.stop.as_ref())?;
@@ -221,7 +228,7 @@ impl FileSource {
             return (Duration::ZERO, Duration::ZERO);
         }
         // Measured from the beginning, so that one late wake-up is compensated by the next.
-        let elapsed = self.begun.get_or_insert_with(Instant::now).elapsed();
+        let elapsed = self.started.get_or_insert_with(Instant::now).elapsed();
         let end = Duration::from_secs_f64(self.held.rate.seconds(self.held.span.end));
         (end.saturating_sub(elapsed), elapsed.saturating_sub(end))
     }
@@ -229,8 +236,8 @@ impl FileSource {
     /// Fills `held` with the next audio. In real time, audio that a device would have lost is
     /// skipped. Returns false at the end.
     fn next_block(&mut self, skip: bool) -> Result<bool, SourceError> {
-        let behind = match (self.pacing, self.begun) {
-            (Pacing::Realtime, Some(begun)) => begun.elapsed().as_secs_f64() - self.end,
+        let behind = match (self.pacing, self.started) {
+            (Pacing::Realtime, Some(started)) => started.elapsed().as_secs_f64() - self.end,
             _ => 0.0,
         };
         match skip || behind > BUFFER.as_secs_f64() {
@@ -306,15 +313,15 @@ mod tests {
             start: None,
             repeat: false,
             reconnect_max: Duration::from_secs(60),
-            piece: Duration::ZERO,
+            min_read: Duration::ZERO,
         };
         let stop = Stop::new().unwrap();
-        let mut source = FileSource::new(path, File::open(path).unwrap(), &config, &stop).unwrap();
+        let mut source = FileSource::new(path, File::open(path).unwrap(), &config, None, &stop).unwrap();
         let mut block = Block::with_capacity(decode::ANY_RATE, 1, 0);
         assert_eq!(source.read(&mut block).unwrap(), Read::Audio);
         let before = block.span.end;
         // Simulates a reader that is five seconds late.
-        source.begun = Instant::now().checked_sub(Duration::from_secs(5));
+        source.started = Instant::now().checked_sub(Duration::from_secs(5));
         assert_eq!(source.read(&mut block).unwrap(), Read::Audio);
         assert!(block.interleaved.is_empty() && block.span.start == before);
         assert!((4.9..5.3).contains(&block.rate.seconds(block.span.end)), "{:?}", block.span);

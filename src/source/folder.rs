@@ -35,7 +35,7 @@ const FOREIGN_FOLDERS: [&str; 4] = ["@eaDir", "__MACOSX", "$RECYCLE.BIN", "Syste
 
 /// Class of a file, by its extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Named {
+pub enum FileClass {
     /// Recording.
     Audio,
     /// File that accompanies recordings and holds no audio.
@@ -45,21 +45,21 @@ pub enum Named {
 }
 
 /// Classifies `path` by its extension.
-pub fn named(path: &Path) -> Named {
+pub fn classify(path: &Path) -> FileClass {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let is = |known: &&str| known.eq_ignore_ascii_case(extension);
     if COMPANIONS.iter().any(is) {
-        Named::Companion
+        FileClass::Companion
     } else if AUDIO.iter().any(is) {
-        Named::Audio
+        FileClass::Audio
     } else {
-        Named::Unknown
+        FileClass::Unknown
     }
 }
 
 /// Entry below a folder.
 #[derive(Debug)]
-pub enum Found {
+pub enum FolderEntry {
     /// File of any extension.
     File(PathBuf),
     /// Folder.
@@ -72,7 +72,7 @@ pub enum Found {
 
 /// Iterates over all entries below `root`, sorted by name within each folder. Links are followed; a
 /// folder reached a second time is omitted, so that links cannot cause an endless walk.
-pub fn walk(root: &Path) -> impl Iterator<Item = Found> {
+pub fn walk(root: &Path) -> impl Iterator<Item = FolderEntry> {
     let mut folders: HashSet<(u64, u64)> = HashSet::new();
     let root = root.to_owned();
     let mut walk = WalkDir::new(&root).follow_links(true).sort_by_file_name().into_iter();
@@ -85,7 +85,7 @@ pub fn walk(root: &Path) -> impl Iterator<Item = Found> {
                 Err(error) => {
                     let path = error.path().unwrap_or(&root).to_owned();
                     let what = error.into_io_error().map_or("unreadable".into(), |error| error.to_string());
-                    return Some(Found::Unreadable(path, what));
+                    return Some(FolderEntry::Unreadable(path, what));
                 }
             };
             let is_folder = entry.file_type().is_dir();
@@ -93,7 +93,7 @@ pub fn walk(root: &Path) -> impl Iterator<Item = Found> {
                 if is_folder {
                     walk.skip_current_dir();
                 }
-                return Some(Found::Hidden(entry.into_path()));
+                return Some(FolderEntry::Hidden(entry.into_path()));
             }
             if is_folder {
                 let id = entry.metadata().map(|metadata| (metadata.dev(), metadata.ino()));
@@ -102,11 +102,11 @@ pub fn walk(root: &Path) -> impl Iterator<Item = Found> {
                     continue;
                 }
                 if entry.depth() > 0 {
-                    return Some(Found::Folder(entry.into_path()));
+                    return Some(FolderEntry::Folder(entry.into_path()));
                 }
                 continue;
             }
-            return Some(Found::File(entry.into_path()));
+            return Some(FolderEntry::File(entry.into_path()));
         }
     })
 }
@@ -126,13 +126,13 @@ mod tests {
 
     #[test]
     fn names() {
-        let check = |name: &str, expected| assert_eq!(named(Path::new(name)), expected, "{name}");
-        check("a/Song.FLAC", Named::Audio);
-        check("a/Cover.JPG", Named::Companion);
-        check("a.mp3.part", Named::Companion);
-        check("list.m3u8", Named::Companion);
-        check("README", Named::Unknown);
-        check("a.xyz", Named::Unknown);
+        let check = |name: &str, expected| assert_eq!(classify(Path::new(name)), expected, "{name}");
+        check("a/Song.FLAC", FileClass::Audio);
+        check("a/Cover.JPG", FileClass::Companion);
+        check("a.mp3.part", FileClass::Companion);
+        check("list.m3u8", FileClass::Companion);
+        check("README", FileClass::Unknown);
+        check("a.xyz", FileClass::Unknown);
     }
 
     #[test]
@@ -150,10 +150,10 @@ mod tests {
         let shown = |path: PathBuf| path.strip_prefix(root).unwrap().display().to_string();
         let found: Vec<String> = walk(root)
             .map(|found| match found {
-                Found::File(path) => shown(path),
-                Found::Folder(path) => shown(path) + "/",
-                Found::Hidden(path) => format!("({})", shown(path)),
-                Found::Unreadable(path, _) => shown(path) + "!",
+                FolderEntry::File(path) => shown(path),
+                FolderEntry::Folder(path) => shown(path) + "/",
+                FolderEntry::Hidden(path) => format!("({})", shown(path)),
+                FolderEntry::Unreadable(path, _) => shown(path) + "!",
             })
             .collect();
         assert_eq!(found, ["(.hidden)", "a.mp3", "b/", "(b/.x.mp3)", "b/2.mp3", "b/c/", "b/c/1.mp3", "y!"]);

@@ -12,8 +12,12 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use super::{Process, Read, Source, SourceError, redact, stdin};
+use super::address::redact;
+use super::ffmpeg_hint::NEEDS_COMMAND;
+use super::uri::Program;
+use super::{Read, Source, SourceError, stdin};
 use crate::audio::Block;
+use crate::permits::Permits;
 use crate::thread::{self, Stop};
 
 /// Grace period after a termination request.
@@ -22,16 +26,17 @@ const GRACE: Duration = Duration::from_millis(300);
 /// Longest line of standard error that is logged, in bytes.
 const LONGEST: u64 = 400;
 
-/// Starts the program that `process` describes.
+/// Starts the program that `spec` describes.
 ///
 /// # Errors
 /// [`SourceError::Unlikely`] if there is no such program; transient if the system cannot start it.
 pub(super) fn open(
-    process: &Process,
+    spec: &Program,
     start: Option<jiff::Timestamp>,
+    permits: Option<&Permits>,
     stop: &Stop,
 ) -> Result<ProcessSource, SourceError> {
-    let Some((program, arguments)) = process.command.split_first() else {
+    let Some((program, arguments)) = spec.command.split_first() else {
         return Err(SourceError::Permanent(format!("`process:` {NEEDS_COMMAND}")));
     };
     let name = redact(program);
@@ -49,7 +54,7 @@ pub(super) fn open(
         _ => SourceError::Transient(format!("`{name}` cannot be run: {error}")),
     })?;
     let (output, errors) = (child.stdout.take(), child.stderr.take());
-    let group = Group(child);
+    let group = ProcessGroup(child);
     let (Some(output), Some(errors)) = (output, errors) else {
         return Err(SourceError::Transient(format!("`{name}` has no standard output")));
     };
@@ -57,12 +62,9 @@ pub(super) fn open(
     let (shared, source) = (last_line.clone(), name.clone());
     thread::spawn("stderr", move || collect(errors, &source, &shared))
         .map_err(|error| SourceError::Transient(format!("no thread for `{name}`: {error}")))?;
-    let inner = stdin::open(&name, OwnedFd::from(output), process.format, start, stop)?;
+    let inner = stdin::open(&name, OwnedFd::from(output), spec.format, start, permits, stop)?;
     Ok(ProcessSource { name, inner, group, last_line, stop: stop.clone() })
 }
-
-/// Message for a missing command.
-pub(crate) const NEEDS_COMMAND: &str = "needs `command`, as in `command = [\"ffmpeg\", \"-v\", \"error\", \"-i\", \"…\", \"-f\", \"wav\", \"-\"]`";
 
 /// Keeps the last line of standard error.
 fn collect(errors: ChildStderr, name: &str, last_line: &Mutex<String>) {
@@ -89,7 +91,7 @@ fn collect(errors: ChildStderr, name: &str, last_line: &Mutex<String>) {
 pub(super) struct ProcessSource {
     name: String,
     inner: Box<dyn Source>,
-    group: Group,
+    group: ProcessGroup,
     last_line: Arc<Mutex<String>>,
     stop: Stop,
 }
@@ -102,7 +104,7 @@ impl ProcessSource {
                 Err(SourceError::Transient(self.ended("closed its standard output")))
             }
             Err(error) => {
-                let what = self.ended("writes what cannot be read");
+                let what = self.ended("writes unreadable output");
                 let reason = redact(&error.to_string());
                 Err(match self.group.has_ended() {
                     true if reason.contains(stdin::NOTHING_CAME) => SourceError::Transient(what),
@@ -159,9 +161,9 @@ impl Source for ProcessSource {
 }
 
 /// Process group that is killed when dropped.
-struct Group(Child);
+struct ProcessGroup(Child);
 
-impl Group {
+impl ProcessGroup {
     /// Returns true if the group's first process has ended. Does not reap it, so that its id cannot
     /// be reused.
     fn has_ended(&self) -> bool {
@@ -170,7 +172,7 @@ impl Group {
     }
 }
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         let pid = Pid::from_child(&self.0);
         // The group may already be gone.

@@ -4,14 +4,19 @@
 //! the reader, so nothing is lost and nothing needs pacing.
 
 mod container;
+mod pipe;
 
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+pub(super) use self::pipe::NOTHING_CAME;
+use self::pipe::{PIPE_HINT, nothing_came, read, unreadable};
 use super::clock::{self, Clock};
-use super::{PcmEncoding, PcmFormat, Read, Source, SourceError};
+use super::pcm_format::{PcmEncoding, PcmFormat};
+use super::{Read, Source, SourceError};
 use crate::audio::{Block, Span};
+use crate::permits::Permits;
 use crate::thread::Stop;
 
 /// Time without input after which a read returns [`Read::Idle`].
@@ -30,6 +35,7 @@ pub(super) fn open(
     descriptor: OwnedFd,
     format: Option<PcmFormat>,
     start: Option<jiff::Timestamp>,
+    permits: Option<&Permits>,
     stop: &Stop,
 ) -> Result<Box<dyn Source>, SourceError> {
     if descriptor.is_terminal() {
@@ -38,21 +44,8 @@ pub(super) fn open(
     let clock = start.map_or_else(Clock::live, Clock::recorded);
     Ok(match format {
         Some(format) => Box::new(PcmSource::new(name, descriptor, format, clock, stop)),
-        None => Box::new(container::start(name, descriptor, clock, stop)?),
+        None => Box::new(container::start(name, descriptor, clock, permits, stop)?),
     })
-}
-
-const PIPE_HINT: &str = "pipe sound into it, as in `ffmpeg -i song.mp3 -f wav - | genred run -`";
-
-/// Start of the message for a writer that ended without output.
-pub(super) const NOTHING_CAME: &str = "nothing came in";
-
-fn nothing_came(name: &str) -> SourceError {
-    SourceError::Permanent(format!("{NOTHING_CAME} on `{name}` before it ended; {PIPE_HINT}"))
-}
-
-fn unreadable(name: &str, error: &io::Error) -> SourceError {
-    SourceError::Permanent(format!("`{name}` cannot be read: {error}"))
 }
 
 /// Raw PCM from a descriptor.
@@ -87,30 +80,30 @@ impl PcmSource {
     }
 
     /// Fills `bytes`, for at most 250 ms.
-    fn fill(&mut self) -> io::Result<Fill> {
+    fn fill(&mut self) -> io::Result<FillResult> {
         let deadline = Instant::now() + PATIENCE;
         while self.filled < self.bytes.len() {
             let left = deadline.saturating_duration_since(Instant::now());
             let mut readable = self.stop.wait_readable(self.descriptor.as_fd(), Duration::ZERO)?;
             if readable == Some(false) {
-                let begun = Instant::now();
+                let started = Instant::now();
                 readable = self.stop.wait_readable(self.descriptor.as_fd(), left)?;
-                self.waited += begun.elapsed();
+                self.waited += started.elapsed();
             }
             match readable {
-                None => return Ok(Fill::Stopped),
-                Some(false) => return Ok(Fill::Late),
+                None => return Ok(FillResult::Stopped),
+                Some(false) => return Ok(FillResult::Late),
                 Some(true) => match read(&self.descriptor, &mut self.bytes[self.filled..])? {
-                    Some(0) => return Ok(Fill::Ended),
+                    Some(0) => return Ok(FillResult::Ended),
                     count => self.filled += count.unwrap_or(0),
                 },
             }
         }
-        Ok(Fill::Full)
+        Ok(FillResult::Full)
     }
 }
 
-enum Fill {
+enum FillResult {
     Full,
     Late,
     Ended,
@@ -119,16 +112,16 @@ enum Fill {
 
 impl Source for PcmSource {
     fn read(&mut self, block: &mut Block) -> Result<Read, SourceError> {
-        let fill = self.fill().map_err(|error| unreadable(&self.name, &error))?;
+        let filled = self.fill().map_err(|error| unreadable(&self.name, &error))?;
         let channels = usize::from(self.format.channels);
         let width = self.format.encoding.bytes();
         // A partial sample waits for its rest; at the end it is dropped.
         let whole = self.filled - self.filled % (width * channels);
-        match fill {
-            Fill::Stopped => return Ok(Read::End),
-            Fill::Ended if whole == 0 && self.position == 0 => return Err(nothing_came(&self.name)),
-            Fill::Ended if whole == 0 => return Ok(Read::End),
-            Fill::Late if whole == 0 => {
+        match filled {
+            FillResult::Stopped => return Ok(Read::End),
+            FillResult::Ended if whole == 0 && self.position == 0 => return Err(nothing_came(&self.name)),
+            FillResult::Ended if whole == 0 => return Ok(Read::End),
+            FillResult::Late if whole == 0 => {
                 self.clock.renew();
                 return Ok(Read::Idle);
             }
@@ -172,15 +165,6 @@ fn convert(encoding: PcmEncoding, bytes: &[u8], samples: &mut Vec<f32>) {
         PcmEncoding::F32 => {
             samples.extend(bytes.as_chunks::<4>().0.iter().map(|value| f32::from_le_bytes(*value)));
         }
-    }
-}
-
-/// `read(2)`; `None` if it must be retried.
-fn read(descriptor: &OwnedFd, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-    match rustix::io::read(descriptor, buffer) {
-        Ok(count) => Ok(Some(count)),
-        Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => Ok(None),
-        Err(error) => Err(error.into()),
     }
 }
 

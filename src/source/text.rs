@@ -10,7 +10,7 @@ const MAX_REFERENCE: usize = 32;
 
 /// Decodes `bytes` by their byte order mark, else as UTF-8 if valid, else by the label `charset`
 /// (WHATWG Encoding Standard), else as Windows-1252. Zero bytes are dropped.
-pub fn decode(bytes: &[u8], charset: Option<&str>) -> String {
+pub(super) fn decode(bytes: &[u8], charset: Option<&str>) -> String {
     let text = match Encoding::for_bom(bytes) {
         Some((encoding, mark)) => encoding.decode_without_bom_handling(&bytes[mark..]).0,
         None => match std::str::from_utf8(bytes) {
@@ -32,7 +32,7 @@ pub fn decode(bytes: &[u8], charset: Option<&str>) -> String {
 /// Resolves numeric and named character references as HTML does; other text is kept.
 ///
 /// Numbers from 128 to 159 denote Windows-1252 characters (WHATWG HTML, 13.2.5.80).
-pub fn resolve_references(text: &str) -> Cow<'_, str> {
+pub(super) fn resolve_references(text: &str) -> Cow<'_, str> {
     if !text.contains('&') {
         return Cow::Borrowed(text);
     }
@@ -75,7 +75,7 @@ fn reference(name: &str) -> Option<Cow<'static, str>> {
 ///
 /// Changes the text only if all of it is explained by such an encoding.
 #[cfg(any(feature = "net", test))]
-pub fn undo_double_encoding(text: &str) -> Cow<'_, str> {
+pub(super) fn undo_double_encoding(text: &str) -> Cow<'_, str> {
     let is_candidate = text.chars().any(|c| matches!(c, '\u{c2}'..='\u{f4}'));
     let bytes: Option<Vec<u8>> = is_candidate.then(|| text.chars().map(byte_of).collect()).flatten();
     match bytes.map(String::from_utf8) {

@@ -10,12 +10,12 @@ pub(super) struct Titles {
     /// True if the container's title is the newer one.
     container_is_newer: bool,
     /// Latest comments that are not valid UTF-8.
-    comments: Comments,
+    comments: RawComments,
 }
 
 /// Container comments as raw bytes.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Comments {
+pub(super) struct RawComments {
     /// `ARTIST`
     pub(super) artist: Option<Vec<u8>>,
     /// `TITLE`
@@ -40,7 +40,7 @@ impl Titles {
 
     /// Stores comments that are not valid UTF-8.
     #[cfg(feature = "net")]
-    pub(super) fn repair(&mut self, comments: Comments) {
+    pub(super) fn repair(&mut self, comments: RawComments) {
         self.comments = comments;
     }
 
@@ -59,7 +59,7 @@ impl Titles {
     }
 }
 
-impl Comments {
+impl RawComments {
     /// Title that was decoded lossily as `lossy`, decoded as Windows-1252 instead.
     fn decoded(&self, lossy: &str) -> Option<String> {
         let compose = |text: &dyn Fn(&[u8]) -> String| match (&self.artist, self.title.as_ref()?) {
@@ -75,8 +75,8 @@ impl Comments {
 mod tests {
     use super::*;
 
-    fn comments(artist: &[u8], title: &[u8]) -> Comments {
-        Comments { artist: Some(artist.to_vec()), title: Some(title.to_vec()) }
+    fn comments(artist: &[u8], title: &[u8]) -> RawComments {
+        RawComments { artist: Some(artist.to_vec()), title: Some(title.to_vec()) }
     }
 
     #[test]

@@ -100,7 +100,7 @@ pub fn hear_altered(
     mut alter: impl FnMut(&mut Block),
 ) -> Result<Heard, FileError> {
     let wrong = |error| FileError::Dsp { file: file.to_path_buf(), error };
-    let mut source = source::open_file(file)?;
+    let mut source = source::open::open_file(file)?;
     let patches = model.feed().patches(hop_seconds);
     let mut front_end = FrontEnd::new(SourceId(0), model.front_end(), &patches).map_err(wrong)?;
     let mut fingerprint = Fingerprint::default();
@@ -167,7 +167,7 @@ pub fn verdict_of(windows: &[WindowVerdict], kind: HeadKind, silence: &SilenceCo
 /// When it cannot be read or is empty.
 pub fn features(file: &Path, front_end: &LogMelParams) -> Result<Vec<f32>, FileError> {
     let wrong = |error| FileError::Dsp { file: file.to_path_buf(), error };
-    let mut source = source::open_file(file)?;
+    let mut source = source::open::open_file(file)?;
     let mut stream = FrameStream::new(front_end).map_err(wrong)?;
     let mut frames = Vec::new();
     for_each_block(source.as_mut(), |block| stream.push(block, &mut frames).map_err(wrong))?;
@@ -181,7 +181,7 @@ pub fn features(file: &Path, front_end: &LogMelParams) -> Result<Vec<f32>, FileE
 /// When it cannot be read or is empty.
 pub fn descriptors(file: &Path) -> Result<Vec<(PatchSpan, Descriptors)>, FileError> {
     let wrong = |error| FileError::Dsp { file: file.to_path_buf(), error };
-    let mut source = source::open_file(file)?;
+    let mut source = source::open::open_file(file)?;
     let mut stream = DescriptorStream::new().map_err(wrong)?;
     let mut rows = Vec::new();
     for_each_block(source.as_mut(), |block| {

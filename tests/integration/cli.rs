@@ -88,7 +88,7 @@ fn classify_answers_every_file_in_order() {
         ("mono.wav", Ok(2)),
         ("empty.wav", Err("`empty.wav` is empty (0 bytes)")),
         ("eight.wav", Ok(2)),
-        ("text.mp3", Err("`text.mp3` is not in a sound format that is known here; known are wav, aiff, au")),
+        ("text.mp3", Err("`text.mp3` is not in a known audio format; known are wav, aiff, au")),
         ("8k.wav", Ok(2)),
         ("192k.wav", Ok(2)),
         ("nan.wav", Ok(2)),

@@ -64,7 +64,7 @@ fn the_seeds_of_decode_are_heard() {
         let path = file.unwrap().path();
         let mut seconds = 0.0;
         let stream = std::fs::File::open(&path).unwrap();
-        let outcome = genred::source::decode_stream(stream, &mut |block, _| {
+        let outcome = genred::source::fuzz_api::decode_stream(stream, &mut |block, _| {
             seconds += block.rate.seconds(block.span.len());
             true
         });
@@ -85,7 +85,8 @@ fn findings_are_refused() {
     {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/decode").join(name);
         let stream = std::fs::File::open(path).unwrap();
-        let error = genred::source::decode_stream(stream, &mut |_, _| true).unwrap_err().to_string();
+        let error =
+            genred::source::fuzz_api::decode_stream(stream, &mut |_, _| true).unwrap_err().to_string();
         assert!(error.contains(part), "{name}: {error}");
     }
 }

@@ -228,7 +228,7 @@ fn standard_input_ends() {
     let ended = run(folder, &["run", "-", "--no-mqtt", "--output", "jsonl"]);
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     assert!(
-        ended.stderr.contains("source `stdin` failed: nothing came in on `standard input`"),
+        ended.stderr.contains("source `stdin` failed: no data arrived on `standard input`"),
         "{}",
         ended.stderr
     );

@@ -363,7 +363,7 @@ fn what_cannot_be_read_is_listed_and_counted() {
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     for part in [
         "left out: `data/metal/empty.wav` is empty (0 bytes)",
-        "left out: `data/metal/text.mp3` is not in a sound",
+        "left out: `data/metal/text.mp3` is not in a known audio format",
     ] {
         assert!(ended.stderr.contains(part), "no `{part}` in\n{}", ended.stderr);
     }

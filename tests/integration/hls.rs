@@ -265,7 +265,7 @@ fn breaks_are_gone_over() {
     daemon.wait_for_log("title: Song 0");
     daemon.wait_until("every kind of hole", || {
         let log = daemon.log();
-        ["404 Not Found", "closed in the middle", "no sound in it"].iter().all(|what| log.contains(what))
+        ["404 Not Found", "closed prematurely", "no audio in it"].iter().all(|what| log.contains(what))
     });
     for name in names {
         daemon.wait_until(&format!("sound of {name}"), || scored(&daemon.json(), name) > 20);
@@ -298,7 +298,7 @@ fn servers_come_back() {
     let daemon = daemon(folder.path(), &[("live", url)]);
     let sound = |count: usize| daemon.wait_until("sound", || scored(&daemon.json(), "live") > count);
     sound(10);
-    let failures = || daemon.log().matches("without an answer").count();
+    let failures = || daemon.log().matches("without a response").count();
     gone.store(true, SeqCst);
     daemon.wait_until("a failure", || failures() > 0);
     gone.store(false, SeqCst);
@@ -380,13 +380,13 @@ fn what_cannot_be_followed_is_said() {
             daemon.log().lines().any(|line| line.contains(&format!("{name}.m3u8")) && line.contains(what))
         });
     };
-    says("encrypted", "is encrypted (AES-128), which is not read here; use `uri = \"process:\"`");
+    says("encrypted", "is encrypted (AES-128), which genred does not decode; use `uri = \"process:\"`");
     says("encrypted", "command = [\"ffmpeg\", \"-v\", \"error\", \"-i\", \"http://127.0.0.1");
     says("itself", "leads back to itself");
     says("circle", "is a master playlist below another");
-    says("segment", "no sound in it: it begins with `#EXTM3U");
+    says("segment", "no audio in it: it begins with `#EXTM3U");
     says("dolby", "carries ec-3, which genred does not decode; use `uri = \"process:\"`");
-    says("pictures", "holds pictures for seeking");
+    says("pictures", "is a trick-play playlist without audio");
     says("long", "is an HLS playlist of more than 1 MiB");
     says("over", "has ended");
     daemon.wait_until("metal from the third", || genre(&daemon.json(), "third").as_deref() == Some("metal"));

@@ -127,10 +127,10 @@ fn a_playlist_that_stays_as_it_is() {
     hear(&daemon, "live");
     station.halted.store(true, SeqCst);
     let reason = lost(&daemon, "live");
-    assert!(reason.contains("live.m3u8` has had nothing new for "), "{reason}");
+    assert!(reason.contains("live.m3u8` has not changed for "), "{reason}");
     let fetched = server.requests("segment/").len();
     // The stream was reopened without new audio.
-    let warned = |line: &&str| line.contains(" WARN ") && line.contains("has had nothing new for");
+    let warned = |line: &&str| line.contains(" WARN ") && line.contains("has not changed for");
     daemon.wait_until("another look", || daemon.log().lines().filter(warned).count() > 1);
     assert_eq!(server.requests("segment/").len(), fetched, "what was heard is fetched again");
     assert_eq!(events(&daemon, "live", "source_recovered"), [Value::Null; 0]);

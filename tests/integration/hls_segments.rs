@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::support::tool;
-use genred::source::http::hls::segment::{Trouble, Unpacker};
+use genred::source::fuzz_api::{SegmentUnpacker, UnpackError};
 use proptest::prelude::*;
 
 /// Makes `name` from ten seconds of noise and pictures with ffmpeg; `arguments` precede the output.
@@ -43,16 +43,16 @@ fn copied(folder: &Path, name: &str, format: &str) -> Vec<u8> {
 
 /// Returns the audio of segments, all of which must be valid.
 fn unpacked(init: Option<&[u8]>, segments: &[Vec<u8>]) -> Vec<u8> {
-    let mut unpacker = Unpacker::default();
+    let mut unpacker = SegmentUnpacker::default();
     if let Some(init) = init {
         unpacker.begin(init).unwrap();
     }
     let mut all = Vec::new();
     for segment in segments {
         let found = unpacker.unpack(segment).unwrap();
-        assert_eq!((found.pieces.len(), found.damaged), (1, 0));
-        assert!(!found.pieces[0].broken);
-        all.extend_from_slice(&found.pieces[0].bytes);
+        assert_eq!((found.chunks.len(), found.damaged), (1, 0));
+        assert!(!found.chunks[0].broken);
+        all.extend_from_slice(&found.chunks[0].bytes);
     }
     all
 }
@@ -88,9 +88,9 @@ fn transport_streams() {
         "cut.m3u8",
         &[&["-map", "0"][..], &AAC, &["-f", "hls", "-hls_time", "2", "-hls_list_size", "0"]].concat(),
     );
-    let pieces = segments(folder, "cut", "ts");
-    fs::write(folder.join("joined.ts"), pieces.concat()).unwrap();
-    assert!(unpacked(None, &pieces) == copied(folder, "joined.ts", "adts"));
+    let chunks = segments(folder, "cut", "ts");
+    fs::write(folder.join("joined.ts"), chunks.concat()).unwrap();
+    assert!(unpacked(None, &chunks) == copied(folder, "joined.ts", "adts"));
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn what_transport_streams_may_not_hold() {
     let check = |name: &str, arguments: &[&str], what: &str| {
         make(folder, name, &[&["-map", "0"], arguments].concat());
         let bytes = fs::read(folder.join(name)).unwrap();
-        assert_eq!(Unpacker::default().unpack(&bytes).unwrap_err(), Trouble::Refused(what.into()));
+        assert_eq!(SegmentUnpacker::default().unpack(&bytes).unwrap_err(), UnpackError::Refused(what.into()));
     };
     check("latm.ts", &[&AAC[..], &["-mpegts_flags", "latm"]].concat(), "AAC in LATM");
     check("ac3.ts", &["-c:a", "ac3"], "AC-3");
@@ -131,9 +131,9 @@ fn fragments_of_mp4() {
     let hls = ["-f", "hls", "-hls_segment_type", "fmp4", "-hls_time", "2", "-hls_list_size", "0"];
     make(folder, "cut.m3u8", &[&["-map", "0"][..], &AAC, &hls].concat());
     let init = fs::read(folder.join("init.mp4")).unwrap();
-    let pieces = segments(folder, "cut", "m4s");
-    fs::write(folder.join("joined.mp4"), [init.clone(), pieces.concat()].concat()).unwrap();
-    assert!(unpacked(Some(&init), &pieces) == copied(folder, "joined.mp4", "adts"));
+    let chunks = segments(folder, "cut", "m4s");
+    fs::write(folder.join("joined.mp4"), [init.clone(), chunks.concat()].concat()).unwrap();
+    assert!(unpacked(Some(&init), &chunks) == copied(folder, "joined.mp4", "adts"));
 }
 
 #[test]
@@ -151,13 +151,13 @@ fn packed_sound_with_tags() {
         "write_id3v2=1",
     ];
     make(folder, "cut%d.aac", &[&["-map", "0", "-metadata", "title=A title"][..], &AAC, &cut].concat());
-    let pieces = segments(folder, "cut", "aac");
-    assert!(pieces.iter().all(|piece| piece.starts_with(b"ID3")));
-    assert_eq!(Unpacker::default().unpack(&pieces[0]).unwrap().title.as_deref(), Some("A title"));
+    let chunks = segments(folder, "cut", "aac");
+    assert!(chunks.iter().all(|chunk| chunk.starts_with(b"ID3")));
+    assert_eq!(SegmentUnpacker::default().unpack(&chunks[0]).unwrap().title.as_deref(), Some("A title"));
     // The same encoder in one run; ffmpeg does not read the last segment of a few frames.
     make(folder, "whole.aac", &[&["-map", "0"][..], &AAC].concat());
     let expected = fs::read(folder.join("whole.aac")).unwrap();
-    assert!(unpacked(None, &pieces) == expected);
+    assert!(unpacked(None, &chunks) == expected);
 }
 
 /// Randomly damaged segments cause no panic, and no output much larger than the input.
@@ -184,8 +184,8 @@ fn damage_is_survived() {
                 false => bytes[at] = byte,
             }
         }
-        if let Ok(found) = Unpacker::default().unpack(&bytes) {
-            let sum: usize = found.pieces.iter().map(|piece| piece.bytes.len()).sum();
+        if let Ok(found) = SegmentUnpacker::default().unpack(&bytes) {
+            let sum: usize = found.chunks.iter().map(|chunk| chunk.bytes.len()).sum();
             prop_assert!(sum <= 3 * bytes.len() + 16);
         }
     });
@@ -202,15 +202,15 @@ fn mp3_without_descriptions() {
     for (rate, channels) in [("44100", "2"), ("44100", "1"), ("22050", "2"), ("22050", "1")] {
         let mp3 = [&mp3[..], &["-ar", rate, "-ac", channels]].concat();
         make(folder, "cut%d.mp3", &[&mp3[..], &cut].concat());
-        let pieces = segments(folder, "cut", "mp3");
-        let describes = |piece: &Vec<u8>| {
-            piece.windows(4).any(|four| [b"Info", b"Xing"].contains(&four.try_into().unwrap()))
+        let chunks = segments(folder, "cut", "mp3");
+        let describes = |chunk: &Vec<u8>| {
+            chunk.windows(4).any(|four| [b"Info", b"Xing"].contains(&four.try_into().unwrap()))
         };
-        assert!(pieces.iter().all(describes), "ffmpeg wrote no descriptions");
+        assert!(chunks.iter().all(describes), "ffmpeg wrote no descriptions");
         // The same encoder in one run.
         make(folder, "whole.mp3", &[&mp3[..], &["-write_xing", "0", "-id3v2_version", "0"]].concat());
         let expected = fs::read(folder.join("whole.mp3")).unwrap();
-        let found = unpacked(None, &pieces);
+        let found = unpacked(None, &chunks);
         assert!(found == expected, "{rate} Hz, {channels} channels differ");
         let (found, gaps) = decoded(found);
         assert_eq!((found, gaps), (decoded(expected).0, 0), "{rate} Hz, {channels} channels");
@@ -225,6 +225,6 @@ fn decoded(stream: Vec<u8>) -> (u64, usize) {
         gaps += usize::from(block.gap);
         true
     };
-    genred::source::decode_stream(std::io::Cursor::new(stream), &mut each).unwrap();
+    genred::source::fuzz_api::decode_stream(std::io::Cursor::new(stream), &mut each).unwrap();
     (count, gaps)
 }

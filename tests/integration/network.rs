@@ -123,7 +123,7 @@ fn flac_tls_and_proxies() {
         daemon.wait_until(name, || genre(&daemon, name) == "metal");
     }
     daemon.wait_for_log("title: First of flac");
-    daemon.wait_for_log("UnknownIssuer; where the authority is your own, name it");
+    daemon.wait_for_log("UnknownIssuer; for a private certificate authority");
     let ended = end(daemon);
     assert!(ended.lines("availability", Some("stranger")).iter().all(|line| line["online"] == false));
 
@@ -229,7 +229,7 @@ async fn what_does_not_end_is_bounded() {
         "other.pls` is a playlist that leads back to itself",
         "list` is a playlist of more than 64 KiB",
         "page` is a page, not a stream",
-        "junk` is not in a sound format that is known here",
+        "junk` is not in a known audio format",
     ] {
         daemon.wait_for_log(part);
     }
@@ -338,7 +338,7 @@ async fn secrets_are_nowhere() {
         daemon.wait_until(name, || genre(&daemon, name) == "metal");
     }
     for part in
-        ["answers 410 Gone", "answers 401 Unauthorized", "sound format", "no-such-host.invalid", "`ffmpeg`"]
+        ["answers 410 Gone", "answers 401 Unauthorized", "audio format", "no-such-host.invalid", "`ffmpeg`"]
     {
         daemon.wait_for_log(part);
     }

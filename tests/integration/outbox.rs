@@ -15,7 +15,7 @@ const EVENTS: &str = "genred/studio1/tape/event";
 fn configure(folder: &Path, port: u16, top: &str) {
     cut("metal", 22.0, 14.0, &folder.join("tape.wav"), &["-af", "volume=0:enable='gt(t,29)'"]);
     let text = format!(
-        "node = 'studio1'\n{top}\n[mqtt]\nurl = 'mqtt://127.0.0.1:{port}'\nreconnect_max_s = 0.3\n[[source]]\nname = 'tape'\nuri = 'tape.wav'\nrepeat = true\n[source.silence]\nafter = 0.5\n"
+        "node = 'studio1'\n{top}\n[mqtt]\nurl = 'mqtt://127.0.0.1:{port}'\nreconnect_max_s = 0.3\n[[source]]\nname = 'tape'\nuri = 'tape.wav'\nrepeat = true\n[source.silence]\nafter_s = 0.5\n"
     );
     fs::write(folder.join("genred.toml"), text).unwrap();
 }

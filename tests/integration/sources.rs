@@ -64,7 +64,7 @@ fn drain(source: &mut dyn Source) -> Result<Heard, SourceError> {
 }
 
 fn hear(path: &Path) -> Result<Heard, SourceError> {
-    drain(&mut *source::open_file(path)?)
+    drain(&mut *source::open::open_file(path)?)
 }
 
 /// Checks an error message: it names the file or device, starts in lower case and has no full stop.
@@ -99,7 +99,7 @@ fn what_is_no_sound_is_refused_by_name() {
 
     let path = folder.path().join("header.wav");
     write_wav(&path, 8000, 1, &[]);
-    check("header.wav", None, "holds no sound");
+    check("header.wav", None, "holds no audio");
     for (offset, absurd) in [(22, [0xff, 0xff, 0xff, 0xff]), (24, [1, 0, 0, 0]), (24, [0xff; 4])] {
         write_wav(&path, 8000, 1, &[0.0; 100]);
         let mut bytes = std::fs::read(&path).unwrap();
@@ -130,7 +130,7 @@ fn config(uri: &str, pacing: Pacing) -> SourceConfig {
         start: None,
         repeat: false,
         reconnect_max: Duration::from_secs(60),
-        piece: Duration::ZERO,
+        min_read: Duration::ZERO,
     }
 }
 
@@ -139,7 +139,7 @@ fn piped(uri: &str, shell: &str, stop: &Stop) -> Result<Box<dyn Source>, SourceE
     let mut child = tool("sh", "dash").args(["-c", shell]).stdout(Stdio::piped()).spawn().unwrap();
     let pipe = OwnedFd::from(child.stdout.take().unwrap());
     std::thread::spawn(move || child.wait());
-    source::open_stdin(&config(uri, Pacing::Realtime), pipe, stop)
+    source::open::open_stdin(&config(uri, Pacing::Realtime), pipe, stop)
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn a_redirected_file_may_need_seeking() {
     // The index is at the end, so that a pipe cannot be decoded.
     let path = encode(folder.path(), "x.m4a", 44_100, 2, &["-c:a", "aac"]);
     let file = std::fs::File::open(&path).unwrap();
-    let mut source = source::open_stdin(&config("-", Pacing::Realtime), file.into(), &stop).unwrap();
+    let mut source = source::open::open_stdin(&config("-", Pacing::Realtime), file.into(), &stop).unwrap();
     assert_eq!(drain(&mut *source).unwrap().end, hear(&path).unwrap().end);
 
     let result = drain(&mut *piped("-", &format!("cat {}", path.display()), &stop).unwrap());
@@ -160,7 +160,7 @@ fn a_redirected_file_may_need_seeking() {
 fn a_pipe_that_brings_nothing_says_so() {
     let stop = Stop::new().unwrap();
     for uri in ["-", "stdin:?format=s16le&rate=16000&channels=1"] {
-        check_error(drain(&mut *piped(uri, "true", &stop).unwrap()), "standard input", "nothing came in");
+        check_error(drain(&mut *piped(uri, "true", &stop).unwrap()), "standard input", "no data arrived");
     }
     let words = "yes these are words | head -c 100000";
     check_error(drain(&mut *piped("-", words, &stop).unwrap()), "standard input", "known are");
@@ -175,7 +175,8 @@ fn a_stalled_pipe_is_idle_until_it_is_stopped() {
     for uri in ["-", "stdin:?format=s16le&rate=16000&channels=1"] {
         let stop = Stop::new().unwrap();
         let (reader, mut writer) = std::io::pipe().unwrap();
-        let mut source = source::open_stdin(&config(uri, Pacing::Realtime), reader.into(), &stop).unwrap();
+        let mut source =
+            source::open::open_stdin(&config(uri, Pacing::Realtime), reader.into(), &stop).unwrap();
         let mut block = empty_block();
         assert_eq!(source.read(&mut block).unwrap(), Read::Idle, "{uri}");
         writer.write_all(&bytes[..32_000]).unwrap();
@@ -207,7 +208,7 @@ fn a_named_pipe_is_read_as_it_fills() {
     assert!(tool("mkfifo", "coreutils").arg(&path).status().unwrap().success());
     let stop = Stop::new().unwrap();
     let flac = encode(folder.path(), "x.flac", 16_000, 1, &[]);
-    let mut source = source::open(&config(path.to_str().unwrap(), Pacing::Realtime), &stop).unwrap();
+    let mut source = source::open::open(&config(path.to_str().unwrap(), Pacing::Realtime), &stop).unwrap();
     assert_eq!(source.read(&mut empty_block()).unwrap(), Read::Idle);
     let shell = format!("cat {} > {}", flac.display(), path.display());
     let mut writer = tool("sh", "dash").args(["-c", &shell]).spawn().unwrap();
@@ -226,7 +227,7 @@ fn realtime_takes_its_time_and_fast_does_not() {
 
     let begun = Instant::now();
     let wall = jiff::Timestamp::now();
-    let mut live = source::open(&config(path, Pacing::Realtime), &stop).unwrap();
+    let mut live = source::open::open(&config(path, Pacing::Realtime), &stop).unwrap();
     let heard = drain(&mut *live).unwrap();
     assert!(begun.elapsed().as_secs_f64() >= SECONDS - 0.001, "{:?}", begun.elapsed());
     assert_eq!(heard.end, 52_800);
@@ -235,14 +236,14 @@ fn realtime_takes_its_time_and_fast_does_not() {
     assert!((-0.05..2.0).contains(&off), "{off}");
 
     let begun = Instant::now();
-    let mut fast = source::open(&config(path, Pacing::Fast), &stop).unwrap();
+    let mut fast = source::open::open(&config(path, Pacing::Fast), &stop).unwrap();
     assert_eq!(drain(&mut *fast).unwrap().interleaved, heard.interleaved);
     assert!(begun.elapsed().as_secs_f64() < SECONDS);
 
     let start: jiff::Timestamp = "2024-02-29T23:59:59Z".parse().unwrap();
     let mut dated = config(path, Pacing::Fast);
     dated.start = Some(start);
-    assert_eq!(drain(&mut *source::open(&dated, &stop).unwrap()).unwrap().anchors, [(0, start)]);
+    assert_eq!(drain(&mut *source::open::open(&dated, &stop).unwrap()).unwrap().anchors, [(0, start)]);
 }
 
 #[test]
@@ -250,7 +251,7 @@ fn stop_interrupts_a_paced_file() {
     let folder = tempfile::tempdir().unwrap();
     let stop = Stop::new().unwrap();
     let path = encode(folder.path(), "x.flac", 16_000, 1, &[]);
-    let mut source = source::open(&config(path.to_str().unwrap(), Pacing::Realtime), &stop).unwrap();
+    let mut source = source::open::open(&config(path.to_str().unwrap(), Pacing::Realtime), &stop).unwrap();
     let mut block = empty_block();
     assert_eq!(source.read(&mut block).unwrap(), Read::Audio);
     let begun = Instant::now();
@@ -267,10 +268,10 @@ fn stop_interrupts_a_search_for_sound() {
     let path = folder.path().join("hollow.mp3");
     std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
     std::fs::File::options().write(true).open(&path).unwrap().set_len(8 << 30).unwrap();
-    let by_name = |stop: &Stop| source::open(&config(path.to_str().unwrap(), Pacing::Fast), stop);
+    let by_name = |stop: &Stop| source::open::open(&config(path.to_str().unwrap(), Pacing::Fast), stop);
     let redirected = |stop: &Stop| {
         let file = std::fs::File::open(&path).unwrap();
-        source::open_stdin(&config("-", Pacing::Fast), file.into(), stop)
+        source::open::open_stdin(&config("-", Pacing::Fast), file.into(), stop)
     };
     let opens: [&dyn Fn(&Stop) -> Result<Box<dyn Source>, SourceError>; 2] = [&by_name, &redirected];
     for open in opens {
@@ -317,8 +318,8 @@ fn a_repeated_file_goes_on_in_pieces() {
     let stop = Stop::new().unwrap();
     let uri = format!("file:{}", path.display());
     let config =
-        SourceConfig { repeat: true, piece: Duration::from_millis(100), ..config(&uri, Pacing::Realtime) };
-    let mut source = source::open(&config, &stop).unwrap();
+        SourceConfig { repeat: true, min_read: Duration::from_millis(100), ..config(&uri, Pacing::Realtime) };
+    let mut source = source::open::open(&config, &stop).unwrap();
     let (mut block, mut heard, mut end) = (empty_block(), Vec::new(), 0);
     while end < 5 * once.end / 2 {
         if source.read(&mut block).unwrap() == Read::Audio {

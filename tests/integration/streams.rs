@@ -245,10 +245,10 @@ fn streams_come_back() {
         daemon.wait_until(&format!("{name} to be back"), back);
     }
     daemon.wait_for_log("title: Artist - It's number 1");
-    daemon.wait_for_log("circle of redirects");
+    daemon.wait_for_log("redirects in a loop");
     daemon.wait_for_log("answers 404 Not Found");
-    daemon.wait_for_log("the head of its answer does not end");
-    daemon.wait_for_log("closed in the middle");
+    daemon.wait_for_log("the response head is too long");
+    daemon.wait_for_log("closed prematurely");
     assert!(server.connections(Fault::Loop) > 2, "it is tried again");
     assert_eq!(server.connections(Fault::None), 1, "the source beside them lost its connection");
     let ended = end(daemon);

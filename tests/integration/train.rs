@@ -313,7 +313,7 @@ fn what_is_left_out_is_named_and_counted() {
     assert_eq!(left_out["copies"][0]["of"], "music/metal/0.flac");
     assert_eq!(report["track"]["accuracy"]["value"], 1.0, "{report}");
     for part in [
-        "left out: `music/metal/broken.mp3` is not in a sound format",
+        "left out: `music/metal/broken.mp3` is not in a known audio format",
         "left out: `music/metal/empty.wav` is empty (0 bytes)",
         "left out: `music/metal/silent.wav` is silent",
         "left out: `music/metal/copy.wav` has the same sound as `music/metal/0.flac`",

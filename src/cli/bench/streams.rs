@@ -265,7 +265,7 @@ impl Drop for BenchFolder {
 
 /// Converts a file to a 16-bit WAV file.
 fn to_wav(file: &Path) -> anyhow::Result<Vec<u8>> {
-    let mut source = source::open_file(file)?;
+    let mut source = source::open::open_file(file)?;
     let mut block = Block::with_capacity(crate::audio::SampleRate::HZ_48000, 2, 8192);
     let mut data: Vec<u8> = Vec::new();
     loop {

@@ -22,7 +22,7 @@ pub(super) struct DeviceList(Option<Result<Vec<DeviceInfo>, String>>);
 
 impl DeviceList {
     fn list(&mut self) -> &Result<Vec<DeviceInfo>, String> {
-        self.0.get_or_insert_with(|| crate::source::devices().map_err(|error| error.to_string()))
+        self.0.get_or_insert_with(|| crate::source::devices::list().map_err(|error| error.to_string()))
     }
 }
 
@@ -35,7 +35,7 @@ pub(super) fn check(uri: &Uri, devices: &mut DeviceList) -> Presence {
             Ok(devices) => default_device(uri, devices),
             Err(error) => Presence::Unknown(error.clone()),
         },
-        Uri::Device { host, name } => match crate::source::look_for_device(host.as_deref(), name) {
+        Uri::Device { host, name } => match crate::source::devices::find(host.as_deref(), name) {
             Ok(()) => Presence::Present,
             Err(error @ SourceError::Permanent(_)) => Presence::Missing(error.to_string()),
             Err(_) => Presence::Missing(no_device(name, devices.list().as_deref().unwrap_or_default())),

@@ -91,7 +91,7 @@ fn invalid_values_name_the_key() {
         ("[[source]]\nname = 'x'", "line 1: a `[[source]]` without `uri`"),
         (
             "[[source]]\nuri = 'hw:0,0'",
-            "line 2: source `hw:0,0`: `hw:0,0` is no address of a capture device; write `device:alsa:hw:0,0`, or `device:default`",
+            "line 2: source `hw:0,0`: `hw:0,0` is not a capture device address; write `device:alsa:hw:0,0`, or `device:default`",
         ),
         (
             "[[source]]\nuri = '-'\n\n[source.silence]\nthreshold_lufs = 5",

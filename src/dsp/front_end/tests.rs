@@ -103,7 +103,7 @@ fn patches_are_rows_of_the_whole_files_frames() {
 }
 
 #[test]
-fn the_end_is_heard_where_half_a_hop_is_left() {
+fn the_end_is_analysed_if_half_a_hop_is_left() {
     // 187 frames and then `extra`: 31 are less than half of 62.5, 32 more.
     for (extra, expected) in [(0, vec![0]), (31, vec![0]), (32, vec![0, 32]), (62, vec![0, 62])] {
         let mut player = TestSource::new(1.0);

@@ -1,4 +1,4 @@
-//! The rules of admission. Pure: times and measurements are passed in.
+//! Rules of admission. Pure: times and measurements are passed in.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,8 +6,7 @@ use std::time::Duration;
 /// Length of turns while not all sources fit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Turns {
-    /// Time that a source should wait at most, in seconds, as long as turns are not too short by
-    /// it.
+    /// Longest wait of a source, in seconds, unless turns would become too short.
     pub(crate) wait_s: f64,
     /// Shortest turn, in seconds: long against the 3.7 s of audio before the first patch of a turn.
     pub(crate) shortest_s: f64,
@@ -22,21 +21,20 @@ impl Default for Turns {
 }
 
 impl Turns {
-    /// Length of a turn, in seconds, where so many sources are active and so many wait.
+    /// Length of a turn, in seconds, for `active` active and `waiting` waiting sources.
     fn length_s(&self, active: usize, waiting: usize) -> f64 {
         (self.wait_s * active as f64 / waiting.max(1) as f64).clamp(self.shortest_s, self.longest_s)
     }
 }
 
-/// A source that has not asked for this long is gone, or brings no audio.
+/// Time after its last query at which a source counts as absent.
 const ABSENT_AFTER: Duration = Duration::from_secs(3);
 
 /// Delay before inference, or lag of a source behind the clock, that counts as overload if it
 /// lasts.
 pub(super) const LATE: Duration = Duration::from_millis(600);
 
-/// Late periods in a row after which there is an overload: one alone is a burst, as when all
-/// sources start.
+/// Consecutive late periods that make an overload; one alone is a burst, as at the start.
 const LATE_PERIODS: u32 = 2;
 
 /// Delay and lag below which there is room for more.
@@ -45,8 +43,7 @@ const PROMPT: Duration = Duration::from_millis(300);
 /// Share of the time with waiting workers that counts as overload if it lasts.
 const SATURATED: f64 = 0.985;
 
-/// Saturated periods in a row after which there is an overload even though nothing is known to be
-/// late.
+/// Consecutive saturated periods that make an overload without known lateness.
 const SATURATED_PERIODS: u32 = 5;
 
 /// Share of the measured throughput that is admitted after an overload.
@@ -56,8 +53,8 @@ pub(super) const MARGIN: f64 = 0.97;
 /// capacity left over.
 const GROWTH: f64 = 0.4;
 
-/// Periods of whose work the most counts as the capacity: while inference catches up, less is
-/// analysed, and while turns begin, less is scored.
+/// Periods whose maximum of work counts as the capacity: less is analysed while inference catches
+/// up, and less is scored while turns begin.
 const RECENT_PERIODS: usize = 5;
 
 /// Largest growth of the limit per period.
@@ -71,7 +68,7 @@ const INFERENCE_BOUND: f64 = 0.5;
 /// time and inference one third.
 const ANALYSIS_SHARE: f64 = 2.0 / 3.0;
 
-/// Periods after a reduction in which it takes effect, and no further one follows.
+/// Periods after a reduction without a further one, until it takes effect.
 const SETTLING: u32 = 3;
 
 /// Measurements of one period.
@@ -94,13 +91,13 @@ pub(crate) struct Load {
 /// State of admission while not all live sources fit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Overload {
-    /// Live sources that bring audio.
+    /// Live sources that deliver audio.
     pub(crate) sources: usize,
-    /// Of them, those that could be analysed without a pause, by the audio analysed.
+    /// Number of them that could be analysed without a pause.
     pub(crate) fit: usize,
 }
 
-/// MemberState of one source.
+/// State of one source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum MemberState {
     /// The source delivers no audio.
@@ -112,13 +109,13 @@ enum MemberState {
 #[derive(Debug)]
 struct Member {
     place: MemberState,
-    /// Time of its last question.
+    /// Time of its last query.
     asked: Duration,
     /// Start of its turn, where it is active.
     since: Duration,
 }
 
-/// The rules, in time since the start.
+/// Controller; times are counted from the start.
 #[derive(Debug)]
 pub(crate) struct Controller {
     turns: Turns,
@@ -129,13 +126,13 @@ pub(crate) struct Controller {
     waiting: VecDeque<usize>,
     /// Most active sources; none while all fit.
     pub(super) limit: Option<f64>,
-    /// Changes of place that are due, as a fraction.
+    /// Due rotations, as a fraction.
     changes: f64,
-    /// Time of the last question, up to which `changes` has grown.
+    /// Time of the last query, up to which `changes` is counted.
     now: Duration,
-    /// Periods in a row that were saturated.
+    /// Consecutive saturated periods.
     saturated: u32,
-    /// Periods in a row in which something was late.
+    /// Consecutive late periods.
     late: u32,
     /// Periods since the last reduction.
     since_reduction: u32,
@@ -146,7 +143,7 @@ pub(crate) struct Controller {
 }
 
 impl Controller {
-    /// Creates the state for `sources` sources, all absent, with turns of these lengths.
+    /// Controller of `sources` sources, which are absent so far.
     pub(crate) fn new(sources: usize, turns: Turns) -> Self {
         let absent = || Member { place: MemberState::Absent, asked: Duration::ZERO, since: Duration::ZERO };
         Self {
@@ -165,7 +162,7 @@ impl Controller {
         }
     }
 
-    /// Answers a source that has audio: true if it is to be analysed now.
+    /// Returns true if a source that has audio is to be analysed now.
     pub(crate) fn admits(&mut self, source: usize, now: Duration) -> bool {
         self.rotate(now);
         let Some(member) = self.members.get_mut(source) else { return true };
@@ -224,7 +221,7 @@ impl Controller {
         (!self.waiting.is_empty()).then_some(Overload { sources, fit: (fit as usize).min(sources) })
     }
 
-    /// Lets waiting sources change places with the longest active ones, as many as are due.
+    /// Replaces the longest active sources by waiting ones, as many as are due.
     fn rotate(&mut self, now: Duration) {
         let passed = now.saturating_sub(self.now);
         self.now = self.now.max(now);
@@ -260,7 +257,7 @@ impl Controller {
         }
     }
 
-    /// Sends the newest active sources, which have the least to lose, back to where they came from.
+    /// Returns the newest active sources, which have done the least work, to the waiting ones.
     fn shrink(&mut self, now: Duration) {
         let most = self.limit.map_or(usize::MAX, |limit| limit as usize);
         while self.active.len() > most

@@ -1,4 +1,4 @@
-//! Messages about an overload.
+//! Reports of an overload.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::controller::Overload;
 /// Time for which an overload lasts before it is reported: its size is known by then.
 const TELL_AFTER: Duration = Duration::from_secs(10);
 
-/// Time between two reports of an overload that goes on.
+/// Interval between reports of a lasting overload.
 const TELL_EVERY: Duration = Duration::from_secs(600);
 
 /// Rate limit of overload reports: one once it has lasted, rare repeats, and one at its end.
@@ -15,12 +15,12 @@ const TELL_EVERY: Duration = Duration::from_secs(600);
 pub(super) struct OverloadReporter {
     /// Start of the present overload.
     since: Option<Duration>,
-    /// Time of the last message about an overload that is not over.
+    /// Time of the last report of the present overload.
     told: Option<Duration>,
 }
 
 impl OverloadReporter {
-    /// Message for the state at `now`, where there is something new to tell.
+    /// Message about the state at `now`, if one is due.
     pub(super) fn message(&mut self, overload: Option<Overload>, now: Duration) -> Option<String> {
         let Some(Overload { sources, fit }) = overload else {
             self.since = None;

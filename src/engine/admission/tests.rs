@@ -1,4 +1,4 @@
-//! A simulated machine: the controller knows nothing of it but its measurements.
+//! Simulated machine: the controller receives only its measurements.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ const INFERENCE_MS: f64 = 1.2;
 /// Seconds of audio before the first patch of a turn: a patch, less a hop, and the look-ahead of
 /// the model.
 const FILL_S: f64 = 2.66;
-/// Time between two questions of a source, in seconds.
+/// Interval between queries of a source, in seconds.
 const STEP_S: f64 = 0.25;
 
 struct Machine {
     controller: Controller,
     /// Core-milliseconds per second.
     capacity: f64,
-    /// Work that has piled up, in core-milliseconds.
+    /// Backlog, in core-milliseconds.
     backlog: f64,
     /// Seconds of audio in the present turn of each source, and its patches.
     turns: Vec<f64>,
@@ -38,7 +38,7 @@ impl Machine {
         }
     }
 
-    /// Runs for so many seconds, in which `sources` sources bring audio; the patches scored.
+    /// Runs for a number of seconds with `sources` sources and returns the scored patches.
     fn run(&mut self, seconds: f64, sources: usize) -> u64 {
         let before: u64 = self.scored.iter().sum();
         for _ in 0..seconds as usize {
@@ -65,7 +65,7 @@ impl Machine {
                 self.backlog = self.backlog.max(0.0);
             }
             load.contended = busy;
-            // What has piled up is late, and what is late cannot be processed at once.
+            // The backlog is late and cannot be processed at once.
             load.lag = Duration::from_secs_f64(self.backlog / self.capacity);
             load.analysed_s = load.analysed_s.min(self.capacity / (ANALYSIS_MS + INFERENCE_MS));
             self.controller.adjust(&load, Duration::from_secs_f64(self.now));

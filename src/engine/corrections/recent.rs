@@ -20,7 +20,7 @@ const TOLERANCE_S: f64 = 0.02;
 
 /// Embeddings of the newest patches of one source.
 #[derive(Debug, Default)]
-pub(in crate::engine) struct Recent {
+pub(crate) struct Recent {
     patches: VecDeque<KeptPatch>,
     /// Time at which the newest patch was added.
     newest: Option<Instant>,
@@ -36,7 +36,7 @@ struct KeptPatch {
 
 /// Patches selected from [`Recent`].
 #[derive(Debug, Default, PartialEq)]
-pub(in crate::engine) struct Selection {
+pub(crate) struct Selection {
     /// Patches that are loud enough to learn from, oldest first.
     pub(crate) patches: Vec<HeardPatch>,
     /// Number of patches that are too quiet.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 /// Returns `genre` in the spelling of the head, true if the head has the label, and otherwise the
 /// label with the most similar name.
-pub(in crate::engine) fn spelled(genre: String, labels: &[Arc<str>]) -> (Arc<str>, bool, Option<Arc<str>>) {
+pub(crate) fn spelled(genre: String, labels: &[Arc<str>]) -> (Arc<str>, bool, Option<Arc<str>>) {
     let lower = genre.to_lowercase();
     if let Some(label) = labels.iter().find(|label| label.to_lowercase() == lower) {
         return (label.clone(), true, None);

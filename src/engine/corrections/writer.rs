@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::{CorrectionJob, CorrectionOutcome, Corrections};
+use super::job::{CorrectionJob, CorrectionOutcome, Corrections};
 use crate::config::Config;
 use crate::engine::threads::{Stage, ThreadGroup};
 use crate::event::StoredCorrection;
@@ -20,7 +20,7 @@ const QUEUE_LENGTH: usize = 16;
 ///
 /// # Errors
 /// The system refuses a thread.
-pub(in crate::engine) fn start(
+pub(crate) fn start(
     config: &Config,
     folder: Option<&StateFolder>,
     model: &mut Model,

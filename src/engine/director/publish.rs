@@ -150,7 +150,7 @@ impl Director {
     }
 
     /// Reports to subscribers of every source that an unknown number of events was lost.
-    pub(in crate::engine) fn announce_loss(&mut self) {
+    pub(crate) fn announce_loss(&mut self) {
         for index in 0..self.sources.len() {
             let event = SourceEvent::EventsDropped { count: None };
             self.publish_event(index, event, Timestamp::now(), None);

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::RunContext;
+use super::run_context::RunContext;
 use crate::audio::Level;
 use crate::counters::SourceCounters;
 use crate::decision::{Decider, DecisionConfig, FormatMonitor, SilenceConfig, Verdict};
@@ -22,7 +22,7 @@ const OVERLOAD_REASON: &str = "more sources than this machine can analyse: parts
     and loudness and dead air are not measured in them";
 
 /// Configuration of one source for the director.
-pub(in crate::engine) struct SourceSetup {
+pub(crate) struct SourceSetup {
     /// Name, as in topics.
     pub(crate) name: Arc<str>,
     /// Name, as configured.
@@ -46,7 +46,7 @@ pub(in crate::engine) struct SourceSetup {
 }
 
 /// State of one source.
-pub(in crate::engine) struct TrackedSource {
+pub(crate) struct TrackedSource {
     pub(crate) name: Arc<str>,
     pub(crate) display_name: Arc<str>,
     pub(crate) decider: Decider,

@@ -1,101 +1,44 @@
-//! Collects patches into jobs.
+//! Jobs of one source.
 
-use std::time::{Duration, Instant};
-
-use crossbeam_channel::RecvTimeoutError;
-
-use super::SourceWorker;
 use crate::audio::SourceId;
-use crate::dsp::PatchView;
-use crate::engine::job::{InferenceJob, JOBS_PER_SOURCE, WorkItem};
+use crate::engine::job::{InferenceJob, JOBS_PER_SOURCE};
 use crate::model::{Cutter, Feed};
-
-/// Age at which the patches of a live source are dropped instead of scored: newer ones wait.
-const MAX_AGE: Duration = Duration::from_millis(1500);
-
-/// Interval at which a worker that waits for a job checks the stop token.
-const STOP_CHECK: Duration = Duration::from_millis(100);
 
 /// Jobs of one source, and the one that is being filled.
 pub(super) struct PatchBatcher {
-    cutter: Cutter,
+    pub(super) cutter: Cutter,
     /// The incomplete job.
-    current: Option<InferenceJob>,
+    pub(super) current: Option<InferenceJob>,
     /// Free jobs; the last one is used next, so that jobs that are never needed never grow.
-    free: Vec<InferenceJob>,
+    pub(super) free: Vec<InferenceJob>,
     /// End of the newest block, in seconds of the source.
-    pub(crate) block_end: f64,
+    pub(super) block_end: f64,
 }
 
 impl PatchBatcher {
-    pub(crate) fn new(feed: &Feed, SourceId(index): SourceId) -> Self {
+    pub(super) fn new(feed: &Feed, SourceId(index): SourceId) -> Self {
         let free = (0..JOBS_PER_SOURCE).map(|_| InferenceJob::default()).collect();
         Self { cutter: Cutter::new(feed, index), current: None, free, block_end: 0.0 }
     }
 
     /// Starts the features of the next patch afresh: they do not continue those before.
-    pub(crate) fn break_continuity(&mut self) {
+    pub(super) fn break_continuity(&mut self) {
         self.cutter.lost();
     }
 
     /// Discards the incomplete job and returns the number of its patches.
-    pub(crate) fn discard_incomplete(&mut self) -> u64 {
+    pub(super) fn discard_incomplete(&mut self) -> u64 {
         let Some(job) = self.current.take() else { return 0 };
         let patches = job.patches.len() as u64;
         self.free.push(job);
         patches
     }
 
-    fn recycle(&mut self, job: InferenceJob) {
+    /// Takes a job back from inference.
+    pub(super) fn recycle(&mut self, job: InferenceJob) {
         if job.failed {
             self.cutter.lost();
         }
         self.free.push(job);
-    }
-}
-
-impl SourceWorker {
-    /// Adds a patch to the current job and sends the job once it is complete.
-    pub(super) fn add_patch(&self, batcher: &mut PatchBatcher, view: &PatchView<'_>, arrived: Instant) {
-        let Some(mut job) = batcher.current.take().or_else(|| self.free_job(batcher)) else {
-            batcher.cutter.lost();
-            self.counters.dropped.add(1);
-            return;
-        };
-        // Live audio after the last sample that the patch needs has delayed it by its length.
-        let late = if self.is_live() { (batcher.block_end - view.received_to_s).max(0.0) } else { 0.0 };
-        let needed_at = arrived.checked_sub(Duration::from_secs_f64(late)).unwrap_or(arrived);
-        job.patches.push((view.patch, needed_at));
-        if batcher.cutter.add(view, &mut job.stretch) {
-            job.deadline = self.is_live().then(|| needed_at + MAX_AGE);
-            self.work.send(WorkItem::Job(job));
-        } else {
-            batcher.current = Some(job);
-        }
-    }
-
-    /// Takes an empty job. Without a free one, a live source evicts its pending jobs, whose patches
-    /// count as dropped, and other sources wait.
-    fn free_job(&self, batcher: &mut PatchBatcher) -> Option<InferenceJob> {
-        self.recycled.try_iter().for_each(|job| batcher.recycle(job));
-        if batcher.free.is_empty() && self.is_live() {
-            self.work.evict_pending(|job| {
-                self.counters.dropped.add(job.patches.len() as u64);
-                batcher.free.push(job);
-            });
-            batcher.cutter.lost();
-        }
-        while batcher.free.is_empty() && !self.is_live() && !self.stop.is_set() {
-            match self.recycled.recv_timeout(STOP_CHECK) {
-                Ok(job) => batcher.recycle(job),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-        }
-        let mut job = batcher.free.pop()?;
-        job.stretch.clear();
-        job.patches.clear();
-        job.failed = false;
-        Some(job)
     }
 }

@@ -8,7 +8,6 @@ use crate::engine::job::WorkerEvent;
 use crate::engine::pace::{Pace, PaceMonitor};
 use crate::engine::supervisor::{Quiet, Supervisor};
 use crate::event::SourceHealth;
-use crate::permits;
 use crate::source::{Read, Source, SourceError};
 
 /// State of one opening.
@@ -98,7 +97,7 @@ impl SourceWorker {
         let WorkerState { front_end, batcher, .. } = &mut *state;
         batcher.block_end = block.rate.seconds(block.span.end);
         // A source that may wait for a free job must not hold a permit meanwhile.
-        let _permit = self.is_live().then(permits::acquire);
+        let _permit = self.is_live().then(|| self.permits.acquire());
         let pushed = front_end.push(block, &mut |view| self.add_patch(batcher, &view, arrived));
         let analysed = Duration::from_secs_f64(block.rate.seconds(block.span.len()));
         self.admission.count(analysed, source.lag());

@@ -1,4 +1,4 @@
-//! The log as `genred report` reads it, while the daemon writes.
+//! Reader of the log, for `genred report`. The daemon may write meanwhile.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -9,13 +9,13 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params};
 use super::store::VERSION;
 use crate::asrun::{LogEvent, LogSegment, Lufs, Ms, Outage, OutageCause, QuarterLoudness, SourceLog};
 
-/// A daemon that has not been seen for longer does not run.
+/// Age of the last write after which a daemon counts as stopped.
 const SILENT: Ms = 30_000;
 
 /// Error of reading the log.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LogError {
-    /// There is none.
+    /// There is no such file.
     #[error("`{}` is not there; is `log.enabled` set, and has the daemon run? `--db` names another", .0.display())]
     Missing(PathBuf),
     /// A later version of this program made it.
@@ -37,17 +37,17 @@ pub(crate) enum LogError {
         /// The error.
         error: rusqlite::Error,
     },
-    /// A source that is asked about is not in it.
+    /// The log does not contain a requested source.
     #[error("no source `{name}` in the log; there are `{known}`")]
     NoSource {
         /// The name, as it was typed.
         name: String,
-        /// All there are.
+        /// All sources in the log.
         known: String,
     },
 }
 
-/// A run of the daemon.
+/// Run of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LogRun {
     /// Start of the run.
@@ -58,7 +58,7 @@ pub(crate) struct LogRun {
     pub(crate) ended: bool,
 }
 
-/// An open log. All that is read is of one moment, while the daemon goes on writing.
+/// Open log. All reads see the same snapshot.
 #[derive(Debug)]
 pub(crate) struct LogReader {
     path: PathBuf,
@@ -66,10 +66,10 @@ pub(crate) struct LogReader {
 }
 
 impl LogReader {
-    /// Opens the log at `path` for reading alone.
+    /// Opens the log at `path` read-only.
     ///
     /// # Errors
-    /// When it is missing, no log, or newer than this program.
+    /// The file is missing, not a log, or newer than this program.
     pub(crate) fn open(path: &Path) -> Result<Self, LogError> {
         if !path.exists() {
             return Err(LogError::Missing(path.into()));
@@ -77,8 +77,7 @@ impl LogReader {
         let fail = |error| LogError::Sqlite { path: path.into(), error };
         let (connection, version) = match connect(path, false) {
             // Without a writer the shared-memory file is absent, and a reader without write
-            // permission
-            // cannot create it.
+            // permission cannot create it.
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) && !has_wal(path) => {
                 connect(path, true)
             }
@@ -101,16 +100,16 @@ impl LogReader {
         if tables < 3 {
             return Err(LogError::NoLog(path.into()));
         }
-        // What is read from here on is of one moment.
+        // The transaction fixes the snapshot.
         connection.execute_batch("BEGIN").map_err(fail)?;
         Ok(Self { path: path.into(), connection })
     }
 
-    /// Names of the sources, in topics and for people, in order; those of `wanted` alone where it
-    /// is not empty, by either name.
+    /// Names of the sources, in topics and as configured, in order. If `wanted` is not empty, only
+    /// those, by either name.
     ///
     /// # Errors
-    /// When one that is wanted is not there, or the file cannot be read.
+    /// A wanted source is missing, or the file cannot be read.
     pub(crate) fn sources(&self, wanted: &[String]) -> Result<Vec<(String, String)>, LogError> {
         let sql = "SELECT name, display_name, max(run) FROM source GROUP BY name ORDER BY name";
         let all: Vec<(String, String)> = self.rows(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -124,10 +123,10 @@ impl LogReader {
         Ok(all.into_iter().filter(is_wanted).collect())
     }
 
-    /// The newest run, if there is any.
+    /// Newest run, if any.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// The file cannot be read.
     pub(crate) fn last_run(&self) -> Result<Option<LogRun>, LogError> {
         let sql = "SELECT started_ms, seen_ms, ended_ms IS NOT NULL FROM run ORDER BY id DESC LIMIT 1";
         let runs = self.rows(sql, [], |row| {
@@ -140,7 +139,7 @@ impl LogReader {
     /// runs.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// The file cannot be read.
     pub(crate) fn written_to(&self, now: Ms) -> Result<Ms, LogError> {
         let run = self.last_run()?.filter(|run| !run.ended && now - run.seen <= SILENT);
         Ok(run.map_or(now, |run| run.seen.min(now)))
@@ -149,7 +148,7 @@ impl LogReader {
     /// Rows of a source between `from` and `to`; `now` decides whether the daemon still runs.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// The file cannot be read.
     pub(crate) fn record(
         &self,
         (source, name): (&str, &str),
@@ -200,11 +199,10 @@ impl LogReader {
         })
     }
 
-    /// The segments of a source that touch the time between `from` and `to`, in the order in which
-    /// they were begun.
+    /// Segments of a source that overlap the time between `from` and `to`, by their start.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// The file cannot be read.
     pub(crate) fn segments(&self, source: &str, from: Ms, to: Ms) -> Result<Vec<LogSegment>, LogError> {
         self.rows(
             "SELECT start_ms, end_ms, state, label, confidence, scored, dropped, title, lufs_mean, lufs_min, lufs_max
@@ -230,7 +228,7 @@ impl LogReader {
         )
     }
 
-    /// The time since the newest run was last there, where it had this source and is gone.
+    /// Outage since the last write of the newest run, if that run had this source and has ended.
     fn stopped(&self, source: &str, now: Ms) -> Result<Option<Outage>, LogError> {
         let sql = "SELECT run.seen_ms, run.ended_ms IS NOT NULL FROM run JOIN source ON source.run = run.id
                    WHERE source.name = ?1 AND run.id = (SELECT max(id) FROM run)";
@@ -240,8 +238,7 @@ impl LogReader {
     }
 
     /// Times off format: from each `off_format_started` to the event that ended it, or to the end
-    /// of
-    /// the run.
+    /// of the run.
     fn off_format(&self, source: &str, from: Ms, to: Ms) -> Result<Vec<(Ms, Ms)>, LogError> {
         let sql = "SELECT event.run, ts_ms, event_type, run.seen_ms FROM event JOIN run ON run.id = event.run
                    WHERE source = ?1 AND event_type IN ('off_format_started', 'off_format_ended') ORDER BY event.id";
@@ -274,7 +271,7 @@ impl LogReader {
     }
 }
 
-/// A connection that only reads, and the schema's number; `still`: of a file that nobody writes.
+/// Read-only connection, and the version of the schema. `still`: no process writes the file.
 fn connect(path: &Path, still: bool) -> rusqlite::Result<(Connection, i64)> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = if still {

@@ -1,9 +1,9 @@
-//! Tables of the log, and how those of earlier versions are brought to the present form.
+//! Tables of the log, and migrations from earlier versions.
 
-/// Steps from each schema to the next; their number is `user_version`.
+/// Migrations from each schema to the next; their number is `user_version`.
 pub(crate) const MIGRATIONS: [&str; 2] = [FIRST, ROWIDS];
 
-/// The first schema.
+/// First schema.
 const FIRST: &str = "
     CREATE TABLE run (
         id INTEGER PRIMARY KEY, run TEXT NOT NULL UNIQUE, version TEXT NOT NULL, model TEXT NOT NULL, head TEXT NOT NULL,
@@ -35,8 +35,8 @@ const FIRST: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// The second: every table has rowids. Programs that read tables in pieces, such as DuckDB, need
-/// them.
+/// Second schema: every table has rowids, which programs such as DuckDB need to read tables in
+/// parts.
 const ROWIDS: &str = "
     ALTER TABLE source RENAME TO source_1;
     CREATE TABLE source (

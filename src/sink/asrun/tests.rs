@@ -3,6 +3,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use super::pending_rows::FinishedRow;
+use super::read::LogError;
 use super::schema::MIGRATIONS;
 use super::store::VERSION;
 use super::*;

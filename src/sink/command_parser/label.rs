@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::unknown_key;
+use super::unknown_key::unknown_key;
 use crate::command::{LabelCommand, Rejection};
 use crate::event::SourceState;
 

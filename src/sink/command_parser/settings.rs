@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::unknown_key;
+use super::unknown_key::unknown_key;
 use crate::command::Rejection;
 use crate::decision::{DecisionConfig, SilenceConfig};
 use crate::limits::HOP_S;
@@ -92,7 +92,10 @@ fn silence_patch(path: &str, values: Map<String, Value>) -> Result<SilencePatch,
         }
     }
     let settings = SilenceConfig::default().settings().patched(&patch);
-    SilenceConfig::from(&settings).validate().map_err(|error| Rejection::of_key(path, error.to_string()))?;
+    SilenceConfig::from(&settings).validate().map_err(|error| {
+        // The key of the message differs from that of the configuration.
+        Rejection::of_key(path, error.to_string().replace("silence.after_s", "silence.after"))
+    })?;
     Ok(patch)
 }
 

@@ -9,7 +9,7 @@ pub(crate) fn to_half(value: f32) -> u16 {
     let bits = value.to_bits();
     let (sign, magnitude) = ((bits >> 16) as u16 & 0x8000, bits & 0x7fff_ffff);
     let half = match magnitude {
-        // 65520 is the first that would round to infinity.
+        // 65520 is the smallest value that rounds to infinity.
         0x477f_f000.. => LARGEST,
         // 2⁻¹⁴: normal numbers. The exponent's bias changes from 127 to 15.
         0x3880_0000.. => {

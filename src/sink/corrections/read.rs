@@ -1,4 +1,4 @@
-//! Corrections as `genred train` and `genred label` read them, while the daemon may write.
+//! Reader of corrections, for `genred train` and `genred label`. The daemon may write meanwhile.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 use super::store::{self, MIGRATIONS};
 use crate::sink::database::StoreError;
 
-/// Longest wait for a daemon that is writing.
+/// Longest wait for a lock of the daemon.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 const COLUMNS: &str =
@@ -41,18 +41,18 @@ pub(crate) enum CorrectionsError {
     },
 }
 
-/// A stored correction without its embeddings.
+/// Stored correction without its embeddings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
-    /// Its number.
+    /// Number.
     pub id: i64,
     /// Time of the request, in milliseconds since the Unix epoch.
     pub ts_ms: i64,
     /// Source name, as in topics.
     pub source: String,
-    /// The genre that is right.
+    /// Right genre.
     pub genre: String,
-    /// The genre or state that was published at that time.
+    /// Genre or state that was published at the time of the request.
     pub published: String,
     /// Confidence of the published genre.
     pub confidence: Option<f64>,
@@ -64,16 +64,16 @@ pub struct Summary {
     pub embedding_id: String,
     /// Start of the first patch.
     pub start_ms: i64,
-    /// End of the last.
+    /// End of the last patch.
     pub end_ms: i64,
     /// Number of patches.
     pub patches: usize,
 }
 
-/// A stored correction.
+/// Stored correction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stored {
-    /// All but the embeddings.
+    /// Everything but the embeddings.
     pub summary: Summary,
     /// End of each patch, in milliseconds since the Unix epoch.
     pub ends_ms: Vec<i64>,
@@ -83,20 +83,20 @@ pub struct Stored {
     pub embeddings: Vec<f32>,
 }
 
-/// All corrections at `path`, oldest first, without embeddings.
+/// Reads all corrections at `path`, oldest first, without embeddings.
 ///
 /// # Errors
-/// When there is no such file, or it cannot be read.
+/// The file is missing or cannot be read.
 pub(crate) fn list(path: &Path) -> Result<Vec<Summary>, CorrectionsError> {
     let connection = open(path)?;
     all(&connection, COLUMNS, summary).map_err(|error| sqlite(path, error))
 }
 
-/// All corrections at `path`, oldest first. Rows whose blobs do not have the size that they should
-/// are left out; the second value is their number.
+/// Reads all corrections at `path`, oldest first. The second value is the number of rows with
+/// blobs of a wrong size, which are left out.
 ///
 /// # Errors
-/// When there is no such file, or it cannot be read.
+/// The file is missing or cannot be read.
 pub(crate) fn read(path: &Path) -> Result<(Vec<Stored>, usize), CorrectionsError> {
     let connection = open(path)?;
     let columns = format!("{COLUMNS}, dim, patch_ends, embeddings");
@@ -107,12 +107,12 @@ pub(crate) fn read(path: &Path) -> Result<(Vec<Stored>, usize), CorrectionsError
     Ok((whole, damaged))
 }
 
-/// Deletes the newest correction, and returns it; `None` where there is none.
+/// Deletes and returns the newest correction; `None` if there is none.
 ///
 /// # Errors
-/// When there is no such file, or it cannot be written.
+/// The file is missing or cannot be written.
 pub(crate) fn undo(path: &Path) -> Result<Option<Summary>, CorrectionsError> {
-    // Checks that it is one.
+    // Checks that the file is a database of corrections.
     drop(open(path)?);
     let connection =
         store::open(path).map_err(|error| CorrectionsError::Sqlite { path: path.into(), error })?;

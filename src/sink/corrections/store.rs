@@ -1,17 +1,17 @@
-//! The file of corrections: SQLite with a write-ahead log and `synchronous = FULL`, so that what
-//! was answered outlives a power cut.
+//! Database of corrections: SQLite with a write-ahead log and `synchronous = FULL`, so that
+//! acknowledged corrections survive a power cut.
 //!
-//! Corrections are rare: the file is opened for each and closed again, so that it may be moved,
-//! copied or removed at any time.
+//! Corrections are rare: the file is opened and closed for each, so that it may be moved, copied or
+//! removed at any time.
 
 use std::path::Path;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use super::Correction;
+use super::correction::Correction;
 use crate::sink::database::{self, StoreError};
 
-/// Steps from each schema to the next; their number is `user_version`.
+/// Migrations from each schema to the next; their number is `user_version`.
 pub(super) const MIGRATIONS: [&str; 1] = ["
     CREATE TABLE correction (
         id INTEGER PRIMARY KEY AUTOINCREMENT, ts_ms INTEGER NOT NULL, source TEXT NOT NULL, genre TEXT NOT NULL,
@@ -22,7 +22,7 @@ pub(super) const MIGRATIONS: [&str; 1] = ["
     CREATE INDEX correction_by_end ON correction (source, end_ms);
 "];
 
-/// Files up to this size, in bytes, are checked whole when they are opened.
+/// Size in bytes up to which a file is checked completely when it is opened.
 const CHECKED: u64 = 32 * 1024 * 1024;
 /// Damaged files that are kept beside the new one.
 const MOST_DAMAGED: usize = 99;
@@ -30,22 +30,21 @@ const MOST_DAMAGED: usize = 99;
 /// Result of storing a correction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Added {
-    /// Number of the correction; never given twice.
+    /// Number of the correction, never used twice.
     pub(crate) id: i64,
     /// Earlier corrections of the same source that overlap it and name another genre.
     pub(crate) contradicts: u64,
     /// Old corrections that were deleted to keep the limit.
     pub(crate) evicted: u64,
-    /// Description of the damage, where the file was damaged and has been set aside.
+    /// Description of the damage, if the file was damaged and has been set aside.
     pub(crate) damage: Option<String>,
 }
 
-/// Commits a correction to the file at `path`, which is made where there is none, and deletes the
-/// oldest ones beyond `limit` bytes of embeddings. A damaged file is set aside, and a new one is
-/// created.
+/// Commits a correction to the file at `path`, which is created if necessary, and deletes the
+/// oldest ones beyond `limit` bytes of embeddings. A damaged file is set aside and replaced.
 ///
 /// # Errors
-/// When the file cannot be opened or written; nothing is stored then.
+/// The file cannot be opened or written; nothing is stored.
 pub(crate) fn add(path: &Path, limit: u64, correction: &Correction) -> Result<Added, StoreError> {
     match try_add(path, limit, correction) {
         Err(error) if error.is_damage() => {
@@ -57,7 +56,7 @@ pub(crate) fn add(path: &Path, limit: u64, correction: &Correction) -> Result<Ad
     }
 }
 
-/// Opens the file for writing, or makes it.
+/// Opens the file for writing, or creates it.
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)?;
@@ -116,8 +115,7 @@ fn insert(transaction: &Transaction<'_>, of: &Correction) -> rusqlite::Result<i6
     Ok(transaction.last_insert_rowid())
 }
 
-/// Deletes the oldest corrections until the embeddings fit into `limit` bytes; the one numbered
-/// `newest` stays.
+/// Deletes the oldest corrections until the embeddings fit into `limit` bytes; `newest` stays.
 fn evict(transaction: &Transaction<'_>, limit: u64, newest: i64) -> rusqlite::Result<u64> {
     let mut bytes: u64 =
         transaction

@@ -1,7 +1,9 @@
-//! The file of corrections: written, read, bounded, damaged.
+//! Database of corrections: writing, reading, limit, damage.
 
 use std::fs;
 
+use super::read::CorrectionsError;
+use super::store::Added;
 use super::*;
 use crate::sink::samples;
 

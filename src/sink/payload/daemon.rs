@@ -134,7 +134,6 @@ impl<'a> From<&'a DaemonStats> for StatsPayload<'a> {
 
 impl StatsPayload<'_> {
     /// Adds the state of the MQTT connection.
-    #[cfg(any(test, feature = "mqtt"))]
     #[must_use]
     pub(crate) fn with_connection(self, connection: ConnectionStats) -> Self {
         Self { mqtt: Some(connection), ..self }

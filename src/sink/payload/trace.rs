@@ -129,7 +129,7 @@ pub(crate) struct LevelPayload {
     /// Seconds of quiet.
     #[serde(serialize_with = "to_thousandths")]
     pub(crate) quiet_s: f64,
-    /// `silence.after`
+    /// `silence.after_s`
     pub(crate) after: f64,
     /// Cause of dead air: `silence`, `loop` or `tone`; `null` without dead air.
     pub(crate) dead_air: Option<Arc<str>>,

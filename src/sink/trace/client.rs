@@ -9,14 +9,16 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
-use super::{ConnectedClient, client_command, line};
+use super::client_command;
+use super::line::line;
+use super::listeners::ConnectedClient;
 use crate::command::CommandRequest;
 
 /// Longest command, in bytes.
 const MAX_COMMAND_LENGTH: usize = 4096;
 
 /// Writes queued lines and forwards commands, until the queue ends or the client disconnects.
-pub(crate) async fn serve(
+pub(super) async fn serve(
     mut stream: UnixStream,
     mut lines: mpsc::Receiver<Arc<str>>,
     requests: Option<Sender<CommandRequest>>,

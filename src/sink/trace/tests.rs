@@ -8,6 +8,7 @@ use std::time::Instant;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 
+use super::socket::path;
 use super::*;
 use crate::command::{LabelCommand, SourceCommand};
 use crate::sink::samples;

@@ -4,7 +4,7 @@
 //! description of the upper octave (SBR) and of the stereo image (PS); its core is decoded. The
 //! configuration is rewritten to describe that core alone. Everything else is rejected by name.
 
-use super::bits::Bits;
+use super::bit_reader::BitReader;
 
 /// Sample rates by index, in Hz.
 const RATES: [u32; 13] =
@@ -22,7 +22,7 @@ const SPELLED_OUT: u32 = 15;
 
 /// Configuration of a decodable AAC stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Config {
+pub(super) struct AacCoreConfig {
     /// `AudioSpecificConfig` of the AAC-LC core alone.
     pub(super) core: Vec<u8>,
     /// Sample rate of the core, in Hz.
@@ -33,8 +33,8 @@ pub(super) struct Config {
 ///
 /// # Errors
 /// Name of the format if the decoder does not support it.
-pub(super) fn config(bytes: &[u8]) -> Result<Config, String> {
-    let fields = Fields::read(bytes).ok_or("AAC with a configuration that is cut short")?;
+pub(super) fn config(bytes: &[u8]) -> Result<AacCoreConfig, String> {
+    let fields = AscFields::read(bytes).ok_or("AAC with a configuration that is cut short")?;
     let kind = fields.kind;
     if kind != LC {
         return Err(
@@ -66,7 +66,7 @@ pub(super) fn config(bytes: &[u8]) -> Result<Config, String> {
     put(0, 3);
     let core =
         bits.chunks(8).map(|byte| byte.iter().fold(0, |byte, bit| byte << 1 | u8::from(*bit))).collect();
-    Ok(Config { core, rate })
+    Ok(AacCoreConfig { core, rate })
 }
 
 /// Rewrites an `AudioSpecificConfig` to describe the AAC-LC core alone, in the two bytes whose
@@ -121,7 +121,7 @@ fn object_type(kind: u32) -> Option<&'static str> {
 }
 
 /// Fields of an `AudioSpecificConfig`.
-struct Fields {
+struct AscFields {
     /// Audio object type of the core.
     kind: u32,
     /// Sample rate of the core, in Hz; `None` if its index is reserved.
@@ -132,10 +132,10 @@ struct Fields {
     short_frames: bool,
 }
 
-impl Fields {
+impl AscFields {
     /// Parses the fields of the core. Data that ends within unneeded flags is accepted.
     fn read(bytes: &[u8]) -> Option<Self> {
-        let mut bits = Bits::new(bytes);
+        let mut bits = BitReader::new(bytes);
         let mut kind = audio_object_type(&mut bits)?;
         if !matches!(kind, LC | SBR | PS) {
             // Only the name is needed.
@@ -169,7 +169,7 @@ impl Fields {
 }
 
 /// `GetAudioObjectType()`, table 1.16.
-fn audio_object_type(bits: &mut Bits) -> Option<u32> {
+fn audio_object_type(bits: &mut BitReader) -> Option<u32> {
     match bits.take(5)? {
         31 => Some(32 + bits.take(6)?),
         kind => Some(kind),
@@ -177,7 +177,7 @@ fn audio_object_type(bits: &mut Bits) -> Option<u32> {
 }
 
 /// Sampling frequency in Hz; the inner `None` is a reserved index.
-fn frequency(bits: &mut Bits) -> Option<Option<u32>> {
+fn frequency(bits: &mut BitReader) -> Option<Option<u32>> {
     match bits.take(4)? {
         SPELLED_OUT => bits.take(24).map(Some),
         index => Some(RATES.get(index as usize).copied()),
@@ -186,7 +186,7 @@ fn frequency(bits: &mut Bits) -> Option<Option<u32>> {
 
 /// Channels of a `program_config_element()` (4.5.2.1): a pair counts two, a low-frequency element
 /// one.
-fn program_channels(bits: &mut Bits) -> Option<u32> {
+fn program_channels(bits: &mut BitReader) -> Option<u32> {
     bits.take(4 + 2 + 4)?;
     let [front, side, back, low] = [bits.take(4)?, bits.take(4)?, bits.take(4)?, bits.take(2)?];
     let [data, coupling] = [bits.take(3)?, bits.take(4)?];
@@ -237,14 +237,14 @@ mod tests {
             .collect()
     }
 
-    fn core(config: &[u8]) -> Config {
+    fn core(config: &[u8]) -> AacCoreConfig {
         super::config(config).unwrap()
     }
 
     // Fields and tables: ISO/IEC 14496-3:2009, 1.6.2.1 and tables 1.15 to 1.19.
     #[test]
     fn fields_that_are_not_needed_are_ignored() {
-        let plain = Config { core: vec![0x12, 0x10], rate: 44_100 };
+        let plain = AacCoreConfig { core: vec![0x12, 0x10], rate: 44_100 };
         assert_eq!(core(&[0x12, 0x10]), plain);
         // `dependsOnCoreCoder` without a delay, as ffmpeg accepts it, and with one.
         assert_eq!(core(&[0x12, 0x12]), plain);
@@ -261,7 +261,7 @@ mod tests {
         assert_eq!(core(&[0x10, 0x90]).rate, 88_200);
         let spelled = |rate: u32| bytes(&format!("00010 1111 {rate:024b} 0010 000"));
         assert_eq!(core(&spelled(96_000)), core(&[0x10, 0x10]));
-        assert_eq!(core(&spelled(37_800)), Config { core: spelled(37_800), rate: 37_800 });
+        assert_eq!(core(&spelled(37_800)), AacCoreConfig { core: spelled(37_800), rate: 37_800 });
         assert!(config(&spelled(0)).unwrap_err().contains("sample rate"));
         assert!(config(&bytes("00010 1101 0010 000")).unwrap_err().contains("sample rate"));
     }

@@ -13,32 +13,32 @@ pub(in crate::source) const HEAD: usize = 7;
 const PIECE: usize = 4096;
 
 /// Stream split where its frame parameters change.
-pub struct Runs<R> {
+pub struct AdtsSections<R> {
     inner: R,
     /// Bytes read, of which the first `cleared` belong to the current section.
     buffer: Vec<u8>,
     cleared: usize,
     /// Parameters of the current section; `None` before its first frame.
-    run: Option<Description>,
+    parameters: Option<AdtsParameters>,
     /// True if the last frame ended at `cleared`.
-    in_step: bool,
+    is_synchronised: bool,
     /// True if another section begins at `cleared`.
     changed: bool,
     ended: bool,
 }
 
 /// Profile, rate and channels: the header bits that are constant within a section.
-pub(in crate::source) type Description = [u8; 2];
+pub(in crate::source) type AdtsParameters = [u8; 2];
 
-impl<R: Read> Runs<R> {
+impl<R: Read> AdtsSections<R> {
     /// Splits `inner`.
     pub fn new(inner: R) -> Self {
         Self {
             inner,
             buffer: Vec::new(),
             cleared: 0,
-            run: None,
-            in_step: false,
+            parameters: None,
+            is_synchronised: false,
             changed: false,
             ended: false,
         }
@@ -46,35 +46,35 @@ impl<R: Read> Runs<R> {
 
     /// Begins the next section. Returns false if there is none.
     pub fn begin(&mut self) -> bool {
-        self.run = self.run.filter(|_| !self.changed);
+        self.parameters = self.parameters.filter(|_| !self.changed);
         std::mem::take(&mut self.changed)
     }
 
     /// Parameters of the current section.
-    pub(super) fn description(&self) -> Option<Description> {
-        self.run.or_else(|| header(self.buffer.get(self.cleared..)?).map(|(description, _)| description))
+    pub(super) fn current_parameters(&self) -> Option<AdtsParameters> {
+        self.parameters.or_else(|| header(self.buffer.get(self.cleared..)?).map(|(parameters, _)| parameters))
     }
 
     /// Advances `cleared` over the frames of the section.
     fn clear(&mut self) {
         while !self.changed {
             let rest = &self.buffer[self.cleared..];
-            let Some((description, length)) = header(rest) else {
+            let Some((parameters, length)) = header(rest) else {
                 if rest.len() < HEAD {
                     break;
                 }
-                (self.cleared, self.in_step) = (self.cleared + 1, false);
+                (self.cleared, self.is_synchronised) = (self.cleared + 1, false);
                 continue;
             };
-            if !(self.in_step && self.run == Some(description)) {
+            if !(self.is_synchronised && self.parameters == Some(parameters)) {
                 // A header counts only if another one with the same parameters follows its frame.
                 let Some(next) = rest.get(length..length + HEAD) else { break };
-                if header(next).is_none_or(|(next, _)| next != description) {
-                    (self.cleared, self.in_step) = (self.cleared + 1, false);
+                if header(next).is_none_or(|(next, _)| next != parameters) {
+                    (self.cleared, self.is_synchronised) = (self.cleared + 1, false);
                     continue;
                 }
-                self.in_step = true;
-                if *self.run.get_or_insert(description) != description {
+                self.is_synchronised = true;
+                if *self.parameters.get_or_insert(parameters) != parameters {
                     self.changed = true;
                     break;
                 }
@@ -87,7 +87,7 @@ impl<R: Read> Runs<R> {
     }
 }
 
-impl<R: Read> Read for Runs<R> {
+impl<R: Read> Read for AdtsSections<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() {
             return Ok(0);
@@ -114,7 +114,7 @@ impl<R: Read> Read for Runs<R> {
 
 /// Parameters of a frame, and its length with the header (ISO/IEC 13818-7, 6.2); `None` if there is
 /// no header.
-pub(in crate::source) fn header(bytes: &[u8]) -> Option<(Description, usize)> {
+pub(in crate::source) fn header(bytes: &[u8]) -> Option<(AdtsParameters, usize)> {
     let &[0xff, second, third, fourth, fifth, sixth, _, ..] = bytes else { return None };
     // Layer 0 and a known rate.
     if second & 0xf6 != 0xf0 || third >> 2 & 15 > 12 {
@@ -126,17 +126,17 @@ pub(in crate::source) fn header(bytes: &[u8]) -> Option<(Description, usize)> {
 }
 
 /// Reader of one section of a stream that several decoders share.
-pub struct Run<R>(pub Arc<Mutex<Runs<R>>>);
+pub struct AdtsSection<R>(pub Arc<Mutex<AdtsSections<R>>>);
 
-impl<R: Read> Read for Run<R> {
+impl<R: Read> Read for AdtsSection<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         lock(&self.0).read(buffer)
     }
 }
 
 /// Locks the stream behind an [`AdtsSection`].
-pub fn lock<R>(runs: &Mutex<Runs<R>>) -> MutexGuard<'_, Runs<R>> {
-    runs.lock().unwrap_or_else(PoisonError::into_inner)
+pub fn lock<R>(sections: &Mutex<AdtsSections<R>>) -> MutexGuard<'_, AdtsSections<R>> {
+    sections.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -165,23 +165,23 @@ mod tests {
         frame
     }
 
-    fn frames(description: [u8; 2], count: usize) -> Vec<u8> {
-        (0..count).flat_map(|index| frame(description, 100 + 7 * index, index as u8)).collect()
+    fn frames(parameters: [u8; 2], count: usize) -> Vec<u8> {
+        (0..count).flat_map(|index| frame(parameters, 100 + 7 * index, index as u8)).collect()
     }
 
     /// Sections of a stream, read in pieces of `size`.
-    fn runs(bytes: &[u8], size: usize) -> Vec<Vec<u8>> {
-        let (mut runs, mut found) = (Runs::new(bytes), Vec::new());
+    fn sections(bytes: &[u8], size: usize) -> Vec<Vec<u8>> {
+        let (mut sections, mut found) = (AdtsSections::new(bytes), Vec::new());
         loop {
-            let (mut run, mut piece) = (Vec::new(), vec![0; size]);
+            let (mut section, mut piece) = (Vec::new(), vec![0; size]);
             loop {
-                match runs.read(&mut piece).unwrap() {
+                match sections.read(&mut piece).unwrap() {
                     0 => break,
-                    count => run.extend_from_slice(&piece[..count]),
+                    count => section.extend_from_slice(&piece[..count]),
                 }
             }
-            found.push(run);
-            if !runs.begin() {
+            found.push(section);
+            if !sections.begin() {
                 return found;
             }
         }
@@ -191,7 +191,7 @@ mod tests {
     fn runs_end_where_frames_change() {
         let (stereo, mono) = (frames(STEREO, 20), frames(MONO, 20));
         let lengths = |parts: &[&[u8]], size| {
-            let (bytes, found) = (parts.concat(), runs(&parts.concat(), size));
+            let (bytes, found) = (parts.concat(), sections(&parts.concat(), size));
             assert!(found.concat() == bytes, "in pieces of {size}");
             found.iter().map(Vec::len).collect::<Vec<_>>()
         };
@@ -212,7 +212,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_is_lost(bytes in prop::collection::vec(prop_oneof![Just(0xff), Just(0xf1), Just(0x50), any::<u8>()], 0..2000), size in 1_usize..300) {
-            prop_assert_eq!(runs(&bytes, size).concat(), bytes);
+            prop_assert_eq!(sections(&bytes, size).concat(), bytes);
         }
     }
 }

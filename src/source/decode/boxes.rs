@@ -2,7 +2,7 @@
 
 /// Header of a box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Head {
+pub(super) struct BoxHeader {
     pub(super) kind: [u8; 4],
     /// Size of the box in bytes, header included; `None` if it extends to the end of the file.
     pub(super) size: Option<u64>,
@@ -11,14 +11,14 @@ pub(super) struct Head {
 }
 
 /// Parses the header of a box from `bytes`, 16 of them or all that are left.
-pub(super) fn head(bytes: &[u8]) -> Option<Head> {
+pub(super) fn head(bytes: &[u8]) -> Option<BoxHeader> {
     let kind = *bytes.get(4..8)?.first_chunk::<4>()?;
     let (size, length) = match number(bytes.get(..4)?)? {
-        0 => return Some(Head { kind, size: None, length: 8 }),
+        0 => return Some(BoxHeader { kind, size: None, length: 8 }),
         1 => (number(bytes.get(8..16)?)?, 16),
         size => (size, 8),
     };
-    (size >= length).then_some(Head { kind, size: Some(size), length })
+    (size >= length).then_some(BoxHeader { kind, size: Some(size), length })
 }
 
 /// Boxes in `data`, up to the first malformed one.

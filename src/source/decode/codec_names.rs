@@ -99,7 +99,7 @@ pub(super) fn of_ogg(packet: &[u8]) -> Option<Unsupported> {
 pub(super) fn of_wave(tag: u16) -> Unsupported {
     match format_tag(tag) {
         Some(name) => Unsupported::codec(name, "WAV"),
-        None => format!("WAV with a codec that is not known here (format tag 0x{tag:04X})").into(),
+        None => format!("WAV with an unknown codec (format tag 0x{tag:04X})").into(),
     }
 }
 
@@ -145,7 +145,7 @@ pub(super) fn of_aiff(kind: &[u8; 4]) -> Unsupported {
         b"SDX2" => "SDX2 DPCM in AIFF-C",
         b"ADP4" => "ADPCM (ADP4) in AIFF-C",
         b"ima4" => "ADPCM of more than two channels in AIFF-C",
-        _ => "AIFF-C with a codec that is not known here",
+        _ => "AIFF-C with an unknown codec",
     })
 }
 
@@ -159,7 +159,7 @@ pub(super) fn of_caf(kind: &[u8]) -> Unsupported {
         b"ilbc" => "iLBC in CAF",
         b"samr" => "AMR in CAF",
         b"ima4" => "ADPCM of more than two channels in CAF",
-        _ => "CAF with a codec that is not known here",
+        _ => "CAF with an unknown codec",
     })
 }
 

@@ -6,6 +6,7 @@
 //! then text, and sync words last.
 
 mod elementary;
+mod format;
 mod signatures;
 mod sync;
 mod text;
@@ -14,6 +15,7 @@ use super::refusal::Unsupported;
 use super::{codec_names, flac, matroska};
 
 pub(super) use elementary::of_adts;
+pub(super) use format::DetectedFormat;
 
 /// Maximum number of bytes examined.
 pub(super) const LONGEST_START: usize = 16 << 10;
@@ -28,69 +30,44 @@ const OGG_PAGE: usize = 64;
 /// alignment. Fewer bytes may be frames within a packet.
 const SYNCHRONISED: usize = 1280;
 
-/// Format of a source, which selects its demuxer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Format that is not decoded.
-    Unsupported(Unsupported),
-    Wave,
-    Aiff,
-    Au,
-    Caf,
-    Wave64,
-    /// QuickTime and MP4.
-    Mp4,
-    Ogg,
-    Matroska,
-    Flac,
-    /// AAC in ADTS, whose parameters may change.
-    Adts,
-    /// MPEG audio that symphonia's demuxer rejects, from this byte on.
-    Mpeg {
-        start: usize,
-    },
-    /// MPEG audio of the usual bit rates, and formats without a signature.
-    Other,
-}
-
 /// Detects the format of a source that begins with `content`; `is_whole` is true if that is all of
 /// it.
 ///
 /// `None` requests more bytes; [`LONGEST_START`] of them always give a result. Leading ID3v2 tags
 /// must be removed.
-pub(super) fn detect(content: &[u8], is_whole: bool) -> Option<Kind> {
+pub(super) fn detect(content: &[u8], is_whole: bool) -> Option<DetectedFormat> {
     let is_whole = is_whole || content.len() >= LONGEST_START;
     if content.len() < SIGNATURE && !is_whole {
         return None;
     }
     if let Some(unsupported) = signatures::unsupported(content) {
-        return Some(Kind::Unsupported(unsupported));
+        return Some(DetectedFormat::Unsupported(unsupported));
     }
     if let Some(kind) = signatures::container(content) {
         return match kind {
-            Kind::Ogg if content.len() < OGG_PAGE && !is_whole => None,
-            Kind::Ogg => {
-                Some(first_packet(content).and_then(codec_names::of_ogg).map_or(kind, Kind::Unsupported))
-            }
+            DetectedFormat::Ogg if content.len() < OGG_PAGE && !is_whole => None,
+            DetectedFormat::Ogg => Some(
+                first_packet(content).and_then(codec_names::of_ogg).map_or(kind, DetectedFormat::Unsupported),
+            ),
             // The list of tracks is needed for messages.
-            Kind::Matroska if !is_whole && !has_cluster(content) => None,
+            DetectedFormat::Matroska if !is_whole && !has_cluster(content) => None,
             kind => Some(kind),
         };
     }
     if let Some(unsupported) = text::unsupported(content, is_whole) {
-        return Some(Kind::Unsupported(unsupported));
+        return Some(DetectedFormat::Unsupported(unsupported));
     }
     // Frames of digital silence are short, and their checksums are unambiguous.
     if flac::holds_frame(content) {
-        return Some(Kind::Flac);
+        return Some(DetectedFormat::Flac);
     }
     if content.len() < SYNCHRONISED && !is_whole {
         return None;
     }
     if sync::is_transport_stream(content) {
-        return Some(Kind::Unsupported(Unsupported::audio("an MPEG transport stream (MPEG-TS)")));
+        return Some(DetectedFormat::Unsupported(Unsupported::audio("an MPEG transport stream (MPEG-TS)")));
     }
-    elementary::kind(content, is_whole).or(is_whole.then_some(Kind::Other))
+    elementary::kind(content, is_whole).or(is_whole.then_some(DetectedFormat::Other))
 }
 
 /// Length of the ID3v2 tag at the start of `first`; 0 without one (id3.org, ID3v2.4.0, 3.1).

@@ -20,13 +20,13 @@ const MAX_HEADER: usize = 12 + 12;
 pub(super) const SIGNATURE: [u8; 4] = [0x1a, 0x45, 0xdf, 0xa3];
 
 /// Packet numbers with their end padding in nanoseconds.
-type Padded = VecDeque<(u64, u64)>;
+type PaddedPackets = VecDeque<(u64, u64)>;
 
 /// Padding found per track, shared with the packet reader.
 #[derive(Clone, Default)]
-pub(super) struct Paddings(Arc<Mutex<HashMap<u32, Padded>>>);
+pub(super) struct PaddingTable(Arc<Mutex<HashMap<u32, PaddedPackets>>>);
 
-impl Paddings {
+impl PaddingTable {
     /// End padding of packet `number` of `track`, in nanoseconds.
     pub(super) fn after(&self, track: u32, number: u64) -> u64 {
         let mut tracks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -52,21 +52,21 @@ impl Paddings {
 }
 
 /// Pass-through reader that scans its bytes.
-pub(super) struct Scanned<R> {
+pub(super) struct ScanningReader<R> {
     inner: R,
     position: u64,
-    scanner: Scanner,
+    scanner: PaddingScanner,
 }
 
-impl<R> Scanned<R> {
-    pub(super) fn new(inner: R) -> (Self, Paddings) {
-        let scanner = Scanner::default();
+impl<R> ScanningReader<R> {
+    pub(super) fn new(inner: R) -> (Self, PaddingTable) {
+        let scanner = PaddingScanner::default();
         let found = scanner.found.clone();
         (Self { inner, position: 0, scanner }, found)
     }
 }
 
-impl<R: Read> Read for Scanned<R> {
+impl<R: Read> Read for ScanningReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
         self.scanner.feed(self.position, &buffer[..count]);
@@ -75,14 +75,14 @@ impl<R: Read> Read for Scanned<R> {
     }
 }
 
-impl<R: Seek> Seek for Scanned<R> {
+impl<R: Seek> Seek for ScanningReader<R> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.position = self.inner.seek(to)?;
         Ok(self.position)
     }
 }
 
-impl<R: MediaSource> MediaSource for Scanned<R> {
+impl<R: MediaSource> MediaSource for ScanningReader<R> {
     fn is_seekable(&self) -> bool {
         self.inner.is_seekable()
     }
@@ -94,7 +94,7 @@ impl<R: MediaSource> MediaSource for Scanned<R> {
 
 /// Scanner that follows the elements of a file, for any order of reads.
 #[derive(Default)]
-struct Scanner {
+struct PaddingScanner {
     /// Offset of the next element.
     next: u64,
     /// Bytes of it read so far.
@@ -105,11 +105,11 @@ struct Scanner {
     frames: HashMap<u32, u64>,
     /// Track of the latest block.
     track: Option<u32>,
-    found: Paddings,
+    found: PaddingTable,
 }
 
 /// Content after an element's header.
-enum Content {
+enum ElementContent {
     /// Incomplete; more bytes are needed.
     Cut,
     /// Nested elements, which are followed.
@@ -118,7 +118,7 @@ enum Content {
     Skipped(u64),
 }
 
-impl Scanner {
+impl PaddingScanner {
     /// Scans the bytes at `position`.
     fn feed(&mut self, position: u64, bytes: &[u8]) {
         let end = position + bytes.len() as u64;
@@ -130,10 +130,10 @@ impl Scanner {
             self.header.extend_from_slice(&rest[..rest.len().min(MAX_HEADER - kept)]);
             let (length, content) = self.element();
             self.next = match content {
-                Content::Cut if self.header.len() < MAX_HEADER => return,
-                Content::Cut => u64::MAX / 2,
-                Content::Elements => self.next + length as u64,
-                Content::Skipped(size) => {
+                ElementContent::Cut if self.header.len() < MAX_HEADER => return,
+                ElementContent::Cut => u64::MAX / 2,
+                ElementContent::Elements => self.next + length as u64,
+                ElementContent::Skipped(size) => {
                     self.next.saturating_add(length as u64).saturating_add(size).min(u64::MAX / 2)
                 }
             };
@@ -142,8 +142,8 @@ impl Scanner {
     }
 
     /// Length of the current header, and the content after it.
-    fn element(&mut self) -> (usize, Content) {
-        const CUT: (usize, Content) = (0, Content::Cut);
+    fn element(&mut self) -> (usize, ElementContent) {
+        const CUT: (usize, ElementContent) = (0, ElementContent::Cut);
         let bytes = &self.header[..];
         let Some(id_length) = bytes.first().map(|first| first.leading_zeros() as usize + 1) else {
             return CUT;
@@ -158,7 +158,7 @@ impl Scanner {
             // EBML, Segment, Cluster, BlockGroup.
             0x1a45_dfa3 => self.is_matroska = Some(true),
             _ if is_first => self.is_matroska = Some(false),
-            0x1853_8067 | 0x1f43_b675 | 0xa0 => return (length, Content::Elements),
+            0x1853_8067 | 0x1f43_b675 | 0xa0 => return (length, ElementContent::Elements),
             // Block, SimpleBlock.
             0xa1 | 0xa3 => {
                 let Some((track, track_length)) = number(content) else { return CUT };
@@ -187,7 +187,7 @@ impl Scanner {
             _ => {}
         }
         // An element of unknown length that is not followed cannot be skipped.
-        (length, Content::Skipped(size.unwrap_or(u64::MAX / 2)))
+        (length, ElementContent::Skipped(size.unwrap_or(u64::MAX / 2)))
     }
 }
 
@@ -238,7 +238,7 @@ mod tests {
     fn padding_is_found_however_it_is_read() {
         for size in [1, 2, 7, 64, 10_000] {
             let file = file();
-            let (mut scanned, found) = Scanned::new(&file[..]);
+            let (mut scanned, found) = ScanningReader::new(&file[..]);
             let mut piece = vec![0; size];
             while scanned.read(&mut piece).unwrap() > 0 {}
             // Frames 0; 1 to 4; 5; 6. The padding of frame 5 is negative.
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn seeking_ahead_and_back_changes_nothing() {
-        let (mut scanned, found) = Scanned::new(io::Cursor::new(file()));
+        let (mut scanned, found) = ScanningReader::new(io::Cursor::new(file()));
         let mut piece = [0; 400];
         scanned.read_exact(&mut piece[..100]).unwrap();
         scanned.seek(SeekFrom::End(-10)).unwrap();
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn what_is_no_matroska_is_not_looked_through() {
-        let (mut scanned, found) = Scanned::new(&b"RIFF....WAVE"[..]);
+        let (mut scanned, found) = ScanningReader::new(&b"RIFF....WAVE"[..]);
         io::copy(&mut scanned, &mut io::sink()).unwrap();
         assert_eq!(found.after(1, 0), 0);
     }

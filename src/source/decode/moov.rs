@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes};
 
 use super::boxes;
-use super::start::{peek, rewound};
+use super::stream_start::{peek, rewound};
 
 /// Maximum size of the `moov` box of a file: an index of about ten hours.
 const LARGEST_IN_FILE: u64 = 64 << 20;

@@ -75,7 +75,7 @@ impl MpegReader {
         match reader.next_packet() {
             Err(Error::ResetRequired) => Ok(reader),
             Err(error) => Err(error),
-            Ok(_) => Err(Error::Unsupported("no frame of MPEG audio is in it")),
+            Ok(_) => Err(Error::Unsupported("it holds no MPEG audio frame")),
         }
     }
 
@@ -98,7 +98,7 @@ impl MpegReader {
 }
 
 /// Tag that LAME writes into the first frame of a file.
-struct Tag {
+struct LameTag {
     /// Number of frames without this one.
     frames: usize,
     /// Samples before the first audible one, the decoder's own delay included.
@@ -108,7 +108,7 @@ struct Tag {
 }
 
 /// Tag in a frame (LAME, "Mp3 Info Tag rev 1"), if it states a number of frames and a delay.
-fn tag(frame: &[u8]) -> Option<Tag> {
+fn tag(frame: &[u8]) -> Option<LameTag> {
     /// Delay of a layer III decoder, in samples.
     const DECODER: usize = 529;
     let at = [13, 21, 36, 38]
@@ -123,7 +123,7 @@ fn tag(frame: &[u8]) -> Option<Tag> {
     let &[first, second, third, ..] = trims else { return None };
     let delay = usize::from(first) << 4 | usize::from(second) >> 4;
     let padding = usize::from(second & 15) << 8 | usize::from(third);
-    Some(Tag { frames, delay: delay + DECODER, trimmed: delay + padding })
+    Some(LameTag { frames, delay: delay + DECODER, trimmed: delay + padding })
 }
 
 /// PCM track.

@@ -13,23 +13,24 @@ use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes, ReadOnlySou
 use symphonia::core::meta::MetadataOptions;
 use symphonia::default::{formats, meta};
 
-use super::arrived::Arrived;
-use super::detect::{self, Kind};
-use super::fragments::Fragments;
-use super::matroska::{Paddings, Scanned};
+use super::arrived_reader::ArrivedReader;
+use super::detect::{self, DetectedFormat};
+use super::fragment_guard::FragmentGuard;
+use super::guard::guarded;
+use super::matroska::{PaddingTable, ScanningReader};
 use super::mpeg::MpegReader;
 use super::pcm::{self, quicktime};
-use super::refusal::Refusal;
-use super::start::Start;
-use super::track::Facts;
-use super::{adts, edits, flac, guarded, moov, ogg_opus};
+use super::refusal::DecodeRefusal;
+use super::stream_start::StreamStart;
+use super::track::ContainerFacts;
+use super::{adts, edit_list, flac, moov, ogg_opus};
 
 /// Symphonia's demuxers, found by searching for the start of their formats. WAVE and AIFF are
 /// omitted, because their headers are stored in files of other formats.
 static PROBE: LazyLock<Probe> = LazyLock::new(|| {
     let mut probe = Probe::default();
     // Its sync code may be one of ADTS; its score distinguishes them.
-    probe.register_format_at_tier::<flac::Reader<'_>>(Tier::Preferred);
+    probe.register_format_at_tier::<flac::FlacReader<'_>>(Tier::Preferred);
     probe.register_format::<formats::AdtsReader<'_>>();
     probe.register_format::<formats::IsoMp4Reader<'_>>();
     probe.register_format::<formats::MpaReader<'_>>();
@@ -42,21 +43,21 @@ static PROBE: LazyLock<Probe> = LazyLock::new(|| {
 });
 
 /// AAC stream that several demuxers read in turn.
-pub(super) type SharedRuns = Arc<Mutex<adts::Runs<Box<dyn Read + Send>>>>;
+pub(super) type SharedSections = Arc<Mutex<adts::AdtsSections<Box<dyn Read + Send>>>>;
 
 /// Demuxer with additional facts about its source.
-pub(super) struct Opened {
+pub(super) struct OpenedContainer {
     pub(super) format: Box<dyn FormatReader>,
-    pub(super) facts: Facts,
+    pub(super) facts: ContainerFacts,
     /// Padding stated by Matroska.
-    pub(super) paddings: Paddings,
+    pub(super) paddings: PaddingTable,
     /// Remaining sections of an AAC stream, whose parameters may change.
-    pub(super) runs: Option<SharedRuns>,
+    pub(super) sections: Option<SharedSections>,
 }
 
-impl From<Box<dyn FormatReader>> for Opened {
+impl From<Box<dyn FormatReader>> for OpenedContainer {
     fn from(format: Box<dyn FormatReader>) -> Self {
-        Self { format, facts: Facts::default(), paddings: Paddings::default(), runs: None }
+        Self { format, facts: ContainerFacts::default(), paddings: PaddingTable::default(), sections: None }
     }
 }
 
@@ -64,54 +65,64 @@ impl From<Box<dyn FormatReader>> for Opened {
 ///
 /// # Errors
 /// The format is not decoded or not recognised, or its header is damaged.
-pub(super) fn open(source: impl MediaSource + 'static, extension: Option<&str>) -> Result<Opened, Refusal> {
-    let (source, without_fragments) = Fragments::new(source);
-    let (source, paddings) = Scanned::new(source);
+pub(super) fn open(
+    source: impl MediaSource + 'static,
+    extension: Option<&str>,
+) -> Result<OpenedContainer, DecodeRefusal> {
+    let (source, without_fragments) = FragmentGuard::new(source);
+    let (source, paddings) = ScanningReader::new(source);
     let stream = MediaSourceStream::new(Box::new(source), Default::default());
-    let (start, stream) = Start::of(stream)?;
-    let is_mp4 = matches!(start.kind, Kind::Mp4 | Kind::Other);
+    let (start, stream) = StreamStart::of(stream)?;
+    let is_mp4 = matches!(start.kind, DetectedFormat::Mp4 | DetectedFormat::Other);
     without_fragments.store(!is_mp4, Ordering::Relaxed);
-    let probed = |stream, facts: Facts| -> Result<Opened, Refusal> {
+    let probed = |stream, facts: ContainerFacts| -> Result<OpenedContainer, DecodeRefusal> {
         let format = probe(stream, extension).map_err(|error| match &facts.unknown {
             Some(unsupported) => unsupported.clone().into(),
-            None => Refusal::from(error),
+            None => DecodeRefusal::from(error),
         })?;
         let is_mp4 = format.format_info().format == FORMAT_ID_ISOMP4;
         without_fragments.store(!is_mp4, Ordering::Relaxed);
-        Ok(Opened { format, facts, paddings: paddings.clone(), runs: None })
+        Ok(OpenedContainer { format, facts, paddings: paddings.clone(), sections: None })
     };
     match start.kind {
-        Kind::Unsupported(unsupported) => Err(unsupported.into()),
-        kind @ (Kind::Wave | Kind::Aiff | Kind::Au | Kind::Caf | Kind::Wave64) => {
-            Ok(guarded(|| Ok(pcm::open(&kind, stream, start.tags)))??.into())
-        }
-        Kind::Mp4 if start.tags == 0 => {
+        DetectedFormat::Unsupported(unsupported) => Err(unsupported.into()),
+        kind @ (DetectedFormat::Wave
+        | DetectedFormat::Aiff
+        | DetectedFormat::Au
+        | DetectedFormat::Caf
+        | DetectedFormat::Wave64) => Ok(guarded(|| Ok(pcm::open(&kind, stream, start.tags)))??.into()),
+        DetectedFormat::Mp4 if start.tags == 0 => {
             let (moov, stream) = moov::find(stream)?;
-            let movie = moov.as_deref().map(edits::movie).unwrap_or_default();
-            let facts = Facts { unknown: detect::unknown_codec(&[], &movie.formats), movie };
+            let movie = moov.as_deref().map(edit_list::movie).unwrap_or_default();
+            let facts = ContainerFacts { unknown: detect::unknown_codec(&[], &movie.formats), movie };
             match guarded(|| Ok(quicktime::open(stream, moov.as_deref())))?? {
-                quicktime::Opened::Here(format) => {
+                quicktime::QuickTimeStream::Here(format) => {
                     // This demuxer counts no samples of fragments.
                     without_fragments.store(true, Ordering::Relaxed);
-                    Ok(Opened { facts, ..format.into() })
+                    Ok(OpenedContainer { facts, ..format.into() })
                 }
-                quicktime::Opened::Elsewhere(stream) => probed(stream, facts),
+                quicktime::QuickTimeStream::Elsewhere(stream) => probed(stream, facts),
             }
         }
-        Kind::Adts => {
-            let runs: SharedRuns = Arc::new(Mutex::new(adts::Runs::new(Box::new(Arrived(stream)))));
-            Ok(Opened { runs: Some(runs.clone()), ..run(&runs)?.into() })
+        DetectedFormat::Adts => {
+            let sections: SharedSections =
+                Arc::new(Mutex::new(adts::AdtsSections::new(Box::new(ArrivedReader(stream)))));
+            Ok(OpenedContainer { sections: Some(sections.clone()), ..open_section(&sections)?.into() })
         }
-        Kind::Mpeg { start: junk } => {
+        DetectedFormat::Mpeg { start: junk } => {
             let mut stream = stream;
             stream.ignore_bytes(start.tags + junk as u64)?;
             let format = guarded(|| Ok(Box::new(MpegReader::new(stream)?) as Box<dyn FormatReader>))?;
             Ok(format.into())
         }
-        Kind::Mp4 | Kind::Ogg | Kind::Matroska | Kind::Flac | Kind::Other => {
+        DetectedFormat::Mp4
+        | DetectedFormat::Ogg
+        | DetectedFormat::Matroska
+        | DetectedFormat::Flac
+        | DetectedFormat::Other => {
             let unknown = detect::unknown_codec(&start.content, &[]);
             let stream = with_stated_channels(stream, start)?;
-            probed(stream, Facts { unknown, ..Facts::default() })
+            probed(stream, ContainerFacts { unknown, ..ContainerFacts::default() })
         }
     }
 }
@@ -119,14 +130,14 @@ pub(super) fn open(source: impl MediaSource + 'static, extension: Option<&str>) 
 /// Presents Ogg Opus without a stated channel order as a mapping that the demuxer knows.
 fn with_stated_channels(
     mut stream: MediaSourceStream<'static>,
-    start: Start,
+    start: StreamStart,
 ) -> io::Result<MediaSourceStream<'static>> {
     let mut content = start.content;
     if start.tags > 0 || !ogg_opus::rewrite(&mut content) {
         return Ok(stream);
     }
     stream.ignore_bytes(content.len() as u64)?;
-    let rewritten = ReadOnlySource::new(Cursor::new(content).chain(Arrived(stream)));
+    let rewritten = ReadOnlySource::new(Cursor::new(content).chain(ArrivedReader(stream)));
     Ok(MediaSourceStream::new(Box::new(rewritten), Default::default()))
 }
 
@@ -134,8 +145,8 @@ fn with_stated_channels(
 ///
 /// # Errors
 /// It holds no frame, or reading fails.
-pub(super) fn run(runs: &SharedRuns) -> Result<Box<dyn FormatReader>, Refusal> {
-    let source = ReadOnlySource::new(adts::Run(runs.clone()));
+pub(super) fn open_section(sections: &SharedSections) -> Result<Box<dyn FormatReader>, DecodeRefusal> {
+    let source = ReadOnlySource::new(adts::AdtsSection(sections.clone()));
     Ok(probe(MediaSourceStream::new(Box::new(source), Default::default()), None)?)
 }
 

@@ -44,7 +44,7 @@ const AS_IN_WAV: [&[usize]; 9] = [
 
 /// Identification header.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Head {
+pub(super) struct OpusHead {
     channels: u8,
     /// Samples at 48 kHz to discard at the start.
     pub(super) pre_skip: u16,
@@ -58,7 +58,7 @@ pub(super) struct Head {
     mapping: Vec<u8>,
 }
 
-impl Head {
+impl OpusHead {
     /// Parses a header with its magic; `big_endian` is true for MP4.
     pub(super) fn read(bytes: &[u8], big_endian: bool) -> Option<Self> {
         let fields = bytes.strip_prefix(b"OpusHead")?;
@@ -139,7 +139,7 @@ impl OpusDecoder {
         let head = params
             .extra_data
             .as_deref()
-            .and_then(|head| Head::read(head, false))
+            .and_then(|head| OpusHead::read(head, false))
             .ok_or(Error::Unsupported("opus: an identification header is required"))?;
         if head.channels == 0 || (head.family == 0 && head.channels > 2) {
             return Err(Error::Unsupported("opus: the channels of its header are invalid"));
@@ -229,27 +229,27 @@ mod tests {
     #[test]
     fn headers_of_ogg_and_mp4_are_read() {
         let ogg = b"OpusHead\x01\x02\x38\x01\x44\xac\0\0\x00\xec\0";
-        let head = Head::read(ogg, false).unwrap();
+        let head = OpusHead::read(ogg, false).unwrap();
         assert_eq!((head.channels, head.pre_skip, head.gain, head.mapping.len()), (2, 312, -5120, 2));
         assert!((20.0 * head.factor().log10() + 20.0).abs() < 1e-4, "-20 dB");
         let mp4 = b"OpusHead\0\x02\x01\x38\0\0\xac\x44\xec\x00\0";
-        assert_eq!(Head::read(mp4, true).unwrap(), head);
-        assert_eq!(Head::read(&head.to_bytes(), false).unwrap(), head);
-        assert_eq!(Head::read(&ogg[..18], false), None);
-        assert_eq!(Head::read(b"OpusTags", false), None);
+        assert_eq!(OpusHead::read(mp4, true).unwrap(), head);
+        assert_eq!(OpusHead::read(&head.to_bytes(), false).unwrap(), head);
+        assert_eq!(OpusHead::read(&ogg[..18], false), None);
+        assert_eq!(OpusHead::read(b"OpusTags", false), None);
     }
 
     #[test]
     fn channels_come_in_the_order_of_wav() {
         // 5.1 as libopus writes it: L C R Ls Rs LFE from streams (L R) (Ls Rs) C LFE.
         let head = [&b"OpusHead\x01\x06\x38\x01\x80\xbb\0\0\0\0\x01"[..], &[4, 2, 0, 4, 1, 2, 3, 5]].concat();
-        let head = Head::read(&head, false).unwrap();
+        let head = OpusHead::read(&head, false).unwrap();
         assert_eq!(head.mapping_as_in_wav(), [0, 1, 4, 5, 2, 3]);
-        assert_eq!(Head::read(&head.to_bytes(), false).unwrap(), head);
+        assert_eq!(OpusHead::read(&head.to_bytes(), false).unwrap(), head);
         // Family 255 has no known order.
-        let discrete = Head { family: 255, ..head };
+        let discrete = OpusHead { family: 255, ..head };
         assert_eq!(discrete.mapping_as_in_wav(), [0, 4, 1, 2, 3, 5]);
         // Truncated table.
-        assert_eq!(Head::read(&discrete.to_bytes()[..24], false), None);
+        assert_eq!(OpusHead::read(&discrete.to_bytes()[..24], false), None);
     }
 }

@@ -19,41 +19,30 @@ mod tags;
 mod wave64;
 mod wave_format;
 
-use std::io;
-
-use symphonia::core::errors::Error;
 use symphonia::core::formats::FormatReader;
 use symphonia::core::io::MediaSourceStream;
 
-use super::detect::Kind;
-use super::refusal::Refusal;
+use super::detect::DetectedFormat;
+use super::refusal::{DecodeRefusal, failed};
 
 /// Opens `stream` in a container of `kind`, after `tags` bytes of tags.
 ///
 /// # Errors
 /// Its encoding is not decoded, or its header is damaged.
 pub(super) fn open(
-    kind: &Kind,
+    kind: &DetectedFormat,
     mut stream: MediaSourceStream<'static>,
     tags: u64,
-) -> Result<Box<dyn FormatReader>, Refusal> {
+) -> Result<Box<dyn FormatReader>, DecodeRefusal> {
     use symphonia::core::io::ReadBytes;
     stream.ignore_bytes(tags).map_err(failed)?;
     match kind {
-        Kind::Aiff => aiff::open(stream),
-        Kind::Au => au::open(stream),
-        Kind::Caf => caf::open(stream),
-        Kind::Wave64 => wave64::open(stream),
+        DetectedFormat::Aiff => aiff::open(stream),
+        DetectedFormat::Au => au::open(stream),
+        DetectedFormat::Caf => caf::open(stream),
+        DetectedFormat::Wave64 => wave64::open(stream),
         _ => riff::open(stream),
     }
-}
-
-fn failed(error: io::Error) -> Refusal {
-    Refusal::Failed(Error::IoError(error))
-}
-
-fn malformed(what: &'static str) -> Refusal {
-    Refusal::Failed(Error::DecodeError(what))
 }
 
 #[cfg(test)]

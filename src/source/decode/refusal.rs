@@ -6,7 +6,8 @@ use std::io;
 
 use symphonia::core::errors::Error;
 
-use crate::source::{SourceError, process_hint};
+use crate::source::SourceError;
+use crate::source::ffmpeg_hint::process_hint;
 
 /// Decoded formats, for messages.
 pub(super) const KNOWN: &str = if cfg!(feature = "opus") {
@@ -103,33 +104,33 @@ impl From<String> for Unsupported {
 
 /// Reason why a source or one of its tracks is not decoded.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(super) enum DecodeRefusal {
     /// Format or codec that is recognised but not decoded.
     Unsupported(Unsupported),
     /// Error of the demuxer or the codec.
     Failed(Error),
 }
 
-impl From<Error> for Refusal {
+impl From<Error> for DecodeRefusal {
     fn from(error: Error) -> Self {
         Self::Failed(error)
     }
 }
 
-impl From<io::Error> for Refusal {
+impl From<io::Error> for DecodeRefusal {
     fn from(error: io::Error) -> Self {
         Self::Failed(Error::IoError(error))
     }
 }
 
-impl From<Unsupported> for Refusal {
+impl From<Unsupported> for DecodeRefusal {
     fn from(unsupported: Unsupported) -> Self {
         Self::Unsupported(unsupported)
     }
 }
 
 /// Writes the reason alone, for logs.
-impl fmt::Display for Refusal {
+impl fmt::Display for DecodeRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unsupported(unsupported) => write!(f, "{} is not decoded", unsupported.name),
@@ -138,7 +139,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl Refusal {
+impl DecodeRefusal {
     /// Error of a source called `name`.
     pub(super) fn of(self, name: &str) -> SourceError {
         match self {
@@ -148,17 +149,27 @@ impl Refusal {
     }
 }
 
+/// Wraps a read error.
+pub(super) fn failed(error: io::Error) -> DecodeRefusal {
+    DecodeRefusal::Failed(Error::IoError(error))
+}
+
+/// Rejects a malformed header.
+pub(super) fn malformed(what: &'static str) -> DecodeRefusal {
+    DecodeRefusal::Failed(Error::DecodeError(what))
+}
+
 fn undecodable(name: &str, error: &Error) -> SourceError {
     match error {
         Error::IoError(error) if error.kind() != io::ErrorKind::UnexpectedEof => unreadable(name, error),
         Error::IoError(_) => SourceError::Permanent(format!(
-            "`{name}` ends before any sound was found in it: it is cut short, or not audio; {KNOWN}"
+            "`{name}` ends before any audio: it is truncated or not audio; {KNOWN}"
         )),
         Error::Unsupported("isomp4: missing moov atom") => SourceError::Permanent(format!(
-            "`{name}` cannot be decoded: it is MP4 whose index (`moov`) does not come before its sound, and a stream cannot be sought in; name the file, or move the index, as in `ffmpeg -i IN -c copy -movflags +faststart OUT.m4a`"
+            "`{name}` cannot be decoded: it is MP4 whose index (`moov`) follows its audio, and a stream cannot be seeked; give the file itself, or move the index, as in `ffmpeg -i IN -c copy -movflags +faststart OUT.m4a`"
         )),
         Error::Unsupported(what) if what.starts_with("core (probe)") => SourceError::Permanent(format!(
-            "`{name}` is not in a sound format that is known here; {KNOWN}; convert others first, as in `ffmpeg -i IN OUT.wav`"
+            "`{name}` is not in a known audio format; {KNOWN}; convert others first, as in `ffmpeg -i IN OUT.wav`"
         )),
         error => SourceError::Permanent(format!(
             "`{name}` cannot be decoded ({error}); {KNOWN}; convert others first, as in `ffmpeg -i IN OUT.wav`"
@@ -177,7 +188,7 @@ mod tests {
 
     #[test]
     fn messages_say_what_to_do() {
-        let message = |refusal: Refusal| refusal.of("x").to_string();
+        let message = |refusal: DecodeRefusal| refusal.of("x").to_string();
         let wavpack = message(Unsupported::audio("WavPack").into());
         assert!(wavpack.contains("`x` is WavPack, which genred does not decode; use `uri = \"process:\"`"));
         assert!(wavpack.contains("`ffmpeg -i IN OUT.wav`"), "{wavpack}");

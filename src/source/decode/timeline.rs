@@ -16,7 +16,7 @@ const DRIFT_SHARE: i64 = 8;
 
 /// Expected timestamps of a track's packets.
 #[derive(Debug, Default)]
-pub(super) struct Timeline {
+pub(super) struct SampleTimeline {
     /// Expected timestamp of the next packet, in samples.
     pub(super) due: Option<i64>,
     /// Samples by which timestamps lead the count although nothing is missing.
@@ -27,7 +27,7 @@ pub(super) struct Timeline {
     early: u32,
 }
 
-impl Timeline {
+impl SampleTimeline {
     /// Number of samples missing before a packet with timestamp `stamp`, which is `at` in samples;
     /// `None` if it is contiguous.
     ///
@@ -83,7 +83,7 @@ mod tests {
     /// Samples missing before each packet of 1024 samples at 44.1 kHz, by timestamps in ticks of
     /// 1/`scale` s.
     fn missing(scale: i64, stamps: impl IntoIterator<Item = i64>) -> Vec<(usize, u64)> {
-        let mut timeline = Timeline::default();
+        let mut timeline = SampleTimeline::default();
         let tolerance = 512.max(2 * 44_100 / scale);
         let mut found = Vec::new();
         for (number, stamp) in stamps.into_iter().enumerate() {

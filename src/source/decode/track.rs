@@ -15,19 +15,21 @@ use symphonia::core::formats::well_known::{FORMAT_ID_ISOMP4, FORMAT_ID_MKV, FORM
 use symphonia::core::formats::{FormatInfo, FormatReader, Track, TrackType};
 use symphonia::core::units::{Duration, TimeBase, Timestamp};
 
-use super::edits::Movie;
-use super::refusal::{Refusal, Unsupported};
-use super::timeline::Timeline;
-use super::{MAX_CHANNELS, RATES, aac, codec_names, guarded};
+use super::edit_list::MovieIndex;
+use super::guard::guarded;
+use super::limits::{MAX_CHANNELS, RATES};
+use super::refusal::{DecodeRefusal, Unsupported};
+use super::timeline::SampleTimeline;
+use super::{aac, codec_names};
 use crate::audio::Span;
 #[cfg(feature = "opus")]
 use {super::opus, symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS};
 
 /// Facts about a source that its demuxer does not provide.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Facts {
+pub(super) struct ContainerFacts {
     /// Index of MP4.
-    pub(super) movie: Movie,
+    pub(super) movie: MovieIndex,
     /// Name of a codec unknown to the demuxer.
     pub(super) unknown: Option<Unsupported>,
 }
@@ -44,7 +46,7 @@ static CODECS: LazyLock<CodecRegistry> = LazyLock::new(|| {
 });
 
 /// Track with its codec and its audible part.
-pub(super) struct Selected {
+pub(super) struct SelectedTrack {
     pub(super) id: u32,
     pub(super) codec: Box<dyn AudioDecoder>,
     pub(super) params: AudioCodecParameters,
@@ -57,7 +59,7 @@ pub(super) struct Selected {
     skip: u64,
     /// End of the audible part, in decoded samples.
     end: Option<u64>,
-    pub(super) timeline: Timeline,
+    pub(super) timeline: SampleTimeline,
     /// Timestamp after which the length stated by the header no longer applies, because a file was
     /// appended.
     pub(super) stated_end: Option<i64>,
@@ -69,12 +71,12 @@ pub(super) struct Selected {
     longest: u64,
 }
 
-impl Selected {
+impl SelectedTrack {
     /// Selects the default audio track, or the first other one that can be decoded.
     ///
     /// # Errors
     /// Reason why the default track is not decoded.
-    pub(super) fn new(format: &dyn FormatReader, facts: &Facts) -> Result<Self, Refusal> {
+    pub(super) fn new(format: &dyn FormatReader, facts: &ContainerFacts) -> Result<Self, DecodeRefusal> {
         let info = format.format_info();
         let mut refusal = None;
         let default = format.default_track(TrackType::Audio).into_iter();
@@ -87,12 +89,12 @@ impl Selected {
         }
         Err(refusal.unwrap_or_else(|| match &facts.unknown {
             Some(unsupported) => unsupported.clone().into(),
-            None => Refusal::Failed(Error::Unsupported("there is no audio track in it")),
+            None => DecodeRefusal::Failed(Error::Unsupported("it has no audio track")),
         }))
     }
 
     /// Selects `track`; `None` if it is not known to be audio.
-    fn of(track: &Track, facts: &Facts, info: &FormatInfo) -> Option<Result<Self, Refusal>> {
+    fn of(track: &Track, facts: &ContainerFacts, info: &FormatInfo) -> Option<Result<Self, DecodeRefusal>> {
         let params = track.codec_params.as_ref()?.audio()?.clone();
         Some(Self::decoding(track, params, facts, info))
     }
@@ -100,12 +102,12 @@ impl Selected {
     fn decoding(
         track: &Track,
         mut params: AudioCodecParameters,
-        facts: &Facts,
+        facts: &ContainerFacts,
         info: &FormatInfo,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, DecodeRefusal> {
         // Codecs allocate buffers for the stated channels before any is decoded.
         if params.channels.as_ref().is_some_and(|channels| channels.count() > MAX_CHANNELS) {
-            return Err(Refusal::Failed(Error::Unsupported("it has more than 64 channels")));
+            return Err(DecodeRefusal::Failed(Error::Unsupported("it has more than 64 channels")));
         }
         if let Some((_, cookie)) = facts.movie.cookies.iter().find(|(id, _)| *id == track.id)
             && params.codec != CODEC_ID_ALAC
@@ -122,8 +124,8 @@ impl Selected {
             #[cfg(feature = "opus")]
             (CODEC_ID_OPUS, head) => {
                 let channels = params.channels.as_ref().map_or(2, |channels| channels.count());
-                let head = head.and_then(|head| opus::Head::read(head, info.format == FORMAT_ID_ISOMP4));
-                let head = head.unwrap_or_else(|| opus::Head::plain(channels));
+                let head = head.and_then(|head| opus::OpusHead::read(head, info.format == FORMAT_ID_ISOMP4));
+                let head = head.unwrap_or_else(|| opus::OpusHead::plain(channels));
                 // Trimmed by the sample count, because it may span several packets (RFC 7845,
                 // section 4.2).
                 skip = u64::from(head.pre_skip);
@@ -132,7 +134,7 @@ impl Selected {
             _ => {}
         }
         if params.sample_rate.is_some_and(|rate| rate > 0 && !RATES.contains(&rate)) {
-            return Err(Refusal::Failed(Error::Unsupported(
+            return Err(DecodeRefusal::Failed(Error::Unsupported(
                 "its sample rate is not within 1000 to 768000 Hz",
             )));
         }
@@ -150,7 +152,7 @@ impl Selected {
             Some(name) if CODECS.get_audio_decoder(params.codec).is_none() => {
                 Unsupported::codec(name, container(info)).into()
             }
-            _ => Refusal::Failed(error),
+            _ => DecodeRefusal::Failed(error),
         })?;
         Ok(Self {
             id: track.id,
@@ -161,7 +163,7 @@ impl Selected {
             raw: 0,
             skip,
             end,
-            timeline: Timeline::default(),
+            timeline: SampleTimeline::default(),
             stated_end,
             appended: false,
             usual: 0,

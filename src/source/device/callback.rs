@@ -1,23 +1,15 @@
 //! Capture callback: the only code that runs in hard real time.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use cpal::{ErrorKind, FromSample, Sample};
 
-use super::ring::Writer;
-
-pub type Guard = fn(&mut dyn FnMut());
-
-static GUARD: OnceLock<Guard> = OnceLock::new();
-
-pub fn set_guard(guard: Guard) {
-    let _ = GUARD.set(guard);
-}
+use super::ring::RingWriter;
 
 /// State that the sound system's threads share with the reader.
 #[derive(Debug, Default)]
-pub struct Shared {
+pub struct CaptureStatus {
     /// Code of the error that ended the stream; 0 while it runs.
     failure: AtomicU8,
     /// True if the sound system lost samples since the last callback.
@@ -35,7 +27,7 @@ const FAILURES: [(ErrorKind, &str); 6] = [
     (ErrorKind::Other, "the sound system reports an error"),
 ];
 
-impl Shared {
+impl CaptureStatus {
     /// Error callback. May run tens of thousands of times per second, so it only sets atomics.
     pub fn report(&self, kind: ErrorKind) {
         match kind {
@@ -69,33 +61,22 @@ impl Shared {
 
 /// Copies samples from the sound system into the ring.
 #[derive(Debug)]
-pub struct Callback {
-    writer: Writer,
-    shared: Arc<Shared>,
+pub struct CaptureCallback {
+    writer: RingWriter,
+    shared: Arc<CaptureStatus>,
     /// True if the last call lost samples; further losses belong to the same overrun.
     losing: bool,
-    guard: Option<Guard>,
 }
 
-impl Callback {
+impl CaptureCallback {
     /// Creates a callback that writes to `writer`.
-    pub fn new(writer: Writer, shared: Arc<Shared>) -> Self {
-        Self { writer, shared, losing: false, guard: GUARD.get().copied() }
+    pub fn new(writer: RingWriter, shared: Arc<CaptureStatus>) -> Self {
+        Self { writer, shared, losing: false }
     }
 
     /// Takes interleaved samples. **Runs on the audio thread**: it neither allocates, locks, logs,
     /// makes a system call nor panics, regardless of the reader.
     pub fn write<T: Copy>(&mut self, data: &[T])
-    where
-        f32: FromSample<T>,
-    {
-        match self.guard {
-            Some(guard) => guard(&mut || self.take(data)),
-            None => self.take(data),
-        }
-    }
-
-    fn take<T: Copy>(&mut self, data: &[T])
     where
         f32: FromSample<T>,
     {
@@ -116,10 +97,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_overrun_is_counted_once_and_errors_are_told_apart() {
+    fn an_overrun_is_counted_once_and_errors_are_distinguished() {
         let (writer, reader) = ring(1, 10);
-        let shared = Arc::new(Shared::default());
-        let mut callback = Callback::new(writer, shared.clone());
+        let shared = Arc::new(CaptureStatus::default());
+        let mut callback = CaptureCallback::new(writer, shared.clone());
         for _ in 0..5 {
             callback.write(&[0_i16; 4]);
         }
@@ -136,7 +117,7 @@ mod tests {
     #[test]
     fn samples_of_every_format_are_scaled() {
         let (writer, mut reader) = ring(1, 100);
-        let mut callback = Callback::new(writer, Arc::default());
+        let mut callback = CaptureCallback::new(writer, Arc::default());
         callback.write(&[i16::MIN, 0, 0x4000]);
         callback.write(&[i32::MIN, 0, 0x4000_0000]);
         callback.write(&[0_u8, 0x80, 0xc0]);

@@ -10,13 +10,13 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 /// Collects ALSA's messages on this thread; logs them at level `debug` when dropped.
-pub struct AlsaMessages {
+pub(super) struct AlsaMessages {
     output: Option<Rc<RefCell<alsa::Output>>>,
 }
 
 impl AlsaMessages {
     /// Starts collecting, replacing the previous collection on this thread.
-    pub fn collect() -> Self {
+    pub(super) fn collect() -> Self {
         Self { output: alsa::Output::local_error_handler().ok() }
     }
 }
@@ -33,13 +33,13 @@ impl Drop for AlsaMessages {
 
 /// Redirects standard error of the whole process to `/dev/null` until dropped. Only for commands in
 /// which no other thread logs.
-pub struct SilentStderr {
+pub(super) struct SilentStderr {
     before: Option<OwnedFd>,
 }
 
 impl SilentStderr {
     /// Silences standard error if the system allows it.
-    pub fn begin() -> Self {
+    pub(super) fn begin() -> Self {
         let before = File::options().write(true).open("/dev/null").ok().and_then(|null| {
             let before = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), 3).ok()?;
             rustix::stdio::dup2_stderr(&null).ok()?;

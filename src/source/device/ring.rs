@@ -15,7 +15,7 @@ const LOSSES: usize = 64;
 
 /// Lost samples, counted per channel.
 #[derive(Debug, Clone, Copy)]
-struct Loss {
+struct SampleLoss {
     /// Index of the first lost sample, counting lost ones.
     at: u64,
     /// Number of lost samples; 0 if unknown.
@@ -23,35 +23,35 @@ struct Loss {
 }
 
 /// Writing end, used by the callback.
-pub struct Writer {
+pub struct RingWriter {
     samples: HeapProd<f32>,
-    losses: HeapProd<Loss>,
+    losses: HeapProd<SampleLoss>,
     channels: usize,
     position: u64,
     /// Loss that is not announced yet: it continues, or the queue of losses is full.
-    pending: Option<Loss>,
+    pending: Option<SampleLoss>,
 }
 
 /// Reading end.
-pub struct Reader {
+pub struct RingReader {
     samples: HeapCons<f32>,
-    losses: HeapCons<Loss>,
+    losses: HeapCons<SampleLoss>,
     channels: usize,
     position: u64,
 }
 
 /// Creates a ring of `capacity` samples for each of `channels` channels; both at least 1.
-pub fn ring(channels: u16, capacity: usize) -> (Writer, Reader) {
+pub fn ring(channels: u16, capacity: usize) -> (RingWriter, RingReader) {
     let channels = usize::from(channels.max(1));
     let (samples_in, samples_out) = HeapRb::new(capacity.max(1) * channels).split();
     let (losses_in, losses_out) = HeapRb::new(LOSSES).split();
     (
-        Writer { samples: samples_in, losses: losses_in, channels, position: 0, pending: None },
-        Reader { samples: samples_out, losses: losses_out, channels, position: 0 },
+        RingWriter { samples: samples_in, losses: losses_in, channels, position: 0, pending: None },
+        RingReader { samples: samples_out, losses: losses_out, channels, position: 0 },
     )
 }
 
-impl Writer {
+impl RingWriter {
     /// Appends interleaved samples while there is room and returns the number lost per channel.
     ///
     /// Runs on the audio thread: it neither allocates, locks, logs nor panics.
@@ -73,7 +73,7 @@ impl Writer {
         let lost = (offered - kept) as u64;
         if lost > 0 {
             let at = self.position + kept as u64;
-            self.pending.get_or_insert(Loss { at, count: 0 }).count += lost;
+            self.pending.get_or_insert(SampleLoss { at, count: 0 }).count += lost;
         }
         self.position += offered as u64;
         lost
@@ -83,11 +83,11 @@ impl Writer {
     ///
     /// Runs on the audio thread; see [`RingWriter::write`].
     pub(super) fn interrupt(&mut self) {
-        self.pending.get_or_insert(Loss { at: self.position, count: 0 });
+        self.pending.get_or_insert(SampleLoss { at: self.position, count: 0 });
     }
 }
 
-impl Reader {
+impl RingReader {
     /// Number of waiting samples per channel.
     pub fn available(&self) -> usize {
         self.samples.occupied_len() / self.channels
@@ -123,13 +123,13 @@ impl Reader {
     }
 }
 
-impl std::fmt::Debug for Writer {
+impl std::fmt::Debug for RingWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Writer").field("position", &self.position).finish_non_exhaustive()
     }
 }
 
-impl std::fmt::Debug for Reader {
+impl std::fmt::Debug for RingReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Reader").field("position", &self.position).finish_non_exhaustive()
     }
@@ -150,7 +150,7 @@ mod tests {
     }
 
     /// Reads everything that waits; returns (start, end, gap) of each block.
-    fn drain(reader: &mut Reader, most: usize) -> Vec<(u64, u64, bool)> {
+    fn drain(reader: &mut RingReader, most: usize) -> Vec<(u64, u64, bool)> {
         let mut block = block();
         let mut seen = Vec::new();
         while reader.read(&mut block, most) {
@@ -219,13 +219,13 @@ mod tests {
             }
             (position, lost)
         });
-        let (mut heard, mut end, mut jumped) = (0, 0, 0);
+        let (mut received, mut end, mut jumped) = (0, 0, 0);
         loop {
             let done = handle.is_finished();
             for (start, stop, gap) in drain(&mut reader, 300) {
                 assert!(gap || start == end);
                 jumped += start - end;
-                heard += stop - start;
+                received += stop - start;
                 end = stop;
             }
             if done {
@@ -233,7 +233,7 @@ mod tests {
             }
         }
         let (position, lost) = handle.join().unwrap();
-        assert_eq!(heard + lost, position);
+        assert_eq!(received + lost, position);
         assert!(jumped <= lost);
     }
 }

@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
-use super::wire::Wire;
+use super::connection::HttpConnection;
 
 /// Maximum length of a chunk header, in bytes.
 const MAX_LINE: usize = 256;
 
 /// Length of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Framing {
+pub(in crate::source) enum BodyFraming {
     /// The body ends when the server closes the connection.
     Close,
     /// Length in bytes.
@@ -22,13 +22,13 @@ pub(super) enum Framing {
 }
 
 /// Bytes read together with the head, then the remaining connection.
-pub(super) struct Lead<R> {
-    pub(super) first: Vec<u8>,
-    pub(super) at: usize,
-    pub(super) rest: R,
+pub(in crate::source) struct PrefixedReader<R> {
+    pub(in crate::source) first: Vec<u8>,
+    pub(in crate::source) at: usize,
+    pub(in crate::source) rest: R,
 }
 
-impl<R: Read> Read for Lead<R> {
+impl<R: Read> Read for PrefixedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let waiting = &self.first[self.at..];
         if waiting.is_empty() {
@@ -45,8 +45,8 @@ impl<R: Read> Read for Lead<R> {
 }
 
 /// Body that can be peeked before it is read.
-pub(super) struct Body<R = Wire> {
-    coded: Coded<R>,
+pub(in crate::source) struct ResponseBody<R = HttpConnection> {
+    coded: ContentDecoder<R>,
     /// First read error, which every later read repeats.
     failed: Option<(io::ErrorKind, String)>,
     /// Peeked bytes that are yet to be read.
@@ -54,33 +54,33 @@ pub(super) struct Body<R = Wire> {
 }
 
 /// Peeked bytes of a body, then the others.
-type Begun<R> = io::Chain<io::Cursor<Vec<u8>>, Framed<R>>;
+type PeekedBody<R> = io::Chain<io::Cursor<Vec<u8>>, FramedBody<R>>;
 
 /// Content coding (RFC 9110, 8.4.1).
-enum Coded<R> {
-    Identity(Begun<R>),
-    Gzip(Box<MultiGzDecoder<Begun<R>>>),
-    Zlib(Box<ZlibDecoder<Begun<R>>>),
-    Deflate(Box<DeflateDecoder<Begun<R>>>),
+enum ContentDecoder<R> {
+    Identity(PeekedBody<R>),
+    Gzip(Box<MultiGzDecoder<PeekedBody<R>>>),
+    Zlib(Box<ZlibDecoder<PeekedBody<R>>>),
+    Deflate(Box<DeflateDecoder<PeekedBody<R>>>),
 }
 
-impl Body {
+impl ResponseBody {
     /// Sets the time at which reads fail; `None` for no limit.
-    pub(super) fn set_deadline(&mut self, deadline: Option<Instant>) {
-        let begun = match &mut self.coded {
-            Coded::Identity(begun) => begun,
-            Coded::Gzip(decoder) => decoder.get_mut(),
-            Coded::Zlib(decoder) => decoder.get_mut(),
-            Coded::Deflate(decoder) => decoder.get_mut(),
+    pub(in crate::source) fn set_deadline(&mut self, deadline: Option<Instant>) {
+        let peeked = match &mut self.coded {
+            ContentDecoder::Identity(peeked) => peeked,
+            ContentDecoder::Gzip(decoder) => decoder.get_mut(),
+            ContentDecoder::Zlib(decoder) => decoder.get_mut(),
+            ContentDecoder::Deflate(decoder) => decoder.get_mut(),
         };
-        begun.get_mut().1.lead.rest.set_deadline(deadline);
+        peeked.get_mut().1.lead.rest.set_deadline(deadline);
     }
 }
 
-impl<R: Read> Body<R> {
-    pub(super) fn new(lead: Lead<R>, framing: Framing) -> Self {
-        let framed = io::Cursor::new(Vec::new()).chain(Framed::new(lead, framing));
-        Self { coded: Coded::Identity(framed), failed: None, seen: Vec::new() }
+impl<R: Read> ResponseBody<R> {
+    pub(in crate::source) fn new(lead: PrefixedReader<R>, framing: BodyFraming) -> Self {
+        let framed = io::Cursor::new(Vec::new()).chain(FramedBody::new(lead, framing));
+        Self { coded: ContentDecoder::Identity(framed), failed: None, seen: Vec::new() }
     }
 
     /// Decodes unrequested content codings: gzip and deflate, detected by the field
@@ -88,15 +88,15 @@ impl<R: Read> Body<R> {
     ///
     /// # Errors
     /// Unsupported codings, with a message, and read errors.
-    pub(super) fn decoded(mut self, stated: Option<&str>) -> io::Result<Self> {
+    pub(in crate::source) fn decoded(mut self, stated: Option<&str>) -> io::Result<Self> {
         /// Known codings that are not decoded.
         const FOREIGN: [&str; 5] = ["br", "zstd", "compress", "x-compress", "dcb"];
         let stated = stated.unwrap_or_default().to_ascii_lowercase();
         let mut codings = stated.split(',').map(str::trim);
         if let Some(coding) = codings.clone().find(|coding| FOREIGN.contains(coding)) {
             return Err(io::Error::other(format!(
-                "comes with `Content-Encoding: {coding}`, which was not asked for and is not decoded \
-                 here; turn it off on the server for audio"
+                "comes with `Content-Encoding: {coding}`, which genred neither requests nor \
+                 decodes; disable it on the server for audio"
             )));
         }
         let is_deflated = codings.any(|coding| coding == "deflate");
@@ -109,13 +109,13 @@ impl<R: Read> Body<R> {
         if !is_gzip && (!is_deflated || is_sound) {
             return Ok(self);
         }
-        let Coded::Identity(begun) = self.coded else { return Ok(self) };
-        let (_, framed) = begun.into_inner();
-        let begun = io::Cursor::new(self.seen).chain(framed);
+        let ContentDecoder::Identity(peeked) = self.coded else { return Ok(self) };
+        let (_, framed) = peeked.into_inner();
+        let peeked = io::Cursor::new(self.seen).chain(framed);
         let coded = match is_gzip {
-            true => Coded::Gzip(Box::new(MultiGzDecoder::new(begun))),
-            false if is_zlib => Coded::Zlib(Box::new(ZlibDecoder::new(begun))),
-            false => Coded::Deflate(Box::new(DeflateDecoder::new(begun))),
+            true => ContentDecoder::Gzip(Box::new(MultiGzDecoder::new(peeked))),
+            false if is_zlib => ContentDecoder::Zlib(Box::new(ZlibDecoder::new(peeked))),
+            false => ContentDecoder::Deflate(Box::new(DeflateDecoder::new(peeked))),
         };
         Ok(Self { coded, failed: self.failed, seen: Vec::new() })
     }
@@ -125,7 +125,7 @@ impl<R: Read> Body<R> {
     ///
     /// # Errors
     /// Read errors.
-    pub(super) fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
+    pub(in crate::source) fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
         let mut piece = [0; 1024];
         while self.seen.len() < count {
             let most = piece.len().min(count - self.seen.len());
@@ -142,10 +142,10 @@ impl<R: Read> Body<R> {
             return Err(io::Error::new(*kind, what.clone()));
         }
         let read = match &mut self.coded {
-            Coded::Identity(begun) => begun.read(buffer),
-            Coded::Gzip(decoder) => decoder.read(buffer),
-            Coded::Zlib(decoder) => decoder.read(buffer),
-            Coded::Deflate(decoder) => decoder.read(buffer),
+            ContentDecoder::Identity(peeked) => peeked.read(buffer),
+            ContentDecoder::Gzip(decoder) => decoder.read(buffer),
+            ContentDecoder::Zlib(decoder) => decoder.read(buffer),
+            ContentDecoder::Deflate(decoder) => decoder.read(buffer),
         };
         if let Err(error) = &read {
             self.failed = Some((error.kind(), error.to_string()));
@@ -155,32 +155,32 @@ impl<R: Read> Body<R> {
 }
 
 /// Body without its framing.
-struct Framed<R> {
-    lead: Lead<R>,
-    framing: Framing,
+struct FramedBody<R> {
+    lead: PrefixedReader<R>,
+    framing: BodyFraming,
     /// Bytes left of the chunk or of the body.
     left: u64,
     /// True after the first chunk header: the chunk's line end comes before the next one.
-    begun: bool,
+    after_chunk: bool,
     ended: bool,
 }
 
-impl<R: Read> Framed<R> {
-    fn new(lead: Lead<R>, framing: Framing) -> Self {
-        let left = if let Framing::Length(length) = framing { length } else { 0 };
-        Self { lead, framing, left, begun: false, ended: false }
+impl<R: Read> FramedBody<R> {
+    fn new(lead: PrefixedReader<R>, framing: BodyFraming) -> Self {
+        let left = if let BodyFraming::Length(length) = framing { length } else { 0 };
+        Self { lead, framing, left, after_chunk: false, ended: false }
     }
 
     fn read_framed(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.ended || buffer.is_empty() {
             return Ok(0);
         }
-        if self.framing == Framing::Close {
+        if self.framing == BodyFraming::Close {
             return self.lead.read(buffer);
         }
         if self.left == 0 {
             self.left = match self.framing {
-                Framing::Chunked => self.next_chunk()?,
+                BodyFraming::Chunked => self.next_chunk()?,
                 _ => 0,
             };
             if self.left == 0 {
@@ -201,7 +201,7 @@ impl<R: Read> Framed<R> {
     /// Reads a chunk header and returns the chunk's length; 0 marks the end.
     fn next_chunk(&mut self) -> io::Result<u64> {
         let malformed = || io::Error::new(io::ErrorKind::InvalidData, "a chunk is malformed");
-        if std::mem::replace(&mut self.begun, true) {
+        if std::mem::replace(&mut self.after_chunk, true) {
             let mut end = [0; 2];
             self.lead.read_exact(&mut end).map_err(closed)?;
             if &end != b"\r\n" {
@@ -224,14 +224,14 @@ impl<R: Read> Framed<R> {
     }
 }
 
-impl<R: Read> Read for Framed<R> {
+impl<R: Read> Read for FramedBody<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.read_framed(buffer)
     }
 }
 
 fn cut_off() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed in the middle")
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed prematurely")
 }
 
 /// Maps an unexpected end of file to a message for users.
@@ -239,7 +239,7 @@ fn closed(error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::UnexpectedEof { cut_off() } else { error }
 }
 
-impl<R: Read> Read for Body<R> {
+impl<R: Read> Read for ResponseBody<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.seen.is_empty() {
             return self.read_on(buffer);
@@ -256,9 +256,9 @@ mod tests {
     use super::*;
 
     /// Reader that returns one byte per read.
-    struct Slow<'a>(&'a [u8]);
+    struct OneByteReader<'a>(&'a [u8]);
 
-    impl Read for Slow<'_> {
+    impl Read for OneByteReader<'_> {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             let count = self.0.len().min(buffer.len()).min(1);
             buffer[..count].copy_from_slice(&self.0[..count]);
@@ -267,11 +267,14 @@ mod tests {
         }
     }
 
-    fn read(bytes: &[u8], framing: Framing) -> Result<String, String> {
+    fn read(bytes: &[u8], framing: BodyFraming) -> Result<String, String> {
         let mut read = Vec::new();
         for split in 0..=bytes.len() {
             let (first, rest) = bytes.split_at(split);
-            let mut body = Body::new(Lead { first: first.to_vec(), at: 0, rest: Slow(rest) }, framing);
+            let mut body = ResponseBody::new(
+                PrefixedReader { first: first.to_vec(), at: 0, rest: OneByteReader(rest) },
+                framing,
+            );
             let _ = body.peek(split);
             let mut text = String::new();
             let outcome = body.read_to_string(&mut text).map(|_| text).map_err(|error| error.to_string());
@@ -283,8 +286,8 @@ mod tests {
     }
 
     fn encoded(bytes: &[u8], stated: Option<&str>) -> Result<String, String> {
-        let lead = Lead { first: Vec::new(), at: 0, rest: Slow(bytes) };
-        let mut body = Body::new(lead, Framing::Length(bytes.len() as u64))
+        let lead = PrefixedReader { first: Vec::new(), at: 0, rest: OneByteReader(bytes) };
+        let mut body = ResponseBody::new(lead, BodyFraming::Length(bytes.len() as u64))
             .decoded(stated)
             .map_err(|error| error.to_string())?;
         let first = body.peek(2).map_err(|error| error.to_string())?.to_vec();
@@ -327,14 +330,14 @@ mod tests {
                 (Err(error), Err(part)) => assert!(error.contains(part), "{error}"),
                 (found, _) => panic!("{found:?} for {expected:?}"),
             };
-        check(b"abc", Framing::Close, Ok("abc"));
-        check(b"abcdef", Framing::Length(3), Ok("abc"));
-        check(b"ab", Framing::Length(3), Err("closed in the middle"));
-        check(b"3\r\nabc\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n", Framing::Chunked, Ok("abc0123456789"));
-        check(b"3\r\nab", Framing::Chunked, Err("closed in the middle"));
-        check(b"3\r\nabcd\r\n", Framing::Chunked, Err("malformed"));
-        check(b"zz\r\nabcd\r\n", Framing::Chunked, Err("malformed"));
-        check(&[b'0'; 300], Framing::Chunked, Err("malformed"));
-        check(b"fffffffffffffffff\r\n", Framing::Chunked, Err("malformed"));
+        check(b"abc", BodyFraming::Close, Ok("abc"));
+        check(b"abcdef", BodyFraming::Length(3), Ok("abc"));
+        check(b"ab", BodyFraming::Length(3), Err("closed prematurely"));
+        check(b"3\r\nabc\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n", BodyFraming::Chunked, Ok("abc0123456789"));
+        check(b"3\r\nab", BodyFraming::Chunked, Err("closed prematurely"));
+        check(b"3\r\nabcd\r\n", BodyFraming::Chunked, Err("malformed"));
+        check(b"zz\r\nabcd\r\n", BodyFraming::Chunked, Err("malformed"));
+        check(&[b'0'; 300], BodyFraming::Chunked, Err("malformed"));
+        check(b"fffffffffffffffff\r\n", BodyFraming::Chunked, Err("malformed"));
     }
 }

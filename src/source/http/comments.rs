@@ -8,8 +8,8 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use crate::source::pulled::Shared;
-use crate::source::titles::Comments;
+use crate::source::threaded_decoder::DecoderStatus;
+use crate::source::titles::RawComments;
 
 /// Maximum length of a kept comment, in bytes.
 const MAX_COMMENT: usize = 4096;
@@ -20,15 +20,15 @@ const KEYS: [&[u8]; 2] = [b"artist=", b"title="];
 /// Pass-through reader.
 pub(super) struct CommentReader<R> {
     inner: R,
-    shared: Arc<Shared>,
+    shared: Arc<DecoderStatus>,
     /// Last bytes passed on, in which a comment may have begun.
     recent: Vec<u8>,
-    found: Comments,
+    found: RawComments,
 }
 
 impl<R: Read> CommentReader<R> {
-    pub(super) fn new(inner: R, shared: Arc<Shared>) -> Self {
-        Self { inner, shared, recent: Vec::new(), found: Comments::default() }
+    pub(super) fn new(inner: R, shared: Arc<DecoderStatus>) -> Self {
+        Self { inner, shared, recent: Vec::new(), found: RawComments::default() }
     }
 
     fn look_at(&mut self, bytes: &[u8]) {
@@ -61,7 +61,7 @@ impl<R: Read> Read for CommentReader<R> {
 }
 
 /// Position of a comment.
-struct Comment {
+struct CommentSpan {
     /// Index in [`KEYS`].
     key: usize,
     value: usize,
@@ -69,7 +69,7 @@ struct Comment {
 }
 
 /// Complete comments in `bytes`.
-fn comments(bytes: &[u8]) -> impl Iterator<Item = Comment> {
+fn comments(bytes: &[u8]) -> impl Iterator<Item = CommentSpan> {
     let starts = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'=').map(|(at, _)| at);
     starts.filter_map(move |equals| {
         let key = KEYS.iter().position(|key| {
@@ -81,7 +81,7 @@ fn comments(bytes: &[u8]) -> impl Iterator<Item = Comment> {
         let length = u32::from_le_bytes(length.try_into().ok()?) as usize;
         let end = start.checked_add(length)?;
         let fits = length >= KEYS[key].len() && length <= MAX_COMMENT && end <= bytes.len();
-        fits.then_some(Comment { key, value: equals + 1, end })
+        fits.then_some(CommentSpan { key, value: equals + 1, end })
     })
 }
 
@@ -94,7 +94,7 @@ mod tests {
     }
 
     fn title(packet: &[u8], lossy: &str, size: usize) -> Option<String> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(DecoderStatus::default());
         let mut reader = CommentReader::new(packet, shared.clone());
         let mut buffer = vec![0; size];
         while reader.read(&mut buffer).unwrap() > 0 {}

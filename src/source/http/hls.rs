@@ -5,31 +5,35 @@
 
 mod feed;
 mod fetch;
-pub mod fmp4;
-pub mod frames;
-pub mod id3;
+mod fetcher;
+mod fmp4;
+pub(super) mod frames;
+mod id3;
+mod item;
+mod load;
 pub mod m3u8;
 mod mpeg;
-mod pace;
+mod pacer;
 mod psi;
-pub mod segment;
-pub mod ts;
+pub(in crate::source) mod segment;
+pub(super) mod ts;
 pub mod variant;
 pub mod window;
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use url::Url;
 
-use self::feed::{Feed, Run};
-use self::pace::Pacer;
-use super::client::Fields;
-use super::wire::Watch;
+use self::feed::{SectionReader, SegmentFeed, lock};
+use self::item::POLL_INTERVAL;
+use self::pacer::HlsPacer;
+use super::connection::FetchContext;
+use super::request::RequestFields;
 use crate::audio::Block;
-use crate::source::pulled::{Course, Worker};
-use crate::source::{SourceError, clock, redact};
-use crate::thread;
+use crate::source::address::redact;
+use crate::source::threaded_decoder::{DecodeWorker, StreamPosition};
+use crate::source::{SourceError, clock};
 
 /// Maximum number of consecutive sections without audio.
 const MAX_SILENT: u32 = 5;
@@ -37,39 +41,42 @@ const MAX_SILENT: u32 = 5;
 /// Maximum jump of the stream's time across a loss, in seconds.
 const MAX_LEAP: f64 = 600.0;
 
-/// Polling interval for the loss of the reader.
-const LOOK_UP: Duration = Duration::from_millis(250);
-
 /// Decodes the stream whose playlist is `text`, loaded from `url`, until it ends. Every end is an
 /// error, because a live stream should not end. `fields` are sent with each request.
-pub(super) fn follow(url: &Url, text: String, fields: Fields, watch: &Watch, worker: &Worker) -> SourceError {
+pub(super) fn follow(
+    url: &Url,
+    text: String,
+    fields: RequestFields,
+    context: &FetchContext,
+    worker: &DecodeWorker,
+) -> SourceError {
     let name = redact(url.as_str());
-    tracing::debug!(url = name, "an HLS playlist");
-    let feed = match Feed::start(url.clone(), text, fields, watch) {
+    tracing::debug!(url = name, "following an HLS playlist");
+    let feed = match SegmentFeed::start(url.clone(), text, fields, context) {
         Ok(feed) => Arc::new(Mutex::new(feed)),
         Err(error) => return SourceError::Transient(format!("no thread for `{name}`: {error}")),
     };
-    let (mut course, mut pacer, mut silent) = (Course::default(), Pacer::default(), 0);
+    let (mut stream, mut pacer, mut silent) = (StreamPosition::default(), HlsPacer::default(), 0);
     loop {
         match lock(&feed).begin() {
-            Ok(begun) => {
-                match begun.lost {
-                    Some(lost) => course.resume(lost.min(MAX_LEAP)),
-                    None => course.go_on(),
+            Ok(started) => {
+                match started.lost {
+                    Some(lost) => stream.begin_after_loss(lost.min(MAX_LEAP)),
+                    None => stream.begin_contiguous(),
                 }
-                course.add_corrupt(begun.corrupt);
+                stream.add_corrupt(started.corrupt);
             }
             Err(error) => return error,
         }
-        let mut pace = |block: &Block| hold(block, &feed, &mut pacer, watch);
-        let decoded = super::follow_one(&name, Run(feed.clone()), worker, &mut course, &mut pace);
-        if watch.check().is_err() {
-            return SourceError::Transient(format!("nobody listens to `{name}` any more"));
+        let mut pace = |block: &Block| wait_until_due(block, &feed, &mut pacer, context);
+        let decoded = worker.decode_container(&name, SectionReader(feed.clone()), &mut stream, &mut pace);
+        if context.check().is_err() {
+            return SourceError::Transient(format!("the reader of `{name}` is gone"));
         }
         silent = if matches!(decoded, Ok(true) | Err((true, _))) { 0 } else { silent + 1 };
         if let Err((_, error)) = decoded {
-            tracing::debug!(url = name, "a stretch is given up: {}", redact(&error.to_string()));
-            course.add_corrupt(1);
+            tracing::debug!(url = name, "giving up a section: {}", redact(&error.to_string()));
+            stream.add_corrupt(1);
             if silent >= MAX_SILENT {
                 return SourceError::Unlikely(redact(&error.to_string()));
             }
@@ -79,24 +86,16 @@ pub(super) fn follow(url: &Url, text: String, fields: Fields, watch: &Watch, wor
     }
 }
 
-fn lock(feed: &Mutex<Feed>) -> std::sync::MutexGuard<'_, Feed> {
-    feed.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Waits until `block` is due.
-fn hold(block: &Block, feed: &Mutex<Feed>, pacer: &mut Pacer, watch: &Watch) {
+fn wait_until_due(block: &Block, feed: &Mutex<SegmentFeed>, pacer: &mut HlsPacer, context: &FetchContext) {
     let (ahead, target) = lock(feed).ahead();
     let now = Instant::now();
     let due = now + pacer.wait(now, clock::length(block).as_secs_f64(), ahead, target);
-    watch.shared.add_wait(due.saturating_duration_since(now));
+    context.shared.add_wait(due.saturating_duration_since(now));
     loop {
         let left = due.saturating_duration_since(Instant::now());
-        if left.is_zero() || watch.check().is_err() || watch.stop.wait(left.min(LOOK_UP)) {
+        if left.is_zero() || context.check().is_err() || context.stop.wait(left.min(POLL_INTERVAL)) {
             return;
         }
     }
-}
-
-fn spawn(body: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-    thread::spawn("hls", body).map(drop)
 }

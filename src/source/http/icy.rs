@@ -21,13 +21,13 @@ pub struct IcyReader<R, F> {
     inner: R,
     interval: Option<u32>,
     charset: Option<String>,
-    state: State,
+    state: IcyState,
     /// Metadata read so far, at most 4080 bytes.
     text: Vec<u8>,
-    told: F,
+    on_title: F,
 }
 
-enum State {
+enum IcyState {
     /// Bytes of audio before the next length byte.
     Audio(u32),
     Length,
@@ -38,9 +38,9 @@ enum State {
 impl<R: Read, F: FnMut(Option<&str>)> IcyReader<R, F> {
     /// Creates a reader; without `interval`, all bytes are audio. `on_title` receives every stated
     /// title; `None` is an empty one.
-    pub fn new(inner: R, interval: Option<u32>, told: F) -> Self {
-        let state = State::Audio(interval.unwrap_or(0));
-        Self { inner, interval, charset: None, state, text: Vec::new(), told }
+    pub fn new(inner: R, interval: Option<u32>, on_title: F) -> Self {
+        let state = IcyState::Audio(interval.unwrap_or(0));
+        Self { inner, interval, charset: None, state, text: Vec::new(), on_title }
     }
 
     /// Decodes titles that are not UTF-8 as `charset`, if that is known.
@@ -56,28 +56,28 @@ impl<R: Read, F: FnMut(Option<&str>)> Read for IcyReader<R, F> {
         };
         loop {
             match &mut self.state {
-                State::Audio(0) => self.state = State::Length,
-                State::Audio(left) => {
+                IcyState::Audio(0) => self.state = IcyState::Length,
+                IcyState::Audio(left) => {
                     let most = buffer.len().min(*left as usize);
                     let count = self.inner.read(&mut buffer[..most])?;
                     *left -= count as u32;
                     return Ok(count);
                 }
-                State::Length => {
+                IcyState::Length => {
                     let mut length = [0];
                     if self.inner.read(&mut length)? == 0 {
                         return Ok(0);
                     }
                     self.text.clear();
-                    self.state = State::Text(usize::from(length[0]) * 16);
+                    self.state = IcyState::Text(usize::from(length[0]) * 16);
                 }
-                State::Text(0) => {
-                    self.state = State::Audio(interval);
+                IcyState::Text(0) => {
+                    self.state = IcyState::Audio(interval);
                     if let Some(title) = title_in(&self.text, self.charset.as_deref()) {
-                        (self.told)(Some(title.as_str()).filter(|title| !title.is_empty()));
+                        (self.on_title)(Some(title.as_str()).filter(|title| !title.is_empty()));
                     }
                 }
-                State::Text(left) => {
+                IcyState::Text(left) => {
                     let mut piece = [0; 255];
                     let most = piece.len().min(*left);
                     let count = self.inner.read(&mut piece[..most])?;
@@ -94,6 +94,7 @@ impl<R: Read, F: FnMut(Option<&str>)> Read for IcyReader<R, F> {
 
 /// Title in a metadata block, such as `StreamTitle='Artist - Title';StreamUrl='';` padded with
 /// zeros. `None` if it states none.
+#[cfg(any(test, feature = "fuzzing"))]
 pub fn title(metadata: &[u8]) -> Option<String> {
     title_in(metadata, None)
 }
@@ -222,13 +223,13 @@ mod tests {
     }
 
     /// Reader that returns as many bytes per read as `cuts` says, cyclically.
-    struct Cut<'a> {
+    struct CutReader<'a> {
         bytes: &'a [u8],
         cuts: &'a [usize],
         turn: usize,
     }
 
-    impl Read for Cut<'_> {
+    impl Read for CutReader<'_> {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             let cut = self.cuts[self.turn % self.cuts.len()];
             self.turn += 1;
@@ -241,7 +242,7 @@ mod tests {
 
     fn read(bytes: &[u8], interval: u32, cuts: &[usize], wants: &[usize]) -> (Vec<u8>, Vec<Option<String>>) {
         let titles = RefCell::new(Vec::new());
-        let inner = Cut { bytes, cuts, turn: 0 };
+        let inner = CutReader { bytes, cuts, turn: 0 };
         let mut reader =
             IcyReader::new(inner, Some(interval), |title| titles.borrow_mut().push(title.map(str::to_owned)));
         let mut audio = Vec::new();

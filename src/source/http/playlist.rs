@@ -4,10 +4,13 @@ use std::io::Read;
 
 use url::Url;
 
-use super::client::{self, Fields, MAX_ADDRESS, Response};
+use super::client::{self, HttpResponse};
 use super::hls::m3u8;
-use crate::source::playlist::{Entry, Format, Kind, Listing, MAX_LENGTH, kind, parse};
-use crate::source::{SourceError, dash_hint, process_hint, redact, text};
+use super::request::{MAX_ADDRESS, RequestFields};
+use crate::source::address::redact;
+use crate::source::ffmpeg_hint::{dash_hint, process_hint};
+use crate::source::playlist::{BodyKind, Listing, MAX_LENGTH, PlaylistEntry, PlaylistFormat, kind, parse};
+use crate::source::{SourceError, text};
 
 /// Maximum nesting of playlists.
 const MAX_DEPTH: usize = 4;
@@ -26,36 +29,37 @@ const SPOKEN_AS_HTTP: [&str; 6] = ["mms", "mmsh", "mmst", "icy", "icyx", "shout"
 const MAX_SHOWN: usize = 200;
 
 /// Result of resolving playlists.
-pub(super) enum Found<R> {
+pub(in crate::source) enum ResolvedAddress<R> {
     /// Audio, as far as is known.
-    Stream(Box<Response<R>>),
+    Stream(Box<HttpResponse<R>>),
     /// HLS playlist: its address, text, and the fields for further requests.
-    Hls(Url, String, Fields),
+    Hls(Url, String, RequestFields),
 }
 
 /// Function that requests an address.
-pub(super) type Get<'a, R> = dyn FnMut(&Url, &Fields) -> Result<Response<R>, SourceError> + 'a;
+pub(in crate::source) type RequestFn<'a, R> =
+    dyn FnMut(&Url, &RequestFields) -> Result<HttpResponse<R>, SourceError> + 'a;
 
 /// Follows playlists from `url` to the first address that answers with something else.
 ///
 /// # Errors
 /// See `get`; [`SourceError::Unlikely`] for pages, manifests, empty lists, and lists that lead back
 /// to themselves.
-pub(super) fn resolve<R: Read>(
+pub(in crate::source) fn resolve<R: Read>(
     url: &Url,
-    fields: &Fields,
-    get: &mut Get<'_, R>,
-) -> Result<Found<R>, SourceError> {
+    fields: &RequestFields,
+    get: &mut RequestFn<'_, R>,
+) -> Result<ResolvedAddress<R>, SourceError> {
     resolve_below(url, fields, get, &mut Vec::new(), &mut 0)
 }
 
 fn resolve_below<R: Read>(
     url: &Url,
-    fields: &Fields,
-    get: &mut Get<'_, R>,
+    fields: &RequestFields,
+    get: &mut RequestFn<'_, R>,
     above: &mut Vec<Url>,
     tried: &mut usize,
-) -> Result<Found<R>, SourceError> {
+) -> Result<ResolvedAddress<R>, SourceError> {
     *tried += 1;
     let mut response = get(url, fields)?;
     let shown = redact(response.url.as_str());
@@ -64,13 +68,13 @@ fn resolve_below<R: Read>(
     let path = response.url.path().to_owned();
     let broken = |error: std::io::Error| SourceError::Transient(format!("`{shown}` broke off: {error}"));
     let kind = match is_audio(response.body.peek(TELLING_OF_AUDIO).map_err(broken)?) {
-        true => Kind::Audio,
+        true => BodyKind::Audio,
         false => kind(&content_type, &path, response.body.peek(TELLING).map_err(broken)?),
     };
     match kind {
-        Kind::Audio => return Ok(Found::Stream(Box::new(response))),
-        Kind::Page => return Err(unlikely(&page(&content_type))),
-        Kind::Playlist => {}
+        BodyKind::Audio => return Ok(ResolvedAddress::Stream(Box::new(response))),
+        BodyKind::Page => return Err(unlikely(&page(&content_type))),
+        BodyKind::Playlist => {}
     }
     let bytes = response.body.peek(MAX_LENGTH + 1).map_err(broken)?;
     if text::decode(bytes, None).contains("#EXT-X-") {
@@ -79,7 +83,7 @@ fn resolve_below<R: Read>(
             return Err(unlikely("is an HLS playlist of more than 1 MiB"));
         }
         let text = text::decode(bytes, None);
-        return Ok(Found::Hls(response.url, text, fields.clone()));
+        return Ok(ResolvedAddress::Hls(response.url, text, fields.clone()));
     }
     let listing = parse(bytes, charset(&content_type));
     let is_too_long = bytes.len() > MAX_LENGTH;
@@ -99,7 +103,7 @@ fn resolve_below<R: Read>(
             continue;
         }
         if above.len() > 2 * (MAX_DEPTH - 1) {
-            last = unlikely(&format!("is a playlist below {} others", MAX_DEPTH - 1));
+            last = unlikely(&format!("is nested below {} other playlists", MAX_DEPTH - 1));
             break;
         }
         if *tried >= MAX_TRIED {
@@ -124,7 +128,7 @@ fn is_audio(first: &[u8]) -> bool {
 }
 
 /// Charset stated by a content type.
-pub(super) fn charset(content_type: &str) -> Option<&str> {
+pub(in crate::source) fn charset(content_type: &str) -> Option<&str> {
     content_type.split(';').skip(1).find_map(|parameter| {
         let (key, value) = parameter.split_once('=')?;
         key.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
@@ -140,16 +144,16 @@ fn refusal(listing: &Listing, shown: &str, content_type: &str) -> Option<String>
     let what = listing.format.described();
     let first = || listing.entries.first().map(|entry| shortened(&entry.location));
     Some(match &listing.format {
-        Format::Page => page(content_type),
-        Format::Dash => format!("is {what}, which is not read here; {}", dash_hint(shown)),
-        Format::SmoothStreaming => {
-            format!("is {what}, which is not read here; ask for an address of MP3, AAC or HLS")
+        PlaylistFormat::Page => page(content_type),
+        PlaylistFormat::Dash => format!("is {what}, which genred does not read; {}", dash_hint(shown)),
+        PlaylistFormat::SmoothStreaming => {
+            format!("is {what}, which genred does not read; ask for an address of MP3, AAC or HLS")
         }
-        Format::Feed | Format::Opml => match first() {
+        PlaylistFormat::Feed | PlaylistFormat::Opml => match first() {
             Some(address) => format!("is {what}, not a stream; its first address is `{address}`"),
             None => format!("is {what}, not a stream"),
         },
-        Format::Unknown(_) => format!("is {what}, not a stream"),
+        PlaylistFormat::Unknown(_) => format!("is {what}, not a stream"),
         _ => return None,
     })
 }
@@ -177,20 +181,21 @@ fn shortened(address: &str) -> String {
 
 /// Usable addresses of a listing in order, with the fields for each request. Omits unsupported
 /// schemes and relative addresses that cannot be resolved.
-pub(super) fn followed(listing: &Listing, base: &Url) -> Vec<(Url, Fields)> {
-    let of_entry = |entry: &Entry| {
-        let fields = Fields { user_agent: entry.user_agent.clone(), referrer: entry.referrer.clone() };
+pub(in crate::source) fn followed(listing: &Listing, base: &Url) -> Vec<(Url, RequestFields)> {
+    let of_entry = |entry: &PlaylistEntry| {
+        let fields = RequestFields { user_agent: entry.user_agent.clone(), referrer: entry.referrer.clone() };
         Some((address(entry, base)?, fields))
     };
     listing.entries.iter().filter_map(of_entry).take(MAX_TRIED).collect()
 }
 
 /// Usable addresses in the text of a playlist.
+#[cfg(any(test, feature = "fuzzing"))]
 pub fn entries(text: &str, base: &Url) -> Vec<Url> {
     followed(&parse(text.as_bytes(), None), base).into_iter().map(|(url, _)| url).collect()
 }
 
-fn address(entry: &Entry, base: &Url) -> Option<Url> {
+fn address(entry: &PlaylistEntry, base: &Url) -> Option<Url> {
     let base = match &entry.base {
         Some(stated) => base.join(stated).ok()?,
         None => base.clone(),

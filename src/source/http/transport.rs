@@ -2,8 +2,8 @@
 
 use std::io::{self, Read};
 
-use super::hls::frames::Codec;
-use super::hls::ts::{Demuxed, Demuxer, PACKET, is_transport_within};
+use super::hls::frames::FrameCodec;
+use super::hls::ts::{DemuxedAudio, PACKET, TsDemuxer, is_transport_within};
 
 /// Bytes that identify a transport stream at any alignment: four packets and the rest of one.
 pub(super) const TELLING: usize = 5 * PACKET;
@@ -23,35 +23,35 @@ pub(super) fn is_transport(first: &[u8]) -> bool {
 }
 
 /// Audio of a transport stream, as bare frames.
-pub(super) struct Transport<R, F> {
+pub(super) struct TransportReader<R, F> {
     inner: R,
-    demuxer: Demuxer,
+    demuxer: TsDemuxer,
     /// Demultiplexed frames, of which `at` bytes have been read.
     ready: Vec<u8>,
     at: usize,
-    told: F,
+    on_title: F,
 }
 
-impl<R: Read, F: FnMut(&str)> Transport<R, F> {
+impl<R: Read, F: FnMut(&str)> TransportReader<R, F> {
     /// Reads up to the first audio; `on_title` receives titles.
     ///
     /// # Errors
     /// [`TransportError`]: reading failed, or the codec is not supported.
-    pub(super) fn open(inner: R, told: F) -> Result<(Self, Codec), NotOpened> {
-        let mut transport = Self { inner, demuxer: Demuxer::default(), ready: Vec::new(), at: 0, told };
+    pub(super) fn open(inner: R, on_title: F) -> Result<(Self, FrameCodec), TransportError> {
+        let mut transport = Self { inner, demuxer: TsDemuxer::default(), ready: Vec::new(), at: 0, on_title };
         let (mut read, mut foreign) = (0, None);
         loop {
             match transport.fill() {
-                Ok(0) => return Err(NotOpened::Ended),
+                Ok(0) => return Err(TransportError::Ended),
                 Ok(count) => read += count,
-                Err(error) => return Err(NotOpened::Failed(error)),
+                Err(error) => return Err(TransportError::Failed(error)),
             }
             match (transport.demuxer.codec(), transport.demuxer.refusal()) {
                 (Some(codec), _) if !transport.ready.is_empty() => return Ok((transport, codec)),
                 (_, Some(what)) if read - *foreign.get_or_insert(read) >= MAX_OTHERS => {
-                    return Err(NotOpened::Foreign(what));
+                    return Err(TransportError::Foreign(what));
                 }
-                _ if read >= MAX_SEARCHED => return Err(NotOpened::Foreign("no sound")),
+                _ if read >= MAX_SEARCHED => return Err(TransportError::Foreign("no audio")),
                 _ => {}
             }
         }
@@ -59,16 +59,16 @@ impl<R: Read, F: FnMut(&str)> Transport<R, F> {
 
     /// Reads into `ready` and returns the number of bytes read.
     fn fill(&mut self) -> io::Result<usize> {
-        let mut piece = [0; PIECE];
-        let count = self.inner.read(&mut piece)?;
-        let mut found = Demuxed::default();
-        self.demuxer.push(&piece[..count], &mut found);
+        let mut chunk = [0; PIECE];
+        let count = self.inner.read(&mut chunk)?;
+        let mut found = DemuxedAudio::default();
+        self.demuxer.push(&chunk[..count], &mut found);
         if self.at == self.ready.len() {
             (self.ready, self.at) = (Vec::new(), 0);
         }
-        self.ready.extend(found.pieces.into_iter().flat_map(|piece| piece.bytes));
+        self.ready.extend(found.chunks.into_iter().flat_map(|chunk| chunk.bytes));
         if let Some(title) = &found.title {
-            (self.told)(title);
+            (self.on_title)(title);
         }
         Ok(count)
     }
@@ -76,7 +76,7 @@ impl<R: Read, F: FnMut(&str)> Transport<R, F> {
 
 /// Reason for not decoding a transport stream.
 #[derive(Debug)]
-pub(super) enum NotOpened {
+pub(super) enum TransportError {
     /// Ended before any audio.
     Ended,
     /// Read error.
@@ -85,7 +85,7 @@ pub(super) enum NotOpened {
     Foreign(&'static str),
 }
 
-impl<R: Read, F: FnMut(&str)> Read for Transport<R, F> {
+impl<R: Read, F: FnMut(&str)> Read for TransportReader<R, F> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let codec = self.demuxer.codec();
         while self.at == self.ready.len() {
@@ -93,7 +93,7 @@ impl<R: Read, F: FnMut(&str)> Read for Transport<R, F> {
                 return Ok(0);
             }
             if self.demuxer.codec() != codec {
-                return Err(io::Error::other("the programme goes on in another codec"));
+                return Err(io::Error::other("the programme continues in another codec"));
             }
         }
         let left = &self.ready[self.at..];

@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::{Entry, Format, Listing};
+use super::listing::{Listing, MAX_ENTRIES, PlaylistEntry, PlaylistFormat};
 
 /// Maximum length of a request field set by a playlist, in characters.
 const MAX_FIELD: usize = 512;
@@ -14,15 +14,15 @@ pub(super) fn parse(text: &str) -> Listing {
     let has_key = |key: &str| lines().any(|line| value(line, key).is_some());
     // A line of M3U may contain `=` but does not begin with a numbered key.
     let (format, key) = match () {
-        () if has("[playlist]") => (Format::Pls, "file"),
-        () if has("[reference]") => (Format::Reference, "ref"),
-        () if has("#extm3u") => (Format::M3u, ""),
-        () if has_key("file") => (Format::Pls, "file"),
-        () if has_key("ref") => (Format::Reference, "ref"),
-        () => (Format::M3u, ""),
+        () if has("[playlist]") => (PlaylistFormat::Pls, "file"),
+        () if has("[reference]") => (PlaylistFormat::Reference, "ref"),
+        () if has("#extm3u") => (PlaylistFormat::M3u, ""),
+        () if has_key("file") => (PlaylistFormat::Pls, "file"),
+        () if has_key("ref") => (PlaylistFormat::Reference, "ref"),
+        () => (PlaylistFormat::M3u, ""),
     };
     let entries = match format {
-        Format::M3u => m3u(lines()),
+        PlaylistFormat::M3u => m3u(lines()),
         _ => lines().filter_map(|line| value(line, key)).map(entry).collect(),
     };
     Listing { format, entries: entries.into_iter().filter(|entry| !entry.location.is_empty()).collect() }
@@ -35,8 +35,8 @@ fn value<'a>(line: &'a str, key: &str) -> Option<&'a str> {
     number.is_ok().then(|| value.trim())
 }
 
-fn m3u<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Entry> {
-    let (mut entries, mut stated) = (Vec::new(), Entry::default());
+fn m3u<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<PlaylistEntry> {
+    let (mut entries, mut stated) = (Vec::new(), PlaylistEntry::default());
     for line in lines {
         if let Some(comment) = line.strip_prefix('#') {
             option(comment, &mut stated);
@@ -51,7 +51,7 @@ fn m3u<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Entry> {
         entry.user_agent = entry.user_agent.or(stated.user_agent);
         entry.referrer = entry.referrer.or(stated.referrer);
         entries.push(entry);
-        if entries.len() >= super::MAX_ENTRIES {
+        if entries.len() >= MAX_ENTRIES {
             break;
         }
     }
@@ -59,7 +59,7 @@ fn m3u<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Entry> {
 }
 
 /// Applies a VLC option for the next entry, such as `EXTVLCOPT:http-user-agent=…`.
-fn option(comment: &str, stated: &mut Entry) {
+fn option(comment: &str, stated: &mut PlaylistEntry) {
     let Some((tag, option)) = comment.split_once(':') else { return };
     if !tag.trim().eq_ignore_ascii_case("EXTVLCOPT") {
         return;
@@ -73,7 +73,7 @@ fn option(comment: &str, stated: &mut Entry) {
 }
 
 /// Parses an address with Kodi's request fields after a bar: `URL|User-Agent=…&Referer=…`.
-pub(super) fn entry(line: &str) -> Entry {
+pub(super) fn entry(line: &str) -> PlaylistEntry {
     let line = line.strip_prefix('"').and_then(|line| line.strip_suffix('"')).unwrap_or(line).trim();
     let line = match line.get(..8) {
         // Address list from before ASX became XML.
@@ -81,7 +81,7 @@ pub(super) fn entry(line: &str) -> Entry {
         _ => line,
     };
     let (location, fields) = split_fields(line);
-    let mut entry = Entry { location: location.to_owned(), ..Entry::default() };
+    let mut entry = PlaylistEntry { location: location.to_owned(), ..PlaylistEntry::default() };
     for (key, value) in fields {
         match key.to_ascii_lowercase().as_str() {
             "user-agent" => entry.user_agent = field(&value),

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
 
-use super::{Entry, Format, Kind};
+use super::BodyKind;
+use super::listing::{PlaylistEntry, PlaylistFormat};
 use crate::source::SourceError;
 
 /// Maximum length of a playlist file, in bytes.
@@ -16,7 +17,7 @@ const TELLING: usize = 512;
 
 /// Contents of a playlist file.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Files {
+pub struct PlaylistFiles {
     /// Paths in order; they may not exist.
     pub paths: Vec<PathBuf>,
     /// Addresses of other kinds, as written.
@@ -27,7 +28,7 @@ pub struct Files {
 ///
 /// # Errors
 /// Permanent: the playlist cannot be read, is too long, or names nothing.
-pub fn files(path: &Path) -> Result<Option<Files>, SourceError> {
+pub fn files(path: &Path) -> Result<Option<PlaylistFiles>, SourceError> {
     let fail = |what: String| SourceError::Permanent(format!("`{}` {what}", path.display()));
     if !is_playlist(path) {
         return Ok(None);
@@ -42,22 +43,22 @@ pub fn files(path: &Path) -> Result<Option<Files>, SourceError> {
     let listing = super::parse(&bytes, None);
     if !matches!(
         listing.format,
-        Format::M3u
-            | Format::Pls
-            | Format::Reference
-            | Format::Asx
-            | Format::Xspf
-            | Format::Smil
-            | Format::B4s
+        PlaylistFormat::M3u
+            | PlaylistFormat::Pls
+            | PlaylistFormat::Reference
+            | PlaylistFormat::Asx
+            | PlaylistFormat::Xspf
+            | PlaylistFormat::Smil
+            | PlaylistFormat::B4s
     ) {
-        return Err(fail(format!("is {}, and no list of files", listing.format.described())));
+        return Err(fail(format!("is {}, not a list of files", listing.format.described())));
     }
     if listing.entries.is_empty() {
         return Err(fail(format!("is {} that names no file", listing.format.described())));
     }
     let folder = path.parent().unwrap_or(Path::new(""));
-    let is_encoded = matches!(listing.format, Format::Xspf);
-    let mut files = Files::default();
+    let is_encoded = matches!(listing.format, PlaylistFormat::Xspf);
+    let mut files = PlaylistFiles::default();
     for entry in &listing.entries {
         match located(entry, folder, is_encoded) {
             Some(path) => files.paths.push(path),
@@ -79,11 +80,11 @@ pub fn is_playlist(path: &Path) -> bool {
     let mut first = Vec::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(TELLING as u64).read_to_end(&mut first));
     // An empty file counts by its name alone.
-    read.is_ok() && (first.is_empty() || super::kind("", name, &first) == Kind::Playlist)
+    read.is_ok() && (first.is_empty() || super::kind("", name, &first) == BodyKind::Playlist)
 }
 
 /// Path of an entry; `None` for addresses of other schemes.
-fn located(entry: &Entry, folder: &Path, is_encoded: bool) -> Option<PathBuf> {
+fn located(entry: &PlaylistEntry, folder: &Path, is_encoded: bool) -> Option<PathBuf> {
     let location = &entry.location;
     let decoded = || percent_decode_str(location).decode_utf8_lossy().into_owned();
     if let Some((scheme, _)) = location.split_once(':').filter(|(scheme, _)| is_scheme(scheme)) {

@@ -1,11 +1,11 @@
 use super::*;
 
-fn parsed(bytes: &[u8]) -> (Format, Vec<String>) {
+fn parsed(bytes: &[u8]) -> (PlaylistFormat, Vec<String>) {
     let listing = parse(bytes, None);
     (listing.format, listing.entries.into_iter().map(|entry| entry.location).collect())
 }
 
-fn check(text: &str, format: Format, expected: &[&str]) {
+fn check(text: &str, format: PlaylistFormat, expected: &[&str]) {
     assert_eq!(
         parsed(text.as_bytes()),
         (format, expected.iter().map(|entry| (*entry).to_owned()).collect()),
@@ -21,7 +21,7 @@ fn byte_order_marks_and_line_ends() {
         "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(of).collect()
     };
     let latin_1: Vec<u8> = text.chars().map(|c| c as u8).collect();
-    let expected = (Format::M3u, ["http://a/x", "live.mp3", "/root"].map(str::to_owned).to_vec());
+    let expected = (PlaylistFormat::M3u, ["http://a/x", "live.mp3", "/root"].map(str::to_owned).to_vec());
     let variants: [Vec<u8>; 8] = [
         text.into(),
         format!("\u{feff}{text}").into(),
@@ -34,22 +34,22 @@ fn byte_order_marks_and_line_ends() {
     ];
     for bytes in variants {
         assert_eq!(parsed(&bytes), expected, "{bytes:?}");
-        assert_eq!(kind("text/plain", "/a", &bytes), Kind::Playlist, "{bytes:?}");
+        assert_eq!(kind("text/plain", "/a", &bytes), BodyKind::Playlist, "{bytes:?}");
     }
 }
 
 #[test]
 fn m3u() {
-    check("http://a/x\nhttp://b/y\n", Format::M3u, &["http://a/x", "http://b/y"]);
-    check("# a comment\n\"http://a/x\"\n", Format::M3u, &["http://a/x"]);
-    check("ASF http://a/x.asf\n", Format::M3u, &["http://a/x.asf"]);
+    check("http://a/x\nhttp://b/y\n", PlaylistFormat::M3u, &["http://a/x", "http://b/y"]);
+    check("# a comment\n\"http://a/x\"\n", PlaylistFormat::M3u, &["http://a/x"]);
+    check("ASF http://a/x.asf\n", PlaylistFormat::M3u, &["http://a/x.asf"]);
     check(
         "rtsp://a/x.rm\nhttp://a/x.mp3\n--stop--\nhttp://no/\n",
-        Format::M3u,
+        PlaylistFormat::M3u,
         &["rtsp://a/x.rm", "http://a/x.mp3"],
     );
-    check("#EXTM3U\nFile1=x.mp3\n", Format::M3u, &["File1=x.mp3"]);
-    check("", Format::M3u, &[]);
+    check("#EXTM3U\nFile1=x.mp3\n", PlaylistFormat::M3u, &["File1=x.mp3"]);
+    check("", PlaylistFormat::M3u, &[]);
     let fields = |text: &str| {
         let entry = parse(text.as_bytes(), None).entries.remove(0);
         (entry.location, entry.user_agent.unwrap_or_default(), entry.referrer.unwrap_or_default())
@@ -81,46 +81,46 @@ fn m3u() {
 #[test]
 fn pls() {
     let text = "[Playlist]\nNumberOfEntries=2\nfile1 = http://a/x?b=c\nTitle1=http://no/\nFile2=https://b/\nFilex=http://no/";
-    check(text, Format::Pls, &["http://a/x?b=c", "https://b/"]);
-    check(&text.to_uppercase(), Format::Pls, &["HTTP://A/X?B=C", "HTTPS://B/"]);
-    check("FILE1=http://a/x\r\nTITLE1=A\r\n", Format::Pls, &["http://a/x"]);
-    check("; made by hand\n[playlist]\nFile1=http://a/x|User-Agent=y", Format::Pls, &["http://a/x"]);
-    check("[playlist]\nnumberofentries=0", Format::Pls, &[]);
+    check(text, PlaylistFormat::Pls, &["http://a/x?b=c", "https://b/"]);
+    check(&text.to_uppercase(), PlaylistFormat::Pls, &["HTTP://A/X?B=C", "HTTPS://B/"]);
+    check("FILE1=http://a/x\r\nTITLE1=A\r\n", PlaylistFormat::Pls, &["http://a/x"]);
+    check("; made by hand\n[playlist]\nFile1=http://a/x|User-Agent=y", PlaylistFormat::Pls, &["http://a/x"]);
+    check("[playlist]\nnumberofentries=0", PlaylistFormat::Pls, &[]);
     check(
         "[Reference]\r\nRef1=http://a/x?MSWMExt=.asf\r\nRef2=http://b/y\r\n",
-        Format::Reference,
+        PlaylistFormat::Reference,
         &["http://a/x?MSWMExt=.asf", "http://b/y"],
     );
-    check("Ref1=mms://a/x", Format::Reference, &["mms://a/x"]);
+    check("Ref1=mms://a/x", PlaylistFormat::Reference, &["mms://a/x"]);
 }
 
 #[test]
 fn asx() {
     check(
-        "<ASX VERSION=\"3.0\">\r\n<TITLE>R & B</TITLE><Entry>\r\n<REF HREF = 'http://a/x?b=1&c=2' />\n<Ref href=\"mms://a/y\"></Ref>\
+        "<ASX VERSION=\"3.0\">\r\n<TITLE>R & B</TITLE><PlaylistEntry>\r\n<REF HREF = 'http://a/x?b=1&c=2' />\n<Ref href=\"mms://a/y\"></Ref>\
          <MoreInfo href=\"http://no/\"/></ENTRY><entryref HREF=http://b/z.asx /></asx>",
-        Format::Asx,
+        PlaylistFormat::Asx,
         &["http://a/x?b=1&c=2", "mms://a/y", "http://b/z.asx"],
     );
     check(
         "<asx><entry><ref href=\"http://a/x?b=1&amp;c=&#50;\"/></entry>",
-        Format::Asx,
+        PlaylistFormat::Asx,
         &["http://a/x?b=1&c=2"],
     );
     // Malformed in several ways; parsing ends at the error.
     check(
         "<asx><entry><title>a<b></title><ref href=\"http://a/x\"></wrong></entry></asx>",
-        Format::Asx,
+        PlaylistFormat::Asx,
         &["http://a/x"],
     );
     check(
         "<asx><entry><ref href=\"http://a/x\"/></entry><entry><ref href=\"http://b",
-        Format::Asx,
+        PlaylistFormat::Asx,
         &["http://a/x"],
     );
     check(
         "<!-- made by hand --><asx version=\"3\"><entry><ref href=\"  http://a/x \n\"/></entry></asx>",
-        Format::Asx,
+        PlaylistFormat::Asx,
         &["http://a/x"],
     );
     let listing = parse(b"<asx><base href=\"http://a/b/\"/><entry><ref href=\"x.mp3\"/></entry></asx>", None);
@@ -136,62 +136,62 @@ fn xspf_and_other_xml() {
              <track><title>A</title><location>\n http://a/x?b=1&amp;c=2 </location><image>http://no/</image></track>\
              <track><location><![CDATA[http://a/y?b&c]]></location></track></trackList></playlist>"
         ),
-        Format::Xspf,
+        PlaylistFormat::Xspf,
         &["http://a/x?b=1&c=2", "http://a/y?b&c"],
     );
     check(
         "<xspf:playlist xmlns:xspf=\"x\"><xspf:track><xspf:location>a.mp3</xspf:location></xspf:track></xspf:playlist>",
-        Format::Xspf,
+        PlaylistFormat::Xspf,
         &["a.mp3"],
     );
     check(
         "<?wpl version=\"1.0\"?><smil><head><meta name=\"Generator\" content=\"x\"/></head><body><seq><media src=\"..\\a &amp; b.mp3\"/></seq></body></smil>",
-        Format::Smil,
+        PlaylistFormat::Smil,
         &["..\\a & b.mp3"],
     );
     check(
         &format!(
             "{head}<WinampXML><playlist num_entries=\"1\"><entry Playstring=\"http://a/x\"><Name>A</Name></entry></playlist></WinampXML>"
         ),
-        Format::B4s,
+        PlaylistFormat::B4s,
         &["http://a/x"],
     );
     check(
         "<?xml version=\"1.0\"?><?quicktime type=\"application/x-quicktime-media-link\"?><embed src=\"http://a/x\"/>",
-        Format::QuickTime,
+        PlaylistFormat::QuickTime,
         &["http://a/x"],
     );
     check(
         &format!("{head}<rss><channel><item><enclosure url=\"http://a/1.mp3\"/></item></channel></rss>"),
-        Format::Feed,
+        PlaylistFormat::Feed,
         &["http://a/1.mp3"],
     );
     check(
         "<feed xmlns=\"http://www.w3.org/2005/Atom\"><entry><link rel=\"enclosure\" href=\"http://a/1.mp3\"/><link href=\"http://no/\"/></entry></feed>",
-        Format::Feed,
+        PlaylistFormat::Feed,
         &["http://a/1.mp3"],
     );
     check(
         "<opml><body><outline type=\"audio\" text=\"A\" URL=\"http://a/x\"/></body></opml>",
-        Format::Opml,
+        PlaylistFormat::Opml,
         &["http://a/x"],
     );
     check(
         &format!("{head}<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\"><BaseURL>x</BaseURL></MPD>"),
-        Format::Dash,
+        PlaylistFormat::Dash,
         &[],
     );
-    check("<SmoothStreamingMedia MajorVersion=\"2\"/>", Format::SmoothStreaming, &[]);
-    check(&format!("{head}<html xmlns=\"x\"><body/></html>"), Format::Page, &[]);
-    check("<Error><Code>AccessDenied</Code></Error>", Format::Unknown("error".into()), &[]);
+    check("<SmoothStreamingMedia MajorVersion=\"2\"/>", PlaylistFormat::SmoothStreaming, &[]);
+    check(&format!("{head}<html xmlns=\"x\"><body/></html>"), PlaylistFormat::Page, &[]);
+    check("<Error><Code>AccessDenied</Code></Error>", PlaylistFormat::Unknown("error".into()), &[]);
     // Windows-1251 as declared, and UTF-16.
     let text = "<?xml version='1.0' encoding='windows-1251'?><asx><entry><ref href='http://a/\u{e9}'/></entry></asx>";
     let bytes: Vec<u8> = text.chars().map(|c| c as u8).collect();
-    assert_eq!(parsed(&bytes), (Format::Asx, vec!["http://a/\u{439}".into()]));
+    assert_eq!(parsed(&bytes), (PlaylistFormat::Asx, vec!["http://a/\u{439}".into()]));
     let bytes: Vec<u8> =
         "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
-    assert_eq!(parsed(&bytes), (Format::Asx, vec!["http://a/\u{e9}".into()]));
-    assert_eq!(kind("", "/", &bytes), Kind::Playlist);
+    assert_eq!(parsed(&bytes), (PlaylistFormat::Asx, vec!["http://a/\u{e9}".into()]));
+    assert_eq!(kind("", "/", &bytes), BodyKind::Playlist);
 }
 
 #[test]
@@ -208,23 +208,23 @@ fn kinds() {
     let check = |content_type, path, first: &[u8], expected| {
         assert_eq!(kind(content_type, path, first), expected, "{content_type} {path} {first:?}");
     };
-    check("audio/mpeg", "/live", b"ID3\x04", Kind::Audio);
-    check("text/html", "/live", b"ID3\x04", Kind::Audio);
-    check("audio/x-mpegurl", "/live", b"ID3\x04", Kind::Audio);
-    check("audio/x-mpegurl", "/live", b"live.mp3\n", Kind::Playlist);
-    check("text/plain", "/a.M3U", b"live.mp3\n", Kind::Playlist);
-    check("text/plain", "/a", b"\xef\xbb\xbf#EXTM3U", Kind::Playlist);
-    check("audio/mpeg", "/a", b"[playlist]\n", Kind::Playlist);
-    check("application/octet-stream", "/a", b"# radio\nhttps://a/x\n", Kind::Playlist);
-    check("audio/mpeg", "/a", b"file1=http://a/x\n", Kind::Playlist);
-    check("video/x-ms-asf", "/a", b"<ASX version", Kind::Playlist);
-    check("video/x-ms-asf", "/a", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", Kind::Audio);
-    check("text/xml", "/a", b" <?xml version", Kind::Playlist);
-    check("audio/mpeg", "/a", b"\r\n <!DOCTYPE html>", Kind::Page);
-    check("", "/a", b"\xff\xfe\x01\x02\x03", Kind::Audio);
-    check("", "/a", b"\xff\xfeabcdef", Kind::Audio);
-    check("", "/a", b"UUUUUUUU", Kind::Audio);
-    check("", "/a", b"", Kind::Audio);
+    check("audio/mpeg", "/live", b"ID3\x04", BodyKind::Audio);
+    check("text/html", "/live", b"ID3\x04", BodyKind::Audio);
+    check("audio/x-mpegurl", "/live", b"ID3\x04", BodyKind::Audio);
+    check("audio/x-mpegurl", "/live", b"live.mp3\n", BodyKind::Playlist);
+    check("text/plain", "/a.M3U", b"live.mp3\n", BodyKind::Playlist);
+    check("text/plain", "/a", b"\xef\xbb\xbf#EXTM3U", BodyKind::Playlist);
+    check("audio/mpeg", "/a", b"[playlist]\n", BodyKind::Playlist);
+    check("application/octet-stream", "/a", b"# radio\nhttps://a/x\n", BodyKind::Playlist);
+    check("audio/mpeg", "/a", b"file1=http://a/x\n", BodyKind::Playlist);
+    check("video/x-ms-asf", "/a", b"<ASX version", BodyKind::Playlist);
+    check("video/x-ms-asf", "/a", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", BodyKind::Audio);
+    check("text/xml", "/a", b" <?xml version", BodyKind::Playlist);
+    check("audio/mpeg", "/a", b"\r\n <!DOCTYPE html>", BodyKind::Page);
+    check("", "/a", b"\xff\xfe\x01\x02\x03", BodyKind::Audio);
+    check("", "/a", b"\xff\xfeabcdef", BodyKind::Audio);
+    check("", "/a", b"UUUUUUUU", BodyKind::Audio);
+    check("", "/a", b"", BodyKind::Audio);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use super::{Entry, Format, Listing};
+use super::listing::{Listing, MAX_ENTRIES, PlaylistEntry, PlaylistFormat};
 use crate::source::text::resolve_references;
 
 /// Maximum number of elements read.
@@ -30,7 +30,7 @@ pub(super) fn parse(text: &str) -> Listing {
     config.check_end_names = false;
     config.allow_unmatched_ends = true;
     config.allow_dangling_amp = true;
-    let mut found = Collected::default();
+    let mut found = XmlEntries::default();
     for _ in 0..MAX_ELEMENTS {
         match reader.read_event() {
             Ok(Event::Start(tag)) => found.open(&tag, false),
@@ -40,25 +40,25 @@ pub(super) fn parse(text: &str) -> Listing {
             Ok(Event::CData(text)) => found.text(&text),
             Ok(Event::GeneralRef(name)) => found.text(&resolve_references(&format!("&{};", &*name))),
             Ok(Event::PI(instruction)) if instruction.target().eq_ignore_ascii_case("quicktime") => {
-                found.format = found.format.or(Some(Format::QuickTime));
+                found.format = found.format.or(Some(PlaylistFormat::QuickTime));
             }
             Ok(Event::Eof) | Err(_) => break,
             Ok(_) => {}
         }
-        if found.is_decided() || found.entries.len() >= super::MAX_ENTRIES {
+        if found.is_decided() || found.entries.len() >= MAX_ENTRIES {
             break;
         }
     }
-    Listing { format: found.format.unwrap_or(Format::Unknown(String::new())), entries: found.entries }
+    Listing { format: found.format.unwrap_or(PlaylistFormat::Unknown(String::new())), entries: found.entries }
 }
 
 /// Entries of a document so far.
 #[derive(Default)]
-struct Collected {
-    format: Option<Format>,
-    entries: Vec<Entry>,
+struct XmlEntries {
+    format: Option<PlaylistFormat>,
+    entries: Vec<PlaylistEntry>,
     /// True once the root element has begun.
-    begun: bool,
+    started: bool,
     /// Base of relative addresses.
     base: Option<String>,
     /// True within an XSPF track; the playlist's own `<location>` is not an entry.
@@ -67,18 +67,23 @@ struct Collected {
     location: Option<String>,
 }
 
-impl Collected {
+impl XmlEntries {
     /// Returns true for manifests and pages, which are not read to their end.
     fn is_decided(&self) -> bool {
         matches!(
             self.format,
-            Some(Format::Dash | Format::SmoothStreaming | Format::Page | Format::Unknown(_))
+            Some(
+                PlaylistFormat::Dash
+                    | PlaylistFormat::SmoothStreaming
+                    | PlaylistFormat::Page
+                    | PlaylistFormat::Unknown(_)
+            )
         )
     }
 
     fn open(&mut self, tag: &BytesStart<'_>, is_empty: bool) {
         let name = name_of(tag.local_name().as_ref());
-        if !std::mem::replace(&mut self.begun, true) && self.format.is_none() {
+        if !std::mem::replace(&mut self.started, true) && self.format.is_none() {
             self.format = Some(format_of(&name));
         }
         let value = |wanted: &[&str]| attribute(tag, wanted);
@@ -86,34 +91,34 @@ impl Collected {
             self.base = Some(base);
         }
         let location = match (&self.format, name.as_str()) {
-            (Some(Format::Asx), "ref" | "entryref") => value(&["href"]),
-            (Some(Format::Asx), "base") => {
+            (Some(PlaylistFormat::Asx), "ref" | "entryref") => value(&["href"]),
+            (Some(PlaylistFormat::Asx), "base") => {
                 self.base = value(&["href"]).or(self.base.take());
                 None
             }
-            (Some(Format::Xspf), "track") => {
+            (Some(PlaylistFormat::Xspf), "track") => {
                 self.in_track = !is_empty;
                 None
             }
-            (Some(Format::Xspf), "location") if self.in_track && !is_empty => {
+            (Some(PlaylistFormat::Xspf), "location") if self.in_track && !is_empty => {
                 self.location = Some(String::new());
                 None
             }
             // `<playlist><entry Playstring="…">` within `<WinampXML>`.
-            (Some(Format::Xspf | Format::B4s), "entry") => value(&["playstring"]),
-            (Some(Format::Smil), "meta") => {
+            (Some(PlaylistFormat::Xspf | PlaylistFormat::B4s), "entry") => value(&["playstring"]),
+            (Some(PlaylistFormat::Smil), "meta") => {
                 let content =
                     || value(&["content"]).filter(|_| value(&["name"]).is_some_and(|name| name == "base"));
                 self.base = value(&["base"]).or_else(content).or(self.base.take());
                 None
             }
-            (Some(Format::Smil), "media" | "audio" | "video" | "ref") => value(&["src"]),
-            (Some(Format::QuickTime), "embed") => value(&["qtsrc"]).or_else(|| value(&["src"])),
-            (Some(Format::Opml), "outline") => {
+            (Some(PlaylistFormat::Smil), "media" | "audio" | "video" | "ref") => value(&["src"]),
+            (Some(PlaylistFormat::QuickTime), "embed") => value(&["qtsrc"]).or_else(|| value(&["src"])),
+            (Some(PlaylistFormat::Opml), "outline") => {
                 value(&["url", "xmlurl"]).filter(|_| value(&["type"]).is_none_or(|kind| kind != "text"))
             }
-            (Some(Format::Feed), "enclosure") => value(&["url"]),
-            (Some(Format::Feed), "link") => value(&["href"])
+            (Some(PlaylistFormat::Feed), "enclosure") => value(&["url"]),
+            (Some(PlaylistFormat::Feed), "link") => value(&["href"])
                 .filter(|_| value(&["rel"]).is_some_and(|rel| rel.eq_ignore_ascii_case("enclosure"))),
             _ => None,
         };
@@ -137,24 +142,28 @@ impl Collected {
         let location =
             location.map(|location| location.trim().to_owned()).filter(|location| !location.is_empty());
         if let Some(location) = location {
-            self.entries.push(Entry { location, base: self.base.clone(), ..Entry::default() });
+            self.entries.push(PlaylistEntry {
+                location,
+                base: self.base.clone(),
+                ..PlaylistEntry::default()
+            });
         }
     }
 }
 
-fn format_of(root: &str) -> Format {
+fn format_of(root: &str) -> PlaylistFormat {
     match root {
-        "asx" => Format::Asx,
-        "playlist" => Format::Xspf,
-        "smil" => Format::Smil,
-        "winampxml" => Format::B4s,
-        "embed" => Format::QuickTime,
-        "opml" => Format::Opml,
-        "rss" | "feed" | "rdf" => Format::Feed,
-        "mpd" => Format::Dash,
-        "smoothstreamingmedia" => Format::SmoothStreaming,
-        "html" | "head" | "body" => Format::Page,
-        root => Format::Unknown(root.chars().filter(|c| c.is_alphanumeric()).take(40).collect()),
+        "asx" => PlaylistFormat::Asx,
+        "playlist" => PlaylistFormat::Xspf,
+        "smil" => PlaylistFormat::Smil,
+        "winampxml" => PlaylistFormat::B4s,
+        "embed" => PlaylistFormat::QuickTime,
+        "opml" => PlaylistFormat::Opml,
+        "rss" | "feed" | "rdf" => PlaylistFormat::Feed,
+        "mpd" => PlaylistFormat::Dash,
+        "smoothstreamingmedia" => PlaylistFormat::SmoothStreaming,
+        "html" | "head" | "body" => PlaylistFormat::Page,
+        root => PlaylistFormat::Unknown(root.chars().filter(|c| c.is_alphanumeric()).take(40).collect()),
     }
 }
 

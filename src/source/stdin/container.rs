@@ -6,11 +6,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{nothing_came, read, unreadable};
+use super::pipe::{nothing_came, read, unreadable};
+use crate::permits::Permits;
 use crate::source::SourceError;
 use crate::source::clock::Clock;
 use crate::source::decode::Decoder;
-use crate::source::pulled::{Pulled, Shared, Worker};
+use crate::source::threaded_decoder::{DecodeWorker, DecoderStatus, ThreadedDecoder};
 use crate::thread::Stop;
 
 /// Starts decoding `descriptor`.
@@ -21,15 +22,18 @@ pub(super) fn start(
     name: &str,
     descriptor: OwnedFd,
     clock: Clock,
+    permits: Option<&Permits>,
     stop: &Stop,
-) -> Result<Pulled, SourceError> {
+) -> Result<ThreadedDecoder, SourceError> {
     let (decoding, watched) = (name.to_owned(), stop.clone());
-    Pulled::start(name, clock, stop, move |worker| decode(&decoding, descriptor, watched, worker))
+    ThreadedDecoder::start(name, clock, permits, stop, move |worker| {
+        decode(&decoding, descriptor, watched, worker)
+    })
 }
 
 /// Body of the decoding thread. Ends with the stream or with its reader.
-fn decode(name: &str, descriptor: OwnedFd, stop: Stop, worker: &Worker) -> Result<(), SourceError> {
-    let mut pipe = Pipe { descriptor, stop, shared: worker.shared.clone() };
+fn decode(name: &str, descriptor: OwnedFd, stop: Stop, worker: &DecodeWorker) -> Result<(), SourceError> {
+    let mut pipe = PipeReader { descriptor, stop, shared: worker.shared.clone() };
     let decoder = match regular_file(&pipe.descriptor) {
         // A redirected file can be seeked, which some containers need.
         Some(file) => Decoder::from_file(name.into(), file, None, Some(&pipe.stop))?,
@@ -43,7 +47,7 @@ fn decode(name: &str, descriptor: OwnedFd, stop: Stop, worker: &Worker) -> Resul
             Decoder::from_stream(name.into(), Cursor::new(first).chain(pipe))?
         }
     };
-    worker.follow(decoder).map(drop).map_err(|(_, error)| error)
+    worker.decode_all(decoder).map(drop).map_err(|(_, error)| error)
 }
 
 /// `descriptor` as a file, if it is a regular file that is not empty.
@@ -53,13 +57,13 @@ fn regular_file(descriptor: &OwnedFd) -> Option<File> {
 }
 
 /// Blocking reader that ends with the stop token or with the source's reader.
-struct Pipe {
+struct PipeReader {
     descriptor: OwnedFd,
     stop: Stop,
-    shared: Arc<Shared>,
+    shared: Arc<DecoderStatus>,
 }
 
-impl io::Read for Pipe {
+impl io::Read for PipeReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         /// Polling interval for the loss of the reader.
         const LOOK_UP: Duration = Duration::from_millis(500);
@@ -74,6 +78,6 @@ impl io::Read for Pipe {
                 }
             }
         }
-        Err(io::Error::other("nobody listens any more"))
+        Err(io::Error::other("the reader is gone"))
     }
 }

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::{DatasetError, Entry, without_extension};
-use crate::source::folder::{Found, Named, named, walk};
+use crate::source::folder::{FileClass, FolderEntry, classify, walk};
 use crate::source::playlist::local;
 
 /// The recordings under `root`, sorted by path, and the files that were passed over.
@@ -17,21 +17,21 @@ pub(super) fn read(root: &Path) -> Result<(Vec<Entry>, Vec<PathBuf>), DatasetErr
     for found in walk(root) {
         let path = match found {
             // Hidden files were never counted, nor what lies in hidden folders.
-            Found::Hidden(_) => continue,
-            Found::Unreadable(path, what) => return Err(DatasetError::Unreadable { path, what }),
-            Found::Folder(path) => {
+            FolderEntry::Hidden(_) => continue,
+            FolderEntry::Unreadable(path, what) => return Err(DatasetError::Unreadable { path, what }),
+            FolderEntry::Folder(path) => {
                 let class = relative(&path, root);
                 if class.components().count() == 1 {
                     classes.insert(class.into(), 0);
                 }
                 continue;
             }
-            Found::File(path) => path,
+            FolderEntry::File(path) => path,
         };
         let name = relative(&path, root);
         let class: PathBuf = name.components().take(1).collect();
         // Whatever is not known to be none is tried, and said if it cannot be decoded.
-        if name.components().count() < 2 || named(&path) == Named::Companion {
+        if name.components().count() < 2 || classify(&path) == FileClass::Companion {
             ignored.push(path);
             continue;
         }

@@ -53,7 +53,7 @@ pub fn hear_joined(
     let mut position = 0;
     for cut in cuts {
         begin(&cut.path);
-        let mut source = source::open_file(&cut.path)?;
+        let mut source = source::open::open_file(&cut.path)?;
         let mut is_begun = false;
         loop {
             match source.read(&mut block)? {

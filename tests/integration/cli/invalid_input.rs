@@ -88,7 +88,7 @@ fn sources() {
         &["source `missing` failed: `missing.wav` does not exist; check the path"],
     );
     check(folder, "run --no-mqtt folder", 1, &["`folder` is a directory"]);
-    check(folder, "run --no-mqtt text.mp3", 1, &["`text.mp3` is not in a sound format"]);
+    check(folder, "run --no-mqtt text.mp3", 1, &["`text.mp3` is not in a known audio format"]);
     check(folder, "run --no-mqtt empty.wav", 1, &["`empty.wav` is empty (0 bytes)"]);
     check(
         folder,
@@ -139,7 +139,7 @@ fn arguments() {
 fn without_a_device_the_other_ways_in_are_named() {
     let folder = tempfile::tempdir().unwrap();
     for (arguments, parts) in [
-        (&["run", "--no-mqtt"][..], &["capture device", "a sound file", "`-`", "genred run song.mp3"][..]),
+        (&["run", "--no-mqtt"][..], &["capture device", "an audio file", "`-`", "genred run song.mp3"][..]),
         (&["run", "--no-mqtt", "device:alsa:hw:77,0"], &["capture device", "hw:77,0", "genred devices"]),
     ] {
         let ended = Daemon::start(without_sound(folder.path()).args(arguments)).end();

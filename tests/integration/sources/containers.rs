@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use genred::audio::SampleRate;
-use genred::source::decode_stream;
+use genred::source::fuzz_api::decode_stream;
 
 use super::{Heard, check_error, hear};
 use crate::support::audio::{SECONDS, convert, correlation, decode_with_ffmpeg, encode};

@@ -89,7 +89,7 @@ def configure(folder, proxy_port, choose):
         sounds.write(path, found, choose)
         config.append(
             f'[[source]]\nname = "{path.stem}"\nuri = "file:{path}"\nrepeat = true\n'
-            "[source.silence]\nthreshold_lufs = -30.0\nafter = 0.0"
+            "[source.silence]\nthreshold_lufs = -30.0\nafter_s = 0.0"
         )
     (folder / "genred.toml").write_text("\n\n".join(config) + "\n")
 

@@ -1,6 +1,6 @@
 //! Signatures: magic numbers at a fixed offset, and the forms and brands after them.
 
-use super::Kind;
+use super::format::DetectedFormat;
 use crate::source::decode::matroska;
 use crate::source::decode::refusal::Unsupported;
 
@@ -13,19 +13,19 @@ pub(super) fn unsupported(first: &[u8]) -> Option<Unsupported> {
 }
 
 /// Recognises the signature of a supported container.
-pub(super) fn container(first: &[u8]) -> Option<Kind> {
+pub(super) fn container(first: &[u8]) -> Option<DetectedFormat> {
     let form = first.get(8..12).unwrap_or_default();
     Some(match first.first_chunk::<4>()? {
-        b"RIFF" | b"RIFX" | b"RF64" | b"BW64" if form == b"WAVE" => Kind::Wave,
-        b"FORM" if form == b"AIFF" || form == b"AIFC" => Kind::Aiff,
-        b".snd" | b"dns." => Kind::Au,
-        b"caff" => Kind::Caf,
-        b"OggS" => Kind::Ogg,
-        b"fLaC" => Kind::Flac,
-        _ if first.starts_with(WAVE64) => Kind::Wave64,
-        _ if first.starts_with(&matroska::SIGNATURE) => Kind::Matroska,
+        b"RIFF" | b"RIFX" | b"RF64" | b"BW64" if form == b"WAVE" => DetectedFormat::Wave,
+        b"FORM" if form == b"AIFF" || form == b"AIFC" => DetectedFormat::Aiff,
+        b".snd" | b"dns." => DetectedFormat::Au,
+        b"caff" => DetectedFormat::Caf,
+        b"OggS" => DetectedFormat::Ogg,
+        b"fLaC" => DetectedFormat::Flac,
+        _ if first.starts_with(WAVE64) => DetectedFormat::Wave64,
+        _ if first.starts_with(&matroska::SIGNATURE) => DetectedFormat::Matroska,
         _ => match first.get(4..8)? {
-            b"ftyp" | b"moov" | b"mdat" | b"wide" | b"free" | b"skip" | b"pnot" => Kind::Mp4,
+            b"ftyp" | b"moov" | b"mdat" | b"wide" | b"free" | b"skip" | b"pnot" => DetectedFormat::Mp4,
             _ => return None,
         },
     })

@@ -5,22 +5,22 @@ use std::io::Cursor;
 use symphonia::core::io::{MediaSourceStream, ReadOnlySource};
 
 use super::*;
-use crate::source::decode::start::Start;
+use crate::source::decode::stream_start::StreamStart;
 
 /// Format of a stream that begins with `bytes`.
-fn kind(bytes: &[u8]) -> Kind {
+fn kind(bytes: &[u8]) -> DetectedFormat {
     let source = ReadOnlySource::new(Cursor::new(bytes.to_vec()));
-    Start::of(MediaSourceStream::new(Box::new(source), Default::default())).unwrap().0.kind
+    StreamStart::of(MediaSourceStream::new(Box::new(source), Default::default())).unwrap().0.kind
 }
 
-fn unsupported(name: &'static str) -> Kind {
-    Kind::Unsupported(Unsupported::audio(name))
+fn unsupported(name: &'static str) -> DetectedFormat {
+    DetectedFormat::Unsupported(Unsupported::audio(name))
 }
 
 /// Name of the format, if it is unsupported.
 fn name(bytes: &[u8]) -> Option<String> {
     match detect(bytes, true) {
-        Some(Kind::Unsupported(unsupported)) => Some(unsupported.name.into_owned()),
+        Some(DetectedFormat::Unsupported(unsupported)) => Some(unsupported.name.into_owned()),
         _ => None,
     }
 }
@@ -28,14 +28,14 @@ fn name(bytes: &[u8]) -> Option<String> {
 #[test]
 fn no_more_bytes_are_awaited_than_needed() {
     let detected = |bytes: &[u8]| detect(bytes, false);
-    assert_eq!(detected(b"fLaC\0\0\0\x22\x10\0\x10\0\0\0\0\0"), Some(Kind::Flac));
-    assert_eq!(detected(b"RIFF\0\0\0\0WAVEfmt "), Some(Kind::Wave));
+    assert_eq!(detected(b"fLaC\0\0\0\x22\x10\0\x10\0\0\0\0\0"), Some(DetectedFormat::Flac));
+    assert_eq!(detected(b"RIFF\0\0\0\0WAVEfmt "), Some(DetectedFormat::Wave));
     assert_eq!(detected(b"fLaC"), None);
     assert_eq!(detected(&[b"OggS".as_slice(), &[0; 30]].concat()), None);
     // The root element of an XML document comes later.
     assert_eq!(detected(b"<?xml version=\"1.0\"?>\n"), None);
     assert_eq!(detected(&[7; 4096]), None);
-    assert_eq!(detected(&[7; LONGEST_START]), Some(Kind::Other));
+    assert_eq!(detected(&[7; LONGEST_START]), Some(DetectedFormat::Other));
 }
 
 /// Frames of `length` bytes that begin with `head`, after `lead` bytes of other data.
@@ -78,8 +78,8 @@ fn an_id3v2_tag_in_front_is_passed_over() {
     assert_eq!(id3v2_length(&tag), 310);
     assert_eq!(kind(&[&tag, b"TTA1\x01\0".as_slice()].concat()), unsupported("TTA (True Audio)"));
     assert_eq!(kind(&[&tag, &tag, b"MAC \x96\x0f".as_slice()].concat()), unsupported("Monkey's Audio"));
-    assert_eq!(kind(&tag), Kind::Other);
-    assert_eq!(kind(&tag[..100]), Kind::Other);
+    assert_eq!(kind(&tag), DetectedFormat::Other);
+    assert_eq!(kind(&tag[..100]), DetectedFormat::Other);
 }
 
 #[test]
@@ -167,32 +167,32 @@ fn aac(third: u8, fourth: u8) -> Vec<u8> {
 // Header fields: ISO/IEC 13818-7, 6.2; profiles: table 31.
 #[test]
 fn adts_is_found_and_named() {
-    assert_eq!(kind(&aac(0x50, 0x80)), Kind::Adts);
-    assert_eq!(kind(&[&[0, 1, 2, 3, 0xff][..], &aac(0x50, 0x80)].concat()), Kind::Adts);
+    assert_eq!(kind(&aac(0x50, 0x80)), DetectedFormat::Adts);
+    assert_eq!(kind(&[&[0, 1, 2, 3, 0xff][..], &aac(0x50, 0x80)].concat()), DetectedFormat::Adts);
     let tag = [&b"ID3\x04\0\0\0\0\x02\x01"[..], &[0xff; 257]].concat();
-    assert_eq!(kind(&[tag, aac(0x50, 0x80)].concat()), Kind::Adts);
+    assert_eq!(kind(&[tag, aac(0x50, 0x80)].concat()), DetectedFormat::Adts);
     assert_eq!(kind(&aac(0x10, 0x80)), unsupported("AAC Main"));
     assert_eq!(kind(&aac(0xd0, 0x80)), unsupported("AAC LTP"));
     assert_eq!(kind(&aac(0x51, 0x80)), unsupported("AAC of 6 channels (5.1)"));
-    assert_eq!(kind(&[&b"RIFF\0\0\0\0WAVE"[..], &aac(0x50, 0x80)].concat()), Kind::Wave);
+    assert_eq!(kind(&[&b"RIFF\0\0\0\0WAVE"[..], &aac(0x50, 0x80)].concat()), DetectedFormat::Wave);
     let several = frames(&[0xff, 0xf1, 0x50, 0x80, 100 >> 3, (100 << 5) as u8 | 0x1f, 0xfd], 100, 5);
     assert_eq!(kind(&several), unsupported("AAC with several blocks in each ADTS frame"));
     // Two headers suffice at the end of the source; one does not.
-    assert_eq!(kind(&aac(0x50, 0x80)[..150]), Kind::Adts);
-    assert_eq!(kind(&aac(0x50, 0x80)[..90]), Kind::Other);
+    assert_eq!(kind(&aac(0x50, 0x80)[..150]), DetectedFormat::Adts);
+    assert_eq!(kind(&aac(0x50, 0x80)[..90]), DetectedFormat::Other);
 }
 
 // Header fields: ISO/IEC 11172-3, 2.4.2.3. 128 kbit/s at 44.1 kHz are 417 bytes; 32 kbit/s of layer
 // II at 24 kHz are 192 bytes.
 #[test]
 fn mpeg_audio_is_found() {
-    assert_eq!(kind(&frames(&[0xff, 0xfb, 0x90, 0x40], 417, 4)), Kind::Other);
-    assert_eq!(kind(&frames(&[0xff, 0xf5, 0x44, 0x00], 192, 4)), Kind::Mpeg { start: 0 });
-    assert_eq!(kind(&frames(&[0xff, 0xf5, 0x44, 0xc0], 192, 4)), Kind::Other);
+    assert_eq!(kind(&frames(&[0xff, 0xfb, 0x90, 0x40], 417, 4)), DetectedFormat::Other);
+    assert_eq!(kind(&frames(&[0xff, 0xf5, 0x44, 0x00], 192, 4)), DetectedFormat::Mpeg { start: 0 });
+    assert_eq!(kind(&frames(&[0xff, 0xf5, 0x44, 0xc0], 192, 4)), DetectedFormat::Other);
     for length in [300, 1567, 2089] {
         let free = frames(&[0xff, 0xfb, 0x00, 0x40], length, 5);
-        assert_eq!(kind(&free), Kind::Mpeg { start: 0 }, "{length}");
-        assert_eq!(kind(&[vec![7; 1000], free].concat()), Kind::Mpeg { start: 1000 }, "{length}");
+        assert_eq!(kind(&free), DetectedFormat::Mpeg { start: 0 }, "{length}");
+        assert_eq!(kind(&[vec![7; 1000], free].concat()), DetectedFormat::Mpeg { start: 1000 }, "{length}");
     }
 }
 
@@ -200,6 +200,6 @@ fn mpeg_audio_is_found() {
 fn latm_is_named() {
     let latm = frames(&[0x56, 0xe0, 97], 100, 4);
     assert_eq!(kind(&latm), unsupported("AAC in LATM/LOAS"));
-    assert_eq!(kind(&[0; 4000]), Kind::Other);
-    assert_eq!(kind(&[]), Kind::Other);
+    assert_eq!(kind(&[0; 4000]), DetectedFormat::Other);
+    assert_eq!(kind(&[]), DetectedFormat::Other);
 }

@@ -12,7 +12,7 @@ pub(super) const MAX_SAMPLES: u32 = 65_535;
 
 /// Result of parsing a prefix of the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Parsed<T> {
+pub(super) enum ParseResult<T> {
     Complete(T),
     /// More bytes are needed.
     Incomplete,
@@ -21,14 +21,14 @@ pub(super) enum Parsed<T> {
 }
 
 /// Reason why parsing stopped.
-pub(super) enum Stop {
+pub(super) enum ParseStop {
     Incomplete,
     Invalid,
 }
 
 /// Coded number of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sequence {
+pub(super) enum FrameNumber {
     /// Index of the frame, in streams of fixed block size.
     Frame(u64),
     /// Index of the frame's first sample, in streams of variable block size.
@@ -37,8 +37,8 @@ pub(super) enum Sequence {
 
 /// Frame header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Header {
-    pub(super) sequence: Sequence,
+pub(super) struct FlacHeader {
+    pub(super) sequence: FrameNumber,
     /// Samples per channel.
     pub(super) samples: u32,
     /// Sample rate in Hz; `None` refers to STREAMINFO.
@@ -52,7 +52,7 @@ pub(super) struct Header {
     pub(super) length: usize,
 }
 
-impl Header {
+impl FlacHeader {
     pub(super) const LEFT_SIDE: u8 = 8;
     pub(super) const SIDE_RIGHT: u8 = 9;
     const MID_SIDE: u8 = 10;
@@ -67,20 +67,20 @@ impl Header {
     }
 
     /// Parses the header at the start of `data` and verifies its CRC-8.
-    pub(super) fn parse(data: &[u8]) -> Parsed<Self> {
+    pub(super) fn parse(data: &[u8]) -> ParseResult<Self> {
         match Self::try_parse(data) {
-            Ok(header) => Parsed::Complete(header),
-            Err(Stop::Incomplete) => Parsed::Incomplete,
-            Err(Stop::Invalid) => Parsed::Invalid,
+            Ok(header) => ParseResult::Complete(header),
+            Err(ParseStop::Incomplete) => ParseResult::Incomplete,
+            Err(ParseStop::Invalid) => ParseResult::Invalid,
         }
     }
 
-    fn try_parse(data: &[u8]) -> Result<Self, Stop> {
-        let byte = |at: usize| data.get(at).copied().ok_or(Stop::Incomplete);
-        let number = |at: usize, count: usize| -> Result<u32, Stop> {
+    fn try_parse(data: &[u8]) -> Result<Self, ParseStop> {
+        let byte = |at: usize| data.get(at).copied().ok_or(ParseStop::Incomplete);
+        let number = |at: usize, count: usize| -> Result<u32, ParseStop> {
             (at..at + count).try_fold(0, |number, at| Ok(number << 8 | u32::from(byte(at)?)))
         };
-        let valid = |condition: bool| if condition { Ok(()) } else { Err(Stop::Invalid) };
+        let valid = |condition: bool| if condition { Ok(()) } else { Err(ParseStop::Invalid) };
         valid(byte(0)? == 0xff)?;
         let variable = byte(1)?;
         valid(variable & 0xfe == 0xf8)?;
@@ -95,7 +95,7 @@ impl Header {
         let (length, mut coded) = match first.leading_ones() {
             0 => (1, u64::from(first)),
             ones @ 2..=7 => (ones as usize, u64::from(first & (0x7f_u32 >> ones) as u8)),
-            _ => return Err(Stop::Invalid),
+            _ => return Err(ParseStop::Invalid),
         };
         for at in 5..4 + length {
             valid(byte(at)? & 0xc0 == 0x80)?;
@@ -123,10 +123,10 @@ impl Header {
         };
         valid(samples <= MAX_SAMPLES && rate != Some(0))?;
         let mut crc = Crc8Ccitt::new(0);
-        crc.process_buf_bytes(data.get(..at).ok_or(Stop::Incomplete)?);
+        crc.process_buf_bytes(data.get(..at).ok_or(ParseStop::Incomplete)?);
         valid(byte(at)? == crc.crc())?;
         Ok(Self {
-            sequence: if variable & 1 == 0 { Sequence::Frame(coded) } else { Sequence::Sample(coded) },
+            sequence: if variable & 1 == 0 { FrameNumber::Frame(coded) } else { FrameNumber::Sample(coded) },
             samples,
             rate,
             channels,
@@ -142,10 +142,10 @@ impl Header {
     }
 
     /// Coded number of the following frame.
-    pub(super) fn next(&self) -> Sequence {
+    pub(super) fn next(&self) -> FrameNumber {
         match self.sequence {
-            Sequence::Frame(index) => Sequence::Frame(index + 1),
-            Sequence::Sample(index) => Sequence::Sample(index + u64::from(self.samples)),
+            FrameNumber::Frame(index) => FrameNumber::Frame(index + 1),
+            FrameNumber::Sample(index) => FrameNumber::Sample(index + u64::from(self.samples)),
         }
     }
 }
@@ -156,39 +156,39 @@ const RATES: [u32; 12] =
 
 /// Parsing state of a frame whose bytes arrive in pieces.
 #[derive(Debug)]
-pub(super) struct Walk {
-    pub(super) header: Header,
+pub(super) struct FrameWalker {
+    pub(super) header: FlacHeader,
     bits: u32,
     /// Next subframe, and the bit at which it begins.
     channel: u8,
     at: usize,
 }
 
-impl Walk {
+impl FrameWalker {
     /// Starts after `header`, with `bits` per sample.
-    pub(super) fn new(header: Header, bits: u32) -> Self {
+    pub(super) fn new(header: FlacHeader, bits: u32) -> Self {
         Self { header, bits, channel: 0, at: header.length * 8 }
     }
 
     /// Length of the frame at the start of `data` in bytes, once its CRC-16 has been verified.
     ///
     /// Each call receives all bytes of the frame that have arrived.
-    pub(super) fn advance(&mut self, data: &[u8]) -> Parsed<usize> {
+    pub(super) fn advance(&mut self, data: &[u8]) -> ParseResult<usize> {
         while self.channel < self.header.channels {
             let side = u32::from(self.header.side() == Some(self.channel));
-            let mut reader = Bits { data, at: self.at };
+            let mut reader = FlacBits { data, at: self.at };
             match reader.subframe(self.header.samples, self.bits + side) {
                 Ok(()) => (self.at, self.channel) = (reader.at, self.channel + 1),
-                Err(Stop::Incomplete) if data.len() < self.limit() => return Parsed::Incomplete,
-                Err(_) => return Parsed::Invalid,
+                Err(ParseStop::Incomplete) if data.len() < self.limit() => return ParseResult::Incomplete,
+                Err(_) => return ParseResult::Invalid,
             }
         }
         let length = self.at.div_ceil(8) + 2;
-        let Some(frame) = data.get(..length) else { return Parsed::Incomplete };
+        let Some(frame) = data.get(..length) else { return ParseResult::Incomplete };
         let mut crc = Crc16Ansi::new(0);
         crc.process_buf_bytes(frame);
         // Including the stored CRC-16, the remainder is zero.
-        if crc.crc() == 0 { Parsed::Complete(length) } else { Parsed::Invalid }
+        if crc.crc() == 0 { ParseResult::Complete(length) } else { ParseResult::Invalid }
     }
 
     /// Maximum plausible length in bytes: twice that of plain PCM.
@@ -199,37 +199,37 @@ impl Walk {
 }
 
 /// Bit reader, most significant first.
-pub(super) struct Bits<'a> {
+pub(super) struct FlacBits<'a> {
     pub(super) data: &'a [u8],
     pub(super) at: usize,
 }
 
-impl Bits<'_> {
+impl FlacBits<'_> {
     /// Skips a subframe of `samples` with `bits` per sample (RFC 9639, section 9.2).
-    fn subframe(&mut self, samples: u32, bits: u32) -> Result<(), Stop> {
+    fn subframe(&mut self, samples: u32, bits: u32) -> Result<(), ParseStop> {
         if self.take(1)? != 0 {
-            return Err(Stop::Invalid);
+            return Err(ParseStop::Invalid);
         }
         let kind = self.take(6)?;
         let wasted = if self.take(1)? == 1 { self.unary()? + 1 } else { 0 };
         let bits = bits as usize;
-        let bits = bits.checked_sub(wasted).filter(|bits| *bits > 0).ok_or(Stop::Invalid)?;
+        let bits = bits.checked_sub(wasted).filter(|bits| *bits > 0).ok_or(ParseStop::Invalid)?;
         let count = samples as usize;
         let order = match kind {
             0 => return self.skip(bits),
             1 => return self.skip(bits * count),
             8..=12 => kind as usize - 8,
             32.. => kind as usize - 31,
-            _ => return Err(Stop::Invalid),
+            _ => return Err(ParseStop::Invalid),
         };
         if order > count {
-            return Err(Stop::Invalid);
+            return Err(ParseStop::Invalid);
         }
         self.skip(order * bits)?;
         if kind >= 32 {
             let precision = self.take(4)? as usize + 1;
             if precision == 16 {
-                return Err(Stop::Invalid);
+                return Err(ParseStop::Invalid);
             }
             self.skip(5 + order * precision)?;
         }
@@ -237,16 +237,16 @@ impl Bits<'_> {
     }
 
     /// Skips a coded residual (RFC 9639, section 9.2.7).
-    fn residual(&mut self, samples: usize, order: usize) -> Result<(), Stop> {
+    fn residual(&mut self, samples: usize, order: usize) -> Result<(), ParseStop> {
         let width = match self.take(2)? {
             0 => 4,
             1 => 5,
-            _ => return Err(Stop::Invalid),
+            _ => return Err(ParseStop::Invalid),
         };
         let partitions = 1_usize << self.take(4)?;
         let each = samples / partitions;
         if !samples.is_multiple_of(partitions) || each < order {
-            return Err(Stop::Invalid);
+            return Err(ParseStop::Invalid);
         }
         for partition in 0..partitions {
             let count = if partition == 0 { each - order } else { each };
@@ -283,9 +283,9 @@ impl Bits<'_> {
     }
 
     /// Reads a number of at most 57 bits.
-    pub(super) fn take(&mut self, count: usize) -> Result<u64, Stop> {
+    pub(super) fn take(&mut self, count: usize) -> Result<u64, ParseStop> {
         if self.left() < count {
-            return Err(Stop::Incomplete);
+            return Err(ParseStop::Incomplete);
         }
         let value = self.word().checked_shr(64 - count as u32).unwrap_or(0);
         self.at += count;
@@ -299,21 +299,21 @@ impl Bits<'_> {
         Some(value.checked_shl(shift).map_or(0, |value| value >> shift))
     }
 
-    fn skip(&mut self, count: usize) -> Result<(), Stop> {
+    fn skip(&mut self, count: usize) -> Result<(), ParseStop> {
         if self.left() < count {
-            return Err(Stop::Incomplete);
+            return Err(ParseStop::Incomplete);
         }
         self.at += count;
         Ok(())
     }
 
     /// Reads zeros up to the next one, and returns their number.
-    pub(super) fn unary(&mut self) -> Result<usize, Stop> {
+    pub(super) fn unary(&mut self) -> Result<usize, ParseStop> {
         let mut total = 0;
         loop {
             let there = self.left().min(57);
             if there == 0 {
-                return Err(Stop::Incomplete);
+                return Err(ParseStop::Incomplete);
             }
             let zeros = self.word().leading_zeros() as usize;
             if zeros < there {

@@ -4,7 +4,7 @@ use std::io;
 
 use symphonia::core::io::MediaSourceStream;
 
-use super::super::arrived;
+use super::super::arrived_reader;
 
 /// Bytes per read.
 const BLOCK: usize = 4096;
@@ -13,7 +13,7 @@ const BLOCK: usize = 4096;
 const KEPT_BUFFER: usize = 1 << 18;
 
 /// Unread bytes of a stream; waits for no more bytes than needed.
-pub(super) struct Input<'s> {
+pub(super) struct FlacInput<'s> {
     mss: MediaSourceStream<'s>,
     bytes: Vec<u8>,
     /// Number of consumed `bytes`.
@@ -23,7 +23,7 @@ pub(super) struct Input<'s> {
     ended: bool,
 }
 
-impl<'s> Input<'s> {
+impl<'s> FlacInput<'s> {
     pub(super) fn new(mss: MediaSourceStream<'s>) -> Self {
         Self { mss, bytes: Vec::new(), start: 0, consumed: 0, ended: false }
     }
@@ -66,7 +66,7 @@ impl<'s> Input<'s> {
         // At most as many as one read of the underlying stream returns.
         let end = self.bytes.len();
         self.bytes.resize(end + BLOCK, 0);
-        let read = arrived::read(&mut self.mss, &mut self.bytes[end..]);
+        let read = arrived_reader::read(&mut self.mss, &mut self.bytes[end..]);
         self.bytes.truncate(end + *read.as_ref().unwrap_or(&0));
         self.ended = read? == 0;
         if self.ended {

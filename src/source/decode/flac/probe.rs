@@ -7,18 +7,18 @@ use symphonia::core::formats::probe::{
 use symphonia::core::formats::{FormatOptions, FormatReader};
 use symphonia::core::io::{MediaSourceStream, ReadBytes, ScopedStream};
 
-use super::frame::{Header, Parsed, Walk};
-use super::{FORMAT, MARKER, Reader};
+use super::frame::{FlacHeader, FrameWalker, ParseResult};
+use super::reader::{FORMAT, FlacReader, MARKER};
 
 /// Number of consistent bytes required if the rest of the frame is not available.
 const LONG_FRAME: usize = 8192;
 
-impl<'s> ProbeableFormat<'s> for Reader<'_> {
+impl<'s> ProbeableFormat<'s> for FlacReader<'_> {
     fn try_probe_new(
         mss: MediaSourceStream<'s>,
         options: FormatOptions,
     ) -> Result<Box<dyn FormatReader + 's>> {
-        Ok(Box::new(Reader::try_new(mss, options)?))
+        Ok(Box::new(FlacReader::try_new(mss, options)?))
     }
 
     fn probe_data() -> &'static [ProbeFormatData] {
@@ -30,36 +30,36 @@ impl<'s> ProbeableFormat<'s> for Reader<'_> {
     }
 }
 
-impl Scoreable for Reader<'_> {
+impl Scoreable for FlacReader<'_> {
     /// Scores a stream. Without a marker, a complete frame with both checksums is proof. If the
     /// frame is longer than the available bytes, its header and a consistent beginning suffice.
     fn score(mut stream: ScopedStream<&mut MediaSourceStream<'_>>) -> Result<Score> {
-        let (mut data, mut walk) = (Vec::new(), None::<Walk>);
+        let (mut data, mut walker) = (Vec::new(), None::<FrameWalker>);
         loop {
             let byte = stream.read_byte().ok();
             data.extend(byte);
             if data == MARKER {
                 return Ok(Score::Supported(255));
             }
-            if let Some(walk) = &mut walk {
+            if let Some(walker) = &mut walker {
                 // Subframes are parsed from their start each time, so large frames are not parsed
                 // after every byte.
                 if data.len() < 64 || data.len().is_multiple_of(64) || byte.is_none() {
-                    match walk.advance(&data) {
-                        Parsed::Complete(_) => return Ok(Score::Supported(255)),
-                        Parsed::Invalid => return Ok(Score::Unsupported),
-                        Parsed::Incomplete if byte.is_none() && data.len() >= LONG_FRAME => {
+                    match walker.advance(&data) {
+                        ParseResult::Complete(_) => return Ok(Score::Supported(255)),
+                        ParseResult::Invalid => return Ok(Score::Unsupported),
+                        ParseResult::Incomplete if byte.is_none() && data.len() >= LONG_FRAME => {
                             return Ok(Score::Supported(128));
                         }
-                        Parsed::Incomplete => {}
+                        ParseResult::Incomplete => {}
                     }
                 }
             } else if !MARKER.starts_with(&data) {
-                match Header::parse(&data) {
-                    Parsed::Complete(header @ Header { rate: Some(_), bits: Some(bits), .. }) => {
-                        walk = Some(Walk::new(header, bits));
+                match FlacHeader::parse(&data) {
+                    ParseResult::Complete(header @ FlacHeader { rate: Some(_), bits: Some(bits), .. }) => {
+                        walker = Some(FrameWalker::new(header, bits));
                     }
-                    Parsed::Incomplete => {}
+                    ParseResult::Incomplete => {}
                     _ => return Ok(Score::Unsupported),
                 }
             }
@@ -74,9 +74,9 @@ impl Scoreable for Reader<'_> {
 pub(in crate::source::decode) fn holds_frame(bytes: &[u8]) -> bool {
     (0..bytes.len()).any(|at| {
         let rest = &bytes[at..];
-        match Header::parse(rest) {
-            Parsed::Complete(header @ Header { rate: Some(_), bits: Some(bits), .. }) => {
-                matches!(Walk::new(header, bits).advance(rest), Parsed::Complete(_))
+        match FlacHeader::parse(rest) {
+            ParseResult::Complete(header @ FlacHeader { rate: Some(_), bits: Some(bits), .. }) => {
+                matches!(FrameWalker::new(header, bits).advance(rest), ParseResult::Complete(_))
             }
             _ => false,
         }

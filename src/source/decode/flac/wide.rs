@@ -6,12 +6,12 @@
 use symphonia::core::checksum::{Crc8Ccitt, Crc16Ansi};
 use symphonia::core::io::Monitor;
 
-use super::frame::{Bits, Header};
+use super::frame::{FlacBits, FlacHeader};
 
 /// Rewrites the frame with both channels coded independently as verbatim samples; `None` if it is
 /// malformed.
-pub(super) fn rewrite(frame: &[u8], header: &Header) -> Option<Vec<u8>> {
-    let mut bits = Bits { data: frame, at: header.length * 8 };
+pub(super) fn rewrite(frame: &[u8], header: &FlacHeader) -> Option<Vec<u8>> {
+    let mut bits = FlacBits { data: frame, at: header.length * 8 };
     let mut plane = |channel| {
         let width = 32 + usize::from(header.side() == Some(channel));
         subframe(&mut bits, header.samples as usize, width)
@@ -19,8 +19,8 @@ pub(super) fn rewrite(frame: &[u8], header: &Header) -> Option<Vec<u8>> {
     let (first, second) = (plane(0)?, plane(1)?);
     let pairs = first.into_iter().zip(second);
     let (left, right): (Vec<i64>, Vec<i64>) = match header.assignment {
-        Header::LEFT_SIDE => pairs.map(|(left, side)| (left, left.wrapping_sub(side))).unzip(),
-        Header::SIDE_RIGHT => pairs.map(|(side, right)| (right.wrapping_add(side), right)).unzip(),
+        FlacHeader::LEFT_SIDE => pairs.map(|(left, side)| (left, left.wrapping_sub(side))).unzip(),
+        FlacHeader::SIDE_RIGHT => pairs.map(|(side, right)| (right.wrapping_add(side), right)).unzip(),
         _ => pairs
             .map(|(mid, side)| {
                 let mid = mid.wrapping_shl(1) | (side & 1);
@@ -48,7 +48,7 @@ pub(super) fn rewrite(frame: &[u8], header: &Header) -> Option<Vec<u8>> {
 const VERBATIM: u8 = 1 << 1;
 
 /// Decodes a subframe of `count` samples of `width` bits (RFC 9639, section 9.2).
-fn subframe(bits: &mut Bits<'_>, count: usize, width: usize) -> Option<Vec<i64>> {
+fn subframe(bits: &mut FlacBits<'_>, count: usize, width: usize) -> Option<Vec<i64>> {
     let kind = bits.take(7).ok()? as usize;
     let wasted = if bits.take(1).ok()? == 1 { bits.unary().ok()? + 1 } else { 0 };
     let width = width.checked_sub(wasted)?;
@@ -95,7 +95,7 @@ fn fixed(kind: usize) -> Vec<i64> {
 }
 
 /// Decodes a residual (RFC 9639, section 9.2.7), value by value.
-fn residual(bits: &mut Bits<'_>, count: usize, order: usize, mut each: impl FnMut(i64)) -> Option<()> {
+fn residual(bits: &mut FlacBits<'_>, count: usize, order: usize, mut each: impl FnMut(i64)) -> Option<()> {
     let width = 4 + bits.take(2).ok()? as usize;
     let partitions = 1_usize << bits.take(4).ok()?;
     for partition in 0..partitions {

@@ -3,7 +3,7 @@
 /// Version, layer and rate of an MPEG audio frame with a stated bit rate, and its length in bytes
 /// (ISO/IEC 11172-3, 2.4.2.3 and 2.4.3.1; 13818-3, 2.4.2.3).
 pub(in crate::source::decode) fn frame(bytes: &[u8]) -> Option<([u8; 2], usize)> {
-    let header = Header::read(bytes)?;
+    let header = MpegHeader::read(bytes)?;
     let bit_rate = header.bit_rate()?;
     let rate = header.rate()?;
     let padding = usize::from(bytes[2] >> 1 & 1);
@@ -16,7 +16,7 @@ pub(in crate::source::decode) fn frame(bytes: &[u8]) -> Option<([u8; 2], usize)>
 }
 
 /// Header fields.
-struct Header {
+struct MpegHeader {
     /// 3 is MPEG-1, 2 is MPEG-2, 0 is MPEG-2.5.
     version: u8,
     layer: u8,
@@ -25,7 +25,7 @@ struct Header {
     is_mono: bool,
 }
 
-impl Header {
+impl MpegHeader {
     fn read(bytes: &[u8]) -> Option<Self> {
         let &[0xff, second, third, fourth, ..] = bytes else { return None };
         let version = second >> 3 & 3;
@@ -73,7 +73,7 @@ impl Header {
 /// Returns true if symphonia's demuxer rejects such a frame: it applies MPEG-1's rules for layer II
 /// bit rates (ISO/IEC 11172-3, 2.4.2.3) to the low rates too.
 pub(in crate::source::decode) fn is_refused(bytes: &[u8]) -> bool {
-    let Some(header) = Header::read(bytes).filter(|header| header.layer == 2) else { return false };
+    let Some(header) = MpegHeader::read(bytes).filter(|header| header.layer == 2) else { return false };
     let bit_rate = header.bit_rate().unwrap_or(0) / 1000;
     match header.is_mono {
         true => matches!(bit_rate, 224 | 256 | 320 | 384),
@@ -86,7 +86,7 @@ pub(in crate::source::decode) fn is_free(bytes: &[u8]) -> bool {
     /// Longest frame: 640 kbit/s at 32 kHz, which encoders allow.
     const LONGEST: usize = 2890;
     let is_same = |at: usize| {
-        let header = bytes.get(at..).and_then(|rest| Some((rest, Header::read(rest)?)));
+        let header = bytes.get(at..).and_then(|rest| Some((rest, MpegHeader::read(rest)?)));
         header.is_some_and(|(rest, header)| {
             header.bit_rate == 0
                 && rest[1] == bytes[1]

@@ -4,10 +4,9 @@
 
 use symphonia::core::io::{MediaSource, MediaSourceStream};
 
-use super::super::refusal::Unsupported;
-use super::super::start::peek;
-use super::reader::{Coding, Format};
-use super::{Refusal, failed};
+use super::super::refusal::{DecodeRefusal, Unsupported, failed};
+use super::super::stream_start::peek;
+use super::reader::{AudioCoding, AudioFormat};
 
 /// Numbers of bytes searched: an AC-3 burst comes every 6,144. Only the first applies to streams,
 /// unless they begin with silence.
@@ -31,8 +30,8 @@ const SYNC: &[(&[u8], Unsupported)] = &[
 ///
 /// # Errors
 /// The audio is coded, or reading fails.
-pub(super) fn refuse(stream: &mut MediaSourceStream<'_>, format: &Format) -> Result<(), Refusal> {
-    let Coding::Pcm(_) = format.coding else { return Ok(()) };
+pub(super) fn refuse(stream: &mut MediaSourceStream<'_>, format: &AudioFormat) -> Result<(), DecodeRefusal> {
+    let AudioCoding::Pcm(_) = format.coding else { return Ok(()) };
     for count in SEARCHED {
         let audio = peek(stream, count).map_err(failed)?;
         if let Some(unsupported) = find(&audio) {
@@ -71,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn bursts_are_told_from_samples() {
+    fn bursts_differ_from_samples() {
         // IEC 61937-1, 6.1: Pa F872, Pb 4E1F, Pc 0001 (AC-3); as words of 16 bits, little-endian.
         let burst = [b"\x72\xf8\x1f\x4e\x01\0\0\x30".as_slice(), &[1; 600]].concat();
         assert_eq!(name(&burst).as_deref(), Some("coded audio in S/PDIF bursts (IEC 61937) in WAV"));

@@ -5,24 +5,19 @@ mod packets;
 use std::io::{Read, Seek, SeekFrom};
 
 use symphonia::core::codecs::audio::well_known::CODEC_ID_ADPCM_IMA_QT;
-use symphonia::core::formats::well_known::FORMAT_ID_CAF;
-use symphonia::core::formats::{FormatInfo, FormatReader};
+use symphonia::core::formats::FormatReader;
 use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes};
 
 use super::super::codec_names;
-use super::super::refusal::Unsupported;
-use super::chunks::{Chunk, Dialect};
-use super::layout::{Layout, Order, Values};
-use super::reader::{Blocks, Body, Coding, Format, demuxer};
-use super::single::Single;
-use super::{Refusal, failed, malformed};
-use packets::Compressed;
+use super::super::refusal::{DecodeRefusal, Unsupported, failed, malformed};
+use super::chunks::{ChunkHeader, ChunkLayout};
+use super::layout::{ByteOrder, PcmLayout, SampleValues};
+use super::reader::{AdpcmBlocks, AudioCoding, AudioFormat, ExtentReader, demuxer};
+use super::single::SingleChunk;
+use packets::{CompressedFormat, INFO};
 
-const INFO: FormatInfo =
-    FormatInfo { format: FORMAT_ID_CAF, short_name: "caf", long_name: "Core Audio Format" };
-
-const DIALECT: Dialect = Dialect {
-    order: Order::Big,
+const LAYOUT: ChunkLayout = ChunkLayout {
+    order: ByteOrder::Big,
     wide: true,
     padded: false,
     known: &[
@@ -44,17 +39,17 @@ const DATA_HEAD: u64 = 4;
 ///
 /// # Errors
 /// The codec is not decoded, or the description or the audio is missing.
-pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Box<dyn FormatReader>, Refusal> {
+pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Box<dyn FormatReader>, DecodeRefusal> {
     stream.ignore_bytes(8).map_err(failed)?;
     let (mut described, mut table, mut cookie) = (None, None, Vec::new());
-    let mut audio: Option<(u64, Chunk)> = None;
-    while let Some(chunk) = DIALECT.next(&mut stream).map_err(failed)? {
+    let mut audio: Option<(u64, ChunkHeader)> = None;
+    while let Some(chunk) = LAYOUT.next(&mut stream).map_err(failed)? {
         match &chunk.id {
             b"desc" => {
-                let content = DIALECT.read(&mut stream, chunk, 32).map_err(failed)?;
+                let content = LAYOUT.read(&mut stream, chunk, 32).map_err(failed)?;
                 described = Some(description(&content)?);
             }
-            b"kuki" => cookie = DIALECT.read(&mut stream, chunk, LONGEST_COOKIE).map_err(failed)?,
+            b"kuki" => cookie = LAYOUT.read(&mut stream, chunk, LONGEST_COOKIE).map_err(failed)?,
             b"pakt" if chunk.size <= LONGEST_TABLE => {
                 let mut content = Vec::new();
                 stream.by_ref().take(chunk.size).read_to_end(&mut content).map_err(failed)?;
@@ -63,16 +58,16 @@ pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Box<dyn For
             b"data" => {
                 audio = audio.or(Some((stream.pos(), chunk)));
                 let is_enough = match &described {
-                    Some(Description::Plain(_)) => true,
-                    Some(Description::Compressed(_)) => table.is_some(),
+                    Some(CafDescription::Plain(_)) => true,
+                    Some(CafDescription::CompressedFormat(_)) => table.is_some(),
                     None => false,
                 };
                 if is_enough || !stream.is_seekable() {
                     break;
                 }
-                DIALECT.skip(&mut stream, chunk.size, false).map_err(failed)?;
+                LAYOUT.skip(&mut stream, chunk.size, false).map_err(failed)?;
             }
-            _ => DIALECT.skip(&mut stream, chunk.size, false).map_err(failed)?,
+            _ => LAYOUT.skip(&mut stream, chunk.size, false).map_err(failed)?,
         }
     }
     let (at, chunk) = audio.ok_or(malformed("its header is not followed by audio"))?;
@@ -82,47 +77,56 @@ pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Box<dyn For
     }
     stream.ignore_bytes(DATA_HEAD).map_err(failed)?;
     let format = match (described, table) {
-        (Description::Plain(format), _) => format,
-        (Description::Compressed(format), Some(table)) => {
+        (CafDescription::Plain(format), _) => format,
+        (CafDescription::CompressedFormat(format), Some(table)) => {
             return Ok(packets::demuxer(stream, format, table, &cookie));
         }
-        (Description::Compressed(_), None) => {
+        (CafDescription::CompressedFormat(_), None) => {
             let format = Unsupported::audio("compressed CAF whose packet table does not come first");
             return Err(format.into());
         }
     };
     // A size of −1 extends to the end.
     let stated = (chunk.size <= u64::MAX / 2).then(|| chunk.size.saturating_sub(DATA_HEAD));
-    Ok(demuxer(Body::new(stream, Single::new(DIALECT, stated, None, true)), format, 0, INFO, None)?)
+    Ok(demuxer(
+        ExtentReader::new(stream, SingleChunk::new(LAYOUT, stated, None, true)),
+        format,
+        0,
+        INFO,
+        None,
+    )?)
 }
 
 /// Content of a file.
-enum Description {
-    Plain(Format),
-    Compressed(Compressed),
+enum CafDescription {
+    Plain(AudioFormat),
+    CompressedFormat(CompressedFormat),
 }
 
 /// Parses the content of a `desc` chunk.
-fn description(content: &[u8]) -> Result<Description, Refusal> {
+fn description(content: &[u8]) -> Result<CafDescription, DecodeRefusal> {
     const IS_FLOAT: u32 = 1;
     const IS_LITTLE_ENDIAN: u32 = 2;
     if content.len() < 32 {
         return Err(malformed("its `desc` chunk is cut short"));
     }
-    let rate = f64::from_bits(Order::Big.u64(content, 0));
-    let [flags, packet, samples, channels, bits] = [12, 16, 20, 24, 28].map(|at| Order::Big.u32(content, at));
+    let rate = f64::from_bits(ByteOrder::Big.u64(content, 0));
+    let [flags, packet, samples, channels, bits] =
+        [12, 16, 20, 24, 28].map(|at| ByteOrder::Big.u32(content, at));
     let channels = u16::try_from(channels).ok().filter(|count| *count > 0);
-    let channels = channels.ok_or(malformed("it states no number of channels that can be"))?;
-    let order = if flags & IS_LITTLE_ENDIAN != 0 { Order::Little } else { Order::Big };
-    let values = if flags & IS_FLOAT != 0 { Values::Float } else { Values::Signed };
+    let channels = channels.ok_or(malformed("its number of channels is not valid"))?;
+    let order = if flags & IS_LITTLE_ENDIAN != 0 { ByteOrder::Little } else { ByteOrder::Big };
+    let values = if flags & IS_FLOAT != 0 { SampleValues::Float } else { SampleValues::Signed };
     let pcm = |values, width| {
-        Layout::new(values, order, width).map(Coding::Pcm).ok_or(malformed("its sample size is none of PCM"))
+        PcmLayout::new(values, order, width)
+            .map(AudioCoding::Pcm)
+            .ok_or(malformed("its sample size is not valid for PCM"))
     };
     // Rates are integers in practice; implausible ones are rejected with the codec.
     let rate = rate.round() as u32;
     if let Some(codec) = packets::codec(&content[8..12]) {
-        let format = Compressed { codec, rate, channels, bytes: packet, samples };
-        return Ok(Description::Compressed(format));
+        let format = CompressedFormat { codec, rate, channels, bytes: packet, samples };
+        return Ok(CafDescription::CompressedFormat(format));
     }
     let coding = match &content[8..12] {
         b"lpcm" => {
@@ -131,17 +135,17 @@ fn description(content: &[u8]) -> Result<Description, Refusal> {
             let width = if is_whole { frame / usize::from(channels) } else { bits.div_ceil(8) as usize };
             pcm(values, width)?
         }
-        b"ulaw" => pcm(Values::MuLaw, 1)?,
-        b"alaw" => pcm(Values::ALaw, 1)?,
-        b"ima4" if channels <= 2 => Coding::Adpcm(Blocks {
+        b"ulaw" => pcm(SampleValues::MuLaw, 1)?,
+        b"alaw" => pcm(SampleValues::ALaw, 1)?,
+        b"ima4" if channels <= 2 => AudioCoding::Adpcm(AdpcmBlocks {
             codec: CODEC_ID_ADPCM_IMA_QT,
             bytes: 34 * usize::from(channels),
             samples: 64,
         }),
-        b".mp1" | b".mp2" | b".mp3" => Coding::Mpeg,
+        b".mp1" | b".mp2" | b".mp3" => AudioCoding::Mpeg,
         kind => return Err(codec_names::of_caf(kind).into()),
     };
-    Ok(Description::Plain(Format { coding, rate, channels }))
+    Ok(CafDescription::Plain(AudioFormat { coding, rate, channels }))
 }
 
 #[cfg(test)]

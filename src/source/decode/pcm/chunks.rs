@@ -7,8 +7,8 @@ use std::io::{self, Seek, SeekFrom};
 
 use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes};
 
-use super::super::start::peek;
-use super::layout::Order;
+use super::super::stream_start::peek;
+use super::layout::ByteOrder;
 
 /// Bytes searched at once.
 const SEARCHED: usize = 4096;
@@ -30,15 +30,15 @@ const LONGEST_CHAIN: usize = 64;
 
 /// Identifier and stated size of a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Chunk {
+pub(super) struct ChunkHeader {
     pub(super) id: [u8; 4],
     pub(super) size: u64,
 }
 
 /// Chunk layout of a container format.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Dialect {
-    pub(super) order: Order,
+pub(super) struct ChunkLayout {
+    pub(super) order: ByteOrder,
     /// True if sizes have eight bytes.
     pub(super) wide: bool,
     /// True if chunks of odd size are padded with a byte.
@@ -49,28 +49,28 @@ pub(super) struct Dialect {
 
 /// Content after the stated end of the audio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Follows {
+pub(super) enum AfterAudio {
     /// The end, or irrelevant data.
     End,
     /// Chunk, at the position of the stream.
-    Chunk(Chunk),
+    Chunk(ChunkHeader),
     /// More audio.
     Audio,
 }
 
-impl Dialect {
+impl ChunkLayout {
     /// Length of a chunk's header, in bytes.
     const fn length(&self) -> usize {
         if self.wide { 12 } else { 8 }
     }
 
-    fn parse(&self, bytes: &[u8]) -> Option<Chunk> {
+    fn parse(&self, bytes: &[u8]) -> Option<ChunkHeader> {
         let id = *bytes.get(..self.length())?.first_chunk::<4>()?;
         let size = match self.wide {
             true => self.order.u64(bytes, 4),
             false => u64::from(self.order.u32(bytes, 4)),
         };
-        Some(Chunk { id, size })
+        Some(ChunkHeader { id, size })
     }
 
     fn knows(&self, bytes: &[u8]) -> bool {
@@ -83,7 +83,7 @@ impl Dialect {
     ///
     /// # Errors
     /// Read errors.
-    pub(super) fn next(&self, stream: &mut MediaSourceStream<'_>) -> io::Result<Option<Chunk>> {
+    pub(super) fn next(&self, stream: &mut MediaSourceStream<'_>) -> io::Result<Option<ChunkHeader>> {
         let Some(chunk) = self.parse(&peek(stream, self.length())?) else { return Ok(None) };
         if self.knows(&chunk.id) || (is_printable(&chunk.id) && self.fits(stream, chunk)) {
             stream.ignore_bytes(self.length() as u64)?;
@@ -107,7 +107,7 @@ impl Dialect {
     }
 
     /// Returns true if the stated size of the next chunk is possible.
-    fn fits(&self, stream: &MediaSourceStream<'_>, chunk: Chunk) -> bool {
+    fn fits(&self, stream: &MediaSourceStream<'_>, chunk: ChunkHeader) -> bool {
         let end = stream.pos().saturating_add(self.length() as u64).saturating_add(chunk.size);
         match stream.byte_len() {
             Some(length) => end <= length,
@@ -122,7 +122,7 @@ impl Dialect {
     pub(super) fn read(
         &self,
         stream: &mut MediaSourceStream<'_>,
-        chunk: Chunk,
+        chunk: ChunkHeader,
         most: usize,
     ) -> io::Result<Vec<u8>> {
         let count = usize::try_from(chunk.size).unwrap_or(usize::MAX).min(most);
@@ -167,37 +167,37 @@ impl Dialect {
         odd: bool,
         end: Option<u64>,
         settled: bool,
-    ) -> io::Result<Follows> {
+    ) -> io::Result<AfterAudio> {
         let next = peek(stream, 130)?;
         if next.len() < self.length() {
-            return Ok(Follows::End);
+            return Ok(AfterAudio::End);
         }
         for padding in 0..=usize::from(odd && self.padded) {
             if is_tag(&next[padding..]) {
-                return Ok(Follows::End);
+                return Ok(AfterAudio::End);
             }
             if let Some(chunk) = self.parse(&next[padding..])
                 && self.is_chunk(stream, chunk, padding as u64, end)?
             {
                 stream.ignore_bytes((padding + self.length()) as u64)?;
-                return Ok(Follows::Chunk(chunk));
+                return Ok(AfterAudio::Chunk(chunk));
             }
         }
         // With a consistent header, this is padding to a whole sector, or junk.
         if settled {
             let is_padding = next.iter().take(16).all(|byte| *byte == 0);
             if is_padding || peek(stream, LONGEST_JUNK)?.len() < LONGEST_JUNK {
-                return Ok(Follows::End);
+                return Ok(AfterAudio::End);
             }
         }
-        Ok(Follows::Audio)
+        Ok(AfterAudio::Audio)
     }
 
     /// Returns true if a chunk begins after `padding` bytes.
     fn is_chunk(
         &self,
         stream: &mut MediaSourceStream<'_>,
-        chunk: Chunk,
+        chunk: ChunkHeader,
         padding: u64,
         end: Option<u64>,
     ) -> io::Result<bool> {
@@ -210,7 +210,7 @@ impl Dialect {
         let begin = stream.pos();
         let mut at = begin.saturating_add(padding);
         let behind =
-            |at: u64, chunk: Chunk| at.saturating_add(self.length() as u64).saturating_add(chunk.size);
+            |at: u64, chunk: ChunkHeader| at.saturating_add(self.length() as u64).saturating_add(chunk.size);
         let Some(length) = stream.byte_len().filter(|_| stream.is_seekable()) else {
             // A stream cannot be read ahead, but the chunk must fit into the outermost one.
             let has_room = |end: &u64| (begin..=begin.saturating_add(LONGEST_REST)).contains(end);

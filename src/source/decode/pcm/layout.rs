@@ -7,12 +7,12 @@ use symphonia::core::codecs::audio::well_known::*;
 
 /// Byte order of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum ByteOrder {
     Little,
     Big,
 }
 
-impl Order {
+impl ByteOrder {
     /// Number of two bytes at `at`; 0 if there are too few.
     pub(super) fn u16(self, bytes: &[u8], at: usize) -> u16 {
         let Some(bytes) = bytes.get(at..).and_then(|rest| rest.first_chunk()) else { return 0 };
@@ -43,7 +43,7 @@ impl Order {
 
 /// Interpretation of a value's bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Values {
+pub(super) enum SampleValues {
     Signed,
     Unsigned,
     Float,
@@ -55,7 +55,7 @@ pub(super) enum Values {
 
 /// Storage of uncompressed values.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Layout {
+pub(super) struct PcmLayout {
     /// Codec that decodes the bytes in `kept`.
     pub(super) codec: AudioCodecId,
     /// Bytes of one value in the container.
@@ -64,11 +64,11 @@ pub(super) struct Layout {
     kept: Range<usize>,
 }
 
-impl Layout {
+impl PcmLayout {
     /// Layout of values of `width` bytes; `None` if there are no such values.
-    pub(super) fn new(values: Values, order: Order, width: usize) -> Option<Self> {
-        use Order::{Big, Little};
-        use Values::{ALaw, Float, MuLaw, Signed, Unsigned};
+    pub(super) fn new(values: SampleValues, order: ByteOrder, width: usize) -> Option<Self> {
+        use ByteOrder::{Big, Little};
+        use SampleValues::{ALaw, Float, MuLaw, Signed, Unsigned};
         let codec = match (values, order, width) {
             (Signed, _, 1) => CODEC_ID_PCM_S8,
             (Signed, Little, 2) => CODEC_ID_PCM_S16LE,
@@ -125,15 +125,15 @@ mod tests {
     fn long_integers_keep_their_most_significant_bytes() {
         let check = |order, expected: &[u8]| {
             let mut bytes: Vec<u8> = (0..16).collect();
-            Layout::new(Values::Signed, order, 8).unwrap().reduce(&mut bytes);
+            PcmLayout::new(SampleValues::Signed, order, 8).unwrap().reduce(&mut bytes);
             assert_eq!(bytes, expected, "{order:?}");
         };
-        check(Order::Little, &[4, 5, 6, 7, 12, 13, 14, 15]);
-        check(Order::Big, &[0, 1, 2, 3, 8, 9, 10, 11]);
+        check(ByteOrder::Little, &[4, 5, 6, 7, 12, 13, 14, 15]);
+        check(ByteOrder::Big, &[0, 1, 2, 3, 8, 9, 10, 11]);
         let mut bytes = vec![1, 2, 3, 4, 5, 6];
-        Layout::new(Values::Signed, Order::Little, 3).unwrap().reduce(&mut bytes);
+        PcmLayout::new(SampleValues::Signed, ByteOrder::Little, 3).unwrap().reduce(&mut bytes);
         assert_eq!(bytes, [1, 2, 3, 4, 5, 6]);
-        assert_eq!(Layout::new(Values::Float, Order::Little, 2), None);
-        assert_eq!(Layout::new(Values::Signed, Order::Little, 0), None);
+        assert_eq!(PcmLayout::new(SampleValues::Float, ByteOrder::Little, 2), None);
+        assert_eq!(PcmLayout::new(SampleValues::Signed, ByteOrder::Little, 0), None);
     }
 }

@@ -15,12 +15,12 @@ use symphonia::core::formats::well_known::FORMAT_ID_ISOMP4;
 use symphonia::core::formats::{FormatInfo, FormatReader};
 use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes};
 
-use super::super::boxes::{self, Head};
-use super::super::refusal::Refusal;
-use super::super::start::peek;
-use super::reader::{Body, Format, Stretch, Stretches, demuxer};
-use entry::Entry;
-use fragments::Defaults;
+use super::super::boxes::{self, BoxHeader};
+use super::super::refusal::DecodeRefusal;
+use super::super::stream_start::peek;
+use super::reader::{AudioExtent, AudioExtents, AudioFormat, ExtentReader, demuxer};
+use entry::SampleEntry;
+use fragments::FragmentDefaults;
 
 const INFO: FormatInfo =
     FormatInfo { format: FORMAT_ID_ISOMP4, short_name: "isomp4", long_name: "ISO base media file" };
@@ -29,7 +29,7 @@ const INFO: FormatInfo =
 const LARGEST_MOOF: u64 = 16 << 20;
 
 /// Result of opening a QuickTime or MP4 file.
-pub(in crate::source::decode) enum Opened {
+pub(in crate::source::decode) enum QuickTimeStream {
     /// The audio is demuxed here.
     Here(Box<dyn FormatReader>),
     /// Another demuxer is needed.
@@ -44,27 +44,27 @@ pub(in crate::source::decode) enum Opened {
 pub(in crate::source::decode) fn open(
     stream: MediaSourceStream<'static>,
     moov: Option<&[u8]>,
-) -> Result<Opened, Refusal> {
-    let Some(Found { track, format, extents, defaults }) = moov.map(audio_track).transpose()?.flatten()
+) -> Result<QuickTimeStream, DecodeRefusal> {
+    let Some(PcmTrack { track, format, extents, defaults }) = moov.map(audio_track).transpose()?.flatten()
     else {
-        return Ok(Opened::Elsewhere(stream));
+        return Ok(QuickTimeStream::Elsewhere(stream));
     };
-    let audio = Audio { extents: extents.into(), defaults, ends: None };
-    Ok(Opened::Here(demuxer(Body::new(stream, audio), format, track, INFO, None)?))
+    let audio = TrackAudio { extents: extents.into(), defaults, ends: None };
+    Ok(QuickTimeStream::Here(demuxer(ExtentReader::new(stream, audio), format, track, INFO, None)?))
 }
 
 /// Uncompressed track.
-struct Found {
+struct PcmTrack {
     track: u32,
-    format: Format,
+    format: AudioFormat,
     /// Positions and lengths of its audio.
     extents: Vec<(u64, u64)>,
     /// Fragment defaults; `None` without fragments.
-    defaults: Option<Defaults>,
+    defaults: Option<FragmentDefaults>,
 }
 
 /// First decodable audio track, if it is uncompressed.
-fn audio_track(moov: &[u8]) -> Result<Option<Found>, Refusal> {
+fn audio_track(moov: &[u8]) -> Result<Option<PcmTrack>, DecodeRefusal> {
     let mut refused = None;
     for (_, trak) in boxes::all(moov).filter(|(kind, _)| kind == b"trak") {
         let Some(media) = boxes::find(trak, &[b"mdia"]) else { continue };
@@ -72,14 +72,15 @@ fn audio_track(moov: &[u8]) -> Result<Option<Found>, Refusal> {
         let table = boxes::find(media, &[b"minf", b"stbl"]);
         let (true, Some(table)) = (is_audio, table) else { continue };
         match boxes::find(table, &[b"stsd"]).map(entry::parse) {
-            Some(Entry::Pcm(format, frame)) => {
+            Some(SampleEntry::Pcm(format, frame)) => {
                 let Some(track) = boxes::track_id(trak) else { continue };
                 let extents = tables::extents(table, frame);
-                let defaults = boxes::find(moov, &[b"mvex"]).map(|mvex| Defaults::of(mvex, track, frame));
-                return Ok(Some(Found { track, format, extents, defaults }));
+                let defaults =
+                    boxes::find(moov, &[b"mvex"]).map(|mvex| FragmentDefaults::of(mvex, track, frame));
+                return Ok(Some(PcmTrack { track, format, extents, defaults }));
             }
-            Some(Entry::Unsupported(unsupported)) => refused = refused.or(Some(unsupported)),
-            Some(Entry::Other) => return Ok(None),
+            Some(SampleEntry::Unsupported(unsupported)) => refused = refused.or(Some(unsupported)),
+            Some(SampleEntry::Other) => return Ok(None),
             None => {}
         }
     }
@@ -87,20 +88,20 @@ fn audio_track(moov: &[u8]) -> Result<Option<Found>, Refusal> {
 }
 
 /// Audio of one track.
-struct Audio {
+struct TrackAudio {
     /// Positions and lengths yet to be read.
     extents: VecDeque<(u64, u64)>,
     /// Set if fragments follow.
-    defaults: Option<Defaults>,
+    defaults: Option<FragmentDefaults>,
     /// End of the box that holds them.
     ends: Option<u64>,
 }
 
-impl Stretches for Audio {
-    fn next(&mut self, stream: &mut MediaSourceStream<'static>) -> io::Result<Option<Stretch>> {
+impl AudioExtents for TrackAudio {
+    fn next(&mut self, stream: &mut MediaSourceStream<'static>) -> io::Result<Option<AudioExtent>> {
         loop {
             if let Some((at, bytes)) = self.extents.pop_front() {
-                return Ok(go_to(stream, at)?.then_some(Stretch { bytes: Some(bytes), joined: true }));
+                return Ok(go_to(stream, at)?.then_some(AudioExtent { bytes: Some(bytes), joined: true }));
             }
             let Some(defaults) = &self.defaults else { return Ok(None) };
             if let Some(end) = self.ends.take()
@@ -109,7 +110,7 @@ impl Stretches for Audio {
                 return Ok(None);
             }
             let begin = stream.pos();
-            let Some(Head { kind, size: Some(size), length }) = boxes::head(&peek(stream, 16)?) else {
+            let Some(BoxHeader { kind, size: Some(size), length }) = boxes::head(&peek(stream, 16)?) else {
                 return Ok(None);
             };
             self.ends = Some(begin.saturating_add(size));
@@ -119,7 +120,7 @@ impl Stretches for Audio {
                 let content = moof.get(length as usize..).unwrap_or_default();
                 self.extents = defaults.extents(content, begin).into();
                 // They lie in the next box.
-                if let Some(Head { size, .. }) = boxes::head(&peek(stream, 16)?) {
+                if let Some(BoxHeader { size, .. }) = boxes::head(&peek(stream, 16)?) {
                     self.ends = size.map(|size| stream.pos().saturating_add(size));
                 }
             }

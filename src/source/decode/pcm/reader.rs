@@ -16,11 +16,11 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, Timestamp};
 use symphonia::default::formats::{AdtsReader, MpaReader};
 
-use super::super::arrived;
-use super::super::detect::Kind;
+use super::super::arrived_reader;
+use super::super::detect::DetectedFormat;
 use super::super::mpeg::MpegReader;
-use super::super::start::Start;
-use super::layout::Layout;
+use super::super::stream_start::StreamStart;
+use super::layout::PcmLayout;
 
 /// Packets per second of uncompressed audio.
 const PACKETS_A_SECOND: u32 = 50;
@@ -30,7 +30,7 @@ const PACKET_SAMPLES: u64 = 512;
 
 /// Consecutive audio bytes of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stretch {
+pub(super) struct AudioExtent {
     /// Length; `None` if it extends to the end of the stream.
     pub(super) bytes: Option<u64>,
     /// True if it continues the frame in which the previous extent ended.
@@ -38,18 +38,18 @@ pub(super) struct Stretch {
 }
 
 /// Locates the audio in a container.
-pub(super) trait Stretches: Send + Sync {
+pub(super) trait AudioExtents: Send + Sync {
     /// Moves `stream` to the next extent; `None` at the end of the audio.
     ///
     /// # Errors
     /// Read and seek errors.
-    fn next(&mut self, stream: &mut MediaSourceStream<'static>) -> io::Result<Option<Stretch>>;
+    fn next(&mut self, stream: &mut MediaSourceStream<'static>) -> io::Result<Option<AudioExtent>>;
 }
 
 /// Reader of a container's audio bytes, front to back.
-pub(super) struct Body {
+pub(super) struct ExtentReader {
     stream: MediaSourceStream<'static>,
-    stretches: Box<dyn Stretches>,
+    extents: Box<dyn AudioExtents>,
     /// Bytes left of the current extent.
     left: u64,
     ended: bool,
@@ -57,23 +57,23 @@ pub(super) struct Body {
 
 /// Result of [`ExtentReader::fill`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Filled {
+enum FillEnd {
     Full,
     /// The next bytes begin a new frame.
     Break,
     End,
 }
 
-impl Body {
-    pub(super) fn new(stream: MediaSourceStream<'static>, stretches: impl Stretches + 'static) -> Self {
-        Self { stream, stretches: Box::new(stretches), left: 0, ended: false }
+impl ExtentReader {
+    pub(super) fn new(stream: MediaSourceStream<'static>, extents: impl AudioExtents + 'static) -> Self {
+        Self { stream, extents: Box::new(extents), left: 0, ended: false }
     }
 
     /// Appends to `bytes` until they are `target`, or a frame breaks off.
-    fn fill(&mut self, bytes: &mut Vec<u8>, target: usize) -> io::Result<Filled> {
+    fn fill(&mut self, bytes: &mut Vec<u8>, target: usize) -> io::Result<FillEnd> {
         while bytes.len() < target {
             if self.left == 0 && !self.advance(bytes.is_empty())? {
-                return Ok(if self.ended { Filled::End } else { Filled::Break });
+                return Ok(if self.ended { FillEnd::End } else { FillEnd::Break });
             }
             let at = bytes.len();
             let count = usize::try_from(self.left).unwrap_or(usize::MAX).min(target - at);
@@ -81,10 +81,10 @@ impl Body {
             let read = self.read_some(&mut bytes[at..]);
             bytes.truncate(at + *read.as_ref().unwrap_or(&0));
             if read? == 0 && count > 0 {
-                return Ok(Filled::End);
+                return Ok(FillEnd::End);
             }
         }
-        Ok(Filled::Full)
+        Ok(FillEnd::Full)
     }
 
     /// Advances to the next extent. Returns false at the end, and before one that is not joined
@@ -93,7 +93,7 @@ impl Body {
         if self.ended {
             return Ok(false);
         }
-        let Some(next) = self.stretches.next(&mut self.stream)? else {
+        let Some(next) = self.extents.next(&mut self.stream)? else {
             self.ended = true;
             return Ok(false);
         };
@@ -103,7 +103,7 @@ impl Body {
 
     /// Reads from the current extent; 0 ends the audio.
     fn read_some(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = arrived::read(&mut self.stream, buffer)?;
+        let count = arrived_reader::read(&mut self.stream, buffer)?;
         self.left -= (count as u64).min(self.left);
         self.ended |= count == 0 && !buffer.is_empty();
         if self.ended {
@@ -113,7 +113,7 @@ impl Body {
     }
 }
 
-impl Read for Body {
+impl Read for ExtentReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.left == 0 {
             if self.ended || !self.advance(true)? {
@@ -127,9 +127,9 @@ impl Read for Body {
 
 /// Encoding of the audio in a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Coding {
-    Pcm(Layout),
-    Adpcm(Blocks),
+pub(super) enum AudioCoding {
+    Pcm(PcmLayout),
+    Adpcm(AdpcmBlocks),
     /// MPEG audio frames of any layer.
     Mpeg,
     /// AAC frames with ADTS headers.
@@ -138,7 +138,7 @@ pub(super) enum Coding {
 
 /// Compressed blocks of constant size.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Blocks {
+pub(super) struct AdpcmBlocks {
     pub(super) codec: AudioCodecId,
     /// Bytes per block.
     pub(super) bytes: usize,
@@ -148,8 +148,8 @@ pub(super) struct Blocks {
 
 /// Description of the audio in a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Format {
-    pub(super) coding: Coding,
+pub(super) struct AudioFormat {
+    pub(super) coding: AudioCoding,
     /// Stated sample rate, in Hz.
     pub(super) rate: u32,
     /// Stated number of channels.
@@ -161,27 +161,27 @@ pub(super) struct Format {
 /// # Errors
 /// MPEG audio or AAC is stated but absent.
 pub(super) fn demuxer(
-    body: Body,
-    format: Format,
+    body: ExtentReader,
+    format: AudioFormat,
     track: u32,
     info: FormatInfo,
     tags: Option<MetadataRevision>,
 ) -> Decoded<Box<dyn FormatReader>> {
     let nested = |body| MediaSourceStream::new(Box::new(ReadOnlySource::new(body)), Default::default());
     let (codec, bytes, samples, count) = match &format.coding {
-        Coding::Mpeg => return mpeg(nested(body)),
-        Coding::Adts => {
+        AudioCoding::Mpeg => return mpeg(nested(body)),
+        AudioCoding::Adts => {
             return Ok(Box::new(AdtsReader::try_new(nested(body), FormatOptions::default())?));
         }
-        Coding::Pcm(layout) => {
+        AudioCoding::Pcm(layout) => {
             let frame = layout.width * usize::from(format.channels);
             (layout.codec, frame, 1, u64::from(format.rate / PACKETS_A_SECOND).max(1))
         }
         // Blocks with surplus bytes must begin a packet each.
-        Coding::Adpcm(blocks) if blocks.is_tight(format.channels) => {
+        AudioCoding::Adpcm(blocks) if blocks.is_tight(format.channels) => {
             (blocks.codec, blocks.bytes, blocks.samples, (PACKET_SAMPLES / blocks.samples).max(1))
         }
-        Coding::Adpcm(blocks) => (blocks.codec, blocks.bytes, blocks.samples, 1),
+        AudioCoding::Adpcm(blocks) => (blocks.codec, blocks.bytes, blocks.samples, 1),
     };
     if format.rate == 0 {
         return Err(Error::Unsupported("its sample rate is not within 1000 to 768000 Hz"));
@@ -204,10 +204,10 @@ pub(super) fn demuxer(
     if let Some(tags) = tags {
         metadata.push(tags);
     }
-    Ok(Box::new(Demuxer {
+    Ok(Box::new(ExtentDemuxer {
         body,
-        layout: if let Coding::Pcm(layout) = format.coding { Some(layout) } else { None },
-        unit: Unit { bytes, samples, count },
+        layout: if let AudioCoding::Pcm(layout) = format.coding { Some(layout) } else { None },
+        unit: PacketUnit { bytes, samples, count },
         info,
         media: MediaInfo::from_track(&described),
         tracks: vec![described],
@@ -217,7 +217,7 @@ pub(super) fn demuxer(
     }))
 }
 
-impl Blocks {
+impl AdpcmBlocks {
     /// Returns true if the samples of a block fill it completely.
     fn is_tight(&self, channels: u16) -> bool {
         let channels = usize::from(channels);
@@ -227,9 +227,9 @@ impl Blocks {
 
 /// Creates the demuxer for MPEG audio frames.
 fn mpeg(stream: MediaSourceStream<'static>) -> Decoded<Box<dyn FormatReader>> {
-    let (start, mut stream) = Start::of(stream)?;
+    let (start, mut stream) = StreamStart::of(stream)?;
     Ok(match start.kind {
-        Kind::Mpeg { start: junk } => {
+        DetectedFormat::Mpeg { start: junk } => {
             stream.ignore_bytes(start.tags + junk as u64)?;
             Box::new(MpegReader::new(stream)?)
         }
@@ -238,7 +238,7 @@ fn mpeg(stream: MediaSourceStream<'static>) -> Decoded<Box<dyn FormatReader>> {
 }
 
 /// Unit of which packets consist.
-struct Unit {
+struct PacketUnit {
     /// Bytes that can be decoded independently: a PCM frame, or a block.
     bytes: usize,
     /// Samples per channel in a unit.
@@ -247,11 +247,11 @@ struct Unit {
     count: u64,
 }
 
-struct Demuxer {
-    body: Body,
+struct ExtentDemuxer {
+    body: ExtentReader,
     /// `None` for blocks.
-    layout: Option<Layout>,
-    unit: Unit,
+    layout: Option<PcmLayout>,
+    unit: PacketUnit,
     info: FormatInfo,
     media: MediaInfo,
     tracks: Vec<Track>,
@@ -262,7 +262,7 @@ struct Demuxer {
     position: u64,
 }
 
-impl FormatReader for Demuxer {
+impl FormatReader for ExtentDemuxer {
     fn format_info(&self) -> &FormatInfo {
         &self.info
     }
@@ -284,7 +284,7 @@ impl FormatReader for Demuxer {
     }
 
     fn next_packet(&mut self) -> Decoded<Option<Packet>> {
-        let Unit { bytes, samples, count } = self.unit;
+        let PacketUnit { bytes, samples, count } = self.unit;
         loop {
             let filled = self.body.fill(&mut self.pending, bytes * count as usize)?;
             let units = self.pending.len() / bytes;
@@ -292,7 +292,7 @@ impl FormatReader for Demuxer {
                 // An incomplete frame or block is dropped.
                 self.pending.clear();
                 match filled {
-                    Filled::End => return Ok(None),
+                    FillEnd::End => return Ok(None),
                     _ => continue,
                 }
             }

@@ -7,11 +7,12 @@ use symphonia::core::formats::{FormatInfo, FormatReader};
 use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes};
 use symphonia::core::meta::MetadataRevision;
 
-use super::super::start::peek;
-use super::chunks::{Chunk, Dialect, Follows};
-use super::layout::Order;
-use super::reader::{Body, Format, Stretch, Stretches, demuxer};
-use super::{Refusal, bursts, failed, malformed, tags, wave_format};
+use super::super::refusal::{DecodeRefusal, failed, malformed};
+use super::super::stream_start::peek;
+use super::chunks::{AfterAudio, ChunkHeader, ChunkLayout};
+use super::layout::ByteOrder;
+use super::reader::{AudioExtent, AudioExtents, AudioFormat, ExtentReader, demuxer};
+use super::{bursts, tags, wave_format};
 
 pub(super) const INFO: FormatInfo =
     FormatInfo { format: FORMAT_ID_WAVE, short_name: "wave", long_name: "Waveform Audio File Format" };
@@ -31,9 +32,9 @@ const LONGEST_CONTENT: usize = 16 * 1024;
 const UNKNOWN: u64 = u32::MAX as u64;
 
 /// Header of a file, up to its audio.
-struct Header {
-    dialect: Dialect,
-    format: Format,
+struct WaveHeader {
+    layout: ChunkLayout,
+    format: AudioFormat,
     /// Stated length of the audio in bytes; `None` if unknown.
     data: Option<u64>,
     /// Stated end of the file.
@@ -45,44 +46,44 @@ struct Header {
 ///
 /// # Errors
 /// The codec is not decoded, or the description or the audio is missing.
-pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Box<dyn FormatReader>, Refusal> {
+pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Box<dyn FormatReader>, DecodeRefusal> {
     let header = header(&mut stream)?;
     bursts::refuse(&mut stream, &header.format)?;
     let format = header.format.clone();
     let tags = header.tags.clone();
-    let chunks = Chunks { header, begin: 0, first: true };
-    Ok(demuxer(Body::new(stream, chunks), format, 0, INFO, tags)?)
+    let chunks = DataChunks { header, begin: 0, first: true };
+    Ok(demuxer(ExtentReader::new(stream, chunks), format, 0, INFO, tags)?)
 }
 
 /// Reads chunks up to the audio.
-fn header(stream: &mut MediaSourceStream<'_>) -> Result<Header, Refusal> {
+fn header(stream: &mut MediaSourceStream<'_>) -> Result<WaveHeader, DecodeRefusal> {
     let begin = stream.pos();
     let head = peek(stream, 12).map_err(failed)?;
-    let order = if head.starts_with(b"RIFX") { Order::Big } else { Order::Little };
-    let dialect = Dialect { order, wide: false, padded: true, known: KNOWN };
+    let order = if head.starts_with(b"RIFX") { ByteOrder::Big } else { ByteOrder::Little };
+    let layout = ChunkLayout { order, wide: false, padded: true, known: KNOWN };
     let is_wide = head.starts_with(b"RF64") || head.starts_with(b"BW64");
     stream.ignore_bytes(12).map_err(failed)?;
     let mut size = Some(u64::from(order.u32(&head, 4))).filter(|size| (4..UNKNOWN).contains(size));
     let (mut format, mut wide_data, mut info) = (None, None, None);
     // Position and header of audio that precedes its description.
-    let mut audio: Option<(u64, Chunk)> = None;
-    while let Some(chunk) = dialect.next(stream).map_err(failed)? {
+    let mut audio: Option<(u64, ChunkHeader)> = None;
+    while let Some(chunk) = layout.next(stream).map_err(failed)? {
         match &chunk.id {
             b"fmt " => {
-                let content = format_content(&dialect, stream, chunk)?;
+                let content = format_content(&layout, stream, chunk)?;
                 format = Some(wave_format::parse(&content, order)?);
                 if audio.is_some() {
                     break;
                 }
             }
             b"ds64" if is_wide => {
-                let content = dialect.read(stream, chunk, 28).map_err(failed)?;
+                let content = layout.read(stream, chunk, 28).map_err(failed)?;
                 let stated =
                     |at| Some(order.u64(&content, at)).filter(|size| (1..u64::MAX / 2).contains(size));
                 (size, wide_data) = (stated(0), stated(8));
             }
             b"LIST" => {
-                let content = dialect.read(stream, chunk, LONGEST_CONTENT).map_err(failed)?;
+                let content = layout.read(stream, chunk, LONGEST_CONTENT).map_err(failed)?;
                 info = info.or_else(|| tags::of_info_list(&content, order));
             }
             b"data" if format.is_some() || !stream.is_seekable() => {
@@ -91,9 +92,9 @@ fn header(stream: &mut MediaSourceStream<'_>) -> Result<Header, Refusal> {
             }
             b"data" => {
                 audio = audio.or(Some((stream.pos(), chunk)));
-                dialect.skip(stream, chunk.size, chunk.size % 2 == 1).map_err(failed)?;
+                layout.skip(stream, chunk.size, chunk.size % 2 == 1).map_err(failed)?;
             }
-            _ => dialect.skip(stream, chunk.size, chunk.size % 2 == 1).map_err(failed)?,
+            _ => layout.skip(stream, chunk.size, chunk.size % 2 == 1).map_err(failed)?,
         }
     }
     let (at, chunk) = audio.ok_or(malformed("its header is not followed by audio"))?;
@@ -107,15 +108,15 @@ fn header(stream: &mut MediaSourceStream<'_>) -> Result<Header, Refusal> {
         (size, _) => Some(size),
     };
     let end = size.map(|size| begin.saturating_add(8).saturating_add(size));
-    Ok(Header { dialect, format, data, end, tags: info })
+    Ok(WaveHeader { layout, format, data, end, tags: info })
 }
 
 /// Content of the `fmt ` chunk. A size that includes the next chunk is corrected.
 fn format_content(
-    dialect: &Dialect,
+    layout: &ChunkLayout,
     stream: &mut MediaSourceStream<'_>,
-    chunk: Chunk,
-) -> Result<Vec<u8>, Refusal> {
+    chunk: ChunkHeader,
+) -> Result<Vec<u8>, DecodeRefusal> {
     let next = peek(stream, 64).map_err(failed)?;
     let begins =
         |at: usize| next.get(at..at + 4).is_some_and(|id| KNOWN.iter().any(|known| known[..] == *id));
@@ -123,35 +124,35 @@ fn format_content(
         // Beyond 16 bytes, a shorter size is either content that resembles a chunk, or correct.
         chunk.size.min(at as u64).max(14)
     });
-    dialect.read(stream, Chunk { size, ..chunk }, 64).map_err(failed)
+    layout.read(stream, ChunkHeader { size, ..chunk }, 64).map_err(failed)
 }
 
 /// `data` chunks of a file.
-struct Chunks {
-    header: Header,
+struct DataChunks {
+    header: WaveHeader,
     /// Start of the current extent.
     begin: u64,
     first: bool,
 }
 
-impl Chunks {
-    fn stretch(&mut self, stream: &MediaSourceStream<'_>, bytes: Option<u64>) -> Option<Stretch> {
+impl DataChunks {
+    fn extent(&mut self, stream: &MediaSourceStream<'_>, bytes: Option<u64>) -> Option<AudioExtent> {
         self.begin = stream.pos();
         self.header.data = bytes;
-        Some(Stretch { bytes, joined: false })
+        Some(AudioExtent { bytes, joined: false })
     }
 
     /// Next `data` chunk, from `chunk` on.
     fn search(
         &mut self,
         stream: &mut MediaSourceStream<'static>,
-        mut chunk: Chunk,
-    ) -> io::Result<Option<Stretch>> {
+        mut chunk: ChunkHeader,
+    ) -> io::Result<Option<AudioExtent>> {
         loop {
             match &chunk.id {
                 b"data" => {
                     let bytes = Some(chunk.size).filter(|size| *size != UNKNOWN);
-                    return Ok(self.stretch(stream, bytes));
+                    return Ok(self.extent(stream, bytes));
                 }
                 // Programs that record for hours start a new file before a size overflows.
                 b"RIFF" if !stream.is_seekable() => return self.restart(stream),
@@ -160,7 +161,7 @@ impl Chunks {
             if stream.ignore_bytes(chunk.size.saturating_add(chunk.size % 2)).is_err() {
                 return Ok(None);
             }
-            match self.header.dialect.next(stream)? {
+            match self.header.layout.next(stream)? {
                 Some(next) => chunk = next,
                 None => return Ok(None),
             }
@@ -168,36 +169,36 @@ impl Chunks {
     }
 
     /// Continues with another file that follows, if its audio has the same format.
-    fn restart(&mut self, stream: &mut MediaSourceStream<'static>) -> io::Result<Option<Stretch>> {
+    fn restart(&mut self, stream: &mut MediaSourceStream<'static>) -> io::Result<Option<AudioExtent>> {
         use symphonia::core::io::SeekBuffered;
         stream.seek_buffered_rel(-8);
         match header(stream) {
             Ok(header) if header.format == self.header.format => {
                 let bytes = header.data;
                 self.header = header;
-                Ok(self.stretch(stream, bytes))
+                Ok(self.extent(stream, bytes))
             }
             _ => Ok(None),
         }
     }
 }
 
-impl Stretches for Chunks {
-    fn next(&mut self, stream: &mut MediaSourceStream<'static>) -> io::Result<Option<Stretch>> {
+impl AudioExtents for DataChunks {
+    fn next(&mut self, stream: &mut MediaSourceStream<'static>) -> io::Result<Option<AudioExtent>> {
         let stated = self.header.data;
         if std::mem::take(&mut self.first) {
-            return Ok(self.stretch(stream, stated));
+            return Ok(self.extent(stream, stated));
         }
         let Some(stated) = stated else { return Ok(None) };
         let end = self.begin.saturating_add(stated);
         let settled = stated > 0 && self.header.end.is_some_and(|whole| whole.abs_diff(end) <= 1);
         let odd = stated % 2 == 1;
-        match self.header.dialect.follows(stream, odd, self.header.end, settled)? {
-            Follows::End => Ok(None),
-            Follows::Chunk(chunk) => self.search(stream, chunk),
-            Follows::Audio => {
+        match self.header.layout.follows(stream, odd, self.header.end, settled)? {
+            AfterAudio::End => Ok(None),
+            AfterAudio::Chunk(chunk) => self.search(stream, chunk),
+            AfterAudio::Audio => {
                 self.header.data = None;
-                Ok(Some(Stretch { bytes: None, joined: true }))
+                Ok(Some(AudioExtent { bytes: None, joined: true }))
             }
         }
     }

@@ -4,12 +4,12 @@ use std::io;
 
 use symphonia::core::io::MediaSourceStream;
 
-use super::chunks::{Dialect, Follows};
-use super::reader::{Stretch, Stretches};
+use super::chunks::{AfterAudio, ChunkLayout};
+use super::reader::{AudioExtent, AudioExtents};
 
 /// Audio chunk, and the content after it.
-pub(super) struct Single {
-    dialect: Dialect,
+pub(super) struct SingleChunk {
+    layout: ChunkLayout,
     /// Stated length of the audio in bytes; `None` if unknown.
     stated: Option<u64>,
     /// Stated end of the file.
@@ -19,22 +19,22 @@ pub(super) struct Single {
     turn: u8,
 }
 
-impl Single {
-    pub(super) fn new(dialect: Dialect, stated: Option<u64>, end: Option<u64>, settled: bool) -> Self {
-        Self { dialect, stated, end, settled: settled && stated != Some(0), turn: 0 }
+impl SingleChunk {
+    pub(super) fn new(layout: ChunkLayout, stated: Option<u64>, end: Option<u64>, settled: bool) -> Self {
+        Self { layout, stated, end, settled: settled && stated != Some(0), turn: 0 }
     }
 }
 
-impl Stretches for Single {
-    fn next(&mut self, stream: &mut MediaSourceStream<'static>) -> io::Result<Option<Stretch>> {
+impl AudioExtents for SingleChunk {
+    fn next(&mut self, stream: &mut MediaSourceStream<'static>) -> io::Result<Option<AudioExtent>> {
         self.turn += 1;
         match (self.turn, self.stated) {
-            (1, stated) => Ok(Some(Stretch { bytes: stated, joined: false })),
+            (1, stated) => Ok(Some(AudioExtent { bytes: stated, joined: false })),
             (2, Some(stated)) => {
                 let odd = stated % 2 == 1;
-                let follows = self.dialect.follows(stream, odd, self.end, self.settled)?;
-                let more = matches!(follows, Follows::Audio);
-                Ok(more.then_some(Stretch { bytes: None, joined: true }))
+                let follows = self.layout.follows(stream, odd, self.end, self.settled)?;
+                let more = matches!(follows, AfterAudio::Audio);
+                Ok(more.then_some(AudioExtent { bytes: None, joined: true }))
             }
             _ => Ok(None),
         }

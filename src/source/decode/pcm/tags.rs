@@ -5,13 +5,13 @@ use std::sync::Arc;
 use symphonia::core::meta::well_known::METADATA_ID_WAVE;
 use symphonia::core::meta::{MetadataBuilder, MetadataInfo, MetadataRevision, StandardTag, Tag};
 
-use super::layout::Order;
+use super::layout::ByteOrder;
 
 const INFO: MetadataInfo =
     MetadataInfo { metadata: METADATA_ID_WAVE, short_name: "chunks", long_name: "Text chunks" };
 
 /// Parses `IART` and `INAM` of a `LIST` chunk of type `INFO`.
-pub(super) fn of_info_list(content: &[u8], order: Order) -> Option<MetadataRevision> {
+pub(super) fn of_info_list(content: &[u8], order: ByteOrder) -> Option<MetadataRevision> {
     let mut rest = content.strip_prefix(b"INFO")?;
     let (mut artist, mut title) = (None, None);
     while let Some(id) = rest.first_chunk::<4>() {

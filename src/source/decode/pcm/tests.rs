@@ -46,7 +46,7 @@ pub(super) fn check(what: &str, bytes: &[u8], expected: &[f32]) {
 #[track_caller]
 pub(super) fn check_refused(what: &str, bytes: &[u8], expected: &str) {
     for is_file in [true, false] {
-        let error = decode(bytes, is_file).map(|heard| heard.2.len()).expect_err(what);
+        let error = decode(bytes, is_file).map(|decoded| decoded.2.len()).expect_err(what);
         assert!(error.contains(expected), "{what}, as a file: {is_file}: {error}");
     }
 }

@@ -5,11 +5,12 @@ use std::io;
 use symphonia::core::formats::FormatReader;
 use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes};
 
-use super::super::start::peek;
-use super::layout::Order;
-use super::reader::{Body, Format, Stretch, Stretches, demuxer};
+use super::super::refusal::{DecodeRefusal, failed, malformed};
+use super::super::stream_start::peek;
+use super::layout::ByteOrder;
+use super::reader::{AudioExtent, AudioExtents, AudioFormat, ExtentReader, demuxer};
 use super::riff::INFO;
-use super::{Refusal, bursts, failed, malformed, wave_format};
+use super::{bursts, wave_format};
 
 /// Tail of chunk GUIDs, after four letters.
 const GUID: [u8; 12] = [0xf3, 0xac, 0xd3, 0x11, 0x8c, 0xd1, 0x00, 0xc0, 0x4f, 0x8e, 0xdb, 0x8a];
@@ -21,7 +22,7 @@ const HEAD: u64 = 24;
 ///
 /// # Errors
 /// The codec is not decoded, or the description or the audio is missing.
-pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Box<dyn FormatReader>, Refusal> {
+pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Box<dyn FormatReader>, DecodeRefusal> {
     let lacks = malformed("its header is not followed by audio");
     stream.ignore_bytes(HEAD + 16).map_err(failed)?;
     let mut format = None;
@@ -31,17 +32,18 @@ pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Box<dyn For
             return Err(lacks);
         }
         stream.ignore_bytes(HEAD).map_err(failed)?;
-        let size = Order::Little.u64(&head, 16).saturating_sub(HEAD);
+        let size = ByteOrder::Little.u64(&head, 16).saturating_sub(HEAD);
         match &head[..4] {
             b"data" => {
-                let format: Format = format.ok_or(malformed("its header does not describe the audio"))?;
+                let format: AudioFormat =
+                    format.ok_or(malformed("its header does not describe the audio"))?;
                 bursts::refuse(&mut stream, &format)?;
-                let body = Body::new(stream, Audio { stated: size, first: true });
+                let body = ExtentReader::new(stream, Wave64Audio { stated: size, first: true });
                 return Ok(demuxer(body, format, 0, INFO, None)?);
             }
             b"fmt " => {
                 let content = peek(&mut stream, size.min(64) as usize).map_err(failed)?;
-                format = Some(wave_format::parse(&content, Order::Little)?);
+                format = Some(wave_format::parse(&content, ByteOrder::Little)?);
             }
             _ => {}
         }
@@ -54,15 +56,15 @@ pub(super) fn open(mut stream: MediaSourceStream<'static>) -> Result<Box<dyn For
 }
 
 /// The only `data` chunk.
-struct Audio {
+struct Wave64Audio {
     stated: u64,
     first: bool,
 }
 
-impl Stretches for Audio {
-    fn next(&mut self, stream: &mut MediaSourceStream<'static>) -> io::Result<Option<Stretch>> {
+impl AudioExtents for Wave64Audio {
+    fn next(&mut self, stream: &mut MediaSourceStream<'static>) -> io::Result<Option<AudioExtent>> {
         if std::mem::take(&mut self.first) {
-            return Ok(Some(Stretch { bytes: Some(self.stated), joined: false }));
+            return Ok(Some(AudioExtent { bytes: Some(self.stated), joined: false }));
         }
         let padding = (self.stated.wrapping_neg() % 8) as usize;
         let next = peek(stream, padding + HEAD as usize)?;
@@ -70,7 +72,7 @@ impl Stretches for Audio {
         if std::mem::replace(&mut self.stated, u64::MAX) == u64::MAX || is_end(padding) || is_end(0) {
             return Ok(None);
         }
-        Ok(Some(Stretch { bytes: None, joined: true }))
+        Ok(Some(AudioExtent { bytes: None, joined: true }))
     }
 }
 

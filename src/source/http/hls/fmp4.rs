@@ -20,15 +20,15 @@ const PATH_TO_ENTRIES: [&[u8; 4]; 4] = [b"mdia", b"minf", b"stbl", b"stsd"];
 
 /// Audio track, as described by an initialisation segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Track {
+pub(super) struct Mp4AudioTrack {
     id: u32,
     /// Default sample size in bytes, for fragments that state none.
     size: u32,
-    codec: Codec,
+    codec: Mp4Codec,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Codec {
+enum Mp4Codec {
     /// AAC-LC, or the core of HE-AAC, with its ADTS parameters.
     Aac { rate: u8, channels: u8 },
     /// Self-contained frames.
@@ -36,7 +36,7 @@ enum Codec {
 }
 
 /// Returns true if a segment contains its own initialisation.
-pub fn has_movie(segment: &[u8]) -> bool {
+pub(super) fn has_movie(segment: &[u8]) -> bool {
     find(segment, b"moov").is_some()
 }
 
@@ -44,7 +44,7 @@ pub fn has_movie(segment: &[u8]) -> bool {
 ///
 /// # Errors
 /// Name of the content if none of its audio can be decoded.
-pub fn track(init: &[u8]) -> Result<Track, String> {
+pub(super) fn track(init: &[u8]) -> Result<Mp4AudioTrack, String> {
     let movie = find(init, b"moov").ok_or("an initialisation segment without `moov`")?;
     let mut other = None;
     for trak in boxes(movie).filter(|found| found.kind == *b"trak") {
@@ -59,24 +59,24 @@ pub fn track(init: &[u8]) -> Result<Track, String> {
                     .flat_map(boxes)
                     .find(|found| found.kind == *b"trex" && word(found.content, 4) == Some(id));
                 let size = defaults.and_then(|trex| word(trex.content, 16)).unwrap_or(0);
-                return Ok(Track { id, size, codec });
+                return Ok(Mp4AudioTrack { id, size, codec });
             }
             Err(what) => other = Some(what),
         }
     }
-    Err(other.unwrap_or_else(|| "no sound".into()))
+    Err(other.unwrap_or_else(|| "no audio".into()))
 }
 
 /// Number and codec of an audio track.
-fn sound(trak: &[u8]) -> Result<(u32, Codec), String> {
-    let malformed = || "a malformed description of its sound".to_owned();
+fn sound(trak: &[u8]) -> Result<(u32, Mp4Codec), String> {
+    let malformed = || "a malformed audio description".to_owned();
     let header = find(trak, b"tkhd").ok_or_else(malformed)?;
     let id = word(header, if header.first() == Some(&1) { 20 } else { 12 }).ok_or_else(malformed)?;
     let entries = PATH_TO_ENTRIES.iter().try_fold(trak, |at, kind| find(at, kind)).ok_or_else(malformed)?;
     let entry = entries.get(8..).and_then(|entries| boxes(entries).next()).ok_or_else(malformed)?;
     match &entry.kind {
         b"mp4a" => {}
-        b"enca" => return Err("encrypted sound".into()),
+        b"enca" => return Err("encrypted audio".into()),
         b"ac-3" => return Err("AC-3".into()),
         b"ec-3" => return Err("E-AC-3".into()),
         kind => return Err(format!("`{}`", kind.escape_ascii())),
@@ -91,13 +91,13 @@ fn sound(trak: &[u8]) -> Result<(u32, Codec), String> {
     let stream = find(children, b"esds").or_else(|| find(find(children, b"wave")?, b"esds"));
     let (object, config) = stream.and_then(|esds| described(esds.get(4..)?)).ok_or_else(malformed)?;
     match object {
-        0x69 | 0x6b => Ok((id, Codec::Mpeg)),
+        0x69 | 0x6b => Ok((id, Mp4Codec::Mpeg)),
         0x40 | 0x67 => {
             // Five bits of object type, four of rate, four of channels.
             let bits = u16::from_be_bytes(core_config(config)?);
-            Ok((id, Codec::Aac { rate: (bits >> 7 & 15) as u8, channels: (bits >> 3 & 15) as u8 }))
+            Ok((id, Mp4Codec::Aac { rate: (bits >> 7 & 15) as u8, channels: (bits >> 3 & 15) as u8 }))
         }
-        other => Err(format!("sound of MPEG-4 object type {other:#04x}")),
+        other => Err(format!("audio of MPEG-4 object type {other:#04x}")),
     }
 }
 
@@ -141,12 +141,12 @@ fn one(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((tag, rest.get(..length)?, &rest[length..]))
 }
 
-impl Track {
+impl Mp4AudioTrack {
     /// Codec of the extracted frames.
-    pub fn codec(&self) -> frames::Codec {
+    pub(super) fn codec(&self) -> frames::FrameCodec {
         match self.codec {
-            Codec::Aac { .. } => frames::Codec::Adts,
-            Codec::Mpeg => frames::Codec::Mpeg,
+            Mp4Codec::Aac { .. } => frames::FrameCodec::Adts,
+            Mp4Codec::Mpeg => frames::FrameCodec::Mpeg,
         }
     }
 
@@ -154,8 +154,8 @@ impl Track {
     ///
     /// # Errors
     /// The segment holds no fragment.
-    pub fn frames(&self, segment: &[u8]) -> Result<(Vec<u8>, u64), &'static str> {
-        let mut found = Frames { segment, stream: Vec::new(), samples: 0, damaged: 0 };
+    pub(super) fn frames(&self, segment: &[u8]) -> Result<(Vec<u8>, u64), &'static str> {
+        let mut found = SegmentFrames { segment, stream: Vec::new(), samples: 0, damaged: 0 };
         let mut fragments = 0;
         for fragment in boxes(segment).filter(|found| found.kind == *b"moof") {
             fragments += 1;
@@ -168,17 +168,23 @@ impl Track {
             }
         }
         match fragments {
-            0 => Err("no fragment of MP4 is in it"),
+            0 => Err("it holds no MP4 fragment"),
             _ => Ok((found.stream, found.damaged)),
         }
     }
 
     /// Adds the samples of one `traf`; `None` if it is malformed.
-    fn track_fragment(&self, start: usize, end: &mut usize, traf: &[u8], found: &mut Frames) -> Option<()> {
+    fn track_fragment(
+        &self,
+        start: usize,
+        end: &mut usize,
+        traf: &[u8],
+        found: &mut SegmentFrames,
+    ) -> Option<()> {
         let header = find(traf, b"tfhd")?;
         let flags = word(header, 0)?;
         let is_ours = word(header, 4)? == self.id;
-        let mut fields = Fields { bytes: header.get(8..)? };
+        let mut fields = FieldReader { bytes: header.get(8..)? };
         let stated = if flags & 0x1 != 0 { Some(fields.wide()?) } else { None };
         fields.skip_if(flags & 0x2)?;
         fields.skip_if(flags & 0x8)?;
@@ -195,7 +201,7 @@ impl Track {
             let flags = word(run.content, 0)?;
             let count = word(run.content, 4)?;
             found.samples = found.samples.checked_add(count).filter(|samples| *samples <= MAX_SAMPLES)?;
-            let mut fields = Fields { bytes: run.content.get(8..)? };
+            let mut fields = FieldReader { bytes: run.content.get(8..)? };
             if flags & 0x1 != 0 {
                 at = base.checked_add_signed(fields.word()? as i32 as isize)?;
             }
@@ -222,11 +228,11 @@ impl Track {
 
     /// Adds a frame; returns false if it is invalid.
     fn add(&self, frame: &[u8], stream: &mut Vec<u8>) -> bool {
-        if let Codec::Aac { rate, channels } = self.codec {
+        if let Mp4Codec::Aac { rate, channels } = self.codec {
             if frame.is_empty() || frame.len() > MAX_FRAME {
                 return false;
             }
-            let channels = heard_channels(frame[0], channels);
+            let channels = frame_channels(frame[0], channels);
             let length = (frame.len() + adts::HEAD) as u32;
             // MPEG-4 without checksum, AAC-LC, one raw data block.
             let head: u64 = 0xfff1 << 40
@@ -246,7 +252,7 @@ impl Track {
 ///
 /// The first element of a frame distinguishes mono from stereo (ISO/IEC 14496-3, 4.4.2.1). A
 /// restarted encoder may have replaced the initialisation of its older segments.
-fn heard_channels(first: u8, stated: u8) -> u8 {
+fn frame_channels(first: u8, stated: u8) -> u8 {
     match (stated, first >> 5) {
         (1 | 2, 0) => 1,
         (1 | 2, 1) => 2,
@@ -255,7 +261,7 @@ fn heard_channels(first: u8, stated: u8) -> u8 {
 }
 
 /// Audio extracted from a segment.
-struct Frames<'a> {
+struct SegmentFrames<'a> {
     segment: &'a [u8],
     stream: Vec<u8>,
     samples: u32,
@@ -263,11 +269,11 @@ struct Frames<'a> {
 }
 
 /// Reader of consecutive fields.
-struct Fields<'a> {
+struct FieldReader<'a> {
     bytes: &'a [u8],
 }
 
-impl Fields<'_> {
+impl FieldReader<'_> {
     fn word(&mut self) -> Option<u32> {
         let (head, rest) = self.bytes.split_first_chunk::<4>()?;
         self.bytes = rest;
@@ -287,11 +293,11 @@ impl Fields<'_> {
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
-    Fields { bytes: bytes.get(at..)? }.word()
+    FieldReader { bytes: bytes.get(at..)? }.word()
 }
 
 /// MP4 box.
-struct Found<'a> {
+struct Mp4Box<'a> {
     kind: [u8; 4],
     content: &'a [u8],
     /// Offset of its header.
@@ -303,18 +309,18 @@ fn find<'a>(data: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
 }
 
 /// Boxes in `data`, up to the first malformed or truncated one.
-fn boxes(data: &[u8]) -> impl Iterator<Item = Found<'_>> {
+fn boxes(data: &[u8]) -> impl Iterator<Item = Mp4Box<'_>> {
     let mut at = 0;
     std::iter::from_fn(move || {
         let rest = data.get(at..)?;
         let (head, _) = rest.split_first_chunk::<8>()?;
         let (size, begins) = match u32::from_be_bytes([head[0], head[1], head[2], head[3]]) {
             0 => (rest.len(), 8),
-            1 => (usize::try_from(Fields { bytes: rest.get(8..)? }.wide()?).ok()?, 16),
+            1 => (usize::try_from(FieldReader { bytes: rest.get(8..)? }.wide()?).ok()?, 16),
             size => (size as usize, 8),
         };
         let content = rest.get(begins..size)?;
-        let found = Found { kind: [head[4], head[5], head[6], head[7]], content, start: at };
+        let found = Mp4Box { kind: [head[4], head[5], head[6], head[7]], content, start: at };
         at += size;
         Some(found)
     })

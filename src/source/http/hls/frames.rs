@@ -8,7 +8,7 @@ const MAX_SEARCHED: usize = 64 * 1024;
 
 /// Codec of bare frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Codec {
+pub enum FrameCodec {
     /// AAC in ADTS.
     Adts,
     /// MPEG audio of any layer.
@@ -16,16 +16,16 @@ pub enum Codec {
 }
 
 /// Codec of `bytes`, which begin with a frame.
-pub fn at_start(bytes: &[u8]) -> Option<Codec> {
-    [Codec::Adts, Codec::Mpeg].into_iter().find(|codec| begins(bytes, *codec))
+pub(super) fn at_start(bytes: &[u8]) -> Option<FrameCodec> {
+    [FrameCodec::Adts, FrameCodec::Mpeg].into_iter().find(|codec| begins(bytes, *codec))
 }
 
 /// Finds the first frame of `bytes`; returns its offset and codec. The codec is `wanted` if that is
 /// given.
 ///
 /// Requires two consecutive frames, to avoid false matches.
-pub fn first(bytes: &[u8], wanted: Option<Codec>) -> Option<(usize, Codec)> {
-    let codecs = [Codec::Adts, Codec::Mpeg];
+pub(super) fn first(bytes: &[u8], wanted: Option<FrameCodec>) -> Option<(usize, FrameCodec)> {
+    let codecs = [FrameCodec::Adts, FrameCodec::Mpeg];
     let candidates = || codecs.into_iter().filter(|codec| wanted.is_none_or(|wanted| wanted == *codec));
     let most = bytes.len().min(MAX_SEARCHED);
     (0..most).find_map(|at| {
@@ -36,28 +36,28 @@ pub fn first(bytes: &[u8], wanted: Option<Codec>) -> Option<(usize, Codec)> {
 
 /// Returns true if `bytes` begin with a frame that is followed by another one or by the end of
 /// `bytes`.
-fn begins(bytes: &[u8], codec: Codec) -> bool {
+fn begins(bytes: &[u8], codec: FrameCodec) -> bool {
     header(bytes, codec)
         .is_some_and(|(what, length)| next(bytes, codec, length).is_none_or(|next| next == Some(what)))
 }
 
 /// Returns true if `bytes` begin with two frames of the same parameters.
-fn follow(bytes: &[u8], codec: Codec) -> bool {
+fn follow(bytes: &[u8], codec: FrameCodec) -> bool {
     header(bytes, codec).is_some_and(|(what, length)| next(bytes, codec, length) == Some(Some(what)))
 }
 
 /// Header after a frame of `length` bytes; `None` if the bytes end before it.
-fn next(bytes: &[u8], codec: Codec, length: usize) -> Option<Option<u32>> {
+fn next(bytes: &[u8], codec: FrameCodec, length: usize) -> Option<Option<u32>> {
     const LONGEST: usize = adts::HEAD;
     let rest = bytes.get(length..).filter(|rest| rest.len() >= LONGEST)?;
     Some(header(rest, codec).map(|(what, _)| what))
 }
 
 /// Parameters and length of the frame at the start of `bytes`.
-fn header(bytes: &[u8], codec: Codec) -> Option<(u32, usize)> {
+fn header(bytes: &[u8], codec: FrameCodec) -> Option<(u32, usize)> {
     match codec {
-        Codec::Adts => adts::header(bytes)
+        FrameCodec::Adts => adts::header(bytes)
             .map(|([third, fourth], length)| (u32::from(third) << 8 | u32::from(fourth), length)),
-        Codec::Mpeg => mpeg::header(bytes),
+        FrameCodec::Mpeg => mpeg::header(bytes),
     }
 }

@@ -4,7 +4,7 @@
 const LONGEST: usize = 300;
 
 /// Splits leading tags from `bytes`; returns the rest and the title stated by the tags.
-pub fn split(bytes: &[u8]) -> (&[u8], Option<String>) {
+pub(super) fn split(bytes: &[u8]) -> (&[u8], Option<String>) {
     let (mut rest, mut title) = (bytes, None);
     while let Some((tag, after)) = first(rest) {
         title = read(tag).or(title);

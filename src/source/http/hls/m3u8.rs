@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::super::client::MAX_ADDRESS;
+use crate::source::http::request::MAX_ADDRESS;
 
 /// Maximum length of a playlist, in bytes.
 pub const MAX_LENGTH: usize = 1024 * 1024;
@@ -31,25 +31,25 @@ const USUAL: f64 = 6.0;
 
 /// Playlist of either kind.
 #[derive(Debug, Clone)]
-pub enum Playlist {
+pub enum HlsPlaylist {
     /// Lists other playlists.
-    Master(Master),
+    Master(MasterPlaylist),
     /// Lists segments.
-    Media(Media),
+    Media(MediaPlaylist),
 }
 
 /// Master playlist: one programme in several qualities.
 #[derive(Debug, Clone, Default)]
-pub struct Master {
+pub struct MasterPlaylist {
     /// Variants in order.
-    pub variants: Vec<Variant>,
+    pub variants: Vec<HlsVariant>,
     /// Audio renditions that have an address.
     pub renditions: Vec<Rendition>,
 }
 
 /// One quality of a programme.
 #[derive(Debug, Clone)]
-pub struct Variant {
+pub struct HlsVariant {
     /// Address of its media playlist.
     pub url: Url,
     /// Average bit rate in bit/s if stated, otherwise the peak; 0 if neither is.
@@ -75,13 +75,13 @@ pub struct Rendition {
 
 /// Media playlist: the segments of one variant.
 #[derive(Debug, Clone)]
-pub struct Media {
+pub struct MediaPlaylist {
     /// Maximum segment duration in seconds, 0.5 to 300.
     pub target: f64,
     /// Sequence number of the first segment.
     pub sequence: u64,
     /// Segments in order.
-    pub segments: VecDeque<Segment>,
+    pub segments: VecDeque<MediaSegment>,
     /// True if no segment will be added.
     pub ended: bool,
     /// True for a recording, from which no segment was removed.
@@ -92,9 +92,9 @@ pub struct Media {
 
 /// One media segment.
 #[derive(Debug, Clone)]
-pub struct Segment {
+pub struct MediaSegment {
     /// Location; `None` for a declared gap or an unusable address.
-    pub part: Option<Part>,
+    pub part: Option<ResourceRange>,
     /// Duration in seconds, 0 to 300.
     pub seconds: f64,
     /// Title of the content.
@@ -102,14 +102,14 @@ pub struct Segment {
     /// True if it does not continue the segment before.
     pub discontinuity: bool,
     /// Initialisation segment.
-    pub init: Option<Arc<Part>>,
+    pub init: Option<Arc<ResourceRange>>,
     /// Encryption method.
     pub encryption: Option<Arc<str>>,
 }
 
 /// Resource, or a byte range of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub struct ResourceRange {
     /// Address of the whole resource.
     pub url: Url,
     /// First byte and length.
@@ -120,10 +120,10 @@ pub struct Part {
 ///
 /// # Errors
 /// Message for a text that is no playlist, or a playlist without content.
-pub fn parse(text: &str, base: &Url) -> Result<Playlist, &'static str> {
+pub fn parse(text: &str, base: &Url) -> Result<HlsPlaylist, &'static str> {
     let text = text.trim_start_matches('\u{feff}').trim_start();
     if !text.starts_with("#EXTM3U") {
-        return Err("is no HLS playlist: it does not begin with `#EXTM3U`");
+        return Err("is not an HLS playlist: it does not begin with `#EXTM3U`");
     }
     let is_master = |line: &str| {
         ["#EXT-X-STREAM-INF:", "#EXT-X-MEDIA:", "#EXT-X-I-FRAME-STREAM-INF:"]
@@ -134,13 +134,13 @@ pub fn parse(text: &str, base: &Url) -> Result<Playlist, &'static str> {
         let master = parse_master(text, base);
         return match master.variants.is_empty() {
             true => Err("is a master playlist without a variant"),
-            false => Ok(Playlist::Master(master)),
+            false => Ok(HlsPlaylist::Master(master)),
         };
     }
     let media = parse_media(text, base);
     match media.segments.is_empty() && !text.contains("#EXT-X-TARGETDURATION") {
         true => Err("is a playlist without segments"),
-        false => Ok(Playlist::Media(media)),
+        false => Ok(HlsPlaylist::Media(media)),
     }
 }
 
@@ -148,8 +148,8 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty())
 }
 
-fn parse_master(text: &str, base: &Url) -> Master {
-    let mut master = Master::default();
+fn parse_master(text: &str, base: &Url) -> MasterPlaylist {
+    let mut master = MasterPlaylist::default();
     let mut stated: Option<&str> = None;
     for line in lines(text) {
         if let Some(list) = line.strip_prefix("#EXT-X-STREAM-INF:") {
@@ -168,8 +168,8 @@ fn parse_master(text: &str, base: &Url) -> Master {
     master
 }
 
-fn variant(list: &str, url: Url) -> Variant {
-    let mut variant = Variant { url, rate: 0, codecs: Vec::new(), has_size: false, audio: None };
+fn variant(list: &str, url: Url) -> HlsVariant {
+    let mut variant = HlsVariant { url, rate: 0, codecs: Vec::new(), has_size: false, audio: None };
     let (mut peak, mut average) = (0, 0);
     for (key, value) in attributes(list) {
         match key {
@@ -212,7 +212,7 @@ fn rendition(list: &str, base: &Url) -> Option<Rendition> {
 
 /// Tags collected for the next segment.
 #[derive(Default)]
-struct Stated {
+struct SegmentTags {
     seconds: Option<f64>,
     title: Option<String>,
     discontinuity: bool,
@@ -221,8 +221,8 @@ struct Stated {
     range: Option<(u64, Option<u64>)>,
 }
 
-fn parse_media(text: &str, base: &Url) -> Media {
-    let mut media = Media {
+fn parse_media(text: &str, base: &Url) -> MediaPlaylist {
+    let mut media = MediaPlaylist {
         target: 0.0,
         sequence: 0,
         segments: VecDeque::new(),
@@ -230,7 +230,7 @@ fn parse_media(text: &str, base: &Url) -> Media {
         is_vod: false,
         i_frames_only: false,
     };
-    let mut stated = Stated::default();
+    let mut stated = SegmentTags::default();
     let (mut init, mut encryption) = (None, None);
     // End of the last range, where a range without a start continues.
     let mut last: Option<(Url, u64)> = None;
@@ -247,7 +247,7 @@ fn parse_media(text: &str, base: &Url) -> Media {
                 (Some(_), ..) => None,
                 (None, ..) => Some(None),
             };
-            let part = url.zip(range).map(|(url, range)| Part { url, range });
+            let part = url.zip(range).map(|(url, range)| ResourceRange { url, range });
             last = part.as_ref().and_then(|part| {
                 part.range.map(|(start, length)| (part.url.clone(), start.saturating_add(length)))
             });
@@ -255,7 +255,7 @@ fn parse_media(text: &str, base: &Url) -> Media {
                 media.segments.pop_front();
                 media.sequence = media.sequence.saturating_add(1);
             }
-            media.segments.push_back(Segment {
+            media.segments.push_back(MediaSegment {
                 title: stated.title.filter(|title| !names_file(title, line)),
                 part: part.filter(|_| !stated.is_gap),
                 seconds,
@@ -315,10 +315,10 @@ fn method(list: &str) -> Option<Arc<str>> {
     (method != "NONE").then(|| shown.into())
 }
 
-fn map(list: &str, base: &Url) -> Option<Part> {
+fn map(list: &str, base: &Url) -> Option<ResourceRange> {
     let value = |name| attributes(list).find(|(key, _)| *key == name).map(|(_, value)| value);
     let range = value("BYTERANGE").and_then(range).map(|(length, start)| (start.unwrap_or(0), length));
-    Some(Part { url: join(base, value("URI")?)?, range })
+    Some(ResourceRange { url: join(base, value("URI")?)?, range })
 }
 
 /// Resolves a usable address. The length limit bounds the memory of many short entries with a long

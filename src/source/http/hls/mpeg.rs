@@ -51,7 +51,7 @@ pub(super) fn description(bytes: &[u8]) -> Option<u32> {
 
 /// Removes the frame that describes a layer III file (`Xing`, `Info`, `VBRI`). It holds no audio,
 /// and its content does not apply to the joined stream.
-pub fn without_description(bytes: &[u8]) -> &[u8] {
+pub(super) fn without_description(bytes: &[u8]) -> &[u8] {
     let Some((_, length)) = header(bytes) else { return bytes };
     let (second, fourth) = (bytes[1], bytes[3]);
     if second >> 1 & 3 != LAYER_3 {

@@ -8,30 +8,30 @@ const MAX_ENTRIES: usize = 64;
 
 /// Assembler of table sections from packets.
 #[derive(Debug, Default)]
-pub struct Sections {
+pub(super) struct PsiSections {
     section: Vec<u8>,
     /// True within a section.
-    begun: bool,
+    in_section: bool,
 }
 
-impl Sections {
+impl PsiSections {
     /// Takes the payload of a packet, in which a section `starts` or not. Calls `found` with every
     /// complete section whose checksum is correct.
-    pub fn push(&mut self, payload: &[u8], starts: bool, mut found: impl FnMut(&[u8])) {
+    pub(super) fn push(&mut self, payload: &[u8], starts: bool, mut found: impl FnMut(&[u8])) {
         let mut rest = payload;
         if starts {
             let Some((&pointer, after)) = payload.split_first() else { return };
             let (tail, begin) = after.split_at(after.len().min(usize::from(pointer)));
             self.add(tail, &mut found);
-            (self.begun, rest) = (true, begin);
+            (self.in_section, rest) = (true, begin);
             self.section.clear();
         }
         while !rest.is_empty() {
             let used = self.add(rest, &mut found);
             rest = &rest[used..];
             // Another section or stuffing follows.
-            if !self.begun && starts && rest.first().is_some_and(|byte| *byte != 0xff) {
-                self.begun = true;
+            if !self.in_section && starts && rest.first().is_some_and(|byte| *byte != 0xff) {
+                self.in_section = true;
             }
             if used == 0 {
                 return;
@@ -41,7 +41,7 @@ impl Sections {
 
     /// Appends to the current section and returns the number of bytes used.
     fn add(&mut self, bytes: &[u8], found: &mut impl FnMut(&[u8])) -> usize {
-        if !self.begun {
+        if !self.in_section {
             return 0;
         }
         let mut used = 0;
@@ -60,7 +60,7 @@ impl Sections {
                 if crc(&self.section) == 0 {
                     found(&self.section);
                 }
-                (self.begun, self.section) = (false, Vec::new());
+                (self.in_section, self.section) = (false, Vec::new());
                 return used;
             }
             if count == 0 {
@@ -69,14 +69,14 @@ impl Sections {
         }
         if used < bytes.len() {
             // Too long, or of length zero.
-            (self.begun, self.section) = (false, Vec::new());
+            (self.in_section, self.section) = (false, Vec::new());
         }
         bytes.len()
     }
 }
 
 /// Packet identifiers of the programme maps in an association table.
-pub fn programme_maps(section: &[u8]) -> Vec<u16> {
+pub(super) fn programme_maps(section: &[u8]) -> Vec<u16> {
     let Some(entries) = body(section, 0x00).and_then(|body| body.get(5..)) else { return Vec::new() };
     entries
         .chunks_exact(4)
@@ -88,18 +88,18 @@ pub fn programme_maps(section: &[u8]) -> Vec<u16> {
 
 /// Elementary stream of a programme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stream {
+pub(super) struct ElementaryStream {
     /// Packet identifier.
-    pub pid: u16,
+    pub(super) pid: u16,
     /// Stream type (ISO/IEC 13818-1, table 2-34).
-    pub kind: u8,
+    pub(super) kind: u8,
     /// Descriptor tag that identifies private data: 0x6a AC-3, 0x7a E-AC-3, 0x7f Opus and others;
     /// else 0.
-    pub private: u8,
+    pub(super) private: u8,
 }
 
 /// Elementary streams of a programme map; `None` if the section is none or not current yet.
-pub fn streams(section: &[u8]) -> Option<Vec<Stream>> {
+pub(super) fn streams(section: &[u8]) -> Option<Vec<ElementaryStream>> {
     let body = body(section, 0x02)?;
     if body.get(2)? & 1 == 0 {
         return None;
@@ -111,7 +111,11 @@ pub fn streams(section: &[u8]) -> Option<Vec<Stream>> {
         let private =
             [0x6a, 0x7a, 0x7b, 0x7c, 0x7f].into_iter().find(|tag| tags(descriptors).any(|t| t == *tag));
         if streams.len() < MAX_ENTRIES {
-            streams.push(Stream { pid: pid(&head[1..3]), kind: head[0], private: private.unwrap_or(0) });
+            streams.push(ElementaryStream {
+                pid: pid(&head[1..3]),
+                kind: head[0],
+                private: private.unwrap_or(0),
+            });
         }
         rest = &after[descriptors.len()..];
     }

@@ -2,15 +2,15 @@
 //!
 //! Bare frames may be cut anywhere between segments; the byte stream continues.
 
-use super::fmp4::{self, Track};
-use super::frames::{self, Codec};
+use super::fmp4::{self, Mp4AudioTrack};
+use super::frames::{self, FrameCodec};
 use super::id3;
 use super::mpeg;
-use super::ts::{self, Demuxer, Piece};
+use super::ts::{self, AudioChunk, TsDemuxer};
 
 /// Reason why a segment yields no audio.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trouble {
+pub enum UnpackError {
     /// This segment is unusable; the next one may be usable.
     Damaged(String),
     /// The format is not decoded, so the following segments are unusable too.
@@ -19,11 +19,9 @@ pub enum Trouble {
 
 /// Audio of a segment.
 #[derive(Debug)]
-pub struct Unpacked {
+pub struct UnpackedSegment {
     /// Chunks in order; at least one, none empty.
-    pub pieces: Vec<Piece>,
-    /// Codec of all chunks.
-    pub codec: Codec,
+    pub chunks: Vec<AudioChunk>,
     /// True if codec or format differ from the audio before, so that a new decoder is needed.
     pub changed: bool,
     /// Title stated by the segment.
@@ -34,10 +32,10 @@ pub struct Unpacked {
 
 /// Unpacker of consecutive segments.
 #[derive(Debug, Default)]
-pub struct Unpacker {
-    wrapping: Wrapping,
+pub struct SegmentUnpacker {
+    container: SegmentContainer,
     /// Codec of the previous segment.
-    codec: Option<Codec>,
+    codec: Option<FrameCodec>,
     /// Parameters of MPEG audio at the start of a segment.
     described: Option<u32>,
     /// True if the next segment does not continue a frame.
@@ -45,29 +43,29 @@ pub struct Unpacker {
 }
 
 #[derive(Debug, Default)]
-enum Wrapping {
+enum SegmentContainer {
     #[default]
     Unknown,
-    Transport(Box<Demuxer>),
+    Transport(Box<TsDemuxer>),
     /// Track described by the initialisation segment.
-    Mp4(Track),
+    Mp4(Mp4AudioTrack),
     /// Bare frames.
-    Packed(Codec),
+    Packed(FrameCodec),
 }
 
 /// Audio of one segment according to its container.
-struct Found {
-    pieces: Vec<Piece>,
-    codec: Codec,
+struct SegmentAudio {
+    chunks: Vec<AudioChunk>,
+    codec: FrameCodec,
     title: Option<String>,
     damaged: u64,
 }
 
-impl Unpacker {
+impl SegmentUnpacker {
     /// Prepares for a segment that follows a loss.
     pub fn reset(&mut self) {
         self.is_apart = true;
-        if let Wrapping::Transport(demuxer) = &mut self.wrapping {
+        if let SegmentContainer::Transport(demuxer) = &mut self.container {
             demuxer.renew();
             demuxer.drop_partial();
         }
@@ -76,7 +74,7 @@ impl Unpacker {
     /// Prepares for an announced change of format (`EXT-X-DISCONTINUITY`, RFC 8216, 4.3.2.3);
     /// nothing is missing.
     pub fn announce_change(&mut self) {
-        if let Wrapping::Transport(demuxer) = &mut self.wrapping {
+        if let SegmentContainer::Transport(demuxer) = &mut self.container {
             demuxer.renew();
         }
     }
@@ -85,17 +83,17 @@ impl Unpacker {
     ///
     /// # Errors
     /// It describes nothing that can be decoded.
-    pub fn begin(&mut self, init: &[u8]) -> Result<(), Trouble> {
+    pub fn begin(&mut self, init: &[u8]) -> Result<(), UnpackError> {
         if ts::is_transport(init) {
-            let mut demuxer = Box::<Demuxer>::default();
+            let mut demuxer = Box::<TsDemuxer>::default();
             demuxer.segment(init);
-            self.wrapping = Wrapping::Transport(demuxer);
+            self.container = SegmentContainer::Transport(demuxer);
             return Ok(());
         }
         if !is_mp4(init) {
-            return Err(Trouble::Damaged(format!("an initialisation segment that is none: {}", seems(init))));
+            return Err(UnpackError::Damaged(format!("an invalid initialisation segment: {}", seems(init))));
         }
-        self.wrapping = Wrapping::Mp4(fmp4::track(init).map_err(Trouble::Refused)?);
+        self.container = SegmentContainer::Mp4(fmp4::track(init).map_err(UnpackError::Refused)?);
         Ok(())
     }
 
@@ -103,86 +101,98 @@ impl Unpacker {
     ///
     /// # Errors
     /// It holds no audio that can be decoded.
-    pub fn unpack(&mut self, bytes: &[u8]) -> Result<Unpacked, Trouble> {
+    pub fn unpack(&mut self, bytes: &[u8]) -> Result<UnpackedSegment, UnpackError> {
         let mut found = self.find(bytes)?;
-        found.pieces.retain(|piece| !piece.bytes.is_empty());
-        let Some(first) = found.pieces.first() else {
-            return Err(Trouble::Damaged("no sound in it".into()));
+        found.chunks.retain(|chunk| !chunk.bytes.is_empty());
+        let Some(first) = found.chunks.first() else {
+            return Err(UnpackError::Damaged("no audio in it".into()));
         };
         let mut changed = self.codec.is_some_and(|codec| codec != found.codec);
         // ADTS needs no new decoder: each frame states its parameters.
-        let described = mpeg::description(&first.bytes).filter(|_| found.codec == Codec::Mpeg);
+        let described = mpeg::description(&first.bytes).filter(|_| found.codec == FrameCodec::Mpeg);
         changed |= described.is_some_and(|now| self.described.is_some_and(|before| before != now));
         (self.codec, self.is_apart) = (Some(found.codec), false);
         self.described = match found.codec {
-            Codec::Mpeg => described.or(self.described),
-            Codec::Adts => None,
+            FrameCodec::Mpeg => described.or(self.described),
+            FrameCodec::Adts => None,
         };
-        let Found { pieces, codec, title, damaged } = found;
-        Ok(Unpacked { pieces, codec, changed, title, damaged })
+        let SegmentAudio { chunks, title, damaged, .. } = found;
+        Ok(UnpackedSegment { chunks, changed, title, damaged })
     }
 
-    fn find(&mut self, bytes: &[u8]) -> Result<Found, Trouble> {
-        let nothing = |what: &str| Err(Trouble::Damaged(what.to_owned()));
-        let is_inside = match &self.wrapping {
-            Wrapping::Transport(demuxer) => demuxer.continues_in(bytes) || ts::is_transport_within(bytes),
+    fn find(&mut self, bytes: &[u8]) -> Result<SegmentAudio, UnpackError> {
+        let nothing = |what: &str| Err(UnpackError::Damaged(what.to_owned()));
+        let is_inside = match &self.container {
+            SegmentContainer::Transport(demuxer) => {
+                demuxer.continues_in(bytes) || ts::is_transport_within(bytes)
+            }
             _ => false,
         };
         if ts::is_transport(bytes) || is_inside {
-            if !matches!(self.wrapping, Wrapping::Transport(_)) {
-                self.wrapping = Wrapping::Transport(Box::default());
+            if !matches!(self.container, SegmentContainer::Transport(_)) {
+                self.container = SegmentContainer::Transport(Box::default());
             }
-            let Wrapping::Transport(demuxer) = &mut self.wrapping else { return nothing("no sound") };
+            let SegmentContainer::Transport(demuxer) = &mut self.container else {
+                return nothing("no audio");
+            };
             let demuxed = demuxer.segment(bytes);
             if let Some(what) = demuxer.refusal() {
-                return Err(Trouble::Refused(what.to_owned()));
+                return Err(UnpackError::Refused(what.to_owned()));
             }
-            let codec = demuxer.codec().unwrap_or(Codec::Adts);
-            return Ok(Found { pieces: demuxed.pieces, codec, title: demuxed.title, damaged: demuxed.lost });
+            let codec = demuxer.codec().unwrap_or(FrameCodec::Adts);
+            return Ok(SegmentAudio {
+                chunks: demuxed.chunks,
+                codec,
+                title: demuxed.title,
+                damaged: demuxed.lost,
+            });
         }
         if is_mp4(bytes) {
             if fmp4::has_movie(bytes) {
                 // The segment contains its own initialisation.
                 self.begin(bytes)?;
             }
-            let Wrapping::Mp4(track) = &self.wrapping else {
+            let SegmentContainer::Mp4(track) = &self.container else {
                 return nothing("MP4 without an initialisation segment");
             };
             let codec = track.codec();
-            let (bytes, damaged) = track.frames(bytes).map_err(|what| Trouble::Damaged(what.to_owned()))?;
-            let pieces = vec![Piece { bytes, broken: false }];
-            return Ok(Found { pieces, codec, title: None, damaged });
+            let (bytes, damaged) =
+                track.frames(bytes).map_err(|what| UnpackError::Damaged(what.to_owned()))?;
+            let chunks = vec![AudioChunk { bytes, broken: false }];
+            return Ok(SegmentAudio { chunks, codec, title: None, damaged });
         }
         let (stream, title) = id3::split(bytes);
         let Some((at, codec)) = self.packed(stream) else {
             return match stream {
-                [0x0b, 0x77, ..] => Err(Trouble::Refused("AC-3".into())),
-                _ if !matches!(self.wrapping, Wrapping::Transport(_)) && ts::is_transport_within(stream) => {
+                [0x0b, 0x77, ..] => Err(UnpackError::Refused("AC-3".into())),
+                _ if !matches!(self.container, SegmentContainer::Transport(_))
+                    && ts::is_transport_within(stream) =>
+                {
                     // A segment that is cut within a packet.
-                    self.wrapping = Wrapping::Transport(Box::default());
+                    self.container = SegmentContainer::Transport(Box::default());
                     self.find(stream)
                 }
-                _ => nothing(&format!("no sound in it: {}", seems(stream))),
+                _ => nothing(&format!("no audio in it: {}", seems(stream))),
             };
         };
-        self.wrapping = Wrapping::Packed(codec);
+        self.container = SegmentContainer::Packed(codec);
         let stream = match codec {
-            Codec::Mpeg => mpeg::without_description(&stream[at..]),
-            Codec::Adts => &stream[at..],
+            FrameCodec::Mpeg => mpeg::without_description(&stream[at..]),
+            FrameCodec::Adts => &stream[at..],
         };
-        let pieces = vec![Piece { bytes: stream.to_vec(), broken: false }];
-        Ok(Found { pieces, codec, title, damaged: 0 })
+        let chunks = vec![AudioChunk { bytes: stream.to_vec(), broken: false }];
+        Ok(SegmentAudio { chunks, codec, title, damaged: 0 })
     }
 
     /// Codec of bare frames, and the offset in `stream` at which usable ones begin.
-    fn packed(&self, stream: &[u8]) -> Option<(usize, Codec)> {
+    fn packed(&self, stream: &[u8]) -> Option<(usize, FrameCodec)> {
         /// Length below which a segment may hold part of a frame only.
         const SHORT: usize = 4096;
         if let Some(codec) = frames::at_start(stream) {
             return Some((0, codec));
         }
-        let known = match self.wrapping {
-            Wrapping::Packed(codec) => Some(codec),
+        let known = match self.container {
+            SegmentContainer::Packed(codec) => Some(codec),
             _ => None,
         };
         match known {
@@ -223,11 +233,11 @@ mod tests {
 
     #[test]
     fn packed_sound_loses_its_tags() {
-        let mut unpacker = Unpacker::default();
+        let mut unpacker = SegmentUnpacker::default();
         let mut unpack = |bytes: &[u8]| {
             let found = unpacker.unpack(bytes).unwrap();
-            assert_eq!(found.pieces.len(), 1);
-            (found.pieces[0].bytes.clone(), found.changed, found.title)
+            assert_eq!(found.chunks.len(), 1);
+            (found.chunks[0].bytes.clone(), found.changed, found.title)
         };
         assert_eq!(unpack(&[TAG, &ADTS].concat()), (ADTS.to_vec(), false, Some("Song".into())));
         assert_eq!(unpack(&ADTS), (ADTS.to_vec(), false, None));
@@ -243,38 +253,38 @@ mod tests {
             .collect();
         let parts = [&stream[..100], &stream[100..170], &stream[170..]];
         for tag in [TAG, &[]] {
-            let mut unpacker = Unpacker::default();
+            let mut unpacker = SegmentUnpacker::default();
             let mut all = Vec::new();
             for part in parts {
                 let found = unpacker.unpack(&[tag, part].concat()).unwrap();
-                assert!(!found.changed && found.codec == Codec::Adts);
-                all.extend_from_slice(&found.pieces[0].bytes);
+                assert!(!found.changed && unpacker.codec == Some(FrameCodec::Adts));
+                all.extend_from_slice(&found.chunks[0].bytes);
             }
             assert_eq!(all, stream);
             // An HTML page in between is skipped; after a loss, the next complete frame follows.
             let page = "<html>".repeat(100);
-            assert!(matches!(unpacker.unpack(page.as_bytes()), Err(Trouble::Damaged(_))));
+            assert!(matches!(unpacker.unpack(page.as_bytes()), Err(UnpackError::Damaged(_))));
             unpacker.reset();
             assert_eq!(
-                unpacker.unpack(&[tag, &stream[90..]].concat()).unwrap().pieces[0].bytes,
+                unpacker.unpack(&[tag, &stream[90..]].concat()).unwrap().chunks[0].bytes,
                 stream[120..]
             );
         }
-        let mut late = Unpacker::default();
-        assert_eq!(late.unpack(parts[1]).unwrap().pieces[0].bytes, stream[120..170]);
-        assert_eq!(late.unpack(parts[2]).unwrap().pieces[0].bytes, stream[170..]);
+        let mut late = SegmentUnpacker::default();
+        assert_eq!(late.unpack(parts[1]).unwrap().chunks[0].bytes, stream[120..170]);
+        assert_eq!(late.unpack(parts[2]).unwrap().chunks[0].bytes, stream[170..]);
     }
 
     #[test]
     fn what_holds_no_sound() {
-        let check = |bytes: &[u8], expected: Trouble| {
-            assert_eq!(Unpacker::default().unpack(bytes).unwrap_err(), expected);
+        let check = |bytes: &[u8], expected: UnpackError| {
+            assert_eq!(SegmentUnpacker::default().unpack(bytes).unwrap_err(), expected);
         };
-        check(b"", Trouble::Damaged("no sound in it: it is empty".into()));
-        check(TAG, Trouble::Damaged("no sound in it: it is empty".into()));
-        check(b"#EXTM3U\n#EXT", Trouble::Damaged("no sound in it: it begins with `#EXTM3U\\n`".into()));
-        check(&[0x0b, 0x77, 1, 2], Trouble::Refused("AC-3".into()));
-        check(b"\0\0\0\x08moof", Trouble::Damaged("MP4 without an initialisation segment".into()));
+        check(b"", UnpackError::Damaged("no audio in it: it is empty".into()));
+        check(TAG, UnpackError::Damaged("no audio in it: it is empty".into()));
+        check(b"#EXTM3U\n#EXT", UnpackError::Damaged("no audio in it: it begins with `#EXTM3U\\n`".into()));
+        check(&[0x0b, 0x77, 1, 2], UnpackError::Refused("AC-3".into()));
+        check(b"\0\0\0\x08moof", UnpackError::Damaged("MP4 without an initialisation segment".into()));
     }
 
     proptest! {
@@ -283,7 +293,7 @@ mod tests {
         fn garbage_is_survived(
             segments in prop::collection::vec((0_usize..6, prop::collection::vec(any::<u8>(), 0..2000)), 1..4),
         ) {
-            let mut unpacker = Unpacker::default();
+            let mut unpacker = SegmentUnpacker::default();
             for (kind, mut bytes) in segments {
                 match kind {
                     0 => bytes.splice(0..0, TAG.iter().copied()).for_each(drop),
@@ -294,7 +304,7 @@ mod tests {
                     _ => {}
                 }
                 if let Ok(found) = unpacker.unpack(&bytes) {
-                    let sum: usize = found.pieces.iter().map(|piece| piece.bytes.len()).sum();
+                    let sum: usize = found.chunks.iter().map(|chunk| chunk.bytes.len()).sum();
                     prop_assert!(0 < sum && sum <= bytes.len());
                 }
             }

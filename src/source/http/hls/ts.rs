@@ -3,12 +3,12 @@
 
 use std::borrow::Cow;
 
-use super::frames::Codec;
+use super::frames::FrameCodec;
 use super::id3;
-use super::psi::{self, Sections, Stream};
+use super::psi::{self, ElementaryStream, PsiSections};
 
 /// Packet length, in bytes.
-pub const PACKET: usize = 188;
+pub(in crate::source::http) const PACKET: usize = 188;
 
 /// First byte of every packet.
 const SYNC: u8 = 0x47;
@@ -25,7 +25,7 @@ const MAX_METADATA: usize = 64 * 1024;
 
 /// Chunk of one elementary stream.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Piece {
+pub struct AudioChunk {
     /// Complete frames, except for damage.
     pub bytes: Vec<u8>,
     /// True if it does not continue the chunk before.
@@ -34,21 +34,21 @@ pub struct Piece {
 
 /// Audio of a segment.
 #[derive(Debug, Default)]
-pub struct Demuxed {
+pub(in crate::source::http) struct DemuxedAudio {
     /// Chunks in order.
-    pub pieces: Vec<Piece>,
+    pub(in crate::source::http) chunks: Vec<AudioChunk>,
     /// Title stated by timed metadata.
-    pub title: Option<String>,
+    pub(in crate::source::http) title: Option<String>,
     /// Number of missing or damaged packets.
-    pub lost: u64,
+    pub(in crate::source::http) lost: u64,
 }
 
 /// Demultiplexer of consecutive segments.
 #[derive(Debug, Default)]
-pub struct Demuxer {
-    associations: Sections,
-    maps: Vec<(u16, Sections)>,
-    sound: Option<Stream>,
+pub(in crate::source::http) struct TsDemuxer {
+    associations: PsiSections,
+    maps: Vec<(u16, PsiSections)>,
+    sound: Option<ElementaryStream>,
     /// Programme map that lists the audio.
     map: u16,
     /// Identifier of the timed metadata stream.
@@ -57,8 +57,8 @@ pub struct Demuxer {
     foreign: Option<&'static str>,
     /// True if the audio is scrambled.
     is_scrambled: bool,
-    frames: Packets,
-    metadata: Packets,
+    frames: PesReader,
+    metadata: PesReader,
     tag: Vec<u8>,
     /// True if the next audio does not continue the last.
     broken: bool,
@@ -69,10 +69,10 @@ pub struct Demuxer {
     partial: Vec<u8>,
 }
 
-impl Demuxer {
+impl TsDemuxer {
     /// Reads a segment, which may begin and end within a packet.
-    pub fn segment(&mut self, bytes: &[u8]) -> Demuxed {
-        let mut found = Demuxed::default();
+    pub(in crate::source::http) fn segment(&mut self, bytes: &[u8]) -> DemuxedAudio {
+        let mut found = DemuxedAudio::default();
         // Many servers restart the counter with every segment.
         self.frames.counter = None;
         self.metadata.counter = None;
@@ -86,7 +86,7 @@ impl Demuxer {
     }
 
     /// Reads further bytes of a stream, cut at arbitrary positions.
-    pub fn push(&mut self, bytes: &[u8], found: &mut Demuxed) {
+    pub(in crate::source::http) fn push(&mut self, bytes: &[u8], found: &mut DemuxedAudio) {
         let joined = match self.partial.is_empty() {
             true => Cow::Borrowed(bytes),
             false => Cow::Owned([&std::mem::take(&mut self.partial), bytes].concat()),
@@ -109,37 +109,37 @@ impl Demuxer {
     }
 
     /// Returns true if `bytes` begin with the rest of the packet in which the previous bytes ended.
-    pub fn continues_in(&self, bytes: &[u8]) -> bool {
+    pub(in crate::source::http) fn continues_in(&self, bytes: &[u8]) -> bool {
         let next = PACKET - self.partial.len();
         !self.partial.is_empty() && bytes.get(next).is_none_or(|byte| *byte == SYNC)
     }
 
     /// Lets the following tables replace the known ones.
-    pub fn renew(&mut self) {
+    pub(in crate::source::http) fn renew(&mut self) {
         (self.renews, self.renewed) = (true, false);
     }
 
     /// Discards incomplete packets.
-    pub fn drop_partial(&mut self) {
+    pub(in crate::source::http) fn drop_partial(&mut self) {
         self.partial.clear();
-        self.frames = Packets::default();
-        self.metadata = Packets::default();
+        self.frames = PesReader::default();
+        self.metadata = PesReader::default();
     }
 
     /// Codec of the audio, once known.
-    pub fn codec(&self) -> Option<Codec> {
-        self.sound.map(|sound| if sound.kind == 0x0f { Codec::Adts } else { Codec::Mpeg })
+    pub(in crate::source::http) fn codec(&self) -> Option<FrameCodec> {
+        self.sound.map(|sound| if sound.kind == 0x0f { FrameCodec::Adts } else { FrameCodec::Mpeg })
     }
 
     /// Reason why there is no audio; `None` if there is some or it may still appear.
-    pub fn refusal(&self) -> Option<&'static str> {
+    pub(in crate::source::http) fn refusal(&self) -> Option<&'static str> {
         match self.sound {
-            Some(_) => self.is_scrambled.then_some("scrambled sound"),
+            Some(_) => self.is_scrambled.then_some("scrambled audio"),
             None => self.foreign,
         }
     }
 
-    fn packet(&mut self, packet: &[u8], found: &mut Demuxed) {
+    fn packet(&mut self, packet: &[u8], found: &mut DemuxedAudio) {
         let pid = u16::from(packet[1] & 0x1f) << 8 | u16::from(packet[2]);
         let is_sound = self.sound.is_some_and(|sound| sound.pid == pid);
         let (is_damaged, starts) = (packet[1] & 0x80 != 0, packet[1] & 0x40 != 0);
@@ -154,17 +154,17 @@ impl Demuxer {
         }
         if is_sound {
             match self.frames.check(packet[3] & 0x0f, jumps) {
-                Check::Repeated => return,
-                Check::Next => {}
-                Check::Lost => {
+                CounterCheck::Repeated => return,
+                CounterCheck::Next => {}
+                CounterCheck::Lost => {
                     found.lost += 1;
                     self.broken = true;
                 }
             }
-            let begun = self.frames.push(payload, starts);
-            if !begun.is_empty() {
+            let bytes = self.frames.push(payload, starts);
+            if !bytes.is_empty() {
                 self.is_scrambled = false;
-                add(begun, std::mem::take(&mut self.broken), &mut found.pieces);
+                add(bytes, std::mem::take(&mut self.broken), &mut found.chunks);
             }
         } else if pid == 0 {
             let mut maps = None;
@@ -197,13 +197,13 @@ impl Demuxer {
             self.maps.clear();
         }
         if !self.maps.iter().map(|(pid, _)| pid).eq(&pids) {
-            self.maps = pids.into_iter().map(|pid| (pid, Sections::default())).collect();
+            self.maps = pids.into_iter().map(|pid| (pid, PsiSections::default())).collect();
         }
     }
 
     /// Chooses the audio of a programme; of several programmes, the first with audio.
-    fn choose(&mut self, streams: &[Stream], map: u16) {
-        let decodable = |stream: &&Stream| [0x03, 0x04, 0x0f].contains(&stream.kind);
+    fn choose(&mut self, streams: &[ElementaryStream], map: u16) {
+        let decodable = |stream: &&ElementaryStream| [0x03, 0x04, 0x0f].contains(&stream.kind);
         let goes_on = self.sound.is_some_and(|sound| self.map != map || streams.contains(&sound));
         // Waits for the programme that was chosen before.
         let is_other = self.map != map && self.maps.iter().any(|(pid, _)| *pid == self.map);
@@ -211,21 +211,21 @@ impl Demuxer {
             return;
         }
         let Some(sound) = streams.iter().find(decodable) else {
-            self.foreign = self.foreign.or_else(|| streams.iter().find_map(foreign)).or(Some("no sound"));
+            self.foreign = self.foreign.or_else(|| streams.iter().find_map(foreign)).or(Some("no audio"));
             return;
         };
         // An announced change is not a break.
         self.broken |= self.sound.is_some() && !self.renewed;
         self.renewed = false;
         if self.sound != Some(*sound) {
-            self.frames = Packets::default();
+            self.frames = PesReader::default();
         }
         (self.sound, self.map) = (Some(*sound), map);
         let metadata_pid = streams.iter().find(|stream| stream.kind == 0x15).map(|stream| stream.pid);
-        (self.metadata_pid, self.metadata) = (metadata_pid, Packets::default());
+        (self.metadata_pid, self.metadata) = (metadata_pid, PesReader::default());
     }
 
-    fn take_tag(&mut self, found: &mut Demuxed) {
+    fn take_tag(&mut self, found: &mut DemuxedAudio) {
         if let Some(title) = id3::split(&self.tag).1 {
             found.title = Some(title);
         }
@@ -234,7 +234,7 @@ impl Demuxer {
 }
 
 /// Returns true if packets follow each other from the first byte on; one in four may be damaged.
-pub fn is_transport(bytes: &[u8]) -> bool {
+pub(in crate::source::http) fn is_transport(bytes: &[u8]) -> bool {
     bytes.len() >= PACKET && {
         let first = bytes.chunks_exact(PACKET).take(8);
         let (count, right) =
@@ -244,21 +244,21 @@ pub fn is_transport(bytes: &[u8]) -> bool {
 }
 
 /// Returns true if packets follow each other from one of the first bytes on.
-pub fn is_transport_within(bytes: &[u8]) -> bool {
+pub(in crate::source::http) fn is_transport_within(bytes: &[u8]) -> bool {
     let follow = |rest: &[u8]| (0..4).all(|index| rest.get(index * PACKET) == Some(&SYNC));
     (0..PACKET).any(|at| bytes.get(at..).is_some_and(follow))
 }
 
-fn add(bytes: &[u8], broken: bool, pieces: &mut Vec<Piece>) {
-    let is_apart = broken && pieces.len() <= MAX_BREAKS;
-    match pieces.last_mut() {
+fn add(bytes: &[u8], broken: bool, chunks: &mut Vec<AudioChunk>) {
+    let is_apart = broken && chunks.len() <= MAX_BREAKS;
+    match chunks.last_mut() {
         Some(last) if !is_apart => last.bytes.extend_from_slice(bytes),
-        _ => pieces.push(Piece { bytes: bytes.to_vec(), broken }),
+        _ => chunks.push(AudioChunk { bytes: bytes.to_vec(), broken }),
     }
 }
 
 /// Name of an audio stream that is not decoded.
-fn foreign(stream: &Stream) -> Option<&'static str> {
+fn foreign(stream: &ElementaryStream) -> Option<&'static str> {
     match (stream.kind, stream.private) {
         (0x11, _) => Some("AAC in LATM"),
         (0x81 | 0xc1, _) | (0x06, 0x6a) => Some("AC-3"),
@@ -266,7 +266,7 @@ fn foreign(stream: &Stream) -> Option<&'static str> {
         (0x06, 0x7b) | (0x82 | 0x85 | 0x86 | 0x8a, _) => Some("DTS"),
         (0x06, 0x7c) => Some("AAC in LATM"),
         (0x06, 0x7f) => Some("Opus"),
-        (0xcf, _) => Some("encrypted sound"),
+        (0xcf, _) => Some("encrypted audio"),
         (0x1c, _) => Some("raw AAC"),
         _ => None,
     }
@@ -287,7 +287,7 @@ fn payload(packet: &[u8]) -> Option<(&[u8], bool)> {
 }
 
 /// Relation of a packet to the previous one.
-enum Check {
+enum CounterCheck {
     Next,
     Repeated,
     Lost,
@@ -295,7 +295,7 @@ enum Check {
 
 /// Extracts an elementary stream (PES) from transport packets.
 #[derive(Debug, Default)]
-struct Packets {
+struct PesReader {
     /// Continuity counter of the previous packet.
     counter: Option<u8>,
     /// Start of a packet up to the end of its header.
@@ -305,15 +305,15 @@ struct Packets {
     in_head: bool,
 }
 
-impl Packets {
-    fn check(&mut self, counter: u8, jumps: bool) -> Check {
+impl PesReader {
+    fn check(&mut self, counter: u8, jumps: bool) -> CounterCheck {
         match self.counter.replace(counter) {
-            Some(before) if before == counter && !jumps => Check::Repeated,
+            Some(before) if before == counter && !jumps => CounterCheck::Repeated,
             Some(before) if (before + 1) % 16 != counter && !jumps => {
                 (self.in_head, self.left) = (false, None);
-                Check::Lost
+                CounterCheck::Lost
             }
-            _ => Check::Next,
+            _ => CounterCheck::Next,
         }
     }
 

@@ -7,14 +7,14 @@ use std::cmp::Reverse;
 
 use url::Url;
 
-use super::m3u8::{Master, Variant};
+use super::m3u8::{HlsVariant, MasterPlaylist};
 
 /// Sufficient bit rate, in bit/s.
 const ENOUGH: u64 = 64_000;
 
 /// Codec class, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Class {
+enum CodecClass {
     /// AAC-LC, MP3.
     Plain,
     /// HE-AAC, of which the core is decoded.
@@ -30,12 +30,12 @@ enum Class {
 ///
 /// # Errors
 /// The codecs of the variants, if none can be decoded.
-pub fn choose(master: &Master) -> Result<Vec<Url>, String> {
+pub fn choose(master: &MasterPlaylist) -> Result<Vec<Url>, String> {
     let mut candidates: Vec<_> = master.variants.iter().map(|variant| candidate(master, variant)).collect();
     candidates.sort_by_key(|(rank, _)| *rank);
     let mut urls: Vec<Url> = Vec::new();
     for (rank, url) in candidates {
-        if rank.1 != Class::Foreign && !urls.contains(&url) {
+        if rank.1 != CodecClass::Foreign && !urls.contains(&url) {
             urls.push(url);
         }
     }
@@ -52,9 +52,9 @@ pub fn choose(master: &Master) -> Result<Vec<Url>, String> {
 
 /// Sort key: has video, codec class, rate too low, then the rate (highest first if too low, else
 /// lowest first).
-type Rank = (bool, Class, bool, Reverse<u64>, u64);
+type VariantRank = (bool, CodecClass, bool, Reverse<u64>, u64);
 
-fn candidate(master: &Master, variant: &Variant) -> (Rank, Url) {
+fn candidate(master: &MasterPlaylist, variant: &HlsVariant) -> (VariantRank, Url) {
     let group = || {
         let mut of_group = master.renditions.iter().filter(|r| Some(&r.group) == variant.audio.as_ref());
         let first = of_group.clone().next();
@@ -68,19 +68,19 @@ fn candidate(master: &Master, variant: &Variant) -> (Rank, Url) {
     let class = variant.codecs.iter().find_map(|codec| class(codec));
     let too_low = variant.rate < ENOUGH;
     let (below, above) = if too_low { (Reverse(variant.rate), 0) } else { (Reverse(0), variant.rate) };
-    ((is_muxed, class.unwrap_or(Class::Unknown), too_low, below, above), url.clone())
+    ((is_muxed, class.unwrap_or(CodecClass::Unknown), too_low, below, above), url.clone())
 }
 
 /// Class of a codec (RFC 6381, in lower case); `None` if it is not an audio codec.
-fn class(codec: &str) -> Option<Class> {
+fn class(codec: &str) -> Option<CodecClass> {
     let (family, kind) = codec.split_once('.').unwrap_or((codec, ""));
     Some(match (family, kind) {
         // MPEG-4 and MPEG-2 AAC-LC; MP3 by its three names.
-        ("mp4a", "40.2" | "40.02" | "67" | "40.34" | "69" | "6b") | ("mp3", _) => Class::Plain,
-        ("mp4a", "40.5" | "40.05" | "40.29") => Class::HighEfficiency,
-        ("mp4a", "40" | "") | ("aac", _) => Class::Unknown,
-        ("mp4a" | "ac-3" | "ec-3" | "ac-4" | "opus" | "flac" | "alac" | "vorbis", _) => Class::Foreign,
-        (dts, _) if dts.starts_with("dts") => Class::Foreign,
+        ("mp4a", "40.2" | "40.02" | "67" | "40.34" | "69" | "6b") | ("mp3", _) => CodecClass::Plain,
+        ("mp4a", "40.5" | "40.05" | "40.29") => CodecClass::HighEfficiency,
+        ("mp4a", "40" | "") | ("aac", _) => CodecClass::Unknown,
+        ("mp4a" | "ac-3" | "ec-3" | "ac-4" | "opus" | "flac" | "alac" | "vorbis", _) => CodecClass::Foreign,
+        (dts, _) if dts.starts_with("dts") => CodecClass::Foreign,
         _ => return None,
     })
 }
@@ -96,11 +96,13 @@ fn is_picture(codec: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::http::hls::m3u8::{Playlist, parse};
+    use crate::source::http::hls::m3u8::{HlsPlaylist, parse};
 
     fn chosen(text: &str) -> Result<Vec<String>, String> {
         let base = Url::parse("http://h/").unwrap();
-        let Playlist::Master(master) = parse(&format!("#EXTM3U\n{text}"), &base).unwrap() else { panic!() };
+        let HlsPlaylist::Master(master) = parse(&format!("#EXTM3U\n{text}"), &base).unwrap() else {
+            panic!()
+        };
         Ok(choose(&master)?.iter().map(|url| url.path()[1..].to_owned()).collect())
     }
 

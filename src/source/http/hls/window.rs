@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::m3u8::{Media, Segment};
+use super::m3u8::{MediaPlaylist, MediaSegment};
 
 /// Distance from the end at which a live programme starts, in target durations (RFC 8216, section
 /// 6.3.3).
@@ -19,14 +19,14 @@ const MAX_LEAP: u64 = 1000;
 
 /// Position in the programme and the upcoming segments.
 #[derive(Debug, Default)]
-pub struct Window {
+pub struct PlaylistWindow {
     /// Sequence number of the first of `upcoming`.
     next: u64,
     /// Sequence number after the last segment ever listed.
     end: u64,
-    upcoming: VecDeque<Segment>,
+    upcoming: VecDeque<MediaSegment>,
     /// Sequence number up to which everything was received before.
-    had: Option<u64>,
+    resume_at: Option<u64>,
     /// Start of the first of `upcoming`, in seconds of the programme.
     position: f64,
     /// Missing seconds before `upcoming`; 0 if unknown.
@@ -35,14 +35,14 @@ pub struct Window {
     missed: u64,
     /// Number of consecutive playlists that ended before `end`.
     stale: u32,
-    begun: bool,
+    started: bool,
     ended: bool,
 }
 
 /// Segment to load next.
 #[derive(Debug, Clone)]
-pub struct Planned {
-    pub segment: Segment,
+pub struct DueSegment {
+    pub segment: MediaSegment,
     /// Sequence number.
     pub sequence: u64,
     /// Missing seconds before it; 0 if unknown.
@@ -51,10 +51,10 @@ pub struct Planned {
     pub end: f64,
 }
 
-impl Window {
+impl PlaylistWindow {
     /// Creates a window; segments before sequence number `next` were received earlier.
     pub fn from(next: Option<u64>) -> Self {
-        Self { had: next, ..Self::default() }
+        Self { resume_at: next, ..Self::default() }
     }
 
     /// Sequence number of the next segment.
@@ -63,9 +63,9 @@ impl Window {
     }
 
     /// Applies a playlist. Returns true if it lists a new segment.
-    pub fn update(&mut self, list: Media) -> bool {
+    pub fn update(&mut self, list: MediaPlaylist) -> bool {
         let end = list.sequence.saturating_add(list.segments.len() as u64);
-        if !self.begun {
+        if !self.started {
             return self.begin(list, end);
         }
         if end < self.end {
@@ -97,7 +97,7 @@ impl Window {
 
     /// Starts a fixed distance before the end of a live programme, or at the beginning of a
     /// recording.
-    fn begin(&mut self, list: Media, mut end: u64) -> bool {
+    fn begin(&mut self, list: MediaPlaylist, mut end: u64) -> bool {
         let mut from = 0;
         if !list.ended {
             let mut left = FROM_END * list.target;
@@ -109,12 +109,14 @@ impl Window {
             // Segments received earlier are not repeated, also if another server lists slightly
             // fewer.
             let latest = end.saturating_add(STALE_BY);
-            if let Some(had) = self.had.take().filter(|had| (list.sequence..=latest).contains(had)) {
-                from = from.max((had - list.sequence) as usize);
-                end = end.max(had);
+            if let Some(resume_at) =
+                self.resume_at.take().filter(|resume_at| (list.sequence..=latest).contains(resume_at))
+            {
+                from = from.max((resume_at - list.sequence) as usize);
+                end = end.max(resume_at);
             }
         }
-        if std::mem::replace(&mut self.begun, true) {
+        if std::mem::replace(&mut self.started, true) {
             self.broken.get_or_insert(0.0);
         }
         (self.ended, self.stale) = (list.ended, 0);
@@ -124,13 +126,13 @@ impl Window {
     }
 
     /// Next segment to load; declared gaps are skipped.
-    pub fn due(&mut self) -> Option<Planned> {
+    pub fn due(&mut self) -> Option<DueSegment> {
         loop {
             let segment = self.upcoming.front()?;
             if segment.part.is_some() {
                 let end = self.position + segment.seconds;
                 let (segment, broken) = (segment.clone(), self.broken);
-                return Some(Planned { segment, sequence: self.next, broken, end });
+                return Some(DueSegment { segment, sequence: self.next, broken, end });
             }
             self.skip();
         }
@@ -181,11 +183,11 @@ mod tests {
     use url::Url;
 
     use super::*;
-    use crate::source::http::hls::m3u8::{Playlist, parse};
+    use crate::source::http::hls::m3u8::{HlsPlaylist, parse};
 
     /// Segments of 4 s from `sequence` on, named by letters; a capital is a discontinuity, `-` a
     /// gap.
-    fn list(sequence: u64, names: &str, ended: bool) -> Media {
+    fn list(sequence: u64, names: &str, ended: bool) -> MediaPlaylist {
         let mut text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:{sequence}\n");
         for name in names.chars() {
             if name.is_uppercase() {
@@ -200,40 +202,40 @@ mod tests {
             text.push_str("#EXT-X-ENDLIST\n");
         }
         match parse(&text, &Url::parse("http://h/").unwrap()).unwrap() {
-            Playlist::Media(media) => media,
-            Playlist::Master(_) => panic!(),
+            HlsPlaylist::Media(media) => media,
+            HlsPlaylist::Master(_) => panic!(),
         }
     }
 
     /// Segments played now, with missing seconds in brackets and a slash before each discontinuity.
-    fn heard(window: &mut Window) -> String {
-        let mut heard = String::new();
+    fn played(window: &mut PlaylistWindow) -> String {
+        let mut played = String::new();
         while let Some(planned) = window.due() {
             if let Some(lost) = planned.broken {
-                heard.push_str(&format!("[{lost}]"));
+                played.push_str(&format!("[{lost}]"));
             }
             if planned.segment.discontinuity {
-                heard.push('/');
+                played.push('/');
             }
-            heard.push_str(&planned.segment.part.unwrap().url.path()[1..]);
+            played.push_str(&planned.segment.part.unwrap().url.path()[1..]);
             window.pass();
             assert_eq!(planned.end, window.position);
         }
-        heard
+        played
     }
 
     #[test]
     fn a_window_slides() {
-        let mut window = Window::default();
+        let mut window = PlaylistWindow::default();
         assert!(window.update(list(10, "abcde", false)));
         assert_eq!(window.edge(), 12.0);
-        assert_eq!(heard(&mut window), "cde");
+        assert_eq!(played(&mut window), "cde");
         assert!(!window.update(list(10, "abcde", false)));
         assert!(window.update(list(11, "bcdef", false)));
-        assert_eq!(heard(&mut window), "f");
+        assert_eq!(played(&mut window), "f");
         // Two segments were missed; the first two of the window are new.
         assert!(window.update(list(18, "ijK-m", false)));
-        assert_eq!(heard(&mut window), "[8]ij/K[4]m");
+        assert_eq!(played(&mut window), "[8]ij/K[4]m");
         assert_eq!(window.missed(), 3);
         assert!(!window.is_last());
         assert!(!window.update(list(18, "ijK-m", true)));
@@ -242,15 +244,15 @@ mod tests {
     }
 
     #[test]
-    fn what_was_had_before_is_not_heard_again() {
-        let check = |had, expected: &str| {
-            let mut window = Window::from(Some(had));
+    fn received_segments_are_not_repeated() {
+        let check = |resume_at, expected: &str| {
+            let mut window = PlaylistWindow::from(Some(resume_at));
             assert!(window.update(list(10, "abcde", false)));
-            let at_once = heard(&mut window);
+            let at_once = played(&mut window);
             window.update(list(11, "bcdef", false));
-            assert_eq!(format!("{at_once} {}", heard(&mut window)), expected, "{had}");
+            assert_eq!(format!("{at_once} {}", played(&mut window)), expected, "{had}");
             assert!(window.update(list(14, "efghi", false)));
-            assert_eq!(heard(&mut window).chars().last(), Some('i'));
+            assert_eq!(played(&mut window).chars().last(), Some('i'));
         };
         check(15, " f");
         check(14, "e f");
@@ -261,57 +263,57 @@ mod tests {
         // Another programme, or one that was not received for long.
         check(19, "cde f");
         check(9, "cde f");
-        let mut window = Window::from(Some(15));
+        let mut window = PlaylistWindow::from(Some(15));
         window.update(list(10, "abcde", true));
-        assert_eq!(heard(&mut window), "abcde");
+        assert_eq!(played(&mut window), "abcde");
     }
 
     #[test]
-    fn what_is_known_and_not_heard_is_missed_too() {
-        let mut window = Window::default();
+    fn listed_segments_that_were_not_loaded_count_as_missed() {
+        let mut window = PlaylistWindow::default();
         window.update(list(0, "abc", false));
         window.due();
         window.pass();
         window.update(list(2, "cde", false));
-        assert_eq!(heard(&mut window), "[4]cde");
+        assert_eq!(played(&mut window), "[4]cde");
         assert_eq!(window.missed(), 1);
     }
 
     #[test]
     fn what_cannot_be_had_is_skipped() {
-        let mut window = Window::default();
+        let mut window = PlaylistWindow::default();
         window.update(list(0, "abc", false));
         window.due();
         window.skip();
-        assert_eq!(heard(&mut window), "[4]bc");
+        assert_eq!(played(&mut window), "[4]bc");
         assert_eq!(window.missed(), 1);
     }
 
     #[test]
-    fn recordings_are_heard_from_the_beginning() {
-        let mut window = Window::default();
+    fn recordings_start_at_the_beginning() {
+        let mut window = PlaylistWindow::default();
         window.update(list(0, "abcdefgh", true));
-        assert_eq!(heard(&mut window), "abcdefgh");
+        assert_eq!(played(&mut window), "abcdefgh");
     }
 
     #[test]
-    fn a_server_that_begins_anew_is_another_programme() {
-        let mut window = Window::default();
+    fn a_restarted_server_is_another_programme() {
+        let mut window = PlaylistWindow::default();
         window.update(list(100, "abcde", false));
-        assert_eq!(heard(&mut window), "cde");
+        assert_eq!(played(&mut window), "cde");
         assert!(window.update(list(0, "vwxyz", false)));
-        assert_eq!(heard(&mut window), "[0]xyz");
+        assert_eq!(played(&mut window), "[0]xyz");
         // A stale copy is ignored; if it persists, it is another programme.
         for _ in 0..2 {
             assert!(!window.update(list(0, "vwxy", false)));
-            assert_eq!(heard(&mut window), "");
+            assert_eq!(played(&mut window), "");
         }
         assert!(window.update(list(0, "vwxy", false)));
-        assert_eq!(heard(&mut window), "[0]wxy");
+        assert_eq!(played(&mut window), "[0]wxy");
         assert!(window.update(list(1, "wxyzz", false)));
-        assert_eq!(heard(&mut window), "zz");
+        assert_eq!(played(&mut window), "zz");
         assert!(window.update(list(1 << 40, "abcde", false)));
-        assert_eq!((heard(&mut window).as_str(), window.missed()), ("[0]cde", 0));
+        assert_eq!((played(&mut window).as_str(), window.missed()), ("[0]cde", 0));
     }
 
     proptest! {
@@ -321,12 +323,12 @@ mod tests {
             lists in prop::collection::vec((any::<u64>(), "[a-cA-C-]{0,6}", any::<bool>()), 1..10),
             near in any::<bool>(),
         ) {
-            let (mut window, mut before) = (Window::default(), 0.0);
+            let (mut window, mut before) = (PlaylistWindow::default(), 0.0);
             for (sequence, names, ended) in lists {
                 let sequence = if near { sequence % 16 } else { sequence };
                 window.update(list(sequence, &names, ended));
                 prop_assert!(window.edge() >= before);
-                heard(&mut window);
+                played(&mut window);
                 before = window.position;
             }
         }

@@ -1,7 +1,7 @@
 use std::cell::RefCell;
 
-use super::super::body::{Body, Framing, Lead};
-use super::super::client::Headers;
+use super::super::body::{BodyFraming, PrefixedReader, ResponseBody};
+use super::super::head::HeaderFields;
 use super::*;
 
 fn listed(text: &str) -> Vec<String> {
@@ -32,29 +32,34 @@ fn lists() {
 }
 
 /// Requests and result if `http://h/list` is answered with `text`.
-fn resolved(content_type: &str, text: &[u8]) -> (Vec<(String, Fields)>, Result<&'static str, String>) {
-    let asked = RefCell::new(Vec::new());
-    let mut get = |url: &Url, fields: &Fields| {
-        asked.borrow_mut().push((url.to_string(), fields.clone()));
+fn resolved(content_type: &str, text: &[u8]) -> (Vec<(String, RequestFields)>, Result<&'static str, String>) {
+    let requests = RefCell::new(Vec::new());
+    let mut get = |url: &Url, fields: &RequestFields| {
+        requests.borrow_mut().push((url.to_string(), fields.clone()));
         let body = if url.path() == "/list" { text } else { &b"ID3\x04"[..] };
-        let headers = Headers(vec![("content-type".into(), content_type.into())]);
-        let lead = Lead { first: Vec::new(), at: 0, rest: body };
-        Ok(Response { url: url.clone(), is_part: false, headers, body: Body::new(lead, Framing::Close) })
+        let headers = HeaderFields(vec![("content-type".into(), content_type.into())]);
+        let lead = PrefixedReader { first: Vec::new(), at: 0, rest: body };
+        Ok(HttpResponse {
+            url: url.clone(),
+            is_part: false,
+            headers,
+            body: ResponseBody::new(lead, BodyFraming::Close),
+        })
     };
-    let found = match resolve(&Url::parse("http://h/list").unwrap(), &Fields::default(), &mut get) {
-        Ok(Found::Stream(_)) => Ok("stream"),
-        Ok(Found::Hls(..)) => Ok("hls"),
+    let found = match resolve(&Url::parse("http://h/list").unwrap(), &RequestFields::default(), &mut get) {
+        Ok(ResolvedAddress::Stream(_)) => Ok("stream"),
+        Ok(ResolvedAddress::Hls(..)) => Ok("hls"),
         Err(error) => Err(error.to_string()),
     };
-    (asked.into_inner(), found)
+    (requests.into_inner(), found)
 }
 
 #[test]
 fn followed_with_the_fields_of_their_entry() {
-    let (asked, found) = resolved("audio/x-mpegurl", b"http://h/a|User-Agent=Player&Cookie=c\n");
+    let (requests, found) = resolved("audio/x-mpegurl", b"http://h/a|User-Agent=Player&Cookie=c\n");
     assert_eq!(found, Ok("stream"));
-    let fields = Fields { user_agent: Some("Player".into()), referrer: None };
-    assert_eq!(asked[1..], [("http://h/a".to_owned(), fields)]);
+    let fields = RequestFields { user_agent: Some("Player".into()), referrer: None };
+    assert_eq!(requests[1..], [("http://h/a".to_owned(), fields)]);
     assert_eq!(resolved("text/plain", b"\xef\xbb\xbf#EXTM3U\n#EXT-X-VERSION:3\n").1, Ok("hls"));
     assert_eq!(resolved("audio/mpeg", b"#EXTM3U\n#EXTINF:-1,Caf\xe9 Radio\nhttp://h/a\n").1, Ok("stream"));
 }

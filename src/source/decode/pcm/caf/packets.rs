@@ -7,21 +7,24 @@ use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_ALAC, CODEC_ID_OPUS};
 use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters};
 use symphonia::core::errors::{Error, Result as Decoded, SeekErrorKind};
+use symphonia::core::formats::well_known::FORMAT_ID_CAF;
 use symphonia::core::formats::{FormatInfo, FormatReader, MediaInfo, SeekMode, SeekTo, SeekedTo, Track};
 use symphonia::core::io::{MediaSourceStream, ReadBytes};
 use symphonia::core::meta::{Metadata, MetadataLog};
 use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, Timestamp};
 
-use super::INFO;
-use crate::source::decode::pcm::layout::Order;
+use crate::source::decode::pcm::layout::ByteOrder;
+
+pub(super) const INFO: FormatInfo =
+    FormatInfo { format: FORMAT_ID_CAF, short_name: "caf", long_name: "Core Audio Format" };
 
 /// Maximum accepted packet length, in bytes.
 const LONGEST_PACKET: u64 = 1 << 20;
 
 /// Description of compressed audio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Compressed {
+pub(super) struct CompressedFormat {
     pub(super) codec: AudioCodecId,
     pub(super) rate: u32,
     pub(super) channels: u16,
@@ -45,7 +48,7 @@ pub(super) fn codec(kind: &[u8]) -> Option<AudioCodecId> {
 /// of the `pakt` chunk, `cookie` that of `kuki`.
 pub(super) fn demuxer(
     stream: MediaSourceStream<'static>,
-    format: Compressed,
+    format: CompressedFormat,
     table: Vec<u8>,
     cookie: &[u8],
 ) -> Box<dyn FormatReader> {
@@ -59,12 +62,12 @@ pub(super) fn demuxer(
     }
     let mut track = Track::new(0);
     track.with_codec_params(CodecParameters::Audio(params));
-    Box::new(Packets {
+    Box::new(CafPackets {
         stream,
         media: MediaInfo::from_track(&track),
         tracks: vec![track],
         metadata: MetadataLog::default(),
-        table: Table { left: Order::Big.u64(&table, 0), bytes: table, at: 24, format },
+        table: PacketTable { left: ByteOrder::Big.u64(&table, 0), bytes: table, at: 24, format },
         position: 0,
     })
 }
@@ -101,15 +104,15 @@ fn specific_info(descriptor: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Packet table: a header of 24 bytes, and numbers of 7 bits per byte.
-struct Table {
+struct PacketTable {
     bytes: Vec<u8>,
     at: usize,
     /// Number of packets left.
     left: u64,
-    format: Compressed,
+    format: CompressedFormat,
 }
 
-impl Table {
+impl PacketTable {
     /// Bytes and samples per channel of the next packet.
     fn next(&mut self) -> Option<(u64, u64)> {
         self.left = self.left.checked_sub(1)?;
@@ -137,17 +140,17 @@ impl Table {
     }
 }
 
-struct Packets {
+struct CafPackets {
     stream: MediaSourceStream<'static>,
     media: MediaInfo,
     tracks: Vec<Track>,
     metadata: MetadataLog,
-    table: Table,
+    table: PacketTable,
     /// Samples per channel so far.
     position: u64,
 }
 
-impl FormatReader for Packets {
+impl FormatReader for CafPackets {
     fn format_info(&self) -> &FormatInfo {
         &INFO
     }

@@ -14,13 +14,13 @@ const RUN_SIZES: u32 = 0x200;
 const RUN_FIELDS: [u32; 4] = [0x100, RUN_SIZES, 0x400, 0x800];
 
 /// Fragment defaults of a track.
-pub(super) struct Defaults {
+pub(super) struct FragmentDefaults {
     track: u32,
     /// Bytes per sample.
     size: u64,
 }
 
-impl Defaults {
+impl FragmentDefaults {
     /// Parses an `mvex` box; a sample is one `frame` if it states no size.
     pub(super) fn of(mvex: &[u8], track: u32, frame: u64) -> Self {
         let size = all(mvex)

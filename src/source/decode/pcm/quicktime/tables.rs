@@ -7,7 +7,7 @@ use super::super::super::boxes::{find, number, word};
 pub(super) fn extents(table: &[u8], frame: u64) -> Vec<(u64, u64)> {
     let mut extents = Vec::new();
     let Some(offsets) = offsets(table) else { return extents };
-    let Some(mut samples) = Samples::of(table, frame) else { return extents };
+    let Some(mut samples) = SampleSizes::of(table, frame) else { return extents };
     let runs = find(table, &[b"stsc"]).and_then(|stsc| stsc.get(8..)).unwrap_or_default();
     let mut runs = runs.chunks_exact(12).peekable();
     let mut count = 0;
@@ -45,7 +45,7 @@ fn offsets(table: &[u8]) -> Option<impl Iterator<Item = u64>> {
 }
 
 /// Sample sizes in file order.
-struct Samples<'a> {
+struct SampleSizes<'a> {
     /// Bytes per sample, if constant.
     constant: Option<u64>,
     /// Number of samples left.
@@ -53,7 +53,7 @@ struct Samples<'a> {
     sizes: &'a [u8],
 }
 
-impl<'a> Samples<'a> {
+impl<'a> SampleSizes<'a> {
     fn of(table: &'a [u8], frame: u64) -> Option<Self> {
         let stsz = find(table, &[b"stsz"])?;
         let (constant, left) = (u64::from(word(stsz, 4)?), u64::from(word(stsz, 8)?));

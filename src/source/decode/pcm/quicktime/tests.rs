@@ -98,8 +98,8 @@ fn the_description_decides() {
     two(&linear(1, 8, 0), &[0xc0], &[0.5]);
     two(&linear(6, 16, 4 | 2), &[0x40, 0].repeat(6), &[0.5; 6]);
     two(&entry(b"twos", 6, 16, &[]), &[0x40, 0].repeat(6), &[0.5; 6]);
-    let heard = decode(&file(&linear(6, 16, 4 | 2), &[0x40, 0].repeat(12), 1, 12), true).unwrap();
-    assert_eq!((heard.0, heard.1), (96_000, 6));
+    let decoded = decode(&file(&linear(6, 16, 4 | 2), &[0x40, 0].repeat(12), 1, 12), true).unwrap();
+    assert_eq!((decoded.0, decoded.1), (96_000, 6));
 }
 
 /// A description after the audio, which a stream cannot return to.
@@ -154,5 +154,5 @@ fn what_is_not_decoded_is_named() {
     // Tables that lead beyond the end.
     let far =
         [boxed(b"ftyp", b"qt  "), boxed(b"moov", &track(&entry(b"sowt", 2, 16, &[]), &[u32::MAX], 9, 4))];
-    check_refused("far", &far.concat(), "holds no sound");
+    check_refused("far", &far.concat(), "holds no audio");
 }

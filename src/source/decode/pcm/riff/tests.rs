@@ -68,7 +68,7 @@ fn silence_at_the_start_is_audio() {
 }
 
 #[test]
-fn what_follows_the_audio_is_not_heard() {
+fn data_after_the_audio_is_ignored() {
     let (data, expected) = stereo(1000);
     let (format, audio) = (chunk(b"fmt ", &plain()), chunk(b"data", &data));
     let list = chunk(b"LIST", b"INFOINAM\x04\0\0\0Song");
@@ -167,8 +167,8 @@ fn numbers_of_every_kind() {
     let extended =
         [format(0xfffe, 6, 48_000, 24, 32), vec![22, 0, 24, 0, 0x3f, 0, 0, 0], guid.into()].concat();
     check("extensible", &with_format(&extended, &[0, 0, 0, 0x40].repeat(6)), &[0.5; 6]);
-    let heard = decode(&with_format(&extended, &[0, 0, 0, 0x40].repeat(6)), true).unwrap();
-    assert_eq!((heard.0, heard.1), (48_000, 6));
+    let decoded = decode(&with_format(&extended, &[0, 0, 0, 0x40].repeat(6)), true).unwrap();
+    assert_eq!((decoded.0, decoded.1), (48_000, 6));
     // Header without the fields that follow from the others.
     check("no sizes of samples", &with_format(&format(1, 1, 8000, 0, 16), &[0, 0x40]), &[0.5]);
     check("no bits", &with_format(&format(1, 1, 8000, 2, 0), &[0, 0x40]), &[0.5]);
@@ -213,7 +213,7 @@ fn what_is_not_decoded_is_named() {
     check_refused("AC-3", &coded(0x2000), "`x` is AC-3 in WAV, which genred does not decode");
     check_refused("DTS", &coded(0x2001), "DTS in WAV");
     check_refused("GSM", &coded(0x31), "GSM 6.10 in WAV");
-    check_refused("any", &coded(0x7777), "a codec that is not known here");
+    check_refused("any", &coded(0x7777), "an unknown codec");
     let burst = [b"\x72\xf8\x1f\x4e\x01\0\0\x30".as_slice(), &[1; 600]].concat();
     check_refused("S/PDIF", &with_format(&plain(), &burst), "S/PDIF");
     // A WAV header stored by Monkey's Audio, and one after other data.
@@ -223,7 +223,7 @@ fn what_is_not_decoded_is_named() {
     monkey.extend(with_format(&plain(), &data));
     check_refused("Monkey's Audio", &monkey, "Monkey's Audio");
     let hidden = [vec![7; 80], with_format(&plain(), &data)].concat();
-    check_refused("something else", &hidden, "is not in a sound format");
+    check_refused("something else", &hidden, "is not in a known audio format");
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn absurd_headers_are_refused() {
     check_refused("rate max", &with_format(&format(1, 2, u32::MAX, 4, 16), &data), "sample rate");
     check_refused("255 bits", &with_format(&format(1, 2, 44_100, 4, 255), &data), "sample size");
     check_refused("blocks of 0 bytes", &with_format(&format(0x11, 1, 44_100, 0, 4), &data), "too short");
-    check_refused("no audio", &with_format(&plain(), &[]), "holds no sound");
+    check_refused("no audio", &with_format(&plain(), &[]), "holds no audio");
     check_refused("no data", &file(&[chunk(b"fmt ", &plain())]), "x");
     check_refused("no description", &file(&[chunk(b"data", &data)]), "x");
     check_refused("nothing", b"RIFF\x04\0\0\0WAVE", "x");

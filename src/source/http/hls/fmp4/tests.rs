@@ -46,9 +46,9 @@ fn byte(index: u32) -> u8 {
 
 /// The first element of a frame takes precedence over a replaced initialisation.
 #[test]
-fn mono_and_stereo_are_told_by_the_frames() {
+fn frames_distinguish_mono_from_stereo() {
     for (stated, first, expected) in [(2, 0x01, 1), (1, 0x21, 2), (2, 0x21, 2), (1, 0xc0, 1), (6, 0x01, 6)] {
-        assert_eq!(heard_channels(first, stated), expected, "{first:#x} in {stated}");
+        assert_eq!(frame_channels(first, stated), expected, "{first:#x} in {stated}");
     }
 }
 
@@ -131,10 +131,10 @@ fn sound_is_taken_out_of_fragments() {
 #[test]
 fn the_core_of_he_aac_is_described() {
     let of = |config: &[u8]| track(&init(&mp4a(0x40, config))).map(|track| track.codec);
-    assert_eq!(of(&LC), Ok(Codec::Aac { rate: 4, channels: 2 }));
-    assert_eq!(of(&[0x2b, 0x92, 0x08, 0x00]), Ok(Codec::Aac { rate: 7, channels: 2 }));
-    assert_eq!(of(&[0xeb, 0x8a, 0x08, 0x00]), Ok(Codec::Aac { rate: 7, channels: 1 }));
-    assert_eq!(track(&init(&mp4a(0x6b, &[]))).map(|track| track.codec), Ok(Codec::Mpeg));
+    assert_eq!(of(&LC), Ok(Mp4Codec::Aac { rate: 4, channels: 2 }));
+    assert_eq!(of(&[0x2b, 0x92, 0x08, 0x00]), Ok(Mp4Codec::Aac { rate: 7, channels: 2 }));
+    assert_eq!(of(&[0xeb, 0x8a, 0x08, 0x00]), Ok(Mp4Codec::Aac { rate: 7, channels: 1 }));
+    assert_eq!(track(&init(&mp4a(0x6b, &[]))).map(|track| track.codec), Ok(Mp4Codec::Mpeg));
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn what_is_not_decoded_is_named() {
     check(&init(&mp4a(0xa5, &LC)), "0xa5");
     check(&init(&boxed(b"mp4a", &[0; 28])), "malformed");
     check(&boxed(b"ftyp", b"iso5"), "without `moov`");
-    check(&boxed(b"moov", &trak(1, b"vide", &boxed(b"avc1", &[0; 78]))), "no sound");
+    check(&boxed(b"moov", &trak(1, b"vide", &boxed(b"avc1", &[0; 78]))), "no audio");
 }
 
 #[test]

@@ -6,10 +6,10 @@ fn base() -> Url {
     Url::parse("http://h/dir/list.m3u8").unwrap()
 }
 
-fn media(text: &str) -> Media {
+fn media(text: &str) -> MediaPlaylist {
     match parse(text, &base()).unwrap() {
-        Playlist::Media(media) => media,
-        Playlist::Master(master) => panic!("{master:?}"),
+        HlsPlaylist::Media(media) => media,
+        HlsPlaylist::Master(master) => panic!("{master:?}"),
     }
 }
 
@@ -79,7 +79,7 @@ fn a_master_playlist() {
         #EXT-X-STREAM-INF:BANDWIDTH=900000,AVERAGE-BANDWIDTH=800000,CODECS=\"avc1.4d, MP4A.40.2\",AUDIO=\"a\",RESOLUTION=1x1\n\
         v.m3u8\n#EXT-X-STREAM-INF:PROGRAM-ID=1\n# comment\nhttps://x/w.m3u8\nstray.m3u8\n\
         #EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,URI=\"i.m3u8\"\n";
-    let Playlist::Master(master) = parse(text, &base()).unwrap() else { panic!() };
+    let HlsPlaylist::Master(master) = parse(text, &base()).unwrap() else { panic!() };
     assert_eq!(master.renditions.len(), 1);
     assert_eq!((master.renditions[0].group.as_str(), master.renditions[0].is_default), ("a", true));
     assert_eq!(master.variants.len(), 2);
@@ -95,8 +95,8 @@ fn what_is_none() {
         let error = parse(text, &base()).unwrap_err();
         assert!(error.contains(part), "{text}: {error}");
     };
-    check("", "no HLS playlist");
-    check("<html>", "no HLS playlist");
+    check("", "not an HLS playlist");
+    check("<html>", "not an HLS playlist");
     check("#EXTM3U\n", "without segments");
     check("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nfile:///x\n", "without a variant");
     assert_eq!(media("#EXTM3U\n#EXT-X-TARGETDURATION:5\n").segments.len(), 0);
@@ -109,7 +109,7 @@ fn what_is_kept_is_bounded() {
     assert_eq!((list.target, list.segments[0].seconds), (300.0, 300.0));
     let many =
         "#EXT-X-STREAM-INF:BANDWIDTH=1\na\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",URI=\"b\"\n".repeat(1000);
-    let Playlist::Master(master) = parse(&format!("#EXTM3U\n{many}"), &base()).unwrap() else { panic!() };
+    let HlsPlaylist::Master(master) = parse(&format!("#EXTM3U\n{many}"), &base()).unwrap() else { panic!() };
     assert_eq!((master.variants.len(), master.renditions.len()), (MAX_VARIANTS, MAX_VARIANTS));
 }
 
@@ -150,7 +150,7 @@ proptest! {
         noise in ".{0,40}",
     ) {
         for text in [format!("#EXTM3U\n{}", pieces.concat()), format!("#EXTM3U{noise}{}", pieces.concat())] {
-            let Ok(Playlist::Media(media)) = parse(&text, &base()) else { continue };
+            let Ok(HlsPlaylist::Media(media)) = parse(&text, &base()) else { continue };
             prop_assert!(TARGETS.contains(&media.target));
             prop_assert!(media.segments.iter().all(|s| (0.0..=300.0).contains(&s.seconds)));
         }

@@ -4,12 +4,12 @@ use super::*;
 
 /// Packet multiplexer with one elementary stream per PID.
 #[derive(Default)]
-struct Mux {
+struct TestMux {
     bytes: Vec<u8>,
     counters: std::collections::HashMap<u16, u8>,
 }
 
-impl Mux {
+impl TestMux {
     /// Appends one packet; a short payload is preceded by a stuffed adaptation field.
     fn packet(&mut self, pid: u16, starts: bool, payload: &[u8]) {
         assert!(payload.len() <= PACKET - 4);
@@ -36,8 +36,8 @@ impl Mux {
     }
 
     fn split(&mut self, pid: u16, bytes: &[u8]) {
-        for (index, piece) in bytes.chunks(PACKET - 4).enumerate() {
-            self.packet(pid, index == 0, piece);
+        for (index, chunk) in bytes.chunks(PACKET - 4).enumerate() {
+            self.packet(pid, index == 0, chunk);
         }
     }
 
@@ -75,8 +75,8 @@ impl Mux {
 }
 
 /// Stream with AAC on PID 256.
-fn begun() -> Mux {
-    let mut mux = Mux::default();
+fn with_aac() -> TestMux {
+    let mut mux = TestMux::default();
     mux.associations(&[4096]);
     mux.map(4096, 0, &[(256, 0x0f, &[])]);
     mux
@@ -87,13 +87,13 @@ fn frames(seed: u8, length: usize) -> Vec<u8> {
 }
 
 fn demuxed(bytes: &[u8]) -> (Vec<(Vec<u8>, bool)>, u64) {
-    let found = Demuxer::default().segment(bytes);
-    (found.pieces.into_iter().map(|piece| (piece.bytes, piece.broken)).collect(), found.lost)
+    let found = TsDemuxer::default().segment(bytes);
+    (found.chunks.into_iter().map(|chunk| (chunk.bytes, chunk.broken)).collect(), found.lost)
 }
 
 #[test]
 fn sound_is_put_together() {
-    let mut mux = begun();
+    let mut mux = with_aac();
     let all: Vec<u8> = (0..40).flat_map(|seed| frames(seed, 100 + 37 * usize::from(seed))).collect();
     for seed in 0..40 {
         mux.packet(257, true, &[9; 100]);
@@ -105,14 +105,14 @@ fn sound_is_put_together() {
 
 #[test]
 fn what_is_stuffed_behind_a_packet_is_left_out() {
-    let mut mux = begun();
+    let mut mux = with_aac();
     mux.split(256, &[&[0, 0, 1, 0xc0, 0, 7, 0x80, 0, 0, 1, 2, 3, 4, 5][..]].concat());
     assert_eq!(demuxed(&mux.bytes).0, [(vec![1, 2, 3, 4], false)]);
 }
 
 #[test]
 fn losses_break_it() {
-    let mut mux = begun();
+    let mut mux = with_aac();
     mux.pes(256, 0xc0, &frames(1, 1000));
     let lost = mux.bytes.len() - PACKET;
     mux.pes(256, 0xc0, &frames(2, 1000));
@@ -120,10 +120,10 @@ fn losses_break_it() {
     // Drops the last packet of the first, then the first of the second.
     let mut bytes = mux.bytes.clone();
     bytes.drain(lost..lost + PACKET);
-    let (pieces, count) = demuxed(&bytes);
+    let (chunks, count) = demuxed(&bytes);
     assert_eq!(count, 1);
-    assert_eq!(pieces[0], (frames(1, 1000)[..5 * 184 - 14].to_vec(), false));
-    assert_eq!(pieces[1..], [([frames(2, 1000), frames(3, 50)].concat(), true)]);
+    assert_eq!(chunks[0], (frames(1, 1000)[..5 * 184 - 14].to_vec(), false));
+    assert_eq!(chunks[1..], [([frames(2, 1000), frames(3, 50)].concat(), true)]);
     let mut bytes = mux.bytes.clone();
     bytes.drain(lost + PACKET..lost + 2 * PACKET);
     // A PES packet without its start is dropped.
@@ -142,38 +142,38 @@ fn losses_break_it() {
 
 #[test]
 fn a_lost_byte_costs_a_packet_and_no_more() {
-    let mut mux = begun();
+    let mut mux = with_aac();
     for seed in 0..8 {
         mux.pes(256, 0xc0, &frames(seed, 150));
     }
     let mut bytes = mux.bytes.clone();
     bytes.remove(4 * PACKET + 90);
-    let (pieces, lost) = demuxed(&bytes);
+    let (chunks, lost) = demuxed(&bytes);
     let all: Vec<u8> = (0..2).flat_map(|seed| frames(seed, 150)).collect();
-    assert_eq!(pieces[0], (all, false));
-    assert!(pieces[1].1 && lost > 0, "{pieces:?}");
+    assert_eq!(chunks[0], (all, false));
+    assert!(chunks[1].1 && lost > 0, "{pieces:?}");
     let rest: Vec<u8> = (4..8).flat_map(|seed| frames(seed, 150)).collect();
-    assert!(pieces[1].0.ends_with(&rest), "{pieces:?}");
+    assert!(chunks[1].0.ends_with(&rest), "{pieces:?}");
 }
 
 #[test]
-fn segments_go_on_and_count_anew() {
-    let mut demuxer = Demuxer::default();
-    let mut mux = begun();
+fn segments_continue_and_may_restart_their_counters() {
+    let mut demuxer = TsDemuxer::default();
+    let mut mux = with_aac();
     mux.pes(256, 0xc0, &frames(1, 300));
     let first = demuxer.segment(&mux.bytes);
-    let mut next = Mux::default();
+    let mut next = TestMux::default();
     next.counters.insert(256, 5);
     next.pes(256, 0xc0, &frames(2, 300));
     // Without tables of its own.
     let second = demuxer.segment(&next.bytes);
-    assert_eq!(first.pieces, [Piece { bytes: frames(1, 300), broken: false }]);
-    assert_eq!(second.pieces, [Piece { bytes: frames(2, 300), broken: false }]);
+    assert_eq!(first.chunks, [AudioChunk { bytes: frames(1, 300), broken: false }]);
+    assert_eq!(second.chunks, [AudioChunk { bytes: frames(2, 300), broken: false }]);
 }
 
 #[test]
 fn programmes_change() {
-    let mut mux = begun();
+    let mut mux = with_aac();
     mux.pes(256, 0xc0, &frames(1, 300));
     mux.map(4096, 1, &[(260, 0x1b, &[]), (300, 0x03, &[0x0a, 4, 1, 2, 3, 0])]);
     mux.pes(300, 0xc0, &frames(2, 300));
@@ -186,7 +186,7 @@ fn programmes_change() {
 
 #[test]
 fn of_several_programmes_the_first_with_sound() {
-    let mut mux = Mux::default();
+    let mut mux = TestMux::default();
     mux.associations(&[100, 200, 300]);
     mux.map(100, 0, &[(256, 0x1b, &[])]);
     mux.map(200, 0, &[(258, 0x0f, &[]), (257, 0x0f, &[])]);
@@ -200,33 +200,33 @@ fn of_several_programmes_the_first_with_sound() {
 #[test]
 fn what_is_not_decoded_is_named() {
     let check = |streams: &[(u16, u8, &[u8])], expected| {
-        let mut mux = Mux::default();
+        let mut mux = TestMux::default();
         mux.associations(&[4096]);
         mux.map(4096, 0, streams);
-        let mut demuxer = Demuxer::default();
-        assert_eq!(demuxer.segment(&mux.bytes).pieces, []);
+        let mut demuxer = TsDemuxer::default();
+        assert_eq!(demuxer.segment(&mux.bytes).chunks, []);
         assert_eq!(demuxer.refusal(), expected, "{streams:?}");
     };
     check(&[(256, 0x11, &[])], Some("AAC in LATM"));
     check(&[(255, 0x1b, &[]), (256, 0x81, &[])], Some("AC-3"));
     check(&[(256, 0x06, &[0x0a, 1, 0, 0x7a, 0])], Some("E-AC-3"));
-    check(&[(256, 0xcf, &[])], Some("encrypted sound"));
-    check(&[(256, 0x1b, &[])], Some("no sound"));
+    check(&[(256, 0xcf, &[])], Some("encrypted audio"));
+    check(&[(256, 0x1b, &[])], Some("no audio"));
     check(&[(256, 0x81, &[]), (257, 0x0f, &[])], None);
-    assert_eq!(Demuxer::default().refusal(), None);
-    let mut mux = begun();
+    assert_eq!(TsDemuxer::default().refusal(), None);
+    let mut mux = with_aac();
     mux.pes(256, 0xc0, &frames(1, 300));
     for packet in mux.bytes.chunks_mut(PACKET).skip(2) {
         packet[3] |= 0x80;
     }
-    let mut demuxer = Demuxer::default();
-    assert_eq!(demuxer.segment(&mux.bytes).pieces, []);
-    assert_eq!(demuxer.refusal(), Some("scrambled sound"));
+    let mut demuxer = TsDemuxer::default();
+    assert_eq!(demuxer.segment(&mux.bytes).chunks, []);
+    assert_eq!(demuxer.refusal(), Some("scrambled audio"));
 }
 
 #[test]
 fn titles_come_with_timed_metadata() {
-    let mut mux = Mux::default();
+    let mut mux = TestMux::default();
     mux.associations(&[4096]);
     mux.map(4096, 0, &[(256, 0x0f, &[]), (258, 0x15, &[])]);
     let text = [&[3][..], "Gr\u{fc}n".repeat(60).as_bytes()].concat();
@@ -237,12 +237,12 @@ fn titles_come_with_timed_metadata() {
     mux.pes(256, 0xc0, &frames(1, 300));
     mux.pes(258, 0xbd, &tag);
     mux.pes(256, 0xc0, &frames(2, 300));
-    assert_eq!(Demuxer::default().segment(&mux.bytes).title, Some("Gr\u{fc}n".repeat(60)));
+    assert_eq!(TsDemuxer::default().segment(&mux.bytes).title, Some("Gr\u{fc}n".repeat(60)));
 }
 
 #[test]
 fn tables_that_are_damaged_or_endless_are_left_alone() {
-    let mut mux = Mux::default();
+    let mut mux = TestMux::default();
     mux.associations(&[4096]);
     let damaged = mux.bytes.len() - 1;
     mux.bytes[damaged] ^= 1;
@@ -250,7 +250,7 @@ fn tables_that_are_damaged_or_endless_are_left_alone() {
     mux.pes(256, 0xc0, &frames(1, 300));
     assert_eq!(demuxed(&mux.bytes).0, []);
     // Endless sections, then a valid one.
-    let mut mux = Mux::default();
+    let mut mux = TestMux::default();
     mux.split(0, &[&[0, 0, 0xbf, 0xff][..], &[7; 20_000]].concat());
     mux.split(0, &[&[0, 0, 0xb0, 0][..], &[7; 500]].concat());
     mux.associations(&[4096]);
@@ -267,7 +267,7 @@ proptest! {
         damage in prop::collection::vec((0_usize..40, 0_usize..PACKET, any::<u8>(), 0_u8..4), 0..60),
         cut in 0_usize..8000,
     ) {
-        let mut mux = begun();
+        let mut mux = with_aac();
         for seed in 0..12 {
             mux.pes(256, 0xc0, &frames(seed, 400));
         }
@@ -285,11 +285,11 @@ proptest! {
             }
         }
         bytes.truncate(cut);
-        let mut demuxer = Demuxer::default();
+        let mut demuxer = TsDemuxer::default();
         for _ in 0..2 {
             let found = demuxer.segment(&bytes);
-            let sum: usize = found.pieces.iter().map(|piece| piece.bytes.len()).sum();
-            prop_assert!(sum <= bytes.len() && found.pieces.len() <= MAX_BREAKS + 1);
+            let sum: usize = found.chunks.iter().map(|chunk| chunk.bytes.len()).sum();
+            prop_assert!(sum <= bytes.len() && found.chunks.len() <= MAX_BREAKS + 1);
         }
     }
 }

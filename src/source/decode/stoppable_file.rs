@@ -11,12 +11,12 @@ use symphonia::core::io::MediaSource;
 use crate::thread::Stop;
 
 /// Regular file, and the token that ends its reads, if any.
-pub(super) struct Watched {
+pub(super) struct StoppableFile {
     file: File,
     stop: Option<Stop>,
 }
 
-impl Watched {
+impl StoppableFile {
     pub(super) fn new(file: File, stop: Option<&Stop>) -> Self {
         Self { file, stop: stop.cloned() }
     }
@@ -26,7 +26,7 @@ impl Watched {
     }
 }
 
-impl Read for Watched {
+impl Read for StoppableFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         // An error kind that no caller retries or takes for the end of the file.
         match &self.stop {
@@ -36,13 +36,13 @@ impl Read for Watched {
     }
 }
 
-impl Seek for Watched {
+impl Seek for StoppableFile {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.file.seek(to)
     }
 }
 
-impl MediaSource for Watched {
+impl MediaSource for StoppableFile {
     fn is_seekable(&self) -> bool {
         self.file.is_seekable()
     }

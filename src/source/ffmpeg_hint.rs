@@ -17,3 +17,6 @@ fn hint(arguments: &[&str]) -> String {
     let arguments: Vec<_> = arguments.iter().map(|argument| format!("\"{argument}\"")).collect();
     format!("use `uri = \"process:\"` with `command = [\"ffmpeg\", {}]`", arguments.join(", "))
 }
+
+/// Message for a missing command.
+pub(crate) const NEEDS_COMMAND: &str = "needs `command`, as in `command = [\"ffmpeg\", \"-v\", \"error\", \"-i\", \"…\", \"-f\", \"wav\", \"-\"]`";

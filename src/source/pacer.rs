@@ -28,7 +28,7 @@ const BURST_PACE: f64 = 4.0;
 const AHEAD: Duration = Duration::from_millis(250);
 
 /// Wrapper that limits another source to real time.
-pub(super) struct Live<S> {
+pub(super) struct Pacer<S> {
     inner: S,
     /// True if anchors follow the wall clock.
     stamps: bool,
@@ -36,13 +36,13 @@ pub(super) struct Live<S> {
     /// Block that has been read but not returned yet.
     held: Block,
     waiting: bool,
-    long: Bucket,
-    short: Bucket,
+    long: TokenBucket,
+    short: TokenBucket,
     /// Time of sample 0 according to the latest anchor.
     zero: Option<Instant>,
 }
 
-impl<S: Source> Live<S> {
+impl<S: Source> Pacer<S> {
     pub(super) fn new(inner: S, stamps: bool, stop: &Stop) -> Self {
         Self {
             inner,
@@ -50,8 +50,8 @@ impl<S: Source> Live<S> {
             stop: stop.clone(),
             held: Block::with_capacity(super::decode::ANY_RATE, 1, 0),
             waiting: false,
-            long: Bucket::new(PACE, BURST),
-            short: Bucket::new(BURST_PACE, Duration::from_millis(500)),
+            long: TokenBucket::new(PACE, BURST),
+            short: TokenBucket::new(BURST_PACE, Duration::from_millis(500)),
             zero: None,
         }
     }
@@ -71,7 +71,7 @@ impl<S: Source> Live<S> {
     }
 }
 
-impl<S: Source> Live<S> {
+impl<S: Source> Pacer<S> {
     fn next(&mut self, block: &mut Block, skip: bool) -> Result<Read, SourceError> {
         if !self.waiting {
             let read = if skip { self.inner.skip(&mut self.held) } else { self.inner.read(&mut self.held) };
@@ -106,7 +106,7 @@ impl<S: Source> Live<S> {
     }
 }
 
-impl<S: Source> Source for Live<S> {
+impl<S: Source> Source for Pacer<S> {
     fn read(&mut self, block: &mut Block) -> Result<Read, SourceError> {
         self.next(block, false)
     }
@@ -137,14 +137,14 @@ impl<S: Source> Source for Live<S> {
 }
 
 /// Token bucket: `depth` of audio passes at once, then audio passes at `pace`.
-struct Bucket {
+struct TokenBucket {
     pace: f64,
     depth: Duration,
     /// Time at which all audio so far would have passed at `pace`.
     due: Option<Instant>,
 }
 
-impl Bucket {
+impl TokenBucket {
     fn new(pace: f64, depth: Duration) -> Self {
         Self { pace, depth: depth.div_f64(pace), due: None }
     }
@@ -164,12 +164,12 @@ mod tests {
     use super::*;
 
     /// Amount of an endless supply that passes within `seconds`.
-    fn passed(bucket: &mut Bucket, seconds: f64) -> f64 {
-        let (begun, piece) = (Instant::now(), Duration::from_millis(40));
-        let (mut now, mut count) = (begun, 0.0);
+    fn passed(bucket: &mut TokenBucket, seconds: f64) -> f64 {
+        let (started, piece) = (Instant::now(), Duration::from_millis(40));
+        let (mut now, mut count) = (started, 0.0);
         loop {
             now += bucket.wait(now);
-            if now > begun + Duration::from_secs_f64(seconds) {
+            if now > started + Duration::from_secs_f64(seconds) {
                 return count;
             }
             bucket.take(now, piece);
@@ -180,8 +180,8 @@ mod tests {
     #[test]
     fn a_burst_passes_and_then_the_pace_holds() {
         let within = |value: f64, expected: f64| assert!((value - expected).abs() < 0.1, "{value}");
-        within(passed(&mut Bucket::new(PACE, BURST), 0.0), 30.04);
-        within(passed(&mut Bucket::new(PACE, BURST), 100.0), 131.04);
-        within(passed(&mut Bucket::new(BURST_PACE, Duration::from_millis(500)), 5.0), 20.54);
+        within(passed(&mut TokenBucket::new(PACE, BURST), 0.0), 30.04);
+        within(passed(&mut TokenBucket::new(PACE, BURST), 100.0), 131.04);
+        within(passed(&mut TokenBucket::new(BURST_PACE, Duration::from_millis(500)), 5.0), 20.54);
     }
 }

@@ -8,7 +8,7 @@ use super::boxes::{self, number};
 
 /// Audible part of one track, in units of `1 / timescale` seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Edit {
+pub(super) struct TrackEdit {
     pub(super) track: u32,
     timescale: u32,
     start: u64,
@@ -16,7 +16,7 @@ pub(super) struct Edit {
     length: Option<(u64, u32)>,
 }
 
-impl Edit {
+impl TrackEdit {
     /// Number of samples before the first audible one, at `rate` Hz.
     pub(super) fn start_at(&self, rate: u32) -> u64 {
         scale(self.start, rate, self.timescale)
@@ -36,9 +36,9 @@ fn scale(ticks: u64, rate: u32, timescale: u32) -> u64 {
 
 /// Index of an MP4 file, as far as the demuxer ignores it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Movie {
+pub(super) struct MovieIndex {
     /// Edits of all tracks that have some.
-    pub(super) edits: Vec<Edit>,
+    pub(super) edits: Vec<TrackEdit>,
     /// Sample entry formats of the audio tracks.
     pub(super) formats: Vec<[u8; 4]>,
     /// ALAC configurations in a `wave` box, as QuickTime writes them, by track.
@@ -46,13 +46,13 @@ pub(super) struct Movie {
 }
 
 /// Parses the content of a `moov` box.
-pub(super) fn movie(moov: &[u8]) -> Movie {
+pub(super) fn movie(moov: &[u8]) -> MovieIndex {
     let tracks = || boxes::all(moov).filter(|(kind, _)| kind == b"trak").map(|(_, trak)| trak);
     let Some(movie_scale) = boxes::find(moov, &[b"mvhd"]).and_then(timescale) else {
-        return Movie::default();
+        return MovieIndex::default();
     };
     let trimmed = comment(moov).and_then(trimmed);
-    Movie {
+    MovieIndex {
         edits: tracks().filter_map(|trak| edit(trak, movie_scale, trimmed)).collect(),
         formats: tracks().filter_map(audio_format).collect(),
         cookies: tracks().filter_map(cookie).collect(),
@@ -72,7 +72,7 @@ fn cookie(trak: &[u8]) -> Option<(u32, Vec<u8>)> {
 
 /// Edit of a track by its list. If that leaves the start untrimmed, by the comment of iTunes, whose
 /// unit is the media's time scale.
-fn edit(trak: &[u8], movie_scale: u32, trimmed: Option<(u64, u64)>) -> Option<Edit> {
+fn edit(trak: &[u8], movie_scale: u32, trimmed: Option<(u64, u64)>) -> Option<TrackEdit> {
     let track = boxes::track_id(trak)?;
     let timescale = boxes::find(trak, &[b"mdia", b"mdhd"]).and_then(timescale)?;
     let listed =
@@ -81,24 +81,24 @@ fn edit(trak: &[u8], movie_scale: u32, trimmed: Option<(u64, u64)>) -> Option<Ed
         (Some(listed), None) => Some(listed),
         (Some(listed), Some(_)) if listed.start > 0 => Some(listed),
         (_, Some((start, length))) if audio_format(trak) == Some(*b"mp4a") => {
-            Some(Edit { track, timescale, start, length: Some((length, timescale)) })
+            Some(TrackEdit { track, timescale, start, length: Some((length, timescale)) })
         }
         (listed, _) => listed,
     }
 }
 
-fn listed(elst: &[u8], track: u32, timescale: u32, movie_scale: u32) -> Option<Edit> {
+fn listed(elst: &[u8], track: u32, timescale: u32, movie_scale: u32) -> Option<TrackEdit> {
     let (field, entry) = if wide(elst)? { (8, 20) } else { (4, 12) };
     // A media time of −1 is an empty edit, a pause before the start.
-    let mut heard = elst
+    let mut audible = elst
         .get(8..)?
         .chunks_exact(entry)
         .map(|entry| (number(&entry[..field]), number(&entry[field..2 * field])))
         .filter(|(_, start)| *start != Some(if field == 4 { u64::from(u32::MAX) } else { u64::MAX }));
-    let (length, start) = heard.next()?;
+    let (length, start) = audible.next()?;
     // Of several edits only the start of the first is kept; the rest plays in file order.
-    let length = length.filter(|length| *length > 0 && heard.next().is_none());
-    Some(Edit { track, timescale, start: start?, length: length.map(|length| (length, movie_scale)) })
+    let length = length.filter(|length| *length > 0 && audible.next().is_none());
+    Some(TrackEdit { track, timescale, start: start?, length: length.map(|length| (length, movie_scale)) })
 }
 
 /// Format of the first sample entry of an audio track.
@@ -180,7 +180,7 @@ mod tests {
     }
 
     /// Index of a file.
-    fn read(file: &[u8]) -> Movie {
+    fn read(file: &[u8]) -> MovieIndex {
         boxes::find(file, &[b"moov"]).map(movie).unwrap_or_default()
     }
 
@@ -233,8 +233,8 @@ mod tests {
     fn nothing_is_found_in_what_is_cut_short_or_no_mp4() {
         let whole = file(&[0, 1, 3300, 1024, 1]);
         for end in 0..whole.len() {
-            assert_eq!(read(&whole[..end]), Movie::default(), "cut at {end}");
+            assert_eq!(read(&whole[..end]), MovieIndex::default(), "cut at {end}");
         }
-        assert_eq!(read(b"RIFF....WAVE"), Movie::default());
+        assert_eq!(read(b"RIFF....WAVE"), MovieIndex::default());
     }
 }

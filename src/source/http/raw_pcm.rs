@@ -5,14 +5,14 @@ use std::io::{self, Read};
 
 /// Layout of a PCM body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Layout {
-    coding: Coding,
+pub(super) struct RawPcmLayout {
+    coding: RawPcmCoding,
     rate: u32,
     channels: u16,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Coding {
+enum RawPcmCoding {
     /// Unsigned, one byte.
     L8,
     L16,
@@ -22,7 +22,7 @@ enum Coding {
     MuLaw,
 }
 
-impl Coding {
+impl RawPcmCoding {
     fn bytes(self) -> usize {
         match self {
             Self::L8 | Self::ALaw | Self::MuLaw => 1,
@@ -46,15 +46,15 @@ impl Coding {
 ///
 /// # Errors
 /// The type is PCM but incomplete; returns the name of the format.
-pub(super) fn layout(content_type: &str, first: &[u8]) -> Option<Result<Layout, &'static str>> {
+pub(super) fn layout(content_type: &str, first: &[u8]) -> Option<Result<RawPcmLayout, &'static str>> {
     let mut parts = content_type.split(';').map(str::trim);
     let coding = match parts.next()?.to_ascii_lowercase().as_str() {
-        "audio/l8" => Coding::L8,
-        "audio/l16" => Coding::L16,
-        "audio/l24" => Coding::L24,
+        "audio/l8" => RawPcmCoding::L8,
+        "audio/l16" => RawPcmCoding::L16,
+        "audio/l24" => RawPcmCoding::L24,
         "audio/l20" => return Some(Err("20-bit PCM")),
-        "audio/pcma" | "audio/g711-alaw" | "audio/x-alaw-basic" => Coding::ALaw,
-        "audio/pcmu" | "audio/basic" | "audio/g711-mulaw" | "audio/x-mulaw" => Coding::MuLaw,
+        "audio/pcma" | "audio/g711-alaw" | "audio/x-alaw-basic" => RawPcmCoding::ALaw,
+        "audio/pcmu" | "audio/basic" | "audio/g711-mulaw" | "audio/x-mulaw" => RawPcmCoding::MuLaw,
         _ => return None,
     };
     let containers: [&[u8]; 7] = [b"RIFF", b"RF64", b"FORM", b".snd", b"OggS", b"fLaC", b"ID3"];
@@ -70,18 +70,18 @@ pub(super) fn layout(content_type: &str, first: &[u8]) -> Option<Result<Layout, 
             _ => {}
         }
     }
-    let is_law = matches!(coding, Coding::ALaw | Coding::MuLaw);
+    let is_law = matches!(coding, RawPcmCoding::ALaw | RawPcmCoding::MuLaw);
     let rate = rate.or(is_law.then_some(8000)).filter(|rate| (1000..=768_000).contains(rate));
     let channels = Some(channels.unwrap_or(1)).filter(|channels| (1..=64).contains(channels));
     Some(match (rate, channels) {
-        (Some(rate), Some(channels)) => Ok(Layout { coding, rate, channels }),
+        (Some(rate), Some(channels)) => Ok(RawPcmLayout { coding, rate, channels }),
         _ => Err("PCM without a rate"),
     })
 }
 
 /// Wraps the PCM of `inner` in a WAV stream of unknown length.
-pub(super) fn as_wav<R: Read>(inner: R, layout: Layout) -> impl Read {
-    let Layout { coding, rate, channels } = layout;
+pub(super) fn as_wav<R: Read>(inner: R, layout: RawPcmLayout) -> impl Read {
+    let RawPcmLayout { coding, rate, channels } = layout;
     let frame = coding.bytes() as u16 * channels;
     // Formats other than PCM state the length of an extension, which is empty.
     let extension: &[u8] = if coding.tag() == 1 { &[] } else { &[0, 0] };
@@ -96,7 +96,7 @@ pub(super) fn as_wav<R: Read>(inner: R, layout: Layout) -> impl Read {
     head.extend_from_slice(&(8 * coding.bytes() as u16).to_le_bytes());
     head.extend_from_slice(extension);
     head.extend_from_slice(b"data\xff\xff\xff\xff");
-    io::Cursor::new(head).chain(Reversed {
+    io::Cursor::new(head).chain(ByteSwappedReader {
         inner,
         width: coding.bytes(),
         partial: Vec::new(),
@@ -106,7 +106,7 @@ pub(super) fn as_wav<R: Read>(inner: R, layout: Layout) -> impl Read {
 }
 
 /// Reader that reverses the bytes of each value.
-struct Reversed<R> {
+struct ByteSwappedReader<R> {
     inner: R,
     width: usize,
     /// Start of an incomplete value.
@@ -116,7 +116,7 @@ struct Reversed<R> {
     at: usize,
 }
 
-impl<R: Read> Read for Reversed<R> {
+impl<R: Read> Read for ByteSwappedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.width == 1 || buffer.is_empty() {
             return self.inner.read(buffer);
@@ -167,7 +167,7 @@ mod tests {
     /// Any size of buffers and reads.
     #[test]
     fn bytes_are_reversed_within_values() {
-        let layout = Layout { coding: Coding::L24, rate: 44_100, channels: 1 };
+        let layout = RawPcmLayout { coding: RawPcmCoding::L24, rate: 44_100, channels: 1 };
         for size in 1..10 {
             let mut wav = as_wav(&b"\x01\x02\x03\x04\x05\x06\x07"[..], layout);
             let (mut found, mut piece) = (Vec::new(), vec![0; size]);

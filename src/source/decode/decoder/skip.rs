@@ -3,18 +3,19 @@
 use symphonia::core::packet::Packet;
 
 use super::Decoder;
-use super::timeline::Timeline;
 use crate::audio::{Block, Span};
+use crate::permits::Permits;
 use crate::source::SourceError;
+use crate::source::decode::timeline::SampleTimeline;
 
 /// Number of packets after a skip that may fail: an MP3 frame refers to earlier ones (bit
 /// reservoir), and the first block of other codecs overlaps a missing one.
 const PRE_ROLL: u32 = 4;
 
 impl Decoder {
-    /// Makes the decoder compute with a permit only (see [`crate::permits`]).
-    pub(in crate::source) fn with_permits(mut self) -> Self {
-        self.with_permits = true;
+    /// Decodes each packet with a permit, if `permits` are given.
+    pub(in crate::source) fn with_permits(mut self, permits: Option<Permits>) -> Self {
+        self.permits = permits;
         self
     }
 
@@ -56,7 +57,7 @@ impl Decoder {
         let kept = track.cut(count, 0, 0);
         self.position += kept.end - kept.start;
         // Timestamps are compared again from the next packet on.
-        track.timeline = Timeline::default();
+        track.timeline = SampleTimeline::default();
     }
 }
 

@@ -14,42 +14,43 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use super::clock::{self, Clock};
 use super::decode::{ANY_RATE, Decoder};
 #[cfg(feature = "net")]
-use super::titles::Comments;
+use super::titles::RawComments;
 use super::titles::Titles;
 use super::{Read, Source, SourceError};
 use crate::audio::{Block, Span};
+use crate::permits::Permits;
 use crate::thread::{self, Stop};
 
 /// Capacity of the queue between decoder and reader, in blocks.
 const QUEUE: usize = 4;
 
 /// Time without a block after which a read returns [`Read::Idle`].
-const PATIENCE: Duration = Duration::from_millis(250);
+const IDLE_AFTER: Duration = Duration::from_millis(250);
 
 /// Audio discarded per step while skipping, in seconds.
 const SKIPPED: f64 = 0.2;
 
 /// Item of the block queue; `None` marks the end of the stream.
-type Handed = Result<Option<Block>, SourceError>;
+type BlockResult = Result<Option<Block>, SourceError>;
 
 /// Reading end.
-pub(super) struct Pulled {
+pub(super) struct ThreadedDecoder {
     name: String,
-    blocks: Receiver<Handed>,
+    blocks: Receiver<BlockResult>,
     /// Returns used blocks to the decoder, which reuses their buffers.
     used: Sender<Block>,
-    shared: Arc<Shared>,
+    shared: Arc<DecoderStatus>,
     clock: Clock,
     stop: Stop,
 }
 
 /// State shared by both ends.
 #[derive(Default)]
-pub(super) struct Shared {
+pub(super) struct DecoderStatus {
     /// True once the reading end has been dropped.
     abandoned: AtomicBool,
     /// True while input is skipped instead of decoded.
-    skips: AtomicBool,
+    is_skipping: AtomicBool,
     corrupt: AtomicU64,
     /// Nanoseconds spent waiting for input.
     waited: AtomicU64,
@@ -57,7 +58,7 @@ pub(super) struct Shared {
     trouble: Mutex<Option<Arc<str>>>,
 }
 
-impl Shared {
+impl DecoderStatus {
     /// Returns true if the reading end has been dropped.
     pub(super) fn is_abandoned(&self) -> bool {
         self.abandoned.load(Ordering::Relaxed)
@@ -79,9 +80,9 @@ impl Shared {
         if readable != Some(false) {
             return Ok(readable);
         }
-        let begun = Instant::now();
+        let started = Instant::now();
         let readable = stop.wait_readable(descriptor, timeout);
-        self.add_wait(begun.elapsed());
+        self.add_wait(started.elapsed());
         readable
     }
 
@@ -94,7 +95,7 @@ impl Shared {
     /// Stores a title that is not UTF-8; the container's title will hold replacement characters for
     /// it.
     #[cfg(feature = "net")]
-    pub(super) fn repair_title(&self, comments: Comments) {
+    pub(super) fn repair_title(&self, comments: RawComments) {
         self.titles().repair(comments);
     }
 
@@ -120,15 +121,17 @@ impl Shared {
 }
 
 /// Decoding end, on its own thread.
-pub(super) struct Worker {
-    sender: Sender<Handed>,
+pub(super) struct DecodeWorker {
+    sender: Sender<BlockResult>,
     returned: Receiver<Block>,
-    pub(super) shared: Arc<Shared>,
+    /// Permits for decoding; `None` decodes without.
+    permits: Option<Permits>,
+    pub(super) shared: Arc<DecoderStatus>,
 }
 
 /// Position in a stream that is decoded in several sections, each by a new decoder.
 #[derive(Debug, Default)]
-pub(super) struct Course {
+pub(super) struct StreamPosition {
     /// Start of the current section, in seconds of the stream.
     start: f64,
     /// End of the last block, in seconds of the stream.
@@ -140,14 +143,14 @@ pub(super) struct Course {
 }
 
 #[cfg(feature = "net")]
-impl Course {
+impl StreamPosition {
     /// Begins a section that continues right after the last block.
-    pub(super) fn go_on(&mut self) {
+    pub(super) fn begin_contiguous(&mut self) {
         self.start = self.end;
     }
 
     /// Begins a section `lost` seconds after the last block.
-    pub(super) fn resume(&mut self, lost: f64) {
+    pub(super) fn begin_after_loss(&mut self, lost: f64) {
         self.gap = self.end > 0.0;
         if self.gap {
             self.start = self.end + lost;
@@ -160,14 +163,28 @@ impl Course {
     }
 }
 
-impl Worker {
+impl DecodeWorker {
     /// Decodes until the stream ends or the reader is dropped. Returns true if at least one block
     /// was sent.
     ///
     /// # Errors
     /// See [`Decoder::next`].
-    pub(super) fn follow(&self, decoder: Decoder) -> Result<bool, (bool, SourceError)> {
-        self.follow_on(decoder, &mut Course::default(), &mut |_| {})
+    pub(super) fn decode_all(&self, decoder: Decoder) -> Result<bool, (bool, SourceError)> {
+        self.decode_section(decoder, &mut StreamPosition::default(), &mut |_| {})
+    }
+
+    /// Decodes one container or frame stream, as one of several sections; see
+    /// [`DecodeWorker::decode_section`].
+    #[cfg(feature = "net")]
+    pub(super) fn decode_container(
+        &self,
+        name: &str,
+        reader: impl io::Read + Send + Sync + 'static,
+        stream: &mut StreamPosition,
+        pace: &mut dyn FnMut(&Block),
+    ) -> Result<bool, (bool, SourceError)> {
+        let decoder = Decoder::from_stream(name.to_owned(), reader).map_err(|error| (false, error))?;
+        self.decode_section(decoder, stream, pace)
     }
 
     /// Decodes one of several sections; `pace` may wait before a block is sent. Returns true if at
@@ -175,44 +192,44 @@ impl Worker {
     ///
     /// # Errors
     /// See [`Decoder::next`].
-    pub(super) fn follow_on(
+    pub(super) fn decode_section(
         &self,
         decoder: Decoder,
-        course: &mut Course,
+        stream: &mut StreamPosition,
         pace: &mut dyn FnMut(&Block),
     ) -> Result<bool, (bool, SourceError)> {
-        let mut decoder = decoder.with_permits();
-        let (mut heard, before) = (false, course.corrupt);
+        let mut decoder = decoder.with_permits(self.permits.clone());
+        let (mut has_sent, before) = (false, stream.corrupt);
         loop {
             let spare = self.returned.try_recv();
             let mut block = spare.unwrap_or_else(|_| Block::with_capacity(ANY_RATE, 1, 0));
-            let more = match self.shared.skips.load(Ordering::Relaxed) {
+            let more = match self.shared.is_skipping.load(Ordering::Relaxed) {
                 true => decoder.skip(SKIPPED, &mut block),
                 false => decoder.next(&mut block),
             };
-            let more = more.map_err(|error| (heard, error))?;
-            course.corrupt = before.saturating_add(decoder.corrupt());
-            self.shared.corrupt.store(course.corrupt, Ordering::Relaxed);
+            let more = more.map_err(|error| (has_sent, error))?;
+            stream.corrupt = before.saturating_add(decoder.corrupt());
+            self.shared.corrupt.store(stream.corrupt, Ordering::Relaxed);
             if let Some(title) = decoder.new_title() {
                 self.shared.container_title(&title);
             }
             if !more {
-                return Ok(heard);
+                return Ok(has_sent);
             }
-            let shift = block.rate.samples(course.start);
+            let shift = block.rate.samples(stream.start);
             block.span = Span { start: block.span.start + shift, end: block.span.end + shift };
-            block.gap |= std::mem::take(&mut course.gap);
-            course.end = block.rate.seconds(block.span.end);
+            block.gap |= std::mem::take(&mut stream.gap);
+            stream.end = block.rate.seconds(block.span.end);
             pace(&block);
             if self.sender.send(Ok(Some(block))).is_err() {
-                return Ok(heard);
+                return Ok(has_sent);
             }
-            heard = true;
+            has_sent = true;
         }
     }
 }
 
-impl Pulled {
+impl ThreadedDecoder {
     /// Starts the decoding thread, which runs `body`; its result is the end of the stream.
     ///
     /// # Errors
@@ -220,13 +237,15 @@ impl Pulled {
     pub(super) fn start(
         name: &str,
         clock: Clock,
+        permits: Option<&Permits>,
         stop: &Stop,
-        body: impl FnOnce(&Worker) -> Result<(), SourceError> + Send + 'static,
+        body: impl FnOnce(&DecodeWorker) -> Result<(), SourceError> + Send + 'static,
     ) -> Result<Self, SourceError> {
         let (sender, blocks) = bounded(QUEUE);
         let (used, returned) = bounded(QUEUE + 1);
-        let shared = Arc::new(Shared::default());
-        let worker = Worker { sender, returned, shared: shared.clone() };
+        let shared = Arc::new(DecoderStatus::default());
+        let permits = permits.cloned();
+        let worker = DecodeWorker { sender, returned, permits, shared: shared.clone() };
         thread::spawn("decode", move || {
             thread::step_back();
             let last = body(&worker).map(|()| None);
@@ -238,9 +257,9 @@ impl Pulled {
     }
 }
 
-impl Pulled {
+impl ThreadedDecoder {
     fn next(&mut self, block: &mut Block) -> Result<Read, SourceError> {
-        let handed = match self.blocks.recv_timeout(PATIENCE) {
+        let handed = match self.blocks.recv_timeout(IDLE_AFTER) {
             // The stop token makes reads fail; that failure is not the source's.
             _ if self.stop.is_set() => return Ok(Read::End),
             Ok(handed) => handed?,
@@ -260,14 +279,14 @@ impl Pulled {
     }
 }
 
-impl Source for Pulled {
+impl Source for ThreadedDecoder {
     fn read(&mut self, block: &mut Block) -> Result<Read, SourceError> {
-        self.shared.skips.store(false, Ordering::Relaxed);
+        self.shared.is_skipping.store(false, Ordering::Relaxed);
         self.next(block)
     }
 
     fn skip(&mut self, block: &mut Block) -> Result<Read, SourceError> {
-        self.shared.skips.store(true, Ordering::Relaxed);
+        self.shared.is_skipping.store(true, Ordering::Relaxed);
         let read = self.next(block)?;
         block.interleaved.clear();
         Ok(read)
@@ -290,7 +309,7 @@ impl Source for Pulled {
     }
 }
 
-impl Drop for Pulled {
+impl Drop for ThreadedDecoder {
     fn drop(&mut self) {
         self.shared.abandoned.store(true, Ordering::Relaxed);
     }

@@ -21,7 +21,7 @@ const PER_SAMPLE: u32 = 0xf00;
 const LOOKED_AT: usize = 12;
 
 /// Pass-through reader that fails at such a box.
-pub(super) struct Fragments<R> {
+pub(super) struct FragmentGuard<R> {
     inner: R,
     /// True if the source has no fragments; then an accidental match in a long stream is ignored.
     absent: Arc<AtomicBool>,
@@ -29,7 +29,7 @@ pub(super) struct Fragments<R> {
     last: [u8; LOOKED_AT],
 }
 
-impl<R> Fragments<R> {
+impl<R> FragmentGuard<R> {
     /// Creates a guard that is active until the returned flag is set.
     pub(super) fn new(inner: R) -> (Self, Arc<AtomicBool>) {
         let absent = Arc::new(AtomicBool::new(false));
@@ -45,7 +45,7 @@ impl<R> Fragments<R> {
         if joined.windows(LOOKED_AT).chain(bytes.windows(LOOKED_AT)).any(claims_too_much) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
-                "a fragment states more samples than can be",
+                "a fragment states an implausible number of samples",
             ));
         }
         let all = [&self.last[..], &bytes[bytes.len().saturating_sub(LOOKED_AT)..]].concat();
@@ -60,7 +60,7 @@ fn claims_too_much(window: &[u8]) -> bool {
     window.starts_with(b"trun") && word(4) & PER_SAMPLE == 0 && word(8) > MOST
 }
 
-impl<R: Read> Read for Fragments<R> {
+impl<R: Read> Read for FragmentGuard<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
         self.check(&buffer[..count])?;
@@ -68,14 +68,14 @@ impl<R: Read> Read for Fragments<R> {
     }
 }
 
-impl<R: Seek> Seek for Fragments<R> {
+impl<R: Seek> Seek for FragmentGuard<R> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.last = [0; LOOKED_AT];
         self.inner.seek(to)
     }
 }
 
-impl<R: MediaSource> MediaSource for Fragments<R> {
+impl<R: MediaSource> MediaSource for FragmentGuard<R> {
     fn is_seekable(&self) -> bool {
         self.inner.is_seekable()
     }
@@ -93,7 +93,7 @@ mod tests {
     fn passes(flags: u32, count: u32, size: usize, absent: bool) -> bool {
         let bytes =
             [b"xxtrxtrun".as_slice(), &flags.to_be_bytes(), &count.to_be_bytes(), &[b'x'; 30]].concat();
-        let (mut reader, known) = Fragments::new(&bytes[..]);
+        let (mut reader, known) = FragmentGuard::new(&bytes[..]);
         known.store(absent, Ordering::Relaxed);
         let mut read = Vec::new();
         let mut piece = vec![0; size];

@@ -12,14 +12,14 @@ use symphonia::core::formats::well_known::FORMAT_ID_OGG;
 use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, Timestamp};
 
-use super::guarded;
-use super::matroska::Paddings;
+use super::guard::guarded;
+use super::matroska::PaddingTable;
 
 /// Maximum number of held packets: as many as can end on one page.
 const MAX_HELD: usize = 255;
 
 /// Reads packets from a container.
-pub(super) struct Ahead {
+pub(super) struct PacketReader {
     pub(super) format: Box<dyn FormatReader>,
     /// True if timestamps come from pages and deviate.
     pub(super) paged: bool,
@@ -30,12 +30,12 @@ pub(super) struct Ahead {
     /// End of the stream, once known.
     end: Option<Timestamp>,
     /// Padding stated by Matroska, and the number of packets of the track so far.
-    paddings: Paddings,
+    paddings: PaddingTable,
     count: u64,
 }
 
-impl Ahead {
-    pub(super) fn new(format: Box<dyn FormatReader>, paddings: Paddings) -> Self {
+impl PacketReader {
+    pub(super) fn new(format: Box<dyn FormatReader>, paddings: PaddingTable) -> Self {
         let paged = format.format_info().format == FORMAT_ID_OGG;
         Self { format, paged, held: VecDeque::new(), after: None, end: None, paddings, count: 0 }
     }

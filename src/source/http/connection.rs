@@ -11,53 +11,53 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use url::{Host, Url};
 
-use crate::source::Bookmark;
-use crate::source::pulled::Shared;
+use crate::source::resume_point::ResumePoint;
+use crate::source::threaded_decoder::DecoderStatus;
 use crate::thread::Stop;
 
 /// Maximum number of addresses tried per host name.
 const MAX_ADDRESSES: usize = 4;
 
 /// Connection timeout per address.
-const CONNECT: Duration = Duration::from_secs(4);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Polling interval for the loss of the reader.
-const LOOK_UP: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Context of all requests of a source: cancellation, shared state, and the resume point.
 #[derive(Clone)]
-pub(super) struct Watch {
+pub(in crate::source) struct FetchContext {
     pub(super) stop: Stop,
-    pub(super) shared: Arc<Shared>,
-    pub(super) bookmark: Bookmark,
+    pub(super) shared: Arc<DecoderStatus>,
+    pub(super) resume_point: ResumePoint,
 }
 
-impl Watch {
+impl FetchContext {
     /// Checks that the stream is still wanted.
     ///
     /// # Errors
     /// The stop token is set or the reader is gone.
     pub(super) fn check(&self) -> io::Result<()> {
         match self.stop.is_set() || self.shared.is_abandoned() {
-            true => Err(io::Error::other("nobody listens any more")),
+            true => Err(io::Error::other("the reader is gone")),
             false => Ok(()),
         }
     }
 }
 
 /// Socket whose reads can be cancelled.
-pub(super) struct Socket {
+pub(in crate::source) struct CancellableSocket {
     stream: TcpStream,
-    watch: Watch,
+    context: FetchContext,
     deadline: Option<Instant>,
 }
 
-impl Socket {
-    fn connect(addresses: &[SocketAddr], watch: &Watch, deadline: Instant) -> io::Result<Self> {
+impl CancellableSocket {
+    fn connect(addresses: &[SocketAddr], context: &FetchContext, deadline: Instant) -> io::Result<Self> {
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for address in addresses.iter().take(MAX_ADDRESSES) {
-            watch.check()?;
-            let left = deadline.saturating_duration_since(Instant::now()).min(CONNECT);
+            context.check()?;
+            let left = deadline.saturating_duration_since(Instant::now()).min(CONNECT_TIMEOUT);
             if left.is_zero() {
                 return Err(late());
             }
@@ -65,9 +65,9 @@ impl Socket {
                 Ok(stream) => {
                     // A server that accepts no request counts as unreachable. Reads wait for data
                     // first.
-                    stream.set_write_timeout(Some(CONNECT))?;
+                    stream.set_write_timeout(Some(CONNECT_TIMEOUT))?;
                     stream.set_nodelay(true)?;
-                    return Ok(Self { stream, watch: watch.clone(), deadline: Some(deadline) });
+                    return Ok(Self { stream, context: context.clone(), deadline: Some(deadline) });
                 }
                 Err(error) => last = error,
             }
@@ -76,19 +76,19 @@ impl Socket {
     }
 }
 
-impl Read for Socket {
+impl Read for CancellableSocket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            self.watch.check()?;
+            self.context.check()?;
             if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Err(late());
             }
-            let (stop, socket) = (&self.watch.stop, self.stream.as_fd());
+            let (stop, socket) = (&self.context.stop, self.stream.as_fd());
             // Segments and playlists, which have a deadline, are fetched in parallel with playback;
             // waiting for them is not counted.
             let readable = match self.deadline {
-                None => self.watch.shared.wait_readable(stop, socket, LOOK_UP)?,
-                Some(_) => stop.wait_readable(socket, LOOK_UP)?,
+                None => self.context.shared.wait_readable(stop, socket, POLL_INTERVAL)?,
+                Some(_) => stop.wait_readable(socket, POLL_INTERVAL)?,
             };
             if readable == Some(true) {
                 return self.stream.read(buffer);
@@ -97,7 +97,7 @@ impl Read for Socket {
     }
 }
 
-impl Write for Socket {
+impl Write for CancellableSocket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.stream.write(bytes)
     }
@@ -108,16 +108,16 @@ impl Write for Socket {
 }
 
 fn late() -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, "no answer in time")
+    io::Error::new(io::ErrorKind::TimedOut, "no response in time")
 }
 
 /// Transport of HTTP.
-pub(super) enum Wire {
-    Plain(Socket),
-    Tls(Box<StreamOwned<ClientConnection, Socket>>),
+pub(in crate::source) enum HttpConnection {
+    Plain(CancellableSocket),
+    Tls(Box<StreamOwned<ClientConnection, CancellableSocket>>),
 }
 
-impl Wire {
+impl HttpConnection {
     /// Connects to the server of `url`, or to `proxy`, by `deadline`. For TLS through a proxy,
     /// calls `tunnel` first.
     ///
@@ -126,19 +126,19 @@ impl Wire {
     pub(super) fn connect(
         url: &Url,
         proxy: Option<&Url>,
-        watch: &Watch,
+        context: &FetchContext,
         deadline: Instant,
         tunnel: impl FnOnce(&mut Self) -> io::Result<()>,
     ) -> io::Result<Self> {
         let addresses = proxy.unwrap_or(url).socket_addrs(|| None)?;
-        let mut wire = Self::Plain(Socket::connect(&addresses, watch, deadline)?);
+        let mut connection = Self::Plain(CancellableSocket::connect(&addresses, context, deadline)?);
         if url.scheme() != "https" {
-            return Ok(wire);
+            return Ok(connection);
         }
         if proxy.is_some() {
-            tunnel(&mut wire)?;
+            tunnel(&mut connection)?;
         }
-        let Self::Plain(socket) = wire else { return Ok(wire) };
+        let Self::Plain(socket) = connection else { return Ok(connection) };
         let name = match url.host() {
             Some(Host::Ipv4(address)) => ServerName::IpAddress(std::net::IpAddr::V4(address).into()),
             Some(Host::Ipv6(address)) => ServerName::IpAddress(std::net::IpAddr::V6(address).into()),
@@ -147,7 +147,7 @@ impl Wire {
             }
             None => return Err(io::Error::other("the address names no host")),
         };
-        let connection = ClientConnection::new(trust()?, name).map_err(io::Error::other)?;
+        let connection = ClientConnection::new(tls_config()?, name).map_err(io::Error::other)?;
         Ok(Self::Tls(Box::new(StreamOwned::new(connection, socket))))
     }
 
@@ -160,7 +160,7 @@ impl Wire {
     }
 }
 
-impl Read for Wire {
+impl Read for HttpConnection {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(socket) => socket.read(buffer),
@@ -173,7 +173,7 @@ impl Read for Wire {
     }
 }
 
-impl Write for Wire {
+impl Write for HttpConnection {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Plain(socket) => socket.write(bytes),
@@ -190,20 +190,20 @@ impl Write for Wire {
 }
 
 /// TLS configuration with the system's root certificates, loaded once and shared by all streams.
-fn trust() -> io::Result<Arc<ClientConfig>> {
-    static TRUST: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    if let Some(config) = TRUST.get() {
+fn tls_config() -> io::Result<Arc<ClientConfig>> {
+    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    if let Some(config) = CONFIG.get() {
         return Ok(config.clone());
     }
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if added == 0 {
-        return Err(io::Error::other("the system trusts no authority; install `ca-certificates`"));
+        return Err(io::Error::other("the system has no root certificates; install `ca-certificates`"));
     }
     let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    Ok(TRUST.get_or_init(|| Arc::new(config)).clone())
+    Ok(CONFIG.get_or_init(|| Arc::new(config)).clone())
 }

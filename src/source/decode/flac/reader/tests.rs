@@ -62,7 +62,7 @@ fn decoded(bytes: Vec<u8>) -> Vec<i32> {
 
 /// Summary of a demuxed stream.
 #[derive(Debug, Default, PartialEq)]
-struct Heard {
+struct DemuxSummary {
     /// Samples in frames.
     samples: u64,
     /// Timestamp of the end of the last frame.
@@ -72,32 +72,32 @@ struct Heard {
     rate: u32,
 }
 
-fn open(bytes: Vec<u8>) -> Result<Reader<'static>> {
+fn open(bytes: Vec<u8>) -> Result<FlacReader<'static>> {
     let source = Box::new(ReadOnlySource::new(Cursor::new(bytes)));
-    Reader::try_new(MediaSourceStream::new(source, Default::default()), FormatOptions::default())
+    FlacReader::try_new(MediaSourceStream::new(source, Default::default()), FormatOptions::default())
 }
 
-fn heard(bytes: Vec<u8>) -> Heard {
+fn demuxed(bytes: Vec<u8>) -> DemuxSummary {
     let mut reader = open(bytes).unwrap();
-    let mut heard = Heard::default();
+    let mut demuxed = DemuxSummary::default();
     loop {
         match reader.next_packet() {
             Ok(None) => break,
             Ok(Some(packet)) => {
-                heard.samples += packet.dur.get();
-                heard.end = packet.pts.get() as u64 + packet.dur.get();
+                demuxed.samples += packet.dur.get();
+                demuxed.end = packet.pts.get() as u64 + packet.dur.get();
             }
-            Err(Error::ResetRequired) => heard.resets += 1,
-            Err(Error::DecodeError(_)) => heard.damage += 1,
+            Err(Error::ResetRequired) => demuxed.resets += 1,
+            Err(Error::DecodeError(_)) => demuxed.damage += 1,
             Err(error) => panic!("{error}"),
         }
     }
-    heard.rate = reader.current.unwrap().rate;
-    heard
+    demuxed.rate = reader.current.unwrap().rate;
+    demuxed
 }
 
-fn whole(samples: u64) -> Heard {
-    Heard { samples, end: samples, resets: 0, damage: 0, rate: 44_100 }
+fn whole(samples: u64) -> DemuxSummary {
+    DemuxSummary { samples, end: samples, resets: 0, damage: 0, rate: 44_100 }
 }
 
 /// End of the metadata of a file written by `flac`.
@@ -136,7 +136,7 @@ fn frames_of_the_reference_encoder_are_cut() {
         (44_100, 2, &["--lax", "-l32", "-r15", "--blocksize=65535"]),
     ] {
         let (bytes, samples) = encoded(1.3, rate, channels, options);
-        assert_eq!(heard(bytes), Heard { rate, ..whole(samples) }, "{rate} {channels} {options:?}");
+        assert_eq!(demuxed(bytes), DemuxSummary { rate, ..whole(samples) }, "{rate} {channels} {options:?}");
     }
 }
 
@@ -157,7 +157,7 @@ fn a_frame_is_delivered_with_its_last_byte() {
     silent_frame(0).into_iter().for_each(|byte| sender.send(byte).unwrap());
     let source = Box::new(ReadOnlySource::new(Bytes(bytes)));
     let mss = MediaSourceStream::new(source, Default::default());
-    let mut reader = Reader::try_new(mss, FormatOptions::default()).unwrap();
+    let mut reader = FlacReader::try_new(mss, FormatOptions::default()).unwrap();
     assert_eq!(reader.next_packet().unwrap().unwrap().dur.get(), 4096);
     for index in 1..20 {
         silent_frame(index).into_iter().for_each(|byte| sender.send(byte).unwrap());
@@ -173,14 +173,16 @@ fn a_stream_that_was_joined_in_the_middle_is_synchronized() {
     let first = first_frame(&bytes);
     for cut in [0, 1, 2, 100, 5000, 20_000, 60_000] {
         let rest = bytes[first + cut..].to_vec();
-        let found = heard(rest.clone());
+        let found = demuxed(rest.clone());
         // Complete frames are lost at the start only.
         let lost = samples - found.samples;
         assert_eq!(found, whole(found.samples), "{cut}");
         assert!(lost.is_multiple_of(4096) && lost <= (cut as u64).div_ceil(8000) * 4096, "{cut}: {lost}");
         let source = Box::new(ReadOnlySource::new(Cursor::new(rest)));
-        let score =
-            Reader::score(ScopedStream::new(&mut MediaSourceStream::new(source, Default::default()), 16_384));
+        let score = FlacReader::score(ScopedStream::new(
+            &mut MediaSourceStream::new(source, Default::default()),
+            16_384,
+        ));
         assert_eq!(matches!(score.unwrap(), Score::Supported(_)), cut == 0, "{cut}");
     }
     assert!(open(bytes[first + 5..first + 4000].to_vec()).is_err(), "no frame");
@@ -196,7 +198,7 @@ fn tags_behind_the_audio_are_no_part_of_it() {
     for tail in
         [&id3v1[..], &ape, &lyrics, &[&lyrics[..], &ape, &id3v1].concat(), &silence, &half, b"fLaC", b"f"]
     {
-        assert_eq!(heard([&bytes[..], tail].concat()), whole(samples), "{:?}", &tail[..tail.len().min(8)]);
+        assert_eq!(demuxed([&bytes[..], tail].concat()), whole(samples), "{:?}", &tail[..tail.len().min(8)]);
     }
 }
 
@@ -218,20 +220,20 @@ fn metadata_blocks_that_are_not_needed_may_be_broken() {
     for kind in 1..=126 {
         for content in [&[][..], &[0xff; 7], &[0; 40], &cue_sheet] {
             let broken = file(&[&first(false), &last(block(kind, content))]);
-            assert_eq!(heard(broken), whole(samples), "type {kind}, {} bytes", content.len());
+            assert_eq!(demuxed(broken), whole(samples), "type {kind}, {} bytes", content.len());
         }
     }
     // A second STREAMINFO, and one that is not the first block.
     let other = block(0, &[7; 34]);
-    assert_eq!(heard(file(&[&first(false), &last(other)])), whole(samples));
-    assert_eq!(heard(file(&[&block(4, b"xx"), &first(true)])), whole(samples));
+    assert_eq!(demuxed(file(&[&first(false), &last(other)])), whole(samples));
+    assert_eq!(demuxed(file(&[&block(4, b"xx"), &first(true)])), whole(samples));
     // Without any STREAMINFO, with the last-block flag in the wrong place, and without that flag.
-    assert_eq!(heard(file(&[&last(block(1, &[0; 9]))])), whole(samples));
-    assert_eq!(heard(file(&[&first(true), &block(6, &[0xff; 3000])])), whole(samples));
-    assert_eq!(heard(file(&[&first(false)])), whole(samples));
+    assert_eq!(demuxed(file(&[&last(block(1, &[0; 9]))])), whole(samples));
+    assert_eq!(demuxed(file(&[&first(true), &block(6, &[0xff; 3000])])), whole(samples));
+    assert_eq!(demuxed(file(&[&first(false)])), whole(samples));
     // A length beyond the end of the file.
     let picture = block(6, &[1; 500]);
-    assert_eq!(heard(file(&[&first(false), &[0x86, 0xff, 0xff, 0xff], &picture[4..]])), whole(samples));
+    assert_eq!(demuxed(file(&[&first(false), &[0x86, 0xff, 0xff, 0xff], &picture[4..]])), whole(samples));
 }
 
 #[test]
@@ -252,7 +254,7 @@ fn wrong_parameters_in_stream_info_give_way_to_the_frames() {
         let mut wrong = bytes.clone();
         wrong[8 + at..8 + at + field.len()].copy_from_slice(field);
         wrong[26..42].fill(0);
-        assert_eq!(heard(wrong), whole(samples), "{at}: {field:02x?}");
+        assert_eq!(demuxed(wrong), whole(samples), "{at}: {field:02x?}");
     }
 }
 
@@ -263,40 +265,40 @@ fn damage_is_reported_and_its_length_is_known() {
     let flipped = |at: usize| {
         let mut bytes = bytes.clone();
         bytes[at] ^= 0x10;
-        heard(bytes)
+        demuxed(bytes)
     };
-    let one_lost = Heard { samples: samples - 4096, damage: 1, ..whole(samples) };
+    let one_lost = DemuxSummary { samples: samples - 4096, damage: 1, ..whole(samples) };
     for at in [middle, middle + 1, middle + 777] {
         assert_eq!(flipped(at), one_lost, "at {at}");
     }
     // Missing and inserted bytes; between frames they cause no loss.
-    let missing = heard([&bytes[..middle], &bytes[middle + 100..]].concat());
+    let missing = demuxed([&bytes[..middle], &bytes[middle + 100..]].concat());
     assert_eq!(missing, one_lost);
     let inserted = [&bytes[..middle], &[0xff; 10_000], &bytes[middle..]].concat();
-    assert_eq!(heard(inserted), one_lost);
+    assert_eq!(demuxed(inserted), one_lost);
     let first = first_frame(&bytes);
     let silence: Vec<u8> = (0..3).flat_map(silent_frame).collect();
     let junk = [b"junk".as_slice(), &[0xff, 0xf8, 0xc9, 0x18, 0, 0], &[0x55; 3000]].concat();
     let between = [&bytes[..first], &silence, &junk, &silent_frame(3)].concat();
-    assert_eq!(heard(between), Heard { damage: 1, ..whole(4 * 4096) });
+    assert_eq!(demuxed(between), DemuxSummary { damage: 1, ..whole(4 * 4096) });
     // A truncated file ends with its last complete frame.
-    assert_eq!(heard(bytes[..bytes.len() - 1].to_vec()), whole(samples / 4096 * 4096));
+    assert_eq!(demuxed(bytes[..bytes.len() - 1].to_vec()), whole(samples / 4096 * 4096));
 }
 
 #[test]
-fn streams_end_to_end_are_heard_one_after_another() {
+fn concatenated_streams_are_demuxed_in_order() {
     let (first, count) = encoded(1.0, 44_100, 2, &[]);
     let (second, more) = encoded(1.0, 48_000, 1, &[]);
     let tag = [b"TAG".as_slice(), &[0; 125]].concat();
     for between in [&[][..], &tag] {
-        let same = heard([&first[..], between, &first].concat());
-        assert_eq!(same, Heard { resets: 1, ..whole(2 * count) });
-        let other = heard([&first[..], between, &second].concat());
-        assert_eq!(other, Heard { resets: 1, rate: 48_000, ..whole(count + more) });
+        let same = demuxed([&first[..], between, &first].concat());
+        assert_eq!(same, DemuxSummary { resets: 1, ..whole(2 * count) });
+        let other = demuxed([&first[..], between, &second].concat());
+        assert_eq!(other, DemuxSummary { resets: 1, rate: 48_000, ..whole(count + more) });
     }
     // Without a header of its own, as after a restart of the encoder behind a server.
     let frames = [&first[..], &second[first_frame(&second)..]].concat();
-    assert_eq!(heard(frames), Heard { resets: 1, rate: 48_000, ..whole(count + more) });
+    assert_eq!(demuxed(frames), DemuxSummary { resets: 1, rate: 48_000, ..whole(count + more) });
 }
 
 #[test]
@@ -307,9 +309,9 @@ fn headers_in_vain_take_no_quadratic_time() {
     crc8.process_buf_bytes(&header);
     header.extend([crc8.crc(), 0x02]);
     let hostile = [header.repeat(1 << 18), silent_frame(0)].concat();
-    let begun = Instant::now();
+    let started = Instant::now();
     let _ = open(hostile);
-    assert!(begun.elapsed() < Wait::from_secs(60), "{:?}", begun.elapsed());
+    assert!(started.elapsed() < Wait::from_secs(60), "{:?}", started.elapsed());
 }
 
 /// Decoded samples equal the encoded ones, up to 32 bits with a difference of 33 bits.

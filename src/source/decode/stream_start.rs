@@ -4,23 +4,23 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
 use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource, SeekBuffered};
 
-use super::arrived::Arrived;
-use super::detect::{self, Kind, LONGEST_START};
+use super::arrived_reader::ArrivedReader;
+use super::detect::{self, DetectedFormat, LONGEST_START};
 
 /// Maximum length of ID3v2 tags skipped in a stream that cannot be seeked, in bytes.
 const LONGEST_TAGS: usize = 16 << 20;
 
 /// Start of a file or stream.
 #[derive(Debug)]
-pub(super) struct Start {
+pub(super) struct StreamStart {
     /// Length of leading ID3v2 tags, in bytes.
     pub(super) tags: u64,
     /// First bytes after the tags; empty if the tags are too long to be skipped.
     pub(super) content: Vec<u8>,
-    pub(super) kind: Kind,
+    pub(super) kind: DetectedFormat,
 }
 
-impl Start {
+impl StreamStart {
     /// Reads as many bytes as the detection of the format needs, and rewinds.
     ///
     /// Does not wait for further bytes of a slow stream once its format is known.
@@ -40,7 +40,7 @@ impl Start {
             if stream.is_seekable() {
                 stream.seek(SeekFrom::Start(tags as u64))?;
             } else if tags > LONGEST_TAGS {
-                let start = Self { tags: 0, content: Vec::new(), kind: Kind::Other };
+                let start = Self { tags: 0, content: Vec::new(), kind: DetectedFormat::Other };
                 return Ok((start, rewound(stream, taken)?));
             } else {
                 stream.by_ref().take(length as u64).read_to_end(&mut taken)?;
@@ -70,7 +70,7 @@ pub(super) fn rewound(
     if stream.is_seekable() {
         stream.seek(SeekFrom::Start(0))?;
     } else if !taken.is_empty() {
-        let whole = ReadOnlySource::new(Cursor::new(taken).chain(Arrived(stream)));
+        let whole = ReadOnlySource::new(Cursor::new(taken).chain(ArrivedReader(stream)));
         return Ok(MediaSourceStream::new(Box::new(whole), Default::default()));
     }
     Ok(stream)

@@ -8,10 +8,10 @@ use std::sync::{
 
 /// Position up to which a programme was received, shared by all openings of one source.
 #[derive(Debug, Clone, Default)]
-pub struct Bookmark(#[cfg(feature = "net")] Arc<AtomicU64>);
+pub struct ResumePoint(#[cfg(feature = "net")] Arc<AtomicU64>);
 
 #[cfg(feature = "net")]
-impl Bookmark {
+impl ResumePoint {
     /// Sequence number after the last received HLS segment; `None` before the first.
     pub(super) fn next(&self) -> Option<u64> {
         Some(self.0.load(Ordering::Relaxed)).filter(|next| *next > 0)

@@ -22,14 +22,14 @@ const GIVE_AT: f64 = 2.0;
 
 /// Controller of the delay of each block.
 #[derive(Debug, Default)]
-pub(super) struct Pacer {
+pub(super) struct HlsPacer {
     /// Time at which all audio passed so far is due.
     due: Option<Instant>,
     /// Seconds passed so far.
     passed: f64,
 }
 
-impl Pacer {
+impl HlsPacer {
     /// Delay of a block of `seconds` when `ahead` seconds are listed beyond it, in segments of at
     /// most `target` seconds.
     ///
@@ -56,22 +56,22 @@ mod tests {
     /// at the start. Returns the longest pause in the second half and the final distance to the
     /// end, in seconds.
     fn play(target: f64, rate: f64, seconds: f64) -> (f64, f64) {
-        let (mut pacer, begun, block) = (Pacer::default(), Instant::now(), 0.04);
-        let (mut now, mut heard, mut longest) = (0.0_f64, 0.0, 0.0_f64);
+        let (mut pacer, started, block) = (HlsPacer::default(), Instant::now(), 0.04);
+        let (mut now, mut played, mut longest) = (0.0_f64, 0.0, 0.0_f64);
         while now < seconds {
             let known = target * (3.0 + (now * rate / target).floor());
-            if heard + block > known {
+            if played + block > known {
                 now += 0.01;
                 longest = if now > seconds / 2.0 { longest.max(f64::INFINITY) } else { longest };
                 continue;
             }
-            let at = begun + Duration::from_secs_f64(now);
-            let wait = pacer.wait(at, block, Some(known - heard), target).as_secs_f64();
+            let at = started + Duration::from_secs_f64(now);
+            let wait = pacer.wait(at, block, Some(known - played), target).as_secs_f64();
             now += wait;
-            heard += block;
+            played += block;
             longest = if now > seconds / 2.0 { longest.max(wait) } else { longest };
         }
-        (longest, target * (3.0 + now * rate / target) - heard)
+        (longest, target * (3.0 + now * rate / target) - played)
     }
 
     #[test]
@@ -87,12 +87,12 @@ mod tests {
 
     #[test]
     fn the_first_seconds_come_at_once_and_recordings_at_their_own_pace() {
-        let (mut pacer, begun) = (Pacer::default(), Instant::now());
-        let mut now = begun;
+        let (mut pacer, started) = (HlsPacer::default(), Instant::now());
+        let mut now = started;
         for _ in 0..500 {
             now += pacer.wait(now, 0.04, None, 10.0);
         }
-        let took = (now - begun).as_secs_f64();
+        let took = (now - started).as_secs_f64();
         assert!((took - (5.0 / 4.0 + 15.0)).abs() < 0.1, "20 s in {took} s");
         // Pacing continues normally after a pause.
         now += Duration::from_secs(30);

@@ -9,9 +9,9 @@ use std::io::{self, Read};
 use symphonia::core::io::{MediaSourceStream, ReadBytes, SeekBuffered};
 
 /// Stream whose reads wait for one byte at most.
-pub(super) struct Arrived<'s>(pub(super) MediaSourceStream<'s>);
+pub(super) struct ArrivedReader<'s>(pub(super) MediaSourceStream<'s>);
 
-impl Read for Arrived<'_> {
+impl Read for ArrivedReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         read(&mut self.0, buffer)
     }
@@ -43,9 +43,9 @@ mod tests {
 
     /// Reader that returns five bytes per read and fails the third time, which reveals a caller
     /// that waits for too many.
-    struct Slow(u8);
+    struct FiveByteReader(u8);
 
-    impl Read for Slow {
+    impl Read for FiveByteReader {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             self.0 += 1;
             match self.0 {
@@ -60,8 +60,9 @@ mod tests {
 
     #[test]
     fn no_more_is_waited_for_than_has_arrived() {
-        let slow = MediaSourceStream::new(Box::new(ReadOnlySource::new(Slow(0))), Default::default());
-        let mut arrived = Arrived(slow);
+        let slow =
+            MediaSourceStream::new(Box::new(ReadOnlySource::new(FiveByteReader(0))), Default::default());
+        let mut arrived = ArrivedReader(slow);
         let mut buffer = [0; 4096];
         assert_eq!(arrived.read(&mut buffer[..3]).unwrap(), 3);
         assert_eq!(arrived.read(&mut buffer).unwrap(), 2);
