@@ -250,7 +250,7 @@ mod tests {
             assert!(window.update(list(10, "abcde", false)));
             let at_once = played(&mut window);
             window.update(list(11, "bcdef", false));
-            assert_eq!(format!("{at_once} {}", played(&mut window)), expected, "{had}");
+            assert_eq!(format!("{at_once} {}", played(&mut window)), expected, "{resume_at}");
             assert!(window.update(list(14, "efghi", false)));
             assert_eq!(played(&mut window).chars().last(), Some('i'));
         };

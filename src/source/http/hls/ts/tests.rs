@@ -151,9 +151,9 @@ fn a_lost_byte_costs_a_packet_and_no_more() {
     let (chunks, lost) = demuxed(&bytes);
     let all: Vec<u8> = (0..2).flat_map(|seed| frames(seed, 150)).collect();
     assert_eq!(chunks[0], (all, false));
-    assert!(chunks[1].1 && lost > 0, "{pieces:?}");
+    assert!(chunks[1].1 && lost > 0, "{chunks:?}");
     let rest: Vec<u8> = (4..8).flat_map(|seed| frames(seed, 150)).collect();
-    assert!(chunks[1].0.ends_with(&rest), "{pieces:?}");
+    assert!(chunks[1].0.ends_with(&rest), "{chunks:?}");
 }
 
 #[test]
