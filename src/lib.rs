@@ -1,14 +1,14 @@
 //! Streaming, real-time music-genre classifier.
 //!
 //! ```text
-//!  source                        dsp                 engine + model        decision         sink
-//! ┌───────────────────┐ Block  ┌──────────┐ Patch  ┌──────────────┐ Scores ┌─────────┐ Change ┌────────┐
-//! │ device: callback ▶│───────▶│ FrontEnd │───────▶│ infer: trunk │───────▶│ Decider │───────▶│ mqtt   │
-//! │   ring ▶ read     │ native │ log-mel, │        │ ▶ embedding  │        │ segment,│  fan-  │ jsonl  │
-//! │ file, stdin:      │  rate  │ loudness │        │ ▶ heads      │        │ selector│  out   │ text   │
-//! │   decode ▶ read   │        └──────────┘        └──────────────┘        └─────────┘        └────────┘
+//!  source                      dsp               engine + model      decision       sink
+//! ┌───────────────────┐Block ┌──────────┐Patch ┌──────────────┐Scores┌─────────┐Change┌────────┐
+//! │ device: callback ▶│─────▶│ FrontEnd │─────▶│ infer: trunk │─────▶│ Decider │─────▶│ mqtt   │
+//! │   ring ▶ read     │native│ log-mel, │      │ ▶ embedding  │      │ segment,│ fan- │ jsonl  │
+//! │ file, stdin:      │ rate │ loudness │      │ ▶ heads      │      │ selector│ out  │ text   │
+//! │   decode ▶ read   │      └──────────┘      └──────────────┘      └─────────┘      └────────┘
 //! └───────────────────┘
-//!       one thread a source: read ▶ front end        one thread             one thread          tokio
+//!   one thread per source: read ▶ front end      one thread           one thread       tokio
 //! ```
 //!
 //! Imports only point down: [`cli`] ▸ [`study`] ▸ `engine` ▸ [`config`] ▸ [`source`], [`sink`],

@@ -27,14 +27,16 @@ weighted_gtzan() {
   }' "$data/gtzan-cuts.csv" > "$work/gtzan.csv"
 }
 
-# Every third patch: neighbours overlap by two thirds. All genres weigh the same, and common ones are made a little likelier
-# afterwards. No head is started from: the shipped one must come out the same whatever lay there before.
+# Every third patch: neighbours overlap by two thirds. All genres weigh the same, and common ones are made
+# a little likelier afterwards. No head is started from, but the tags' directions: the shipped head must
+# come out the same whatever lay there before. docs/measurements/heads.md has what each option is worth.
 fit_genres() {
   weighted_gtzan
   "$genred" train --model "$base" --out "$work/genres" --force --head-name genres \
     --data "$data/real/index.csv" --dataset real --data "$work/gtzan.csv" --dataset gtzan \
     --map disco=disco-funk --map hiphop=hip-hop --labels "$genres" --trust weak=0.5 \
-    --balance 1 --artist-balance 0 --prior-shift 0.35 --from none --directions tags --hop 3 ${AUGMENT:+--augment "$AUGMENT"}
+    --l2 0.2 --balance 1 --artist-balance 0 --prior-shift 0.45 --shift rnb-soul=0.3 \
+    --from none --directions tags --hop 3 ${AUGMENT:+--augment "$AUGMENT"}
 }
 
 fit_gate() {

@@ -35,7 +35,10 @@ GENRES = [
     "metal", "pop", "punk", "reggae", "rnb-soul", "rock",
 ]  # fmt: skip
 # How the head to start from is fitted: as the shipped one (`training/fit_heads.sh`).
-KNOWN = ["--from", "none", "--directions", "tags", "--artist-balance", "0"]
+KNOWN = [
+    "--from", "none", "--directions", "tags", "--l2", "0.2", "--balance", "1", "--artist-balance", "0",
+    "--prior-shift", "0.45",
+]  # fmt: skip
 NAMES = {"disco": "disco-funk", "hiphop": "hip-hop"}
 
 

@@ -21,7 +21,7 @@ use crate::learn::{Balance, Bootstrap, HiddenLayer, Labelling, Prior};
 use crate::model::{Bundle, Model};
 use crate::study::{
     self, About, Alteration, Cache, Dataset, Filter, Gathering, Known, Listened, Material, NewHead, Place,
-    PriorOptions, Renaming, Task, TrainOptions, Training, Trust,
+    PriorOptions, Renaming, Replay, Task, TrainOptions, Training, Trust,
 };
 use told::Told;
 
@@ -97,10 +97,16 @@ pub struct Args {
     /// The same for artists within a genre
     #[arg(long, value_name = "0-1", default_value_t = 0.5, value_parser = share)]
     artist_balance: f64,
-    /// Make genres that are common in the first --data likelier after the fit: 0 leaves the balance of the weights, 1
-    /// makes them as likely as they are there
+    /// Make genres that are common in the first --data likelier after the fit: 0 leaves the balance of
+    /// the weights, 1 makes them as likely as they are there
     #[arg(long, value_name = "0-1", default_value_t = 0.0, value_parser = share)]
     prior_shift: f64,
+    /// Add NUMBER to the logit of LABEL after the fit, to answer it more often; may be repeated
+    #[arg(long, value_name = "LABEL=NUMBER")]
+    shift: Vec<input::ShiftArg>,
+    /// Strength of the prior; chosen by cross-validation where it is left out
+    #[arg(long, value_name = "NUMBER", value_parser = positive)]
+    l2: Option<f64>,
     /// Answer LABEL as OTHER for this share of its patches, as `music:speech=0.004`, by the bias of OTHER; may be repeated
     #[arg(long, value_name = "LABEL:OTHER=SHARE")]
     limit: Vec<input::LimitArg>,
@@ -179,7 +185,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         known.prior(&material.labels, labelling)
     };
-    tell::doubts(&material, &base, prior.mean.is_some());
+    let knows = prior.mean.as_ref().is_some_and(|mean| mean.is_known.contains(&true));
+    tell::doubts(&material, &base, knows);
+    let forgets = args.corrections.is_some() || material.lacks_labels();
+    let replay = match (&start.options.statistics, &prior.mean) {
+        (Some(statistics), Some(mean)) if knows && forgets => Some(Replay::new(statistics, mean, labelling)),
+        _ => None,
+    };
 
     let options = TrainOptions {
         labelling,
@@ -189,6 +201,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         label_noise: args.label_noise,
         hidden: args.hidden.map(|units| HiddenLayer { units: usize::from(units), seed: args.seed }),
         prior_shift: args.prior_shift,
+        shifts: input::shifts(args, &material)?,
+        l2: args.l2,
+        replay,
         limits: input::limits(args, &material)?,
         prior,
         jobs,
@@ -304,12 +319,13 @@ impl Start {
         if let Some(name) = &name {
             options.mean = Some(model.open_head(name)?);
         }
-        if args.corrected().is_some() && options.mean.as_ref().is_some_and(|head| head.linear().is_none()) {
+        if args.corrected().is_some() && options.mean.as_ref().is_some_and(|head| head.layers().is_none()) {
             bail!(
-                "`--from {}`: this head is no linear one; name another, or train without --from",
+                "`--from {}`: this head has a label map; name another, or train without --from",
                 args.corrected().unwrap_or_default()
             );
         }
+        options.statistics = study::music_statistics(model.bundle())?;
         for name in args.directions.iter().filter(|name| is_there(name)) {
             options.directions.push(model.open_head(name)?);
         }
@@ -347,6 +363,12 @@ fn share(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|share| (0.0..=1.0).contains(share))
         .ok_or_else(|| "not a number from 0 to 1".into())
+}
+
+/// A number above 0.
+fn positive(text: &str) -> Result<f64, String> {
+    let parsed = text.parse().ok().filter(|number: &f64| *number > 0.0 && number.is_finite());
+    parsed.ok_or_else(|| "not a number above 0".into())
 }
 
 fn bundle_name(out: &Path) -> String {

@@ -1,35 +1,31 @@
 //! Logistic regression with a Gaussian prior: softmax over labels that exclude each other, or one sigmoid per label.
 //!
-//! The objective is `Σ wᵢ·lossᵢ / Σ wᵢ + l2/2 · ‖W − M‖²` over features that are standardised inside (weighted
-//! mean 0 and deviation 1). Without a prior `M` is 0 and biases are free, which is scikit-learn's objective with
-//! `C = 1 / (l2 · Σ wᵢ)`. It is convex, so the minimum is unique; a softmax with free biases leaves their sum
-//! open, which stays 0.
+//! The objective is `Σ wᵢ·lossᵢ / Σ wᵢ + l2/2 · ‖W − M‖²` over features that are standardised inside
+//! (weighted mean 0 and deviation 1). Without a prior `M` is 0 and biases are free, which is
+//! scikit-learn's objective with `C = 1 / (l2 · Σ wᵢ)`. It is convex, so the minimum is unique; a
+//! softmax with free biases leaves their sum open, which stays 0.
 //!
-//! A prior's mean enters as an offset of the logits, so that the search runs over the departure from it. Its
-//! directions enter as further features, the standardised logits of known heads, whose weights are penalised less.
-//! Both are linear in the embedding: a fit folds into one linear head.
+//! A prior's mean enters as an offset of the logits, so that the search runs over the departure from
+//! it. Its scale takes the place of the features' deviations. Its directions enter as further
+//! features, the standardised logits of known heads, whose weights are penalised less. All are linear
+//! in the embedding: a fit folds into one linear head.
 
 use std::sync::Arc;
 
 use ndarray::linalg::general_mat_mul;
-use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
+use ndarray::{Array1, Array2, ArrayView2};
 
 use super::lbfgs::{Stop, minimise};
 use super::loss::loss_and_posteriors;
-use super::prior::{Linear, Prior, Strength};
+use super::prior::{Linear, Network, Prior, Strength};
 
 mod hidden;
+mod standard;
 #[cfg(test)]
 mod tests;
 
 pub use hidden::HiddenLayer;
-
-/// A deviation below this share of the feature's largest value is rounding: such a feature is constant.
-const CONSTANT: f64 = 1e-6;
-
-/// Least deviation that a feature is divided by, as a share of the median one. Within one piece many features of an
-/// embedding hardly vary; divided by their own deviation, those of another piece would be thousands.
-const LEAST_DEVIATION: f64 = 0.05;
+use standard::Standard;
 
 /// Whether labels exclude each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,16 +84,6 @@ pub struct Sample {
     hidden: Option<HiddenLayer>,
 }
 
-/// Mean and scale by which rows were standardised, and their prior.
-#[derive(Debug)]
-struct Standard {
-    prior: Prior,
-    /// Size of an embedding, without the directions.
-    dim: usize,
-    mean: Array1<f64>,
-    scale: Array1<f64>,
-}
-
 impl Sample {
     /// From `features` `[rows, dim]`, `targets` `[rows, units]` of 0 to 1, and one weight per row.
     ///
@@ -130,9 +116,11 @@ impl Sample {
         let fits = |known: &Linear| known.weight.ncols() == dim && known.weight.nrows() == known.bias.len();
         let mean_fits = prior.mean.as_ref().is_none_or(|mean| {
             let units = targets.ncols();
-            fits(&mean.logits) && mean.logits.bias.len() == units && mean.is_known.len() == units
+            let network = &mean.logits;
+            network.dim() == dim && network.output.bias.len() == units && mean.is_known.len() == units
         });
-        if !mean_fits || !prior.directions.as_ref().is_none_or(fits) {
+        let scale_fits = prior.scale.as_ref().is_none_or(|scale| scale.dim() == (dim, dim));
+        if !mean_fits || !scale_fits || !prior.directions.as_ref().is_none_or(fits) {
             return Err(FitError::Prior);
         }
         let bad = |row: usize| {
@@ -153,15 +141,13 @@ impl Sample {
             !(share > 0.0 && share < 1.0 - 1e-12)
         });
         let offsets = prior.mean.as_ref().map(|mean| mean.logits.logits(features));
-        let mut rows = extended(features, prior);
-        let (mean, scale) = standardise(&mut rows, &weights);
-        let standard = Arc::new(Standard { prior: prior.clone(), dim, mean, scale });
+        let (standard, rows) = Standard::new(features, prior, &weights);
         Ok(Self {
             labelling,
             features: rows,
             targets: targets.to_owned(),
             weights,
-            standard,
+            standard: Arc::new(standard),
             offsets,
             one_sided,
             hidden: None,
@@ -316,12 +302,13 @@ pub struct Fit {
 impl Fit {
     /// Logits `[rows, units]` of `features` `[rows, dim]`.
     pub fn logits(&self, features: ArrayView2<'_, f32>) -> Array2<f64> {
+        self.folded().logits(features)
+    }
+
+    /// The same before anything is folded, which takes longer: what folding is checked by.
+    pub fn standardised_logits(&self, features: ArrayView2<'_, f32>) -> Array2<f64> {
         let standard = &self.standard;
-        let mut rows = extended(features, &standard.prior);
-        for mut row in rows.rows_mut() {
-            row -= &standard.mean;
-            row /= &standard.scale;
-        }
+        let mut rows = standard.rows(features);
         if let Some(hidden) = &self.hidden {
             rows = (rows.dot(&hidden.weight.t()) + &hidden.bias).mapv(|value| value.max(0.0));
         }
@@ -343,67 +330,16 @@ impl Fit {
         self
     }
 
-    /// The hidden layer, if there is one, for embeddings as they are.
-    pub fn folded_hidden(&self) -> Option<Linear> {
-        self.hidden.as_ref().map(|layer| hidden::folded(layer, &self.standard))
-    }
-
-    /// Weights `[units, dim]` and biases `[units]` that take embeddings as they are, or the hidden layer's output:
-    /// prior mean and directions become part of the weights.
-    pub fn folded(&self) -> Linear {
-        if self.hidden.is_some() {
-            return Linear { weight: self.weight.clone(), bias: self.bias.clone() };
+    /// The head for embeddings as they are: prior mean and directions become part of the weights.
+    pub fn folded(&self) -> Network {
+        if let Some(hidden) = &self.hidden {
+            let output = Linear { weight: self.weight.clone(), bias: self.bias.clone() };
+            return Network { hidden: Some(self.standard.folded(&hidden.weight, &hidden.bias)), output };
         }
-        let standard = &self.standard;
-        let scaled = &self.weight / &standard.scale;
-        let mut bias = &self.bias - &scaled.dot(&standard.mean);
-        let mut weight = scaled.slice(s![.., ..standard.dim]).to_owned();
-        if let Some(directions) = &standard.prior.directions {
-            let along = scaled.slice(s![.., standard.dim..]);
-            weight += &along.dot(&directions.weight);
-            bias += &along.dot(&directions.bias);
+        let correction = self.standard.folded(&self.weight, &self.bias);
+        match &self.standard.prior.mean {
+            Some(mean) => mean.logits.corrected(self.mean_factor, &correction),
+            None => correction.into(),
         }
-        if let Some(mean) = &standard.prior.mean {
-            weight.scaled_add(self.mean_factor, &mean.logits.weight);
-            bias.scaled_add(self.mean_factor, &mean.logits.bias);
-        }
-        Linear { weight, bias }
     }
-}
-
-/// Embeddings, and after them their logits by the known heads.
-fn extended(features: ArrayView2<'_, f32>, prior: &Prior) -> Array2<f64> {
-    let rows = features.mapv(f64::from);
-    let Some(directions) = &prior.directions else { return rows };
-    let known = directions.logits(features);
-    // Of the same number of rows, so that it cannot fail.
-    concatenate(Axis(1), &[rows.view(), known.view()]).unwrap_or(rows)
-}
-
-/// Takes mean and deviation out of each column, and returns them; a constant column keeps the scale 1.
-fn standardise(features: &mut Array2<f64>, weights: &[f64]) -> (Array1<f64>, Array1<f64>) {
-    let dim = features.ncols();
-    let mut mean = Array1::zeros(dim);
-    let mut largest = Array1::<f64>::zeros(dim);
-    for (row, weight) in features.rows().into_iter().zip(weights) {
-        mean.scaled_add(*weight, &row);
-        largest.zip_mut_with(&row, |largest, x| *largest = largest.max(x.abs()));
-    }
-    let mut variance = Array1::<f64>::zeros(dim);
-    for (mut row, weight) in features.rows_mut().into_iter().zip(weights) {
-        row -= &mean;
-        variance.zip_mut_with(&row, |variance, x| *variance += weight * x * x);
-    }
-    let deviations = ndarray::Zip::from(&variance).and(&largest).map_collect(|variance, largest| {
-        let deviation = variance.sqrt();
-        if deviation > CONSTANT * largest { deviation } else { 0.0 }
-    });
-    let mut varying: Vec<f64> = deviations.iter().copied().filter(|deviation| *deviation > 0.0).collect();
-    varying.sort_by(f64::total_cmp);
-    let least = varying.get(varying.len() / 2).map_or(1.0, |median| LEAST_DEVIATION * median);
-    let scale = deviations.mapv(|deviation| deviation.max(least));
-    for mut row in features.axis_iter_mut(Axis(0)) {
-        row /= &scale;
-    }
-    (mean, scale)
 }

@@ -11,6 +11,7 @@ mod metrics;
 mod operating;
 mod prior;
 mod reliability;
+mod statistics;
 
 pub use balance::{Balance, balanced_weights};
 pub use bootstrap::{Bootstrap, Interval};
@@ -21,5 +22,6 @@ pub use logistic::{Fit, FitError, HiddenLayer, Labelling, Sample};
 pub use loss::{log_loss, posteriors};
 pub use metrics::{Answers, Figure, LabelCounts, MultiLabel, SingleLabel, top_label};
 pub use operating::bias_for_share;
-pub use prior::{Linear, Prior, PriorMean, Strength};
+pub use prior::{Linear, Network, Prior, PriorMean, Strength};
 pub use reliability::{BINS, Bin, Reliability};
+pub use statistics::MusicStatistics;

@@ -50,6 +50,9 @@ pub(super) struct Layer {
     inputs: usize,
 }
 
+/// Weights of a dense layer, `[units, inputs]` row-major, and its biases.
+pub type LayerWeights<'a> = (&'a [f32], &'a [f32]);
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawHead {
@@ -145,11 +148,15 @@ impl Head {
         &self.labels
     }
 
-    /// Weights `[labels, dim]` row-major, biases and temperature of a linear head with one unit per
-    /// label.
-    pub fn linear(&self) -> Option<(&[f32], &[f32], f64)> {
-        let is_plain = self.hidden.is_none() && self.label_of_unit.iter().copied().eq(0..self.labels.len());
-        is_plain.then_some((&self.output.weight[..], &self.output.bias[..], self.temperature))
+    /// Layers of a head with one unit per label: the hidden one, if any, and the output.
+    pub fn layers(&self) -> Option<(Option<LayerWeights<'_>>, LayerWeights<'_>)> {
+        let is_plain = self.label_of_unit.iter().copied().eq(0..self.labels.len());
+        is_plain.then(|| (self.hidden.as_ref().map(Layer::weights), self.output.weights()))
+    }
+
+    /// Divisor of the logits.
+    pub fn temperature(&self) -> f64 {
+        self.temperature
     }
 
     /// Posteriors, 0 to 1, one per label, of one embedding of `dim` values.
@@ -187,6 +194,10 @@ impl Head {
 }
 
 impl Layer {
+    fn weights(&self) -> LayerWeights<'_> {
+        (&self.weight, &self.bias)
+    }
+
     /// Reads `{prefix}weight` and `{prefix}bias`.
     pub(super) fn read(
         tensors: &SafeTensors<'_>,

@@ -124,6 +124,8 @@ pub struct TrunkEntry {
     pub embedding_id: String,
     /// Number of values of an embedding.
     pub embedding_dim: usize,
+    /// Mean and covariance of the embeddings of music, which training starts from.
+    pub statistics: Option<String>,
     /// Frames of context before and after.
     pub halo: [usize; 2],
     /// Look-ahead, in milliseconds.

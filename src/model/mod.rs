@@ -17,7 +17,7 @@ mod trunk;
 
 pub use config::{ModelConfig, Provider};
 pub use gate::Gate;
-pub use head::{Head, HeadKind};
+pub use head::{Head, HeadKind, LayerWeights};
 pub use manifest::{Bundle, Manifest, TrainingEntry, TrunkEntry, TrunkKind, hex};
 pub use session::Runtime;
 pub use stream::{Cutter, Feed, Stretch};

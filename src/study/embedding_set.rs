@@ -205,7 +205,8 @@ fn column<'a>(tensors: &SafeTensors<'a>, name: &str, count: usize) -> Result<Opt
     }
 }
 
-fn floats(view: &TensorView<'_>, name: &str) -> Result<Vec<f32>, String> {
+/// Values of a float32 tensor.
+pub(super) fn floats(view: &TensorView<'_>, name: &str) -> Result<Vec<f32>, String> {
     match view.dtype() {
         Dtype::F32 => {
             Ok(view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())

@@ -11,7 +11,7 @@ use safetensors::{SafeTensors, serialize};
 use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
-use crate::learn::{Fit, Labelling, Linear, posteriors};
+use crate::learn::{Fit, Labelling, Linear, Network, posteriors};
 use crate::model::{Bundle, Model, ModelConfig, ModelError, hex};
 
 /// Heads that do not name genres. They are copied; every other one's answers are what the new head replaces.
@@ -265,7 +265,7 @@ fn head_toml(head: &NewHead<'_>, base: &Bundle) -> String {
     table.insert("kind".into(), text(kind));
     table.insert("embedding_id".into(), text(&base.manifest.trunk.embedding_id));
     table.insert("weights".into(), text(&format!("{}.safetensors", head.name)));
-    if let Some(hidden) = head.fit.folded_hidden() {
+    if let Some(hidden) = head.fit.folded().hidden {
         table.insert("hidden".into(), Value::Integer(hidden.bias.len() as i64));
     }
     table.insert("labels".into(), Value::Array(head.labels.iter().map(|label| text(label)).collect()));
@@ -282,8 +282,9 @@ fn head_weights(head: &NewHead<'_>) -> Result<Vec<u8>, String> {
     let bytes = |values: &mut dyn Iterator<Item = &f64>| -> Vec<u8> {
         values.flat_map(|value| (*value as f32).to_le_bytes()).collect()
     };
-    let hidden = head.fit.folded_hidden().map(|hidden| ("hidden.", hidden));
-    let layers: Vec<(&str, Linear)> = hidden.into_iter().chain([("", head.fit.folded())]).collect();
+    let Network { hidden, output } = head.fit.folded();
+    let hidden = hidden.map(|hidden| ("hidden.", hidden));
+    let layers: Vec<(&str, Linear)> = hidden.into_iter().chain([("", output)]).collect();
     let mut data: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
     for (prefix, Linear { weight, bias }) in &layers {
         let shape = vec![weight.nrows(), weight.ncols()];
@@ -321,7 +322,7 @@ fn golden_scores(
         embedding.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
     let rows = values.len() / dim.max(1);
     let embedding = ArrayView2::from_shape((rows, dim), &values).map_err(|error| error.to_string())?;
-    let mut scores = head.fit.logits(embedding) / head.temperature;
+    let mut scores = head.fit.standardised_logits(embedding) / head.temperature;
     scores
         .rows_mut()
         .into_iter()

@@ -266,6 +266,11 @@ impl Material {
         self.tracks.iter().filter(|track| track.labels.contains(&label)).collect()
     }
 
+    /// True where the head keeps a label that no track has.
+    pub fn lacks_labels(&self) -> bool {
+        (0..self.labels.len()).any(|label| self.tracks_of(label).is_empty())
+    }
+
     /// Number of groups that have a label.
     pub fn groups_of(&self, label: usize) -> usize {
         let mut groups: Vec<usize> = self.tracks_of(label).iter().map(|track| track.group).collect();

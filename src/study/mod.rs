@@ -11,10 +11,12 @@ mod evaluate;
 mod export;
 mod listen;
 mod material;
+mod music_statistics;
 pub mod offline;
 pub mod plot;
 mod prior;
 pub mod render;
+mod replay;
 mod report;
 mod stream;
 mod train;
@@ -34,7 +36,9 @@ pub use evaluate::{
 pub use export::{ExportError, NewHead, Place, Training, check_head_name, export};
 pub use listen::{Listened, Task, listen};
 pub use material::{Dominance, Gathering, LeftOut, Material, MaterialError, Track};
+pub use music_statistics::music_statistics;
 pub use prior::{Known, PriorOptions};
+pub use replay::Replay;
 pub use report::{
     Comparison, Figures, Judgement, LabelFigures, PatchPrediction, Predictions, Report, ReportError,
     TrackPredictions,

@@ -15,6 +15,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 
 use super::listen::in_parallel;
 use super::material::Material;
+use super::replay::{NEVER, Replay};
 use super::report::{PatchPrediction, Predictions, TrackPredictions};
 use crate::learn::{
     Balance, Fit, FitError, FoldError, HiddenLayer, Labelling, Prior, Sample, Stop, Strength,
@@ -28,8 +29,9 @@ const INNER_FOLDS: usize = 3;
 /// Precision of the fits that answer: a tenth of what scikit-learn stops at.
 const FINE: Stop = Stop { gradient: 1e-5, steps: 2_000 };
 
-/// Logit of a label that a head does not have.
-const NEVER: f64 = -1e30;
+/// Tracks that each label counts more in [`TrainOptions::prior_shift`]: how many there are of a label
+/// with few is chance.
+const SHIFT_FLOOR: f64 = 5.0;
 
 /// How to train.
 #[derive(Debug, Clone)]
@@ -46,9 +48,16 @@ pub struct TrainOptions {
     pub label_noise: f64,
     /// A hidden layer, where a linear head is too little; a prior says nothing about such a head.
     pub hidden: Option<HiddenLayer>,
-    /// Exponent of labels' shares of the tracks of the first source, with which posteriors are multiplied after
-    /// the fit: 0 leaves the balance of the weights, 1 makes common labels as likely as they are there.
+    /// Exponent of labels' shares of the tracks of the first source, with which posteriors are multiplied
+    /// after the fit: 0 leaves the balance of the weights, 1 makes common labels as likely as they are
+    /// there.
     pub prior_shift: f64,
+    /// Added to the logits of labels after the fit, by index into [`Material::labels`].
+    pub shifts: Vec<(usize, f64)>,
+    /// Precision of the prior; cross-validation chooses it where it is absent.
+    pub l2: Option<f64>,
+    /// Music that is learned from in every fit, so that it is not forgotten.
+    pub replay: Option<Replay>,
     /// Limits on confusions between labels.
     pub limits: Vec<Limit>,
     /// Prior of the head.
@@ -211,6 +220,8 @@ struct Set<'a> {
     search_weights: Vec<f64>,
     /// Labels that folds are stratified by: all but those that a prior knows and that are in one group only.
     spread: Vec<bool>,
+    /// Added to each label's logits after a fit.
+    shift: Vec<f64>,
 }
 
 impl<'a> Set<'a> {
@@ -230,6 +241,7 @@ impl<'a> Set<'a> {
             weights,
             search_weights,
             spread: spread.collect(),
+            shift: shift(material, options),
         }
     }
 
@@ -276,11 +288,22 @@ impl<'a> Set<'a> {
     }
 
     fn sample(&self, rows: &[usize], weights: &[f64]) -> Result<Sample, FitError> {
-        let weights: Vec<f64> = rows.iter().map(|row| weights[*row]).collect();
+        let mut weights: Vec<f64> = rows.iter().map(|row| weights[*row]).collect();
+        let mut features = self.features.select(Axis(0), rows);
+        let mut targets = self.targets.select(Axis(0), rows);
+        if let Some(Replay { embeddings, targets: answers, tracks }) = &self.options.replay {
+            let seen: BTreeSet<usize> = rows.iter().map(|row| self.material.track_of[*row]).collect();
+            let total = weights.iter().sum::<f64>() * tracks / seen.len().max(1) as f64;
+            let each = total / embeddings.nrows() as f64;
+            weights.resize(weights.len() + embeddings.nrows(), each);
+            // Of the same widths, so that it cannot fail.
+            let _ = features.append(Axis(0), embeddings.view());
+            let _ = targets.append(Axis(0), answers.view());
+        }
         Sample::with_prior(
             self.options.labelling,
-            self.features.select(Axis(0), rows).view(),
-            self.targets.select(Axis(0), rows).view(),
+            features.view(),
+            targets.view(),
             &weights,
             &self.options.prior,
         )
@@ -289,14 +312,11 @@ impl<'a> Set<'a> {
 
     /// A head for `tracks`, with what cross-validation over them in `folds` folds chooses.
     fn fit(&self, tracks: &[usize], folds: usize) -> Result<Fitted, FitError> {
-        let shift = self.shift(tracks);
-        let chosen = self
-            .split(tracks, folds)
-            .ok()
-            .and_then(|(folds, fold_of)| self.choose(folds, &fold_of, &shift).ok());
+        let chosen =
+            self.split(tracks, folds).ok().and_then(|(folds, fold_of)| self.choose(folds, &fold_of).ok());
         let (strength, temperature, shifts, start) = match chosen {
             Some(Fitted { strength, temperature, shifts, fit }) => (strength, temperature, shifts, Some(fit)),
-            None => (search::unchosen(&self.options.prior), 1.0, shift, None),
+            None => (self.unchosen(), 1.0, self.shift.clone(), None),
         };
         let mut seen = vec![false; self.material.tracks.len()];
         tracks.iter().for_each(|track| seen[*track] = true);
@@ -307,23 +327,12 @@ impl<'a> Set<'a> {
         Ok(Fitted { strength, temperature, shifts, fit })
     }
 
-    /// `prior_shift` times the logarithm of each label's share of the tracks of the first source among `tracks`.
-    /// Each label counts one track more, so that none is impossible.
-    fn shift(&self, tracks: &[usize]) -> Vec<f64> {
-        let mut counts = vec![1.0; self.targets.ncols()];
-        let of = tracks.iter().map(|track| &self.material.tracks[*track]);
-        for label in of.filter(|track| track.source == 0).flat_map(|track| &track.labels) {
-            counts[*label] += 1.0;
-        }
-        let total: f64 = counts.iter().sum();
-        counts.iter().map(|count| self.options.prior_shift * (count / total).ln()).collect()
-    }
-
-    /// Adds `shift` to held-out logits, then what the limits ask for, and returns what was added to each label's.
-    fn limit(&self, rows: &[usize], logits: &mut Array2<f64>, shift: &[f64]) -> Vec<f64> {
-        let mut shifts = shift.to_vec();
+    /// Adds the shift to held-out logits, then what the limits ask for, and returns what was added to
+    /// each label's.
+    fn limit(&self, rows: &[usize], logits: &mut Array2<f64>) -> Vec<f64> {
+        let mut shifts = self.shift.clone();
         for mut row in logits.rows_mut() {
-            row.iter_mut().zip(shift).for_each(|(logit, by)| *logit += by);
+            row.iter_mut().zip(&shifts).for_each(|(logit, by)| *logit += by);
         }
         for Limit { truth, answer, share } in &self.options.limits {
             let of: Vec<usize> =
@@ -349,6 +358,19 @@ impl<'a> Set<'a> {
             &weights,
         )
     }
+}
+
+/// Shift of each label's logits: [`TrainOptions::prior_shift`] times the logarithm of its tracks in the
+/// first source, less the mean of all labels, and [`TrainOptions::shifts`].
+fn shift(material: &Material, options: &TrainOptions) -> Vec<f64> {
+    let mut counts = vec![SHIFT_FLOOR; material.labels.len()];
+    for track in material.tracks.iter().filter(|track| track.source == 0) {
+        track.labels.iter().for_each(|label| counts[*label] += track.weight);
+    }
+    let mean = counts.iter().map(|count| count.ln()).sum::<f64>() / counts.len() as f64;
+    let mut shift: Vec<f64> = counts.iter().map(|count| options.prior_shift * (count.ln() - mean)).collect();
+    options.shifts.iter().for_each(|(label, by)| shift[*label] += by);
+    shift
 }
 
 /// Targets of which a share of `noise` is spread evenly over the other labels, or of sigmoids over yes and no.

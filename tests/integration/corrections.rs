@@ -261,8 +261,8 @@ async fn what_subscribers_and_users_correct_is_learned() {
     check_both_heads(folder);
 }
 
-/// Classifies a part of the song that no source has played with both heads: the new label is learned,
-/// the others are kept.
+/// Classifies a part of the song that no source has played with both heads: the new label is
+/// learned, the others are kept.
 #[cfg(feature = "mqtt")]
 fn check_both_heads(folder: &Path) {
     cut("electronic", 100.0, 12.0, &folder.join("later.flac"), &[]);

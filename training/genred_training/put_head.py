@@ -43,6 +43,16 @@ def put_head(head: str, trained: Path, bundle: Path) -> None:
     rewrite(bundle, joined(manifest["training"], listed), manifest["training"]["material"])
 
 
+def put_file(bundle: Path, name: str) -> None:
+    """Enters a file that lies in a bundle into its checksums."""
+    path = bundle / MANIFEST
+    before, _, _ = path.read_text(encoding="utf-8").partition("\n[checksums]\n")
+    sums = {name: string(digest) for name, digest in checksums(bundle).items()}
+    if name not in sums:
+        raise ValueError(f"{bundle} has no file {name}")
+    path.write_text(before.rstrip("\n") + "\n" + document({}, {"checksums": sums}), encoding="utf-8")
+
+
 def joined(one: dict, other: dict) -> dict[str, list[str]]:
     """Tracks and hashes of both, each once, sorted."""
     return {key: sorted({*one[key], *other[key]}) for key in ("tracks", "pcm_sha256")}

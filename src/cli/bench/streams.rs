@@ -69,7 +69,7 @@ enum LoopCodec {
 
 /// Sums over all sources.
 #[derive(Debug, Serialize)]
-struct StreamFigures {
+struct DaemonFigures {
     sources: u32,
     produced: u64,
     scored: u64,
@@ -111,7 +111,7 @@ pub(crate) fn run(args: &StreamsBenchArgs) -> anyhow::Result<ExitCode> {
     if args.json {
         writeln!(stdout, "{}", serde_json::to_string(&figures)?)?;
     } else {
-        let StreamFigures { sources, produced, scored, dropped, scored_least, .. } = figures;
+        let DaemonFigures { sources, produced, scored, dropped, scored_least, .. } = figures;
         let or_none = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.1}"));
         writeln!(stdout, "sources     {sources:>9}, broker {}", figures.broker)?;
         writeln!(stdout, "patches     {produced:>9}: {scored} scored, {dropped} dropped")?;
@@ -150,7 +150,7 @@ fn settings(args: &StreamsBenchArgs, folder: &BenchFolder, input: &Path, broker:
     text
 }
 
-fn measure(args: &StreamsBenchArgs, config: Config, broker: String) -> anyhow::Result<StreamFigures> {
+fn measure(args: &StreamsBenchArgs, config: Config, broker: String) -> anyhow::Result<DaemonFigures> {
     let stop = Stop::new().context("the system refused a pipe")?;
     super::super::signals::stop_on_signal(&stop).context("signals cannot be handled")?;
     let daemon = {
@@ -181,14 +181,14 @@ fn figures(
     outcome: RunOutcome,
     broker: String,
     (rss_mb, rss_mb_half_way, cpu_cores): (Option<f64>, Option<f64>, Option<f64>),
-) -> anyhow::Result<StreamFigures> {
+) -> anyhow::Result<DaemonFigures> {
     if let Some((source, reason)) = outcome.failed.first() {
         bail!("source `{source}` failed: {reason}");
     }
     let counters = &outcome.counters;
     ensure!(counters.iter().any(|counters| counters.scored.get() > 0), "nothing was scored; play longer");
     let latency = |q| Histogram::quantile_ms_of(counters.iter().map(|counters| &counters.latency), q);
-    Ok(StreamFigures {
+    Ok(DaemonFigures {
         sources: args.sources,
         produced: counters.iter().map(|counters| counters.produced.get()).sum(),
         scored: counters.iter().map(|counters| counters.scored.get()).sum(),

@@ -120,17 +120,44 @@ impl FromStr for LimitArg {
     }
 }
 
+/// `--shift LABEL=NUMBER`
+#[derive(Debug, Clone)]
+pub(super) struct ShiftArg {
+    label: String,
+    by: f64,
+}
+
+impl FromStr for ShiftArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text.rsplit_once('=').and_then(|(label, by)| {
+            let by = by.trim().parse().ok().filter(|by: &f64| by.is_finite())?;
+            Some(Self { label: label.trim().into(), by })
+        });
+        parsed.ok_or_else(|| "not LABEL=NUMBER, as in `rnb-soul=0.3`".into())
+    }
+}
+
+/// The shifts, by numbers of labels.
+pub(super) fn shifts(args: &Args, material: &Material) -> anyhow::Result<Vec<(usize, f64)>> {
+    args.shift.iter().map(|shift| Ok((number("--shift", &shift.label, material)?, shift.by))).collect()
+}
+
+/// Number of the label that an option names.
+fn number(option: &str, label: &str, material: &Material) -> anyhow::Result<usize> {
+    let found = material.labels.iter().position(|known| **known == *label);
+    found.with_context(|| {
+        format!("{option}: there is no label `{label}`; there are {}", material.labels.join(", "))
+    })
+}
+
 /// The limits, by numbers of labels.
 pub(super) fn limits(args: &Args, material: &Material) -> anyhow::Result<Vec<Limit>> {
     if args.multi_label && !args.limit.is_empty() {
         bail!("--limit is for labels that exclude each other, and --multi-label for those that do not");
     }
-    let number = |label: &str| {
-        let found = material.labels.iter().position(|known| **known == *label);
-        found.with_context(|| {
-            format!("--limit: there is no label `{label}`; there are {}", material.labels.join(", "))
-        })
-    };
+    let number = |label: &str| number("--limit", label, material);
     let limit = |limit: &LimitArg| {
         Ok(Limit { truth: number(&limit.truth)?, answer: number(&limit.answer)?, share: limit.share })
     };

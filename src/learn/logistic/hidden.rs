@@ -3,12 +3,10 @@
 //! The objective is that of a linear head with the penalty on both layers' weights. It is not convex: the minimum that
 //! is found depends on the seeded start, and is the same for the same rows. Priors say nothing about such a head.
 
-use std::sync::Arc;
-
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis};
 
-use super::{Fit, Sample, Standard};
+use super::{Fit, Sample};
 use crate::learn::lbfgs::{Stop, minimise};
 use crate::learn::loss::loss_and_posteriors;
 use crate::learn::prior::Linear;
@@ -165,11 +163,4 @@ fn fill(rows: &mut Array2<f64>, bias: &[f64]) {
 
 fn copy(from: &Array1<f64>, to: &mut [f64]) {
     to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
-}
-
-/// A hidden layer that takes embeddings as they are.
-pub(super) fn folded(hidden: &Linear, standard: &Arc<Standard>) -> Linear {
-    let weight = &hidden.weight / &standard.scale;
-    let bias = &hidden.bias - &weight.dot(&standard.mean);
-    Linear { weight, bias }
 }

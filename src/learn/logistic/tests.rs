@@ -33,7 +33,14 @@ fn prior(units: usize, draw: &dyn Fn(usize) -> f64) -> Prior {
     logits.weight.row_mut(units - 1).fill(0.0);
     logits.bias[units - 1] = 0.0;
     let is_known = (0..units).map(|unit| unit + 1 < units).collect();
-    Prior { directions: Some(linear(2, 1_000)), mean: Some(PriorMean { logits, is_known }) }
+    let scale = Array2::from_shape_fn((4, 4), |(row, at)| {
+        draw(2_000 + row * 4 + at) + f64::from(u8::from(row == at))
+    });
+    Prior {
+        scale: Some(scale),
+        directions: Some(linear(2, 1_000)),
+        mean: Some(PriorMean { logits: logits.into(), is_known }),
+    }
 }
 
 const STRONG: Strength = Strength { l2: 0.1, directions: 3.0, mean: 0.7, unknown: 0.3, bias: 0.5 };
@@ -99,8 +106,8 @@ fn folded_weights_give_the_same_logits() {
     let targets = array![[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]];
     let sample = Sample::new(Labelling::Single, features.view(), targets.view(), &[1.0; 4]).unwrap();
     let fit = sample.fit(Strength::plain(0.01), None, Stop::default()).unwrap();
-    let Linear { weight, bias } = fit.folded();
-    let logits = fit.logits(features.view());
+    let Linear { weight, bias } = fit.folded().output;
+    let logits = fit.standardised_logits(features.view());
     for (row, logits) in features.rows().into_iter().zip(logits.rows()) {
         let by_hand = weight.dot(&row.mapv(f64::from)) + &bias;
         assert!((&by_hand - &logits).iter().all(|d| d.abs() < 1e-12), "{by_hand} and {logits}");
@@ -122,6 +129,7 @@ fn weights_count_rows() {
             .fit(Strength::plain(0.1), None, Stop::default())
             .unwrap()
             .folded()
+            .output
     };
     let (twice, once) = (fit(5, &[1.0; 5]), fit(4, &[1.0, 1.0, 2.0, 1.0]));
     let apart = (&twice.weight - &once.weight, &twice.bias - &once.bias);
@@ -170,11 +178,12 @@ fn a_fit_with_a_prior_folds_into_one_linear_head() {
         let sample = sample(labelling, 40, 3, 5, true);
         let fit = sample.fit(STRONG, None, Stop::default()).unwrap();
         let features = Array2::from_shape_fn((30, 4), |(row, at)| ((row * 4 + at) as f32).sin() * 3.0);
-        let apart = (&fit.folded().logits(features.view()) - &fit.logits(features.view())).mapv(f64::abs);
+        let apart = (&fit.folded().logits(features.view()) - &fit.standardised_logits(features.view()))
+            .mapv(f64::abs);
         assert!(apart.iter().all(|apart| *apart < 1e-10), "{apart}");
         // The known logits do something: without them the weights are others.
         let plain = sample.fit(Strength { mean: 0.0, ..STRONG }, None, Stop::default()).unwrap();
-        assert!((&plain.folded().weight - &fit.folded().weight).iter().any(|d| d.abs() > 1e-2));
+        assert!((&plain.folded().output.weight - &fit.folded().output.weight).iter().any(|d| d.abs() > 1e-2));
     }
 }
 
@@ -183,8 +192,8 @@ fn a_fit_with_a_prior_folds_into_one_linear_head() {
 fn a_strong_penalty_gives_the_prior_mean() {
     let sample = sample(Labelling::Single, 40, 3, 5, true);
     let strength = Strength { l2: 1e6, mean: 1.0, unknown: 1.0, bias: 1.0, ..STRONG };
-    let found = sample.fit(strength, None, Stop { gradient: 1e-8, steps: 2_000 }).unwrap().folded();
-    let mean = &sample.standard.prior.mean.as_ref().unwrap().logits;
+    let found = sample.fit(strength, None, Stop { gradient: 1e-8, steps: 2_000 }).unwrap().folded().output;
+    let mean = &sample.standard.prior.mean.as_ref().unwrap().logits.output;
     assert!((&found.weight - &mean.weight).iter().all(|d| d.abs() < 1e-4), "{found:?}");
     assert!((0..2).all(|unit| (found.bias[unit] - mean.bias[unit]).abs() < 1e-4), "{found:?}");
 }
@@ -194,7 +203,7 @@ fn a_strong_penalty_gives_the_prior_mean() {
 fn a_feature_that_hardly_varies_stays_small() {
     let mut rows = Array2::from_shape_fn((20, 3), |(row, at)| ((row * 7 + at * 3) as f64).sin());
     rows.column_mut(2).mapv_inplace(|x| 5.0 + 1e-5 * x);
-    let (mean, scale) = standardise(&mut rows, &[0.05; 20]);
+    let (mean, scale) = standard::standardise(&mut rows, &[0.05; 20]);
     assert!((mean[2] - 5.0).abs() < 1e-4 && scale[2] > 0.02 && scale[2] < 0.1, "{scale}");
 }
 
@@ -203,8 +212,8 @@ fn a_feature_that_hardly_varies_stays_small() {
 fn an_unknown_label_has_a_precision_of_its_own() {
     let sample = sample(Labelling::Single, 40, 3, 5, true);
     let strength = Strength { l2: 1e6, mean: 1.0, unknown: 1e-7, bias: 1.0, ..STRONG };
-    let found = sample.fit(strength, None, Stop { gradient: 1e-8, steps: 2_000 }).unwrap().folded();
-    let mean = &sample.standard.prior.mean.as_ref().unwrap().logits;
+    let found = sample.fit(strength, None, Stop { gradient: 1e-8, steps: 2_000 }).unwrap().folded().output;
+    let mean = &sample.standard.prior.mean.as_ref().unwrap().logits.output;
     let departs = |unit: usize| (&found.weight.row(unit) - &mean.weight.row(unit)).mapv(f64::abs).sum();
     assert!(departs(0) < 1e-3 && departs(1) < 1e-3 && departs(2) > 0.1, "{found:?}");
 }
@@ -221,7 +230,7 @@ fn a_label_without_rows_is_held_by_the_prior() {
     let free = Strength { bias: 0.0, ..STRONG };
     assert_eq!(sample.fit(free, None, Stop::default()).unwrap_err(), FitError::Label(0));
     let held = sample.fit(STRONG, None, Stop::default()).unwrap();
-    assert!(held.gradient <= 1e-6 && held.folded().weight.row(0).iter().any(|w| *w != 0.0));
+    assert!(held.gradient <= 1e-6 && held.folded().output.weight.row(0).iter().any(|w| *w != 0.0));
     let other = Prior { directions: None, ..prior(2, &draw) };
     let wrong = Sample::with_prior(Labelling::Single, features.view(), targets.view(), &[1.0; 20], &other);
     assert_eq!(wrong.map(|_| ()).unwrap_err(), FitError::Prior);
@@ -272,9 +281,9 @@ fn a_hidden_layer_learns_what_no_linear_head_can() {
     let sample = sample.with_hidden(Some(HiddenLayer { units: 8, seed: 1 }));
     let fit = sample.fit(Strength::plain(1e-3), None, stop).unwrap();
     assert_eq!(right(&fit), 80);
-    let (hidden, output) = (fit.folded_hidden().unwrap(), fit.folded());
-    let active = hidden.logits(features.view()).mapv(|value| value.max(0.0));
-    let by_hand = active.dot(&output.weight.t()) + &output.bias;
-    assert!((&by_hand - &fit.logits(features.view())).iter().all(|d| d.abs() < 1e-9));
-    assert!(linear.folded_hidden().is_none());
+    let folded = fit.folded();
+    assert_eq!(folded.hidden.as_ref().unwrap().weight.dim(), (8, 2));
+    let apart = &folded.logits(features.view()) - &fit.standardised_logits(features.view());
+    assert!(apart.iter().all(|d| d.abs() < 1e-9));
+    assert!(linear.folded().hidden.is_none());
 }

@@ -106,8 +106,8 @@ impl Subscriptions {
             let origin = CommandOrigin::Subscriber;
             InboundEvent::Request(CommandRequest { source: source.into(), command, origin })
         };
-        type Parser = fn(&[u8]) -> SourceCommand;
-        let commands: [(&str, Parser); 2] =
+        type CommandParser = fn(&[u8]) -> SourceCommand;
+        let commands: [(&str, CommandParser); 2] =
             [("set", command_parser::set), ("label/set", command_parser::label)];
         for (leaf, parse) in commands {
             let Some(source) = self.topics.source_of(topic, leaf) else { continue };

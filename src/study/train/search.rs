@@ -1,31 +1,35 @@
 //! The strength of a prior, by cross-validation.
 //!
-//! A coordinate search over a small grid. With the directions at their usual strength, penalties are tried from the
-//! strongest to weaker ones, with the prior mean and without; under the best of these the directions are tried
-//! weaker and stronger.
+//! A coordinate search over a small grid. Penalties are tried from the strongest to weaker ones, with
+//! the prior mean and without; under the chosen one, weights along the directions are freed.
 
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, Axis, s};
 
 use super::{FINE, Fitted, Set};
-use crate::learn::{Fit, FitError, Prior, Sample, Stop, Strength, log_loss};
+use crate::learn::{Fit, FitError, Sample, Stop, Strength, log_loss};
 
 /// Penalties to choose from, strongest first: half a decade apart.
 const PENALTIES: [f64; 13] =
     [100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.000_3, 0.000_1];
 
-/// The weakest penalty where labels are kept without recordings: held-out recordings cannot tell what of those is
-/// forgotten, and would always ask for less.
+/// The weakest penalty where labels are kept without recordings and no music is replayed: held-out
+/// recordings cannot tell what of those is forgotten, and would always ask for less.
 const KEPT_PENALTY: f64 = 30.0;
 
-/// Precision of new labels' weights where others are kept, relative to that of the kept ones: what is not known must be
-/// learned, by an L2 of 0.3 at least.
-const UNKNOWN: f64 = 0.01;
+/// Precision of the prior where music is replayed, in units of one track's loss.
+const KEPT_PRECISION: f64 = 450.0;
 
-/// Factors on the prior mean to choose from.
-const MEANS: [f64; 2] = [1.0, 0.0];
+/// Precision of new labels' weights where others are kept, relative to that of the kept ones: what is
+/// not known must be learned.
+const UNKNOWN: f64 = 0.03;
 
-/// Deviations of weights on known logits to choose from after the usual one, 1.
-const DIRECTIONS: [f64; 2] = [0.1, 3.0];
+/// Deviation of weights on known logits, relative to that of weights on the embedding, where the L2 is
+/// given.
+const USUAL_DIRECTIONS: f64 = 2.0;
+
+/// Deviations to choose from where it is not, the first as good as none.
+const NO_DIRECTIONS: f64 = 0.2;
+const DIRECTIONS: [f64; 2] = [1.0, 3.0];
 
 /// Precision of known labels' biases, relative to that of the weights. Between 0.3 and 3 nothing changes.
 const BIAS: f64 = 1.0;
@@ -58,70 +62,40 @@ struct Part {
     fit: Option<Fit>,
 }
 
-/// The strength where nothing can be held out.
-pub(super) fn unchosen(prior: &Prior) -> Strength {
-    match prior.mean {
-        Some(_) => strength(UNCHOSEN_WITH_MEAN, 1.0, 1.0),
-        None => strength(UNCHOSEN, 0.0, 1.0),
-    }
-}
-
-fn strength(l2: f64, mean: f64, directions: f64) -> Strength {
-    Strength { l2, mean, directions, unknown: 1.0, bias: if mean > 0.0 { BIAS } else { 0.0 } }
+fn strength(l2: f64, mean: f64) -> Strength {
+    let bias = if mean > 0.0 { BIAS } else { 0.0 };
+    Strength { l2, mean, directions: USUAL_DIRECTIONS, unknown: 1.0, bias }
 }
 
 impl Set<'_> {
-    /// The strength whose fits have the least log loss on what they did not see, the temperature of their logits
-    /// there, and one of these fits.
-    pub(super) fn choose(&self, folds: usize, fold_of: &[usize], shift: &[f64]) -> Result<Fitted, FitError> {
-        let mut parts =
+    /// The strength where nothing can be held out.
+    pub(super) fn unchosen(&self) -> Strength {
+        self.given().unwrap_or_else(|| match self.options.prior.mean {
+            Some(_) => strength(UNCHOSEN_WITH_MEAN, 1.0),
+            None => strength(UNCHOSEN, 0.0),
+        })
+    }
+
+    /// The strength where it is not chosen by what is held out.
+    fn given(&self) -> Option<Strength> {
+        let mean = if self.options.prior.mean.is_some() { 1.0 } else { 0.0 };
+        let replay = self.options.replay.as_ref().map(|replay| {
+            // What is held out does not tell what of other music is forgotten.
+            let l2 = KEPT_PRECISION / (self.material.tracks.len() as f64 + replay.tracks);
+            Strength { unknown: UNKNOWN, directions: NO_DIRECTIONS, ..strength(l2, mean) }
+        });
+        self.options.l2.map(|l2| strength(l2, mean)).or(replay)
+    }
+
+    /// The strength that is given, or the one that held-out log losses choose; the temperature of their
+    /// logits there, and one of these fits.
+    pub(super) fn choose(&self, folds: usize, fold_of: &[usize]) -> Result<Fitted, FitError> {
+        let mut parts: Vec<Part> =
             (0..folds).map(|fold| self.part(fold, fold_of)).collect::<Result<Vec<_>, FitError>>()?;
-        let prior = &self.options.prior;
-        let keeps = (0..self.material.labels.len()).any(|label| self.material.tracks_of(label).is_empty());
-        // Without the mean, labels that are kept without recordings would be forgotten.
-        let means: &[f64] = match &prior.mean {
-            Some(_) if keeps => &MEANS[..1],
-            Some(_) => &MEANS,
-            None => &[0.0],
+        let strength = match self.given() {
+            Some(strength) => strength,
+            None => self.search(&mut parts)?,
         };
-        let weakest = if keeps { KEPT_PENALTY } else { 0.0 };
-        let mut best: Option<(f64, Strength)> = None;
-        let mut failed = None;
-        for mean in means {
-            let (mut least, mut worse) = (f64::INFINITY, 0);
-            parts.iter_mut().for_each(|part| part.fit = None);
-            for penalty in PENALTIES.into_iter().filter(|penalty| *penalty >= weakest) {
-                let unknown = if keeps { UNKNOWN } else { 1.0 };
-                let strength = Strength { unknown, ..strength(penalty, *mean, 1.0) };
-                let loss = match self.loss(&mut parts, strength) {
-                    Ok(loss) => loss,
-                    // A label without rows in some fold has no fit without the prior mean.
-                    Err(error) => {
-                        failed = Some(error);
-                        break;
-                    }
-                };
-                if best.is_none_or(|(least, _)| loss < least) {
-                    best = Some((loss, strength));
-                }
-                worse = if loss < least { 0 } else { worse + 1 };
-                least = least.min(loss);
-                if worse == PATIENCE {
-                    break;
-                }
-            }
-        }
-        let Some((mut least, mut strength)) = best else { return Err(failed.unwrap_or(FitError::Empty)) };
-        if prior.directions.is_some() {
-            // Kept labels would be forgotten along free directions.
-            for directions in DIRECTIONS.into_iter().filter(|directions| !keeps || *directions < 1.0) {
-                let tried = Strength { directions, ..strength };
-                let loss = self.loss(&mut parts, tried)?;
-                if loss < least {
-                    (least, strength) = (loss, tried);
-                }
-            }
-        }
         let mut rows = Vec::new();
         let mut logits = Array2::zeros((0, self.targets.ncols()));
         let mut last = None;
@@ -132,10 +106,64 @@ impl Set<'_> {
             rows.extend(part.held);
             last = Some(fit);
         }
-        let shifts = self.limit(&rows, &mut logits, shift);
+        let shifts = self.limit(&rows, &mut logits);
         let temperature = self.temperature(&rows, &logits);
-        tracing::debug!("{strength:?}: log loss {least:.4}, temperature {temperature:.3}");
+        tracing::debug!("{strength:?}: temperature {temperature:.3}");
         last.map(|fit| Fitted { strength, temperature, shifts, fit }).ok_or(FitError::Empty)
+    }
+
+    /// The strongest prior that is not clearly worse than the best: by no more than one standard error of
+    /// the paired difference over groups. Few groups cannot tell strengths apart, and then the prior
+    /// stands.
+    fn search(&self, parts: &mut [Part]) -> Result<Strength, FitError> {
+        let prior = &self.options.prior;
+        let keeps = self.material.lacks_labels();
+        let unknown = if keeps { UNKNOWN } else { 1.0 };
+        let start = |mean| Strength { unknown, directions: NO_DIRECTIONS, ..strength(1.0, mean) };
+        let mut best = match &prior.mean {
+            None => least(&self.penalties(parts, start(0.0))?).cloned().ok_or(FitError::Empty)?,
+            Some(_) => strongest(&self.penalties(parts, start(1.0))?).cloned().ok_or(FitError::Empty)?,
+        };
+        // Labels without recordings would be forgotten.
+        if keeps {
+            return Ok(best.strength);
+        }
+        // Without the mean, a label without rows in some fold has no fit.
+        if prior.mean.is_some()
+            && let Ok(tried) = self.penalties(parts, start(0.0))
+            && let Some(other) = strongest(&tried)
+            && other.clearly_better(&best)
+        {
+            best = other.clone();
+        }
+        if prior.directions.is_some() {
+            for directions in DIRECTIONS {
+                let tried = self.loss(parts, Strength { directions, ..best.strength })?;
+                if tried.clearly_better(&best) {
+                    best = tried;
+                }
+            }
+        }
+        tracing::debug!("{:?}: log loss {:.4}", best.strength, best.mean());
+        Ok(best.strength)
+    }
+
+    /// Held-out losses under each penalty, strongest first, until smaller ones are worse.
+    fn penalties(&self, parts: &mut [Part], start: Strength) -> Result<Vec<Tried>, FitError> {
+        parts.iter_mut().for_each(|part| part.fit = None);
+        let weakest = if self.material.lacks_labels() { KEPT_PENALTY } else { 0.0 };
+        let mut tried: Vec<Tried> = Vec::new();
+        let mut worse = 0;
+        for l2 in PENALTIES.into_iter().filter(|l2| *l2 >= weakest) {
+            let next = self.loss(parts, Strength { l2, ..start })?;
+            let is_best = least(&tried).is_none_or(|best| next.mean() < best.mean());
+            worse = if is_best { 0 } else { worse + 1 };
+            tried.push(next);
+            if worse == PATIENCE {
+                break;
+            }
+        }
+        Ok(tried)
     }
 
     fn part(&self, fold: usize, fold_of: &[usize]) -> Result<Part, FitError> {
@@ -157,22 +185,66 @@ impl Set<'_> {
         })
     }
 
-    /// Log loss of all folds together.
-    fn loss(&self, parts: &mut [Part], strength: Strength) -> Result<f64, FitError> {
-        let (mut loss, mut weight, mut steps) = (0.0, 0.0, 0);
+    /// Held-out log losses of all folds together.
+    fn loss(&self, parts: &mut [Part], strength: Strength) -> Result<Tried, FitError> {
+        let groups = self.material.groups.len();
+        let (mut losses, mut weights) = (vec![0.0; groups], vec![0.0; groups]);
         for part in parts.iter_mut().filter(|part| !part.held.is_empty()) {
             let fit = part.sample.fit(strength, part.fit.as_ref(), COARSE)?;
             let logits = fit.logits(part.features.view());
-            let weighs: f64 = part.weights.iter().sum();
-            loss +=
-                weighs * log_loss(self.options.labelling, logits.view(), part.targets.view(), &part.weights);
-            weight += weighs;
-            steps += fit.steps;
+            for (at, row) in part.held.iter().enumerate() {
+                let group = self.material.tracks[self.material.track_of[*row]].group;
+                let (logits, targets) = (logits.slice(s![at..=at, ..]), part.targets.slice(s![at..=at, ..]));
+                losses[group] += part.weights[at] * log_loss(self.options.labelling, logits, targets, &[1.0]);
+                weights[group] += part.weights[at];
+            }
             part.fit = Some(fit);
         }
-        tracing::debug!("{strength:?}: log loss {:.4}, {steps} steps", loss / weight);
-        Ok(loss / weight)
+        let tried = Tried { strength, losses, weights };
+        tracing::debug!("{strength:?}: log loss {:.4}", tried.mean());
+        Ok(tried)
     }
+}
+
+/// Held-out log loss under a strength.
+#[derive(Clone)]
+struct Tried {
+    strength: Strength,
+    /// Weighted sums, by group.
+    losses: Vec<f64>,
+    /// Of the groups' rows.
+    weights: Vec<f64>,
+}
+
+impl Tried {
+    fn mean(&self) -> f64 {
+        self.losses.iter().sum::<f64>() / self.weights.iter().sum::<f64>()
+    }
+
+    /// By more than one standard error of the difference over groups.
+    fn clearly_better(&self, other: &Self) -> bool {
+        let gain = other.mean() - self.mean();
+        let held = self.weights.iter().filter(|weight| **weight > 0.0).count() as f64;
+        let squares: f64 = self
+            .losses
+            .iter()
+            .zip(&other.losses)
+            .zip(&self.weights)
+            .map(|((own, other), weight)| (other - own - gain * weight).powi(2))
+            .sum();
+        let error = (squares * held / (held - 1.0).max(1.0)).sqrt() / self.weights.iter().sum::<f64>();
+        gain > error
+    }
+}
+
+fn least(tried: &[Tried]) -> Option<&Tried> {
+    tried.iter().min_by(|a, b| a.mean().total_cmp(&b.mean()))
+}
+
+/// The first that the best one is not clearly better than: strengths come strongest first.
+fn strongest(tried: &[Tried]) -> Option<&Tried> {
+    let best = least(tried)?;
+    tried.iter().find(|one| !best.clearly_better(one))
 }
 
 /// Weights of which each track keeps [`SEARCH_PATCHES`], and as many that are learned from only, with as much weight

@@ -55,6 +55,9 @@ fn options() -> TrainOptions {
         label_noise: 0.0,
         hidden: None,
         prior_shift: 0.0,
+        shifts: Vec::new(),
+        l2: None,
+        replay: None,
         limits: Vec::new(),
         prior: Prior::default(),
         jobs: 2,
@@ -188,8 +191,8 @@ fn the_prior_shift_brings_back_shares() {
         let logits = trained.fit.logits(uneven.embeddings.view());
         logits.rows().into_iter().map(|row| row[0] - row[1]).sum::<f64>() / logits.nrows() as f64
     };
-    // The first source has every second of 120 tracks, of which 50 and 10; each label counts one more.
-    let expected = (51.0_f64 / 11.0).ln();
+    // The first source has every second of 120 tracks, of which 50 and 10; each label counts five more.
+    let expected = (55.0_f64 / 15.0).ln();
     assert!(share(0.0).abs() < 0.1, "{}", share(0.0));
     assert!((share(1.0) - share(0.0) - expected).abs() < 0.1, "{} for {expected}", share(1.0));
 }

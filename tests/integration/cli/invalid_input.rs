@@ -1,5 +1,5 @@
-//! Errors about invalid input: they name the file, key, source or argument, and a remedy, on standard
-//! error only.
+//! Errors about invalid input: they name the file, key, source or argument, and a remedy, on
+//! standard error only.
 
 use std::fs;
 use std::path::Path;

@@ -142,94 +142,148 @@ fn events_wait_for_the_store_unless_it_has_failed() {
     assert_eq!(outbox.changes().len(), 1);
 }
 
+/// An outbox, its store and a subscriber.
+struct Simulation {
+    names: [Arc<str>; 3],
+    capacity: usize,
+    outbox: Outbox,
+    store: FakeStore,
+    /// Number of events decided, by source.
+    pushed: [u64; 3],
+    /// `seq` and count of the events received, by source, without duplicates.
+    received: [Vec<(u64, u64)>; 3],
+    /// Ids and sources of the events in flight.
+    in_flight: Vec<(u64, usize)>,
+}
+
+impl Simulation {
+    fn new(capacity: usize) -> Self {
+        let mut outbox = Outbox::new(capacity);
+        outbox.restore(Vec::new());
+        Self {
+            names: [name("a"), name("b"), name("c")],
+            capacity,
+            outbox,
+            store: FakeStore::default(),
+            pushed: [0; 3],
+            received: Default::default(),
+            in_flight: Vec::new(),
+        }
+    }
+
+    fn receive(&mut self, source: &Arc<str>, payload: &[u8]) -> usize {
+        let at = self.names.iter().position(|name| name == source).unwrap();
+        let list = &mut self.received[at];
+        let (seq, count) = read(payload);
+        // The newest may come again, but nothing older.
+        assert!(list.last().is_none_or(|last| last.0 <= seq), "{seq} after {list:?}");
+        if list.last().is_none_or(|last| last.0 < seq) {
+            list.push((seq, count));
+        }
+        at
+    }
+
+    fn step(&mut self, step: u8, at: usize) {
+        match step {
+            0 | 1 => {
+                self.pushed[at] += 1;
+                self.outbox.push(&self.names[at], &event(self.pushed[at]));
+                self.store.apply(self.outbox.changes());
+                self.outbox.stored(self.outbox.newest());
+            }
+            2 => {
+                if let Some((id, source, payload)) = self.outbox.take() {
+                    let at = self.receive(&source, &payload);
+                    self.in_flight.push((id, at));
+                }
+            }
+            // Sent, but the broker never saw it.
+            3 => {
+                if let Some((id, source, _)) = self.outbox.take() {
+                    self.outbox.put_back(id, &source);
+                }
+            }
+            4 if self.in_flight.is_empty() => {}
+            4 => {
+                let (id, at) = self.in_flight.remove(at % self.in_flight.len());
+                self.outbox.acknowledged(id, &self.names[at]);
+            }
+            5 => {
+                self.outbox.reset();
+                self.in_flight.clear();
+            }
+            6 => self.restart(at == 0),
+            7 => self.recover_store(),
+            _ => self.apply_and_report(),
+        }
+    }
+
+    /// The process is killed and restarted, before or after the store has applied the changes.
+    fn restart(&mut self, applied: bool) {
+        if applied {
+            self.store.apply(self.outbox.changes());
+        }
+        self.outbox = Outbox::new(self.capacity);
+        self.outbox.restore(self.store.all());
+        self.in_flight.clear();
+    }
+
+    /// The store fails and recovers.
+    fn recover_store(&mut self) {
+        self.outbox.storage_failed();
+        self.rewrite_store();
+        self.outbox.stored(self.outbox.newest());
+    }
+
+    fn rewrite_store(&mut self) {
+        let events = self.outbox.snapshot().events;
+        self.store.0 = events.into_iter().map(|event| (event.id, event)).collect();
+    }
+
+    /// The store applies the changes and reports it.
+    fn apply_and_report(&mut self) {
+        let changes = self.outbox.changes();
+        let deleted: Vec<u64> = changes
+            .iter()
+            .filter_map(|change| match change {
+                OutboxChange::Delete(id) => Some(*id),
+                _ => None,
+            })
+            .collect();
+        self.store.apply(changes);
+        self.outbox.deleted(&deleted);
+    }
+
+    /// Delivers everything.
+    fn finish(&mut self) {
+        self.store.apply(self.outbox.changes());
+        assert_eq!(self.store.all(), self.outbox.snapshot().events);
+        self.outbox.storage_failed();
+        self.rewrite_store();
+        self.outbox.reset();
+        while let Some((id, source, payload)) = self.outbox.take() {
+            self.receive(&source, &payload);
+            self.outbox.acknowledged(id, &source);
+        }
+        self.store.apply(self.outbox.changes());
+        assert!(self.outbox.is_empty() && self.store.0.is_empty());
+    }
+}
+
 proptest! {
     /// Across losses of the connection and of the process, a subscriber that removes duplicates
     /// sees every event once, in order.
     #[test]
-    fn nothing_lost_nothing_reordered(steps in prop::collection::vec((0u8..9, 0usize..3), 1..200), capacity in 1usize..20) {
-        let names = [name("a"), name("b"), name("c")];
-        let mut store = FakeStore::default();
-        let mut outbox = Outbox::new(capacity);
-        outbox.restore(Vec::new());
-        let mut pushed = [0u64; 3];
-        let mut received: [Vec<(u64, u64)>; 3] = Default::default();
-        let mut out: Vec<(u64, usize)> = Vec::new();
-        let index = |source: &Arc<str>| names.iter().position(|n| n == source).unwrap();
-        let mut receive = |at: usize, payload: &[u8]| {
-            let list = &mut received[at];
-            let (seq, count) = read(payload);
-            // The newest may come again, but nothing older.
-            assert!(list.last().is_none_or(|last| last.0 <= seq), "{seq} after {list:?}");
-            if list.last().is_none_or(|last| last.0 < seq) {
-                list.push((seq, count));
-            }
-        };
+    fn nothing_lost_nothing_reordered(
+        steps in prop::collection::vec((0u8..9, 0usize..3), 1..200),
+        capacity in 1usize..20,
+    ) {
+        let mut simulation = Simulation::new(capacity);
         for (step, at) in steps {
-            match step {
-                0 | 1 => {
-                    pushed[at] += 1;
-                    outbox.push(&names[at], &event(pushed[at]));
-                    store.apply(outbox.changes());
-                    outbox.stored(outbox.newest());
-                }
-                2 => if let Some((id, source, payload)) = outbox.take() {
-                    receive(index(&source), &payload);
-                    out.push((id, index(&source)));
-                }
-                // Sent, but the broker never saw it.
-                3 => if let Some((id, source, _)) = outbox.take() {
-                    outbox.put_back(id, &source);
-                }
-                4 => if !out.is_empty() {
-                    let (id, at) = out.remove(at % out.len());
-                    outbox.acknowledged(id, &names[at]);
-                }
-                // The store applies the changes and reports it.
-                8 => {
-                    let changes = outbox.changes();
-                    let deleted: Vec<u64> = changes
-                        .iter()
-                        .filter_map(|change| match change {
-                            OutboxChange::Delete(id) => Some(*id),
-                            _ => None,
-                        })
-                        .collect();
-                    store.apply(changes);
-                    outbox.deleted(&deleted);
-                }
-                5 => {
-                    outbox.reset();
-                    out.clear();
-                }
-                // Killed and restarted, before or after the store has applied the changes.
-                6 => {
-                    if at == 0 {
-                        store.apply(outbox.changes());
-                    }
-                    outbox = Outbox::new(capacity);
-                    outbox.restore(store.all());
-                    out.clear();
-                }
-                // The store fails and recovers.
-                _ => {
-                    outbox.storage_failed();
-                    store.0 = outbox.snapshot().events.into_iter().map(|event| (event.id, event)).collect();
-                    outbox.stored(outbox.newest());
-                }
-            }
+            simulation.step(step, at);
         }
-        store.apply(outbox.changes());
-        prop_assert_eq!(store.all(), outbox.snapshot().events);
-        outbox.storage_failed();
-        store.0 = outbox.snapshot().events.into_iter().map(|event| (event.id, event)).collect();
-        outbox.reset();
-        while let Some((id, source, payload)) = outbox.take() {
-            receive(index(&source), &payload);
-            outbox.acknowledged(id, &source);
-        }
-        store.apply(outbox.changes());
-        prop_assert!(outbox.is_empty() && store.0.is_empty());
-        for (pushed, received) in pushed.iter().zip(&received) {
+        simulation.finish();
+        for (pushed, received) in simulation.pushed.iter().zip(&simulation.received) {
             let mut expected = 0;
             for (seq, count) in received {
                 // A resent event may meanwhile be part of a marker: then it covers one that was
