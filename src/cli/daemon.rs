@@ -29,7 +29,7 @@ const MAX_LINE_LENGTH: usize = 4 << 20;
 ///
 /// # Errors
 /// A named file cannot be read.
-pub fn place(named: Option<&Path>) -> anyhow::Result<DaemonLocation> {
+pub(crate) fn place(named: Option<&Path>) -> anyhow::Result<DaemonLocation> {
     match DaemonLocation::load(named) {
         Err(error) if named.is_some() => Err(error.into()),
         // That of a service may be unreadable for this user; its folder is searched all the same.
@@ -46,7 +46,11 @@ pub fn place(named: Option<&Path>) -> anyhow::Result<DaemonLocation> {
 ///
 /// # Errors
 /// There is no such daemon, or more than one.
-pub fn connect(place: &DaemonLocation, node: Option<&str>, command: &str) -> anyhow::Result<UnixStream> {
+pub(crate) fn connect(
+    place: &DaemonLocation,
+    node: Option<&str>,
+    command: &str,
+) -> anyhow::Result<UnixStream> {
     let folders = match &place.runtime_dir {
         Some(folder) => vec![folder.clone()],
         None => vec![default_runtime_dir(), SYSTEM_RUNTIME_DIR.into()],
@@ -136,18 +140,21 @@ fn sockets(folder: &Path, denied: &mut Option<PathBuf>) -> Vec<(String, PathBuf)
 
 /// Fields that every line has.
 #[derive(Deserialize)]
-pub struct LineHeader {
+pub(crate) struct LineHeader {
     /// Kind of the line.
-    pub kind: String,
+    pub(crate) kind: String,
     /// Source of the line.
-    pub source: Option<Arc<str>>,
+    pub(crate) source: Option<Arc<str>>,
 }
 
 /// Source named `wanted`, or the only one; `None` if one has to be chosen.
 ///
 /// # Errors
 /// There is no source of that name; the message lists all.
-pub fn source<'a>(hello: &'a TraceHello, wanted: Option<&str>) -> anyhow::Result<Option<&'a TracedSource>> {
+pub(crate) fn source<'a>(
+    hello: &'a TraceHello,
+    wanted: Option<&str>,
+) -> anyhow::Result<Option<&'a TracedSource>> {
     let Some(wanted) = wanted else {
         return Ok(match hello.sources.as_slice() {
             [one] => Some(one),
@@ -165,7 +172,7 @@ pub fn source<'a>(hello: &'a TraceHello, wanted: Option<&str>) -> anyhow::Result
 }
 
 /// Known name that is most similar to `wanted`, if any is similar.
-pub fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|name| (strsim::damerau_levenshtein(&wanted.to_lowercase(), &name.to_lowercase()), name))
         .min()
@@ -174,7 +181,7 @@ pub fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option
 }
 
 /// Result of waiting for a line.
-pub enum NextLine {
+pub(crate) enum NextLine {
     /// A line, without its end.
     Line(String),
     /// No line arrived in time.
@@ -186,7 +193,7 @@ pub enum NextLine {
 }
 
 /// Lines from a daemon.
-pub struct DaemonLines {
+pub(crate) struct DaemonLines {
     stream: UnixStream,
     stop: Stop,
     /// Bytes that are read, but not yet returned.
@@ -195,7 +202,7 @@ pub struct DaemonLines {
 
 impl DaemonLines {
     /// Lines from `stream`, until `stop` is set.
-    pub fn new(stream: UnixStream, stop: Stop) -> Self {
+    pub(crate) fn new(stream: UnixStream, stop: Stop) -> Self {
         Self { stream, stop, buffer: Vec::new() }
     }
 
@@ -203,7 +210,7 @@ impl DaemonLines {
     ///
     /// # Errors
     /// The daemon does not answer, or is of another version.
-    pub fn hello(&mut self) -> anyhow::Result<Option<TraceHello>> {
+    pub(crate) fn hello(&mut self) -> anyhow::Result<Option<TraceHello>> {
         match self.next(Some(HELLO_TIMEOUT))? {
             NextLine::Line(line) => match serde_json::from_str::<LineHeader>(&line)?.kind.as_str() {
                 "hello" => Ok(Some(serde_json::from_str(&line).context("the daemon is of another version")?)),
@@ -221,7 +228,7 @@ impl DaemonLines {
     /// # Errors
     /// The connection is broken.
     #[cfg(feature = "corrections")]
-    pub fn send(&mut self, line: &str) -> anyhow::Result<()> {
+    pub(crate) fn send(&mut self, line: &str) -> anyhow::Result<()> {
         self.stream.write_all(format!("{line}\n").as_bytes()).context("the connection to the daemon broke")
     }
 
@@ -229,7 +236,7 @@ impl DaemonLines {
     ///
     /// # Errors
     /// The connection is broken.
-    pub fn next(&mut self, timeout: Option<Duration>) -> anyhow::Result<NextLine> {
+    pub(crate) fn next(&mut self, timeout: Option<Duration>) -> anyhow::Result<NextLine> {
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
         let mut searched = 0;
         loop {

@@ -26,7 +26,7 @@ use crate::study::{
 /// Recordings that the model was trained on are refused, by their track id and by their sound.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("decisions").args(["stream", "posteriors"]))]
-pub struct EvalArgs {
+pub(crate) struct EvalArgs {
     /// Folder with one folder per genre, or CSV file with the columns `path` and `genre`
     #[arg(long, value_name = "DIR|CSV", required_unless_present_any = ["stream", "posteriors"])]
     data: Option<PathBuf>,
@@ -79,7 +79,7 @@ pub struct EvalArgs {
     plots: Option<PathBuf>,
 }
 
-pub fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     let data = args.data.as_deref();
     if args.stream.is_given() {
         let task = super::eval_stream::StreamEvaluation {

@@ -23,7 +23,7 @@ const MAX_SETTINGS: usize = 1000;
 
 /// Options that evaluate decisions instead of a head.
 #[derive(Debug, clap::Args)]
-pub struct EvalStreamArgs {
+pub(crate) struct EvalStreamArgs {
     /// Evaluate decisions instead: join the recordings of a CSV file (`path`; `label`, `start`,
     /// `end` or `seconds`) to one stream and report false changes, delays and shares; without a
     /// file, use that of `--data`. Settings are the defaults of `[decision]` and `[source.silence]`
@@ -62,7 +62,7 @@ pub struct EvalStreamArgs {
 
 /// Values to try for one key.
 #[derive(Debug, Clone)]
-pub struct Sweep {
+pub(crate) struct Sweep {
     key: String,
     values: Vec<f64>,
 }
@@ -106,21 +106,21 @@ fn settings(sweeps: &[Sweep]) -> Result<Vec<DecisionConfig>, String> {
 
 impl EvalStreamArgs {
     /// True if decisions are to be evaluated.
-    pub fn is_given(&self) -> bool {
+    pub(crate) fn is_given(&self) -> bool {
         self.stream.is_some() || self.posteriors.is_some()
     }
 }
 
 /// Evaluation of decisions.
-pub struct StreamEvaluation<'a> {
+pub(crate) struct StreamEvaluation<'a> {
     /// `--data`
-    pub data: Option<&'a Path>,
-    pub args: &'a EvalStreamArgs,
-    pub model: &'a ModelArgs,
-    pub head: Option<&'a str>,
-    pub hop_seconds: f64,
-    pub map: &'a [Renaming],
-    pub json: bool,
+    pub(crate) data: Option<&'a Path>,
+    pub(crate) args: &'a EvalStreamArgs,
+    pub(crate) model: &'a ModelArgs,
+    pub(crate) head: Option<&'a str>,
+    pub(crate) hop_seconds: f64,
+    pub(crate) map: &'a [Renaming],
+    pub(crate) json: bool,
 }
 
 /// Object that `--json` prints per setting.
@@ -174,7 +174,7 @@ struct SettingResult {
 
 impl StreamEvaluation<'_> {
     /// Scores the list or reads posteriors, and prints the figures.
-    pub fn run(&self) -> anyhow::Result<ExitCode> {
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let configs = settings(&self.args.sweep).map_err(anyhow::Error::msg)?;
         let silence = SilenceConfig::default();
         let (stream, list) = match &self.args.posteriors {

@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
   genred label radio klezmer --last 60s    a genre that the head does not have yet
   genred label --list
   genred label --undo")]
-pub struct LabelArgs {
+pub(crate) struct LabelArgs {
     /// Source, by its name in topics or in the configuration
     #[arg(value_name = "SOURCE", required_unless_present_any = ["list", "undo"])]
     source: Option<String>,
@@ -60,7 +60,7 @@ pub struct LabelArgs {
     json: bool,
 }
 
-pub fn run(args: &LabelArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &LabelArgs) -> anyhow::Result<ExitCode> {
     match (&args.source, &args.genre) {
         (Some(source), Some(genre)) => label(args, source, genre)?,
         _ if args.undo => undo(args)?,

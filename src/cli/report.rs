@@ -23,7 +23,7 @@ Examples:
   genred report --from 2026-11-01 --to 2026-11-30 --by week --format html > november.html
   genred report --from 7d --source radio --segments --format csv > segments.csv"
 )]
-pub struct ReportArgs {
+pub(crate) struct ReportArgs {
     /// Configuration file of the daemon [default: as for `run`]
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -66,7 +66,7 @@ enum ReportFormat {
     Html,
 }
 
-pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     if args.segments && args.format == ReportFormat::Html {
         bail!("`--segments` requires `--format csv` or `--format json`");
     }

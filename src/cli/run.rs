@@ -13,7 +13,7 @@ use crate::thread::Stop;
 
 /// Options of `genred run`.
 #[derive(Debug, clap::Args)]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     /// Configuration file [default: $GENRED_CONFIG, ~/.config/genred/genred.toml,
     /// /etc/genred/genred.toml]
     #[arg(short, long, value_name = "FILE")]
@@ -43,7 +43,7 @@ pub struct RunArgs {
     no_mqtt: bool,
 }
 
-pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let stop = Stop::new().context("the system refused a pipe")?;
     signals::stop_on_signal(&stop).context("signals cannot be handled")?;
     let config = Config::load(args.config.as_deref(), &overrides(args))?;

@@ -15,7 +15,7 @@ use crate::thread::{Stop, spawn};
 ///
 /// # Errors
 /// When the system refuses the handlers or the thread.
-pub fn stop_on_signal(stop: &Stop) -> io::Result<()> {
+pub(crate) fn stop_on_signal(stop: &Stop) -> io::Result<()> {
     let asked = Arc::new(AtomicBool::new(false));
     for signal in TERM_SIGNALS {
         // In this order: the first signal finds the flag down and raises it, the second finds it

@@ -16,7 +16,7 @@ const DEFAULT_LABEL_COUNT: usize = 50;
 
 /// Check the configured MQTT broker step by step, with a remedy for each failure
 #[derive(Debug, clap::Args)]
-pub struct TestMqttArgs {
+pub(crate) struct TestMqttArgs {
     /// Configuration file [default: as for `run`]
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -25,7 +25,7 @@ pub struct TestMqttArgs {
     json: bool,
 }
 
-pub fn run(args: &TestMqttArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &TestMqttArgs) -> anyhow::Result<ExitCode> {
     let config = Config::load(args.config.as_deref(), &Overrides::default())?;
     if !config.mqtt.enabled {
         bail!("MQTT is off: `mqtt.enabled` is false");

@@ -181,6 +181,18 @@ fn segments_that_cannot_be_had() {
     assert!(!ended.stdout.contains(SECRET) && !ended.stderr.contains(SECRET), "{}", ended.stderr);
 }
 
+/// Returns the configuration of the sources `names` at the port `site`, with a login and a token.
+fn tls_config(broker: u16, site: u16, names: &[&str]) -> String {
+    let mut config = format!(
+        "node = \"n\"\nstate_dir = \"state\"\noutput_patches = true\n[mqtt]\nurl = \"mqtt://127.0.0.1:{broker}\"\n[log]\nenabled = true\n"
+    );
+    for name in names {
+        let url = format!("https://u:${{SECRET}}@127.0.0.1:{site}/{name}.m3u8?token=${{SECRET}}");
+        config.push_str(&source(name, &url));
+    }
+    config
+}
+
 /// Playlist and segments over TLS, also on different hosts. Secrets are sent only to their host,
 /// and never shown.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -219,15 +231,8 @@ async fn behind_tls() {
     let tls = certified(&ca);
     let other = Site::secure(Arc::clone(&tls), answer(None));
     let site = Site::secure(tls, answer(Some(other.port)));
-    let mut config = format!(
-        "node = \"n\"\nstate_dir = \"state\"\noutput_patches = true\n[mqtt]\nurl = \"mqtt://127.0.0.1:{}\"\n[log]\nenabled = true\n",
-        broker.port()
-    );
     let names = ["live", "moved"];
-    for name in names {
-        let url = format!("https://u:${{SECRET}}@127.0.0.1:{}/{name}.m3u8?token=${{SECRET}}", site.port);
-        config.push_str(&source(name, &url));
-    }
+    let config = tls_config(broker.port(), site.port, &names);
     let variables = [("SSL_CERT_FILE", ca.to_str().unwrap()), ("SECRET", SECRET)];
     let daemon = daemon(at, &config, &variables);
     for name in names {

@@ -13,16 +13,16 @@ use crate::study::{Comparison, Dataset, Evaluation, Report, Vocabulary, examples
 
 /// Evaluation with the settings that its report names.
 pub(super) struct EvaluationOutput<'a> {
-    pub args: &'a EvalArgs,
-    pub data: &'a Path,
-    pub dataset: &'a Dataset,
-    pub model: &'a str,
-    pub heads: Vec<&'a Arc<str>>,
-    pub vocabulary: &'a Vocabulary,
-    pub evaluation: &'a Evaluation,
-    pub is_listed: bool,
-    pub report: &'a Report,
-    pub comparison: Option<&'a Comparison>,
+    pub(crate) args: &'a EvalArgs,
+    pub(crate) data: &'a Path,
+    pub(crate) dataset: &'a Dataset,
+    pub(crate) model: &'a str,
+    pub(crate) heads: Vec<&'a Arc<str>>,
+    pub(crate) vocabulary: &'a Vocabulary,
+    pub(crate) evaluation: &'a Evaluation,
+    pub(crate) is_listed: bool,
+    pub(crate) report: &'a Report,
+    pub(crate) comparison: Option<&'a Comparison>,
 }
 
 /// Object that `--json` prints.
@@ -81,7 +81,7 @@ struct ComparisonPart<'a> {
 }
 
 impl EvaluationOutput<'_> {
-    pub fn json(&self) -> anyhow::Result<String> {
+    pub(crate) fn json(&self) -> anyhow::Result<String> {
         let evaluation = self.evaluation;
         let shown = |path: &PathBuf| path.display().to_string();
         let seen = evaluation.seen.tracks();
@@ -138,7 +138,7 @@ impl EvaluationOutput<'_> {
         Ok(format!("{value}\n"))
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let evaluation = self.evaluation;
         let filters: Vec<String> =
             self.args.filters.iter().map(|f| format!(", {}={}", f.column, f.value)).collect();

@@ -6,7 +6,7 @@ use crate::decision::DecisionConfig;
 use crate::study::StreamFigures;
 
 /// Figures of one setting, one row each.
-pub fn one(pieces: usize, by_head: &StreamFigures, by_label: Option<&StreamFigures>) -> String {
+pub(crate) fn one(pieces: usize, by_head: &StreamFigures, by_label: Option<&StreamFigures>) -> String {
     let columns: Vec<(&str, &StreamFigures)> = std::iter::once(("by the head", by_head))
         .chain(by_label.map(|figures| ("by the labels", figures)))
         .collect();
@@ -34,7 +34,7 @@ pub fn one(pieces: usize, by_head: &StreamFigures, by_label: Option<&StreamFigur
 
 /// Figures of several settings, one row per setting, named by the keys that differ from the
 /// defaults.
-pub fn sweep(rows: &[(&DecisionConfig, &StreamFigures)]) -> String {
+pub(crate) fn sweep(rows: &[(&DecisionConfig, &StreamFigures)]) -> String {
     let heads = ["right", "in the log", "false/h", "missed", "delay", "90th pct", "uncertain"];
     let mut table: Vec<Vec<String>> =
         vec![std::iter::once("settings").chain(heads).map(str::to_owned).collect()];

@@ -25,7 +25,7 @@ const SHOWN_CHANGES: usize = 3;
 ///
 /// Reads the trace socket of a running daemon; docs/guide/why.md explains the numbers.
 #[derive(Debug, clap::Args)]
-pub struct WhyArgs {
+pub(crate) struct WhyArgs {
     /// Source, by its name in topics or in the configuration [default: the only one; lists several]
     #[arg(value_name = "SOURCE")]
     source: Option<String>,
@@ -43,7 +43,7 @@ pub struct WhyArgs {
     json: bool,
 }
 
-pub fn run(args: &WhyArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &WhyArgs) -> anyhow::Result<ExitCode> {
     let stop = Stop::new().context("the system refused a pipe")?;
     signals::stop_on_signal(&stop).context("signals cannot be handled")?;
     let place = daemon::place(args.config.as_deref())?;

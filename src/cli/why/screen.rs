@@ -12,7 +12,7 @@ const HEADING_WIDTH: usize = 10;
 const DEFAULT_WIDTH: usize = 80;
 
 /// Screen or stream that blocks are drawn on.
-pub struct Screen<W> {
+pub(crate) struct Screen<W> {
     writer: W,
     /// Wraps lines and overwrites the last block.
     terminal: bool,
@@ -23,7 +23,7 @@ pub struct Screen<W> {
 
 impl<W: Write> Screen<W> {
     /// Screen that writes to `writer`.
-    pub fn new(writer: W, terminal: bool, colour: bool) -> Self {
+    pub(crate) fn new(writer: W, terminal: bool, colour: bool) -> Self {
         Self { writer, terminal, colour, height: 0 }
     }
 
@@ -31,7 +31,7 @@ impl<W: Write> Screen<W> {
     ///
     /// # Errors
     /// The block cannot be written.
-    pub fn draw(&mut self, rows: &[TextRow]) -> io::Result<()> {
+    pub(crate) fn draw(&mut self, rows: &[TextRow]) -> io::Result<()> {
         let width = self.terminal.then(width);
         let mut text = String::new();
         // The cursor returns to the start of the last block, and everything below is cleared.

@@ -14,29 +14,29 @@ const TOP: usize = 4;
 
 /// Line with a heading; wrapped if it does not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TextRow {
+pub(crate) struct TextRow {
     /// Heading.
-    pub heading: &'static str,
+    pub(crate) heading: &'static str,
     /// Text.
-    pub text: String,
+    pub(crate) text: String,
     /// True for the most important line.
-    pub stands_out: bool,
+    pub(crate) stands_out: bool,
 }
 
 impl TextRow {
     /// Ordinary line.
-    pub fn new(heading: &'static str, text: impl Into<String>) -> Self {
+    pub(crate) fn new(heading: &'static str, text: impl Into<String>) -> Self {
         Self { heading, text: text.into(), stands_out: false }
     }
 
     /// Line with the reason.
-    pub fn reason(text: impl Into<String>) -> Self {
+    pub(crate) fn reason(text: impl Into<String>) -> Self {
         Self { heading: "→", text: text.into(), stands_out: true }
     }
 }
 
 /// Published genre of a source.
-pub fn now(source: &TracedSource) -> String {
+pub(crate) fn now(source: &TracedSource) -> String {
     match &source.published {
         Some(PublishedPayload { genre, since, .. }) => format!("{genre} since {}", clock(*since)),
         None => "nothing yet".into(),
@@ -44,7 +44,7 @@ pub fn now(source: &TracedSource) -> String {
 }
 
 /// Rows of a source before its first patch.
-pub fn waiting(source: &TracedSource) -> Vec<TextRow> {
+pub(crate) fn waiting(source: &TracedSource) -> Vec<TextRow> {
     vec![
         TextRow::new("source", &*source.name),
         TextRow::reason(format!("says {}; waiting for a patch", now(source))),
@@ -52,12 +52,12 @@ pub fn waiting(source: &TracedSource) -> Vec<TextRow> {
 }
 
 /// Row of a change.
-pub fn change(change: &GenreChange) -> TextRow {
+pub(crate) fn change(change: &GenreChange) -> TextRow {
     TextRow::new("changed", format!("{}: {} → {}", clock(change.ts), change.from, change.to))
 }
 
 /// Rows with all values of a patch of `source`.
-pub fn block(source: &str, trace: &TracePayload) -> Vec<TextRow> {
+pub(crate) fn block(source: &str, trace: &TracePayload) -> Vec<TextRow> {
     let TracePayload { level, sound, published, .. } = trace;
     let posteriors = trace.posteriors.iter().take(TOP).map(|p| format!("{} {:.2}", p.label, p.p));
     let posteriors: Vec<_> = posteriors.collect();
@@ -107,7 +107,7 @@ fn change_in(sound: &SoundPayload) -> String {
 }
 
 /// Reason for the published genre, and condition for another.
-pub fn because(trace: &TracePayload) -> TextRow {
+pub(crate) fn because(trace: &TracePayload) -> TextRow {
     let genre = &trace.published.genre;
     TextRow::reason(format!(
         "says {genre} because {}{}{}",
@@ -186,7 +186,7 @@ fn soon_silent(trace: &TracePayload) -> String {
 }
 
 /// Row about one genre or state; `None` if there is none of that name.
-pub fn about(genre: &str, trace: &TracePayload) -> Option<TextRow> {
+pub(crate) fn about(genre: &str, trace: &TracePayload) -> Option<TextRow> {
     let states = &trace.sound.states;
     let rank = states.iter().position(|state| &*state.state == genre)?;
     let own = states[rank].share;
