@@ -8,7 +8,7 @@ use super::id3;
 use super::psi::{self, ElementaryStream, PsiSections};
 
 /// Packet length, in bytes.
-pub(in crate::source::http) const PACKET: usize = 188;
+pub(in crate::source) const PACKET: usize = 188;
 
 /// First byte of every packet.
 const SYNC: u8 = 0x47;
@@ -34,18 +34,18 @@ pub struct AudioChunk {
 
 /// Audio of a segment.
 #[derive(Debug, Default)]
-pub(in crate::source::http) struct DemuxedAudio {
+pub(in crate::source) struct DemuxedAudio {
     /// Chunks in order.
-    pub(in crate::source::http) chunks: Vec<AudioChunk>,
+    pub(in crate::source) chunks: Vec<AudioChunk>,
     /// Title stated by timed metadata.
-    pub(in crate::source::http) title: Option<String>,
+    pub(in crate::source) title: Option<String>,
     /// Number of missing or damaged packets.
-    pub(in crate::source::http) lost: u64,
+    pub(in crate::source) lost: u64,
 }
 
 /// Demultiplexer of consecutive segments.
 #[derive(Debug, Default)]
-pub(in crate::source::http) struct TsDemuxer {
+pub(in crate::source) struct TsDemuxer {
     associations: PsiSections,
     maps: Vec<(u16, PsiSections)>,
     sound: Option<ElementaryStream>,
@@ -71,7 +71,7 @@ pub(in crate::source::http) struct TsDemuxer {
 
 impl TsDemuxer {
     /// Reads a segment, which may begin and end within a packet.
-    pub(in crate::source::http) fn segment(&mut self, bytes: &[u8]) -> DemuxedAudio {
+    pub(in crate::source) fn segment(&mut self, bytes: &[u8]) -> DemuxedAudio {
         let mut found = DemuxedAudio::default();
         // Many servers restart the counter with every segment.
         self.frames.counter = None;
@@ -86,7 +86,7 @@ impl TsDemuxer {
     }
 
     /// Reads further bytes of a stream, cut at arbitrary positions.
-    pub(in crate::source::http) fn push(&mut self, bytes: &[u8], found: &mut DemuxedAudio) {
+    pub(in crate::source) fn push(&mut self, bytes: &[u8], found: &mut DemuxedAudio) {
         let joined = match self.partial.is_empty() {
             true => Cow::Borrowed(bytes),
             false => Cow::Owned([&std::mem::take(&mut self.partial), bytes].concat()),
@@ -109,30 +109,30 @@ impl TsDemuxer {
     }
 
     /// Returns true if `bytes` begin with the rest of the packet in which the previous bytes ended.
-    pub(in crate::source::http) fn continues_in(&self, bytes: &[u8]) -> bool {
+    pub(in crate::source) fn continues_in(&self, bytes: &[u8]) -> bool {
         let next = PACKET - self.partial.len();
         !self.partial.is_empty() && bytes.get(next).is_none_or(|byte| *byte == SYNC)
     }
 
     /// Lets the following tables replace the known ones.
-    pub(in crate::source::http) fn renew(&mut self) {
+    pub(in crate::source) fn renew(&mut self) {
         (self.renews, self.renewed) = (true, false);
     }
 
     /// Discards incomplete packets.
-    pub(in crate::source::http) fn drop_partial(&mut self) {
+    pub(in crate::source) fn drop_partial(&mut self) {
         self.partial.clear();
         self.frames = PesReader::default();
         self.metadata = PesReader::default();
     }
 
     /// Codec of the audio, once known.
-    pub(in crate::source::http) fn codec(&self) -> Option<FrameCodec> {
+    pub(in crate::source) fn codec(&self) -> Option<FrameCodec> {
         self.sound.map(|sound| if sound.kind == 0x0f { FrameCodec::Adts } else { FrameCodec::Mpeg })
     }
 
     /// Reason why there is no audio; `None` if there is some or it may still appear.
-    pub(in crate::source::http) fn refusal(&self) -> Option<&'static str> {
+    pub(in crate::source) fn refusal(&self) -> Option<&'static str> {
         match self.sound {
             Some(_) => self.is_scrambled.then_some("scrambled audio"),
             None => self.foreign,
@@ -234,7 +234,7 @@ impl TsDemuxer {
 }
 
 /// Returns true if packets follow each other from the first byte on; one in four may be damaged.
-pub(in crate::source::http) fn is_transport(bytes: &[u8]) -> bool {
+pub(in crate::source) fn is_transport(bytes: &[u8]) -> bool {
     bytes.len() >= PACKET && {
         let first = bytes.chunks_exact(PACKET).take(8);
         let (count, right) =
@@ -244,7 +244,7 @@ pub(in crate::source::http) fn is_transport(bytes: &[u8]) -> bool {
 }
 
 /// Returns true if packets follow each other from one of the first bytes on.
-pub(in crate::source::http) fn is_transport_within(bytes: &[u8]) -> bool {
+pub(in crate::source) fn is_transport_within(bytes: &[u8]) -> bool {
     let follow = |rest: &[u8]| (0..4).all(|index| rest.get(index * PACKET) == Some(&SYNC));
     (0..PACKET).any(|at| bytes.get(at..).is_some_and(follow))
 }
