@@ -209,7 +209,7 @@ fn what_cannot_be_reported_is_said() {
     configure(folder, "", "file:x.flac", "");
     assert!(refused(&["-c", "c.toml"]).contains("asrun.sqlite` is not there"));
     assert!(refused(&["--db", "c.toml"]).contains("holds no as-run log"));
-    assert!(refused(&["--db", "x", "--from", "whenever"]).contains("`whenever` is no time"));
+    assert!(refused(&["--db", "x", "--from", "whenever"]).contains("`whenever` is not a time"));
     assert!(
         refused(&["--db", "x", "--from", "1h", "--to", "2h"]).contains("`--from` must lie before `--to`")
     );

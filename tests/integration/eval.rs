@@ -332,7 +332,7 @@ fn data_that_cannot_be_used_is_refused_by_name() {
     check("twice.csv", &["--where", "genre=jazz"], &["no labelled row with `genre=jazz`"]);
     check("data", &["--head", "nonesuch"], &["no such head"]);
     check("data", &["--compare", "tags"], &["does not know"]);
-    check("data", &["--plots", "data/metal/genesis.wav"], &["cannot be made"]);
+    check("data", &["--plots", "data/metal/genesis.wav"], &["cannot create the folder"]);
     let usage = |arguments: &[&str], part: &str| {
         let ended = run(folder, &[&["eval", "--data", "data"], arguments].concat());
         assert_eq!(ended.code, Some(2), "{arguments:?}");
