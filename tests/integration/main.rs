@@ -47,6 +47,8 @@ mod onnx;
 mod outbox;
 mod realtime;
 mod sources;
+#[cfg(all(feature = "mqtt", feature = "log"))]
+mod state_compatibility;
 mod stream;
 #[cfg(all(feature = "net", feature = "mqtt"))]
 mod streams;
