@@ -1,4 +1,5 @@
-//! Front end throughput. The unit is a second of sound, so that `Kelem/s` reads "thousand times real time".
+//! Front end throughput. The unit is a second of sound, so that `Kelem/s` reads "thousand times
+//! real time".
 
 use std::hint::black_box;
 

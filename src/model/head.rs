@@ -2,8 +2,8 @@
 //!
 //! `logits = (weight · x + bias) / temperature`, then a softmax over the units of a `single` head
 //! or a sigmoid per unit of a `multi` one. `x` is the embedding; where the head has a hidden layer,
-//! it is `relu(hidden.weight · embedding + hidden.bias)`. With a label map, the posterior of a label
-//! is the sum over its units.
+//! it is `relu(hidden.weight · embedding + hidden.bias)`. With a label map, the posterior of a
+//! label is the sum over its units.
 
 use std::collections::BTreeMap;
 use std::path::Path;
