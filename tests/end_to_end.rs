@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 use support::broker::{Mosquitto, Subscriber, until};
+use support::bundle::copy_with_reference;
 use support::daemon::{Daemon, genred};
 use support::music::cut;
 #[cfg(feature = "device")]
@@ -171,14 +172,15 @@ async fn what_comes_too_fast_is_dropped_and_counted() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     cut("metal", 60.0, 18.0, &folder.join("tape.flac"), &[]);
+    copy_with_reference(&folder.join("reference"));
     let broker = Mosquitto::start();
     let subscriber = Subscriber::start(broker.port(), "genred/#", &[]).await;
     configure(
         folder,
         broker.port(),
         "windows = true\nwindow_qos = 1",
-        // The largest network takes far longer over a patch than decoding does.
-        "[model]\nbundle = 'musicnn-msd-windowed'\nreference = true\n\
+        // The published network takes far longer over a patch than decoding does.
+        "[model]\nbundle = './reference'\ntrunk = 'windowed'\n\
          [[source]]\nname = 'tape'\nuri = 'tape.flac'\n[[source]]\nuri = '-'",
     );
     // The pipe stays open, so that the daemon outlives the tape until it tells its counters.

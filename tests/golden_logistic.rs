@@ -53,7 +53,7 @@ fn fits_are_scikit_learns() {
             let of = |what: &str| goldens.floats(&format!("{kind}.{index}.{what}"));
             let fit =
                 sample.fit(Strength::plain(*penalty), None, Stop { gradient: 1e-10, steps: 10_000 }).unwrap();
-            let Linear { weight, bias } = fit.folded();
+            let Linear { weight, bias } = fit.folded().output;
             // One column a feature: their scales differ by 10⁴.
             for (ours, theirs) in weight.columns().into_iter().zip(of("weight").columns()) {
                 let largest = theirs.iter().fold(0.0, |top: f64, w| top.max(w.abs()));
@@ -95,9 +95,9 @@ fn priors_are_those_of_the_oracles() {
         bias: goldens.floats(&format!("{name}.bias")).column(0).to_owned(),
     };
     let scale = goldens.floats("scale")[[0, 0]];
-    let directions = Prior { directions: Some(linear("known")), mean: None };
-    let logits = linear("prior");
-    let mean = Prior { directions: None, mean: Some(PriorMean { logits, is_known: vec![true; 3] }) };
+    let directions = Prior { directions: Some(linear("known")), ..Prior::default() };
+    let mean = PriorMean { logits: linear("prior").into(), is_known: vec![true; 3] };
+    let mean = Prior { mean: Some(mean), ..Prior::default() };
     for (kind, prior) in [("directions", directions), ("mean", mean)] {
         let weights = weights.as_slice().unwrap();
         let sample =
@@ -105,7 +105,7 @@ fn priors_are_those_of_the_oracles() {
         for (index, penalty) in goldens.floats("penalties").iter().enumerate() {
             let strength = Strength { l2: *penalty, directions: scale, mean: 1.0, unknown: 1.0, bias: 0.0 };
             let fit = sample.fit(strength, None, Stop { gradient: 1e-10, steps: 10_000 }).unwrap();
-            let folded = fit.folded();
+            let folded = fit.folded().output;
             let of = |what: &str| goldens.floats(&format!("{kind}.{index}.{what}"));
             for (ours, theirs) in folded.weight.columns().into_iter().zip(of("weight").columns()) {
                 let largest = theirs.iter().fold(0.0, |top: f64, w| top.max(w.abs()));

@@ -123,7 +123,7 @@ fn the_bundle_holds_what_it_must() {
     let bundle = files(&folder.join("mine"));
     let manifest = toml(&bundle["manifest.toml"]);
     let original = toml(&base("manifest.toml"));
-    for key in ["format", "licence", "front_end", "patch", "trunk", "golden"] {
+    for key in ["format", "licence", "training", "front_end", "patch", "embedding", "trunk", "golden"] {
         assert_eq!(manifest[key], original[key], "{key}");
     }
     assert_eq!(manifest["name"].as_str(), Some("mine"));
@@ -137,9 +137,10 @@ fn the_bundle_holds_what_it_must() {
         assert_eq!(sum.as_str(), Some(hex(&bundle[name]).as_str()), "{name}");
     }
     for copied in [
-        "trunk.onnx",
+        "streamed.onnx",
+        "windowed.onnx",
         "pooling.safetensors",
-        "reference.onnx",
+        "statistics.safetensors",
         "LICENSE-musicnn",
         "heads/tags.toml",
         "heads/tags.safetensors",
@@ -153,7 +154,7 @@ fn the_bundle_holds_what_it_must() {
     assert_eq!(heads, ["heads/gate.toml", "heads/genres.toml", "heads/tags.toml"]);
     assert!(bundle["CARD-musicnn-msd.md"] == base("CARD.md"));
 
-    let training = &manifest["training"];
+    let training = toml(&bundle["training.toml"]);
     let tracks: Vec<String> =
         GENRES.iter().flat_map(|genre| (0..4).map(move |index| format!("radio:{genre}/{index}"))).collect();
     assert_eq!(strings(&training["tracks"]), tracks);
@@ -322,8 +323,8 @@ fn what_is_left_out_is_named_and_counted() {
     ] {
         assert!(ended.stderr.contains(part), "no `{part}` in\n{}", ended.stderr);
     }
-    let manifest = toml(&files(&folder.join("mine"))["manifest.toml"]);
-    let tracks = strings(&manifest["training"]["tracks"]);
+    let training = toml(&files(&folder.join("mine"))["training.toml"]);
+    let tracks = strings(&training["tracks"]);
     let metal: Vec<&&str> = tracks.iter().filter(|track| track.contains("metal")).collect();
     assert_eq!(metal, [&"music:metal/0", &"music:metal/2", &"music:metal/3", &"music:metal/fades"]);
     assert_eq!(tracks.len(), 12);
@@ -403,7 +404,7 @@ fn a_head_of_another_name_keeps_the_genres() {
     let bundle = files(&folder.join("mine"));
     assert!(bundle["heads/genres.toml"] == base("heads/genres.toml"));
     // What the genres were fitted on is training material of this bundle too.
-    let tracks = toml(&bundle["manifest.toml"])["training"]["tracks"].clone();
+    let tracks = toml(&bundle["training.toml"])["tracks"].clone();
     let tracks = strings(&tracks);
     assert!(tracks.contains(&"music:metal/0") && tracks.contains(&"gtzan:blues.00029"));
 }

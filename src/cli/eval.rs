@@ -15,7 +15,7 @@ use super::progress::Progress;
 use super::{HopArgs, ModelArgs, say};
 use crate::decision::SilenceConfig;
 use crate::learn::Bootstrap;
-use crate::model::{Head, HeadKind, Model, is_head_path};
+use crate::model::{Head, HeadKind, Model, TrunkKind, is_head_path};
 use crate::study::{
     Comparison, Dataset, DatasetOptions, Evaluation, EvaluationOptions, Filter, OnTrainingMaterial, Renaming,
     Report, TrainingMaterial, Vocabulary, VocabularyOptions, evaluate, examples, plot, render,
@@ -142,6 +142,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         data,
         dataset: &dataset,
         model: &model.bundle().manifest.name,
+        trunk: model.trunk_kind(),
         heads: heads.iter().map(Head::name).collect(),
         vocabulary: &vocabularies[0],
         evaluation: &evaluation,
@@ -179,7 +180,7 @@ fn vocabularies(args: &Args, dataset: &Dataset, heads: &[Head]) -> anyhow::Resul
 
 /// What the bundle lists, and those bundles that the heads lie in; the flag says whether each lies in one.
 fn material(args: &Args, model: &Model) -> anyhow::Result<(TrainingMaterial, bool)> {
-    let mut entries = vec![model.bundle().manifest.training.clone()];
+    let mut entries = vec![model.bundle().training()?];
     let mut is_listed = true;
     for head in [&args.head, &args.compare].into_iter().flatten().filter(|head| is_head_path(head)) {
         match TrainingMaterial::beside(Path::new(head))? {
@@ -216,6 +217,7 @@ struct Told<'a> {
     data: &'a Path,
     dataset: &'a Dataset,
     model: &'a str,
+    trunk: TrunkKind,
     heads: Vec<&'a Arc<str>>,
     vocabulary: &'a Vocabulary,
     evaluation: &'a Evaluation,
@@ -232,7 +234,7 @@ struct Line<'a> {
     filters: Vec<String>,
     model: &'a str,
     head: &'a str,
-    reference: bool,
+    trunk: &'a str,
     hop_s: f64,
     vocabulary: Words<'a>,
     training_material: Material<'a>,
@@ -290,7 +292,7 @@ impl Told<'_> {
             filters: self.args.filters.iter().map(|f| format!("{}={}", f.column, f.value)).collect(),
             model: self.model,
             head: self.heads[0],
-            reference: self.args.model.reference,
+            trunk: self.trunk.as_str(),
             hop_s: self.args.hop.hop,
             vocabulary: Words {
                 restricted: self.vocabulary.is_restricted,

@@ -29,7 +29,7 @@ use std::process::ExitCode;
 use clap::{ArgAction, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::model::{Bundle, Model, ModelConfig, ModelError, Provider};
+use crate::model::{Bundle, Model, ModelConfig, ModelError, Provider, TrunkKind};
 
 /// Listens to music and says its genre, over MQTT.
 #[derive(Debug, Parser)]
@@ -172,9 +172,9 @@ struct ModelArgs {
     /// Model bundle: a name or a path
     #[arg(long, value_name = "NAME|PATH", default_value = "musicnn-msd")]
     model: String,
-    /// Score the bundle's full reference network instead of its trunk
-    #[arg(long)]
-    reference: bool,
+    /// Trunk of the bundle [default: streamed, or the only one]
+    #[arg(long, value_name = "streamed|windowed")]
+    trunk: Option<TrunkKind>,
     /// Threads of one inference
     #[arg(long, default_value_t = 1)]
     threads: usize,
@@ -198,7 +198,7 @@ impl ModelArgs {
         Model::load(&ModelConfig {
             bundle: self.model.clone(),
             head: head.map_or(defaults.head, str::to_owned),
-            reference: self.reference,
+            trunk: self.trunk,
             threads: self.threads.max(1),
             execution_providers: provider.map(|provider| vec![provider]),
             ..ModelConfig::default()

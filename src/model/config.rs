@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::trunk_entry::TrunkKind;
+
 /// Where a trunk runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -38,6 +40,8 @@ impl fmt::Display for Provider {
 pub struct ModelConfig {
     /// A bundle's name, or a path to one.
     pub bundle: String,
+    /// Trunk of the bundle. Left out: the streamed one, or the only one.
+    pub trunk: Option<TrunkKind>,
     /// A head of the bundle, or a path to a head's TOML file.
     pub head: String,
     /// Tried in this order. Left out: CUDA where its plugin lies beside the runtime, then the CPU.
@@ -54,14 +58,13 @@ pub struct ModelConfig {
     /// Seconds of sound, 0 to 3, that go through a streamed trunk in one run at least: patches at shorter hops wait
     /// for each other, which costs less.
     pub run_seconds: f64,
-    /// Score the bundle's reference network instead of its trunk.
-    pub reference: bool,
 }
 
 impl Default for ModelConfig {
     fn default() -> Self {
         Self {
             bundle: "musicnn-msd".into(),
+            trunk: None,
             head: "genres".into(),
             execution_providers: None,
             threads: 1,
@@ -69,7 +72,6 @@ impl Default for ModelConfig {
             max_batch: None,
             max_wait_ms: None,
             run_seconds: 1.0,
-            reference: false,
         }
     }
 }

@@ -1,26 +1,30 @@
 //! Floor 2: patches in, posteriors out.
 //!
-//! A bundle (`models/README.md` tells its layout) holds a trunk, which turns a patch into an
-//! embedding, and heads, which turn the embedding into labels. Its manifest says how the
-//! patches are made; the front end is built from it and from nothing else.
+//! A bundle (`models/README.md` tells its layout) holds one or two trunks, which turn patches into
+//! embeddings, and heads, which turn an embedding into labels. Its manifest says how the patches are
+//! made; the front end is built from it and from nothing else.
 
 mod config;
 mod gate;
 mod golden;
 mod head;
+mod layer;
 mod level;
 mod manifest;
 mod pool;
 mod session;
 mod stream;
 mod trunk;
+mod trunk_entry;
 
 pub use config::{ModelConfig, Provider};
 pub use gate::Gate;
-pub use head::{Head, HeadKind, LayerWeights};
-pub use manifest::{Bundle, Manifest, TrainingEntry, TrunkEntry, TrunkKind, hex};
+pub use head::{Head, HeadKind};
+pub use layer::LayerWeights;
+pub use manifest::{Bundle, Manifest, TrainingEntry, hex};
 pub use session::Runtime;
 pub use stream::{Cutter, Feed, Stretch};
+pub use trunk_entry::{TrunkEntry, TrunkKind};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -113,6 +117,7 @@ pub(crate) const GATE_HEAD: &str = "gate";
 pub struct Model {
     bundle: Bundle,
     trunk: Trunk,
+    trunk_kind: TrunkKind,
     feed: Feed,
     lookahead_ms: f64,
     trunk_sha256: Arc<str>,
@@ -144,8 +149,8 @@ impl Model {
     pub fn load(config: &ModelConfig) -> Result<Self, ModelError> {
         let bundle = Bundle::open(&config.bundle)?;
         let runtime = Runtime::load(config.onnxruntime.as_deref())?;
-        let trunk_file = trunk_file(&bundle, config.reference)?;
-        let bytes = bundle.read(trunk_file)?;
+        let entry = bundle.trunk(config.trunk)?;
+        let bytes = bundle.read(entry.file())?;
         let head = open_head(&bundle, &config.head)?;
         let tags = match bundle.folder.join("heads").join(format!("{TAG_HEAD}.toml")).exists() {
             true => Some(open_head(&bundle, TAG_HEAD)?),
@@ -164,9 +169,9 @@ impl Model {
             }
             None => (vec![Provider::Cpu], "the runtime has no CUDA plugin"),
         };
-        let signature = signature(&bundle, config.reference);
-        let feed = bundle.feed(config.reference, config.run_seconds);
-        let pooling = open_pooling(&bundle, config.reference)?;
+        let signature = Signature::new(&bundle, entry);
+        let feed = bundle.feed(entry, config.run_seconds);
+        let pooling = open_pooling(&bundle, entry)?;
         let mut failures = Vec::new();
         let last = wanted.last().copied();
         for provider in wanted {
@@ -180,7 +185,7 @@ impl Model {
                     };
                     let heads = [Some(&head), tags.as_ref(), gate.as_ref().map(Gate::head)];
                     let heads: Vec<&Head> = heads.into_iter().flatten().collect();
-                    let golden = Golden::read(&bundle, &heads, config.reference)?;
+                    let golden = Golden::read(&bundle, &heads, entry.kind())?;
                     golden.verify_front_end(&bundle)?;
                     golden.verify(&mut trunk, &feed, &heads)?;
                     Ok(trunk)
@@ -191,10 +196,10 @@ impl Model {
                         if failures.is_empty() { origin.to_owned() } else { failures.join("; ") };
                     return Ok(Self {
                         trunk,
-                        lookahead_ms: if pooling.is_some() {
-                            bundle.manifest.trunk.lookahead_ms
-                        } else {
-                            0.0
+                        trunk_kind: entry.kind(),
+                        lookahead_ms: match entry {
+                            TrunkEntry::Streamed(trunk) => trunk.lookahead_ms,
+                            TrunkEntry::Windowed(_) => 0.0,
                         },
                         feed,
                         trunk_sha256: manifest::sha256_hex(&bytes).into(),
@@ -216,7 +221,7 @@ impl Model {
                 Err(error @ ModelError::Manifest { .. }) => return Err(error),
                 // The processor takes every model: what fails there is the file.
                 Err(ModelError::Provider { provider: Provider::Cpu, reason }) => {
-                    let file = bundle.folder.join(trunk_file);
+                    let file = bundle.folder.join(entry.file());
                     return Err(ModelError::Manifest { file, what: format!("cannot be loaded: {reason}") });
                 }
                 Err(error) => {
@@ -277,6 +282,11 @@ impl Model {
         &self.provider_reason
     }
 
+    /// Kind of the trunk in use.
+    pub fn trunk_kind(&self) -> TrunkKind {
+        self.trunk_kind
+    }
+
     /// SHA-256 of the file that is scored.
     pub fn trunk_sha256(&self) -> &Arc<str> {
         &self.trunk_sha256
@@ -317,7 +327,7 @@ impl Model {
 
     /// Values of an embedding.
     pub fn embedding_dim(&self) -> usize {
-        self.bundle.manifest.trunk.embedding_dim
+        self.bundle.manifest.embedding.dim
     }
 }
 
@@ -330,7 +340,7 @@ impl Classifier for Model {
         let tags = self.tags.as_ref().map(|head| head.posteriors_of_each(embeddings)).unwrap_or_default();
         let gate = self.gate.as_ref().map(|gate| gate.posteriors_of_each(embeddings)).unwrap_or_default();
         let (mut tags, mut gate) = (tags.into_iter(), gate.into_iter());
-        let dim = self.bundle.manifest.trunk.embedding_dim.max(1);
+        let dim = self.bundle.manifest.embedding.dim.max(1);
         let mut kept = embeddings.chunks(dim).filter(|_| self.keeps_embeddings).map(<[f32]>::to_vec);
         scores.extend(self.head.posteriors_of_each(embeddings).into_iter().map(|posteriors| {
             Some(Scores {
@@ -345,62 +355,24 @@ impl Classifier for Model {
     }
 }
 
-fn trunk_file(bundle: &Bundle, reference: bool) -> Result<&str, ModelError> {
-    let trunk = &bundle.manifest.trunk;
-    match (reference, &trunk.reference) {
-        (false, _) => Ok(&trunk.file),
-        (true, Some(file)) => Ok(file),
-        (true, None) => Err(ModelError::Mismatch(format!(
-            "the bundle `{}` has no reference network",
-            bundle.manifest.name
-        ))),
-    }
+/// Pooling of a streamed trunk, and its features of a frame.
+fn open_pooling(bundle: &Bundle, trunk: TrunkEntry<'_>) -> Result<Option<(Pooling, usize)>, ModelError> {
+    let TrunkEntry::Streamed(trunk) = trunk else { return Ok(None) };
+    let bytes = bundle.read(&trunk.pooling)?;
+    let pooling = Pooling::read(&bytes, trunk.feature_dim, bundle.manifest.embedding.dim)
+        .map_err(|what| ModelError::Manifest { file: bundle.folder.join(&trunk.pooling), what })?;
+    Ok(Some((pooling, trunk.feature_dim)))
 }
 
-/// What the network must look like. A reference is always windowed.
-fn signature(bundle: &Bundle, reference: bool) -> Signature {
-    let trunk = &bundle.manifest.trunk;
-    let (input, bands) = (trunk.input.clone(), bundle.front_end.bands);
-    // What does not fit was refused when the manifest was read.
-    match trunk.streamed().ok().flatten().filter(|_| !reference) {
-        Some(entry) => Signature {
-            input,
-            output: entry.features.to_owned(),
-            rows: None,
-            bands,
-            values: entry.feature_dim,
-            values_key: "feature_dim",
-        },
-        None => Signature {
-            input,
-            output: trunk.embedding.clone(),
-            rows: Some(bundle.patch_frames()),
-            bands,
-            values: trunk.embedding_dim,
-            values_key: "embedding_dim",
-        },
-    }
-}
-
-/// What pools a streamed trunk's features, and how many there are a frame.
-fn open_pooling(bundle: &Bundle, reference: bool) -> Result<Option<(Pooling, usize)>, ModelError> {
-    let trunk = &bundle.manifest.trunk;
-    let Some(entry) = trunk.streamed().ok().flatten().filter(|_| !reference) else { return Ok(None) };
-    let bytes = bundle.read(entry.pooling)?;
-    let pooling = Pooling::read(&bytes, entry.feature_dim, trunk.embedding_dim)
-        .map_err(|what| ModelError::Manifest { file: bundle.folder.join(entry.pooling), what })?;
-    Ok(Some((pooling, entry.feature_dim)))
-}
-
-/// Whether `name` is the path of a head's TOML file, and not the name of one of the bundle's.
+/// True for the path of a head's TOML file, false for the name of one of the bundle's.
 pub fn is_head_path(name: &str) -> bool {
     name.contains('/') || name.ends_with(".toml")
 }
 
 /// A head by name, checked against the manifest's checksums, or by path.
 fn open_head(bundle: &Bundle, name: &str) -> Result<Head, ModelError> {
-    let trunk = &bundle.manifest.trunk;
-    let load = |file: &Path| Head::load(file, &trunk.embedding_id, trunk.embedding_dim);
+    let embedding = &bundle.manifest.embedding;
+    let load = |file: &Path| Head::load(file, &embedding.id, embedding.dim);
     if is_head_path(name) {
         return load(Path::new(name));
     }

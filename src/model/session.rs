@@ -16,6 +16,8 @@ use ort::value::{Tensor, TensorRef};
 
 use super::ModelError;
 use super::config::Provider;
+use super::manifest::Bundle;
+use super::trunk_entry::TrunkEntry;
 
 /// File name of the library, as the wheel and the distributions spell it.
 const LIBRARY: &str = "libonnxruntime.so";
@@ -105,6 +107,31 @@ pub struct Signature {
     pub values: usize,
     /// The manifest's key that says so.
     pub values_key: &'static str,
+}
+
+impl Signature {
+    /// Tensors that a trunk of `bundle` must have.
+    pub fn new(bundle: &Bundle, trunk: TrunkEntry<'_>) -> Self {
+        let bands = bundle.front_end.bands;
+        match trunk {
+            TrunkEntry::Streamed(trunk) => Self {
+                input: trunk.input.clone(),
+                output: trunk.output.clone(),
+                rows: None,
+                bands,
+                values: trunk.feature_dim,
+                values_key: "trunk.streamed.feature_dim",
+            },
+            TrunkEntry::Windowed(trunk) => Self {
+                input: trunk.input.clone(),
+                output: trunk.output.clone(),
+                rows: Some(bundle.patch_frames()),
+                bands,
+                values: bundle.manifest.embedding.dim,
+                values_key: "embedding.dim",
+            },
+        }
+    }
 }
 
 /// A trunk in memory, on one provider. `run` takes `&mut self`: one thread owns it.
@@ -289,7 +316,6 @@ fn first_line(error: &dyn std::fmt::Display) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Bundle;
 
     /// The way that a card's runs take, on the processor: the same answers, whatever was in the buffers before.
     #[test]
@@ -297,8 +323,8 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let runtime = Runtime::load(Some(&root.join(".cache/onnxruntime/libonnxruntime.so"))).unwrap();
         let bundle = Bundle::open(root.join("models/musicnn-msd").to_str().unwrap()).unwrap();
-        let bytes = bundle.read("trunk.onnx").unwrap();
-        let signature = super::super::signature(&bundle, false);
+        let bytes = bundle.read("streamed.onnx").unwrap();
+        let signature = Signature::new(&bundle, bundle.trunk(None).unwrap());
         let mut plain = TrunkSession::open(&runtime, &bytes, Provider::Cpu, 1, signature).unwrap();
         let mut bound =
             TrunkSession::open(&runtime, &bytes, Provider::Cpu, 1, plain.signature.clone()).unwrap();

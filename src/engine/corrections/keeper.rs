@@ -34,7 +34,7 @@ pub fn start(
     let keeper = Keeper { path, limit, waiting, results };
     let thread = crate::thread::spawn("corrections", move || keeper.run())?;
     model.keep_embeddings();
-    let embedding_id = model.bundle().manifest.trunk.embedding_id.as_str().into();
+    let embedding_id = model.bundle().manifest.embedding.id.as_str().into();
     Ok(Some((Corrections { jobs, done, embedding_id }, thread)))
 }
 
