@@ -180,7 +180,7 @@ fn the_bundle_holds_what_it_must() {
     let head = toml(&bundle["heads/genres.toml"]);
     assert_eq!(strings(&head["labels"]), GENRES);
     assert_eq!(head["kind"].as_str(), Some("single"));
-    assert_eq!(head["embedding_id"], original["trunk"]["embedding_id"]);
+    assert_eq!(head["embedding_id"], original["embedding"]["id"]);
     let temperature = head["calibration"]["temperature"].as_float().unwrap();
     let card = String::from_utf8(bundle["CARD.md"].clone()).unwrap();
     for part in [
@@ -195,7 +195,13 @@ fn the_bundle_holds_what_it_must() {
     // The golden scores, by hand, from the weights as they were written.
     let (weights, golden) = (&bundle["heads/genres.safetensors"], &bundle["golden/golden.safetensors"]);
     let (weight, bias) = (floats(weights, "weight"), floats(weights, "bias"));
-    let (embedding, scores) = (floats(golden, "embedding"), floats(golden, "scores.genres"));
+    let of_trunks = |tensor: &str| -> Vec<f64> {
+        ["streamed", "windowed"]
+            .iter()
+            .flat_map(|trunk| floats(golden, &format!("{trunk}.{tensor}")))
+            .collect()
+    };
+    let (embedding, scores) = (of_trunks("embedding"), of_trunks("scores.genres"));
     assert_eq!((weight.len(), bias.len(), scores.len()), (3 * 624, 3, embedding.len() / 624 * 3));
     for (row, scores) in embedding.chunks(624).zip(scores.chunks(3)) {
         let powers: Vec<f64> = weight
@@ -212,7 +218,9 @@ fn the_bundle_holds_what_it_must() {
     }
     let names: Vec<String> =
         SafeTensors::deserialize(golden).unwrap().names().into_iter().map(str::to_owned).collect();
-    assert!(names.iter().any(|name| name == "scores.tags") && names.iter().any(|name| name == "samples"));
+    assert!(
+        names.iter().any(|name| name == "streamed.scores.tags") && names.iter().any(|name| name == "samples")
+    );
 }
 
 /// The same command gives the same bytes, from the cache too; and from the cache no recording is read.
