@@ -1,8 +1,8 @@
 //! Layer 0: compute permits, which bound the number of source workers that compute at once.
 //!
-//! Hundreds of workers wake up every second. Without a bound, all late ones are runnable at the same
-//! time, and the inference thread gets one share of the processor among hundreds. Workers therefore
-//! hold a permit while they decode or analyse. Waiting workers are served in order.
+//! Hundreds of workers wake up every second. Without a bound, all late ones are runnable at the
+//! same time, and the inference thread gets one share of the processor among hundreds. Workers
+//! therefore hold a permit while they decode or analyse. Waiting workers are served in order.
 //!
 //! A permit is a lease. A worker that holds one for longer than [`LEASE`] counts as blocked, for
 //! example on a disk that does not respond, and its permit goes to the next worker.

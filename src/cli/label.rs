@@ -23,7 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Store what a source has just played, with its right genre; embeddings alone, no audio.
 ///
-/// `genred train --corrections` trains a better head from them; docs/guide/corrections.md is the guide.
+/// `genred train --corrections` trains a better head from them; docs/guide/corrections.md is the
+/// guide.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   genred label radio jazz                  the last 30 seconds of `radio` were jazz

@@ -21,12 +21,12 @@ const IMBALANCE_AFTER_S: Limit = Limit::new("imbalance.after_s", 0.0, 86_400.0, 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DecisionConfig {
-    /// Mean length of a piece, in seconds, 5 to 3600: the expected time from one change of the sound
-    /// to the next.
+    /// Mean length of a piece, in seconds, 5 to 3600: the expected time from one change of the
+    /// sound to the next.
     pub expected_piece_s: f64,
-    /// Share of the present sound, 0.01 to 0.9, by which another label, speech or noise
-    /// must lead the published one to replace it. Where nothing is published, part of the way from an
-    /// even share to all by which one must exceed the even share.
+    /// Share of the present sound, 0.01 to 0.9, by which another label, speech or noise must lead
+    /// the published one to replace it. Where nothing is published, part of the way from an even
+    /// share to all by which one must exceed the even share.
     pub switch_margin: f64,
     /// Seconds, 1 to 3600, for which the published label is kept while another has a larger share,
     /// though not by the margin.

@@ -57,8 +57,8 @@ impl Layer {
     }
 }
 
-/// Many sums side by side, so that one addition need not wait for the one before; each is short enough for single
-/// precision, and they are added in double.
+/// Many sums side by side, so that one addition need not wait for the one before; each is short
+/// enough for single precision, and they are added in double.
 #[multiversion(targets("x86_64+avx2+fma"))]
 fn dot(a: &[f32], b: &[f32]) -> f64 {
     const LANES: usize = 32;

@@ -110,7 +110,8 @@ pub struct EmbeddingEntry {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GoldenEntry {
-    /// Tensors `log_mel` and `samples`, and for each trunk `TRUNK.embedding` and `TRUNK.scores.HEAD`.
+    /// Tensors `log_mel` and `samples`, and for each trunk `TRUNK.embedding` and
+    /// `TRUNK.scores.HEAD`.
     pub file: String,
     /// Maximum absolute difference.
     pub tolerance: f32,

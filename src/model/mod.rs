@@ -1,8 +1,8 @@
 //! Inference: log-mel patches to posteriors.
 //!
 //! A bundle (`models/README.md` tells its layout) holds one or two trunks, which turn patches into
-//! embeddings, and heads, which turn an embedding into labels. Its manifest says how the patches are
-//! made; the front end is built from it and from nothing else.
+//! embeddings, and heads, which turn an embedding into labels. Its manifest says how the patches
+//! are made; the front end is built from it and from nothing else.
 
 mod config;
 mod gate;

@@ -1,6 +1,7 @@
 //! Whole files, as fast as they decode: the daemon's own front end and model, without threads.
 //!
-//! `classify`, `embed`, `features`, `train` and `eval` share it, so that offline and live answers cannot differ.
+//! `classify`, `embed`, `features`, `train` and `eval` share it, so that offline and live answers
+//! cannot differ.
 
 mod joined;
 
@@ -68,9 +69,10 @@ pub struct FileVerdict {
 pub struct Heard {
     /// Decoded length in seconds.
     pub duration_s: f64,
-    /// What tells one recording from another whatever its file is called and its container says: SHA-256, in lower-case
-    /// hexadecimal digits, of the decoded samples at their own rate, interleaved, each rounded to 16 bits (times 32768,
-    /// clamped; what is not a number counts as 0), little-endian. Equal for WAV and FLAC of the same 16-bit samples.
+    /// What tells one recording from another whatever its file is called and its container says:
+    /// SHA-256, in lower-case hexadecimal digits, of the decoded samples at their own rate,
+    /// interleaved, each rounded to 16 bits (times 32768, clamped; what is not a number counts as
+    /// 0), little-endian. Equal for WAV and FLAC of the same 16-bit samples.
     pub pcm_sha256: String,
     /// Where its patches lie, in order.
     pub spans: Vec<PatchSpan>,
@@ -88,8 +90,8 @@ pub fn hear(file: &Path, model: &mut Model, hop_seconds: f64) -> Result<Heard, F
     hear_altered(file, model, hop_seconds, |_| {})
 }
 
-/// Hears one file as [`hear`] does, after `alter` has changed each block of its sound; length and hash are the original's.
-/// A changed rate must be the same for all blocks.
+/// Hears one file as [`hear`] does, after `alter` has changed each block of its sound; length and
+/// hash are the original's. A changed rate must be the same for all blocks.
 ///
 /// # Errors
 /// As [`hear`].
@@ -150,7 +152,8 @@ pub fn classify(
     Ok(FileVerdict { duration_s: heard.duration_s, verdict, posteriors, windows })
 }
 
-/// What windows are together, and their mean posteriors: those of the music among them, or of all where none is.
+/// What windows are together, and their mean posteriors: those of the music among them, or of all
+/// where none is.
 pub fn verdict_of(windows: &[WindowVerdict], kind: HeadKind, silence: &SilenceConfig) -> (Verdict, Vec<f32>) {
     let posteriors = mean_posteriors(windows, kind);
     let verdict = match state_of(windows) {
@@ -268,7 +271,8 @@ fn for_each_block(
     }
 }
 
-/// The state of most windows; of states that are equally frequent, the first of music, speech, noise and silence.
+/// The state of most windows; of states that are equally frequent, the first of music, speech,
+/// noise and silence.
 fn state_of(windows: &[WindowVerdict]) -> SourceState {
     let (mut most, mut state) = (0, SourceState::Music);
     for candidate in [SourceState::Music, SourceState::Speech, SourceState::Noise, SourceState::Silence] {

@@ -100,8 +100,8 @@ impl Known {
         meaning(label, &self.labels)
     }
 
-    /// Those of `labels` that the prior of a head of this kind knows: labels of the mean's head, and
-    /// labels that have a direction.
+    /// Those of `labels` that the prior of a head of this kind knows: labels of the mean's head,
+    /// and labels that have a direction.
     pub fn known_among(&self, labels: &[Arc<str>], labelling: Labelling) -> Vec<Arc<str>> {
         let is_known = |label: &str| {
             self.fits(labelling) && self.meant_by(label).is_some()

@@ -237,7 +237,8 @@ impl Drop for ClientSlot {
     }
 }
 
-/// Waits for the header of a CONNECT without consuming it; `None` if the library handles the client.
+/// Waits for the header of a CONNECT without consuming it; `None` if the library handles the
+/// client.
 async fn peek(stream: &TcpStream) -> io::Result<Option<ConnectRefusal>> {
     let mut bytes = [0; MAX_LENGTH];
     loop {

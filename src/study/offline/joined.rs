@@ -26,7 +26,8 @@ pub struct Joined {
     pub heard: Heard,
     /// Where each cut begins, in seconds, and where the last one ends.
     pub bounds: Vec<f64>,
-    /// Places at which rate or channels change: there the front end begins anew, and no patch crosses.
+    /// Places at which rate or channels change: there the front end begins anew, and no patch
+    /// crosses.
     pub format_changes: usize,
 }
 
@@ -68,7 +69,8 @@ pub fn hear_joined(
             let is_new = (part.rate, part.channels) != (block.rate, block.channels);
             joined.format_changes += usize::from(is_new && position > 0);
             if part.rate != block.rate {
-                // Numbered as if the rate had been that all along, so that the number over the rate is the time.
+                // Numbered as if the rate had been that all along, so that the number over the rate
+                // is the time.
                 position = block.rate.samples(part.rate.seconds(position));
             }
             take(&block, kept, &mut part);
@@ -95,8 +97,8 @@ pub fn hear_joined(
     Ok(joined)
 }
 
-/// Samples (a channel) of `block` that belong to the cut, counted from the block's first; `None` before its start, and
-/// an empty range after its end.
+/// Samples (a channel) of `block` that belong to the cut, counted from the block's first; `None`
+/// before its start, and an empty range after its end.
 fn within(cut: &Cut, block: &Block) -> Option<std::ops::Range<usize>> {
     let samples = block.samples() as u64;
     let first = block.rate.samples(cut.start).saturating_sub(block.span.start);
