@@ -1,9 +1,7 @@
 """Runs the benches and their peer alternately and writes `docs/measurements/performance.md`.
 
-`benches/performance.sh` calls it. The peer is MusiCNN as published
-(`models/musicnn-msd-windowed/reference.onnx`) in Python's onnxruntime, with one thread and one
-patch per run. Rounds alternate between all candidates, so that other load on the machine affects
-each of them; medians are reported.
+The peer is MusiCNN as published (`training/reference.onnx`) in Python's onnxruntime, one
+thread, one patch at a time. Turns alternate, so that a busy moment of the machine meets all; medians count.
 """
 
 import argparse
@@ -19,13 +17,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 GENRED = ROOT / "target/release/genred"
-REFERENCE = ROOT / "models/musicnn-msd-windowed/reference.onnx"
-# Optional external script that measures the same peer.
+REFERENCE = ROOT / "training/reference.onnx"
+# A script that measures the same peer, where somebody has put one beside the project.
 SHARED_PEER = ROOT.parent / "shared/peers/score.py"
 ONE_CORE = {
     "streamed, hop 1 s": ["--hop", "1"],
     "streamed, hop 0.25 s": ["--hop", "0.25"],
-    "windowed, hop 1 s": ["--model", "musicnn-msd-windowed", "--hop", "1"],
+    "windowed, hop 1 s": ["--trunk", "windowed", "--hop", "1"],
 }
 PEER = "MusiCNN in Python's onnxruntime"
 STREAMS = {

@@ -144,6 +144,7 @@ pub(crate) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
         data,
         dataset: &dataset,
         model: &model.bundle().manifest.name,
+        trunk: model.trunk_kind(),
         heads: heads.iter().map(Head::name).collect(),
         vocabulary: &vocabularies[0],
         evaluation: &evaluation,
@@ -182,7 +183,7 @@ fn vocabularies(args: &EvalArgs, dataset: &Dataset, heads: &[Head]) -> anyhow::R
 /// Training material of the bundle and of the bundles of the heads; the flag is false if a head
 /// lies in no bundle.
 fn material(args: &EvalArgs, model: &Model) -> anyhow::Result<(TrainingMaterial, bool)> {
-    let mut entries = vec![model.bundle().manifest.training.clone()];
+    let mut entries = vec![model.bundle().training()?];
     let mut is_listed = true;
     for head in [&args.head, &args.compare].into_iter().flatten().filter(|head| is_head_path(head)) {
         match TrainingMaterial::beside(Path::new(head))? {

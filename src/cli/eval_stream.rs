@@ -46,7 +46,7 @@ pub(crate) struct EvalStreamArgs {
         long,
         value_name = "FILE",
         conflicts_with_all = [
-            "stream", "data", "model", "reference", "head", "hop", "map", "filters", "compare", "merge", "restrict",
+            "stream", "data", "model", "trunk", "head", "hop", "map", "filters", "compare", "merge", "restrict",
             "ignore_unknown", "include_training_material", "exclude_training_material", "resamples", "seed", "plots",
         ],
     )]

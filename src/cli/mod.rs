@@ -30,7 +30,7 @@ use clap::{ArgAction, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::limits::HOP_S;
-use crate::model::{Bundle, Model, ModelConfig, ModelError, Provider};
+use crate::model::{Bundle, Model, ModelConfig, ModelError, Provider, TrunkKind};
 
 /// Real-time music-genre classifier with MQTT output.
 #[derive(Debug, Parser)]
@@ -177,9 +177,9 @@ struct ModelArgs {
     /// Name or path of the model bundle
     #[arg(long, value_name = "NAME|PATH", default_value = "musicnn-msd")]
     model: String,
-    /// Use the bundle's full reference network instead of its trunk
-    #[arg(long)]
-    reference: bool,
+    /// Trunk of the bundle [default: streamed, or the only one]
+    #[arg(long, value_name = "streamed|windowed")]
+    trunk: Option<TrunkKind>,
     /// Number of threads per inference run
     #[arg(long, value_name = "N", default_value_t = 1)]
     threads: usize,
@@ -203,7 +203,7 @@ impl ModelArgs {
         Model::load(&ModelConfig {
             bundle: self.model.clone(),
             head: head.map_or(defaults.head, str::to_owned),
-            reference: self.reference,
+            trunk: self.trunk,
             threads: self.threads.max(1),
             execution_providers: provider.map(|provider| vec![provider]),
             ..ModelConfig::default()

@@ -2,7 +2,9 @@
 
 #[cfg(feature = "corrections")]
 mod corrections;
+mod gather;
 mod input;
+mod start;
 mod tell;
 mod told;
 
@@ -11,21 +13,18 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::bail;
-use serde_json::Value;
-
-use super::progress::Progress;
 use super::{HopArgs, ModelArgs};
-use crate::decision::SilenceConfig;
 use crate::learn::{Balance, Bootstrap, HiddenLayer, Labelling, Prior};
-use crate::model::{Bundle, Model};
+use crate::model::Bundle;
 use crate::study::{
-    self, About, Alteration, Cache, Dataset, Filter, Gathering, Known, Listened, Material, NewHead, Place,
-    PriorOptions, Renaming, Replay, Task, TrainOptions, Training, Trust,
+    self, About, Filter, Material, NewHead, Place, Renaming, Replay, Track, TrainOptions, Trained, Training,
+    Trust,
 };
+use gather::{Gathered, gather};
+use start::Start;
 use told::Told;
 
-/// The head that a new one starts from where none is named.
+/// Head that a new one starts from where none is named.
 const GENRE_HEAD: &str = "genres";
 
 /// Value of `--from` and `--directions` for no head.
@@ -34,14 +33,16 @@ const NO_HEAD: &str = "none";
 /// Train a custom genre head: one folder per genre goes in, a model bundle comes out.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A folder with one folder per genre, or a CSV index with the columns `path` and `genre`; may be repeated
+    /// A folder with one folder per genre, or a CSV index with the columns `path` and `genre`; may
+    /// be repeated
     #[arg(long, value_name = "DIR|CSV", required_unless_present_any = ["embeddings", "corrections"])]
     data: Vec<PathBuf>,
-    /// Labelled embeddings that were made elsewhere (safetensors; see docs/guide/train.md); may be repeated
+    /// Labelled embeddings that were made elsewhere (safetensors; see docs/guide/train.md); may be
+    /// repeated
     #[arg(long, value_name = "FILE")]
     embeddings: Vec<PathBuf>,
-    /// Learn from what `genred label` stored, in FILE [default: as configured]; the head of the base bundle is corrected,
-    /// as with `--from genres`
+    /// Learn from what `genred label` stored, in FILE [default: as configured]; the head of the
+    /// base bundle is corrected, as with `--from genres`
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
     corrections: Option<Option<PathBuf>>,
     /// The bundle to make, as `models/mine`
@@ -55,14 +56,15 @@ pub struct Args {
     /// Name of the new head
     #[arg(long, value_name = "NAME", default_value = "genres")]
     head_name: String,
-    /// Name of the data set in the bundle's list of training tracks, one per --data; by default that of the folder
-    /// or index
+    /// Name of the data set in the bundle's list of training tracks, one per --data; by default
+    /// that of the folder or index
     #[arg(long, value_name = "NAME")]
     dataset: Vec<String>,
-    /// A CSV file with the columns `artist` or `group`, and `track` or `path`: tracks that are held out together
+    /// A CSV file with the columns `artist` or `group`, and `track` or `path`: tracks that are held
+    /// out together
     #[arg(long, value_name = "CSV")]
     groups: Option<PathBuf>,
-    /// Where no group is known: N tracks whose names count up belong together
+    /// Tracks of no known group: N whose names count up belong together
     #[arg(long, value_name = "N")]
     group_blocks: Option<u32>,
     /// Use only rows of the index with this value, as `split=train`
@@ -74,12 +76,13 @@ pub struct Args {
     /// Learn only these labels, and leave other files out
     #[arg(long, value_name = "LABEL,…", value_delimiter = ',')]
     labels: Vec<String>,
-    /// Weights of rows of an index by their column `label_source`, as `folder=0.7,weak=0`, or of data sets by name; a
-    /// row of weight 0 is left out, a label of 0.5 or less is learned from and not judged
+    /// Weights of rows of an index by their column `label_source`, as `folder=0.7,weak=0`, or of
+    /// data sets by name; a row of weight 0 is left out, a label of 0.5 or less is learned from and
+    /// not judged
     #[arg(long, value_name = "SOURCE=WEIGHT,…", value_delimiter = ',')]
     trust: Vec<Trust>,
-    /// Correct this head of the base bundle: labels that the data lacks are kept, others are added; `none` starts from
-    /// no head, and keeps the directions
+    /// Correct this head of the base bundle: labels that the data lacks are kept, others are added;
+    /// `none` starts from no head, and keeps the directions
     #[arg(long, value_name = "HEAD", conflicts_with = "no_prior")]
     from: Option<String>,
     /// Start from nothing in place of the base bundle's heads
@@ -91,14 +94,15 @@ pub struct Args {
     /// A track may have several genres, each with a probability of its own
     #[arg(long)]
     multi_label: bool,
-    /// How far genres of unequal size are evened out, from 0 (each track weighs the same) to 1 (each genre)
+    /// Exponent that evens out genres of unequal size, from 0 (each track weighs the same) to 1
+    /// (each genre)
     #[arg(long, value_name = "0-1", default_value_t = 0.5, value_parser = share)]
     balance: f64,
     /// The same for artists within a genre
     #[arg(long, value_name = "0-1", default_value_t = 0.5, value_parser = share)]
     artist_balance: f64,
-    /// Make genres that are common in the first --data likelier after the fit: 0 leaves the balance of
-    /// the weights, 1 makes them as likely as they are there
+    /// Make genres that are common in the first --data likelier after the fit: 0 leaves the balance
+    /// of the weights, 1 makes them as likely as they are there
     #[arg(long, value_name = "0-1", default_value_t = 0.0, value_parser = share)]
     prior_shift: f64,
     /// Add NUMBER to the logit of LABEL after the fit, to answer it more often; may be repeated
@@ -107,17 +111,19 @@ pub struct Args {
     /// Strength of the prior; chosen by cross-validation where it is left out
     #[arg(long, value_name = "NUMBER", value_parser = positive)]
     l2: Option<f64>,
-    /// Answer LABEL as OTHER for this share of its patches, as `music:speech=0.004`, by the bias of OTHER; may be repeated
+    /// Answer LABEL as OTHER for this share of its patches, as `music:speech=0.004`, by the bias of
+    /// OTHER; may be repeated
     #[arg(long, value_name = "LABEL:OTHER=SHARE")]
     limit: Vec<input::LimitArg>,
-    /// Put a hidden layer of N units before the labels, for what no linear head can tell; it starts from nothing
+    /// Put a hidden layer of N units before the labels, for what no linear head can tell; it starts
+    /// from nothing
     #[arg(long, value_name = "N", conflicts_with = "from", value_parser = clap::value_parser!(u16).range(1..=1024))]
     hidden: Option<u16>,
     /// Share of labels that are taken to be wrong
     #[arg(long, value_name = "0-1", default_value_t = 0.0, value_parser = share)]
     label_noise: f64,
-    /// Hear each file N times more, with another speed, level and tone, through a small loudspeaker, in noise;
-    /// takes as much longer
+    /// Hear each file N times more, with another speed, level and tone, through a small
+    /// loudspeaker, in noise; takes as much longer
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=20))]
     augment: u8,
     /// Parts for cross-validation
@@ -129,7 +135,8 @@ pub struct Args {
     /// Files at once; by default one a processor core
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
-    /// Where embeddings are kept for the next time; by default under `$XDG_CACHE_HOME` or `~/.cache`
+    /// Folder that keeps embeddings for the next time; by default under `$XDG_CACHE_HOME` or
+    /// `~/.cache`
     #[arg(long, value_name = "DIR", conflicts_with = "no_cache")]
     cache: Option<PathBuf>,
     /// Keep no embeddings
@@ -148,121 +155,46 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     study::check_head_name(&args.head_name)?;
     let place = Place::new(&args.out, &Bundle::open(&args.model.model)?, args.force)?;
-    let mut dataset = input::dataset(args)?;
-    let labelling = if args.multi_label { Labelling::Multi } else { Labelling::Single };
-    let jobs = args.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-
+    let dataset = input::dataset(args)?;
     let mut model = args.model.load(None)?;
-    let mut sets = input::embedding_sets(args, model.bundle())?;
-    input::prepare(args, &mut dataset, &mut sets)?;
     let start = Start::open(args, &model)?;
-    let known = Known::new(&start.options);
-    let mut corrections = Value::Null;
-    if let Some(file) = &args.corrections {
-        let (set, counts) = corrected(file.as_deref(), model.bundle(), &known, &dataset, &sets)?;
-        sets.push(set);
-        corrections = counts;
-    }
-    let heard = listen(args, &dataset, &mut model, jobs)?;
-    let base = model.bundle().clone();
-    let silence = SilenceConfig::default().threshold_lufs;
-    let known_labels = known.known_among(&input::all_labels(&dataset, &sets, known.labels()), labelling);
-    let (material, left_out) = Material::gather(&Gathering {
-        dataset: &dataset,
-        heard: &heard.heard,
-        sets: &sets,
-        dim: base.manifest.trunk.embedding_dim,
-        silence_lufs: silence,
-        multi: args.multi_label,
-        known: &known_labels,
-        kept: if args.corrected().is_some() { known.labels() } else { &[] },
-    })?;
-    input::require_genres(args, &material)?;
-    tell::heard(args, &dataset, &heard, &material);
-    tell::left_out(&left_out, silence);
-    let prior = if args.no_prior || args.hidden.is_some() {
-        Prior::default()
-    } else {
-        known.prior(&material.labels, labelling)
-    };
-    let knows = prior.mean.as_ref().is_some_and(|mean| mean.is_known.contains(&true));
-    tell::doubts(&material, &base, knows);
-    let forgets = args.corrections.is_some() || material.lacks_labels();
-    let replay = match (&start.options.statistics, &prior.mean) {
-        (Some(statistics), Some(mean)) if knows && forgets => Some(Replay::new(statistics, mean, labelling)),
-        _ => None,
-    };
-
-    let options = TrainOptions {
-        labelling,
-        folds: usize::from(args.folds),
-        seed: args.seed,
-        balance: Balance { labels: args.balance, groups: args.artist_balance },
-        label_noise: args.label_noise,
-        hidden: args.hidden.map(|units| HiddenLayer { units: usize::from(units), seed: args.seed }),
-        prior_shift: args.prior_shift,
-        shifts: input::shifts(args, &material)?,
-        l2: args.l2,
-        replay,
-        limits: input::limits(args, &material)?,
-        prior,
-        jobs,
-    };
-    let trained = study::train(&material, &options)?;
+    let gathered = gather(args, dataset, &start, &mut model)?;
+    let Gathered { material, left_out, .. } = &gathered;
+    let base = model.bundle();
+    let options = train_options(args, &start, material, base)?;
+    let trained = study::train(material, &options)?;
     if trained.folds < options.folds {
         super::say(format_args!(
             "cross-validated in {} parts, not {}: {}",
             trained.folds,
             options.folds,
-            tell::smallest(&material)
+            tell::smallest(material)
         ));
     }
     let bootstrap = Bootstrap { resamples: args.resamples as usize, seed: args.seed, ..Bootstrap::default() };
-    let judged = told::judge(&material, &options, &trained, &bootstrap, args.corrected().is_some())?;
+    let judged = told::judge(material, &options, &trained, &bootstrap, args.corrected().is_some())?;
     let figures = told::figures(&judged);
     let from = options.prior.mean.as_ref().and(start.name.as_deref());
     let about = About {
         name: &bundle_name(&args.out),
         head: &args.head_name,
-        base: &base,
+        base,
         hop_seconds: args.hop.hop,
         copies: args.augment,
         prior: from,
         command: &command(),
         figures: &figures,
     };
-    let card = study::card(&about, &material, &left_out, &options, &trained);
-    let training = Training {
-        material: about.material(&material),
-        tracks: material
-            .tracks
-            .iter()
-            .map(|track| format!("{}:{}", material.sources[track.source], track.id))
-            .collect(),
-        pcm_sha256: material.pcm_sha256.clone(),
-    };
-    let head = NewHead {
-        name: &args.head_name,
-        labels: &material.labels,
-        labelling,
-        fit: &trained.fit,
-        temperature: trained.temperature,
-        provenance: vec![
-            ("made_by", format!("genred {} train", env!("CARGO_PKG_VERSION"))),
-            ("fitted_on", training.material.clone()),
-            ("l2", trained.strength.l2.to_string()),
-        ],
-    };
-    study::export(&place, &base, &head, &training, &card)?;
+    write_bundle(&place, &about, &gathered, &options, &trained)?;
     let told = Told {
         args,
-        base: &base,
+        base,
         from,
-        material: &material,
-        left_out: &left_out,
+        material,
+        left_out,
         trained: &trained,
         judged: &judged,
-        corrections: &corrections,
+        corrections: &gathered.corrections,
     };
     let text = if args.json { told.json()? } else { told.text(&figures) };
     std::io::stdout().lock().write_all(text.as_bytes())?;
@@ -273,88 +205,91 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn train_options(
+    args: &Args,
+    start: &Start,
+    material: &Material,
+    base: &Bundle,
+) -> anyhow::Result<TrainOptions> {
+    let prior = match args.starts_from_nothing() {
+        true => Prior::default(),
+        false => start.known.prior(&material.labels, args.labelling()),
+    };
+    let knows = prior.mean.as_ref().is_some_and(|mean| mean.is_known.contains(&true));
+    tell::doubts(material, base, knows)?;
+    let forgets = args.corrections.is_some() || material.lacks_labels();
+    let replay = match (start.known.statistics(), &prior.mean) {
+        (Some(statistics), Some(mean)) if knows && forgets => {
+            Some(Replay::new(statistics, mean, args.labelling()))
+        }
+        _ => None,
+    };
+    Ok(TrainOptions {
+        labelling: args.labelling(),
+        folds: usize::from(args.folds),
+        seed: args.seed,
+        balance: Balance { labels: args.balance, groups: args.artist_balance },
+        label_noise: args.label_noise,
+        hidden: args.hidden.map(|units| HiddenLayer { units: usize::from(units), seed: args.seed }),
+        prior_shift: args.prior_shift,
+        shifts: input::shifts(args, material)?,
+        l2: args.l2,
+        replay,
+        limits: input::limits(args, material)?,
+        prior,
+        jobs: args.jobs(),
+    })
+}
+
+fn write_bundle(
+    place: &Place,
+    about: &About<'_>,
+    gathered: &Gathered,
+    options: &TrainOptions,
+    trained: &Trained,
+) -> anyhow::Result<()> {
+    let material = &gathered.material;
+    let card = study::card(about, material, &gathered.left_out, options, trained);
+    let id = |track: &Track| format!("{}:{}", material.sources[track.source], track.id);
+    let training = Training {
+        material: about.material(material),
+        tracks: material.tracks.iter().map(id).collect(),
+        pcm_sha256: material.pcm_sha256.clone(),
+    };
+    let head = NewHead {
+        name: about.head,
+        labels: &material.labels,
+        labelling: options.labelling,
+        fit: &trained.fit,
+        temperature: trained.temperature,
+        provenance: vec![
+            ("made_by", format!("genred {} train", env!("CARGO_PKG_VERSION"))),
+            ("fitted_on", training.material.clone()),
+            ("l2", trained.strength.l2.to_string()),
+        ],
+    };
+    Ok(study::export(place, about.base, &head, &training, &card)?)
+}
+
 impl Args {
-    /// Name of the head whose labels are kept, corrected and added to: as it was typed, else the usual one for corrections.
+    /// Name of the head whose labels are kept, corrected and added to: as it was typed, else the
+    /// usual one for corrections.
     fn corrected(&self) -> Option<&str> {
         let usual = self.corrections.is_some() && !self.no_prior && self.hidden.is_none();
         self.from.as_deref().or_else(|| usual.then_some(GENRE_HEAD)).filter(|name| *name != NO_HEAD)
     }
-}
 
-#[cfg(feature = "corrections")]
-use corrections::corrected;
-
-/// This build stores and reads none.
-#[cfg(not(feature = "corrections"))]
-fn corrected(
-    _: Option<&Path>,
-    _: &Bundle,
-    _: &Known,
-    _: &Dataset,
-    _: &[study::EmbeddingSet],
-) -> anyhow::Result<(study::EmbeddingSet, Value)> {
-    bail!("this build has no corrections (feature `corrections`)")
-}
-
-/// The heads that the new one starts from.
-struct Start {
-    /// Name of the head that is the prior mean.
-    name: Option<String>,
-    options: PriorOptions,
-}
-
-impl Start {
-    fn open(args: &Args, model: &Model) -> anyhow::Result<Self> {
-        let mut options = PriorOptions::default();
-        if args.no_prior || args.hidden.is_some() {
-            return Ok(Self { name: None, options });
-        }
-        let there = model.bundle().heads();
-        let is_there = |name: &str| there.iter().any(|head| head == name);
-        let name = match args.corrected() {
-            Some(name) => Some(name.to_owned()),
-            None if args.from.is_some() => None,
-            None => is_there(GENRE_HEAD).then(|| GENRE_HEAD.to_owned()),
-        };
-        if let Some(name) = &name {
-            options.mean = Some(model.open_head(name)?);
-        }
-        if args.corrected().is_some() && options.mean.as_ref().is_some_and(|head| head.layers().is_none()) {
-            bail!(
-                "`--from {}`: this head has a label map; name another, or train without --from",
-                args.corrected().unwrap_or_default()
-            );
-        }
-        options.statistics = study::music_statistics(model.bundle())?;
-        for name in args.directions.iter().filter(|name| is_there(name)) {
-            options.directions.push(model.open_head(name)?);
-        }
-        Ok(Self { name, options })
+    fn starts_from_nothing(&self) -> bool {
+        self.no_prior || self.hidden.is_some()
     }
-}
 
-/// Hears all files of the data set, on several threads, and says how far it is.
-fn listen(args: &Args, dataset: &Dataset, model: &mut Model, jobs: usize) -> anyhow::Result<Listened> {
-    let folder = match (&args.cache, args.no_cache) {
-        (_, true) => None,
-        (Some(folder), _) => Some(folder.clone()),
-        (None, _) => Cache::default_folder(),
-    };
-    let cache = folder.map(|folder| Cache::new(&folder, model, args.hop.hop));
-    let copies =
-        (0..=usize::from(args.augment)).flat_map(|copy| dataset.items.iter().map(move |item| (item, copy)));
-    let tasks: Vec<Task<'_>> = copies
-        .map(|(item, copy)| {
-            let alteration = (copy > 0).then(|| Alteration::draw(&item.track, copy, args.seed));
-            (item.path.as_path(), alteration)
-        })
-        .collect();
-    let progress = Progress::new(tasks.len());
-    let more = || args.model.load(None);
-    Ok(study::listen(&tasks, model, more, jobs, args.hop.hop, cache.as_ref(), |file| {
-        progress.begin(file);
-        progress.done(|| ());
-    })?)
+    fn labelling(&self) -> Labelling {
+        if self.multi_label { Labelling::Multi } else { Labelling::Single }
+    }
+
+    fn jobs(&self) -> usize {
+        self.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
+    }
 }
 
 /// A number from 0 to 1.
@@ -375,7 +310,7 @@ fn bundle_name(out: &Path) -> String {
     out.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// What was typed, for the card.
+/// Command line, for the card.
 fn command() -> String {
     let words = std::env::args().skip(1).map(|word| shell_word(&word));
     std::iter::once("genred".to_owned()).chain(words).collect::<Vec<_>>().join(" ")

@@ -3,9 +3,9 @@
 use crate::audio::Level;
 
 use super::config::{DeadAirConfig, SilenceConfig};
+use super::silence::LoudnessTrace;
 use super::silence::SilenceDetector;
 use super::time::{Seconds, SourceTime};
-use super::trace::LoudnessTrace;
 use crate::event::DeadAirCause;
 
 /// Other sound must last this long to end a tone or a loop, so that a click does not.

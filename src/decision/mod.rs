@@ -29,6 +29,10 @@ use std::sync::Arc;
 pub use config::{DeadAirConfig, DecisionConfig, DecisionConstants, ImbalanceConfig, SilenceConfig};
 pub use format_monitor::{FormatMonitor, FormatMonitorConfig};
 pub use retrospective::FinalSegment;
+#[cfg(test)]
+pub(crate) use selector::SwitchComparison;
+#[cfg(test)]
+pub(crate) use silence::LoudnessTrace;
 pub use time::{Seconds, SourceTime};
 pub use verdict::Verdict;
 
@@ -37,7 +41,6 @@ use retrospective::Retrospective;
 use segment::SegmentFilter;
 use selector::Selector;
 use shares::PatchShares;
-use trace::{DecisionTrace, RankedShare, SegmentTrace};
 
 use crate::audio::Level;
 use crate::event::{DeadAirCause, GatePosteriors, NamedVerdict, SourceEvent, SourceState};
@@ -153,35 +156,6 @@ impl Decider {
     /// Label or name of the state with this index in [`trace`].
     pub(crate) fn state_name(&self, state: usize) -> Arc<str> {
         self.genre(self.filter.evidence().verdict(Some(state)))
-    }
-
-    /// Names of all states, in the order of their indices in [`trace`].
-    pub(crate) fn state_names(&self) -> Vec<Arc<str>> {
-        (0..self.filter.shares().len()).map(|state| self.state_name(state)).collect()
-    }
-
-    /// Explains the verdict after the last patch, which ended at `time`.
-    pub(crate) fn explain(&self, time: SourceTime) -> DecisionTrace {
-        let shares = self.filter.shares().iter().enumerate();
-        let mut states: Vec<RankedShare> =
-            shares.map(|(state, share)| RankedShare { state, share: *share }).collect();
-        states.sort_by(|one, other| other.share.total_cmp(&one.share));
-        if self.filter.length() == 0 {
-            states.clear();
-        }
-        DecisionTrace {
-            level: self.dead_air.explain(time),
-            weighed: self.weighed,
-            segment: SegmentTrace {
-                age: self.filter.age(),
-                fit: self.filter.fit(),
-                changing: self.filter.changing(),
-                states,
-            },
-            comparison: self.selector.comparison(),
-            held: self.selector.held(),
-            kept_for: self.selector.kept_for(),
-        }
     }
 
     /// Takes in one patch and returns the changes to publish, in order.

@@ -2,7 +2,23 @@
 
 use super::config::DecisionConfig;
 use super::time::Seconds;
-use super::trace::SwitchComparison;
+
+/// Comparison of the state that may be published next with the published one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct SwitchComparison {
+    /// Published state before the comparison.
+    pub held: Option<usize>,
+    pub candidate: usize,
+    /// State that the candidate must lead; `None` where none is published: the candidate must lead
+    /// an even share of all states.
+    pub against: Option<usize>,
+    /// Share by which the candidate leads; negative if it trails.
+    pub ahead: f64,
+    /// Share by which it must lead.
+    pub needed: f64,
+    /// True if the candidate was published.
+    pub passes: bool,
+}
 
 /// Keeps a state until the share of another exceeds its share by the margin.
 #[derive(Debug)]

@@ -2,8 +2,20 @@
 
 use super::config::SilenceConfig;
 use super::time::{Seconds, SourceTime};
-use super::trace::LoudnessTrace;
 use crate::event::DeadAirCause;
+
+/// Silence and other dead air.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct LoudnessTrace {
+    /// Reason for dead air.
+    pub dead_air: Option<DeadAirCause>,
+    /// Threshold of quiet sound in LUFS, with the hysteresis while silent.
+    pub quiet_below: f32,
+    /// Time for which it has been quiet.
+    pub quiet: Seconds,
+    /// Time after which it counts as silent.
+    pub after: Seconds,
+}
 
 /// Silence ends this many LU above the threshold (hysteresis).
 const HYSTERESIS_LU: f32 = 3.0;

@@ -3,8 +3,12 @@
 //! States are indexed as in [`super::shares`]: the labels of the genre head, then speech, then
 //! noise.
 
-use super::time::Seconds;
-use crate::event::DeadAirCause;
+use std::sync::Arc;
+
+use super::Decider;
+use super::selector::SwitchComparison;
+use super::silence::LoudnessTrace;
+use super::time::{Seconds, SourceTime};
 
 /// State of the decision stage after one patch.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,19 +26,6 @@ pub(crate) struct DecisionTrace {
     pub held: Option<usize>,
     /// Time until the published state is given up, while another has a larger share.
     pub kept_for: Option<Seconds>,
-}
-
-/// Silence and other dead air.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct LoudnessTrace {
-    /// Reason for dead air.
-    pub dead_air: Option<DeadAirCause>,
-    /// Threshold of quiet sound in LUFS, with the hysteresis while silent.
-    pub quiet_below: f32,
-    /// Time for which it has been quiet.
-    pub quiet: Seconds,
-    /// Time after which it counts as silent.
-    pub after: Seconds,
 }
 
 /// Present segment: sound since the last change point.
@@ -58,19 +49,33 @@ pub(crate) struct RankedShare {
     pub share: f64,
 }
 
-/// Comparison of the state that may be published next with the published one.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct SwitchComparison {
-    /// Published state before the comparison.
-    pub held: Option<usize>,
-    pub candidate: usize,
-    /// State that the candidate must lead; `None` where none is published: the candidate must lead
-    /// an even share of all states.
-    pub against: Option<usize>,
-    /// Share by which the candidate leads; negative if it trails.
-    pub ahead: f64,
-    /// Share by which it must lead.
-    pub needed: f64,
-    /// True if the candidate was published.
-    pub passes: bool,
+impl Decider {
+    /// Names of all states, in the order of their indices in [`trace`].
+    pub(crate) fn state_names(&self) -> Vec<Arc<str>> {
+        (0..self.filter.shares().len()).map(|state| self.state_name(state)).collect()
+    }
+
+    /// Explains the verdict after the last patch, which ended at `time`.
+    pub(crate) fn explain(&self, time: SourceTime) -> DecisionTrace {
+        let shares = self.filter.shares().iter().enumerate();
+        let mut states: Vec<RankedShare> =
+            shares.map(|(state, share)| RankedShare { state, share: *share }).collect();
+        states.sort_by(|one, other| other.share.total_cmp(&one.share));
+        if self.filter.length() == 0 {
+            states.clear();
+        }
+        DecisionTrace {
+            level: self.dead_air.explain(time),
+            weighed: self.weighed,
+            segment: SegmentTrace {
+                age: self.filter.age(),
+                fit: self.filter.fit(),
+                changing: self.filter.changing(),
+                states,
+            },
+            comparison: self.selector.comparison(),
+            held: self.selector.held(),
+            kept_for: self.selector.kept_for(),
+        }
+    }
 }

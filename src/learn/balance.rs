@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use ndarray::ArrayView2;
 
-/// Balancing exponents for the sizes of labels and groups: 0 leaves them as they are, 1 makes all equal.
+/// Balancing exponents for the sizes of labels and groups: 0 leaves them as they are, 1 makes all
+/// equal.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Balance {
     /// Exponent for labels: a label of weight `n` in all weighs `n^(1 − labels)`.
     pub labels: f64,
-    /// Exponent for groups within a label, applied first: a group of weight `n` weighs `n^(1 − groups)`.
+    /// Exponent for groups within a label, applied first: a group of weight `n` weighs `n^(1 −
+    /// groups)`.
     pub groups: f64,
 }
 
@@ -22,9 +24,9 @@ impl Default for Balance {
 
 /// Balanced weights of rows, with the number of rows as their sum.
 ///
-/// `weights` are the rows' own; `targets` `[rows, labels]` are shares of labels, 0 to 1; `groups[row]` is the
-/// row's group, any number. A row with several labels is a part of each, by its shares, and gets the mean of
-/// their factors.
+/// `weights` are the rows' own; `targets` `[rows, labels]` are shares of labels, 0 to 1;
+/// `groups[row]` is the row's group, any number. A row with several labels is a part of each, by
+/// its shares, and gets the mean of their factors.
 pub fn balanced_weights(
     weights: &[f64],
     targets: ArrayView2<'_, f64>,
@@ -107,7 +109,8 @@ mod tests {
         let none = Balance { labels: 0.0, groups: 0.0 };
         let weights = balanced_weights(&[1.0, 1.0, 2.0, 1.0, 0.5, 0.5], targets.view(), &groups, none);
         close(&weights, &[1.0, 1.0, 2.0, 1.0, 0.5, 0.5]);
-        // By hand: groups of 4, 1 and 4 rows weigh 2, 1 and 2; labels of 3 and 2 then weigh √3 and √2.
+        // By hand: groups of 4, 1 and 4 rows weigh 2, 1 and 2; labels of 3 and 2 then weigh √3 and
+        // √2.
         let label = [0, 0, 0, 0, 0, 1, 1, 1, 1];
         let targets = Array2::from_shape_fn((9, 2), |(row, at)| f64::from(u8::from(label[row] == at)));
         let groups = [0, 0, 0, 0, 1, 2, 2, 2, 2];
@@ -121,7 +124,8 @@ mod tests {
     #[test]
     fn several_labels_take_the_mean_of_their_factors_and_zero_stays_zero() {
         let even = Balance { labels: 1.0, groups: 0.0 };
-        // Label 0 weighs 0.5 + 1, label 1 weighs 0.5: factors 2/3 and 2, of which the first row has the mean.
+        // Label 0 weighs 0.5 + 1, label 1 weighs 0.5: factors 2/3 and 2, of which the first row has
+        // the mean.
         let targets = array![[1.0, 1.0], [1.0, 0.0], [1.0, 0.0]];
         let weights = balanced_weights(&[1.0, 1.0, 0.0], targets.view(), &[0, 1, 2], even);
         close(&weights, &[2.0, 1.0, 0.0]);

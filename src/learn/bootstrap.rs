@@ -1,4 +1,4 @@
-//! How far a figure would move with other recordings.
+//! Intervals of figures, by the bootstrap.
 
 use serde::Serialize;
 
@@ -15,15 +15,16 @@ pub struct Interval {
 
 /// The percentile bootstrap over clusters.
 ///
-/// Whole clusters are drawn with replacement, as many as there are: patches of one recording are alike, and drawing them
-/// one by one would make the interval far too narrow (Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993,
-/// chapter 13; Field and Welsh, *Bootstrapping clustered data*, JRSS B 69, 2007). For a paired comparison, measure the
-/// difference of both under the same weights.
+/// Whole clusters are drawn with replacement, as many as there are: patches of one recording are
+/// alike, and drawing them one by one would make the interval far too narrow (Efron and Tibshirani,
+/// *An Introduction to the Bootstrap*, 1993, chapter 13; Field and Welsh, *Bootstrapping clustered
+/// data*, JRSS B 69, 2007). For a paired comparison, measure the difference of both under the same
+/// weights.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Bootstrap {
     /// Share of resamples within the interval, 0–1.
     pub coverage: f64,
-    /// How often is drawn.
+    /// Number of draws.
     pub resamples: usize,
     /// Of the random numbers: the same seed gives the same interval.
     pub seed: u64,
@@ -38,8 +39,9 @@ impl Default for Bootstrap {
 impl Bootstrap {
     /// Intervals of the figures that `measure` returns, always as many.
     ///
-    /// `clusters` holds the cluster of each observation, 0 to their number − 1; `measure` is given how often each
-    /// observation counts. Resamples in which a figure is not a number do not count for it.
+    /// `clusters` holds the cluster of each observation, 0 to their number − 1; `measure` is given
+    /// how often each observation counts. Resamples in which a figure is not a number do not count
+    /// for it.
     pub fn intervals(
         &self,
         clusters: &[usize],

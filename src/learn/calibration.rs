@@ -1,24 +1,25 @@
 //! Temperature scaling: one number that makes the posteriors of held-out rows as likely as it can.
 //!
-//! Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks" (2017), section 4.2; here also for
-//! sigmoids.
+//! Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks" (2017), section 4.2;
+//! here also for sigmoids.
 
 use ndarray::{Array2, ArrayView2, Zip};
 
 use super::logistic::Labelling;
 use super::loss::loss_and_posteriors;
 
-/// What a temperature may be. Beyond it the rows are all right, or the logits say nothing.
+/// Range of a temperature. Beyond it the rows are all right, or the logits say nothing.
 pub const TEMPERATURES: (f64, f64) = (0.05, 20.0);
 
 /// Halvings of the logarithm of [`TEMPERATURES`]' ratio: to 1e-12 of it.
 const HALVINGS: usize = 40;
 
-/// Targets that `n` independent observations allow: where all were right, the next is so with (n + 1) / (n + 2),
-/// not for certain.
+/// Targets that `n` independent observations allow: where all were right, the next is so with (n +
+/// 1) / (n + 2), not for certain.
 ///
-/// Platt, "Probabilistic outputs for support vector machines" (1999), section 2.2. Without it few tracks that are
-/// all answered right ask for a temperature of 0. `targets` is 0 or 1, `[rows, units]`.
+/// Platt, "Probabilistic outputs for support vector machines" (1999), section 2.2. Without it few
+/// tracks that are all answered right ask for a temperature of 0. `targets` is 0 or 1, `[rows,
+/// units]`.
 pub fn smooth_targets(labelling: Labelling, targets: ArrayView2<'_, f64>, n: usize) -> Array2<f64> {
     let doubt = 1.0 / (n as f64 + 2.0);
     let others = match labelling {
@@ -28,12 +29,12 @@ pub fn smooth_targets(labelling: Labelling, targets: ArrayView2<'_, f64>, n: usi
     targets.mapv(|target| target * (1.0 - doubt) + (1.0 - target) * others)
 }
 
-/// The temperature `T` for which the log loss of `logits / T` is least; `logits` and `targets` (0 to 1) are
-/// `[rows, units]`.
+/// The temperature `T` for which the log loss of `logits / T` is least; `logits` and `targets` (0
+/// to 1) are `[rows, units]`.
 ///
-/// In `1 / T` the log loss is convex, so its slope grows, and its only zero is found by bisection over `log T`.
-/// An answer at either end of [`TEMPERATURES`] says that the least loss lies beyond. Rows of weight 0 say
-/// nothing; without rows `T` is 1.
+/// In `1 / T` the log loss is convex, so its slope grows, and its only zero is found by bisection
+/// over `log T`. An answer at either end of [`TEMPERATURES`] says that the least loss lies beyond.
+/// Rows of weight 0 say nothing; without rows `T` is 1.
 pub fn fit_temperature(
     labelling: Labelling,
     logits: ArrayView2<'_, f64>,
@@ -54,7 +55,8 @@ pub fn fit_temperature(
         sum
     };
     let (mut low, mut high) = (TEMPERATURES.0.ln(), TEMPERATURES.1.ln());
-    // Slopes at the ends: negative where the logits should be larger still, which is a lower temperature.
+    // Slopes at the ends: negative where the logits should be larger still, which is a lower
+    // temperature.
     match (slope(TEMPERATURES.0), slope(TEMPERATURES.1)) {
         (_, 0.0) => return 1.0,
         (coldest, _) if coldest <= 0.0 => return TEMPERATURES.0,
@@ -75,8 +77,8 @@ mod tests {
     use super::*;
     use crate::learn::log_loss;
 
-    /// Two labels, the same gap `g` of logits on each row, and a share `q` right: the posterior must be `q`, so
-    /// `T = g / ln(q / (1 − q))`.
+    /// Two labels, the same gap `g` of logits on each row, and a share `q` right: the posterior
+    /// must be `q`, so `T = g / ln(q / (1 − q))`.
     #[test]
     fn two_labels_have_a_closed_form() {
         for (gap, right, rows) in [(4.0, 80, 100), (1.0, 95, 100), (2.5, 51, 100)] {
@@ -96,7 +98,8 @@ mod tests {
         }
     }
 
-    /// Rows of pseudo-random logits, with the labels that a walk through fixed quantiles draws at the temperature 3.
+    /// Rows of pseudo-random logits, with the labels that a walk through fixed quantiles draws at
+    /// the temperature 3.
     fn drawn() -> (Array2<f64>, Array2<f64>, Vec<f64>) {
         let rows = 400;
         let wave = |row: usize, unit: usize| 6.0 * ((row * 37 + unit * 101) as f64 * 0.618).sin();
@@ -117,7 +120,8 @@ mod tests {
         (logits, targets, (0..rows).map(|row| 1.0 + (row % 3) as f64).collect())
     }
 
-    /// No temperature of a fine grid has a smaller loss, and it is about the one that the labels were drawn at.
+    /// No temperature of a fine grid has a smaller loss, and it is about the one that the labels
+    /// were drawn at.
     #[test]
     fn no_temperature_of_a_grid_is_better() {
         let (logits, targets, weights) = drawn();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Why there are no folds.
+/// Reason for having no folds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FoldError {
     /// Cross-validation holds one part out and learns from another.
@@ -22,13 +22,15 @@ pub enum FoldError {
 
 /// The fold, from 0 to `folds` − 1, of each item.
 ///
-/// `labels[item]` are the labels of an item, from 0 to `count` − 1, and `groups[item]` is its group. A group is
-/// never split. Groups are dealt out greedily, those first that would upset the balance most, each to the fold
-/// where the labels' shares then vary least, as scikit-learn's `StratifiedGroupKFold` does. The order of groups
-/// that are alike follows from `seed`, and nothing else does.
+/// `labels[item]` are the labels of an item, from 0 to `count` − 1, and `groups[item]` is its
+/// group. A group is never split. Groups are dealt out greedily, those first that would upset the
+/// balance most, each to the fold where the labels' shares then vary least, as scikit-learn's
+/// `StratifiedGroupKFold` does. The order of groups that are alike follows from `seed`, and nothing
+/// else does.
 ///
 /// # Errors
-/// With fewer than two folds, or when a label is in too few groups for every fold to have some and leave some.
+/// With fewer than two folds, or when a label is in too few groups for every fold to have some and
+/// leave some.
 pub fn stratified_group_folds(
     labels: &[&[usize]],
     count: usize,
@@ -70,7 +72,8 @@ pub fn stratified_group_folds(
             }
             let items: f64 = filled[fold].iter().sum();
             add(&mut filled[fold], &size, -1.0);
-            // Rounding must not decide between folds that are alike; there the emptier one is taken.
+            // Rounding must not decide between folds that are alike; there the emptier one is
+            // taken.
             let better = variance < best.0 - 1e-12 || (variance < best.0 + 1e-12 && items < best.1);
             if better {
                 best = (variance, items, fold);
@@ -99,7 +102,7 @@ fn add(to: &mut [f64], what: &[f64], factor: f64) {
     to.iter_mut().zip(what).for_each(|(to, what)| *to += factor * what);
 }
 
-/// How unevenly a group's items lie over the labels.
+/// Unevenness of a group's items over the labels.
 fn spread(size: &[f64]) -> f64 {
     let mean = size.iter().sum::<f64>() / size.len() as f64;
     size.iter().map(|count| (count - mean).powi(2)).sum()
@@ -132,7 +135,8 @@ mod tests {
     }
 
     proptest! {
-        /// Where every item is its own group, each fold gets its share of each label to within one item.
+        /// Where every item is its own group, each fold gets its share of each label to within one
+        /// item.
         #[test]
         fn single_items_are_stratified(
             sizes in proptest::collection::vec(5_usize..40, 2..6),

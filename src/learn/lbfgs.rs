@@ -1,9 +1,10 @@
 //! Limited-memory BFGS for smooth convex functions.
 //!
-//! Directions by the two-loop recursion of Nocedal and Wright, "Numerical Optimization" (2006), algorithm 7.4;
-//! step lengths by bisection for the weak Wolfe conditions, after Lewis and Overton, "Nonsmooth optimization
-//! via quasi-Newton methods" (2013), algorithm 2.6. Value and gradient come from one call, since one pass over
-//! the data gives both; the crate `argmin` asks for them apart, which takes twice the time.
+//! Directions by the two-loop recursion of Nocedal and Wright, "Numerical Optimization" (2006),
+//! algorithm 7.4; step lengths by bisection for the weak Wolfe conditions, after Lewis and Overton,
+//! "Nonsmooth optimization via quasi-Newton methods" (2013), algorithm 2.6. Value and gradient come
+//! from one call, since one pass over the data gives both; the crate `argmin` asks for them apart,
+//! which takes twice the time.
 
 use std::collections::VecDeque;
 
@@ -18,7 +19,7 @@ const CURVATURE: f64 = 0.9;
 /// Trials of one step length. A bisection of doubles is at its end after about as many.
 const TRIALS: usize = 60;
 
-/// When to stop.
+/// Condition to stop.
 #[derive(Debug, Clone, Copy)]
 pub struct Stop {
     /// Largest absolute component of the gradient that counts as none.
@@ -33,7 +34,7 @@ impl Default for Stop {
     }
 }
 
-/// Where the search ended.
+/// Result of the search.
 #[derive(Debug, Clone)]
 pub(super) struct Minimum {
     /// The point.
@@ -46,7 +47,8 @@ pub(super) struct Minimum {
 
 /// Descends from `start`. `function` returns the value at a point and writes the gradient there.
 ///
-/// Ends where the gradient is small enough, the steps are used up, or rounding lets no step go down any further.
+/// Ends where the gradient is small enough, the steps are used up, or rounding lets no step go down
+/// any further.
 pub(super) fn minimise(
     start: Vec<f64>,
     stop: Stop,

@@ -1,14 +1,15 @@
-//! Logistic regression with a Gaussian prior: softmax over labels that exclude each other, or one sigmoid per label.
+//! Logistic regression with a Gaussian prior: softmax over labels that exclude each other, or one
+//! sigmoid per label.
 //!
-//! The objective is `Σ wᵢ·lossᵢ / Σ wᵢ + l2/2 · ‖W − M‖²` over features that are standardised inside
-//! (weighted mean 0 and deviation 1). Without a prior `M` is 0 and biases are free, which is
+//! The objective is `Σ wᵢ·lossᵢ / Σ wᵢ + l2/2 · ‖W − M‖²` over features that are standardised
+//! inside (weighted mean 0 and deviation 1). Without a prior `M` is 0 and biases are free, which is
 //! scikit-learn's objective with `C = 1 / (l2 · Σ wᵢ)`. It is convex, so the minimum is unique; a
 //! softmax with free biases leaves their sum open, which stays 0.
 //!
-//! A prior's mean enters as an offset of the logits, so that the search runs over the departure from
-//! it. Its scale takes the place of the features' deviations. Its directions enter as further
-//! features, the standardised logits of known heads, whose weights are penalised less. All are linear
-//! in the embedding: a fit folds into one linear head.
+//! A prior's mean enters as an offset of the logits, so that the search runs over the departure
+//! from it. Its scale takes the place of the features' deviations. Its directions enter as further
+//! features, the standardised logits of known heads, whose weights are penalised less. All are
+//! linear in the embedding: a fit folds into one linear head.
 
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ mod tests;
 pub use hidden::HiddenLayer;
 use standard::Standard;
 
-/// Whether labels exclude each other.
+/// Relation of labels: exclusive or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Labelling {
     /// One label per row: softmax.
@@ -36,7 +37,7 @@ pub enum Labelling {
     Multi,
 }
 
-/// Why nothing can be fitted.
+/// Reason for having no fit.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum FitError {
     /// The arrays do not belong together.
@@ -79,8 +80,8 @@ pub struct Sample {
     standard: Arc<Standard>,
     /// Logits of the prior mean, `[rows, units]`.
     offsets: Option<Array2<f64>>,
-    /// A label that all rows have, or none: it needs a prior on its bias.
-    one_sided: Option<usize>,
+    /// Labels that all rows have, or none: they need a prior on their biases.
+    one_sided: Vec<usize>,
     hidden: Option<HiddenLayer>,
 }
 
@@ -135,11 +136,12 @@ impl Sample {
             return Err(FitError::Empty);
         }
         let weights: Vec<f64> = weights.iter().map(|weight| weight / total).collect();
-        let one_sided = (0..targets.ncols()).find(|label| {
+        let is_one_sided = |label: &usize| {
             let share: f64 =
                 targets.column(*label).iter().zip(&weights).map(|(target, weight)| target * weight).sum();
             !(share > 0.0 && share < 1.0 - 1e-12)
-        });
+        };
+        let one_sided = (0..targets.ncols()).filter(is_one_sided).collect();
         let offsets = prior.mean.as_ref().map(|mean| mean.logits.logits(features));
         let (standard, rows) = Standard::new(features, prior, &weights);
         Ok(Self {
@@ -163,20 +165,21 @@ impl Sample {
     /// Fits a head; `start` is a fit to these or similar rows, and only saves steps.
     ///
     /// # Errors
-    /// When the penalty is not a positive number, or a label is on all rows or on none and nothing holds its bias.
+    /// When the penalty is not a positive number, or a label is on all rows or on none and nothing
+    /// holds its bias.
     pub fn fit(&self, strength: Strength, start: Option<&Fit>, stop: Stop) -> Result<Fit, FitError> {
         if !(strength.l2.is_finite() && strength.l2 > 0.0) {
             return Err(FitError::Penalty(strength.l2));
         }
         if let Some(layer) = self.hidden {
-            return match self.one_sided {
-                Some(label) => Err(FitError::Label(label)),
+            return match self.one_sided.first() {
+                Some(label) => Err(FitError::Label(*label)),
                 None => Ok(self.fit_hidden(layer, strength.l2, start, stop)),
             };
         }
         let penalty = self.penalty(&strength);
-        if let Some(label) = self.one_sided.filter(|label| penalty.bias[*label] <= 0.0) {
-            return Err(FitError::Label(label));
+        if let Some(label) = self.one_sided.iter().find(|label| penalty.bias[**label] <= 0.0) {
+            return Err(FitError::Label(*label));
         }
         let (units, dim) = (self.targets.ncols(), self.features.ncols());
         let start = match start {
@@ -216,13 +219,16 @@ impl Sample {
             .map(|(unit, at)| precision(unit) * if at < dim { 1.0 } else { along })
             .collect();
         let bias = (0..self.targets.ncols())
-            .map(|unit| if held(unit) { strength.l2 * strength.bias } else { 0.0 })
+            .map(|unit| match held(unit) || known.is_some() && self.one_sided.contains(&unit) {
+                true => strength.l2 * strength.bias,
+                false => 0.0,
+            })
             .collect();
         Penalty { weight, bias, mean: if known.is_some() { strength.mean } else { 0.0 } }
     }
 
-    /// Value and gradient at `theta`: weights `[units, dim]` row-major, then biases `[units]`, both as departures
-    /// from the prior mean. `logits` is scratch, `[rows, units]`.
+    /// Value and gradient at `theta`: weights `[units, dim]` row-major, then biases `[units]`, both
+    /// as departures from the prior mean. `logits` is scratch, `[rows, units]`.
     fn objective(
         &self,
         penalty: &Penalty,
@@ -252,7 +258,8 @@ impl Sample {
         for ((mut row, target), sample) in
             logits.rows_mut().into_iter().zip(self.targets.rows()).zip(&self.weights)
         {
-            // From logits to `weight · (posterior − target)`, the gradient of the loss by the logits.
+            // From logits to `weight · (posterior − target)`, the gradient of the loss by the
+            // logits.
             value += sample * loss_and_posteriors(self.labelling, &mut row, &target);
             for ((posterior, target), to_bias) in row.iter_mut().zip(target).zip(&mut *to_bias) {
                 *posterior = sample * (*posterior - target);

@@ -4,8 +4,8 @@ use ndarray::{Array1, ArrayView2};
 
 use super::logistic::Labelling;
 
-/// Weighted mean of the rows' losses, in nats: `logits` and `targets` are `[rows, units]`. Of several sigmoids,
-/// their sum.
+/// Weighted mean of the rows' losses, in nats: `logits` and `targets` are `[rows, units]`. Of
+/// several sigmoids, their sum.
 pub fn log_loss(
     labelling: Labelling,
     logits: ArrayView2<'_, f64>,

@@ -1,20 +1,22 @@
 //! Figures of merit of a classifier's answers, by scikit-learn's definitions.
 //!
-//! Every figure takes a weight an observation, how often it counts, so that a bootstrap need not copy anything. An
-//! average over labels ("macro") is one over the labels that the truth has: what nobody could get right is not
-//! averaged, and an answer of that kind counts against the label that was missed.
+//! Every figure takes a weight an observation, how often it counts, so that a bootstrap need not
+//! copy anything. An average over labels ("macro") is one over the labels that the truth has: what
+//! nobody could get right is not averaged, and an answer of that kind counts against the label that
+//! was missed.
 
 use serde::Serialize;
 
 use super::reliability::{BINS, Bin, Reliability};
 
-/// Posteriors below this count as this in the log loss, as scikit-learn does with single precision: 2⁻²³.
+/// Posteriors below this count as this in the log loss, as scikit-learn does with single precision:
+/// 2⁻²³.
 const LEAST: f64 = f32::EPSILON as f64;
 
 /// At and above this posterior a label of a multi-label head counts as answered.
 const THRESHOLD: f32 = 0.5;
 
-/// What is measured.
+/// Kinds of figures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Figure {
@@ -65,13 +67,13 @@ impl Figure {
         }
     }
 
-    /// Whether more is better.
+    /// True if more is better.
     pub fn is_gain(self) -> bool {
         !matches!(self, Self::LogLoss | Self::Brier | Self::CalibrationError)
     }
 }
 
-/// How often one label was answered rightly and wrongly.
+/// Counts of right and wrong answers of one label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LabelCounts {
     /// Answered and true.
@@ -83,7 +85,7 @@ pub struct LabelCounts {
 }
 
 impl LabelCounts {
-    /// How often it is true.
+    /// Number of rows that have it.
     pub fn support(self) -> u64 {
         self.hits + self.misses
     }
@@ -124,12 +126,12 @@ pub trait Answers {
     /// Number of observations.
     fn len(&self) -> usize;
 
-    /// Whether there is none.
+    /// True if there is none.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// What [`Answers::measure`] measures, in its order.
+    /// Figures that [`Answers::measure`] returns, in order.
     fn figures(&self) -> &'static [Figure];
 
     /// All figures.
@@ -138,7 +140,8 @@ pub trait Answers {
     /// Counts, one a label.
     fn counts(&self, weights: &[u32]) -> Vec<LabelCounts>;
 
-    /// Average precision, one a label; `None` without support, and where answers exclude each other.
+    /// Average precision, one a label; `None` without support, and where answers exclude each
+    /// other.
     fn average_precision(&self, weights: &[u32]) -> Vec<Option<f64>>;
 
     /// Of a head whose labels exclude each other: how often label `row` was answered as `column`.
@@ -148,7 +151,8 @@ pub trait Answers {
     fn reliability(&self, weights: &[u32]) -> Vec<Bin>;
 }
 
-/// Index of the largest finite posterior, the last of equal ones as in the decision stage; 0 where there is none.
+/// Index of the largest finite posterior, the last of equal ones as in the decision stage; 0 where
+/// there is none.
 pub fn top_label(posteriors: &[f32]) -> usize {
     let finite = posteriors.iter().enumerate().filter(|(_, p)| p.is_finite());
     finite.max_by(|(_, a), (_, b)| a.total_cmp(b)).map_or(0, |(label, _)| label)
@@ -166,7 +170,8 @@ pub struct SingleLabel {
 }
 
 impl SingleLabel {
-    /// `truth` holds a label's index an observation; `posteriors` is row-major `[observations, labels]`.
+    /// `truth` holds a label's index an observation; `posteriors` is row-major `[observations,
+    /// labels]`.
     pub fn new(labels: usize, truth: &[usize], posteriors: &[f32]) -> Self {
         let rows: Vec<&[f32]> = posteriors.chunks_exact(labels.max(1)).collect();
         let pairs: Vec<(usize, usize)> =
@@ -366,7 +371,8 @@ impl Answers for MultiLabel {
     }
 }
 
-/// Σ (Rₖ − Rₖ₋₁) Pₖ over the different posteriors from above, as `sklearn.metrics.average_precision_score`.
+/// Σ (Rₖ − Rₖ₋₁) Pₖ over the different posteriors from above, as
+/// `sklearn.metrics.average_precision_score`.
 fn average_precision(ranks: &[(f32, bool, usize)], weights: &[u32]) -> Option<f64> {
     let support: u64 =
         ranks.iter().filter(|(_, truth, _)| *truth).map(|(.., at)| u64::from(weights[*at])).sum();

@@ -2,9 +2,11 @@
 
 use ndarray::ArrayView2;
 
-/// Offset of the logit of `answer` for which rows of the weight share `share` have it as their largest logit.
+/// Offset of the logit of `answer` for which rows of the weight share `share` have it as their
+/// largest logit.
 ///
-/// `logits` are `[rows, units]`, of rows whose true label is another. Without rows nothing is added.
+/// `logits` are `[rows, units]`, of rows whose true label is another. Without rows nothing is
+/// added.
 pub fn bias_for_share(logits: ArrayView2<'_, f64>, weights: &[f64], answer: usize, share: f64) -> f64 {
     // By how much each row's best other label leads.
     let mut leads: Vec<(f64, f64)> = logits

@@ -48,8 +48,8 @@ impl Network {
         self.hidden.as_ref().unwrap_or(&self.output).weight.ncols()
     }
 
-    /// `factor` times the logits of this network plus those of `correction`, as one network. Behind a
-    /// hidden layer the correction passes through units of its own, one per label.
+    /// `factor` times the logits of this network plus those of `correction`, as one network. Behind
+    /// a hidden layer the correction passes through units of its own, one per label.
     pub fn corrected(&self, factor: f64, correction: &Linear) -> Self {
         let weight = &self.output.weight * factor;
         let bias = &self.output.bias * factor;
@@ -106,13 +106,15 @@ pub struct Prior {
 pub struct Strength {
     /// Precision of the weights around their mean, relative to the mean loss.
     pub l2: f64,
-    /// Deviation of weights on standardised known logits, relative to that of weights on the embedding.
+    /// Deviation of weights on standardised known logits, relative to that of weights on the
+    /// embedding.
     pub directions: f64,
     /// Factor on the prior mean: 0 is no mean, 1 the known head as it is.
     pub mean: f64,
     /// Precision of the weights of labels that the prior mean does not know, relative to `l2`.
     pub unknown: f64,
-    /// Precision of the biases of known labels around the prior's, relative to `l2`; 0 leaves them free.
+    /// Precision of the biases of known labels around the prior's, relative to `l2`; 0 leaves them
+    /// free.
     pub bias: f64,
 }
 

@@ -1,4 +1,4 @@
-//! Whether a confidence of 0.8 is right four times in five.
+//! Reliability: a confidence of 0.8 should be right four times in five.
 
 use serde::Serialize;
 
@@ -38,8 +38,9 @@ impl Reliability {
         Self(claims)
     }
 
-    /// At most `bins` bins of equal mass: of `n` claims in the order of their confidence, bin `b` holds those from
-    /// `⌊b·n/bins⌋` to before `⌊(b+1)·n/bins⌋`, each claim as often as its weight says. Empty bins are left out.
+    /// At most `bins` bins of equal mass: of `n` claims in the order of their confidence, bin `b`
+    /// holds those from `⌊b·n/bins⌋` to before `⌊(b+1)·n/bins⌋`, each claim as often as its weight
+    /// says. Empty bins are left out.
     pub fn bins(&self, weights: &[u32], bins: usize) -> Vec<Bin> {
         let weight = |claim: &Claim| u64::from(weights[claim.observation]);
         let total: u64 = self.0.iter().map(weight).sum();
@@ -68,9 +69,10 @@ impl Reliability {
         found
     }
 
-    /// Expected calibration error: the mean over [`BINS`] bins of equal mass of |accuracy − confidence|, each bin by its
-    /// size (Nguyen and O'Connor, EMNLP 2015; Nixon et al., *Measuring Calibration in Deep Learning*, 2019). 0 is perfect; few
-    /// claims make it larger than it is, since each bin errs by chance.
+    /// Expected calibration error: the mean over [`BINS`] bins of equal mass of |accuracy −
+    /// confidence|, each bin by its size (Nguyen and O'Connor, EMNLP 2015; Nixon et al., *Measuring
+    /// Calibration in Deep Learning*, 2019). 0 is perfect; few claims make it larger than it is,
+    /// since each bin errs by chance.
     pub fn error(&self, weights: &[u32]) -> f64 {
         let bins = self.bins(weights, BINS);
         let total: u64 = bins.iter().map(|bin| bin.n).sum();

@@ -30,9 +30,9 @@ pub struct MusicStatistics {
 }
 
 impl MusicStatistics {
-    /// Statistics with `factor` `[rank, dim]`, whose rows are principal axes scaled by the deviation
-    /// along them. The variances of a standardised embedding sum to its size, which gives the
-    /// variance along all other directions.
+    /// Statistics with `factor` `[rank, dim]`, whose rows are principal axes scaled by the
+    /// deviation along them. The variances of a standardised embedding sum to its size, which gives
+    /// the variance along all other directions.
     ///
     /// # Errors
     /// When sizes differ, a value is not finite or a deviation not above 0; the message says which.

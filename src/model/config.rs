@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::trunk_entry::TrunkKind;
 use crate::limits::{ConfigError, Limit};
 
 const THREADS: Limit = Limit::new("model.threads", 1.0, 256.0, "");
@@ -45,6 +46,8 @@ impl fmt::Display for Provider {
 pub struct ModelConfig {
     /// Name or path of the bundle.
     pub bundle: String,
+    /// Trunk of the bundle. Default: the streamed one, or the only one.
+    pub trunk: Option<TrunkKind>,
     /// Name of a head of the bundle, or path of a head's TOML file.
     pub head: String,
     /// Execution providers in order of preference. Default: CUDA where its plugin lies next to the
@@ -63,14 +66,13 @@ pub struct ModelConfig {
     /// Minimum audio, in seconds, 0 to 3, per run of a streamed trunk. At shorter hops, patches
     /// wait for each other and share a run.
     pub min_run_s: f64,
-    /// Score the bundle's reference network instead of its trunk.
-    pub reference: bool,
 }
 
 impl Default for ModelConfig {
     fn default() -> Self {
         Self {
             bundle: "musicnn-msd".into(),
+            trunk: None,
             head: "genres".into(),
             execution_providers: None,
             threads: 1,
@@ -78,7 +80,6 @@ impl Default for ModelConfig {
             max_batch: None,
             max_wait_ms: None,
             min_run_s: 1.0,
-            reference: false,
         }
     }
 }

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::ModelError;
-use super::head::{self, Head};
+use super::head::Head;
+use super::layer::floats;
 use super::manifest::Bundle;
 use super::stream::{Feed, Stretch};
 use super::trunk::Trunk;
+use super::trunk_entry::TrunkKind;
 use crate::dsp;
 
 /// Maximum absolute difference between computed and golden log-mel values.
@@ -25,35 +27,35 @@ pub struct Golden {
 }
 
 impl Golden {
-    /// Reads the bundle's golden file with the scores of `heads`. With `reference`, the expected
-    /// values are those of the reference network where the file has them.
+    /// Reads a trunk's golden answers; `heads` are those whose scores the file may hold.
     ///
     /// # Errors
-    /// The file is missing or damaged, or its tensors do not fit the manifest.
-    pub fn read(bundle: &Bundle, heads: &[&Head], reference: bool) -> Result<Self, ModelError> {
+    /// When it is missing, damaged, or its tensors do not fit the manifest.
+    pub fn read(bundle: &Bundle, heads: &[&Head], trunk: TrunkKind) -> Result<Self, ModelError> {
         let entry = &bundle.manifest.golden;
         let wrong = |what: String| ModelError::Manifest { file: bundle.folder.join(&entry.file), what };
         let bytes = bundle.read(&entry.file)?;
         let tensors =
             safetensors::SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
-        let log_mel = head::floats(&tensors, "log_mel").map_err(&wrong)?;
-        let has_own = reference && tensors.tensor("reference.embedding").is_ok();
-        let prefix = if has_own { "reference." } else { "" };
-        let embedding = head::floats(&tensors, &format!("{prefix}embedding")).map_err(&wrong)?;
-        let samples = head::floats(&tensors, "samples").map_err(&wrong)?;
+        let log_mel = floats(&tensors, "log_mel").map_err(&wrong)?;
+        let embedding = floats(&tensors, &format!("{trunk}.embedding")).map_err(&wrong)?;
+        let samples = floats(&tensors, "samples").map_err(&wrong)?;
         let values = bundle.patch_frames() * bundle.front_end.bands;
         let patches = log_mel.len() / values;
         if patches == 0
             || log_mel.len() != patches * values
-            || embedding.len() != patches * bundle.manifest.trunk.embedding_dim
+            || embedding.len() != patches * bundle.manifest.embedding.dim
         {
             return Err(wrong("its tensors do not have the sizes that the manifest declares".into()));
         }
         let mut scores = Vec::new();
         for head in heads {
-            if let Ok(expected) = head::floats(&tensors, &format!("{prefix}scores.{}", head.name())) {
+            if let Ok(expected) = floats(&tensors, &format!("{trunk}.scores.{}", head.name())) {
                 if expected.len() != patches * head.labels().len() {
-                    return Err(wrong(format!("`scores.{}` does not fit the head's labels", head.name())));
+                    return Err(wrong(format!(
+                        "`{trunk}.scores.{}` does not fit the head's labels",
+                        head.name()
+                    )));
                 }
                 scores.push((head.name().clone(), expected));
             }

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use multiversion::multiversion;
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
+use super::layer::{Layer, LayerWeights};
 use super::{GATE_HEAD, ModelError};
 use crate::event::SourceState;
 
@@ -40,18 +40,6 @@ pub struct Head {
     output: Layer,
     temperature: f64,
 }
-
-/// A dense layer.
-#[derive(Debug, Clone)]
-pub(super) struct Layer {
-    /// `[units, inputs]`, row-major.
-    weight: Vec<f32>,
-    bias: Vec<f32>,
-    inputs: usize,
-}
-
-/// Weights of a dense layer, `[units, inputs]` row-major, and its biases.
-pub type LayerWeights<'a> = (&'a [f32], &'a [f32]);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -193,65 +181,6 @@ impl Head {
     }
 }
 
-impl Layer {
-    fn weights(&self) -> LayerWeights<'_> {
-        (&self.weight, &self.bias)
-    }
-
-    /// Reads `{prefix}weight` and `{prefix}bias`.
-    pub(super) fn read(
-        tensors: &SafeTensors<'_>,
-        prefix: &str,
-        units: usize,
-        inputs: usize,
-    ) -> Result<Self, String> {
-        let weight = floats(tensors, &format!("{prefix}weight"))?;
-        let bias = floats(tensors, &format!("{prefix}bias"))?;
-        if inputs == 0 || bias.len() != units || weight.len() != units * inputs {
-            return Err(format!(
-                "{units} units of {inputs} weights are declared, the file holds {} weights and {} biases",
-                weight.len(),
-                bias.len()
-            ));
-        }
-        if weight.iter().chain(&bias).any(|value| !value.is_finite()) {
-            return Err("its weights hold values that are not finite".into());
-        }
-        Ok(Self { weight, bias, inputs })
-    }
-
-    /// Returns one value per unit for each of several inputs, `[n, units]` row-major.
-    pub(super) fn run(&self, inputs: &[f32]) -> Vec<f64> {
-        let (count, units) = (inputs.len() / self.inputs, self.bias.len());
-        let mut out = vec![0.0; count * units];
-        // The outer loop is over the weights, so that each is loaded from memory once.
-        let rows = self.weight.chunks_exact(self.inputs).zip(&self.bias);
-        for (unit, (row, bias)) in rows.enumerate() {
-            for (at, input) in inputs.chunks_exact(self.inputs).enumerate() {
-                out[at * units + unit] = dot(row, input) + f64::from(*bias);
-            }
-        }
-        out
-    }
-}
-
-/// Dot product with independent partial sums, which hide the latency of additions. The partial sums
-/// are short enough for single precision and are added in double precision.
-#[multiversion(targets("x86_64+avx2+fma"))]
-fn dot(a: &[f32], b: &[f32]) -> f64 {
-    const LANES: usize = 32;
-    let (a, a_rest) = a.as_chunks::<LANES>();
-    let (b, b_rest) = b.as_chunks::<LANES>();
-    let mut sums = [0f32; LANES];
-    for (a, b) in a.iter().zip(b) {
-        for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-    sums.iter().map(|sum| f64::from(*sum)).sum::<f64>() + rest
-}
-
 fn softmax(logits: &mut [f64]) {
     let top = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let mut sum = 0.0;
@@ -260,14 +189,6 @@ fn softmax(logits: &mut [f64]) {
         sum += *logit;
     }
     logits.iter_mut().for_each(|logit| *logit /= sum);
-}
-
-pub(super) fn floats(tensors: &SafeTensors<'_>, name: &str) -> Result<Vec<f32>, String> {
-    let view = tensors.tensor(name).map_err(|error| format!("tensor `{name}`: {error}"))?;
-    if view.dtype() != safetensors::Dtype::F32 {
-        return Err(format!("tensor `{name}` is {:?}, not float32", view.dtype()));
-    }
-    Ok(view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
 }
 
 fn label_of_unit(raw: &RawHead, units: &[String]) -> Result<Vec<usize>, String> {

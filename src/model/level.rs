@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::dsp::{exp10_minus_one, log10_one_plus};
 
-/// `[level]` of a manifest. Decibels refer to mel power; 0 dB is full scale.
+/// `[trunk.streamed.level]` of a manifest. Decibels are of mel power, 1 being full scale.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LevelEntry {

@@ -1,4 +1,4 @@
-//! Manifest of a bundle: front end, trunk, checksums.
+//! The bundle's manifest: front end, trunks, checksums.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,19 +7,21 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::ModelError;
-use super::level::{Level, LevelEntry};
+use super::level::Level;
 use super::stream::{Feed, Streamed};
+use super::trunk_entry::{TrunkEntry, TrunkKind, TrunkTable};
 use crate::audio::SampleRate;
 use crate::dsp::{Compression, LogMelParams, MelNorm, MelScale, MelSlope, Spectrum, Taper, TaperPadding};
 
-/// Supported manifest format.
-const FORMAT: u32 = 1;
+/// The manifest format that is read. Format 1 had one trunk per bundle.
+const FORMAT: u32 = 2;
 
 /// `manifest.toml`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    format: u32,
+    #[serde(rename = "format")]
+    _format: u32,
     /// Bundle name.
     pub name: String,
     /// Bundle version.
@@ -30,21 +32,20 @@ pub struct Manifest {
     pub licence: String,
     /// Origins of the weights.
     pub sources: Vec<String>,
+    /// File that lists the training material; [`Bundle::training`] reads it.
+    pub training: Option<String>,
     front_end: RawFrontEnd,
     patch: RawPatch,
-    /// The network.
-    pub trunk: TrunkEntry,
-    /// Input gain of a streamed trunk. Windowed trunks contain the stage.
-    pub level: Option<LevelEntry>,
-    /// Patches with expected scores.
+    /// Output of every trunk, and input of every head.
+    pub embedding: EmbeddingEntry,
+    trunk: TrunkTable,
+    /// Patches with known answers.
     pub golden: GoldenEntry,
-    /// Training material of the weights.
-    #[serde(default)]
-    pub training: TrainingEntry,
     checksums: BTreeMap<String, String>,
 }
 
-/// `[training]`: material that an evaluation must exclude. Other keys document the training.
+/// Training material of a bundle, which an evaluation must not be made of. Other keys say how the
+/// training went.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct TrainingEntry {
     /// Description of the material.
@@ -93,112 +94,23 @@ struct RawPatch {
     frames: usize,
 }
 
-/// Computation of an embedding from frames.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TrunkKind {
-    /// Maps a whole patch to its embedding.
-    Windowed,
-    /// Maps frames and their halo to features per frame, which are pooled over a patch to its
-    /// embedding.
-    Streamed,
-}
-
-/// `[trunk]`
+/// `[embedding]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct TrunkEntry {
-    /// Computation of the embedding.
-    pub kind: TrunkKind,
-    /// Path of the network, relative to the bundle.
-    pub file: String,
-    /// Path of the larger, windowed network that the trunk was derived from.
-    pub reference: Option<String>,
-    /// Input name, `[batch, frames, bands]`. The frames of a streamed trunk include the halo.
-    pub input: String,
-    /// Output name of a windowed trunk or the reference, `[batch, embedding_dim]`.
-    pub embedding: String,
-    /// Output name of the network's own labels, unused when scoring.
-    pub activations: Option<String>,
-    /// Embedding id that heads must declare.
-    pub embedding_id: String,
-    /// Number of values of an embedding.
-    pub embedding_dim: usize,
+pub struct EmbeddingEntry {
+    /// Name of the embedding; a head works with every trunk that provides it.
+    pub id: String,
+    /// Values of an embedding.
+    pub dim: usize,
     /// Mean and covariance of the embeddings of music, which training starts from.
     pub statistics: Option<String>,
-    /// Frames of context before and after.
-    pub halo: [usize; 2],
-    /// Look-ahead, in milliseconds.
-    pub lookahead_ms: f64,
-    /// Maximum difference to the embedding of the reference.
-    pub tolerance: f32,
-    /// Output name of a streamed trunk, `[batch, frames, feature_dim]`.
-    features: Option<String>,
-    /// Number of features per frame.
-    feature_dim: Option<usize>,
-    /// Path of the pooling tensors.
-    pooling: Option<String>,
-    /// Divisor of the number of frames per run.
-    block: Option<usize>,
-    /// Log-mel value, after the input gain, of frames without audio.
-    padding: Option<f32>,
-}
-
-/// Keys of `[trunk]` that only a streamed trunk has.
-#[derive(Debug, Clone, Copy)]
-pub struct StreamedEntry<'a> {
-    /// Output name, `[batch, frames, feature_dim]`.
-    pub features: &'a str,
-    /// Number of features per frame.
-    pub feature_dim: usize,
-    /// Path of the pooling tensors.
-    pub pooling: &'a str,
-    /// Divisor of the number of frames per run.
-    pub block: usize,
-    /// Log-mel value, after the input gain, of frames without audio.
-    pub padding: f32,
-}
-
-impl TrunkEntry {
-    /// Returns the keys of a streamed trunk; `None` for a windowed one.
-    ///
-    /// # Errors
-    /// A key is missing, out of range or not allowed; the message names it.
-    pub fn streamed(&self) -> Result<Option<StreamedEntry<'_>>, String> {
-        if self.kind == TrunkKind::Windowed {
-            return match self.halo {
-                [0, 0] => Ok(None),
-                halo => Err(format!("trunk.halo is {halo:?}; a windowed trunk has [0, 0]")),
-            };
-        }
-        let missing = |key: &str| format!("trunk.{key} is missing; a streamed trunk needs it");
-        let entry = StreamedEntry {
-            features: self.features.as_deref().ok_or_else(|| missing("features"))?,
-            feature_dim: self.feature_dim.ok_or_else(|| missing("feature_dim"))?,
-            pooling: self.pooling.as_deref().ok_or_else(|| missing("pooling"))?,
-            block: self.block.ok_or_else(|| missing("block"))?,
-            padding: self.padding.ok_or_else(|| missing("padding"))?,
-        };
-        let range =
-            |key: &str, value: usize, range: std::ops::RangeInclusive<usize>| match range.contains(&value) {
-                true => Ok(()),
-                false => Err(format!("trunk.{key} is {value}, not {} to {}", range.start(), range.end())),
-            };
-        range("feature_dim", entry.feature_dim, 1..=100_000)?;
-        range("block", entry.block, 1..=1000)?;
-        range("halo", self.halo[0].max(self.halo[1]), 0..=10_000)?;
-        if !entry.padding.is_finite() {
-            return Err(format!("trunk.padding is {}, not a finite number", entry.padding));
-        }
-        Ok(Some(entry))
-    }
 }
 
 /// `[golden]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GoldenEntry {
-    /// Path of the tensors `log_mel`, `embedding` and `scores.<head>`.
+    /// Tensors `log_mel` and `samples`, and for each trunk `TRUNK.embedding` and `TRUNK.scores.HEAD`.
     pub file: String,
     /// Maximum absolute difference.
     pub tolerance: f32,
@@ -229,51 +141,79 @@ impl Bundle {
         let file = folder.join("manifest.toml");
         let wrong = |what: String| ModelError::Manifest { file: file.clone(), what };
         let text = std::fs::read_to_string(&file).map_err(|error| wrong(error.to_string()))?;
+        check_format(&text).map_err(&wrong)?;
         let manifest: Manifest = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-        if manifest.format != FORMAT {
-            return Err(wrong(format!(
-                "format {} is not known to this version, which reads {FORMAT}",
-                manifest.format
-            )));
-        }
         let front_end = manifest.front_end.params().map_err(&wrong)?;
         if !(2..=100_000).contains(&manifest.patch.frames) {
             return Err(wrong(format!("patch.frames is {}, not 2 to 100000", manifest.patch.frames)));
         }
-        manifest.trunk.streamed().map_err(&wrong)?;
-        if let Some(level) = &manifest.level {
-            level.validate(front_end.bands).map_err(&wrong)?;
-            if !matches!(front_end.compression, Compression::Log10OnePlus { .. }) {
-                return Err(wrong("`level` needs the compression `log10_one_plus`".into()));
+        match &manifest.trunk {
+            TrunkTable { streamed: None, windowed: None } => {
+                return Err(wrong("there is neither `trunk.streamed` nor `trunk.windowed`".into()));
             }
-        }
-        let is_digest = |text: &String| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if let Some(stray) = manifest.training.pcm_sha256.iter().find(|text| !is_digest(text)) {
-            return Err(wrong(format!("training.pcm_sha256 holds `{stray}`, not 64 hexadecimal digits")));
+            TrunkTable { streamed: Some(trunk), .. } => trunk.validate(&front_end).map_err(&wrong)?,
+            TrunkTable { .. } => {}
         }
         Ok(Self { folder, manifest, front_end })
     }
 
-    /// Input requirements of the trunk or of the reference. `min_run_s` as in
-    /// [`ModelConfig`](super::ModelConfig).
-    pub fn feed(&self, reference: bool, min_run_s: f64) -> Feed {
-        let trunk = &self.manifest.trunk;
-        // `Bundle::open` has rejected invalid entries.
-        let streamed = trunk.streamed().ok().flatten().filter(|_| !reference).map(|entry| {
-            let scale = match self.front_end.compression {
-                Compression::Log10OnePlus { scale } => scale,
-                _ => 1.0,
-            };
-            let level = self.manifest.level.as_ref();
-            Streamed {
+    /// The trunk of a kind; where none is asked for, the streamed one, or the only one.
+    ///
+    /// # Errors
+    /// When the bundle has no trunk of that kind.
+    pub fn trunk(&self, wanted: Option<TrunkKind>) -> Result<TrunkEntry<'_>, ModelError> {
+        let TrunkTable { streamed, windowed } = &self.manifest.trunk;
+        let streamed = streamed.as_ref().map(TrunkEntry::Streamed);
+        let windowed = windowed.as_ref().map(TrunkEntry::Windowed);
+        let found = match wanted {
+            Some(TrunkKind::Streamed) => streamed,
+            Some(TrunkKind::Windowed) => windowed,
+            None => streamed.or(windowed),
+        };
+        found.ok_or_else(|| ModelError::Manifest {
+            file: self.folder.join("manifest.toml"),
+            what: format!(
+                "`model.trunk` is `{}`, and the bundle has no such trunk; leave it out",
+                wanted.map_or("", TrunkKind::as_str)
+            ),
+        })
+    }
+
+    /// Reads the list of the training material; it is empty where the bundle has none.
+    ///
+    /// # Errors
+    /// When the file is damaged.
+    pub fn training(&self) -> Result<TrainingEntry, ModelError> {
+        let Some(path) = &self.manifest.training else { return Ok(TrainingEntry::default()) };
+        let wrong = |what: String| ModelError::Manifest { file: self.folder.join(path), what };
+        let bytes = self.read(path)?;
+        let entry: TrainingEntry = toml::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
+        let is_digest = |text: &String| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if let Some(stray) = entry.pcm_sha256.iter().find(|text| !is_digest(text)) {
+            return Err(wrong(format!("pcm_sha256 holds `{stray}`, not 64 hexadecimal digits")));
+        }
+        Ok(entry)
+    }
+
+    /// Input of a trunk; `min_run_s` as in [`ModelConfig`](super::ModelConfig).
+    pub fn feed(&self, trunk: TrunkEntry<'_>, min_run_s: f64) -> Feed {
+        let streamed = match trunk {
+            TrunkEntry::Windowed(_) => None,
+            TrunkEntry::Streamed(trunk) => Some(Streamed {
                 before: trunk.halo[0],
                 after: trunk.halo[1],
-                block: entry.block,
-                padding: entry.padding,
-                level: level.map(|level| Level::new(level, self.front_end.bands, scale)),
+                block: trunk.block,
+                padding: trunk.padding,
+                level: trunk.level.as_ref().map(|level| {
+                    let scale = match self.front_end.compression {
+                        Compression::Log10OnePlus { scale } => scale,
+                        _ => 1.0,
+                    };
+                    Level::new(level, self.front_end.bands, scale)
+                }),
                 min_run_s,
-            }
-        });
+            }),
+        };
         Feed { patch: self.patch_frames(), bands: self.front_end.bands, streamed }
     }
 
@@ -354,7 +294,24 @@ impl RawFrontEnd {
     }
 }
 
-/// Returns the SHA-256 in lower-case hexadecimal digits.
+/// Checks the format before any other key: each has keys of its own.
+fn check_format(text: &str) -> Result<(), String> {
+    #[derive(Deserialize)]
+    struct Version {
+        format: u32,
+    }
+    let Version { format } = toml::from_str(text).map_err(|error| error.to_string())?;
+    match format {
+        FORMAT => Ok(()),
+        1 => Err(format!(
+            "format 1 is the layout of an earlier build, with one trunk per bundle; this one reads format {FORMAT}: \
+             make the bundle again with `genred train`, from the `musicnn-msd` of this build"
+        )),
+        other => Err(format!("format {other} is not known to this version, which reads {FORMAT}")),
+    }
+}
+
+/// Lower-case hexadecimal SHA-256.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }

@@ -1,26 +1,30 @@
 //! Inference: log-mel patches to posteriors.
 //!
-//! A bundle (layout in `models/README.md`) holds a trunk, which maps a patch to an embedding, and
-//! heads, which map the embedding to labels. Its manifest defines the front end that computes the
-//! patches.
+//! A bundle (`models/README.md` tells its layout) holds one or two trunks, which turn patches into
+//! embeddings, and heads, which turn an embedding into labels. Its manifest says how the patches are
+//! made; the front end is built from it and from nothing else.
 
 mod config;
 mod gate;
 mod golden;
 mod head;
+mod layer;
 mod level;
 mod manifest;
 mod pool;
 mod session;
 mod stream;
 mod trunk;
+mod trunk_entry;
 
 pub use config::{ModelConfig, Provider};
 pub use gate::Gate;
-pub use head::{Head, HeadKind, LayerWeights};
-pub use manifest::{Bundle, Manifest, TrainingEntry, TrunkEntry, TrunkKind, hex};
+pub use head::{Head, HeadKind};
+pub use layer::LayerWeights;
+pub use manifest::{Bundle, Manifest, TrainingEntry, hex};
 pub use session::Runtime;
 pub use stream::{Cutter, Feed, Stretch};
+pub use trunk_entry::{TrunkEntry, TrunkKind};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -114,6 +118,7 @@ pub(crate) const GATE_HEAD: &str = "gate";
 pub struct Model {
     bundle: Bundle,
     trunk: Trunk,
+    trunk_kind: TrunkKind,
     feed: Feed,
     lookahead_ms: f64,
     trunk_sha256: Arc<str>,
@@ -146,8 +151,8 @@ impl Model {
     pub fn load(config: &ModelConfig) -> Result<Self, ModelError> {
         let bundle = Bundle::open(&config.bundle)?;
         let runtime = Runtime::load(config.onnxruntime.as_deref())?;
-        let trunk_file = trunk_file(&bundle, config.reference)?;
-        let bytes = bundle.read(trunk_file)?;
+        let entry = bundle.trunk(config.trunk)?;
+        let bytes = bundle.read(entry.file())?;
         let head = open_head(&bundle, &config.head)?;
         let tags = match bundle.folder.join("heads").join(format!("{TAG_HEAD}.toml")).exists() {
             true => Some(open_head(&bundle, TAG_HEAD)?),
@@ -166,9 +171,9 @@ impl Model {
             }
             None => (vec![Provider::Cpu], "the runtime has no CUDA plugin"),
         };
-        let signature = signature(&bundle, config.reference);
-        let feed = bundle.feed(config.reference, config.min_run_s);
-        let pooling = open_pooling(&bundle, config.reference)?;
+        let signature = Signature::new(&bundle, entry);
+        let feed = bundle.feed(entry, config.min_run_s);
+        let pooling = open_pooling(&bundle, entry)?;
         let mut failures = Vec::new();
         let last = wanted.last().copied();
         for provider in wanted {
@@ -182,7 +187,7 @@ impl Model {
                     };
                     let heads = [Some(&head), tags.as_ref(), gate.as_ref().map(Gate::head)];
                     let heads: Vec<&Head> = heads.into_iter().flatten().collect();
-                    let golden = Golden::read(&bundle, &heads, config.reference)?;
+                    let golden = Golden::read(&bundle, &heads, entry.kind())?;
                     golden.verify_front_end(&bundle)?;
                     golden.verify(&mut trunk, &feed, &heads)?;
                     Ok(trunk)
@@ -193,10 +198,10 @@ impl Model {
                         if failures.is_empty() { origin.to_owned() } else { failures.join("; ") };
                     return Ok(Self {
                         trunk,
-                        lookahead_ms: if pooling.is_some() {
-                            bundle.manifest.trunk.lookahead_ms
-                        } else {
-                            0.0
+                        trunk_kind: entry.kind(),
+                        lookahead_ms: match entry {
+                            TrunkEntry::Streamed(trunk) => trunk.lookahead_ms,
+                            TrunkEntry::Windowed(_) => 0.0,
                         },
                         feed,
                         trunk_sha256: manifest::sha256_hex(&bytes).into(),
@@ -218,7 +223,7 @@ impl Model {
                 Err(error @ ModelError::Manifest { .. }) => return Err(error),
                 // The CPU provider supports every model, so the file is at fault.
                 Err(ModelError::Provider { provider: Provider::Cpu, reason }) => {
-                    let file = bundle.folder.join(trunk_file);
+                    let file = bundle.folder.join(entry.file());
                     return Err(ModelError::Manifest { file, what: format!("cannot be loaded: {reason}") });
                 }
                 Err(error) => {
@@ -279,7 +284,12 @@ impl Model {
         &self.provider_reason
     }
 
-    /// Hexadecimal SHA-256 of the loaded trunk file.
+    /// Kind of the trunk in use.
+    pub fn trunk_kind(&self) -> TrunkKind {
+        self.trunk_kind
+    }
+
+    /// SHA-256 of the file that is scored.
     pub fn trunk_sha256(&self) -> &Arc<str> {
         &self.trunk_sha256
     }
@@ -320,7 +330,7 @@ impl Model {
 
     /// Number of values of an embedding.
     pub fn embedding_dim(&self) -> usize {
-        self.bundle.manifest.trunk.embedding_dim
+        self.bundle.manifest.embedding.dim
     }
 }
 
@@ -333,7 +343,7 @@ impl Classifier for Model {
         let tags = self.tags.as_ref().map(|head| head.posteriors_of_each(embeddings)).unwrap_or_default();
         let gate = self.gate.as_ref().map(|gate| gate.posteriors_of_each(embeddings)).unwrap_or_default();
         let (mut tags, mut gate) = (tags.into_iter(), gate.into_iter());
-        let dim = self.bundle.manifest.trunk.embedding_dim.max(1);
+        let dim = self.bundle.manifest.embedding.dim.max(1);
         let mut kept = embeddings.chunks(dim).filter(|_| self.keeps_embeddings).map(<[f32]>::to_vec);
         scores.extend(self.head.posteriors_of_each(embeddings).into_iter().map(|posteriors| {
             Some(Scores {
@@ -348,63 +358,24 @@ impl Classifier for Model {
     }
 }
 
-fn trunk_file(bundle: &Bundle, reference: bool) -> Result<&str, ModelError> {
-    let trunk = &bundle.manifest.trunk;
-    match (reference, &trunk.reference) {
-        (false, _) => Ok(&trunk.file),
-        (true, Some(file)) => Ok(file),
-        (true, None) => Err(ModelError::Mismatch(format!(
-            "the bundle `{}` has no reference network",
-            bundle.manifest.name
-        ))),
-    }
+/// Pooling of a streamed trunk, and its features of a frame.
+fn open_pooling(bundle: &Bundle, trunk: TrunkEntry<'_>) -> Result<Option<(Pooling, usize)>, ModelError> {
+    let TrunkEntry::Streamed(trunk) = trunk else { return Ok(None) };
+    let bytes = bundle.read(&trunk.pooling)?;
+    let pooling = Pooling::read(&bytes, trunk.feature_dim, bundle.manifest.embedding.dim)
+        .map_err(|what| ModelError::Manifest { file: bundle.folder.join(&trunk.pooling), what })?;
+    Ok(Some((pooling, trunk.feature_dim)))
 }
 
-/// Expected tensor names and shapes of the network. A reference is always windowed.
-fn signature(bundle: &Bundle, reference: bool) -> Signature {
-    let trunk = &bundle.manifest.trunk;
-    let (input, bands) = (trunk.input.clone(), bundle.front_end.bands);
-    // `Bundle::open` has rejected invalid entries.
-    match trunk.streamed().ok().flatten().filter(|_| !reference) {
-        Some(entry) => Signature {
-            input,
-            output: entry.features.to_owned(),
-            rows: None,
-            bands,
-            values: entry.feature_dim,
-            values_key: "feature_dim",
-        },
-        None => Signature {
-            input,
-            output: trunk.embedding.clone(),
-            rows: Some(bundle.patch_frames()),
-            bands,
-            values: trunk.embedding_dim,
-            values_key: "embedding_dim",
-        },
-    }
-}
-
-/// Opens the pooling of a streamed trunk. Also returns the number of features per frame.
-fn open_pooling(bundle: &Bundle, reference: bool) -> Result<Option<(Pooling, usize)>, ModelError> {
-    let trunk = &bundle.manifest.trunk;
-    let Some(entry) = trunk.streamed().ok().flatten().filter(|_| !reference) else { return Ok(None) };
-    let bytes = bundle.read(entry.pooling)?;
-    let pooling = Pooling::read(&bytes, entry.feature_dim, trunk.embedding_dim)
-        .map_err(|what| ModelError::Manifest { file: bundle.folder.join(entry.pooling), what })?;
-    Ok(Some((pooling, entry.feature_dim)))
-}
-
-/// Returns whether `name` is the path of a head's TOML file rather than the name of a head of the
-/// bundle.
+/// True for the path of a head's TOML file, false for the name of one of the bundle's.
 pub fn is_head_path(name: &str) -> bool {
     name.contains('/') || name.ends_with(".toml")
 }
 
 /// Opens a head by name, verified against the manifest's checksums, or by path.
 fn open_head(bundle: &Bundle, name: &str) -> Result<Head, ModelError> {
-    let trunk = &bundle.manifest.trunk;
-    let load = |file: &Path| Head::load(file, &trunk.embedding_id, trunk.embedding_dim);
+    let embedding = &bundle.manifest.embedding;
+    let load = |file: &Path| Head::load(file, &embedding.id, embedding.dim);
     if is_head_path(name) {
         return load(Path::new(name));
     }

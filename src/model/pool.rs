@@ -3,7 +3,7 @@
 use multiversion::multiversion;
 use safetensors::SafeTensors;
 
-use super::head::Layer;
+use super::layer::{Layer, floats};
 
 /// Maximum and mean over frames, normalized, and a dense layer on them.
 ///
@@ -82,7 +82,7 @@ impl Affine {
     fn read(tensors: &SafeTensors<'_>, prefix: &str, values: usize) -> Result<Self, String> {
         let read = |name: &str| {
             let name = format!("{prefix}{name}");
-            let found = super::head::floats(tensors, &name)?;
+            let found = floats(tensors, &name)?;
             match found.len() == values && found.iter().all(|value| value.is_finite()) {
                 true => Ok(found),
                 false => Err(format!("tensor `{name}` must hold {values} finite values")),

@@ -16,6 +16,8 @@ use ort::value::{Tensor, TensorRef};
 
 use super::ModelError;
 use super::config::Provider;
+use super::manifest::Bundle;
+use super::trunk_entry::TrunkEntry;
 
 /// File name of the library in the wheel and in distributions.
 const LIBRARY: &str = "libonnxruntime.so";
@@ -108,7 +110,32 @@ pub struct Signature {
     pub values_key: &'static str,
 }
 
-/// A trunk loaded on one provider.
+impl Signature {
+    /// Tensors that a trunk of `bundle` must have.
+    pub fn new(bundle: &Bundle, trunk: TrunkEntry<'_>) -> Self {
+        let bands = bundle.front_end.bands;
+        match trunk {
+            TrunkEntry::Streamed(trunk) => Self {
+                input: trunk.input.clone(),
+                output: trunk.output.clone(),
+                rows: None,
+                bands,
+                values: trunk.feature_dim,
+                values_key: "trunk.streamed.feature_dim",
+            },
+            TrunkEntry::Windowed(trunk) => Self {
+                input: trunk.input.clone(),
+                output: trunk.output.clone(),
+                rows: Some(bundle.patch_frames()),
+                bands,
+                values: bundle.manifest.embedding.dim,
+                values_key: "embedding.dim",
+            },
+        }
+    }
+}
+
+/// A trunk in memory, on one provider. `run` takes `&mut self`: one thread owns it.
 pub struct TrunkSession {
     session: Session,
     signature: Signature,
@@ -291,7 +318,6 @@ fn first_line(error: &dyn std::fmt::Display) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Bundle;
 
     /// Runs the GPU's code path on the CPU: earlier contents of the buffers do not affect the
     /// output.
@@ -300,8 +326,8 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let runtime = Runtime::load(Some(&root.join(".cache/onnxruntime/libonnxruntime.so"))).unwrap();
         let bundle = Bundle::open(root.join("models/musicnn-msd").to_str().unwrap()).unwrap();
-        let bytes = bundle.read("trunk.onnx").unwrap();
-        let signature = super::super::signature(&bundle, false);
+        let bytes = bundle.read("streamed.onnx").unwrap();
+        let signature = Signature::new(&bundle, bundle.trunk(None).unwrap());
         let mut plain = TrunkSession::open(&runtime, &bytes, Provider::Cpu, 1, signature).unwrap();
         let mut bound =
             TrunkSession::open(&runtime, &bytes, Provider::Cpu, 1, plain.signature.clone()).unwrap();

@@ -8,8 +8,8 @@ use super::payload::ConnectionStats;
 use super::payload::trace::{PublishedPayload, TracePayload};
 use super::{Message, PatchExplanation, SettingsSnapshot};
 use crate::audio::{Level, Patch, PatchSpan, SourceId};
-use crate::decision::trace::{DecisionTrace, LoudnessTrace, RankedShare, SegmentTrace, SwitchComparison};
-use crate::decision::{DecisionConfig, Seconds, SilenceConfig};
+use crate::decision::trace::{DecisionTrace, RankedShare, SegmentTrace};
+use crate::decision::{DecisionConfig, LoudnessTrace, Seconds, SilenceConfig, SwitchComparison};
 use crate::event::{
     CommandRefusal, DaemonInfo, DaemonStats, GatePosteriors, LabelPosterior, NamedVerdict, NumberedEvent,
     SourceAttributes, SourceEvent, SourceHealth, SourceIdentity, SourceState, SourceStats, StateSnapshot,

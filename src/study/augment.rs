@@ -1,8 +1,9 @@
-//! What happens to sound on its way to the daemon: another speed, level and tone, a small loudspeaker, noise.
+//! Alterations of sound as they happen on its way to the daemon: another speed, level and tone, a
+//! small loudspeaker, noise.
 //!
-//! A head that has also heard its tracks like this knows them again when they come that way, and takes less notice of
-//! what does not matter. Filters are second-order sections after Bristow-Johnson, "Cookbook formulae for audio
-//! equalizer biquad filter coefficients".
+//! A head that has also heard its tracks like this knows them again when they come that way, and
+//! takes less notice of what does not matter. Filters are second-order sections after
+//! Bristow-Johnson, "Cookbook formulae for audio equalizer biquad filter coefficients".
 
 use sha2::{Digest, Sha256};
 
@@ -14,7 +15,7 @@ const RATE_STEP: f64 = 100.0;
 /// Corners of a small loudspeaker, in hertz.
 const SPEAKER: (f64, f64) = (250.0, 7000.0);
 
-/// How a recording is changed.
+/// Alteration of a recording.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alteration {
     /// Playing speed; pitch goes with it.
@@ -23,7 +24,7 @@ pub struct Alteration {
     gain: f64,
     /// One band of an equaliser: centre in hertz, height in decibels, quality.
     band: Option<(f64, f64, f64)>,
-    /// Whether it is heard through a small loudspeaker.
+    /// True if it is played through a small loudspeaker.
     speaker: bool,
     /// White noise, in decibels below the sound so far.
     noise: Option<f64>,
@@ -34,8 +35,8 @@ pub struct Alteration {
 impl Alteration {
     /// The `copy`-th alteration of the track `id`: the same each time, and unlike any other.
     ///
-    /// Speed ±6 %, gain −30 to +6 dB; with a chance of 0.7 a band of ±8 dB between 100 Hz and 6 kHz, of 0.25 a
-    /// small loudspeaker, of 0.5 noise 15 to 45 dB below.
+    /// Speed ±6 %, gain −30 to +6 dB; with a chance of 0.7 a band of ±8 dB between 100 Hz and 6
+    /// kHz, of 0.25 a small loudspeaker, of 0.5 noise 15 to 45 dB below.
     pub fn draw(id: &str, copy: usize, seed: u64) -> Self {
         let digest = Sha256::digest(format!("{seed} {copy} {id}"));
         let seed = digest.first_chunk::<8>().map_or(seed, |bytes| u64::from_le_bytes(*bytes));
@@ -52,7 +53,7 @@ impl Alteration {
         }
     }
 
-    /// What applies it to the blocks of one recording, in their order.
+    /// Its application to the blocks of one recording, in order.
     pub fn start(&self) -> impl FnMut(&mut Block) {
         let alteration = self.clone();
         let mut random = fastrand::Rng::with_seed(self.seed);
@@ -155,7 +156,8 @@ mod tests {
     const PLAIN: Alteration =
         Alteration { speed: 1.0, gain: 0.0, band: None, speaker: false, noise: None, seed: 1 };
 
-    /// Two channels, the second silent, in blocks of 1000 samples; returns what becomes of the first, and the rate.
+    /// Two channels, the second silent, in blocks of 1000 samples; returns what becomes of the
+    /// first, and the rate.
     fn alter(alteration: &Alteration, sound: &[f32]) -> (Vec<f32>, u32) {
         let mut apply = alteration.start();
         let mut heard = Vec::new();
@@ -194,7 +196,8 @@ mod tests {
         assert_eq!(alter(&PLAIN, &sound), (sound, 48_000));
     }
 
-    /// By the definitions: the height at the centre and none far away; 3 dB at a corner, and 40 dB a decade below it.
+    /// By the definitions: the height at the centre and none far away; 3 dB at a corner, and 40 dB
+    /// a decade below it.
     #[test]
     fn filters_have_the_gains_that_define_them() {
         let check = |alteration: &Alteration, hertz: f64, expected: f64, tolerance: f64| {

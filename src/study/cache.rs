@@ -1,8 +1,8 @@
 //! Embeddings kept on disk, so that a second look at the same recordings reads none of them.
 //!
-//! An entry is one file, named by the SHA-256 of what its content follows from: the recording's path, size and time
-//! of change, and the trunk, front end and hop that it was heard with. It begins with the SHA-256 of the rest, which
-//! is a safetensors file. What is damaged is heard anew.
+//! An entry is one file, named by the SHA-256 of what its content follows from: the recording's
+//! path, size and time of change, and the trunk, front end and hop that it was heard with. It
+//! begins with the SHA-256 of the rest, which is a safetensors file. Damaged entries are replaced.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -29,13 +29,13 @@ const DIGEST: usize = 32;
 #[derive(Debug, Clone)]
 pub struct Cache {
     folder: PathBuf,
-    /// What all entries of one model and hop share.
+    /// Part of the key that all entries of one model and hop share.
     context: String,
 }
 
 impl Cache {
-    /// The cache in `folder`, which is made when the first entry is, for recordings heard by `model` each
-    /// `hop_seconds`.
+    /// The cache in `folder`, which is made when the first entry is, for recordings heard by
+    /// `model` each `hop_seconds`.
     pub fn new(folder: &Path, model: &Model, hop_seconds: f64) -> Self {
         let bundle = model.bundle();
         let context = format!(
@@ -49,14 +49,15 @@ impl Cache {
         Self { folder: folder.to_path_buf(), context }
     }
 
-    /// Where embeddings are kept if nobody says: `$XDG_CACHE_HOME/genred` or `~/.cache/genred`.
+    /// Default folder of embeddings: `$XDG_CACHE_HOME/genred` or `~/.cache/genred`.
     pub fn default_folder() -> Option<PathBuf> {
         let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let root = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))?;
         Some(root.join("genred").join("embeddings"))
     }
 
-    /// The entry of a recording, altered or not, where it would lie. `None` when the recording cannot be looked at.
+    /// The entry of a recording, altered or not, where it would lie. `None` when the recording
+    /// cannot be looked at.
     pub fn entry(&self, recording: &Path, alteration: Option<&Alteration>) -> Option<PathBuf> {
         let path = fs::canonicalize(recording).ok()?;
         let metadata = fs::metadata(&path).ok()?;
@@ -70,12 +71,12 @@ impl Cache {
         Some(self.folder.join(hex(&digest.finalize())))
     }
 
-    /// What was heard when the entry was written; `None` if there is none, or it is damaged.
+    /// Embeddings of an entry; `None` if there is none, or it is damaged.
     pub fn read(&self, entry: &Path, dim: usize) -> Option<Heard> {
         let bytes = fs::read(entry).ok()?;
         let heard = parse(&bytes, dim);
         if heard.is_none() {
-            tracing::warn!("`{}` is damaged; its recording is heard anew", entry.display());
+            tracing::warn!("`{}` is damaged; its recording is decoded again", entry.display());
         }
         heard
     }

@@ -8,29 +8,29 @@ use super::train::{TrainOptions, Trained};
 use crate::learn::{Balance, Labelling};
 use crate::model::Bundle;
 
-/// What a card tells beside the training itself.
+/// Content of a card beside the training itself.
 #[derive(Debug)]
 pub struct About<'a> {
     /// The bundle's name.
     pub name: &'a str,
     /// The new head's name.
     pub head: &'a str,
-    /// What the trunk was taken from.
+    /// Bundle that the trunks are of.
     pub base: &'a Bundle,
     /// Seconds between patches.
     pub hop_seconds: f64,
-    /// How often each file was heard altered.
+    /// Altered copies of each file.
     pub copies: u8,
     /// Name of the head that gave the prior mean.
     pub prior: Option<&'a str>,
-    /// What was typed.
+    /// Command line.
     pub command: &'a str,
     /// The report on held-out tracks, as on the terminal.
     pub figures: &'a str,
 }
 
 impl About<'_> {
-    /// What was trained on, in a sentence.
+    /// Training material in a sentence.
     pub fn material(&self, material: &Material) -> String {
         format!(
             "{} tracks ({} patches) of {} in {} genres",

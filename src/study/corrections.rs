@@ -87,8 +87,9 @@ impl Corrected {
         found
     }
 
-    /// Takes out the corrections of new labels that are in one group only: with one group nothing can be held back to judge
-    /// by. `is_known` tells labels that need no more. Returns what was taken out.
+    /// Takes out the corrections of new labels that are in one group only: with one group nothing
+    /// can be held back to judge by. `is_known` tells labels that need no more. Returns what was
+    /// taken out.
     pub fn take_lone_labels(&mut self, is_known: impl Fn(&str) -> bool) -> Vec<Arc<str>> {
         let lone: Vec<Arc<str>> = self
             .labels

@@ -1,8 +1,8 @@
 //! Labelled recordings: a folder a label, or a CSV file with a row a recording.
 //!
-//! A *track* is one recording, of which there may be several files (cuts, copies). Whatever is drawn or split is drawn
-//! and split by tracks, never by files or patches. A *group* holds tracks that must stay on one side of a split: an
-//! artist, an album.
+//! A *track* is one recording, of which there may be several files (cuts, copies). Whatever is
+//! drawn or split is drawn and split by tracks, never by files or patches. A *group* holds tracks
+//! that must stay on one side of a split: an artist, an album.
 
 mod folder;
 mod groups;
@@ -21,15 +21,15 @@ use std::sync::Arc;
 
 use crate::event::SourceState;
 
-/// What goes wrong with data sets, before any file is decoded.
+/// Fault of a data set, found before any file is decoded.
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
     /// A folder or an index that cannot be read.
     #[error("`{}` cannot be read: {what}", path.display())]
     Unreadable {
-        /// Which.
+        /// Its name.
         path: PathBuf,
-        /// Why.
+        /// Reason.
         what: String,
     },
     /// A folder without class folders.
@@ -52,7 +52,7 @@ pub enum DatasetError {
     Index {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it, with the line where there is one.
+        /// Fault, with its line where there is one.
         what: String,
     },
     /// Filters that let nothing through.
@@ -70,11 +70,11 @@ pub enum DatasetError {
     Contradiction {
         /// The track.
         track: Arc<str>,
-        /// What differs: `genre` or `group`.
+        /// Column that differs: `genre` or `group`.
         what: &'static str,
-        /// What the first file says, and which it is.
+        /// Value of the first file, and its name.
         one: String,
-        /// What another says.
+        /// Value of another.
         other: String,
     },
     /// Several labels where one is wanted.
@@ -133,28 +133,28 @@ impl FromStr for Filter {
     }
 }
 
-/// How a data set is read.
+/// Options of reading a data set.
 #[derive(Debug, Clone, Default)]
 pub struct DatasetOptions {
     /// Rows of an index to keep: of filters on one column any must fit, and each column's must.
     pub filters: Vec<Filter>,
     /// A CSV file with the columns `group` or `artist`, and `track` or `path`.
     pub groups: Option<PathBuf>,
-    /// Where no group is known: tracks are one group whose last numbers, divided by this and rounded down, are equal,
-    /// and whose names before that number are.
+    /// Tracks of no known group are one group whose last numbers, divided by this and
+    /// rounded down, are equal, and whose names before that number are.
     pub group_blocks: Option<u32>,
 }
 
 /// One file of a data set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Item {
-    /// Where it is. Nothing has opened it yet.
+    /// Path; nothing has opened it yet.
     pub path: PathBuf,
     /// Its labels, as ascending indices into [`Dataset::labels`]; at least one.
     pub labels: Vec<usize>,
-    /// Which recording it is (or is a part of).
+    /// Recording that it is, or is a part of.
     pub track: Arc<str>,
-    /// Which tracks must not be separated; the track itself where nothing is known.
+    /// Group of tracks that must not be separated; the track itself where nothing is known.
     pub group: Arc<str>,
     /// The other columns of an index, by name.
     pub columns: BTreeMap<String, String>,
@@ -177,7 +177,8 @@ pub struct Dataset {
     pub labels: Vec<Arc<str>>,
     /// In the order of the index, or of the paths in a folder.
     pub items: Vec<Item>,
-    /// Files in a folder that are no recordings by their name (pictures, playlists), or lie in no class folder.
+    /// Files in a folder that are no recordings by their name (pictures, playlists), or lie in no
+    /// class folder.
     pub ignored: Vec<PathBuf>,
     /// Rows of an index without a label, which are left out.
     pub unlabelled: usize,
@@ -197,15 +198,17 @@ struct Entry {
 }
 
 impl Dataset {
-    /// Reads `path`: a folder with a folder a label (each searched through to its leaves), or a CSV file.
+    /// Reads `path`: a folder with a folder a label (each searched through to its leaves), or a CSV
+    /// file.
     ///
-    /// The CSV file has a header and the columns `path` (relative to the file's own folder, or absolute) and `genre` or
-    /// `label` (several labels are separated by `|` or `;`); `track`, and `group` or `artist`, may be there. A track is
-    /// the path without its extension where no column says another, relative to the folder and with `/`.
+    /// The CSV file has a header and the columns `path` (relative to the file's own folder, or
+    /// absolute) and `genre` or `label` (several labels are separated by `|` or `;`); `track`, and
+    /// `group` or `artist`, may be there. A track is the path without its extension where no column
+    /// says another, relative to the folder and with `/`.
     ///
     /// # Errors
-    /// What cannot be read, a folder without classes or with an empty one, an index without its columns, filters that
-    /// leave nothing, files of one track that contradict each other.
+    /// What cannot be read, a folder without classes or with an empty one, an index without its
+    /// columns, filters that leave nothing, files of one track that contradict each other.
     pub fn open(path: &Path, options: &DatasetOptions) -> Result<Self, DatasetError> {
         let unreadable =
             |error: std::io::Error| DatasetError::Unreadable { path: path.into(), what: error.to_string() };

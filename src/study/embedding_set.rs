@@ -1,10 +1,11 @@
-//! Embeddings with labels that come from elsewhere than recordings: augmented copies and pseudo-labelled rows made by
-//! scripts, a listener's corrections.
+//! Embeddings with labels that come from elsewhere than recordings: augmented copies and
+//! pseudo-labelled rows made by scripts, a listener's corrections.
 //!
-//! As a file it is one of safetensors: `embedding` float32 `[n, dim]`, and either `target` float32 `[n, labels]`
-//! (shares of labels, 0 to 1) or `label` int64 or int32 `[n]`. Optional are `weight` float32 `[n]`, `track` and `group`
-//! int64 or int32 `[n]`, and `judged` uint8 `[n]`. The metadata hold `labels`, a JSON array of names, and may hold
-//! `tracks` and `groups`, JSON arrays of the names that those numbers index.
+//! As a file it is one of safetensors: `embedding` float32 `[n, dim]`, and either `target` float32
+//! `[n, labels]` (shares of labels, 0 to 1) or `label` int64 or int32 `[n]`. Optional are `weight`
+//! float32 `[n]`, `track` and `group` int64 or int32 `[n]`, and `judged` uint8 `[n]`. The metadata
+//! hold `labels`, a JSON array of names, and may hold `tracks` and `groups`, JSON arrays of the
+//! names that those numbers index.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -34,17 +35,19 @@ pub struct EmbeddingRow {
     pub embedding: Vec<f32>,
     /// Labels with their shares, 0 to 1; one share of 1 for an ordinary label.
     pub targets: Shares,
-    /// Rows of a track are judged together. Where a data set of that name has such a track, they are patches of it.
+    /// Rows of a track are judged together. Where a data set of that name has such a track, they
+    /// are patches of it.
     pub track: Arc<str>,
     /// Rows of a group are never on both sides of a split.
     pub group: Arc<str>,
-    /// Above 0; a track of weight 1 weighs as much as any other. A track has the mean of its rows' weights.
+    /// Above 0; a track of weight 1 weighs as much as any other. A track has the mean of its rows'
+    /// weights.
     pub weight: f64,
     /// False for a row that is learned from only.
     pub is_judged: bool,
 }
 
-/// Why a file is no set of embeddings.
+/// Fault of a file of embeddings.
 #[derive(Debug, thiserror::Error)]
 #[error("`{}`: {what}", file.display())]
 pub struct EmbeddingSetError {
@@ -88,10 +91,12 @@ impl EmbeddingSet {
         }
     }
 
-    /// Reads `file`, whose embeddings have `dim` values each. The set has the name in the metadata, or the file's.
+    /// Reads `file`, whose embeddings have `dim` values each. The set has the name in the metadata,
+    /// or the file's.
     ///
     /// # Errors
-    /// When it cannot be read, a tensor is missing or of another size, or a value is out of its range.
+    /// When it cannot be read, a tensor is missing or of another size, or a value is out of its
+    /// range.
     pub fn read(file: &Path, dim: usize) -> Result<Self, EmbeddingSetError> {
         let wrong = |what: String| EmbeddingSetError { file: file.to_path_buf(), what };
         let bytes = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;

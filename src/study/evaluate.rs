@@ -15,10 +15,10 @@ use crate::decision::SilenceConfig;
 use crate::event::SourceState;
 use crate::model::{Gate, Head, HeadKind, Model, ModelError};
 
-/// How many examples a message lists.
+/// Most examples that a message lists.
 const EXAMPLES: usize = 5;
 
-/// Why there are no predictions.
+/// Reason for having no predictions.
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluationError {
     /// Recordings that the weights were fitted to.
@@ -27,7 +27,7 @@ pub enum EvaluationError {
         found.tracks()
     )]
     TrainingMaterial {
-        /// Which.
+        /// Its name.
         found: Seen,
         /// Number of tracks in the data set.
         tracks: usize,
@@ -37,7 +37,7 @@ pub enum EvaluationError {
     NothingLeft {
         /// Number of files in the data set.
         files: usize,
-        /// What became of them.
+        /// Their counts, by reason.
         why: String,
     },
     /// The model failed.
@@ -45,7 +45,7 @@ pub enum EvaluationError {
     Model(#[from] ModelError),
 }
 
-/// What is done with training material.
+/// Treatment of training material.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnTrainingMaterial {
@@ -57,14 +57,14 @@ pub enum OnTrainingMaterial {
     Exclude,
 }
 
-/// How a data set is heard.
+/// Options of an evaluation.
 #[derive(Debug, Clone)]
 pub struct EvaluationOptions {
     /// Seconds between patches.
     pub hop_seconds: f64,
-    /// What counts as silence.
+    /// Loudness below which a patch is silent.
     pub silence: SilenceConfig,
-    /// What is done with training material.
+    /// Treatment of training material.
     pub on_training_material: OnTrainingMaterial,
 }
 
@@ -154,10 +154,12 @@ struct Answered<'a> {
     answers: Vec<Vec<super::report::PatchPrediction>>,
 }
 
-/// Has `heads`, each with its vocabulary of `dataset`, answer every patch of `dataset`. `begin` is told each file.
+/// Has `heads`, each with its vocabulary of `dataset`, answer every patch of `dataset`. `begin` is
+/// told each file.
 ///
 /// # Errors
-/// When training material is found and refused, nothing is left, or the model fails. What is wrong with a file is counted.
+/// When training material is found and refused, nothing is left, or the model fails. What is wrong
+/// with a file is counted.
 pub fn evaluate(
     dataset: &Dataset,
     model: &mut Model,
@@ -261,8 +263,8 @@ fn answer<'a>(
     }
 }
 
-/// Keeps one of the files that sound exactly alike; where labels exclude each other and theirs differ, none of them.
-/// A head of several labels takes all of theirs for true.
+/// Keeps one of the files that sound exactly alike; where labels exclude each other and theirs
+/// differ, none of them. A head of several labels takes all of theirs for true.
 fn without_copies(heard: Vec<Answered<'_>>, is_single: bool) -> (Vec<Answered<'_>>, Copies, Contradictions) {
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     let mut alike: Vec<Vec<Answered<'_>>> = Vec::new();

@@ -1,20 +1,21 @@
-//! A head and its base bundle, to a bundle of its own that `genred run` uses at once.
+//! A new head and its base bundle as a bundle that `genred run` uses at once.
+
+mod golden;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use ndarray::{ArrayView2, ArrayViewMut1};
+use safetensors::serialize;
 use safetensors::tensor::{Dtype, TensorView};
-use safetensors::{SafeTensors, serialize};
 use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
-use crate::learn::{Fit, Labelling, Linear, Network, posteriors};
+use crate::learn::{Fit, Labelling, Linear, Network};
 use crate::model::{Bundle, Model, ModelConfig, ModelError, hex};
 
-/// Heads that do not name genres. They are copied; every other one's answers are what the new head replaces.
+/// Heads that do not name genres. They are copied; the new head replaces every other one.
 const KEPT_HEADS: [&str; 2] = [TAG_HEAD, "gate"];
 
 /// The head of the trunk's own tags, which nothing replaces.
@@ -25,8 +26,9 @@ const DEFAULT_HEAD: &str = "genres";
 
 const MANIFEST: &str = "manifest.toml";
 const CARD: &str = "CARD.md";
+const TRAINING: &str = "training.toml";
 
-/// Why there is no bundle.
+/// Reason for having no bundle.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// Something is there.
@@ -46,9 +48,9 @@ pub enum ExportError {
     /// A place that cannot be written.
     #[error("`{}` cannot be written: {what}", path.display())]
     Unwritable {
-        /// Where.
+        /// Path.
         path: PathBuf,
-        /// Why.
+        /// Reason.
         what: String,
     },
     /// The base bundle is damaged, or does not accept the new head.
@@ -59,12 +61,12 @@ pub enum ExportError {
     BaseFile {
         /// Its file.
         file: PathBuf,
-        /// What is wrong.
+        /// Fault.
         what: String,
     },
 }
 
-/// Where the bundle goes.
+/// Place of a new bundle.
 #[derive(Debug)]
 pub struct Place {
     folder: PathBuf,
@@ -73,8 +75,8 @@ pub struct Place {
 }
 
 impl Place {
-    /// Checks, before any work, that a bundle can be written to `folder`; what is there is replaced only with
-    /// `force`, and only if it is a bundle.
+    /// Checks, before any work, that a bundle can be written to `folder`; what is there is replaced
+    /// only with `force`, and only if it is a bundle.
     ///
     /// # Errors
     /// When it exists, is the base bundle, or cannot be written.
@@ -149,7 +151,7 @@ pub struct NewHead<'a> {
     pub name: &'a str,
     /// Names of its labels.
     pub labels: &'a [Arc<str>],
-    /// Whether they exclude each other.
+    /// Relation of the labels: exclusive or not.
     pub labelling: Labelling,
     /// Weights.
     pub fit: &'a Fit,
@@ -159,7 +161,7 @@ pub struct NewHead<'a> {
     pub provenance: Vec<(&'static str, String)>,
 }
 
-/// What the manifest says about the new head's training.
+/// Training of the new head, as the bundle tells it.
 #[derive(Debug)]
 pub struct Training {
     /// One sentence.
@@ -170,7 +172,7 @@ pub struct Training {
     pub pcm_sha256: Vec<String>,
 }
 
-/// Whether a head may have this name.
+/// Checks that a head may have this name.
 ///
 /// # Errors
 /// [`ExportError::HeadName`]
@@ -182,9 +184,9 @@ pub fn check_head_name(name: &str) -> Result<(), ExportError> {
     Ok(())
 }
 
-/// Writes a bundle: the base's front end, trunk, golden patches and licences, its heads that say other things
-/// than genres, the new head, and `card`, which may hold what the caller likes. Before it is put in its place it
-/// is loaded and verified.
+/// Writes a bundle: the base's front end, trunks, golden patches and licences, its heads that say
+/// other things than genres, the new head, and `card`, which may hold what the caller likes. Before
+/// it is put in its place it is loaded and verified.
 ///
 /// # Errors
 /// When the base is damaged, the place cannot be written, or the bundle does not verify.
@@ -207,7 +209,8 @@ pub fn export(
     };
 
     let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
-    for path in listed.iter().filter(|path| is_copied(path, head.name)) {
+    let is_list = |path: &String| base.manifest.training.as_ref() == Some(path);
+    for path in listed.iter().filter(|path| is_copied(path, head.name) && !is_list(path)) {
         if !Path::new(path).components().all(|part| matches!(part, Component::Normal(_))) {
             return Err(wrong(format!("`{path}` is no file of the bundle")));
         }
@@ -221,9 +224,16 @@ pub fn export(
     files.insert(format!("heads/{}.safetensors", head.name), head_weights(head).map_err(&wrong)?);
     let golden = &base.manifest.golden.file;
     let scores = files.remove(golden).ok_or_else(|| wrong(format!("`{golden}` has no checksum")))?;
-    let scores = golden_scores(&scores, head, &files, base.manifest.trunk.embedding_dim);
+    let scores = golden::scores(&scores, head, &files, base.manifest.embedding.dim);
     files.insert(golden.clone(), scores.map_err(|what| wrong(format!("`{golden}`: {what}")))?);
 
+    let of_base = match &base.manifest.training {
+        Some(path) => toml::from_slice(&base.read(path)?).map_err(|error| wrong(error.to_string()))?,
+        None => Table::new(),
+    };
+    let keeps_genres = files.contains_key(&format!("heads/{DEFAULT_HEAD}.toml"));
+    let listed = training_table(of_base, base, head, training, keeps_genres)?;
+    files.insert(TRAINING.into(), listed.to_string().into());
     describe(&mut manifest, &name, base, head, training, &files);
     let text = toml::to_string_pretty(&manifest).map_err(|error| wrong(error.to_string()))?;
     files.insert(MANIFEST.into(), text.into());
@@ -245,7 +255,7 @@ pub fn export(
     })
 }
 
-/// Whether a file of the base goes into the new bundle as it is.
+/// True for files of the base that go into the new bundle as they are.
 fn is_copied(path: &str, new_head: &str) -> bool {
     let head = path.strip_prefix("heads/").map(|file| file.rsplit_once('.').map_or(file, |(stem, _)| stem));
     match head {
@@ -263,7 +273,7 @@ fn head_toml(head: &NewHead<'_>, base: &Bundle) -> String {
         Labelling::Multi => "multi",
     };
     table.insert("kind".into(), text(kind));
-    table.insert("embedding_id".into(), text(&base.manifest.trunk.embedding_id));
+    table.insert("embedding_id".into(), text(&base.manifest.embedding.id));
     table.insert("weights".into(), text(&format!("{}.safetensors", head.name)));
     if let Some(hidden) = head.fit.folded().hidden {
         table.insert("hidden".into(), Value::Integer(hidden.bias.len() as i64));
@@ -298,39 +308,30 @@ fn head_weights(head: &NewHead<'_>) -> Result<Vec<u8>, String> {
     serialize(tensors.collect::<Result<Vec<_>, _>>()?, None).map_err(|error| error.to_string())
 }
 
-/// The base's golden tensors, without the scores of heads that are gone, and with those of the new head: of the
-/// golden embedding by the fit itself, in double precision and over standardised features, before its weights
-/// were folded and rounded.
-fn golden_scores(
-    bytes: &[u8],
+/// List of the training material: of the new head, and of a genre head of the base that stays.
+/// `base` is what the base says of its own heads' training, those that are gone included.
+fn training_table(
+    mut of_base: Table,
+    base: &Bundle,
     head: &NewHead<'_>,
-    files: &BTreeMap<String, Vec<u8>>,
-    dim: usize,
-) -> Result<Vec<u8>, String> {
-    let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
-    let own = format!("scores.{}", head.name);
-    let mut views: BTreeMap<String, TensorView<'_>> = tensors
-        .tensors()
-        .into_iter()
-        .filter(|(name, _)| {
-            let head = name.strip_prefix("reference.").unwrap_or(name).strip_prefix("scores.");
-            !name.ends_with(&own) && head.is_none_or(|head| files.contains_key(&format!("heads/{head}.toml")))
-        })
-        .collect();
-    let embedding = views.get("embedding").ok_or("it has no tensor `embedding`")?;
-    let values: Vec<f32> =
-        embedding.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-    let rows = values.len() / dim.max(1);
-    let embedding = ArrayView2::from_shape((rows, dim), &values).map_err(|error| error.to_string())?;
-    let mut scores = head.fit.standardised_logits(embedding) / head.temperature;
-    scores
-        .rows_mut()
-        .into_iter()
-        .for_each(|mut row: ArrayViewMut1<'_, f64>| posteriors(head.labelling, &mut row));
-    let bytes: Vec<u8> = scores.iter().flat_map(|score| (*score as f32).to_le_bytes()).collect();
-    let view = TensorView::new(Dtype::F32, vec![rows, head.labels.len()], &bytes);
-    views.insert(own, view.map_err(|error| error.to_string())?);
-    serialize(views, None).map_err(|error| error.to_string())
+    training: &Training,
+    keeps_genres: bool,
+) -> Result<Table, ExportError> {
+    let list = |list: &[String]| Value::Array(list.iter().cloned().map(Value::String).collect());
+    let (mut tracks, mut hashes) = (training.tracks.clone(), training.pcm_sha256.clone());
+    if head.name != DEFAULT_HEAD && keeps_genres {
+        let known = base.training()?;
+        tracks.extend(known.tracks);
+        hashes.extend(known.pcm_sha256);
+    }
+    of_base.insert("name".into(), Value::String(base.manifest.name.clone()));
+    of_base.insert("version".into(), Value::String(base.manifest.version.clone()));
+    let mut table = Table::new();
+    table.insert("material".into(), Value::String(training.material.clone()));
+    table.insert("tracks".into(), list(&tracks));
+    table.insert("pcm_sha256".into(), list(&hashes));
+    table.insert("base".into(), Value::Table(of_base));
+    Ok(table)
 }
 
 /// Names the bundle, says what its head learned from, and lists the files.
@@ -343,32 +344,18 @@ fn describe(
     files: &BTreeMap<String, Vec<u8>>,
 ) {
     let text = |text: String| Value::String(text);
-    let list = |list: &[String]| Value::Array(list.iter().cloned().map(Value::String).collect());
-    let base_name = &base.manifest.name;
     manifest.insert("name".into(), text(name.to_owned()));
     manifest.insert("version".into(), text("1".into()));
-    let description = format!("{} on the trunk of {base_name}: {}", head.name, training.material);
+    let description = format!("{} on the trunks of {}: {}", head.name, base.manifest.name, training.material);
     manifest.insert("description".into(), text(description));
-    let (mut tracks, mut hashes) = (training.tracks.clone(), training.pcm_sha256.clone());
-    // A genre head of the base that stays brings what it was trained on.
-    if head.name != DEFAULT_HEAD && files.contains_key(&format!("heads/{DEFAULT_HEAD}.toml")) {
-        tracks.extend_from_slice(&base.manifest.training.tracks);
-        hashes.extend_from_slice(&base.manifest.training.pcm_sha256);
-    }
-    let mut table = Table::new();
-    table.insert("material".into(), text(training.material.clone()));
-    table.insert("tracks".into(), list(&tracks));
-    table.insert("pcm_sha256".into(), list(&hashes));
-    // What the base says of its own heads' training, those that are gone included.
-    let mut from = match manifest.get("training") {
-        Some(Value::Table(table)) => table.clone(),
-        _ => Table::new(),
-    };
-    from.insert("name".into(), text(base_name.clone()));
-    from.insert("version".into(), text(base.manifest.version.clone()));
-    table.insert("base".into(), Value::Table(from));
-    manifest.insert("training".into(), Value::Table(table));
     let sums = files.iter().map(|(path, bytes)| (path.clone(), Value::String(hex(&Sha256::digest(bytes)))));
     manifest.remove("checksums");
+    if !manifest.contains_key("training") {
+        // Keys of the root stand before the tables.
+        let tables = std::mem::take(manifest);
+        manifest.insert("training".into(), text(TRAINING.into()));
+        manifest.extend(tables);
+    }
+    manifest.insert("training".into(), text(TRAINING.into()));
     manifest.insert("checksums".into(), Value::Table(sums.collect()));
 }

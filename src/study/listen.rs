@@ -22,11 +22,13 @@ pub struct Listened {
     pub cached: usize,
 }
 
-/// Does `tasks`, a patch every `hop_seconds`, with one thread for each model that is needed; `more_models` opens
-/// further ones, up to `jobs` in all. `done` is called on this thread for each that was done or found, in any order.
+/// Does `tasks`, a patch every `hop_seconds`, with one thread for each model that is needed;
+/// `more_models` opens further ones, up to `jobs` in all. `done` is called on this thread for each
+/// that was done or found, in any order.
 ///
 /// # Errors
-/// When a further model does not open, or a model fails. What is wrong with a file is its own answer.
+/// When a further model does not open, or a model fails. What is wrong with a file is its own
+/// answer.
 pub fn listen(
     tasks: &[Task<'_>],
     model: &mut Model,

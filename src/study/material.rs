@@ -1,4 +1,4 @@
-//! What of a data set can be learned from, and what had to be left out.
+//! Usable part of a data set, and the list of the rest.
 
 mod assemble;
 #[cfg(test)]
@@ -52,7 +52,8 @@ pub struct Material {
     pub weights: Vec<f64>,
     /// Index into `tracks`, one per patch, ascending.
     pub track_of: Vec<usize>,
-    /// Patches that are learned from and never judged: altered sound, doubtful labels. Within a track they come last.
+    /// Patches that are learned from and never judged: altered sound, doubtful labels. Within a
+    /// track they come last.
     pub learn_only: Vec<bool>,
     /// Of the decoded PCM of each file that is used, sorted.
     pub pcm_sha256: Vec<String>,
@@ -63,7 +64,8 @@ pub struct Material {
 pub struct Gathering<'a> {
     /// Labelled files.
     pub dataset: &'a Dataset,
-    /// Their embeddings, in their order; then the same files again, as often as they were heard altered.
+    /// Their embeddings, in their order; then the same files again, as often as they were heard
+    /// altered.
     pub heard: &'a [Result<Heard, FileError>],
     /// Labelled embeddings beside them.
     pub sets: &'a [EmbeddingSet],
@@ -90,7 +92,7 @@ pub struct Dominance {
     pub share: f64,
 }
 
-/// What was left out, and why.
+/// Parts of a data set that were left out, by reason.
 #[derive(Debug, Clone, Default)]
 pub struct LeftOut {
     /// Files that cannot be read, with the reason.
@@ -99,7 +101,8 @@ pub struct LeftOut {
     pub silent: Vec<PathBuf>,
     /// Patches of the other files that are not.
     pub silent_patches: usize,
-    /// Files with the same sound as another with the same labels, which is kept: the copy, the other.
+    /// Files with the same sound as another with the same labels, which is kept: the copy, the
+    /// other.
     pub copies: Vec<(PathBuf, PathBuf)>,
     /// Files with the same sound as another under another label: none of them is used.
     pub contradictions: Vec<Vec<PathBuf>>,
@@ -125,7 +128,7 @@ impl fmt::Display for LeftOut {
     }
 }
 
-/// What makes a data set useless for training.
+/// Fault that makes a data set useless for training.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MaterialError {
     /// Nothing of a label is left.
@@ -139,7 +142,7 @@ pub enum MaterialError {
         /// Its files.
         files: usize,
     },
-    /// What is held out could not be learned from the rest.
+    /// A label that cannot be held out and learned at once.
     #[error(
         "`{label}` has too little to hold some out (usable tracks: {tracks}, groups: {groups}); at least 2 groups, which are artists \
          or single tracks, are needed: one to learn from and one to check with"
@@ -189,10 +192,12 @@ pub enum MaterialError {
 }
 
 impl Material {
-    /// Puts together what was heard of a data set's items, in their order, and the sets of embeddings.
+    /// Puts together what was heard of a data set's items, in their order, and the sets of
+    /// embeddings.
     ///
-    /// Left out are files that could not be heard, silent patches, copies, and, if labels exclude each other, files
-    /// whose sound is also under another label. If they do not, such a file's labels are joined.
+    /// Left out are files that could not be heard, silent patches, copies, and, if labels exclude
+    /// each other, files whose sound is also under another label. If they do not, such a file's
+    /// labels are joined.
     ///
     /// # Errors
     /// When a label keeps no track, or its tracks are in one group only, or all tracks have it.

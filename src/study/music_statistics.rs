@@ -15,10 +15,10 @@ use crate::model::{Bundle, ModelError};
 /// # Errors
 /// When the file is damaged or does not fit the embedding.
 pub fn music_statistics(bundle: &Bundle) -> Result<Option<MusicStatistics>, ModelError> {
-    let trunk = &bundle.manifest.trunk;
-    let Some(path) = &trunk.statistics else { return Ok(None) };
+    let embedding = &bundle.manifest.embedding;
+    let Some(path) = &embedding.statistics else { return Ok(None) };
     let bytes = bundle.read(path)?;
-    let statistics = parse(&bytes, trunk.embedding_dim)
+    let statistics = parse(&bytes, embedding.dim)
         .map_err(|what| ModelError::Manifest { file: bundle.folder.join(path), what })?;
     Ok(Some(statistics))
 }

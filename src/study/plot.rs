@@ -25,7 +25,8 @@ text { fill: currentColor; }
 </style>
 ";
 
-/// The confusion matrices of patches and tracks side by side; each row's shades are shares of it. `None` for a head of several labels.
+/// The confusion matrices of patches and tracks side by side; each row's shades are shares of it.
+/// `None` for a head of several labels.
 pub fn confusion(report: &Report) -> Option<String> {
     let panels = [("patches", &report.patch), ("tracks", &report.track)];
     let matrices: Vec<_> = panels
@@ -101,7 +102,7 @@ pub fn confusion(report: &Report) -> Option<String> {
     Some(svg)
 }
 
-/// How often answers are right against how sure they were, in the bins of the calibration error.
+/// Accuracy against confidence, in the bins of the calibration error.
 pub fn reliability(report: &Report) -> String {
     let (left, top) = (56.0, 40.0);
     let mut svg = open(left + SIDE + 24.0, top + SIDE + 76.0, "Reliability diagram");

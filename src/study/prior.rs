@@ -8,7 +8,8 @@ use super::vocabulary::{spelt_otherwise, usual};
 use crate::learn::{Labelling, Linear, MusicStatistics, Network, Prior, PriorMean};
 use crate::model::{Head, HeadKind, LayerWeights};
 
-/// Names that users give to genres that known heads call otherwise, beyond spelling. `docs/guide/train.md` lists them.
+/// Names that users give to genres that known heads call otherwise, beyond spelling.
+/// `docs/guide/train.md` lists them.
 const SYNONYMS: [(&str, &str); 14] = [
     ("funk", "disco-funk"),
     ("rap", "hip-hop"),
@@ -29,13 +30,13 @@ const SYNONYMS: [(&str, &str); 14] = [
 /// Tags that mean a genre of another name, beyond [`SYNONYMS`]: the nearest of several.
 const TAGS: [(&str, &str); 2] = [("rnb-soul", "soul"), ("disco-funk", "funk")];
 
-/// What of the base bundle a new head starts from.
+/// Parts of the base bundle that a new head starts from.
 #[derive(Debug, Clone, Default)]
 pub struct PriorOptions {
     /// Head whose rows are the prior mean of labels of the same name.
     pub mean: Option<Head>,
-    /// Heads along whose logits weights vary more. A label that the mean does not know starts in the
-    /// direction of the first of their labels that means the same.
+    /// Heads along whose logits weights vary more. A label that the mean does not know starts in
+    /// the direction of the first of their labels that means the same.
     pub directions: Vec<Head>,
     /// Statistics of music.
     pub statistics: Option<MusicStatistics>,
@@ -54,8 +55,8 @@ pub struct Known {
 }
 
 impl Known {
-    /// Maps of the heads of a bundle. Left out are heads with a label map, and directions with a hidden
-    /// layer: only linear heads have directions.
+    /// Maps of the heads of a bundle. Left out are heads with a label map, and directions with a
+    /// hidden layer: only linear heads have directions.
     pub fn new(options: &PriorOptions) -> Self {
         let mut known = Self { statistics: options.statistics.clone(), ..Self::default() };
         if let Some((head, logits)) = options.mean.as_ref().and_then(|head| Some((head, network(head)?))) {
@@ -89,17 +90,30 @@ impl Known {
         &self.labels
     }
 
+    /// Statistics of music, where there are any.
+    pub fn statistics(&self) -> Option<&MusicStatistics> {
+        self.statistics.as_ref()
+    }
+
     /// The label of the mean's head that a label means.
     pub fn meant_by(&self, label: &str) -> Option<usize> {
         meaning(label, &self.labels)
     }
 
-    /// Those of `labels` that the prior of a head of this kind knows.
+    /// Those of `labels` that the prior of a head of this kind knows: labels of the mean's head, and
+    /// labels that have a direction.
     pub fn known_among(&self, labels: &[Arc<str>], labelling: Labelling) -> Vec<Arc<str>> {
-        match self.fits(labelling) {
-            true => labels.iter().filter(|label| self.meant_by(label).is_some()).cloned().collect(),
-            false => Vec::new(),
-        }
+        let is_known = |label: &str| {
+            self.fits(labelling) && self.meant_by(label).is_some()
+                || self.statistics.is_some() && self.named(label).is_some()
+        };
+        labels.iter().filter(|label| is_known(label)).cloned().collect()
+    }
+
+    /// Number of the direction that a label means.
+    fn named(&self, label: &str) -> Option<usize> {
+        let tag = TAGS.iter().find(|(genre, _)| *genre == label);
+        meaning(tag.map_or(label, |(_, tag)| *tag), &self.named)
     }
 
     /// Logits of a softmax are no logits of sigmoids.
@@ -153,13 +167,7 @@ impl Known {
     /// give them one.
     fn named_rows(&self, labels: &[Arc<str>], labelling: Labelling) -> Option<Linear> {
         let directions = self.directions.as_ref().filter(|_| self.statistics.is_some())?;
-        let meant: Vec<Option<usize>> = labels
-            .iter()
-            .map(|label| {
-                let tag = TAGS.iter().find(|(genre, _)| *genre == &**label);
-                meaning(tag.map_or(&**label, |(_, tag)| *tag), &self.named)
-            })
-            .collect();
+        let meant: Vec<Option<usize>> = labels.iter().map(|label| self.named(label)).collect();
         if meant.iter().all(Option::is_none) {
             return None;
         }
@@ -171,8 +179,8 @@ impl Known {
     }
 }
 
-/// Label among `known` that a label means: the same, one that differs by case and punctuation alone,
-/// or a synonym.
+/// Label among `known` that a label means: the same, one that differs by case and punctuation
+/// alone, or a synonym.
 fn meaning(label: &str, known: &[Arc<str>]) -> Option<usize> {
     let place = |name: &str| known.iter().position(|known| **known == *name);
     let synonym = || {
@@ -260,7 +268,8 @@ mod tests {
         }
     }
 
-    /// A known label has its row less the mean row, which is (3, 1) with the bias 3; an unknown one has nothing.
+    /// A known label has its row less the mean row, which is (3, 1) with the bias 3; an unknown one
+    /// has nothing.
     #[test]
     fn the_mean_has_the_known_rows() {
         let mean = known(HeadKind::Single).prior(&labels(&["polka", "rock", "soul"]), Labelling::Single).mean;
@@ -275,8 +284,8 @@ mod tests {
         assert_eq!(none, Prior::default());
     }
 
-    /// Labels that the mean lacks start in the direction of the tag that means them, at unit deviation
-    /// over music; the directions are centred over all labels.
+    /// Labels that the mean lacks start in the direction of the tag that means them, at unit
+    /// deviation over music; the directions are centred over all labels.
     #[test]
     fn unknown_labels_start_in_the_direction_of_their_tag() {
         let factor = array![[1.0, 0.0], [0.0, 1.0]];

@@ -252,7 +252,8 @@ mod tests {
         let text = text(HeadKind::Single, &["disco-funk", "jazz", "ロック"], 4);
         let lines: Vec<&str> = text.lines().collect();
         let of = |start: &str| *lines.iter().find(|line| line.starts_with(start)).unwrap();
-        // By hand: 6 of 8 patches; tracks 0 and 3, both of the first label, are a draw of 0.4 on average, which the later label wins.
+        // By hand: 6 of 8 patches; tracks 0 and 3, both of the first label, are a draw of 0.4 on
+        // average, which the later label wins.
         assert!(of("accuracy").starts_with("accuracy               0.750  0."), "{text}");
         assert_eq!(
             of("disco-funk  "),

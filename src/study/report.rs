@@ -1,4 +1,4 @@
-//! From predictions to figures, whoever made the predictions.
+//! From predictions to figures.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use crate::learn::{Answers, Bin, Bootstrap, Figure, Interval, LabelCounts, MultiLabel, SingleLabel};
 use crate::model::HeadKind;
 
-/// Why there is nothing to report.
+/// Reason for having nothing to report.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReportError {
     /// No track has a patch.
@@ -22,7 +22,7 @@ pub enum ReportError {
 /// Answers to tracks, with the truth.
 #[derive(Debug, Clone)]
 pub struct Predictions {
-    /// Whether labels exclude each other.
+    /// Relation of labels: exclusive or not.
     pub kind: HeadKind,
     /// Labels, in the order of the posteriors.
     pub labels: Vec<Arc<str>>,
@@ -35,7 +35,8 @@ pub struct Predictions {
 pub struct TrackPredictions {
     /// Its id.
     pub id: Arc<str>,
-    /// Its true labels, as indices into [`Predictions::labels`]; one where labels exclude each other.
+    /// Its true labels, as indices into [`Predictions::labels`]; one where labels exclude each
+    /// other.
     pub truth: Vec<usize>,
     /// Answers to its patches.
     pub patches: Vec<PatchPrediction>,
@@ -46,14 +47,14 @@ pub struct TrackPredictions {
 pub struct PatchPrediction {
     /// Posteriors, 0–1, one a label.
     pub posteriors: Vec<f32>,
-    /// Whether its state is `music`. The others are left out, unless a track has nothing else.
+    /// True if its state is `music`. Others are left out, unless a track has nothing else.
     pub is_music: bool,
 }
 
-/// What is known of a classifier after its answers.
+/// Figures of a classifier.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// Whether labels exclude each other.
+    /// Relation of labels: exclusive or not.
     pub kind: HeadKind,
     /// Labels, in the order of every list below.
     pub labels: Vec<Arc<str>>,
@@ -61,7 +62,7 @@ pub struct Report {
     pub tracks_without_music: usize,
     /// Patches that are not music, and are left out.
     pub patches_left_out: usize,
-    /// How the intervals were drawn: over tracks.
+    /// Bootstrap of the intervals: over tracks.
     pub intervals: Bootstrap,
     /// Patch by patch.
     pub patch: Judgement,
@@ -79,7 +80,7 @@ pub struct Judgement {
     pub figures: Figures,
     /// One a label.
     pub by_label: Vec<LabelFigures>,
-    /// How often label `row` was answered as `column`; absent for a head of several labels.
+    /// Counts of label `row` answered as `column`; absent for a head of several labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confusion: Option<Vec<Vec<u64>>>,
     /// The bins of the calibration error, by rising confidence.
@@ -90,7 +91,7 @@ pub struct Judgement {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figures(pub Vec<(Figure, Interval)>);
 
-/// What there is to say of one label.
+/// Figures of one label.
 #[derive(Debug, Clone, Serialize)]
 pub struct LabelFigures {
     /// The label.
@@ -104,11 +105,11 @@ pub struct LabelFigures {
     /// Average precision, of a head of several labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub average_precision: Option<f64>,
-    /// How often it is true.
+    /// Number of rows that have it.
     pub support: u64,
 }
 
-/// How much better one set of predictions is than another on the same tracks.
+/// Difference of two sets of predictions on the same tracks.
 #[derive(Debug, Clone, Serialize)]
 pub struct Comparison {
     /// Differences, first minus second, patch by patch; resampled together.
@@ -298,7 +299,8 @@ mod tests {
         judgement.figure(figure).unwrap().value
     }
 
-    /// By hand: patches 3 of 5 right, since the quiet one is not heard; tracks 2 of 3, one by its quiet patches alone.
+    /// By hand: patches 3 of 5 right, since the quiet one is not heard; tracks 2 of 3, one by its
+    /// quiet patches alone.
     #[test]
     fn tracks_are_judged_by_the_mean_of_their_music() {
         let tracks = vec![

@@ -1,9 +1,11 @@
-//! From labelled embeddings to a head, with the answers that it would have given to tracks that it had not seen.
+//! From labelled embeddings to a head, with the answers that it would have given to tracks that it
+//! had not seen.
 //!
-//! A head is fitted to some tracks in three steps: cross-validation over them chooses the strength of the prior; the
-//! held-out logits under that strength give the temperature; all of them give the weights. Cross-validation around
-//! all three (it is nested) says what such a head is worth: each outer fold is answered by one that saw nothing of
-//! its groups. The final head is fitted to all tracks.
+//! A head is fitted to some tracks in three steps: cross-validation over them chooses the strength
+//! of the prior; the held-out logits under that strength give the temperature; all of them give the
+//! weights. Cross-validation around all three (it is nested) says what such a head is worth: each
+//! outer fold is answered by one that saw nothing of its groups. The final head is fitted to all
+//! tracks.
 
 mod search;
 #[cfg(test)]
@@ -29,14 +31,14 @@ const INNER_FOLDS: usize = 3;
 /// Precision of the fits that answer: a tenth of what scikit-learn stops at.
 const FINE: Stop = Stop { gradient: 1e-5, steps: 2_000 };
 
-/// Tracks that each label counts more in [`TrainOptions::prior_shift`]: how many there are of a label
-/// with few is chance.
+/// Tracks that each label counts more in [`TrainOptions::prior_shift`]: how many there are of a
+/// label with few is chance.
 const SHIFT_FLOOR: f64 = 5.0;
 
-/// How to train.
+/// Options of a training.
 #[derive(Debug, Clone)]
 pub struct TrainOptions {
-    /// Whether labels exclude each other.
+    /// Relation of labels: exclusive or not.
     pub labelling: Labelling,
     /// Outer folds, at least 2; fewer are taken where a label is in fewer groups.
     pub folds: usize,
@@ -48,9 +50,9 @@ pub struct TrainOptions {
     pub label_noise: f64,
     /// A hidden layer, where a linear head is too little; a prior says nothing about such a head.
     pub hidden: Option<HiddenLayer>,
-    /// Exponent of labels' shares of the tracks of the first source, with which posteriors are multiplied
-    /// after the fit: 0 leaves the balance of the weights, 1 makes common labels as likely as they are
-    /// there.
+    /// Exponent of labels' shares of the tracks of the first source, with which posteriors are
+    /// multiplied after the fit: 0 leaves the balance of the weights, 1 makes common labels as
+    /// likely as they are there.
     pub prior_shift: f64,
     /// Added to the logits of labels after the fit, by index into [`Material::labels`].
     pub shifts: Vec<(usize, f64)>,
@@ -66,7 +68,8 @@ pub struct TrainOptions {
     pub jobs: usize,
 }
 
-/// Limit on a confusion between two labels: the other's bias is set so that held-out patches are so as often.
+/// Limit on a confusion between two labels: the other's bias is set so that held-out patches are so
+/// as often.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limit {
     /// The true label, as an index into [`Material::labels`].
@@ -90,21 +93,23 @@ pub struct Trained {
     pub folds: usize,
     /// The strength of each outer fold.
     pub fold_strengths: Vec<Strength>,
-    /// Whether its labels exclude each other.
+    /// Relation of its labels: exclusive or not.
     pub kind: HeadKind,
     /// Calibrated posteriors `[patches, labels]` by heads that had not seen the patch's group.
     pub held_out: Array2<f64>,
 }
 
 impl Trained {
-    /// Answers to tracks by heads that had not seen them, for a report; of all tracks, or those of one source.
+    /// Answers to tracks by heads that had not seen them, for a report; of all tracks, or those of
+    /// one source.
     pub fn predictions(&self, material: &Material, source: Option<usize>) -> Predictions {
         predictions(material, source, self.kind, self.held_out.view())
     }
 }
 
-/// Answers of the prior's head to the tracks of a source, in the material's labels. Where it lacks one of them there are
-/// none, but for a head that `is_corrected`: it answers a label that it lacks with 0.
+/// Answers of the prior's head to the tracks of a source, in the material's labels. Where it lacks
+/// one of them there are none, but for a head that `is_corrected`: it answers a label that it lacks
+/// with 0.
 pub fn known_predictions(
     material: &Material,
     source: Option<usize>,
@@ -155,7 +160,7 @@ fn kind(labelling: Labelling) -> HeadKind {
     }
 }
 
-/// Why there is no head.
+/// Reason for having no head.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum TrainError {
     /// The tracks cannot be split.
@@ -218,7 +223,10 @@ struct Set<'a> {
     weights: Vec<f64>,
     /// In the comparison of strengths: 0 for patches that are left out, for which the others stand.
     search_weights: Vec<f64>,
-    /// Labels that folds are stratified by: all but those that a prior knows and that are in one group only.
+    /// The same without balance: confidences must be right for labels as common as they are.
+    plain_weights: Vec<f64>,
+    /// Labels that folds are stratified by: all but those that a prior knows and that are in one
+    /// group only.
     spread: Vec<bool>,
     /// Added to each label's logits after a fit.
     shift: Vec<f64>,
@@ -230,9 +238,10 @@ impl<'a> Set<'a> {
             material.track_of.iter().map(|track| material.tracks[*track].group).collect();
         let weights = balanced_weights(&material.weights, material.targets.view(), &groups, options.balance);
         let search_weights = search::thinned(&material.track_of, &material.learn_only, &weights);
-        let is_known = |label: usize| options.prior.mean.as_ref().is_some_and(|mean| mean.is_known[label]);
-        let spread =
-            (0..material.labels.len()).map(|label| !is_known(label) || material.groups_of(label) > 1);
+        let plain_weights = search::thinned(&material.track_of, &material.learn_only, &material.weights);
+        // A label in one group only is there because the prior knows it.
+        let spread = (0..material.labels.len())
+            .map(|label| options.prior.mean.is_none() || material.groups_of(label) > 1);
         Self {
             material,
             options,
@@ -240,6 +249,7 @@ impl<'a> Set<'a> {
             targets: smoothed(options.labelling, &material.targets, options.label_noise),
             weights,
             search_weights,
+            plain_weights,
             spread: spread.collect(),
             shift: shift(material, options),
         }
@@ -250,11 +260,12 @@ impl<'a> Set<'a> {
         (0..self.material.track_of.len()).filter(|row| wanted(self.material.track_of[*row])).collect()
     }
 
-    /// At most `folds` folds of `tracks`: as many as every label can be spread over. The fold of each track of
-    /// the material follows (of those that are not among `tracks`, `usize::MAX`).
+    /// At most `folds` folds of `tracks`: as many as every label can be spread over. The fold of
+    /// each track of the material follows (of those that are not among `tracks`, `usize::MAX`).
     fn split(&self, tracks: &[usize], folds: usize) -> Result<(usize, Vec<usize>), FoldError> {
         let of = |track: &usize| &self.material.tracks[*track];
-        // Labels without any track among these, and those that a prior stands for, are no reason for fewer folds.
+        // Labels without any track among these, and those that a prior stands for, are no reason
+        // for fewer folds.
         let mut present: Vec<usize> = tracks.iter().flat_map(|track| &of(track).labels).copied().collect();
         present.sort_unstable();
         present.dedup();
@@ -327,8 +338,8 @@ impl<'a> Set<'a> {
         Ok(Fitted { strength, temperature, shifts, fit })
     }
 
-    /// Adds the shift to held-out logits, then what the limits ask for, and returns what was added to
-    /// each label's.
+    /// Adds the shift to held-out logits, then what the limits ask for, and returns what was added
+    /// to each label's.
     fn limit(&self, rows: &[usize], logits: &mut Array2<f64>) -> Vec<f64> {
         let mut shifts = self.shift.clone();
         for mut row in logits.rows_mut() {
@@ -345,12 +356,12 @@ impl<'a> Set<'a> {
         shifts
     }
 
-    /// Fitted to the held-out logits of the rows that strengths are compared by. Patches of a track are alike:
-    /// tracks count as observations.
+    /// Fitted to the held-out logits of the rows that strengths are compared by. Patches of a track
+    /// are alike: tracks count as observations.
     fn temperature(&self, rows: &[usize], logits: &Array2<f64>) -> f64 {
         let tracks: BTreeSet<usize> = rows.iter().map(|row| self.material.track_of[*row]).collect();
         let targets = self.material.targets.select(Axis(0), rows);
-        let weights: Vec<f64> = rows.iter().map(|row| self.search_weights[*row]).collect();
+        let weights: Vec<f64> = rows.iter().map(|row| self.plain_weights[*row]).collect();
         fit_temperature(
             self.options.labelling,
             logits.view(),
@@ -360,8 +371,8 @@ impl<'a> Set<'a> {
     }
 }
 
-/// Shift of each label's logits: [`TrainOptions::prior_shift`] times the logarithm of its tracks in the
-/// first source, less the mean of all labels, and [`TrainOptions::shifts`].
+/// Shift of each label's logits: [`TrainOptions::prior_shift`] times the logarithm of its tracks in
+/// the first source, less the mean of all labels, and [`TrainOptions::shifts`].
 fn shift(material: &Material, options: &TrainOptions) -> Vec<f64> {
     let mut counts = vec![SHIFT_FLOOR; material.labels.len()];
     for track in material.tracks.iter().filter(|track| track.source == 0) {
@@ -373,7 +384,8 @@ fn shift(material: &Material, options: &TrainOptions) -> Vec<f64> {
     shift
 }
 
-/// Targets of which a share of `noise` is spread evenly over the other labels, or of sigmoids over yes and no.
+/// Targets of which a share of `noise` is spread evenly over the other labels, or of sigmoids over
+/// yes and no.
 fn smoothed(labelling: Labelling, targets: &Array2<f64>, noise: f64) -> Array2<f64> {
     let others = match labelling {
         Labelling::Single => (targets.ncols().max(2) - 1) as f64,

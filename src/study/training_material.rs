@@ -1,4 +1,4 @@
-//! Whether a recording is one that the weights have seen.
+//! Recordings that the weights have seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::model::{Bundle, ModelError, TrainingEntry};
 const GENERIC: [&str; 11] =
     ["track", "audio", "song", "file", "take", "cut", "clip", "untitled", "disc", "part", "sample"];
 
-/// What the manifests list.
+/// Training material of several bundles.
 #[derive(Debug, Clone, Default)]
 pub struct TrainingMaterial {
     /// Ids as they are listed, by each way of writing them in full.
@@ -20,7 +20,7 @@ pub struct TrainingMaterial {
 }
 
 impl TrainingMaterial {
-    /// Of several manifests together.
+    /// That of several bundles together.
     pub fn new<'a>(entries: impl IntoIterator<Item = &'a TrainingEntry>) -> Self {
         let mut material = Self::default();
         for entry in entries {
@@ -44,28 +44,30 @@ impl TrainingMaterial {
         material
     }
 
-    /// What the bundle lists that the head in `file` lies in; `None` where it lies in none.
+    /// Training material of the bundle that the head in `file` lies in; `None` where it lies in
+    /// none.
     ///
     /// # Errors
-    /// When that bundle's manifest cannot be read.
+    /// When that bundle cannot be read.
     pub fn beside(file: &Path) -> Result<Option<TrainingEntry>, ModelError> {
         let folder = file.canonicalize().ok().and_then(|file| Some(file.parent()?.parent()?.to_path_buf()));
         match folder.filter(|folder| folder.join("manifest.toml").exists()) {
-            Some(folder) => Ok(Some(Bundle::open(&folder.display().to_string())?.manifest.training)),
+            Some(folder) => Ok(Some(Bundle::open(&folder.display().to_string())?.training()?)),
             None => Ok(None),
         }
     }
 
     /// The listed id that a track's id means.
     ///
-    /// `gtzan:blues.00029` is meant by `gtzan:blues.00029` and `blues.00029`, and by `blues/blues.00029` too: its last part,
-    /// unless that is a mere number (`01`, `track 01`). An id without a data set's name is meant by itself alone. Mere numbers
-    /// mean nothing where the manifest lists hashes.
+    /// `gtzan:blues.00029` is meant by `gtzan:blues.00029` and `blues.00029`, and by
+    /// `blues/blues.00029` too: its last part, unless that is a mere number (`01`, `track 01`). An
+    /// id without a data set's name is meant by itself alone. Mere numbers mean nothing where the
+    /// manifest lists hashes.
     pub fn lists_track(&self, id: &str) -> Option<&str> {
         self.ids.get(id).or_else(|| self.names.get(last_part(id))).map(String::as_str)
     }
 
-    /// Whether a recording's hash is listed.
+    /// True if a recording's hash is listed.
     pub fn lists_sound(&self, pcm_sha256: &str) -> bool {
         self.sounds.contains(pcm_sha256)
     }
@@ -83,7 +85,7 @@ fn last_part(id: &str) -> &str {
     id.rsplit('/').next().unwrap_or(id)
 }
 
-/// Whether a name alone tells which recording is meant: letters that are more than a generic word.
+/// True if a name alone tells which recording is meant: letters that are more than a generic word.
 fn is_telling(name: &str) -> bool {
     let letters: String = name.chars().filter(|c| c.is_alphabetic()).flat_map(char::to_lowercase).collect();
     letters.chars().count() >= 3 && !GENERIC.contains(&letters.as_str())

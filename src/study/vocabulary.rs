@@ -15,7 +15,7 @@ const GTZAN: [(&str, &str); 1] = [("disco", "disco-funk")];
 pub struct Renaming {
     /// The label as it is.
     pub from: String,
-    /// What it counts as.
+    /// Label that it counts as.
     pub to: String,
 }
 
@@ -32,20 +32,21 @@ impl FromStr for Renaming {
     }
 }
 
-/// How labels are matched.
+/// Options of matching labels.
 #[derive(Debug, Clone, Default)]
 pub struct VocabularyOptions {
     /// Labels of the data that the head calls otherwise.
     pub map: Vec<Renaming>,
     /// Labels of the head whose posterior is added to another's.
     pub merge: Vec<Renaming>,
-    /// Answers only with labels that the data has: posteriors of a head whose labels exclude each other are divided by their sum.
+    /// Answers only with labels that the data has: posteriors of a head whose labels exclude each
+    /// other are divided by their sum.
     pub restrict: bool,
     /// Leaves out what the head has no word for.
     pub ignore_unknown: bool,
 }
 
-/// Why the labels do not fit.
+/// Reason for labels that do not fit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VocabularyError {
     /// Labels of the data that the head lacks.
@@ -69,9 +70,9 @@ pub enum VocabularyError {
         from: String,
         /// The right side.
         to: String,
-        /// Which of both.
+        /// The one that does not exist.
         stray: String,
-        /// What could be named.
+        /// Labels that exist.
         known: String,
     },
     /// Too little is left.
@@ -79,13 +80,14 @@ pub enum VocabularyError {
         "nothing is left to tell apart: of the head's labels the data has {present}; add data of others, or leave out `--restrict`"
     )]
     TooFew {
-        /// What is left.
+        /// Labels that are left.
         present: String,
     },
 }
 
 impl VocabularyOptions {
-    /// Without the renamings whose target `head` does not have: those are meant for the head that it is compared with.
+    /// Without the renamings whose target `head` does not have: those are meant for the head that
+    /// it is compared with.
     pub fn of(&self, head: &Head) -> Self {
         let has = |label: &String| head.labels().iter().any(|known| **known == **label);
         let mut fitting = self.clone();
@@ -95,7 +97,7 @@ impl VocabularyOptions {
     }
 }
 
-/// How a data set's labels and a head's posteriors are brought together.
+/// Match of a data set's labels with a head's.
 #[derive(Debug, Clone)]
 pub struct Vocabulary {
     /// The labels that are judged.
@@ -106,7 +108,7 @@ pub struct Vocabulary {
     pub merged: BTreeMap<String, String>,
     /// Labels of the data that are left out.
     pub unknown: Vec<Arc<str>>,
-    /// Whether only labels that the data has can be answered.
+    /// True if only labels that the data has can be answered.
     pub is_restricted: bool,
     kind: HeadKind,
     /// For each label of the data, where it is in `labels`.
@@ -116,8 +118,9 @@ pub struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// Brings `data`'s labels together with `head`'s. A label of the data is, in this order: what `options.map` says; the
-    /// same label; the one label that differs by case, blanks and punctuation alone; what GTZAN's names usually mean.
+    /// Brings `data`'s labels together with `head`'s. A label of the data is, in this order: what
+    /// `options.map` says; the same label; the one label that differs by case, blanks and
+    /// punctuation alone; what GTZAN's names usually mean.
     ///
     /// # Errors
     /// Labels that the head does not know, options that name none, too few labels.
@@ -184,7 +187,8 @@ impl Vocabulary {
         })
     }
 
-    /// The true labels of an item, as ascending indices into [`Vocabulary::labels`]; empty where none is known.
+    /// The true labels of an item, as ascending indices into [`Vocabulary::labels`]; empty where
+    /// none is known.
     pub fn truth(&self, labels: &[usize]) -> Vec<usize> {
         let mut truth: Vec<usize> = labels.iter().filter_map(|label| *self.truth.get(*label)?).collect();
         truth.sort_unstable();

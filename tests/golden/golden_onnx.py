@@ -9,7 +9,7 @@ tests/golden/golden_features.py left them, with silence and noise beside them.
     .venv/bin/python tests/golden/golden_onnx.py
 
 Leaves tests/golden/onnxruntime.safetensors. Run it again when a network or a head of
-models/musicnn-msd-windowed or models/musicnn-msd changed.
+models/musicnn-msd changed.
 """
 import hashlib
 import tomllib
@@ -19,9 +19,9 @@ import numpy as np
 import onnxruntime
 from safetensors.numpy import load_file, save_file
 
-ROOT = Path(__file__).resolve().parents[2]
-BUNDLE = ROOT / "models/musicnn-msd-windowed"
-STREAMED = ROOT / "models/musicnn-msd"
+ROOT = Path(__file__).resolve().parent.parent
+BUNDLE = ROOT / "models/musicnn-msd"
+REFERENCE = ROOT / "training/reference.onnx"
 OUT = ROOT / "tests/golden/onnxruntime.safetensors"
 HEADS = ["genres", "tags"]
 FRAMES, BANDS = 187, 96
@@ -47,9 +47,7 @@ def run(network, log_mel):
     """Embedding and activations of one network, patch by patch, in one thread."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        BUNDLE / f"{network}.onnx", options, providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
     answers = [session.run(["embedding", "activations"], {"log_mel": patch[None]}) for patch in log_mel]
     return tuple(np.concatenate(parts) for parts in zip(*answers))
 
@@ -77,13 +75,14 @@ class Streamed:
     """The streamed trunk on one recording: level, stretches, pooling; docs/design/streaming.md."""
 
     def __init__(self):
-        manifest = tomllib.loads((STREAMED / "manifest.toml").read_text())
-        self.trunk, self.level = manifest["trunk"], manifest["level"]
+        manifest = tomllib.loads((BUNDLE / "manifest.toml").read_text())
+        self.trunk = manifest["trunk"]["streamed"]
+        self.level = self.trunk["level"]
         self.scale = manifest["front_end"]["compression"]["scale"]
-        self.pooling = {k: v.astype(np.float64) for k, v in load_file(STREAMED / self.trunk["pooling"]).items()}
+        self.pooling = {k: v.astype(np.float64) for k, v in load_file(BUNDLE / self.trunk["pooling"]).items()}
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
-        path = STREAMED / self.trunk["file"]
+        path = BUNDLE / self.trunk["file"]
         self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
     def gains(self, patch):
@@ -104,7 +103,7 @@ class Streamed:
         lifted = np.log10(1 + (10 ** mel.astype(np.float64) - 1) * gains)
         rows = np.pad(lifted, ((500, 500), (0, 0)), constant_values=self.trunk["padding"])
         rows = rows[500 + first - before : 500 + first + frames + after].astype(np.float32)
-        return self.session.run([self.trunk["features"]], {"log_mel": rows[None]})[0][0]
+        return self.session.run([self.trunk["output"]], {"log_mel": rows[None]})[0][0]
 
     def embeddings(self, mel, starts):
         """Embedding of each patch, the patches having been heard one after the other."""
@@ -126,24 +125,24 @@ class Streamed:
         return np.stack(out).astype(np.float32)
 
 
-def sha256(bundle, relative):
-    return hashlib.sha256((bundle / relative).read_bytes()).hexdigest()
+def sha256(relative):
+    return hashlib.sha256((BUNDLE / relative).read_bytes()).hexdigest()
 
 
 def main():
     log_mel = patches()
     tensors = {"log_mel": log_mel}
     made_of = [f"heads/{head}.{kind}" for head in HEADS for kind in ("toml", "safetensors")]
-    for network in ["trunk", "reference"]:
-        embedding, activations = run(network, log_mel)
-        tensors[f"{network}.embedding"] = embedding
-        for head in HEADS:
-            tensors[f"{network}.{head}"] = posteriors(head, embedding)
-        # The head `tags` is the network's own last layer.
-        own = np.abs(tensors[f"{network}.tags"] - activations).max()
-        assert own < 1e-5, own
-        made_of.append(f"{network}.onnx")
-        print(f"{network}: embeddings to {np.abs(embedding).max():.2f}, head `tags` within {own:.1e} of its own")
+    embedding, activations = run(BUNDLE / "windowed.onnx", log_mel)
+    tensors["windowed.embedding"] = embedding
+    for head in HEADS:
+        tensors[f"windowed.{head}"] = posteriors(head, embedding)
+    # The head `tags` is the network's own last layer.
+    own = np.abs(tensors["windowed.tags"] - activations).max()
+    assert own < 1e-5, own
+    print(f"windowed: embeddings to {np.abs(embedding).max():.2f}, head `tags` within {own:.1e} of its own")
+    between = np.abs(embedding - run(REFERENCE, log_mel)[0]).max()
+    print(f"the published network differs by {between:.1e}")
     streamed = Streamed()
     alone = np.concatenate([streamed.embeddings(patch, [0]) for patch in log_mel[:-2]])
     tensors["streamed.embedding"] = alone
@@ -158,10 +157,8 @@ def main():
     tensors["stream.log_mel"] = mel
     tensors["stream.embedding"] = streamed.embeddings(mel, starts)
     print(f"streamed: {len(alone)} patches alone, {len(starts)} of `{name}` in a row")
-    between = np.abs(tensors["trunk.embedding"] - tensors["reference.embedding"]).max()
-    print(f"the networks differ by {between:.1e}")
-    made = {f"streamed/{name}": sha256(STREAMED, name) for name in ("trunk.onnx", "pooling.safetensors")}
-    metadata = made | {relative: sha256(BUNDLE, relative) for relative in made_of} | {"onnxruntime": onnxruntime.__version__}
+    made_of += ["windowed.onnx", "streamed.onnx", "pooling.safetensors"]
+    metadata = {relative: sha256(relative) for relative in made_of} | {"onnxruntime": onnxruntime.__version__}
     save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, OUT, metadata)
     print(f"{OUT.relative_to(ROOT)}: {OUT.stat().st_size} bytes")
 

@@ -8,9 +8,10 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use crate::support::broker::{Mosquitto, Subscriber, until};
+#[cfg(feature = "device")]
+use crate::support::bundle::copy_with_reference;
 use crate::support::daemon::{Daemon, genred};
 use crate::support::music::cut;
-#[cfg(feature = "device")]
 use crate::support::pulse::{Server, isolated};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -94,6 +95,7 @@ async fn a_subscriber_reads_what_a_sound_server_plays() {
     let folder = folder.path();
     cut("metal", 40.0, 120.0, &folder.join("song.wav"), &["-ar", "48000"]);
     let broker = Mosquitto::start();
+    copy_with_reference(&folder.join("reference"));
     let subscriber = Subscriber::start(broker.port(), "genred/#", &[]).await;
     configure(
         folder,
@@ -186,7 +188,7 @@ async fn what_comes_too_fast_is_dropped_and_counted() {
         broker.port(),
         "publish_patches = true\npatch_qos = 1",
         // Inference with the reference network is far slower than decoding.
-        "[model]\nbundle = 'musicnn-msd-windowed'\nreference = true\n\
+        "[model]\nbundle = './reference'\ntrunk = 'windowed'\n\
          [[source]]\nname = 'tape'\nuri = 'tape.flac'\n[[source]]\nuri = '-'",
     );
     // The pipe stays open, so that the daemon outlives the tape until it publishes its counters.

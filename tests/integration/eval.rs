@@ -11,6 +11,7 @@ use crate::support::clips::{digest, read_clip};
 use crate::support::daemon::{Ended, run};
 use crate::support::music::clip;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 /// Clips by the label of their folder. Some labels are wrong, so that not all figures are 1.
 const CLAIMS: [(&str, &[&str]); 3] = [
@@ -44,10 +45,16 @@ fn bundle(folder: &Path, training: &str) -> String {
     }
     let manifest = target.join("manifest.toml");
     let text = fs::read_to_string(&manifest).unwrap();
-    let (before, rest) = text.split_once("[training]").unwrap();
-    let (_, after) = rest.split_once("[checksums]").unwrap();
-    fs::write(&manifest, format!("{before}[training]\n{training}\n\n[checksums]{after}")).unwrap();
+    let file = target.join("training.toml");
+    let (old, new) = (sha256(&fs::read(&file).unwrap()), sha256(training.as_bytes()));
+    assert!(text.contains(&old));
+    fs::write(&manifest, text.replace(&old, &new)).unwrap();
+    fs::write(file, training).unwrap();
     "./bundle".into()
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn pcm_sha256(name: &str) -> String {

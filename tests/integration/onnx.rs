@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::support::daemon::{Daemon, genred, run};
 use genred::audio::{Level, Patch, PatchSpan, SourceId};
 use genred::dsp::PatchView;
-use genred::model::{Bundle, Classifier, Cutter, Model, ModelConfig, Provider, Stretch};
+use genred::model::{Bundle, Classifier, Cutter, Model, ModelConfig, Provider, Stretch, TrunkKind};
 use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
 
@@ -23,19 +23,16 @@ fn root() -> PathBuf {
 }
 
 fn bundle() -> PathBuf {
-    root().join("models/musicnn-msd-windowed")
-}
-
-fn streamed() -> PathBuf {
     root().join("models/musicnn-msd")
 }
 
-/// Loads the model at `folder`, with ONNX Runtime as `scripts/setup.sh` installed it.
-fn config(folder: &Path) -> ModelConfig {
+/// Loads the model at `folder` with this trunk, and ONNX Runtime as `scripts/setup.sh` installed it.
+fn config(folder: &Path, trunk: TrunkKind) -> ModelConfig {
     let library = root().join(".cache/onnxruntime/libonnxruntime.so");
     assert!(library.exists(), "`{}` is missing: run `scripts/test.sh`", library.display());
     ModelConfig {
         bundle: folder.display().to_string(),
+        trunk: Some(trunk),
         onnxruntime: Some(library),
         execution_providers: Some(vec![Provider::Cpu]),
         ..ModelConfig::default()
@@ -49,10 +46,7 @@ fn goldens() -> HashMap<String, Vec<f32>> {
     let bundle = Bundle::open(bundle().to_str().unwrap()).unwrap();
     let made_of = header.metadata().as_ref().unwrap();
     for (file, sum) in made_of.iter().filter(|(file, _)| *file != "onnxruntime") {
-        let found = sha256(&match file.strip_prefix("streamed/") {
-            Some(file) => fs::read(streamed().join(file)).unwrap(),
-            None => bundle.read(file).unwrap(),
-        });
+        let found = sha256(&bundle.read(file).unwrap());
         assert_eq!(&found, sum, "`{file}` has changed: run `tests/golden/golden_onnx.py`");
     }
     let floats = |bytes: &[u8]| {
@@ -85,25 +79,23 @@ fn scores_equal_pythons() {
     let values = 187 * 96;
     let patches = log_mel.len() / values;
     assert_eq!(patches, 12);
-    for (network, reference) in [("trunk", false), ("reference", true)] {
-        let mut model = Model::load(&ModelConfig { reference, ..config(&bundle()) }).unwrap();
-        for batch in [1, 5, patches] {
-            let (mut embeddings, mut scores) = (Vec::new(), Vec::new());
-            for chunk in log_mel.chunks(batch * values) {
-                let stretches: Vec<Stretch> =
-                    chunk.chunks(values).map(|patch| Stretch::of_patch(model.feed(), 1, patch)).collect();
-                let stretches: Vec<&Stretch> = stretches.iter().collect();
-                embeddings.extend_from_slice(model.embed(&stretches).unwrap());
-                model.score(&stretches, &mut scores).unwrap();
-            }
-            let what = |part: &str| format!("{network}, batch {batch}, {part}");
-            assert_near(&what("embedding"), &embeddings, &goldens[&format!("{network}.embedding")]);
-            let genres: Vec<f32> =
-                scores.iter().flatten().flat_map(|scores| scores.posteriors.clone()).collect();
-            assert_near(&what("genres"), &genres, &goldens[&format!("{network}.genres")]);
-            let tags: Vec<f32> = scores.iter().flatten().flat_map(|scores| scores.tags.clone()).collect();
-            assert_near(&what("tags"), &tags, &goldens[&format!("{network}.tags")]);
+    let mut model = Model::load(&config(&bundle(), TrunkKind::Windowed)).unwrap();
+    assert_eq!((model.trunk_kind(), model.lookahead_ms()), (TrunkKind::Windowed, 0.0));
+    for batch in [1, 5, patches] {
+        let (mut embeddings, mut scores) = (Vec::new(), Vec::new());
+        for chunk in log_mel.chunks(batch * values) {
+            let stretches: Vec<Stretch> =
+                chunk.chunks(values).map(|patch| Stretch::of_patch(model.feed(), 1, patch)).collect();
+            let stretches: Vec<&Stretch> = stretches.iter().collect();
+            embeddings.extend_from_slice(model.embed(&stretches).unwrap());
+            model.score(&stretches, &mut scores).unwrap();
         }
+        let what = |part: &str| format!("batch {batch}, {part}");
+        assert_near(&what("embedding"), &embeddings, &goldens["windowed.embedding"]);
+        let genres: Vec<f32> = scores.iter().flatten().flat_map(|scores| scores.posteriors.clone()).collect();
+        assert_near(&what("genres"), &genres, &goldens["windowed.genres"]);
+        let tags: Vec<f32> = scores.iter().flatten().flat_map(|scores| scores.tags.clone()).collect();
+        assert_near(&what("tags"), &tags, &goldens["windowed.tags"]);
     }
 }
 
@@ -112,7 +104,7 @@ fn scores_equal_pythons() {
 fn streamed_patches_equal_pythons() {
     let goldens = goldens();
     let log_mel = &goldens["log_mel"][..10 * 187 * 96];
-    let mut model = Model::load(&config(&streamed())).unwrap();
+    let mut model = Model::load(&config(&bundle(), TrunkKind::Streamed)).unwrap();
     assert!((600.0..700.0).contains(&model.lookahead_ms()), "{}", model.lookahead_ms());
     for batch in [1, 3, 10] {
         let (mut embeddings, mut scores) = (Vec::new(), Vec::new());
@@ -151,7 +143,7 @@ fn streams_equal_pythons() {
     let goldens = goldens();
     let mel = &goldens["stream.log_mel"];
     let frames = mel.len() / 96;
-    let mut model = Model::load(&config(&streamed())).unwrap();
+    let mut model = Model::load(&config(&bundle(), TrunkKind::Streamed)).unwrap();
     let patches = model.feed().patches(1.0);
     let mut cutter = Cutter::new(model.feed(), 0);
     let mut embeddings = Vec::new();
@@ -197,7 +189,9 @@ impl Copy {
         }
         for file in [
             "manifest.toml",
-            "trunk.onnx",
+            "streamed.onnx",
+            "pooling.safetensors",
+            "windowed.onnx",
             "golden/golden.safetensors",
             "heads/genres.toml",
             "heads/genres.safetensors",
@@ -231,7 +225,7 @@ impl Copy {
     }
 
     fn error(&self) -> String {
-        match Model::load(&config(self.folder.path())) {
+        match Model::load(&config(self.folder.path(), TrunkKind::Windowed)) {
             Ok(_) => panic!("the spoilt bundle was accepted"),
             Err(error) => error.to_string(),
         }
@@ -241,7 +235,7 @@ impl Copy {
 /// A bundle with inconsistent parts causes an error that names the part and the reason.
 #[test]
 fn bundles_that_do_not_fit_are_refused() {
-    Model::load(&config(Copy::new().folder.path())).unwrap();
+    Model::load(&config(Copy::new().folder.path(), TrunkKind::Windowed)).unwrap();
     let check = |spoil: &dyn Fn(&Copy), parts: &[&str]| {
         let copy = Copy::new();
         spoil(&copy);
@@ -254,7 +248,18 @@ fn bundles_that_do_not_fit_are_refused() {
     let manifest = |from: &'static str, to: &'static str, parts: &[&str]| {
         check(&|copy| copy.edit("manifest.toml", from, to), parts);
     };
-    manifest("format = 1\n", "format = 2\n", &["manifest.toml", "format 2", "which reads 1"]);
+    manifest("format = 2\n", "format = 3\n", &["manifest.toml", "format 3", "which reads 2"]);
+    // Of an earlier build: other keys are not looked at.
+    check(
+        &|copy| copy.write("manifest.toml", b"format = 1\n[trunk]\nkind = 'streamed'\n"),
+        &["manifest.toml", "format 1", "earlier build", "`genred train`"],
+    );
+    check(
+        &|copy| {
+            copy.edit("manifest.toml", "[trunk.windowed]", "[trunk.others]");
+        },
+        &["manifest.toml", "unknown field `others`"],
+    );
     manifest("bands = 96", "bands = 64", &["`log_mel`", "187, 96]", "the manifest says [batch, 187, 64]"]);
     manifest(
         "frames = 187",
@@ -281,34 +286,34 @@ fn bundles_that_do_not_fit_are_refused() {
         "mel_nrom = \"slaney\"",
         &["manifest.toml", "unknown field `mel_nrom`"],
     );
+    manifest("dim = 624", "dim = 128", &["genres.toml", "of 128 weights", "9360 weights"]);
     manifest(
-        "embedding_dim = 624",
-        "embedding_dim = 128",
-        &["genres.toml", "of 128 weights", "9360 weights"],
-    );
-    manifest(
-        "input = \"log_mel\"",
+        "input = \"log_mel\"            # [batch, frames, bands]",
         "input = \"mel\"",
         &["manifest.toml: the model has no tensor input `mel`"],
     );
     manifest(
-        "embedding = \"embedding\"",
-        "embedding = \"vector\"",
+        "output = \"embedding\"",
+        "output = \"vector\"",
         &["manifest.toml: ", "no tensor output `vector`"],
     );
-    manifest("file = \"trunk.onnx\"", "file = \"stem.onnx\"", &["`stem.onnx` is used but has no checksum"]);
+    manifest(
+        "file = \"windowed.onnx\"",
+        "file = \"stem.onnx\"",
+        &["`stem.onnx` is used but has no checksum"],
+    );
     manifest("\"heads/genres.toml\" = ", "\"heads/others.toml\" = ", &["`heads/genres.toml`", "no checksum"]);
 
-    let listed = sha256(&fs::read(bundle().join("trunk.onnx")).unwrap());
+    let listed = sha256(&fs::read(bundle().join("windowed.onnx")).unwrap());
     check(
         &|copy| {
-            let mut bytes = copy.read("trunk.onnx");
+            let mut bytes = copy.read("windowed.onnx");
             bytes[500_000] ^= 1;
-            copy.write("trunk.onnx", &bytes);
+            copy.write("windowed.onnx", &bytes);
         },
-        &["`trunk.onnx` has the sha256 ", &format!("the manifest says {}", &listed[..8])],
+        &["`windowed.onnx` has the sha256 ", &format!("the manifest says {}", &listed[..8])],
     );
-    check(&|copy| copy.write("trunk.onnx", b""), &["`trunk.onnx` has the sha256 e3b0c442"]);
+    check(&|copy| copy.write("windowed.onnx", b""), &["`windowed.onnx` has the sha256 e3b0c442"]);
     check(
         &|copy| fs::remove_file(copy.folder.path().join("heads/tags.safetensors")).unwrap(),
         &["heads/tags.safetensors", "No such file"],
@@ -335,10 +340,10 @@ fn bundles_that_do_not_fit_are_refused() {
     // A file with the right checksum that is not a model: the error names the file, not a provider.
     check(
         &|copy| {
-            copy.write("trunk.onnx", b"These are not the weights.");
-            copy.sign("trunk.onnx");
+            copy.write("windowed.onnx", b"These are not the weights.");
+            copy.sign("windowed.onnx");
         },
-        &["trunk.onnx"],
+        &["windowed.onnx"],
     );
     // Right shapes, wrong scores.
     check(
@@ -346,7 +351,7 @@ fn bundles_that_do_not_fit_are_refused() {
             let mut bytes = copy.read("golden/golden.safetensors");
             let at = {
                 let tensors = SafeTensors::deserialize(&bytes).unwrap();
-                let view = tensors.tensor("embedding").unwrap();
+                let view = tensors.tensor("windowed.embedding").unwrap();
                 view.data().as_ptr() as usize - bytes.as_ptr() as usize
             };
             bytes[at..at + 4].copy_from_slice(&77_f32.to_le_bytes());
@@ -361,7 +366,10 @@ fn bundles_that_do_not_fit_are_refused() {
 #[test]
 fn cuda_without_a_card() {
     let asked = |list: &[Provider]| {
-        Model::load(&ModelConfig { execution_providers: Some(list.to_vec()), ..config(&bundle()) })
+        Model::load(&ModelConfig {
+            execution_providers: Some(list.to_vec()),
+            ..config(&bundle(), TrunkKind::Windowed)
+        })
     };
     let error = asked(&[Provider::Cuda]).err().unwrap().to_string();
     println!("{error}");

@@ -124,7 +124,7 @@ fn the_bundle_holds_what_it_must() {
     let bundle = files(&folder.join("mine"));
     let manifest = toml(&bundle["manifest.toml"]);
     let original = toml(&base("manifest.toml"));
-    for key in ["format", "licence", "front_end", "patch", "trunk", "golden"] {
+    for key in ["format", "licence", "training", "front_end", "patch", "embedding", "trunk", "golden"] {
         assert_eq!(manifest[key], original[key], "{key}");
     }
     assert_eq!(manifest["name"].as_str(), Some("mine"));
@@ -138,9 +138,10 @@ fn the_bundle_holds_what_it_must() {
         assert_eq!(sum.as_str(), Some(hex(&bundle[name]).as_str()), "{name}");
     }
     for copied in [
-        "trunk.onnx",
+        "streamed.onnx",
+        "windowed.onnx",
         "pooling.safetensors",
-        "reference.onnx",
+        "statistics.safetensors",
         "LICENSE-musicnn",
         "heads/tags.toml",
         "heads/tags.safetensors",
@@ -154,7 +155,7 @@ fn the_bundle_holds_what_it_must() {
     assert_eq!(heads, ["heads/gate.toml", "heads/genres.toml", "heads/tags.toml"]);
     assert!(bundle["CARD-musicnn-msd.md"] == base("CARD.md"));
 
-    let training = &manifest["training"];
+    let training = toml(&bundle["training.toml"]);
     let tracks: Vec<String> =
         GENRES.iter().flat_map(|genre| (0..4).map(move |index| format!("radio:{genre}/{index}"))).collect();
     assert_eq!(strings(&training["tracks"]), tracks);
@@ -180,7 +181,7 @@ fn the_bundle_holds_what_it_must() {
     let head = toml(&bundle["heads/genres.toml"]);
     assert_eq!(strings(&head["labels"]), GENRES);
     assert_eq!(head["kind"].as_str(), Some("single"));
-    assert_eq!(head["embedding_id"], original["trunk"]["embedding_id"]);
+    assert_eq!(head["embedding_id"], original["embedding"]["id"]);
     let temperature = head["calibration"]["temperature"].as_float().unwrap();
     let card = String::from_utf8(bundle["CARD.md"].clone()).unwrap();
     for part in [
@@ -195,7 +196,13 @@ fn the_bundle_holds_what_it_must() {
     // Golden scores, computed here from the written weights.
     let (weights, golden) = (&bundle["heads/genres.safetensors"], &bundle["golden/golden.safetensors"]);
     let (weight, bias) = (floats(weights, "weight"), floats(weights, "bias"));
-    let (embedding, scores) = (floats(golden, "embedding"), floats(golden, "scores.genres"));
+    let of_trunks = |tensor: &str| -> Vec<f64> {
+        ["streamed", "windowed"]
+            .iter()
+            .flat_map(|trunk| floats(golden, &format!("{trunk}.{tensor}")))
+            .collect()
+    };
+    let (embedding, scores) = (of_trunks("embedding"), of_trunks("scores.genres"));
     assert_eq!((weight.len(), bias.len(), scores.len()), (3 * 624, 3, embedding.len() / 624 * 3));
     for (row, scores) in embedding.chunks(624).zip(scores.chunks(3)) {
         let powers: Vec<f64> = weight
@@ -212,7 +219,9 @@ fn the_bundle_holds_what_it_must() {
     }
     let names: Vec<String> =
         SafeTensors::deserialize(golden).unwrap().names().into_iter().map(str::to_owned).collect();
-    assert!(names.iter().any(|name| name == "scores.tags") && names.iter().any(|name| name == "samples"));
+    assert!(
+        names.iter().any(|name| name == "streamed.scores.tags") && names.iter().any(|name| name == "samples")
+    );
 }
 
 /// The same command gives the same bytes, also from the cache; with the cache no recording is read.
@@ -323,8 +332,8 @@ fn what_is_left_out_is_named_and_counted() {
     ] {
         assert!(ended.stderr.contains(part), "no `{part}` in\n{}", ended.stderr);
     }
-    let manifest = toml(&files(&folder.join("mine"))["manifest.toml"]);
-    let tracks = strings(&manifest["training"]["tracks"]);
+    let training = toml(&files(&folder.join("mine"))["training.toml"]);
+    let tracks = strings(&training["tracks"]);
     let metal: Vec<&&str> = tracks.iter().filter(|track| track.contains("metal")).collect();
     assert_eq!(metal, [&"music:metal/0", &"music:metal/2", &"music:metal/3", &"music:metal/fades"]);
     assert_eq!(tracks.len(), 12);
@@ -353,7 +362,7 @@ fn a_head_of_another_name_keeps_the_genres() {
     let bundle = files(&folder.join("mine"));
     assert!(bundle["heads/genres.toml"] == base("heads/genres.toml"));
     // The training material of the genres also counts as that of this bundle.
-    let tracks = toml(&bundle["manifest.toml"])["training"]["tracks"].clone();
+    let tracks = toml(&bundle["training.toml"])["tracks"].clone();
     let tracks = strings(&tracks);
     assert!(tracks.contains(&"music:metal/0") && tracks.contains(&"gtzan:blues.00029"));
 }

@@ -1,4 +1,4 @@
-"""A bundle's manifest and its checksums."""
+"""A bundle's files and their checksums."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 from .toml import document, string
 
 MANIFEST = "manifest.toml"
-# In this package: tracks and PCM hashes that the heads were trained on.
+# List of the tracks and PCM hashes that the heads were trained on.
+TRAINING = "training.toml"
+# The same in this package.
 MATERIAL_FILE = "training_material.toml"
 
 
@@ -18,13 +20,16 @@ def checksums(folder: Path) -> dict[str, str]:
     return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
+def renew_checksums(folder: Path) -> None:
+    """Writes the last table of a manifest, `[checksums]`; what stands before it stays."""
+    path = folder / MANIFEST
+    before, found, _ = path.read_text(encoding="utf-8").partition("\n[checksums]\n")
+    if not found:
+        raise ValueError(f"{path} has no table [checksums]")
+    sums = {name: string(digest) for name, digest in checksums(folder).items()}
+    path.write_text(before.rstrip("\n") + "\n" + document({}, {"checksums": sums}), encoding="utf-8")
+
+
 def trunk_key(bundle: Path) -> str:
-    """What tells the embeddings of one trunk from those of another in file names."""
-    return hashlib.sha256((bundle / "trunk.onnx").read_bytes()).hexdigest()[:12]
-
-
-def write_manifest(folder: Path, top: dict[str, str], tables: dict[str, dict[str, str]]) -> None:
-    """Writes `manifest.toml` from formatted values, and the checksums of what lies beside it."""
-    sums = {path: string(digest) for path, digest in checksums(folder).items()}
-    text = document({"format": "1", **top}, {**tables, "checksums": sums})
-    (folder / MANIFEST).write_text(text, encoding="utf-8")
+    """Name of the windowed trunk's embeddings in file names, which those of another trunk do not have."""
+    return hashlib.sha256((bundle / "windowed.onnx").read_bytes()).hexdigest()[:12]

@@ -1,7 +1,7 @@
 """Compares a bundle's trunk with its reference, in what they compute and how long they take.
 
-    python -m genred_training.compare models/musicnn-msd-windowed
-    python -m genred_training.compare models/musicnn-msd-windowed --original [--wheel PATH] [--audio FILE…]
+    python -m genred_training.compare ../models/musicnn-msd
+    python -m genred_training.compare ../models/musicnn-msd --original [--wheel PATH] [--audio FILE…]
 
 Both are run on the golden patches, on random ones, and on the first patches of the audio files.
 With `--original` the authors' TensorFlow graph is what both are compared with. Times are of one
@@ -22,6 +22,7 @@ from .bundle import MANIFEST
 from .fold import fold
 from .level import levelled
 from .musicnn import BANDS, FRAMES
+from .reference import REFERENCE
 from .tensors import load_tensors
 
 INPUT = "log_mel"
@@ -98,8 +99,8 @@ def main() -> None:
     }
     if arguments.audio:
         sets["audio"] = audio_patches(arguments.audio)
-    files = ("reference", "trunk")
-    sessions = {name: open_session(arguments.bundle / f"{name}.onnx") for name in files}
+    files = {"reference": REFERENCE, "trunk": arguments.bundle / "windowed.onnx"}
+    sessions = {name: open_session(path) for name, path in files.items()}
 
     for title, patches in sets.items():
         results = {name: s.run(OUTPUTS, {INPUT: patches}) for name, s in sessions.items()}

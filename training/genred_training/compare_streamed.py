@@ -1,11 +1,11 @@
-"""Whether the streamed bundle gives the answers of the windowed one, patch by patch.
+"""Compares the answers of a bundle's streamed trunk with those of its windowed one, patch by patch.
 
-    python -m genred_training.compare_streamed --windowed ../models/musicnn-msd-windowed --streamed ../models/musicnn-msd \
+    python -m genred_training.compare_streamed --bundle ../models/musicnn-msd \
       --genred PROGRAM --runtime libonnxruntime.so [--cuts gtzan-cuts.csv --work FOLDER] [--list FILES.txt]
 
 With `--list`, recordings: how often each head's best label is the same, over all patches and over those that the
-windowed bundle is sure of. With `--cuts`, GTZAN's cuts, each played three times in a row so that there is something
-around it: how often a head that knows no track of the cut's block of ten is right, on either bundle, and whether the
+windowed trunk is sure of. With `--cuts`, GTZAN's cuts, each played three times in a row so that there is something
+around it: how often a head that knows no track of the cut's block of ten is right, on either trunk, and whether the
 difference could be chance (paired bootstrap over cuts). `--work` is that of `genres`, whose embeddings are used.
 """
 
@@ -35,10 +35,10 @@ RIDGE = 0.1
 DRAWS = 10_000
 
 
-def embed(program: Path, bundle: Path, runtime: Path, listing: Path, out: Path, hop: str) -> list[np.ndarray]:
+def embed(program: Path, model: list, runtime: Path, listing: Path, out: Path, hop: str) -> list[np.ndarray]:
     """Embeddings `[patches, dim]` of each file that `listing` names."""
     environment = dict(os.environ, ORT_DYLIB_PATH=str(runtime))
-    command = [program, "embed", "--quiet", "--model", bundle.resolve(), "--hop", hop, "--list", listing, "--out", out]
+    command = [program, "embed", "--quiet", *model, "--hop", hop, "--list", listing, "--out", out]
     subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
     names = [Path(line).name for line in listing.read_text(encoding="utf-8").splitlines()]
     return [np.load(out / f"{name}.npy") for name in names]
@@ -105,7 +105,7 @@ def compare_cuts(cuts: list, windowed: np.ndarray, streamed: np.ndarray, found: 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name in ("windowed", "streamed", "genred", "runtime"):
+    for name in ("bundle", "genred", "runtime"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     for name in ("cuts", "work", "list"):
         parser.add_argument(f"--{name}", type=Path)
@@ -114,19 +114,19 @@ def main() -> None:
         folder = Path(name)
 
         def both(listing: Path, hop: str) -> list[list[np.ndarray]]:
-            bundles = {"windowed": arguments.windowed, "streamed": arguments.streamed}
+            model = ["--model", arguments.bundle.resolve(), "--trunk"]
             return [
-                embed(arguments.genred, bundle, arguments.runtime, listing, folder / kind, hop)
-                for kind, bundle in bundles.items()
+                embed(arguments.genred, [*model, trunk], arguments.runtime, listing, folder / trunk, hop)
+                for trunk in ("windowed", "streamed")
             ]
 
         if arguments.list:
-            compare_recordings(*both(arguments.list, "1"), arguments.windowed)
+            compare_recordings(*both(arguments.list, "1"), arguments.bundle)
         if arguments.cuts:
             cuts = read_cuts(arguments.cuts)
             # The second of three patches is the cut with itself on either side.
             windowed, streamed = (np.stack([e[1] for e in files]) for files in both(play_thrice(cuts, folder), "2.992"))
-            trunk = trunk_key(arguments.windowed)
+            trunk = trunk_key(arguments.bundle)
             found = dict(np.load(arguments.work / f"cuts-{trunk}.npz"))
             compare_cuts(cuts, windowed, streamed, found)
 

@@ -32,7 +32,7 @@ SHIPPED = "trunk, shipped head `gtzan10`"
 RECIPES: list[Recipe] = [*comparison_models.RECIPES, *comparison_networks.RECIPES]
 
 
-BUNDLE = Path(__file__).resolve().parents[2] / "models" / "musicnn-msd-windowed"
+BUNDLE = Path(__file__).resolve().parents[2] / "models" / "musicnn-msd"
 
 
 @dataclass
@@ -133,7 +133,7 @@ def main() -> None:
     if arguments.shipped:
         for name, result in shipped(arguments.shipped, cuts, arguments.bundle).items():
             results[name][SHIPPED] = result
-    text = _report(results, times, (arguments.bundle / "trunk.onnx").stat().st_size)
+    text = _report(results, times, (arguments.bundle / "windowed.onnx").stat().st_size)
     print(text)
     if arguments.write:
         replace(arguments.write, "comparison", text)

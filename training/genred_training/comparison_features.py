@@ -51,7 +51,7 @@ class Features:
         return np.load(path)
 
 # The models that are compared judge patches, and so must the trunk beside them.
-WINDOWED = "musicnn-msd-windowed"
+WINDOWED = ("--model", "musicnn-msd", "--trunk", "windowed")
 
 
 def sound_files(clips: Clips, folder: Path) -> list[Path]:
@@ -122,7 +122,7 @@ def embeddings(files: list[Path], program: str) -> np.ndarray:
     with tempfile.TemporaryDirectory() as folder:
         listed, out = Path(folder) / "list.txt", Path(folder) / "out"
         listed.write_text("".join(f"{file.resolve()}\n" for file in files), encoding="utf-8")
-        run(program, "embed", "--quiet", "--model", WINDOWED, "--list", listed, "--out", out)
+        run(program, "embed", "--quiet", *WINDOWED, "--list", listed, "--out", out)
         rows = [np.load(out / f"{file.name}.npy").mean(axis=0) for file in files]
     return np.array(rows, dtype=np.float32)
 

@@ -252,6 +252,8 @@ class Embedder:
                 "--quiet",
                 "--model",
                 self._bundle,
+                "--trunk",
+                "windowed",
                 "--hop",
                 HOP,
                 "--list",

@@ -1,7 +1,7 @@
 """Makes the rows that the head `gate` is fitted to: patches of music, speech and noise, embedded.
 
     python -m genred_training.gate_rows --work FOLDER --gtzan gtzan-cuts.csv --debian debian-music.csv \\
-      --music FOLDER --runtime libonnxruntime.so --bundle ../models/musicnn-msd-windowed --out gate.safetensors
+      --music FOLDER --runtime libonnxruntime.so --bundle ../models/musicnn-msd --out gate.safetensors
 
 Fetches the recordings (`speech_material`), composes patches of them (`gate_sets`), embeds them with `genred embed`, and
 writes a set of embeddings for `genred train --embeddings`, grouped by source. `--report HEAD` prints what a head of that

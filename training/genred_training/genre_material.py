@@ -179,7 +179,7 @@ def embed_music(index: Path, folder: Path, work: Path, program: Path, bundle: Pa
         raise ValueError(f"`{folder}` holds none of the tracks of `{index}`")
     listing.write_text("".join(f"{link}\n" for _, link in found), encoding="utf-8")
     environment = dict(os.environ, ORT_DYLIB_PATH=str(runtime))
-    command = [program, "embed", "--quiet", "--model", bundle.resolve()]
+    command = [program, "embed", "--quiet", "--model", bundle.resolve(), "--trunk", "windowed"]
     command += ["--hop", str(MUSIC_HOP), "--list", listing, "--out", out]
     lines = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
     parts = [np.load(out / f"{link.name}.npy") for _, link in found]

@@ -1,7 +1,7 @@
 """Makes the rows that GTZAN adds to the genre heads, as a set of embeddings for `genred train --embeddings`.
 
     python -m genred_training.genre_rows --cuts gtzan-cuts.csv --tags FOLDER --music-index debian-music.csv \
-      --music FOLDER --bundle ../models/musicnn-msd-windowed --genred PROGRAM --runtime libonnxruntime.so --work FOLDER \
+      --music FOLDER --bundle ../models/musicnn-msd --genred PROGRAM --runtime libonnxruntime.so --work FOLDER \
       --out gtzan.safetensors
 
 `--music` is a folder with one sub-folder per Debian package, unpacked. Embeddings are kept in `--work`. Clean cuts are

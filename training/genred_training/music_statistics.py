@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .put_head import put_file
+from .bundle import renew_checksums
 from .tensors import save_tensors
 
 FILE = "statistics.safetensors"
@@ -56,7 +56,7 @@ def main() -> None:
     parts = [spread(np.load(file)) for file in files]
     found = statistics(np.concatenate([part for part in parts if len(part)]))
     save_tensors(found, arguments.into / FILE)
-    put_file(arguments.into, FILE)
+    renew_checksums(arguments.into)
     print(f"{FILE}: {len(files)} recordings, {len(found['factor'])} axes")
 
 

@@ -16,6 +16,10 @@ FEATURES = 753
 FRONT_LAYERS = ((0, 7), (1, 7), (2, 128), (3, 64), (4, 32))
 
 
+# The full network, which no bundle needs.
+REFERENCE = Path(__file__).resolve().parents[1] / "reference.onnx"
+
+
 def write_reference(weights: Weights, pooled_at: np.ndarray, path: Path) -> None:
     """Writes the network as published, behind `level`: `log_mel` to `activations` and `embedding`.
 

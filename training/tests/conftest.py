@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from genred_training.tensors import load_tensors
 
-BUNDLE = Path(__file__).resolve().parents[2] / "models" / "musicnn-msd-windowed"
+BUNDLE = Path(__file__).resolve().parents[2] / "models" / "musicnn-msd"
 
 
 @pytest.fixture(scope="session")

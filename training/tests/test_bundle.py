@@ -18,8 +18,10 @@ def test_checksums_cover_every_file(bundle: Path) -> None:
 
 def test_manifest_names_files_that_exist(bundle: Path) -> None:
     manifest = tomllib.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
-    assert manifest["format"] == 1
-    named = [manifest["trunk"]["file"], manifest["trunk"]["reference"], manifest["golden"]["file"]]
+    assert manifest["format"] == 2
+    streamed, windowed = manifest["trunk"]["streamed"], manifest["trunk"]["windowed"]
+    named = [streamed["file"], streamed["pooling"], windowed["file"], manifest["golden"]["file"]]
+    named += [manifest["training"], manifest["embedding"]["statistics"]]
     for path in named:
         assert path in manifest["checksums"]
 
@@ -29,8 +31,8 @@ def test_head_is_whole(bundle: Path, name: str) -> None:
     manifest = tomllib.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
     head = load_head(bundle / "heads" / f"{name}.toml")
     units = head.units or head.labels
-    assert head.embedding_id == manifest["trunk"]["embedding_id"]
-    dim = manifest["trunk"]["embedding_dim"]
+    assert head.embedding_id == manifest["embedding"]["id"]
+    dim = manifest["embedding"]["dim"]
     if head.hidden_weight is not None:
         hidden, inputs = head.hidden_weight.shape
         assert inputs == dim and head.hidden_bias.shape == (hidden,)
@@ -40,14 +42,15 @@ def test_head_is_whole(bundle: Path, name: str) -> None:
     assert len(set(units)) == len(units)
 
 
+@pytest.mark.parametrize("trunk", ["streamed", "windowed"])
 @pytest.mark.parametrize("name", ["tags", "genres", "gate"])
-def test_head_gives_golden_scores(bundle: Path, golden: dict[str, np.ndarray], name: str) -> None:
+def test_head_gives_golden_scores(bundle: Path, golden: dict[str, np.ndarray], name: str, trunk: str) -> None:
     head = load_head(bundle / "heads" / f"{name}.toml")
-    scores = head.scores(golden["embedding"])
-    np.testing.assert_allclose(scores, golden[f"scores.{name}"], rtol=0, atol=1e-6)
+    scores = head.scores(golden[f"{trunk}.embedding"])
+    np.testing.assert_allclose(scores, golden[f"{trunk}.scores.{name}"], rtol=0, atol=1e-6)
     if head.kind == "single":
         np.testing.assert_allclose(scores.sum(axis=1), 1.0, atol=1e-5)
 
 
 def test_tag_scores_are_the_activations(golden: dict[str, np.ndarray]) -> None:
-    np.testing.assert_allclose(golden["scores.tags"], golden["activations"], rtol=0, atol=2e-6)
+    np.testing.assert_allclose(golden["windowed.scores.tags"], golden["windowed.activations"], rtol=0, atol=2e-6)

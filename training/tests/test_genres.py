@@ -45,7 +45,7 @@ def test_made_up_embeddings_have_the_tags_they_were_made_for(bundle: Path) -> No
 
 def test_the_teacher_sums_to_one(bundle: Path, golden: dict[str, np.ndarray]) -> None:
     teacher = teacher_head(load_head(bundle / "heads" / "tags.toml"))
-    np.testing.assert_allclose(teacher.scores(golden["embedding"]).sum(axis=1), 1.0, atol=1e-5)
+    np.testing.assert_allclose(teacher.scores(golden["windowed.embedding"]).sum(axis=1), 1.0, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", [n for n in genre_material.CONDITIONS if "kbit/s" not in n])

@@ -1,4 +1,4 @@
-"""The streamed bundle: its files, and that its trunk is a function of frames and halo alone."""
+"""The streamed trunk is a function of frames and halo alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from genred_training import level, streamed
-from genred_training.bundle import MANIFEST, checksums
+from genred_training.bundle import MANIFEST
 from genred_training.heads import load_head
 from genred_training.musicnn import FRAMES
 from genred_training.tensors import load_tensors
@@ -19,33 +19,22 @@ STREAMED = Path(__file__).resolve().parents[2] / "models" / "musicnn-msd"
 
 @pytest.fixture(scope="module")
 def trunk() -> onnxruntime.InferenceSession:
-    return onnxruntime.InferenceSession(STREAMED / "trunk.onnx", providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(STREAMED / "streamed.onnx", providers=["CPUExecutionProvider"])
 
 
 @pytest.fixture(scope="module")
 def manifest() -> dict:
-    return tomllib.loads((STREAMED / MANIFEST).read_text(encoding="utf-8"))
+    return tomllib.loads((STREAMED / MANIFEST).read_text(encoding="utf-8"))["trunk"]["streamed"]
 
 
 def features(trunk: onnxruntime.InferenceSession, rows: np.ndarray) -> np.ndarray:
     return trunk.run(["features"], {"log_mel": rows})[0]
 
 
-def test_checksums_cover_every_file(manifest: dict) -> None:
-    assert manifest["checksums"] == checksums(STREAMED)
-
-
-def test_heads_are_those_of_the_windowed_bundle(bundle: Path) -> None:
-    files = sorted(p.name for p in (bundle / "heads").iterdir())
-    assert files == sorted(p.name for p in (STREAMED / "heads").iterdir())
-    for name in files:
-        assert (bundle / "heads" / name).read_bytes() == (STREAMED / "heads" / name).read_bytes()
-
-
 def test_the_manifest_says_what_the_trunk_is(manifest: dict) -> None:
-    assert manifest["trunk"]["halo"] == [streamed.HALO_BEFORE, streamed.HALO_AFTER]
-    assert manifest["trunk"]["block"] == streamed.BLOCK
-    assert manifest["trunk"]["lookahead_ms"] == streamed.HALO_AFTER * 16.0
+    assert manifest["halo"] == [streamed.HALO_BEFORE, streamed.HALO_AFTER]
+    assert manifest["block"] == streamed.BLOCK
+    assert manifest["lookahead_ms"] == streamed.HALO_AFTER * 16.0
 
 
 def test_runs_of_any_length_give_the_same_features(trunk: onnxruntime.InferenceSession) -> None:
@@ -73,7 +62,7 @@ def test_golden_patches_give_the_golden_embeddings(trunk: onnxruntime.InferenceS
     golden = load_tensors(STREAMED / "golden" / "golden.safetensors")
     pooling = load_tensors(STREAMED / "pooling.safetensors")
     around = ((0, 0), (streamed.HALO_BEFORE, streamed.HALO_AFTER + 2), (0, 0))
-    rows = np.pad(level.levelled(golden["log_mel"]), around, constant_values=np.float32(manifest["trunk"]["padding"]))
+    rows = np.pad(level.levelled(golden["log_mel"]), around, constant_values=np.float32(manifest["padding"]))
     patches = features(trunk, rows)[:, :FRAMES]
     pooled = np.concatenate([patches.max(axis=1), patches.mean(axis=1)], axis=1)
     dense = np.maximum(pooled @ pooling["dense.weight"].T + pooling["dense.bias"], 0.0)
@@ -81,7 +70,7 @@ def test_golden_patches_give_the_golden_embeddings(trunk: onnxruntime.InferenceS
         [dense * pooling["dense.scale"] + pooling["dense.shift"], pooled * pooling["pooled.scale"] + pooling["pooled.shift"]],
         axis=1,
     )
-    np.testing.assert_allclose(embedding, golden["embedding"], rtol=0, atol=3e-4)
+    np.testing.assert_allclose(embedding, golden["streamed.embedding"], rtol=0, atol=3e-4)
     for name in ("tags", "genres", "gate"):
-        scores = load_head(STREAMED / "heads" / f"{name}.toml").scores(golden["embedding"])
-        np.testing.assert_allclose(scores, golden[f"scores.{name}"], rtol=0, atol=1e-6)
+        scores = load_head(STREAMED / "heads" / f"{name}.toml").scores(golden["streamed.embedding"])
+        np.testing.assert_allclose(scores, golden[f"streamed.scores.{name}"], rtol=0, atol=1e-6)

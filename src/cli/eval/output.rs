@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::EvalArgs;
+use crate::model::TrunkKind;
 use crate::study::{Comparison, Dataset, Evaluation, Report, Vocabulary, examples, render};
 
 /// Evaluation with the settings that its report names.
@@ -17,6 +18,7 @@ pub(super) struct EvaluationOutput<'a> {
     pub(crate) data: &'a Path,
     pub(crate) dataset: &'a Dataset,
     pub(crate) model: &'a str,
+    pub(crate) trunk: TrunkKind,
     pub(crate) heads: Vec<&'a Arc<str>>,
     pub(crate) vocabulary: &'a Vocabulary,
     pub(crate) evaluation: &'a Evaluation,
@@ -33,7 +35,7 @@ struct EvaluationLine<'a> {
     filters: Vec<String>,
     model: &'a str,
     head: &'a str,
-    reference: bool,
+    trunk: &'a str,
     hop_s: f64,
     vocabulary: VocabularyPart<'a>,
     training_material: TrainingMaterialPart<'a>,
@@ -91,7 +93,7 @@ impl EvaluationOutput<'_> {
             filters: self.args.filters.iter().map(|f| format!("{}={}", f.column, f.value)).collect(),
             model: self.model,
             head: self.heads[0],
-            reference: self.args.model.reference,
+            trunk: self.trunk.as_str(),
             hop_s: self.args.hop.hop,
             vocabulary: VocabularyPart {
                 restricted: self.vocabulary.is_restricted,

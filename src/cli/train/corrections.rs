@@ -15,8 +15,8 @@ use crate::study::{CORRECTIONS, Corrected, Dataset, EmbeddingSet, Known, LabelCo
 /// Groups of corrections below which figures say little.
 const FEW: usize = 10;
 
-/// The corrections in `file`, or in the configured one, as a set of embeddings, and their counts for `--json`. What is left
-/// out is said. `others` is learned from, too.
+/// The corrections in `file`, or in the configured one, as a set of embeddings, and their counts
+/// for `--json`. What is left out is said. `others` is learned from, too.
 ///
 /// # Errors
 /// When the file cannot be read, or nothing in it can be learned from.
@@ -34,8 +34,8 @@ pub(super) fn corrected(
             .corrections()?,
     };
     let (stored, damaged) = corrections::read(&path)?;
-    let trunk = &base.manifest.trunk;
-    let mut corrected = Corrected::new(&stored, &trunk.embedding_id, trunk.embedding_dim, damaged);
+    let embedding = &base.manifest.embedding;
+    let mut corrected = Corrected::new(&stored, &embedding.id, embedding.dim, damaged);
     say(format_args!("corrections in `{}`:\n{}", path.display(), corrected.to_string().trim_end()));
     let of_others = others.iter().flat_map(|set| &set.rows).flat_map(|row| &row.targets);
     let others_labels: Vec<&Arc<str>> =
@@ -72,7 +72,7 @@ pub(super) fn corrected(
         ));
     }
     let prefix = format!("{CORRECTIONS}:");
-    let seen = base.manifest.training.tracks.iter().filter(|track| track.starts_with(&prefix)).count();
+    let seen = base.training()?.tracks.iter().filter(|track| track.starts_with(&prefix)).count();
     if seen > 0 {
         say(format_args!(
             "`{}` has learned from {seen} corrections before, and the comparison with it is too good for it; train from the \
@@ -80,7 +80,7 @@ pub(super) fn corrected(
             base.manifest.name
         ));
     }
-    Ok((corrected.set(trunk.embedding_dim), counts(&corrected, &lone)))
+    Ok((corrected.set(embedding.dim), counts(&corrected, &lone)))
 }
 
 fn counts(corrected: &Corrected, lone: &[Arc<str>]) -> Value {

@@ -64,7 +64,7 @@ pub(super) fn prepare(args: &Args, dataset: &mut Dataset, sets: &mut [EmbeddingS
 
 /// The sets of labelled embeddings that are learned from beside the files.
 pub(super) fn embedding_sets(args: &Args, base: &Bundle) -> anyhow::Result<Vec<EmbeddingSet>> {
-    let dim = base.manifest.trunk.embedding_dim;
+    let dim = base.manifest.embedding.dim;
     let sets = args.embeddings.iter().map(|file| EmbeddingSet::read(file, dim));
     Ok(sets.collect::<Result<_, _>>()?)
 }

@@ -2,7 +2,7 @@
 
 use super::super::say;
 use super::Args;
-use crate::model::Bundle;
+use crate::model::{Bundle, ModelError};
 use crate::study::{Dataset, LeftOut, Listened, Material, TrainingMaterial};
 
 /// Reports the files decoded and the material trained on.
@@ -23,8 +23,12 @@ pub(super) fn heard(args: &Args, dataset: &Dataset, heard: &Listened, material: 
     ));
 }
 
-/// Warns of doubtful figures or heads: genres of one artist, and recordings that the prior knows already.
-pub(super) fn doubts(material: &Material, base: &Bundle, has_mean: bool) {
+/// Warns of doubtful figures or heads: genres of one artist, and recordings that the prior knows
+/// already.
+///
+/// # Errors
+/// When the base's list of training material is damaged.
+pub(super) fn doubts(material: &Material, base: &Bundle, has_mean: bool) -> Result<(), ModelError> {
     for dominance in material.dominated() {
         say(format_args!(
             "`{}` is dominated by one artist: {:.0} % of it is by `{}`; add others, or the head learns the artist",
@@ -34,7 +38,7 @@ pub(super) fn doubts(material: &Material, base: &Bundle, has_mean: bool) {
         ));
     }
     if has_mean {
-        let listed = TrainingMaterial::new([&base.manifest.training]);
+        let listed = TrainingMaterial::new([&base.training()?]);
         let seen = material.pcm_sha256.iter().filter(|sound| listed.lists_sound(sound)).count();
         if seen > 0 {
             say(format_args!(
@@ -44,6 +48,7 @@ pub(super) fn doubts(material: &Material, base: &Bundle, has_mean: bool) {
             ));
         }
     }
+    Ok(())
 }
 
 /// Reports each file that was left out, and their number, on standard error.
@@ -73,7 +78,7 @@ pub(super) fn left_out(left_out: &LeftOut, silence: f32) {
     }
 }
 
-/// Which label keeps the number of folds low.
+/// The label that keeps the number of folds low.
 pub(super) fn smallest(material: &Material) -> String {
     // Labels that a prior stands for are no reason: they may be in one group, or in none.
     let spread = (0..material.labels.len()).filter(|label| material.groups_of(*label) > 1);

@@ -16,7 +16,8 @@ use crate::study::{Comparison, LeftOut, Material, Report, TrainOptions, Trained,
 pub(super) struct Judged {
     name: Arc<str>,
     report: Report,
-    /// Answers of the head that the new one started from, and the difference; absent where it lacks labels.
+    /// Answers of the head that the new one started from, and the difference; absent where it lacks
+    /// labels.
     before: Option<(Report, Comparison)>,
 }
 

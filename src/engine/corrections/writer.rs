@@ -38,7 +38,7 @@ pub(crate) fn start(
     let writer = CorrectionWriter { path, limit_bytes, pending, results };
     threads.spawn(Stage::Corrections, "corrections", move || writer.run())?;
     model.keep_embeddings();
-    let embedding_id = model.bundle().manifest.trunk.embedding_id.as_str().into();
+    let embedding_id = model.bundle().manifest.embedding.id.as_str().into();
     Ok(Some(Corrections { jobs, outcomes, embedding_id }))
 }
 

@@ -1,7 +1,9 @@
-//! A hidden layer of ReLUs between the embedding and the labels, for heads that a linear map is too little for.
+//! A hidden layer of ReLUs between the embedding and the labels, for heads that a linear map is too
+//! little for.
 //!
-//! The objective is that of a linear head with the penalty on both layers' weights. It is not convex: the minimum that
-//! is found depends on the seeded start, and is the same for the same rows. Priors say nothing about such a head.
+//! The objective is that of a linear head with the penalty on both layers' weights. It is not
+//! convex: the minimum that is found depends on the seeded start, and is the same for the same
+//! rows. Priors say nothing about such a head.
 
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis};
@@ -100,7 +102,8 @@ impl Sample {
         }
     }
 
-    /// Value and gradient at `theta`. `scratch` holds the hidden layer `[rows, hidden]` and the logits.
+    /// Value and gradient at `theta`. `scratch` holds the hidden layer `[rows, hidden]` and the
+    /// logits.
     pub(super) fn hidden_objective(
         &self,
         shape: &Shape,

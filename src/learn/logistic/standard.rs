@@ -8,9 +8,9 @@ use super::super::prior::{Linear, Prior};
 /// constant.
 const CONSTANT: f64 = 1e-6;
 
-/// Least deviation that a feature is divided by, as a share of the median one. Within one piece many
-/// features of an embedding hardly vary; divided by their own deviation, those of another piece would
-/// be thousands.
+/// Least deviation that a feature is divided by, as a share of the median one. Within one piece
+/// many features of an embedding hardly vary; divided by their own deviation, those of another
+/// piece would be thousands.
 const LEAST_DEVIATION: f64 = 0.05;
 
 /// Affine map from embeddings to standardised features, and the prior that it depends on.
@@ -71,7 +71,8 @@ fn extended(features: ArrayView2<'_, f32>, prior: &Prior) -> Array2<f64> {
     concatenate(Axis(1), &[rows.view(), known.view()]).unwrap_or(rows)
 }
 
-/// Takes mean and deviation out of each column, and returns them; a constant column keeps the scale 1.
+/// Takes mean and deviation out of each column, and returns them; a constant column keeps the scale
+/// 1.
 pub(super) fn standardise(features: &mut Array2<f64>, weights: &[f64]) -> (Array1<f64>, Array1<f64>) {
     let dim = features.ncols();
     let mut mean = Array1::zeros(dim);

@@ -2,7 +2,7 @@ use ndarray::{ArrayView1, array};
 use proptest::prelude::*;
 
 use super::*;
-use crate::learn::PriorMean;
+use crate::learn::{Network, PriorMean};
 
 /// Rows without any pattern, two labels or three.
 fn sample(labelling: Labelling, rows: usize, units: usize, seed: usize, with_prior: bool) -> Sample {
@@ -71,7 +71,8 @@ proptest! {
         }
     }
 
-    /// The gradient vanishes, wherever the search begins; the function is convex, so this is the minimum.
+    /// The gradient vanishes, wherever the search begins; the function is convex, so this is the
+    /// minimum.
     #[test]
     fn the_minimum_is_reached_from_anywhere(
         multi in any::<bool>(),
@@ -80,8 +81,8 @@ proptest! {
     ) {
         let labelling = if multi { Labelling::Multi } else { Labelling::Single };
         let sample = sample(labelling, 40, 3, seed, false);
-        // Near the minimum values that differ by less than their rounding cannot be told apart: below some 1e-8, the search
-        // may come to rest.
+        // Near the minimum values that differ by less than their rounding cannot be told apart:
+        // below some 1e-8, the search may come to rest.
         let stop = Stop { gradient: 1e-7, steps: 5_000 };
         let l2 = 10f64.powf(exponent);
         let cold = sample.fit(Strength::plain(l2), None, stop).unwrap();
@@ -187,7 +188,8 @@ fn a_fit_with_a_prior_folds_into_one_linear_head() {
     }
 }
 
-/// A penalty beyond all measure leaves the prior mean as it is, biases included where they are held.
+/// A penalty beyond all measure leaves the prior mean as it is, biases included where they are
+/// held.
 #[test]
 fn a_strong_penalty_gives_the_prior_mean() {
     let sample = sample(Labelling::Single, 40, 3, 5, true);
@@ -198,7 +200,8 @@ fn a_strong_penalty_gives_the_prior_mean() {
     assert!((0..2).all(|unit| (found.bias[unit] - mean.bias[unit]).abs() < 1e-4), "{found:?}");
 }
 
-/// A feature that hardly varies among the rows is not blown up: another row moves its logits by little.
+/// A feature that hardly varies among the rows is not blown up: another row moves its logits by
+/// little.
 #[test]
 fn a_feature_that_hardly_varies_stays_small() {
     let mut rows = Array2::from_shape_fn((20, 3), |(row, at)| ((row * 7 + at * 3) as f64).sin());
@@ -231,6 +234,11 @@ fn a_label_without_rows_is_held_by_the_prior() {
     assert_eq!(sample.fit(free, None, Stop::default()).unwrap_err(), FitError::Label(0));
     let held = sample.fit(STRONG, None, Stop::default()).unwrap();
     assert!(held.gradient <= 1e-6 && held.folded().output.weight.row(0).iter().any(|w| *w != 0.0));
+    // So is one that the mean does not know.
+    let targets = Array2::from_shape_fn((20, 3), |(row, unit)| f64::from(u8::from(row % 2 == unit)));
+    let sample =
+        Sample::with_prior(Labelling::Single, features.view(), targets.view(), &[1.0; 20], &prior(3, &draw));
+    assert!(sample.unwrap().fit(STRONG, None, Stop::default()).unwrap().gradient <= 1e-6);
     let other = Prior { directions: None, ..prior(2, &draw) };
     let wrong = Sample::with_prior(Labelling::Single, features.view(), targets.view(), &[1.0; 20], &other);
     assert_eq!(wrong.map(|_| ()).unwrap_err(), FitError::Prior);
@@ -259,7 +267,8 @@ fn the_gradient_of_a_hidden_layer_is_the_slope_of_its_value() {
     }
 }
 
-/// Exclusive or: no linear head tells it, a hidden layer does, and folds to what takes features as they are.
+/// Exclusive or: no linear head tells it, a hidden layer does, and folds to what takes features as
+/// they are.
 #[test]
 fn a_hidden_layer_learns_what_no_linear_head_can() {
     let features = Array2::from_shape_fn((80, 2), |(row, at)| {
@@ -286,4 +295,26 @@ fn a_hidden_layer_learns_what_no_linear_head_can() {
     let apart = &folded.logits(features.view()) - &fit.standardised_logits(features.view());
     assert!(apart.iter().all(|d| d.abs() < 1e-9));
     assert!(linear.folded().hidden.is_none());
+}
+
+/// A known head with a hidden layer is corrected by a linear map beside the layer, in one network.
+#[test]
+fn a_known_network_is_corrected() {
+    let draw = |at: usize| ((at * 37) as f64).sin();
+    let linear = |units: usize, inputs: usize| Linear {
+        weight: Array2::from_shape_fn((units, inputs), |(unit, at)| draw(unit * inputs + at)),
+        bias: Array1::from_shape_fn(units, draw),
+    };
+    let known = Network { hidden: Some(linear(5, 4)), output: linear(2, 5) };
+    let mean = PriorMean { logits: known.clone(), is_known: vec![true; 2] };
+    let prior = Prior { mean: Some(mean), ..Prior::default() };
+    let features = Array2::from_shape_fn((40, 4), |(row, at)| ((row * 7 + at * 3) as f32).sin());
+    let targets = Array2::from_shape_fn((40, 2), |(row, unit)| f64::from(u8::from(row % 2 == unit)));
+    let sample = Sample::with_prior(Labelling::Single, features.view(), targets.view(), &[1.0; 40], &prior);
+    let fit = sample.unwrap().fit(Strength { l2: 0.01, ..STRONG }, None, Stop::default()).unwrap();
+    let folded = fit.folded();
+    assert_eq!(folded.hidden.as_ref().unwrap().bias.len(), 7);
+    let logits = fit.standardised_logits(features.view());
+    assert!((&folded.logits(features.view()) - &logits).iter().all(|apart| apart.abs() < 1e-9));
+    assert!((&known.logits(features.view()) - &logits).iter().any(|apart| apart.abs() > 0.1));
 }

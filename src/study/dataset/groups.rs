@@ -1,4 +1,4 @@
-//! Which tracks must not be separated.
+//! Groups of tracks that must not be separated.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::index::Table;
 use super::{DatasetError, Entry};
 
-/// Gives `entries` the groups that the CSV file at `path` names, by track or by path (relative to that file's own folder
-/// or to `root`); returns how many tracks it does not name.
+/// Gives `entries` the groups that the CSV file at `path` names, by track or by path (relative to
+/// that file's own folder or to `root`); returns how many tracks it does not name.
 pub(super) fn assign(path: &Path, root: &Path, entries: &mut [Entry]) -> Result<usize, DatasetError> {
     let wrong = |what: String| DatasetError::Index { path: path.into(), what };
     let table = Table::read(path)?;
@@ -54,8 +54,8 @@ pub(super) fn assign(path: &Path, root: &Path, entries: &mut [Entry]) -> Result<
     Ok(unknown.len())
 }
 
-/// Where no group is known: tracks are one group whose names are equal before their last number, and whose last numbers
-/// lie in one block of `block`: with 10, `blues.00010` to `blues.00019`.
+/// Tracks of no known group are one group whose names are equal before their last number,
+/// and whose last numbers lie in one block of `block`: with 10, `blues.00010` to `blues.00019`.
 pub(super) fn assign_blocks(block: u32, entries: &mut [Entry]) {
     for entry in entries.iter_mut().filter(|entry| entry.group.is_none()) {
         let name = entry.track.trim_end_matches(|c: char| !c.is_ascii_digit() && c != '/');

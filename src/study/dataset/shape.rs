@@ -53,7 +53,8 @@ impl Dataset {
         }
     }
 
-    /// Several data sets as one, each with its name. Groups of the same name are one; tracks are not.
+    /// Several data sets as one, each with its name. Groups of the same name are one; tracks are
+    /// not.
     pub fn joined(parts: Vec<(String, Self)>) -> Self {
         let mut whole = Self::empty();
         let words: BTreeSet<Arc<str>> = parts.iter().flat_map(|(_, part)| part.labels.clone()).collect();
@@ -117,8 +118,8 @@ impl Dataset {
         self.items.retain(|item| !item.labels.is_empty());
     }
 
-    /// Weighs the files of an index: by its column `weight`, times the trust in its column `label_source`, times the
-    /// trust in the data set. Files of weight 0 are left out.
+    /// Weighs the files of an index: by its column `weight`, times the trust in its column
+    /// `label_source`, times the trust in the data set. Files of weight 0 are left out.
     ///
     /// # Errors
     /// A weight that is no number of 0 or more; trust in a source that no row has.

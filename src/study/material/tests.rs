@@ -110,7 +110,8 @@ fn altered_hearings_add_patches_to_their_tracks() {
     assert_eq!(material.pcm_sha256.len(), 4);
 }
 
-/// Two files of one sound: in one genre a copy; in two genres a contradiction, or both genres where that may be.
+/// Two files of one sound: in one genre a copy; in two genres a contradiction, or both genres where
+/// that may be.
 #[test]
 fn one_sound_counts_once() {
     let data = dataset(vec![
@@ -181,7 +182,8 @@ fn sets_of_embeddings_add_patches_tracks_and_labels() {
     assert_eq!(ids(&material), ["a", "b", "c", "p", "q", "a"]);
     let sources: Vec<usize> = material.tracks.iter().map(|track| track.source).collect();
     assert_eq!((material.sources.join(" "), sources), ("data more".into(), vec![0, 0, 0, 1, 1, 1]));
-    // The copy lies behind the recording that it is of, and has three quarters of its track's weight.
+    // The copy lies behind the recording that it is of, and has three quarters of its track's
+    // weight.
     assert_eq!(
         material.embeddings.iter().copied().collect::<Vec<f32>>(),
         [1.0, 2.0, 1.0, 1.0, 3.0, 4.0, 5.0]

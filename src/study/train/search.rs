@@ -1,7 +1,7 @@
 //! The strength of a prior, by cross-validation.
 //!
-//! A coordinate search over a small grid. Penalties are tried from the strongest to weaker ones, with
-//! the prior mean and without; under the chosen one, weights along the directions are freed.
+//! A coordinate search over a small grid. Penalties are tried from the strongest to weaker ones,
+//! with the prior mean and without; under the chosen one, weights along the directions are freed.
 
 use ndarray::{Array2, Axis, s};
 
@@ -19,34 +19,36 @@ const KEPT_PENALTY: f64 = 30.0;
 /// Precision of the prior where music is replayed, in units of one track's loss.
 const KEPT_PRECISION: f64 = 450.0;
 
-/// Precision of new labels' weights where others are kept, relative to that of the kept ones: what is
-/// not known must be learned.
+/// Precision of new labels' weights where others are kept, relative to that of the kept ones: what
+/// is not known must be learned.
 const UNKNOWN: f64 = 0.03;
 
-/// Deviation of weights on known logits, relative to that of weights on the embedding, where the L2 is
-/// given.
+/// Deviation of weights on known logits, relative to that of weights on the embedding, where the L2
+/// is given.
 const USUAL_DIRECTIONS: f64 = 2.0;
 
 /// Deviations to choose from where it is not, the first as good as none.
 const NO_DIRECTIONS: f64 = 0.2;
 const DIRECTIONS: [f64; 2] = [1.0, 3.0];
 
-/// Precision of known labels' biases, relative to that of the weights. Between 0.3 and 3 nothing changes.
+/// Precision of known labels' biases, relative to that of the weights. Between 0.3 and 3 nothing
+/// changes.
 const BIAS: f64 = 1.0;
 
-/// Penalty where a label is in too few groups to choose one by holding some out: strong, as fits little material.
+/// Penalty where a label is in too few groups to choose one by holding some out: strong, as fits
+/// little material.
 const UNCHOSEN: f64 = 0.3;
 
 /// The same with a prior mean, which is the safe answer.
 const UNCHOSEN_WITH_MEAN: f64 = 10.0;
 
-/// A penalty that is worse than the best so far this many times in a row ends the search: smaller ones fit the
-/// tracks by heart.
+/// A penalty that is worse than the best so far this many times in a row ends the search: smaller
+/// ones fit the tracks by heart.
 const PATIENCE: usize = 2;
 
-/// Patches of a track by which penalties are compared, evenly spread. Patches overlap, and those of one track are
-/// alike: ten say nearly what hundreds do, in a fraction of the time. The fits that answer and the one that is
-/// kept have all of them.
+/// Patches of a track by which penalties are compared, evenly spread. Patches overlap, and those of
+/// one track are alike: ten say nearly what hundreds do, in a fraction of the time. The fits that
+/// answer and the one that is kept have all of them.
 pub(super) const SEARCH_PATCHES: usize = 10;
 
 /// Precision while penalties are compared.
@@ -87,8 +89,8 @@ impl Set<'_> {
         self.options.l2.map(|l2| strength(l2, mean)).or(replay)
     }
 
-    /// The strength that is given, or the one that held-out log losses choose; the temperature of their
-    /// logits there, and one of these fits.
+    /// The strength that is given, or the one that held-out log losses choose; the temperature of
+    /// their logits there, and one of these fits.
     pub(super) fn choose(&self, folds: usize, fold_of: &[usize]) -> Result<Fitted, FitError> {
         let mut parts: Vec<Part> =
             (0..folds).map(|fold| self.part(fold, fold_of)).collect::<Result<Vec<_>, FitError>>()?;
@@ -112,9 +114,9 @@ impl Set<'_> {
         last.map(|fit| Fitted { strength, temperature, shifts, fit }).ok_or(FitError::Empty)
     }
 
-    /// The strongest prior that is not clearly worse than the best: by no more than one standard error of
-    /// the paired difference over groups. Few groups cannot tell strengths apart, and then the prior
-    /// stands.
+    /// The strongest prior that is not clearly worse than the best: by no more than one standard
+    /// error of the paired difference over groups. Few groups cannot tell strengths apart, and then
+    /// the prior stands.
     fn search(&self, parts: &mut [Part]) -> Result<Strength, FitError> {
         let prior = &self.options.prior;
         let keeps = self.material.lacks_labels();
@@ -247,8 +249,8 @@ fn strongest(tried: &[Tried]) -> Option<&Tried> {
     tried.iter().find(|one| !best.clearly_better(one))
 }
 
-/// Weights of which each track keeps [`SEARCH_PATCHES`], and as many that are learned from only, with as much weight
-/// together as all of them have.
+/// Weights of which each track keeps [`SEARCH_PATCHES`], and as many that are learned from only,
+/// with as much weight together as all of them have.
 pub(super) fn thinned(track_of: &[usize], learn_only: &[bool], weights: &[f64]) -> Vec<f64> {
     let kinds: Vec<(&usize, &bool)> = track_of.iter().zip(learn_only).collect();
     let mut thin = vec![0.0; weights.len()];

@@ -9,8 +9,8 @@ fn draw(index: usize) -> f64 {
     2.0 * (wave - wave.floor()) - 1.0
 }
 
-/// `groups` groups of three tracks of four patches; `place` gives a patch's four features by its group, track
-/// and number, and `label` a group's label.
+/// `groups` groups of three tracks of four patches; `place` gives a patch's four features by its
+/// group, track and number, and `label` a group's label.
 fn material(
     groups: usize,
     label: impl Fn(usize) -> Vec<usize>,
@@ -92,9 +92,9 @@ fn what_can_be_told_apart_is_and_posteriors_are_probabilities() {
     assert_eq!(predictions.tracks[7].patches[1].posteriors[0], trained.held_out[[29, 0]] as f32);
 }
 
-/// Features that say which group it is, and nothing of the label, which is drawn by group: whoever has tracks
-/// of a group on both sides would be right nearly always. Across groups there is nothing to be right by, and
-/// a calibrated head says so.
+/// Features tell the group, and nothing of the label, which is drawn by group. With tracks of a
+/// group on both sides of a split, nearly all answers would be right. Across groups there is
+/// nothing to learn, and a calibrated head says so.
 #[test]
 fn nothing_leaks_from_a_group_to_its_own_answers() {
     let drawn = |group: usize| vec![usize::from(draw(group + 500) > 0.0)];
@@ -157,7 +157,8 @@ fn few_tracks_leave_doubt() {
     }
 }
 
-/// The limited label is answered as the other about as often as allowed, on tracks that were not seen.
+/// The limited label is answered as the other about as often as allowed, on tracks that were not
+/// seen.
 #[test]
 fn limits_hold_on_tracks_that_were_not_seen() {
     let label = |group: usize| vec![group % 2];
@@ -191,7 +192,8 @@ fn the_prior_shift_brings_back_shares() {
         let logits = trained.fit.logits(uneven.embeddings.view());
         logits.rows().into_iter().map(|row| row[0] - row[1]).sum::<f64>() / logits.nrows() as f64
     };
-    // The first source has every second of 120 tracks, of which 50 and 10; each label counts five more.
+    // The first source has every second of 120 tracks, of which 50 and 10; each label counts five
+    // more.
     let expected = (55.0_f64 / 15.0).ln();
     assert!(share(0.0).abs() < 0.1, "{}", share(0.0));
     assert!((share(1.0) - share(0.0) - expected).abs() < 0.1, "{} for {expected}", share(1.0));

@@ -75,10 +75,8 @@ fn bench_prints_figures_that_hang_together() {
     assert!((figure("stream_second_ms") - second).abs() < 0.01, "two patches a second");
     assert!((figure("streams_per_core") * figure("stream_second_ms") / 1e3 - 1.0).abs() < 0.01);
 
-    let ended = run(
-        folder.path(),
-        &["bench", "--model", "musicnn-msd-windowed", "--batch", "2", "--provider", "cpu", "--json"],
-    );
+    let ended =
+        run(folder.path(), &["bench", "--trunk", "windowed", "--batch", "2", "--provider", "cpu", "--json"]);
     let line = &ended.json()[0];
     assert_eq!(
         (&line["lookahead_ms"], &line["batch"], &line["execution_provider"]),
