@@ -51,7 +51,7 @@ pub struct Cli {
     #[arg(short, long, global = true, action = ArgAction::Count, display_order = LAST)]
     verbose: u8,
     /// Log errors only
-    #[arg(short, long, global = true, conflicts_with = "verbose", display_order = LAST)]
+    #[arg(short, long, global = true, conflicts_with = "verbose", display_order = LAST + 1)]
     quiet: bool,
     #[command(subcommand)]
     command: CliCommand,

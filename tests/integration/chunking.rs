@@ -39,7 +39,7 @@ impl Stretch {
             .map(|n| {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 let noise = (state >> 8) as f32 / 8_388_608.0 - 1.0;
-                if state % 50_000 == 0 { f32::NAN } else { noise * (n as f32 * 1e-5).sin() }
+                if state.is_multiple_of(50_000) { f32::NAN } else { noise * (n as f32 * 1e-5).sin() }
             })
             .collect()
     }

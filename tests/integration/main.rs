@@ -1,5 +1,8 @@
 //! Integration tests, one binary with one module per subject.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(clippy::type_complexity, reason = "local types of single tests")]
+
 use assert_no_alloc::AllocDisabler;
 
 mod support;

@@ -27,7 +27,7 @@ fn configurations() {
         ("key.toml", "hops = 1.0"),
         ("mqtt-key.toml", "[mqtt]\nusernme = 'ann'"),
         ("source-key.toml", "[[source]]\nuri = 'good.wav'\npacng = 'fast'"),
-        ("type.toml", "hop = 'often'"),
+        ("type.toml", "hop_s = 'often'"),
         ("hop.toml", "hop_s = 0.1"),
         ("syntax.toml", "hop = "),
         ("twins.toml", "[[source]]\nname = 'a'\nuri = 'x.wav'\n[[source]]\nname = 'a'\nuri = 'y.wav'"),
@@ -52,7 +52,7 @@ fn configurations() {
         &["mqtt-key.toml: line 2: unknown key `usernme`", "did you mean `username`?"],
     );
     check(folder, "run -c source-key.toml", 1, &["line 3: unknown key `pacng`", "did you mean `pacing`?"]);
-    check(folder, "run -c type.toml", 1, &["type.toml: line 1: `hop` must be a number, not a string"]);
+    check(folder, "run -c type.toml", 1, &["type.toml: line 1: `hop_s` must be a number, not a string"]);
     check(folder, "run -c hop.toml", 1, &["hop.toml: line 1: `hop_s` is 0.1; expected 0.25 to 3 seconds"]);
     check(folder, "run -c syntax.toml", 1, &["syntax.toml: ", "line 1"]);
     check(
