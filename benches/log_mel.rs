@@ -1,5 +1,6 @@
 //! Front end throughput. The unit is a second of sound, so that `Kelem/s` reads "thousand times
 //! real time".
+#![allow(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
 use std::hint::black_box;
 

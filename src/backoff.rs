@@ -1,4 +1,5 @@
-//! Layer 0: pauses between attempts.
+//! Layer 0: pauses between attempts, of sources (`engine/supervisor.rs`) and of the broker
+//! connection (`sink/mqtt/lifecycle.rs`).
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;

@@ -4,9 +4,9 @@
 mod corrections;
 mod gather;
 mod input;
+mod notices;
+mod report;
 mod start;
-mod tell;
-mod told;
 
 use std::io::Write;
 use std::num::NonZeroUsize;
@@ -21,8 +21,8 @@ use crate::study::{
     Trust,
 };
 use gather::{Gathered, gather};
+use report::Told;
 use start::Start;
-use told::Told;
 
 /// Head that a new one starts from where none is named.
 const GENRE_HEAD: &str = "genres";
@@ -168,12 +168,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             "cross-validated in {} parts, not {}: {}",
             trained.folds,
             options.folds,
-            tell::smallest(material)
+            notices::smallest(material)
         ));
     }
     let bootstrap = Bootstrap { resamples: args.resamples as usize, seed: args.seed, ..Bootstrap::default() };
-    let judged = told::judge(material, &options, &trained, &bootstrap, args.corrected().is_some())?;
-    let figures = told::figures(&judged);
+    let judged = report::judge(material, &options, &trained, &bootstrap, args.corrected().is_some())?;
+    let figures = report::figures(&judged);
     let from = options.prior.mean.as_ref().and(start.name.as_deref());
     let about = About {
         name: &bundle_name(&args.out),
@@ -216,7 +216,7 @@ fn train_options(
         false => start.known.prior(&material.labels, args.labelling()),
     };
     let knows = prior.mean.as_ref().is_some_and(|mean| mean.is_known.contains(&true));
-    tell::doubts(material, base, knows)?;
+    notices::doubts(material, base, knows)?;
     let forgets = args.corrections.is_some() || material.lacks_labels();
     let replay = match (start.known.statistics(), &prior.mean) {
         (Some(statistics), Some(mean)) if knows && forgets => {

@@ -12,7 +12,7 @@ use crate::model::{Classifier, Scores, Stretch};
 use crate::thread::Stop;
 
 /// Time for which pending jobs are still scored after the stop token is set.
-const DRAIN_TIMEOUT: Duration = Duration::from_millis(250);
+const SCORING_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Shortest interval between reports of failures.
 const REPORT_INTERVAL: Duration = Duration::from_secs(30);
@@ -33,7 +33,7 @@ pub(super) struct InferenceWorker<C> {
     pub(crate) max_batch: usize,
     /// Longest wait for further jobs before a run.
     pub(crate) max_wait: Duration,
-    /// Once set, jobs are scored for [`DRAIN_TIMEOUT`] more, then dropped.
+    /// Once set, jobs are scored for [`SCORING_TIMEOUT`] more, then dropped.
     pub(crate) stop: Stop,
     /// Queues of all sources.
     pub(crate) scheduler: FairScheduler,
@@ -74,7 +74,7 @@ impl<C: Classifier> InferenceWorker<C> {
                 next = self.scheduler.next(Some(deadline));
             };
             if self.stop.is_set() {
-                drain_deadline.get_or_insert_with(|| Instant::now() + DRAIN_TIMEOUT);
+                drain_deadline.get_or_insert_with(|| Instant::now() + SCORING_TIMEOUT);
             }
             if drain_deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 self.finish(&mut batch, std::iter::empty());

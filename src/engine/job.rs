@@ -8,7 +8,7 @@ use crate::audio::{Patch, SourceId};
 use crate::event::SourceHealth;
 use crate::model::{Scores, Stretch};
 
-use super::pace::Pace;
+use super::slow_stream::Pace;
 
 /// Jobs that each source owns. They are recycled, so that no memory is allocated after warm-up.
 pub(super) const JOBS_PER_SOURCE: usize = 4;

@@ -81,7 +81,7 @@ impl MusicStatistics {
         let along = self.variances.mapv(|variance| root(variance) - rest).insert_axis(Axis(1));
         let mut scale = self.axes.t().dot(&(&self.axes * &along));
         scale.diag_mut().mapv_inplace(|value| value + rest);
-        scale / &self.deviation.view().insert_axis(Axis(1))
+        scale / self.deviation.view().insert_axis(Axis(1))
     }
 
     /// The same map with each logit scaled and shifted to mean 0 and deviation 1 over music.

@@ -164,13 +164,7 @@ impl Model {
             false => Gate::open(&bundle)?,
         };
 
-        let (wanted, origin) = match &config.execution_providers {
-            Some(list) => (list.clone(), "first in `execution_providers`"),
-            None if runtime.has_cuda_plugin() => {
-                (vec![Provider::Cuda, Provider::Cpu], "the runtime has its plugin")
-            }
-            None => (vec![Provider::Cpu], "the runtime has no CUDA plugin"),
-        };
+        let (wanted, origin) = provider_preference(config, &runtime);
         let signature = Signature::new(&bundle, entry);
         let feed = bundle.feed(entry, config.min_run_s);
         let pooling = open_pooling(&bundle, entry)?;
@@ -355,6 +349,17 @@ impl Classifier for Model {
         }));
         self.missing.iter().for_each(|patch| scores[first + patch] = None);
         Ok(())
+    }
+}
+
+/// Returns the execution providers to try, in order, and the reason for the first.
+fn provider_preference(config: &ModelConfig, runtime: &Runtime) -> (Vec<Provider>, &'static str) {
+    match &config.execution_providers {
+        Some(list) => (list.clone(), "first in `execution_providers`"),
+        None if runtime.has_cuda_plugin() => {
+            (vec![Provider::Cuda, Provider::Cpu], "the runtime has its plugin")
+        }
+        None => (vec![Provider::Cpu], "the runtime has no CUDA plugin"),
     }
 }
 

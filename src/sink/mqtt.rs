@@ -1,7 +1,7 @@
 //! The MQTT sink: MQTT 5 or 3.1.1 through `rumqttc`, on the contract of `docs/reference/mqtt.md`.
 //!
 //! Decisions are pure: `lifecycle` (the connection), `session` (messages and their order),
-//! `outbox` (events), `negotiation`, `node_name`, `suppression`, `audit`. I/O is thin:
+//! `outbox` (events), `negotiation`, `name_probe`, `suppression`, `audit`. I/O is thin:
 //! `sink` runs the lifecycle, `wire` is the client library, `store` the file of the outbox,
 //! `persistence` keeps the two in step.
 
@@ -15,8 +15,8 @@ mod discovery;
 mod failure;
 mod lifecycle;
 mod name_lookup;
+mod name_probe;
 mod negotiation;
-mod node_name;
 mod notice;
 mod outbox;
 mod persistence;

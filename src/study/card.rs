@@ -89,6 +89,28 @@ fn write(
          `CARD-{0}.md`). The head is its maker's, who knows what the recordings allow",
         base.name, base.licence
     )?;
+    write_material(text, about, material, left_out)?;
+    write_method(text, about, options, trained)?;
+    write_cross_validation(text, about, options, trained)?;
+    writeln!(text, "\n## Limits\n")?;
+    writeln!(
+        text,
+        "- It knows {} genres, and answers with them whatever it hears.\n\
+         - The figures hold for music like that of {}; how other music fares, only a data set of other music tells.\n\
+         - What `CARD-{}.md` says of the trunk holds here too.",
+        material.labels.len(),
+        named(&material.sources),
+        base.name
+    )
+}
+
+/// Section on the training material.
+fn write_material(
+    text: &mut String,
+    about: &About<'_>,
+    material: &Material,
+    left_out: &LeftOut,
+) -> std::fmt::Result {
     writeln!(text, "\n## Trained on\n")?;
     writeln!(text, "| genre | tracks | groups | patches |\n|---|---|---|---|")?;
     for (index, label) in material.labels.iter().enumerate() {
@@ -122,6 +144,16 @@ fn write(
             dominance.label, dominance.group
         )?;
     }
+    Ok(())
+}
+
+/// Section on the fit.
+fn write_method(
+    text: &mut String,
+    about: &About<'_>,
+    options: &TrainOptions,
+    trained: &Trained,
+) -> std::fmt::Result {
     writeln!(text, "\n## How\n")?;
     let Balance { labels, groups } = options.balance;
     let model = match options.hidden {
@@ -155,6 +187,16 @@ fn write(
     if options.label_noise > 0.0 {
         writeln!(text, "A share of {} of the labels is taken to be wrong.", options.label_noise)?;
     }
+    Ok(())
+}
+
+/// Section on the expected accuracy.
+fn write_cross_validation(
+    text: &mut String,
+    about: &About<'_>,
+    options: &TrainOptions,
+    trained: &Trained,
+) -> std::fmt::Result {
     let penalties: Vec<String> =
         trained.fold_strengths.iter().map(|strength| strength.l2.to_string()).collect();
     writeln!(text, "\n## Cross-validated\n")?;
@@ -167,15 +209,5 @@ fn write(
         options.seed,
         penalties.join(", ")
     )?;
-    writeln!(text, "```\n{}\n```", about.figures.trim_end())?;
-    writeln!(text, "\n## Limits\n")?;
-    writeln!(
-        text,
-        "- It knows {} genres, and answers with them whatever it hears.\n\
-         - The figures hold for music like that of {}; how other music fares, only a data set of other music tells.\n\
-         - What `CARD-{}.md` says of the trunk holds here too.",
-        material.labels.len(),
-        named(&material.sources),
-        base.name
-    )
+    writeln!(text, "```\n{}\n```", about.figures.trim_end())
 }

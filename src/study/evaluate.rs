@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::dataset::{Dataset, Item};
 use super::offline::{self, FileError, Heard};
 use super::report::{Predictions, TrackPredictions};
-use super::training_material::TrainingMaterial;
+use super::seen_recordings::TrainingMaterial;
 use super::vocabulary::Vocabulary;
 use crate::decision::SilenceConfig;
 use crate::event::SourceState;

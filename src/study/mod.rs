@@ -18,9 +18,9 @@ mod prior;
 pub mod render;
 mod replay;
 mod report;
+mod seen_recordings;
 mod stream;
 mod train;
-mod training_material;
 mod vocabulary;
 
 pub use augment::Alteration;
@@ -43,10 +43,10 @@ pub use report::{
     Comparison, Figures, Judgement, LabelFigures, PatchPrediction, Predictions, Report, ReportError,
     TrackPredictions,
 };
+pub use seen_recordings::TrainingMaterial;
 pub(crate) use stream::{
     DecidedStream, PlacedPiece, StreamFigures, StreamPiece, StreamPosteriors, TruthInterval, decide,
     score_stream,
 };
 pub use train::{Limit, TrainError, TrainOptions, Trained, known_predictions, train};
-pub use training_material::TrainingMaterial;
 pub use vocabulary::{Renaming, Vocabulary, VocabularyError, VocabularyOptions};

@@ -6,7 +6,7 @@ use super::super::progress::Progress;
 #[cfg(feature = "corrections")]
 use super::corrections::corrected;
 use super::start::Start;
-use super::{Args, input, tell};
+use super::{Args, input, notices};
 use crate::decision::SilenceConfig;
 use crate::model::Model;
 use crate::study::{self, Alteration, Cache, Dataset, Gathering, LeftOut, Listened, Material, Task};
@@ -52,8 +52,8 @@ pub(super) fn gather(
         kept: if args.corrected().is_some() { known.labels() } else { &[] },
     })?;
     input::require_genres(args, &material)?;
-    tell::heard(args, &dataset, &heard, &material);
-    tell::left_out(&left_out, silence);
+    notices::heard(args, &dataset, &heard, &material);
+    notices::left_out(&left_out, silence);
     Ok(Gathered { material, left_out, corrections })
 }
 

@@ -50,7 +50,7 @@ fn pieces_give_the_same_bits_as_the_whole() {
 #[test]
 fn odd_rates_have_a_plan_and_tiny_ones_a_message() {
     for from in [4000, 5512, 37_800, 47_999, 767_999, 768_000] {
-        assert_eq!(converted(&vec![0.0; 10], from, 3).len(), (160_000_u32.div_ceil(from)) as usize, "{from}");
+        assert_eq!(converted(&[0.0; 10], from, 3).len(), (160_000_u32.div_ceil(from)) as usize, "{from}");
     }
     let message = Resampler::new(rate(100), rate(16_000)).err().map(|e| e.to_string());
     assert_eq!(message.as_deref(), Some("the sample rate is `100 Hz`; use at least 4000 Hz"));

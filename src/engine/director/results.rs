@@ -9,7 +9,7 @@ use super::{Acknowledged, Director};
 use crate::audio::{Patch, SourceId};
 use crate::decision::{Observation, SourceTime, raw};
 use crate::engine::job::WorkerEvent;
-use crate::engine::pace::Pace;
+use crate::engine::slow_stream::Pace;
 use crate::event::{SourceHealth, WindowResult};
 use crate::model::Scores;
 use crate::sink::{LatencyProbe, Message};

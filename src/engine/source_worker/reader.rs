@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{OpeningEnd, SourceWorker, WorkerState};
 use crate::audio::{Block, Span};
 use crate::engine::job::WorkerEvent;
-use crate::engine::pace::{Pace, PaceMonitor};
+use crate::engine::slow_stream::{Pace, PaceMonitor};
 use crate::engine::supervisor::{Quiet, Supervisor};
 use crate::event::SourceHealth;
 use crate::source::{Read, Source, SourceError};

@@ -273,7 +273,7 @@ fn the_gradient_of_a_hidden_layer_is_the_slope_of_its_value() {
 fn a_hidden_layer_learns_what_no_linear_head_can() {
     let features = Array2::from_shape_fn((80, 2), |(row, at)| {
         let side = if row >> at & 1 == 1 { 1.0 } else { -1.0 };
-        (100.0 + 10.0 * side + (row as f32 * (at + 1) as f32).sin()) as f32
+        100.0 + 10.0 * side + (row as f32 * (at + 1) as f32).sin()
     });
     let targets = Array2::from_shape_fn((80, 2), |(row, unit)| {
         f64::from(u8::from(((row & 1) ^ (row >> 1 & 1)) == unit))

@@ -35,7 +35,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const PEEK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Time limit for reading from a refused client.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+const REFUSED_READ_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Maximum number of clients, including those without a CONNECT.
 const MAX_CLIENTS: usize = 256;
@@ -199,7 +199,7 @@ impl BrokerClients {
         }
         let _ = stream.shutdown().await;
         // Closing with unread bytes resets the connection, and the answer may be lost.
-        let _ = timeout(DRAIN_TIMEOUT, drain(&mut stream)).await;
+        let _ = timeout(REFUSED_READ_TIMEOUT, drain(&mut stream)).await;
     }
 
     async fn handle(&self, stream: TcpStream, peer: SocketAddr) {

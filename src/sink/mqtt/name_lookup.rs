@@ -6,7 +6,7 @@ use tokio::time::{timeout, timeout_at};
 
 use super::config::MqttConfig;
 use super::failure::ConnectionFailure;
-use super::node_name::{LookupQuery, NameLookup, NameProbe};
+use super::name_probe::{LookupQuery, NameLookup, NameProbe};
 use super::protocol::{BrokerLimits, BrokerSignal};
 use super::wire::{MqttClient, MqttEvents, open};
 

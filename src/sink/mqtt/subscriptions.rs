@@ -2,7 +2,7 @@
 //! daemons of the same node name. Pure.
 
 use super::discovery::Discovery;
-use super::node_name::PeerInfo;
+use super::name_probe::PeerInfo;
 use super::protocol::InboundMessage;
 use super::reason_code::ReasonCode;
 use crate::command::{CommandOrigin, CommandRequest, SourceCommand};

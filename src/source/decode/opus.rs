@@ -1,4 +1,5 @@
-//! Opus through libopus, with any number of channels and the stated gain.
+//! Opus through libopus, with any number of channels and the stated gain. In Ogg, `ogg_opus.rs`
+//! first rewrites the header of channel mapping families 2 and 255.
 //!
 //! The identification header (RFC 7845, section 5.1) comes with the codec parameters: as in Ogg and
 //! Matroska, or from the `dOps` box of MP4, whose numbers are big-endian (Encapsulation of Opus in

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Lifecycle, LifecycleAction, LifecycleState};
-use crate::sink::mqtt::node_name::PeerInfo;
+use crate::sink::mqtt::name_probe::PeerInfo;
 use crate::sink::mqtt::notice::ConnectionNotice;
 use crate::sink::mqtt::protocol::{BrokerSignal, InboundMessage};
 use crate::sink::mqtt::reason_code::ReasonCode;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::sink::mqtt::node_name::{NameLookup, PeerInfo};
+use crate::sink::mqtt::name_probe::{NameLookup, PeerInfo};
 use crate::state_dir::numbered;
 
 /// Time within which a live daemon publishes: it sends `stats` each 30 seconds, and a broker

@@ -2,7 +2,7 @@
 
 use super::tests::Harness;
 use super::*;
-use crate::sink::mqtt::node_name::PeerInfo;
+use crate::sink::mqtt::name_probe::PeerInfo;
 
 fn taken() -> NameLookup {
     let peer = PeerInfo { run: "r2".into(), ..PeerInfo::default() };

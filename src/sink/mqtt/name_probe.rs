@@ -1,5 +1,5 @@
 //! Node-name conflict detection: reads the retained `status` and `info` before the first publish.
-//! Pure.
+//! Pure. `lifecycle/name.rs` chooses the test; `lifecycle.rs` acts on the result.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
