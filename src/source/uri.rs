@@ -207,7 +207,7 @@ mod tests {
         check("icy://a:8000/b", "write `http://a:8000/b`");
         check("http://a/b|User-Agent=c", "http://a/b|User-Agent=c");
         check("process:", "process:");
-        check("process:ffmpeg -i x", "a program stands in `command`");
+        check("process:ffmpeg -i x", "the program belongs in `command`");
         check("rtsp://me:secret@h/x", "`rtsp://h/x` is not supported by any source of genred");
         check("process:?format=s16le&rate=16000&channels=2", "process:?format=s16le&rate=16000&channels=2");
         check("http://a/b", "http://a/b");

@@ -95,7 +95,6 @@ async fn a_subscriber_reads_what_a_sound_server_plays() {
     let folder = folder.path();
     cut("metal", 40.0, 120.0, &folder.join("song.wav"), &["-ar", "48000"]);
     let broker = Mosquitto::start();
-    copy_with_reference(&folder.join("reference"));
     let subscriber = Subscriber::start(broker.port(), "genred/#", &[]).await;
     configure(
         folder,
@@ -181,6 +180,7 @@ async fn what_comes_too_fast_is_dropped_and_counted() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     cut("metal", 60.0, 18.0, &folder.join("tape.flac"), &[]);
+    copy_with_reference(&folder.join("reference"));
     let broker = Mosquitto::start();
     let subscriber = Subscriber::start(broker.port(), "genred/#", &[]).await;
     configure(

@@ -97,7 +97,8 @@ impl Aedes {
         let folder = tempfile::tempdir().unwrap();
         for _ in 0..5 {
             let port = free_port();
-            let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/aedes/broker.cjs");
+            let script =
+                Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/integration/support/aedes/broker.cjs");
             let mut command = tool("node", "nodejs");
             command
                 .env("NODE_PATH", fetched("aedes/node_modules"))
