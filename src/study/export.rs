@@ -1,18 +1,20 @@
 //! A new head and its base bundle as a bundle that `genred run` uses at once.
 
 mod golden;
+mod new_head;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
 
 use safetensors::serialize;
 use safetensors::tensor::{Dtype, TensorView};
 use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
-use crate::learn::{Fit, Labelling, Linear, Network};
+pub use new_head::NewHead;
+
+use crate::learn::{Labelling, Linear, Network};
 use crate::model::{Bundle, Model, ModelConfig, ModelError, hex};
 
 /// Heads that do not name genres. They are copied; the new head replaces every other one.
@@ -142,23 +144,6 @@ impl Place {
         }
         written
     }
-}
-
-/// The head that a bundle gets.
-#[derive(Debug)]
-pub struct NewHead<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// Names of its labels.
-    pub labels: &'a [Arc<str>],
-    /// Relation of the labels: exclusive or not.
-    pub labelling: Labelling,
-    /// Weights.
-    pub fit: &'a Fit,
-    /// By which the logits are divided.
-    pub temperature: f64,
-    /// Keys and values of its `[provenance]`.
-    pub provenance: Vec<(&'static str, String)>,
 }
 
 /// Training of the new head, as the bundle tells it.

@@ -6,7 +6,7 @@ use ndarray::{ArrayView2, ArrayViewMut1};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
 
-use super::NewHead;
+use super::new_head::NewHead;
 use crate::learn::posteriors;
 
 /// The base's golden tensors, without the scores of heads that are gone, and with those of the new
