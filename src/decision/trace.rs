@@ -50,7 +50,7 @@ pub(crate) struct RankedShare {
 }
 
 impl Decider {
-    /// Names of all states, in the order of their indices in [`trace`].
+    /// Names of all states, in the order of their indices in `trace`.
     pub(crate) fn state_names(&self) -> Vec<Arc<str>> {
         (0..self.filter.shares().len()).map(|state| self.state_name(state)).collect()
     }

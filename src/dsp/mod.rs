@@ -6,7 +6,7 @@
 //! ```
 //!
 //! [`FrontEnd`] covers the whole path for one source, [`FrameStream`] the path up to the frames,
-//! [`LogMel`] the frames alone, and [`log_mel`] a whole signal offline. [`Resampler`] and
+//! [`LogMel`] the frames alone, and [`log_mel()`] a whole signal offline. [`Resampler`] and
 //! [`Loudness`] are the other stages, public for measurements. [`descriptors`] are librosa's
 //! descriptors for classical models.
 //!

@@ -21,7 +21,7 @@ const WINDOW: usize = 3 * RATE.hertz() as usize;
 /// Samples dropped at once.
 const SPARE: u64 = 1 << 16;
 
-/// Descriptors of a signal, window by window: sanitise, downmix, resample to [`RATE`](super::RATE)
+/// Descriptors of a signal, window by window: sanitise, downmix, resample to [`RATE`]
 /// and describe.
 ///
 /// The windows follow the grid of the model's patches. Window `k` starts at second `k`. One more is
