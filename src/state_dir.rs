@@ -90,6 +90,10 @@ impl StateFolder {
     }
 
     /// The folder.
+    #[cfg_attr(
+        not(any(feature = "mqtt", feature = "log", feature = "corrections")),
+        expect(dead_code, reason = "databases need it")
+    )]
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

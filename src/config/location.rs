@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::document::Document;
 use super::fault::Fault;
 use super::{ConfigFileError, config_path, encoding, raw, read};
+#[cfg(any(feature = "log", feature = "corrections"))]
 use crate::limits::ConfigError;
 
 /// Runtime folder of the systemd unit (`RuntimeDirectory=genred`).

@@ -34,5 +34,8 @@ mod threads;
 mod topology;
 pub(crate) mod usage;
 
+#[cfg(feature = "mqtt")]
 pub(crate) use build_model::source_identity;
-pub(crate) use topology::{RunOutcome, run};
+#[cfg(feature = "broker")]
+pub(crate) use topology::RunOutcome;
+pub(crate) use topology::run;
