@@ -32,7 +32,7 @@ const NO_HEAD: &str = "none";
 
 /// Train a custom genre head: one folder per genre goes in, a model bundle comes out.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// A folder with one folder per genre, or a CSV index with the columns `path` and `genre`; may
     /// be repeated
     #[arg(long, value_name = "DIR|CSV", required_unless_present_any = ["embeddings", "corrections"])]
@@ -152,7 +152,7 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     study::check_head_name(&args.head_name)?;
     let place = Place::new(&args.out, &Bundle::open(&args.model.model)?, args.force)?;
     let dataset = input::dataset(args)?;

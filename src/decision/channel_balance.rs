@@ -19,13 +19,13 @@ pub(super) struct ChannelBalance {
 }
 
 impl ChannelBalance {
-    pub fn new(config: &ImbalanceConfig) -> Self {
+    pub(super) fn new(config: &ImbalanceConfig) -> Self {
         Self { config: config.clone(), since: None, raised: None }
     }
 
     /// Takes in the level at `time` and returns what changed. Silence (`audible` is false) neither
     /// raises nor ends an imbalance.
-    pub fn observe(&mut self, time: SourceTime, level: &Level, audible: bool) -> Vec<SourceEvent> {
+    pub(super) fn observe(&mut self, time: SourceTime, level: &Level, audible: bool) -> Vec<SourceEvent> {
         if self.config.threshold_db <= 0.0 || !audible || level.lufs_s <= Level::FLOOR {
             // A raised imbalance stays raised; the time of any other starts over.
             self.since = None;
@@ -57,7 +57,7 @@ impl ChannelBalance {
     }
 
     /// Ends a raised imbalance, because the source is lost or paused.
-    pub fn lose(&mut self) -> Option<SourceEvent> {
+    pub(super) fn lose(&mut self) -> Option<SourceEvent> {
         self.since = None;
         self.raised.take().map(|_| SourceEvent::ImbalanceEnded)
     }

@@ -24,12 +24,12 @@ pub(super) struct DeadAirDetector {
 }
 
 impl DeadAirDetector {
-    pub fn new(config: &DeadAirConfig, silence: &SilenceConfig) -> Self {
+    pub(super) fn new(config: &DeadAirConfig, silence: &SilenceConfig) -> Self {
         Self { config: config.clone(), silence: SilenceDetector::new(silence), stuck: None, present: None }
     }
 
     /// Takes in the level at `time` and returns the reason for dead air, if it is.
-    pub fn update(&mut self, time: SourceTime, level: &Level) -> Option<DeadAirCause> {
+    pub(super) fn update(&mut self, time: SourceTime, level: &Level) -> Option<DeadAirCause> {
         let silent = self.silence.update(time, level.lufs_s);
         let lasts = |seconds: f32, after: f64| after > 0.0 && f64::from(seconds) >= after;
         // Sound below the silence threshold is judged as silence alone, with the time of that.
@@ -48,12 +48,12 @@ impl DeadAirDetector {
     }
 
     /// Reason for dead air since the last update.
-    pub fn present(&self) -> Option<DeadAirCause> {
+    pub(super) fn present(&self) -> Option<DeadAirCause> {
         self.present
     }
 
     /// Length of the dead air at `time`, the time of the last update; `level` is of that update.
-    pub fn lasted(&self, time: SourceTime, level: &Level) -> Seconds {
+    pub(super) fn lasted(&self, time: SourceTime, level: &Level) -> Seconds {
         match self.present {
             Some(DeadAirCause::Silence) => self.silence.quiet_for(time) + LOUDNESS_WINDOW,
             Some(DeadAirCause::Tone) => Seconds(level.tone_s.into()),
@@ -63,12 +63,12 @@ impl DeadAirDetector {
     }
 
     /// State of the loudness at `time`, the time of the last update.
-    pub fn explain(&self, time: SourceTime) -> LoudnessTrace {
+    pub(super) fn explain(&self, time: SourceTime) -> LoudnessTrace {
         LoudnessTrace { dead_air: self.present, ..self.silence.explain(time) }
     }
 
     /// Forgets everything and returns true if it was dead air.
-    pub fn reset(&mut self) -> bool {
+    pub(super) fn reset(&mut self) -> bool {
         self.silence.reset();
         self.stuck = None;
         self.present.take().is_some()

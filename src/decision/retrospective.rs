@@ -59,7 +59,7 @@ pub(super) struct Retrospective {
 }
 
 impl Retrospective {
-    pub fn new(labels: usize, config: &DecisionConfig) -> Self {
+    pub(super) fn new(labels: usize, config: &DecisionConfig) -> Self {
         Self {
             labels,
             noise_weight: config.constants.noise_weight,
@@ -72,12 +72,12 @@ impl Retrospective {
     }
 
     /// Returns the segments that have become final since the last call, in order.
-    pub fn take(&mut self) -> Vec<FinalSegment> {
+    pub(super) fn take(&mut self) -> Vec<FinalSegment> {
         std::mem::take(&mut self.final_segments)
     }
 
     /// Takes in a patch between `start` and `end`; `dead_air` is its verdict if it is dead air.
-    pub fn advance(&mut self, start: SourceTime, end: SourceTime, dead_air: Option<Verdict>) {
+    pub(super) fn advance(&mut self, start: SourceTime, end: SourceTime, dead_air: Option<Verdict>) {
         if end < self.last_end {
             // The time of the source starts over.
             self.close();
@@ -92,7 +92,7 @@ impl Retrospective {
     /// Adds that patch as evidence. `elapsed`: time since the previous patch; `length`: patches
     /// since the most probable change point; `begins`: start of a segment that begins with this
     /// patch.
-    pub fn weigh(&mut self, patch: &PatchShares, elapsed: Seconds, length: u64, begins: SourceTime) {
+    pub(super) fn weigh(&mut self, patch: &PatchShares, elapsed: Seconds, length: u64, begins: SourceTime) {
         let (posteriors, music) = patch.music();
         self.patches.push_back(PendingPatch {
             begins,
@@ -107,7 +107,7 @@ impl Retrospective {
     }
 
     /// Records that the patch was dead air, which has lasted for `length`.
-    pub fn record_dead_air(&mut self, verdict: Verdict, length: Seconds) {
+    pub(super) fn record_dead_air(&mut self, verdict: Verdict, length: Seconds) {
         if self.dead_air.is_none() {
             self.end(self.last_end - length);
             self.dead_air = Some(verdict);
@@ -117,7 +117,7 @@ impl Retrospective {
     }
 
     /// Makes everything final, because no more audio arrives.
-    pub fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         self.end(self.last_end);
         (self.start, self.last_end) = (None, SourceTime::MIN);
     }

@@ -45,7 +45,7 @@ pub(super) struct SegmentFilter {
 }
 
 impl SegmentFilter {
-    pub fn new(labels: usize, config: &DecisionConfig) -> Self {
+    pub(super) fn new(labels: usize, config: &DecisionConfig) -> Self {
         let hypothesis =
             SegmentHypothesis { first: 0, age: Seconds::ZERO, weight: 0.0, evidence: Evidence::new(labels) };
         Self {
@@ -61,12 +61,12 @@ impl SegmentFilter {
     }
 
     /// Continues with another hazard rate.
-    pub fn configure(&mut self, config: &DecisionConfig) {
+    pub(super) fn configure(&mut self, config: &DecisionConfig) {
         self.expected_piece = Seconds(config.expected_piece_s);
     }
 
     /// Takes in a patch that is `elapsed` after the previous one.
-    pub fn update(&mut self, patch: &PatchShares, elapsed: Seconds) {
+    pub(super) fn update(&mut self, patch: &PatchShares, elapsed: Seconds) {
         let DecisionConstants { prior_s, sharpness, noise_weight, memory_s, .. } = self.constants;
         let prior = Seconds(prior_s);
         self.fit = (self.count > 0).then(|| self.most_probable().evidence.predicts(patch, prior));
@@ -100,38 +100,38 @@ impl SegmentFilter {
     }
 
     /// Share of each state in the present segment. They sum to 1, or are all 0 before any patch.
-    pub fn shares(&self) -> &[f64] {
+    pub(super) fn shares(&self) -> &[f64] {
         &self.shares
     }
 
     /// Evidence since the most probable change point.
-    pub fn evidence(&self) -> &Evidence {
+    pub(super) fn evidence(&self) -> &Evidence {
         &self.most_probable().evidence
     }
 
     /// Time since the most probable change point.
-    pub fn age(&self) -> Seconds {
+    pub(super) fn age(&self) -> Seconds {
         if self.count > 0 { self.most_probable().age } else { Seconds::ZERO }
     }
 
     /// Number of patches since the most probable change point.
-    pub fn length(&self) -> u64 {
+    pub(super) fn length(&self) -> u64 {
         self.patches - if self.count > 0 { self.most_probable().first } else { self.patches }
     }
 
     /// Probability of the newest patch, 0–1, under the segment that was most probable before it.
-    pub fn fit(&self) -> Option<f64> {
+    pub(super) fn fit(&self) -> Option<f64> {
         self.fit
     }
 
     /// Probability of a change point after the most probable one.
-    pub fn changing(&self) -> f64 {
+    pub(super) fn changing(&self) -> f64 {
         let first = self.most_probable().first;
         let newer = self.hypotheses[..self.count].iter().filter(|hypothesis| hypothesis.first > first);
         newer.map(|hypothesis| hypothesis.weight).sum()
     }
 
-    pub fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.count = 0;
         self.since_start = Seconds::ZERO;
         self.patches = 0;

@@ -32,32 +32,32 @@ pub(super) struct Selector {
 }
 
 impl Selector {
-    pub fn new(config: &DecisionConfig) -> Self {
+    pub(super) fn new(config: &DecisionConfig) -> Self {
         let DecisionConfig { switch_margin, hold_s, .. } = *config;
         Self { switch_margin, hold: Seconds(hold_s), held: None, trailing: Seconds::ZERO, comparison: None }
     }
 
     /// Continues with other settings.
-    pub fn configure(&mut self, config: &DecisionConfig) {
+    pub(super) fn configure(&mut self, config: &DecisionConfig) {
         *self = Self { held: self.held, trailing: self.trailing, ..Self::new(config) };
     }
 
-    pub fn held(&self) -> Option<usize> {
+    pub(super) fn held(&self) -> Option<usize> {
         self.held
     }
 
     /// Figures of the last update.
-    pub fn comparison(&self) -> Option<SwitchComparison> {
+    pub(super) fn comparison(&self) -> Option<SwitchComparison> {
         self.comparison
     }
 
     /// Time until the held state is given up; `None` while no other has a larger share.
-    pub fn kept_for(&self) -> Option<Seconds> {
+    pub(super) fn kept_for(&self) -> Option<Seconds> {
         (self.held.is_some() && self.trailing > Seconds::ZERO).then(|| self.hold - self.trailing)
     }
 
     /// Takes in the shares of all states (at least two) `elapsed` after the previous ones.
-    pub fn update(&mut self, shares: &[f64], elapsed: Seconds) {
+    pub(super) fn update(&mut self, shares: &[f64], elapsed: Seconds) {
         let (best, second) = best_two(shares);
         let before = self.held;
         if before.is_some_and(|held| held != best) {
@@ -87,7 +87,7 @@ impl Selector {
         self.comparison = Some(SwitchComparison { held: before, candidate, against, ahead, needed, passes });
     }
 
-    pub fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         (self.held, self.trailing, self.comparison) = (None, Seconds::ZERO, None);
     }
 }

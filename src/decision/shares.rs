@@ -15,20 +15,20 @@ pub(super) struct PatchShares {
 }
 
 impl PatchShares {
-    pub fn new(labels: usize) -> Self {
+    pub(super) fn new(labels: usize) -> Self {
         Self { states: vec![0.0; labels + 2], posteriors: vec![0.0; labels], music: 0.0 }
     }
 
-    pub fn states(&self) -> &[f64] {
+    pub(super) fn states(&self) -> &[f64] {
         &self.states
     }
 
     /// Posterior of each label, and the share of music.
-    pub fn music(&self) -> (&[f64], f64) {
+    pub(super) fn music(&self) -> (&[f64], f64) {
         (&self.posteriors, self.music)
     }
 
-    pub fn noise(&self) -> f64 {
+    pub(super) fn noise(&self) -> f64 {
         self.states.last().copied().unwrap_or_default()
     }
 
@@ -37,7 +37,7 @@ impl PatchShares {
     /// smaller one is divided evenly.
     ///
     /// Returns false if a value is not finite or a label is missing: such a patch is no evidence.
-    pub fn set(&mut self, posteriors: &[f32], gate: Option<GatePosteriors>) -> bool {
+    pub(super) fn set(&mut self, posteriors: &[f32], gate: Option<GatePosteriors>) -> bool {
         let gate = gate.map_or([1.0, 0.0, 0.0], |gate| [gate.music, gate.speech, gate.noise]);
         let labels = self.posteriors.len();
         if posteriors.len() != labels || !posteriors.iter().chain(&gate).all(|p| p.is_finite()) {
@@ -70,18 +70,18 @@ pub(super) struct Evidence {
 }
 
 impl Evidence {
-    pub fn new(labels: usize) -> Self {
+    pub(super) fn new(labels: usize) -> Self {
         Self { states: vec![0.0; labels + 2], posteriors: vec![0.0; labels], seconds: 0.0 }
     }
 
     /// Share of the state `state`, 0–1, with a prior of `prior` for each state.
-    pub fn share(&self, state: usize, Seconds(prior): Seconds) -> f64 {
+    pub(super) fn share(&self, state: usize, Seconds(prior): Seconds) -> f64 {
         let all = self.seconds + prior * self.states.len() as f64;
         if all > 0.0 { (self.states.get(state).copied().unwrap_or_default() + prior) / all } else { 0.0 }
     }
 
     /// State with the largest share, of equal ones the first; `None` without evidence.
-    pub fn largest(&self) -> Option<usize> {
+    pub(super) fn largest(&self) -> Option<usize> {
         let mut largest = None;
         for (state, seconds) in self.states.iter().enumerate() {
             if *seconds > largest.map_or(0.0, |best: usize| self.states[best]) {
@@ -93,13 +93,13 @@ impl Evidence {
 
     /// Probability of `patch` under the mixture of the segment, with `prior` as in
     /// [`share`](Self::share).
-    pub fn predicts(&self, patch: &PatchShares, Seconds(prior): Seconds) -> f64 {
+    pub(super) fn predicts(&self, patch: &PatchShares, Seconds(prior): Seconds) -> f64 {
         let common: f64 = self.states.iter().zip(patch.states()).map(|(sum, p)| (sum + prior) * p).sum();
         common / (self.seconds + prior * self.states.len() as f64)
     }
 
     /// Mean posterior of the label `label` in music, 0–1.
-    pub fn posterior(&self, label: usize) -> f64 {
+    pub(super) fn posterior(&self, label: usize) -> f64 {
         let music: f64 = self.states[..self.posteriors.len()].iter().sum();
         match self.posteriors.get(label) {
             Some(sum) if music > 0.0 => (sum / music).min(1.0),
@@ -108,7 +108,7 @@ impl Evidence {
     }
 
     /// Verdict for `state`; a label has its mean posterior.
-    pub fn verdict(&self, state: Option<usize>) -> Verdict {
+    pub(super) fn verdict(&self, state: Option<usize>) -> Verdict {
         let labels = self.posteriors.len();
         match state {
             Some(label) if label < labels => Verdict::music(label, self.posterior(label) as f32),
@@ -119,7 +119,7 @@ impl Evidence {
     }
 
     /// Adds a patch with the weight `seconds`, after multiplying the previous sums by `kept`, 0–1.
-    pub fn add(
+    pub(super) fn add(
         &mut self,
         states: &[f64],
         posteriors: &[f64],
@@ -133,7 +133,7 @@ impl Evidence {
         self.seconds = self.seconds * kept + seconds;
     }
 
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.states.iter_mut().chain(&mut self.posteriors).for_each(|sum| *sum = 0.0);
         self.seconds = 0.0;
     }

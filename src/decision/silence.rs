@@ -33,17 +33,17 @@ pub(super) struct SilenceDetector {
 }
 
 impl SilenceDetector {
-    pub fn new(config: &SilenceConfig) -> Self {
+    pub(super) fn new(config: &SilenceConfig) -> Self {
         Self { config: config.clone(), quiet_since: None, last: None, silent: false }
     }
 
     /// Continues with another configuration.
-    pub fn configure(&mut self, config: &SilenceConfig) {
+    pub(super) fn configure(&mut self, config: &SilenceConfig) {
         self.config = config.clone();
     }
 
     /// Takes in the loudness at `time` and returns true if the source is silent now.
-    pub fn update(&mut self, time: SourceTime, lufs_s: f32) -> bool {
+    pub(super) fn update(&mut self, time: SourceTime, lufs_s: f32) -> bool {
         // Skipped audio, as in an overload, does not count as quiet.
         let passed = self.last.replace(time).map_or(Seconds::ZERO, |last| time - last);
         if passed > LONGEST_STEP {
@@ -59,7 +59,7 @@ impl SilenceDetector {
     }
 
     /// State at `time`, the time of the last update.
-    pub fn explain(&self, time: SourceTime) -> LoudnessTrace {
+    pub(super) fn explain(&self, time: SourceTime) -> LoudnessTrace {
         LoudnessTrace {
             dead_air: self.silent.then_some(DeadAirCause::Silence),
             quiet_below: self.quiet_below(),
@@ -69,7 +69,7 @@ impl SilenceDetector {
     }
 
     /// True if a patch of this loudness is evidence of a genre.
-    pub fn is_loud(&self, lufs_s: f32) -> bool {
+    pub(super) fn is_loud(&self, lufs_s: f32) -> bool {
         lufs_s >= self.config.threshold_lufs
     }
 
@@ -79,11 +79,11 @@ impl SilenceDetector {
     }
 
     /// Time for which the loudness has been below the threshold.
-    pub fn quiet_for(&self, time: SourceTime) -> Seconds {
+    pub(super) fn quiet_for(&self, time: SourceTime) -> Seconds {
         self.quiet_since.map_or(Seconds::ZERO, |since| time - since)
     }
 
-    pub fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.quiet_since = None;
         self.silent = false;
     }

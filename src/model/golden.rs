@@ -15,7 +15,7 @@ use crate::dsp;
 const FRONT_END_TOLERANCE: f32 = 1e-3;
 
 /// Patches with expected scores. Scoring them also warms up the provider.
-pub struct Golden {
+pub(super) struct Golden {
     /// Samples of the first patch, mono at the model's rate.
     samples: Vec<f32>,
     log_mel: Vec<f32>,
@@ -31,7 +31,7 @@ impl Golden {
     ///
     /// # Errors
     /// When it is missing, damaged, or its tensors do not fit the manifest.
-    pub fn read(bundle: &Bundle, heads: &[&Head], trunk: TrunkKind) -> Result<Self, ModelError> {
+    pub(super) fn read(bundle: &Bundle, heads: &[&Head], trunk: TrunkKind) -> Result<Self, ModelError> {
         let entry = &bundle.manifest.golden;
         let wrong = |what: String| ModelError::Manifest { file: bundle.folder.join(&entry.file), what };
         let bytes = bundle.read(&entry.file)?;
@@ -68,7 +68,7 @@ impl Golden {
     ///
     /// # Errors
     /// The patch differs from the golden one.
-    pub fn verify_front_end(&self, bundle: &Bundle) -> Result<(), ModelError> {
+    pub(super) fn verify_front_end(&self, bundle: &Bundle) -> Result<(), ModelError> {
         let wrong = |what| ModelError::Manifest { file: bundle.folder.join("manifest.toml"), what };
         let found =
             dsp::log_mel(&self.samples, &bundle.front_end).map_err(|error| wrong(error.to_string()))?;
@@ -88,7 +88,7 @@ impl Golden {
     ///
     /// # Errors
     /// The runtime fails or a score differs.
-    pub fn verify(&self, trunk: &mut Trunk, feed: &Feed, heads: &[&Head]) -> Result<(), ModelError> {
+    pub(super) fn verify(&self, trunk: &mut Trunk, feed: &Feed, heads: &[&Head]) -> Result<(), ModelError> {
         let mut embedding = Vec::new();
         let patches = self.log_mel.chunks_exact(self.log_mel.len() / self.patches);
         let stretches: Vec<Stretch> =

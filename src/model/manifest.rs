@@ -313,7 +313,7 @@ fn check_format(text: &str) -> Result<(), String> {
 }
 
 /// Lower-case hexadecimal SHA-256.
-pub fn sha256_hex(bytes: &[u8]) -> String {
+pub(super) fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 

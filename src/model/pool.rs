@@ -10,7 +10,7 @@ use super::layer::{Layer, floats};
 /// With `p` the maxima of the features followed by their means, the embedding is
 /// `relu(W p + b) * dense.scale + dense.shift` followed by `p * pooled.scale + pooled.shift`.
 #[derive(Debug, Clone)]
-pub struct Pooling {
+pub(super) struct Pooling {
     features: usize,
     dense: Layer,
     dense_norm: Affine,
@@ -28,7 +28,7 @@ impl Pooling {
     ///
     /// # Errors
     /// A tensor is missing or has the wrong size; the message names it.
-    pub fn read(bytes: &[u8], features: usize, dim: usize) -> Result<Self, String> {
+    pub(super) fn read(bytes: &[u8], features: usize, dim: usize) -> Result<Self, String> {
         let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
         let pooled = 2 * features;
         let Some(units) = dim.checked_sub(pooled).filter(|units| *units > 0) else {
@@ -45,7 +45,7 @@ impl Pooling {
     }
 
     /// Appends the maxima and means of the patch with the features `rows`, `[frames, features]`.
-    pub fn pool(&self, rows: &[f32], pooled: &mut Vec<f32>) {
+    pub(super) fn pool(&self, rows: &[f32], pooled: &mut Vec<f32>) {
         let start = pooled.len();
         pooled.resize(start + 2 * self.features, 0.0);
         let (maxima, means) = pooled[start..].split_at_mut(self.features);
@@ -53,7 +53,7 @@ impl Pooling {
     }
 
     /// Appends the embeddings of several pooled patches.
-    pub fn embed(&self, pooled: &[f32], embedding: &mut Vec<f32>) {
+    pub(super) fn embed(&self, pooled: &[f32], embedding: &mut Vec<f32>) {
         let units = self.dense.run(pooled);
         let patches = pooled.chunks_exact(2 * self.features);
         for (pooled, units) in patches.zip(units.chunks_exact(self.dense_norm.scale.len())) {

@@ -95,7 +95,7 @@ fn candidates(configured: Option<&Path>) -> Vec<PathBuf> {
 
 /// Expected tensor names and sizes of the trunk.
 #[derive(Debug, Clone)]
-pub struct Signature {
+pub(super) struct Signature {
     /// Name of the input, float32 `[batch, frames, bands]`.
     pub input: String,
     /// Name of the output, float32 `[…, values]`.
@@ -112,7 +112,7 @@ pub struct Signature {
 
 impl Signature {
     /// Tensors that a trunk of `bundle` must have.
-    pub fn new(bundle: &Bundle, trunk: TrunkEntry<'_>) -> Self {
+    pub(super) fn new(bundle: &Bundle, trunk: TrunkEntry<'_>) -> Self {
         let bands = bundle.front_end.bands;
         match trunk {
             TrunkEntry::Streamed(trunk) => Self {
@@ -136,7 +136,7 @@ impl Signature {
 }
 
 /// A trunk in memory, on one provider. `run` takes `&mut self`: one thread owns it.
-pub struct TrunkSession {
+pub(super) struct TrunkSession {
     session: Session,
     signature: Signature,
     /// GPU only: pinned buffers by batch size and rows. The CPU reads inputs in place.
@@ -157,7 +157,7 @@ impl TrunkSession {
     ///
     /// # Errors
     /// The provider cannot start, the file is not a model, or its tensors do not fit `signature`.
-    pub fn open(
+    pub(super) fn open(
         runtime: &Runtime,
         model: &[u8],
         provider: Provider,
@@ -199,7 +199,12 @@ impl TrunkSession {
     ///
     /// # Errors
     /// The sizes do not fit or the runtime fails.
-    pub fn run(&mut self, log_mel: &[f32], batch: usize, output: &mut Vec<f32>) -> Result<(), ModelError> {
+    pub(super) fn run(
+        &mut self,
+        log_mel: &[f32],
+        batch: usize,
+        output: &mut Vec<f32>,
+    ) -> Result<(), ModelError> {
         let Signature { bands, values, rows: fixed, .. } = self.signature;
         let rows = log_mel.len() / bands / batch.max(1);
         let shape = [batch, rows, bands];

@@ -167,7 +167,7 @@ fn fill(streamed: &mut Streamed, bands: usize, view: &PatchView<'_>, stretch: &m
 
 /// Features of the latest frames of one source.
 #[derive(Debug, Default)]
-pub struct Features {
+pub(super) struct Features {
     segment: u64,
     /// Frame number of the first row.
     first: i64,
@@ -178,7 +178,7 @@ pub struct Features {
 impl Features {
     /// Stores the features of a stretch, `[stretch.frames, dim]`. Overlapping earlier frames are
     /// replaced. Earlier frames are dropped after a gap, or once no patch needs them.
-    pub fn take(&mut self, stretch: &Stretch, features: &[f32], dim: usize) {
+    pub(super) fn take(&mut self, stretch: &Stretch, features: &[f32], dim: usize) {
         let end = self.first + (self.rows.len() / dim) as i64;
         if self.segment != stretch.segment || stretch.first > end || stretch.first < self.first {
             (self.segment, self.first) = (stretch.segment, stretch.first);
@@ -195,7 +195,7 @@ impl Features {
     }
 
     /// Features of the patch of `frames` frames that begins at `start`; `None` if some are missing.
-    pub fn of_patch(&self, start: u64, frames: usize, dim: usize) -> Option<&[f32]> {
+    pub(super) fn of_patch(&self, start: u64, frames: usize, dim: usize) -> Option<&[f32]> {
         let from = usize::try_from(start as i64 - self.first).ok()?;
         self.rows.get(from * dim..(from + frames) * dim)
     }

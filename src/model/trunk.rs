@@ -6,7 +6,7 @@ use super::session::TrunkSession;
 use super::stream::{Features, Stretch};
 
 /// A trunk on one execution provider, with its pooling.
-pub struct Trunk {
+pub(super) struct Trunk {
     session: TrunkSession,
     /// Pooling of a streamed trunk. The output of a windowed one is the embedding.
     pool: Option<Pool>,
@@ -28,18 +28,18 @@ struct Pool {
 
 impl Trunk {
     /// Creates a windowed trunk for patches of `patch` frames.
-    pub fn windowed(session: TrunkSession, patch: usize) -> Self {
+    pub(super) fn windowed(session: TrunkSession, patch: usize) -> Self {
         Self { session, pool: None, patch, input: Vec::new(), output: Vec::new() }
     }
 
     /// Creates a streamed trunk with `dim` features per frame.
-    pub fn streamed(session: TrunkSession, patch: usize, pooling: Pooling, dim: usize) -> Self {
+    pub(super) fn streamed(session: TrunkSession, patch: usize, pooling: Pooling, dim: usize) -> Self {
         let pool = Some(Pool { pooling, dim, sources: Vec::new(), pooled: Vec::new() });
         Self { session, pool, patch, input: Vec::new(), output: Vec::new() }
     }
 
     /// Discards the features of all sources.
-    pub fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         if let Some(pool) = &mut self.pool {
             pool.sources.clear();
         }
@@ -51,7 +51,7 @@ impl Trunk {
     ///
     /// # Errors
     /// The runtime fails.
-    pub fn embed(
+    pub(super) fn embed(
         &mut self,
         stretches: &[&Stretch],
         embedding: &mut Vec<f32>,

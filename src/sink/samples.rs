@@ -17,17 +17,17 @@ use crate::event::{
 };
 use crate::settings::SourceSettings;
 
-pub const RUN: &str = "0f1e2d3c";
+pub(crate) const RUN: &str = "0f1e2d3c";
 
-pub fn time(text: &str) -> Timestamp {
+pub(crate) fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-pub fn music(genre: &str, confidence: f32) -> NamedVerdict {
+pub(crate) fn music(genre: &str, confidence: f32) -> NamedVerdict {
     NamedVerdict { state: SourceState::Music, genre: genre.into(), confidence: Some(confidence) }
 }
 
-pub fn state() -> StateSnapshot {
+pub(crate) fn state() -> StateSnapshot {
     let level = Level { lufs_m: -12.5, ..Level::of_loudness(-14.234_567) };
     StateSnapshot {
         run: RUN.into(),
@@ -45,11 +45,11 @@ pub fn state() -> StateSnapshot {
     }
 }
 
-pub fn to_jazz() -> SourceEvent {
+pub(crate) fn to_jazz() -> SourceEvent {
     SourceEvent::GenreChanged { from: "rock".into(), to: "jazz".into(), confidence: Some(0.712_345) }
 }
 
-pub fn event(seq: u64, event: SourceEvent) -> NumberedEvent {
+pub(crate) fn event(seq: u64, event: SourceEvent) -> NumberedEvent {
     NumberedEvent { run: RUN.into(), seq, at: time("2026-11-03T14:01:59Z"), event }
 }
 
@@ -57,7 +57,7 @@ fn labels(ranked: &[(&str, f32)]) -> Vec<LabelPosterior> {
     ranked.iter().map(|(label, p)| LabelPosterior { label: (*label).into(), p: *p }).collect()
 }
 
-pub fn attributes() -> SourceAttributes {
+pub(crate) fn attributes() -> SourceAttributes {
     SourceAttributes {
         run: RUN.into(),
         at: time("2026-11-03T14:03:07.25Z"),
@@ -69,17 +69,17 @@ pub fn attributes() -> SourceAttributes {
     }
 }
 
-pub fn published() -> PublishedPayload {
+pub(crate) fn published() -> PublishedPayload {
     PublishedPayload::new(&music("rock", 0.46), time("2026-11-03T14:01:59Z"))
 }
 
 /// Trace line of [`explanation`].
-pub fn trace() -> TracePayload {
+pub(crate) fn trace() -> TracePayload {
     TracePayload::from(&explanation())
 }
 
 /// Explanation in which jazz leads the held rock by less than the margin.
-pub fn explanation() -> PatchExplanation {
+pub(crate) fn explanation() -> PatchExplanation {
     const JAZZ: usize = 1;
     const ROCK: usize = 2;
     let shares = [(JAZZ, 0.459), (ROCK, 0.272), (0, 0.222), (3, 0.031), (4, 0.016)];
@@ -120,7 +120,7 @@ pub fn explanation() -> PatchExplanation {
     }
 }
 
-pub fn window() -> WindowResult {
+pub(crate) fn window() -> WindowResult {
     WindowResult {
         run: RUN.into(),
         at: time("2026-11-03T14:03:07Z"),
@@ -132,7 +132,7 @@ pub fn window() -> WindowResult {
     }
 }
 
-pub fn info(sources: usize) -> DaemonInfo {
+pub(crate) fn info(sources: usize) -> DaemonInfo {
     let all = [("fm1", "FM 1", "device:default"), ("kitchen", "Kitchen", "stdin:")];
     let identity = |(name, display_name, uri): &(&str, &str, &str)| SourceIdentity {
         name: (*name).into(),
@@ -156,7 +156,7 @@ pub fn info(sources: usize) -> DaemonInfo {
     }
 }
 
-pub fn settings() -> SettingsSnapshot {
+pub(crate) fn settings() -> SettingsSnapshot {
     SettingsSnapshot {
         run: RUN.into(),
         at: time("2026-11-03T14:03:07.25Z"),
@@ -169,7 +169,7 @@ pub fn settings() -> SettingsSnapshot {
     }
 }
 
-pub fn refusal() -> CommandRefusal {
+pub(crate) fn refusal() -> CommandRefusal {
     CommandRefusal {
         run: RUN.into(),
         at: time("2026-11-03T14:03:07.25Z"),
@@ -178,7 +178,7 @@ pub fn refusal() -> CommandRefusal {
     }
 }
 
-pub fn stored_correction() -> StoredCorrection {
+pub(crate) fn stored_correction() -> StoredCorrection {
     StoredCorrection {
         run: RUN.into(),
         at: time("2026-11-03T14:03:07.25Z"),
@@ -197,11 +197,11 @@ pub fn stored_correction() -> StoredCorrection {
     }
 }
 
-pub fn connection() -> ConnectionStats {
+pub(crate) fn connection() -> ConnectionStats {
     ConnectionStats { connected: true, reconnects: 2, outbox: 0 }
 }
 
-pub fn stats() -> DaemonStats {
+pub(crate) fn stats() -> DaemonStats {
     let source = SourceStats {
         state: SourceState::Music,
         health: SourceHealth::Healthy,
@@ -227,15 +227,15 @@ pub fn stats() -> DaemonStats {
     }
 }
 
-pub fn state_message() -> Message {
+pub(crate) fn state_message() -> Message {
     Message::State { source: "fm1".into(), state: Arc::new(state()) }
 }
 
-pub fn event_message(seq: u64, kind: SourceEvent) -> Message {
+pub(crate) fn event_message(seq: u64, kind: SourceEvent) -> Message {
     Message::Event { source: "fm1".into(), event: Arc::new(event(seq, kind)), latency: None }
 }
 
-pub fn window_message(change: impl FnOnce(&mut WindowResult)) -> Message {
+pub(crate) fn window_message(change: impl FnOnce(&mut WindowResult)) -> Message {
     let mut window = window();
     change(&mut window);
     Message::Window { source: "fm1".into(), window: Arc::new(window), latency: None }

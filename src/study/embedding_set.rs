@@ -26,7 +26,7 @@ pub struct EmbeddingSet {
 }
 
 /// Labels of a row and their shares, 0 to 1.
-pub type Shares = Vec<(Arc<str>, f32)>;
+pub(super) type Shares = Vec<(Arc<str>, f32)>;
 
 /// One embedding of a patch with its labels.
 #[derive(Debug, Clone, PartialEq)]

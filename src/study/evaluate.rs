@@ -138,10 +138,10 @@ pub fn examples(things: impl ExactSizeIterator<Item = String>) -> String {
 }
 
 /// Copies, each with the file that it sounds exactly as.
-pub type Copies = Vec<(PathBuf, PathBuf)>;
+pub(super) type Copies = Vec<(PathBuf, PathBuf)>;
 
 /// Files that sound exactly alike.
-pub type Contradictions = Vec<Vec<PathBuf>>;
+pub(super) type Contradictions = Vec<Vec<PathBuf>>;
 
 /// A file that was heard.
 struct Answered<'a> {

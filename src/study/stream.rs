@@ -47,7 +47,7 @@ impl StreamPiece {
     /// # Errors
     /// The file cannot be read, has no `path` column or no row, or holds an invalid time; the
     /// message names the line.
-    pub fn list(path: &Path, map: &[Renaming]) -> Result<Vec<Self>, DatasetError> {
+    pub(crate) fn list(path: &Path, map: &[Renaming]) -> Result<Vec<Self>, DatasetError> {
         let wrong = |what: String| DatasetError::Index { path: path.into(), what };
         let table = Table::read(path)?;
         let file = table
@@ -121,7 +121,7 @@ pub(crate) struct PlacedPiece {
 
 impl PlacedPiece {
     /// Interval with its right genre: the label, or else the verdict on the whole piece.
-    pub fn truth(&self, by_label: bool) -> TruthInterval {
+    pub(crate) fn truth(&self, by_label: bool) -> TruthInterval {
         let genre = if by_label { &self.label } else { &self.by_head };
         TruthInterval { start: self.start, end: self.end, genre: genre.clone() }
     }

@@ -9,7 +9,7 @@ use crate::limits::{ConfigError, Limit};
 const RETENTION_DAYS: Limit = Limit::new("log.retention_days", 1.0, 36_500.0, "days");
 
 /// Name of the file in the node's state folder.
-pub const FILE: &str = "asrun.sqlite";
+pub(crate) const FILE: &str = "asrun.sqlite";
 
 /// Settings of the as-run log.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

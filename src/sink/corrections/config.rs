@@ -9,7 +9,7 @@ use crate::limits::{ConfigError, Limit};
 const MAX_MB: Limit = Limit::new("corrections.max_mb", 1.0, 100_000.0, "megabytes");
 
 /// Name of the file in the node's state folder.
-pub const FILE: &str = "corrections.sqlite";
+pub(crate) const FILE: &str = "corrections.sqlite";
 
 /// Settings of the corrections store.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

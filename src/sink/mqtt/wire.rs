@@ -18,7 +18,7 @@ const LIBRARY_MAX_IN_FLIGHT: u16 = 100;
 
 /// The side of a connection that takes requests. None of them waits: each is false where the queue
 /// is full.
-pub enum MqttClient {
+pub(super) enum MqttClient {
     /// MQTT 3.1.1.
     V311(rumqttc::AsyncClient),
     /// MQTT 5.
@@ -26,7 +26,7 @@ pub enum MqttClient {
 }
 
 /// The side of a connection that does the work, and says what happened.
-pub struct MqttEvents {
+pub(super) struct MqttEvents {
     inner: EventLoopKind,
     connected: bool,
     /// ReasonCode for the end of the connection, after it.
@@ -42,7 +42,7 @@ enum EventLoopKind {
 ///
 /// # Errors
 /// Fails if a TLS file cannot be read.
-pub fn open(
+pub(super) fn open(
     config: &MqttConfig,
     request: &ConnectRequest,
 ) -> Result<(MqttClient, MqttEvents), ConnectionFailure> {
@@ -112,7 +112,7 @@ fn quality(qos: u8) -> QoS {
 
 impl MqttClient {
     /// Hands a message over.
-    pub fn publish(&self, publication: Publication) -> bool {
+    pub(super) fn publish(&self, publication: Publication) -> bool {
         let Publication { topic, qos, retain, payload } = publication;
         match self {
             Self::V311(client) => client.try_publish(topic, quality(qos), retain, payload).is_ok(),
@@ -124,7 +124,7 @@ impl MqttClient {
     }
 
     /// Subscribes to all `topics` in one packet, at quality of service 1.
-    pub fn subscribe(&self, topics: impl IntoIterator<Item = String>) -> bool {
+    pub(super) fn subscribe(&self, topics: impl IntoIterator<Item = String>) -> bool {
         match self {
             Self::V311(client) => {
                 let filter = |topic| SubscribeFilter::new(topic, QoS::AtLeastOnce);
@@ -138,7 +138,7 @@ impl MqttClient {
     }
 
     /// Ends a subscription.
-    pub fn unsubscribe(&self, topic: &str) -> bool {
+    pub(super) fn unsubscribe(&self, topic: &str) -> bool {
         match self {
             Self::V311(client) => client.try_unsubscribe(topic).is_ok(),
             Self::V5(client) => client.try_unsubscribe(topic).is_ok(),
@@ -146,7 +146,7 @@ impl MqttClient {
     }
 
     /// Asks for an end that fires no last will.
-    pub fn disconnect(&self) -> bool {
+    pub(super) fn disconnect(&self) -> bool {
         match self {
             Self::V311(client) => client.try_disconnect().is_ok(),
             Self::V5(client) => client.try_disconnect().is_ok(),
@@ -159,7 +159,7 @@ impl MqttEvents {
     ///
     /// # Errors
     /// Fails if the connection has ended, or cannot be made.
-    pub async fn poll(&mut self) -> Result<BrokerSignal, ConnectionFailure> {
+    pub(super) async fn poll(&mut self) -> Result<BrokerSignal, ConnectionFailure> {
         if self.failure.is_none() {
             let early = !self.connected;
             let signal = match &mut self.inner {

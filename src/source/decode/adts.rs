@@ -126,7 +126,7 @@ pub(in crate::source) fn header(bytes: &[u8]) -> Option<(AdtsParameters, usize)>
 }
 
 /// Reader of one section of a stream that several decoders share.
-pub struct AdtsSection<R>(pub Arc<Mutex<AdtsSections<R>>>);
+pub(crate) struct AdtsSection<R>(pub Arc<Mutex<AdtsSections<R>>>);
 
 impl<R: Read> Read for AdtsSection<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -135,7 +135,7 @@ impl<R: Read> Read for AdtsSection<R> {
 }
 
 /// Locks the stream behind an [`AdtsSection`].
-pub fn lock<R>(sections: &Mutex<AdtsSections<R>>) -> MutexGuard<'_, AdtsSections<R>> {
+pub(crate) fn lock<R>(sections: &Mutex<AdtsSections<R>>) -> MutexGuard<'_, AdtsSections<R>> {
     sections.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

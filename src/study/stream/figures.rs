@@ -21,14 +21,14 @@ impl Default for GenreTimeline {
 
 impl GenreTimeline {
     /// Adds a change to `genre` at `time`, in seconds, unless it is the present genre.
-    pub fn publish(&mut self, time: f64, genre: &Arc<str>) {
+    pub(crate) fn publish(&mut self, time: f64, genre: &Arc<str>) {
         if self.changes.last().is_none_or(|(_, last)| last != genre) {
             self.changes.push((time, genre.clone()));
         }
     }
 
     /// Changes with their times, without the initial `uncertain`.
-    pub fn changes(&self) -> &[(f64, Arc<str>)] {
+    pub(crate) fn changes(&self) -> &[(f64, Arc<str>)] {
         &self.changes[1..]
     }
 
@@ -93,7 +93,7 @@ impl StreamFigures {
     /// Judges the published genres and those of the as-run log. With `alone`, each interval is a
     /// stream of its own: every change after its first one is false, except to silence, and none is
     /// real.
-    pub fn new(
+    pub(crate) fn new(
         published: &GenreTimeline,
         retrospective: &GenreTimeline,
         truth: &[TruthInterval],

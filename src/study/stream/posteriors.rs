@@ -63,7 +63,7 @@ impl StreamPosteriors {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn write(&self, path: &Path) -> Result<(), PosteriorsError> {
+    pub(crate) fn write(&self, path: &Path) -> Result<(), PosteriorsError> {
         let text = |label: &Option<Arc<str>>| label.as_ref().map(ToString::to_string);
         let about = PosteriorsMetadata {
             model: self.model.clone(),
@@ -137,7 +137,7 @@ impl StreamPosteriors {
     ///
     /// # Errors
     /// The file cannot be read or has other content.
-    pub fn read(path: &Path) -> Result<Self, PosteriorsError> {
+    pub(crate) fn read(path: &Path) -> Result<Self, PosteriorsError> {
         let shown = path.display().to_string();
         let bytes =
             std::fs::read(path).map_err(|error| PosteriorsError::File { path: shown.clone(), error })?;

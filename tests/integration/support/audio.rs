@@ -6,10 +6,10 @@ use std::process::Stdio;
 use super::tool;
 
 /// Length of [`signal`] in seconds.
-pub const SECONDS: f64 = 3.3;
+pub(crate) const SECONDS: f64 = 3.3;
 
 /// A sweep from 100 Hz to 6 kHz over soft noise, interleaved. Channels differ in level and noise.
-pub fn signal(rate: u32, channels: u16, seconds: f64) -> Vec<f32> {
+pub(crate) fn signal(rate: u32, channels: u16, seconds: f64) -> Vec<f32> {
     let mut state = 0x2545_f491_u32;
     let samples = (seconds * f64::from(rate)).round() as usize;
     let mut interleaved = Vec::with_capacity(samples * usize::from(channels));
@@ -28,7 +28,7 @@ pub fn signal(rate: u32, channels: u16, seconds: f64) -> Vec<f32> {
 }
 
 /// A mono sine of `hertz` at half scale.
-pub fn sine(rate: u32, hertz: f64, seconds: f64) -> Vec<f32> {
+pub(crate) fn sine(rate: u32, hertz: f64, seconds: f64) -> Vec<f32> {
     let samples = (seconds * f64::from(rate)).round() as usize;
     (0..samples)
         .map(|index| (0.5 * (std::f64::consts::TAU * hertz * index as f64 / f64::from(rate)).sin()) as f32)
@@ -36,7 +36,7 @@ pub fn sine(rate: u32, hertz: f64, seconds: f64) -> Vec<f32> {
 }
 
 /// Writes a float WAV file.
-pub fn write_wav(path: &Path, rate: u32, channels: u16, interleaved: &[f32]) {
+pub(crate) fn write_wav(path: &Path, rate: u32, channels: u16, interleaved: &[f32]) {
     let data = interleaved.len() as u32 * 4;
     let mut bytes = Vec::with_capacity(data as usize + 44);
     bytes.extend_from_slice(b"RIFF");
@@ -56,7 +56,7 @@ pub fn write_wav(path: &Path, rate: u32, channels: u16, interleaved: &[f32]) {
 }
 
 /// Encodes the synthetic signal as `folder/name` with ffmpeg; `arguments` precede the output.
-pub fn encode(folder: &Path, name: &str, rate: u32, channels: u16, arguments: &[&str]) -> PathBuf {
+pub(crate) fn encode(folder: &Path, name: &str, rate: u32, channels: u16, arguments: &[&str]) -> PathBuf {
     let input = folder.join(format!("signal-{rate}-{channels}.wav"));
     if !input.exists() {
         write_wav(&input, rate, channels, &signal(rate, channels, SECONDS));
@@ -67,7 +67,7 @@ pub fn encode(folder: &Path, name: &str, rate: u32, channels: u16, arguments: &[
 }
 
 /// Runs `ffmpeg -i INPUT ARGUMENTS OUTPUT`.
-pub fn convert(input: &Path, output: &Path, arguments: &[&str]) {
+pub(crate) fn convert(input: &Path, output: &Path, arguments: &[&str]) {
     let run = tool("ffmpeg", "ffmpeg")
         .args(["-v", "error", "-y", "-i"])
         .arg(input)
@@ -79,7 +79,7 @@ pub fn convert(input: &Path, output: &Path, arguments: &[&str]) {
 }
 
 /// Decodes `path` with ffmpeg. Returns interleaved samples at the file's rate and channel count.
-pub fn decode_with_ffmpeg(path: &Path) -> Vec<f32> {
+pub(crate) fn decode_with_ffmpeg(path: &Path) -> Vec<f32> {
     let run = tool("ffmpeg", "ffmpeg")
         .args(["-v", "fatal", "-i"])
         .arg(path)
@@ -91,7 +91,7 @@ pub fn decode_with_ffmpeg(path: &Path) -> Vec<f32> {
 }
 
 /// Normalized correlation of two signals over their common length, without a shift.
-pub fn correlation(one: &[f32], other: &[f32]) -> f64 {
+pub(crate) fn correlation(one: &[f32], other: &[f32]) -> f64 {
     let (mut product, mut left, mut right) = (0.0, 0.0, 0.0);
     for (&a, &b) in one.iter().zip(other) {
         let (a, b) = (f64::from(a), f64::from(b));

@@ -11,10 +11,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Time-out of every wait.
-pub const DEADLINE: Duration = Duration::from_secs(90);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(90);
 
 /// Returns an unused port of the loopback interface, another one on each call.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     loop {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
@@ -25,7 +25,7 @@ pub fn free_port() -> u16 {
 }
 
 /// Waits until `ready`; on a time-out, fails with a message about `what`.
-pub async fn until(what: &str, mut ready: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut ready: impl FnMut() -> bool) {
     let deadline = Instant::now() + DEADLINE;
     while !ready() {
         assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {what}");
@@ -34,7 +34,7 @@ pub async fn until(what: &str, mut ready: impl FnMut() -> bool) {
 }
 
 /// A mosquitto on the loopback interface, killed on drop.
-pub struct Mosquitto {
+pub(crate) struct Mosquitto {
     directory: tempfile::TempDir,
     port: u16,
     child: Option<Child>,
@@ -42,24 +42,24 @@ pub struct Mosquitto {
 
 impl Mosquitto {
     /// Starts one without access control.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with("allow_anonymous true\n", |_| {})
     }
 
     /// Starts one that keeps sessions and retained messages over a restart.
-    pub fn persistent() -> Self {
+    pub(crate) fn persistent() -> Self {
         Self::with("allow_anonymous true\npersistence true\nmax_queued_messages 0\n", |_| {})
     }
 
     /// Starts one that requires a user name and a password.
-    pub fn with_login(username: &str, password: &str) -> Self {
+    pub(crate) fn with_login(username: &str, password: &str) -> Self {
         Self::with("allow_anonymous false\npassword_file passwords\n", |directory| {
             add_user(directory, username, password);
         })
     }
 
     /// Starts one for these users, with an access list in mosquitto's format.
-    pub fn with_rights(users: &[(&str, &str)], rights: &str) -> Self {
+    pub(crate) fn with_rights(users: &[(&str, &str)], rights: &str) -> Self {
         Self::with("allow_anonymous false\npassword_file passwords\nacl_file rights\n", |directory| {
             for (username, password) in users {
                 add_user(directory, username, password);
@@ -69,7 +69,7 @@ impl Mosquitto {
     }
 
     /// Starts one with further settings, in a folder that `prepare` fills first.
-    pub fn with(settings: &str, prepare: impl FnOnce(&Path)) -> Self {
+    pub(crate) fn with(settings: &str, prepare: impl FnOnce(&Path)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         prepare(directory.path());
         // Another process may take the free port before mosquitto does.
@@ -92,17 +92,17 @@ impl Mosquitto {
     }
 
     /// Returns the port, which stays the same over a restart.
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
     /// Returns the log.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 
     /// Sends `SIGKILL`.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();
@@ -110,7 +110,7 @@ impl Mosquitto {
     }
 
     /// Sends `SIGTERM`, upon which a persistent one saves its sessions.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.signal(rustix::process::Signal::TERM);
         if let Some(mut child) = self.child.take() {
             child.wait().unwrap();
@@ -118,12 +118,12 @@ impl Mosquitto {
     }
 
     /// Sends `SIGSTOP`: connections stay open, but are not served.
-    pub fn freeze(&self) {
+    pub(crate) fn freeze(&self) {
         self.signal(rustix::process::Signal::STOP);
     }
 
     /// Sends `SIGCONT`.
-    pub fn thaw(&self) {
+    pub(crate) fn thaw(&self) {
         self.signal(rustix::process::Signal::CONT);
     }
 
@@ -133,7 +133,7 @@ impl Mosquitto {
     }
 
     /// Restarts it on the same port.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.kill();
         let child = launch(self.directory.path(), self.port);
         assert!(child.is_some(), "mosquitto does not start again:\n{}", self.log());
@@ -182,7 +182,7 @@ fn launch(directory: &Path, port: u16) -> Option<Child> {
 }
 
 /// Returns the path of program `name`. Its absence fails the test, naming the Debian package.
-pub fn tool(name: &str, package: &str) -> Command {
+pub(crate) fn tool(name: &str, package: &str) -> Command {
     let path = std::env::var("PATH").unwrap_or_default();
     // Daemons are in `sbin`, which is often not in the `PATH` of users.
     let found = path.split(':').chain(["/usr/sbin", "/usr/local/sbin"]).map(|dir| Path::new(dir).join(name));
@@ -192,7 +192,7 @@ pub fn tool(name: &str, package: &str) -> Command {
 
 /// A message as printed by `mosquitto_sub`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Received {
+pub(crate) struct Received {
     pub topic: String,
     pub qos: u8,
     pub retain: bool,
@@ -200,7 +200,7 @@ pub struct Received {
 }
 
 /// A running `mosquitto_sub`, killed on drop.
-pub struct Subscriber {
+pub(crate) struct Subscriber {
     child: Child,
     received: Arc<Mutex<Vec<Received>>>,
 }
@@ -208,7 +208,7 @@ pub struct Subscriber {
 impl Subscriber {
     /// Subscribes to `topic` at quality of service 1, with further arguments `more`. Returns once
     /// subscribed.
-    pub async fn start(port: u16, topic: &str, more: &[&str]) -> Self {
+    pub(crate) async fn start(port: u16, topic: &str, more: &[&str]) -> Self {
         // `mosquitto_sub` does not flush its debug output, which confirms the subscription.
         let mut child = tool("stdbuf", "coreutils")
             .arg("-oL")
@@ -247,18 +247,18 @@ impl Subscriber {
     }
 
     /// Returns all messages so far, in order.
-    pub fn received(&self) -> Vec<Received> {
+    pub(crate) fn received(&self) -> Vec<Received> {
         self.received.lock().unwrap().clone()
     }
 
     /// Returns the latest message on a topic.
-    pub fn newest(&self, topic: &str) -> Option<Received> {
+    pub(crate) fn newest(&self, topic: &str) -> Option<Received> {
         self.received().into_iter().rfind(|message| message.topic == topic)
     }
 
     /// Waits for a message on `topic` with a matching payload, including the latest ones, and
     /// returns it.
-    pub async fn wait_for(&self, topic: &str, fits: impl Fn(&str) -> bool) -> Received {
+    pub(crate) async fn wait_for(&self, topic: &str, fits: impl Fn(&str) -> bool) -> Received {
         let find =
             || self.received().into_iter().find(|message| message.topic == topic && fits(&message.payload));
         let deadline = Instant::now() + DEADLINE;

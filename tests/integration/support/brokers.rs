@@ -16,7 +16,7 @@ use super::broker::{Mosquitto, free_port, tool};
 const START: Duration = Duration::from_secs(90);
 
 /// A child process, killed on drop.
-pub struct Process(Child);
+pub(crate) struct Process(Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -46,14 +46,14 @@ fn spawn(command: &mut Command, log: &Path) -> Child {
 }
 
 /// A nats-server with MQTT.
-pub struct Nats {
+pub(crate) struct Nats {
     pub port: u16,
     _process: Process,
     _folder: tempfile::TempDir,
 }
 
 impl Nats {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path().display();
         for _ in 0..5 {
@@ -86,14 +86,14 @@ fn fetched(path: &str) -> std::path::PathBuf {
 }
 
 /// An aedes, which is limited to MQTT 3.1.1 and client ids of 23 bytes.
-pub struct Aedes {
+pub(crate) struct Aedes {
     pub port: u16,
     _process: Process,
     _folder: tempfile::TempDir,
 }
 
 impl Aedes {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         for _ in 0..5 {
             let port = free_port();
@@ -118,14 +118,14 @@ impl Aedes {
 }
 
 /// An amqtt, which does not reply to a CONNECT of MQTT 5.
-pub struct Amqtt {
+pub(crate) struct Amqtt {
     pub port: u16,
     _process: Process,
     _folder: tempfile::TempDir,
 }
 
 impl Amqtt {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         for _ in 0..5 {
             let port = free_port();
@@ -149,7 +149,7 @@ impl Amqtt {
 }
 
 /// A RabbitMQ with its MQTT plugin.
-pub struct RabbitMq {
+pub(crate) struct RabbitMq {
     pub port: u16,
     // Order of drop: the server unregisters at the daemon that knows its port.
     _process: Process,
@@ -158,7 +158,7 @@ pub struct RabbitMq {
 }
 
 impl RabbitMq {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path();
         let log = at.join("log");
@@ -223,7 +223,7 @@ fn kill_by_file(path: &Path) {
 
 /// Certificate files: `ca.pem`, `server.pem` (for `localhost`), `client.pem` (for `genred`), their
 /// keys, and `other-ca.pem` of an unrelated authority.
-pub fn certificates(folder: &Path) {
+pub(crate) fn certificates(folder: &Path) {
     let authority = |name: &str| {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -244,7 +244,7 @@ pub fn certificates(folder: &Path) {
 }
 
 /// A mosquitto with plain and secured listeners; the plain one is for the clients of tests.
-pub struct Secured {
+pub(crate) struct Secured {
     pub mosquitto: Mosquitto,
     pub certificates: tempfile::TempDir,
     pub tls: u16,
@@ -255,7 +255,7 @@ pub struct Secured {
 }
 
 impl Secured {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let certificates_folder = tempfile::tempdir().unwrap();
         let at = certificates_folder.path();
         certificates(at);
@@ -274,12 +274,12 @@ impl Secured {
     }
 
     /// Returns the line `ca_file = '…'`.
-    pub fn ca(&self) -> String {
+    pub(crate) fn ca(&self) -> String {
         format!("ca_file = '{}/ca.pem'\n", self.certificates.path().display())
     }
 
     /// Returns the lines of `client_cert` and `client_key`.
-    pub fn client(&self) -> String {
+    pub(crate) fn client(&self) -> String {
         format!(
             "client_cert = '{0}/client.pem'\nclient_key = '{0}/client.key'\n",
             self.certificates.path().display()

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 /// Number of values of the shipped bundle's embedding.
-pub const DIM: usize = 624;
+pub(crate) const DIM: usize = 624;
 
 /// A gate for a copy of the bundle.
-pub struct Gate<'a> {
+pub(crate) struct Gate<'a> {
     pub kind: &'a str,
     pub labels: &'a [&'a str],
     /// `[labels, DIM]`, row-major.
@@ -21,7 +21,7 @@ pub struct Gate<'a> {
 
 impl Gate<'_> {
     /// Creates a gate with the same posteriors for any audio: the softmax of `bias`.
-    pub fn constant<'a>(labels: &'a [&'a str], bias: &[f32]) -> Gate<'a> {
+    pub(crate) fn constant<'a>(labels: &'a [&'a str], bias: &[f32]) -> Gate<'a> {
         Gate {
             kind: "single",
             labels,
@@ -33,7 +33,7 @@ impl Gate<'_> {
 }
 
 /// Copies the bundle to `folder` and replaces its gate by `gate`.
-pub fn copy_with_gate(folder: &Path, gate: &Gate<'_>) {
+pub(crate) fn copy_with_gate(folder: &Path, gate: &Gate<'_>) {
     let bundle = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/musicnn-msd");
     copy(&bundle, folder);
     let bytes = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
@@ -69,7 +69,7 @@ pub fn copy_with_gate(folder: &Path, gate: &Gate<'_>) {
 
 /// Copies the bundle to `folder`, with the published network in place of the windowed trunk: the
 /// same function, at fifteen times the cost.
-pub fn copy_with_reference(folder: &Path) {
+pub(crate) fn copy_with_reference(folder: &Path) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     copy(&root.join("models/musicnn-msd"), folder);
     let (file, manifest) = (folder.join("windowed.onnx"), folder.join("manifest.toml"));

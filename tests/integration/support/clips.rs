@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 /// The samples of a clip.
-pub fn read_clip(name: &str) -> Vec<i16> {
+pub(crate) fn read_clip(name: &str) -> Vec<i16> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/test-audio/clips");
     let path: PathBuf = folder.join(name).with_extension("wav");
     let bytes = fs::read(&path)
@@ -15,7 +15,7 @@ pub fn read_clip(name: &str) -> Vec<i16> {
 }
 
 /// Returns the SHA-256 of the little-endian samples.
-pub fn digest(pcm: &[i16]) -> Vec<u8> {
+pub(crate) fn digest(pcm: &[i16]) -> Vec<u8> {
     let bytes: Vec<u8> = pcm.iter().flat_map(|x| x.to_le_bytes()).collect();
     Sha256::digest(bytes).to_vec()
 }

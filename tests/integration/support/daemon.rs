@@ -11,13 +11,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// Time-out of every wait.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 /// Lines of standard output shown on a failure.
 const SHOWN: usize = 20;
 
 /// Returns the command `genred` in `folder`, which is also its home folder, so that no user
 /// configuration is read.
-pub fn genred(folder: &Path) -> Command {
+pub(crate) fn genred(folder: &Path) -> Command {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let library = root.join(".cache/onnxruntime/libonnxruntime.so");
     assert!(library.exists(), "`{}` is missing: run `scripts/test.sh`", library.display());
@@ -38,13 +38,13 @@ pub fn genred(folder: &Path) -> Command {
 }
 
 /// Runs `genred ARGUMENTS` in `folder` to its end.
-pub fn run(folder: &Path, arguments: &[&str]) -> Ended {
+pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Ended {
     Daemon::start(genred(folder).args(arguments)).end()
 }
 
 /// Result of a finished process.
 #[derive(Debug)]
-pub struct Ended {
+pub(crate) struct Ended {
     /// Exit code; `None` after a signal.
     pub code: Option<i32>,
     pub stdout: String,
@@ -55,12 +55,12 @@ pub struct Ended {
 
 impl Ended {
     /// Parses standard output, which must hold one JSON object per line.
-    pub fn json(&self) -> Vec<Value> {
+    pub(crate) fn json(&self) -> Vec<Value> {
         parse(&self.stdout)
     }
 
     /// Returns the JSON lines of one kind, and of one source if given.
-    pub fn lines(&self, kind: &str, source: Option<&str>) -> Vec<Value> {
+    pub(crate) fn lines(&self, kind: &str, source: Option<&str>) -> Vec<Value> {
         let fits = |line: &Value| line["kind"] == kind && source.is_none_or(|name| line["source"] == name);
         self.json().into_iter().filter(fits).collect()
     }
@@ -76,7 +76,7 @@ fn parse(text: &str) -> Vec<Value> {
 }
 
 /// A running process, killed on drop.
-pub struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
     stdout: Stream,
     stderr: Stream,
@@ -84,7 +84,7 @@ pub struct Daemon {
 
 impl Daemon {
     /// Starts `command` and collects its output.
-    pub fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdout = Stream::collect(child.stdout.take().unwrap());
         let stderr = Stream::collect(child.stderr.take().unwrap());
@@ -92,40 +92,40 @@ impl Daemon {
     }
 
     /// Starts `command` with standard output redirected to `output`.
-    pub fn start_with_output(command: &mut Command, output: impl Into<Stdio>) -> Self {
+    pub(crate) fn start_with_output(command: &mut Command, output: impl Into<Stdio>) -> Self {
         let mut child = command.stdout(output).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = Stream::collect(child.stderr.take().unwrap());
         Self { child, stdout: Stream::collect(std::io::empty()), stderr }
     }
 
     /// Returns standard input, which the command must have piped.
-    pub fn stdin(&mut self) -> ChildStdin {
+    pub(crate) fn stdin(&mut self) -> ChildStdin {
         self.child.stdin.take().unwrap()
     }
 
     /// Returns standard error so far.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.stderr.text()
     }
 
     /// Returns standard output so far.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.stdout.text()
     }
 
     /// Returns the complete lines of standard output so far, as JSON.
-    pub fn json(&self) -> Vec<Value> {
+    pub(crate) fn json(&self) -> Vec<Value> {
         let text = self.stdout.text();
         parse(&text[..text.rfind('\n').map_or(0, |end| end + 1)])
     }
 
     /// Waits until standard error holds `text`.
-    pub fn wait_for_log(&self, text: &str) {
+    pub(crate) fn wait_for_log(&self, text: &str) {
         self.wait_until(text, || self.log().contains(text));
     }
 
     /// Waits until `ready`; on a time-out, fails with a message about `what`.
-    pub fn wait_until(&self, what: &str, mut ready: impl FnMut() -> bool) {
+    pub(crate) fn wait_until(&self, what: &str, mut ready: impl FnMut() -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !ready() {
             if Instant::now() >= deadline {
@@ -141,20 +141,20 @@ impl Daemon {
     }
 
     /// Returns the process id.
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    pub fn is_running(&mut self) -> bool {
+    pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
     /// Waits for the end. A panic in any thread fails the test.
-    pub fn end(mut self) -> Ended {
+    pub(crate) fn end(mut self) -> Ended {
         let began = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {

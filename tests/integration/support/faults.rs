@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 /// Fault of the first connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// None; also the reference stream.
     None,
     /// Audio for a while, then nothing, with the connection open.
@@ -45,7 +45,7 @@ pub enum Fault {
 const INTERVAL: usize = 4096;
 
 /// The server; its threads end with the process.
-pub struct Faults {
+pub(crate) struct Faults {
     pub port: u16,
     /// Number of connections by path.
     connections: Arc<Mutex<HashMap<String, usize>>>,
@@ -53,7 +53,7 @@ pub struct Faults {
 
 impl Faults {
     /// Serves `sound`, MP3 of `bytes_a_second`, in a loop as `/FAULT` (the names of [`Fault`]).
-    pub fn start(sound: Vec<u8>, bytes_a_second: usize) -> Self {
+    pub(crate) fn start(sound: Vec<u8>, bytes_a_second: usize) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let connections: Arc<Mutex<HashMap<String, usize>>> = Arc::default();
@@ -71,12 +71,12 @@ impl Faults {
     }
 
     /// Address with `fault`.
-    pub fn url(&self, fault: Fault) -> String {
+    pub(crate) fn url(&self, fault: Fault) -> String {
         format!("http://127.0.0.1:{}/{fault:?}", self.port)
     }
 
     /// Number of requests for `fault`.
-    pub fn connections(&self, fault: Fault) -> usize {
+    pub(crate) fn connections(&self, fault: Fault) -> usize {
         self.connections.lock().unwrap().get(&format!("{fault:?}")).copied().unwrap_or(0)
     }
 }
@@ -214,7 +214,12 @@ fn read_until(line: &mut TcpStream, end: &str) -> std::io::Result<String> {
 }
 
 /// Sends at most `most` bytes of audio in real time, with three seconds in advance.
-pub fn play(line: &mut (impl Write + ?Sized), sound: &[u8], rate: usize, most: usize) -> std::io::Result<()> {
+pub(crate) fn play(
+    line: &mut (impl Write + ?Sized),
+    sound: &[u8],
+    rate: usize,
+    most: usize,
+) -> std::io::Result<()> {
     let begun = Instant::now();
     let mut sent = 0;
     for piece in sound.chunks(1024).cycle() {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// Response to a request.
-pub enum Answer {
+pub(crate) enum Answer {
     /// The file at that path; 404 if there is none.
     File,
     /// Another file.
@@ -30,7 +30,7 @@ pub enum Answer {
 type Rule = dyn Fn(&str) -> Answer + Send + Sync;
 
 /// The server; its threads end with the process.
-pub struct Files {
+pub(crate) struct Files {
     pub port: u16,
     requests: Arc<Mutex<Vec<String>>>,
 }
@@ -38,7 +38,7 @@ pub struct Files {
 impl Files {
     /// Serves `folder`. `rule` is called with every path, including the query, without the leading
     /// slash.
-    pub fn start(folder: &Path, rule: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(folder: &Path, rule: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let requests: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -54,12 +54,12 @@ impl Files {
     }
 
     /// Address of a path.
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}/{path}", self.port)
     }
 
     /// Heads of the requests whose path begins with `path`.
-    pub fn requests(&self, path: &str) -> Vec<String> {
+    pub(crate) fn requests(&self, path: &str) -> Vec<String> {
         let start = format!("GET /{path}");
         self.requests.lock().unwrap().iter().filter(|head| head.starts_with(&start)).cloned().collect()
     }
@@ -114,7 +114,7 @@ fn serve(
 }
 
 /// Returns all files below `folder` with their contents.
-pub fn below(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+pub(crate) fn below(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();

@@ -8,7 +8,7 @@ use std::thread;
 
 /// Records of all connections.
 #[derive(Debug, Default)]
-pub struct Record {
+pub(crate) struct Record {
     /// Payloads on topics that end in `/event`, in order, by topic.
     pub events: HashMap<String, Vec<String>>,
     /// Acknowledged payloads.
@@ -21,7 +21,7 @@ pub struct Record {
 /// Listens on the returned port. Each of the first `hang_ups` connections receives some messages,
 /// acknowledges a part of them, latest first, and is closed. Later connections work. No session
 /// state is kept.
-pub fn start(hang_ups: usize) -> (u16, Arc<Mutex<Record>>) {
+pub(crate) fn start(hang_ups: usize) -> (u16, Arc<Mutex<Record>>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let record = Arc::new(Mutex::new(Record::default()));

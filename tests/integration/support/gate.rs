@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// Response to a CONNECT of the other version.
 #[derive(Debug, Clone, Copy)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// CONNACK with return code 1, as of a broker of MQTT 3.1.1 (3.1.1 §3.2.2.3).
     Old,
     /// CONNACK with reason code 0x84 (MQTT 5 §3.2.2.2).
@@ -20,7 +20,7 @@ pub enum Refusal {
 }
 
 /// A proxy for one MQTT version.
-pub struct Gate {
+pub(crate) struct Gate {
     port: u16,
     /// Versions of the received CONNECTs, in order.
     levels: Arc<Mutex<Vec<u8>>>,
@@ -29,7 +29,7 @@ pub struct Gate {
 
 impl Gate {
     /// Creates a proxy to port `target` for protocol `level` (4 or 5).
-    pub fn start(target: u16, level: u8, refusal: Refusal) -> Self {
+    pub(crate) fn start(target: u16, level: u8, refusal: Refusal) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let gate = Self { port, levels: Arc::default(), lines: Arc::default() };
@@ -43,16 +43,16 @@ impl Gate {
         gate
     }
 
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    pub fn levels(&self) -> Vec<u8> {
+    pub(crate) fn levels(&self) -> Vec<u8> {
         self.levels.lock().unwrap().clone()
     }
 
     /// Closes all connections.
-    pub fn cut(&self) {
+    pub(crate) fn cut(&self) {
         for line in self.lines.lock().unwrap().drain(..) {
             let _ = line.shutdown(Shutdown::Both);
         }

@@ -12,7 +12,7 @@ use super::broker::free_port;
 use super::tool;
 
 /// The server, killed on drop.
-pub struct Icecast {
+pub(crate) struct Icecast {
     child: Child,
     pub port: u16,
 }
@@ -20,7 +20,7 @@ pub struct Icecast {
 impl Icecast {
     /// Starts it in `folder`. The source password is `source`. `/private` requires the user `me`
     /// with the password `hunter2`. `/main` falls back to `/spare` without a source.
-    pub fn start(folder: &Path) -> Self {
+    pub(crate) fn start(folder: &Path) -> Self {
         let port = free_port();
         let folder = folder.join("icecast");
         fs::create_dir(&folder).unwrap();
@@ -79,7 +79,14 @@ impl Icecast {
 
     /// Sends `song` from position `from` with ffmpeg, in a loop and in real time. Returns once the
     /// mount is available.
-    pub fn feed(&self, song: &Path, from: f64, mount: &str, title: &str, arguments: &[&str]) -> Feeder {
+    pub(crate) fn feed(
+        &self,
+        song: &Path,
+        from: f64,
+        mount: &str,
+        title: &str,
+        arguments: &[&str],
+    ) -> Feeder {
         let child = tool("ffmpeg", "ffmpeg")
             .args(["-v", "error", "-re", "-stream_loop", "-1", "-ss", &from.to_string(), "-i"])
             .arg(song)
@@ -100,7 +107,7 @@ impl Icecast {
     }
 
     /// Sets the title of an MP3 or AAC mount.
-    pub fn set_title(&self, mount: &str, title: &str) {
+    pub(crate) fn set_title(&self, mount: &str, title: &str) {
         let title: String = title.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let answer =
             self.get(&format!("/admin/metadata?mode=updinfo&charset=UTF-8&mount={mount}&song={title}"));
@@ -125,7 +132,7 @@ impl Drop for Icecast {
 }
 
 /// A source client of one mount, stopped on drop.
-pub struct Feeder(Child);
+pub(crate) struct Feeder(Child);
 
 impl Drop for Feeder {
     fn drop(&mut self) {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, Once};
 /// The subscriber is global: one set for a thread misses messages whose call site was first reached
 /// on a thread without one.
 #[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 thread_local! {
     static LOG: RefCell<Log> = RefCell::default();
@@ -27,7 +27,7 @@ impl io::Write for Log {
 }
 
 impl Log {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         static SUBSCRIBER: Once = Once::new();
         SUBSCRIBER.call_once(|| {
             tracing_subscriber::fmt()
@@ -41,12 +41,12 @@ impl Log {
         log
     }
 
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap().lines().map(str::to_owned).collect()
     }
 
     /// Lines that contain `text`.
-    pub fn of(&self, text: &str) -> Vec<String> {
+    pub(crate) fn of(&self, text: &str) -> Vec<String> {
         self.lines().into_iter().filter(|line| line.contains(text)).collect()
     }
 }

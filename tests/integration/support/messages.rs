@@ -17,36 +17,36 @@ use tokio::task::JoinHandle;
 use super::broker::Subscriber;
 
 /// A running sink and the sending end of its inbox.
-pub struct Running {
+pub(crate) struct Running {
     inbox: mpsc::Sender<Message>,
     task: JoinHandle<()>,
 }
 
 impl Running {
-    pub fn start(port: u16, more: &str) -> Self {
+    pub(crate) fn start(port: u16, more: &str) -> Self {
         let quick = if more.contains("reconnect_max") { "" } else { "reconnect_max_s = 0.3" };
         Self::with(&format!("url = 'mqtt://127.0.0.1:{port}'\n{quick}\n{more}"), |sink| sink)
     }
 
     /// Starts one with the `[mqtt]` section `toml`, modified by `complete`.
-    pub fn with(toml: &str, complete: impl FnOnce(MqttSink) -> MqttSink) -> Self {
+    pub(crate) fn with(toml: &str, complete: impl FnOnce(MqttSink) -> MqttSink) -> Self {
         Self::named(toml, RUN, complete)
     }
 
     /// Starts one as the run `run`.
-    pub fn named(toml: &str, run: &str, complete: impl FnOnce(MqttSink) -> MqttSink) -> Self {
+    pub(crate) fn named(toml: &str, run: &str, complete: impl FnOnce(MqttSink) -> MqttSink) -> Self {
         let raw: RawMqttConfig = toml::from_str(toml).unwrap();
         let sink = complete(MqttSink::new(raw.resolve("studio1").unwrap(), "studio1".into(), run.into()));
         let (inbox, messages) = mpsc::channel(64);
         Self { inbox, task: tokio::spawn(Box::new(sink).run(messages)) }
     }
 
-    pub async fn send(&self, message: Message) {
+    pub(crate) async fn send(&self, message: Message) {
         self.inbox.send(message).await.unwrap();
     }
 
     /// Stops it cleanly. Returns the duration.
-    pub async fn stop(self) -> Duration {
+    pub(crate) async fn stop(self) -> Duration {
         let started = Instant::now();
         drop(self.inbox);
         self.task.await.unwrap();
@@ -54,16 +54,16 @@ impl Running {
     }
 
     /// Ends the connection without a DISCONNECT, as a `SIGKILL` does.
-    pub async fn vanish(self) {
+    pub(crate) async fn vanish(self) {
         self.task.abort();
         let _ = self.task.await;
     }
 }
 
-pub const RUN: &str = "0f1e2d3c";
-pub const FM1: &str = "fm1";
+pub(crate) const RUN: &str = "0f1e2d3c";
+pub(crate) const FM1: &str = "fm1";
 
-pub fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     "2026-11-03T14:03:07.5Z".parse().unwrap()
 }
 
@@ -71,7 +71,7 @@ fn music(genre: &str, confidence: f32) -> NamedVerdict {
     NamedVerdict { state: SourceState::Music, genre: genre.into(), confidence: Some(confidence) }
 }
 
-pub fn state(source: &str, genre: &str, patch: u64) -> Message {
+pub(crate) fn state(source: &str, genre: &str, patch: u64) -> Message {
     let state = StateSnapshot {
         run: RUN.into(),
         at: now(),
@@ -88,17 +88,17 @@ pub fn state(source: &str, genre: &str, patch: u64) -> Message {
     Message::State { source: source.into(), state: Arc::new(state) }
 }
 
-pub fn event(source: &str, seq: u64) -> Message {
+pub(crate) fn event(source: &str, seq: u64) -> Message {
     let event = SourceEvent::GenreChanged { from: "rock".into(), to: "jazz".into(), confidence: Some(0.83) };
     let event = NumberedEvent { run: RUN.into(), seq, at: now(), event };
     Message::Event { source: source.into(), event: Arc::new(event), latency: None }
 }
 
-pub fn availability(source: &str, online: bool) -> Message {
+pub(crate) fn availability(source: &str, online: bool) -> Message {
     Message::Availability { source: source.into(), online }
 }
 
-pub fn info(labels: usize) -> Message {
+pub(crate) fn info(labels: usize) -> Message {
     let info = DaemonInfo {
         run: RUN.into(),
         instance: None,
@@ -121,7 +121,7 @@ pub fn info(labels: usize) -> Message {
     Message::Info(Arc::new(info))
 }
 
-pub fn attributes(source: &str) -> Message {
+pub(crate) fn attributes(source: &str) -> Message {
     let jazz = LabelPosterior { label: "jazz".into(), p: 0.83 };
     let attributes = SourceAttributes {
         run: RUN.into(),
@@ -135,7 +135,7 @@ pub fn attributes(source: &str) -> Message {
     Message::Attributes { source: source.into(), attributes: Arc::new(attributes) }
 }
 
-pub fn window(source: &str, patch: u64) -> Message {
+pub(crate) fn window(source: &str, patch: u64) -> Message {
     let window = WindowResult {
         run: RUN.into(),
         at: now(),
@@ -148,7 +148,7 @@ pub fn window(source: &str, patch: u64) -> Message {
     Message::Window { source: source.into(), window: Arc::new(window), latency: None }
 }
 
-pub fn stats() -> Message {
+pub(crate) fn stats() -> Message {
     let stats = DaemonStats {
         run: RUN.into(),
         at: now(),
@@ -162,12 +162,12 @@ pub fn stats() -> Message {
     Message::Stats(Arc::new(stats))
 }
 
-pub fn topic(rest: &str) -> String {
+pub(crate) fn topic(rest: &str) -> String {
     format!("genred/studio1/{rest}")
 }
 
 /// Returns `seq` of every received event, without duplicates.
-pub fn sequence(subscriber: &Subscriber, source: &str) -> Vec<u64> {
+pub(crate) fn sequence(subscriber: &Subscriber, source: &str) -> Vec<u64> {
     let topic = topic(&format!("{source}/event"));
     let mut seen: Vec<u64> = Vec::new();
     for message in subscriber.received().iter().filter(|message| message.topic == topic) {

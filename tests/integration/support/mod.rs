@@ -1,32 +1,32 @@
 //! Helpers of the integration tests.
 #![allow(dead_code)]
 
-pub mod audio;
-pub mod broker;
+pub(crate) mod audio;
+pub(crate) mod broker;
 #[cfg(feature = "mqtt")]
-pub mod brokers;
-pub mod bundle;
-pub mod clips;
-pub mod daemon;
-pub mod faults;
-pub mod files;
-pub mod flaky;
-pub mod gate;
-pub mod icecast;
-pub mod log;
+pub(crate) mod brokers;
+pub(crate) mod bundle;
+pub(crate) mod clips;
+pub(crate) mod daemon;
+pub(crate) mod faults;
+pub(crate) mod files;
+pub(crate) mod flaky;
+pub(crate) mod gate;
+pub(crate) mod icecast;
+pub(crate) mod log;
 #[cfg(feature = "mqtt")]
-pub mod messages;
-pub mod music;
-pub mod proxy;
-pub mod pulse;
+pub(crate) mod messages;
+pub(crate) mod music;
+pub(crate) mod proxy;
+pub(crate) mod pulse;
 #[cfg(feature = "net")]
-pub mod site;
+pub(crate) mod site;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Returns a command that a test requires. Its absence fails the test, naming the Debian package.
-pub fn tool(program: &str, package: &str) -> Command {
+pub(crate) fn tool(program: &str, package: &str) -> Command {
     let mut command = Command::new(path_of(program, package));
     command.stdin(Stdio::null());
     command
@@ -36,7 +36,7 @@ pub fn tool(program: &str, package: &str) -> Command {
 ///
 /// # Panics
 /// Panics if it is at neither place.
-pub fn path_of(program: &str, package: &str) -> PathBuf {
+pub(crate) fn path_of(program: &str, package: &str) -> PathBuf {
     let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/sound/bin");
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// Forwards bytes between its own port and another local one.
-pub struct Proxy {
+pub(crate) struct Proxy {
     port: u16,
     lines: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 impl Proxy {
     /// Creates a proxy to port `target`.
-    pub fn start(target: u16) -> Self {
+    pub(crate) fn start(target: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let lines = Arc::new(Mutex::new(Vec::new()));
@@ -37,12 +37,12 @@ impl Proxy {
     }
 
     /// Returns the port.
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
     /// Closes all connections. Returns their number.
-    pub fn cut(&self) -> usize {
+    pub(crate) fn cut(&self) -> usize {
         let lines: Vec<TcpStream> = std::mem::take(&mut *self.lines.lock().unwrap());
         // The other end of a pair may be closed already.
         lines.chunks(2).filter(|pair| pair.iter().any(|end| end.shutdown(Shutdown::Both).is_ok())).count()

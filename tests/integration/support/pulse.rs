@@ -24,7 +24,7 @@ ctl.!default { type pulse }
 /// that process.
 ///
 /// Sound libraries read the environment of the process, which cannot be changed once threads run.
-pub fn isolated(name: &str) -> bool {
+pub(crate) fn isolated(name: &str) -> bool {
     if std::env::var_os(FOLDER).is_some() {
         return true;
     }
@@ -72,14 +72,14 @@ fn mortal(program: &str, package: &str) -> Command {
 }
 
 /// The server, killed on drop.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
 }
 
 impl Server {
     /// Starts a server with the null sink `ci` and waits until it responds. Only within
     /// [`isolated`].
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = PathBuf::from(std::env::var_os(FOLDER).expect("only in an isolated process"));
         let socket = folder.join("run/pulse/native");
         let _ = fs::remove_file(&socket);
@@ -107,19 +107,19 @@ impl Server {
     }
 
     /// Plays a file into the null sink.
-    pub fn play(&self, path: &Path) -> Player {
+    pub(crate) fn play(&self, path: &Path) -> Player {
         let mut command = mortal("paplay", "pulseaudio-utils");
         Player { child: command.args(["--device=ci", "--latency-msec=500"]).arg(path).spawn().unwrap() }
     }
 
     /// Kills it.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// Suspends it, so that it hangs.
-    pub fn suspend(&self) {
+    pub(crate) fn suspend(&self) {
         kill_process(Pid::from_child(&self.child), Signal::STOP).unwrap();
     }
 }
@@ -132,7 +132,7 @@ impl Drop for Server {
 }
 
 /// A running `paplay`, killed on drop.
-pub struct Player {
+pub(crate) struct Player {
     child: Child,
 }
 

@@ -13,29 +13,31 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// Output of a response.
-pub type Line<'a> = &'a mut dyn Write;
+pub(crate) type Line<'a> = &'a mut dyn Write;
 
 /// A request: path, number of requests for it so far, and head.
-pub struct Asked<'a> {
+pub(crate) struct Asked<'a> {
     pub path: &'a str,
     pub count: usize,
     pub head: &'a str,
 }
 
 /// The server; its threads end with the process.
-pub struct Site {
+pub(crate) struct Site {
     pub port: u16,
     heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl Site {
     /// Starts a server. `answer` writes the response; the connection is closed when it returns.
-    pub fn start(answer: impl Fn(Asked<'_>, Line<'_>) -> io::Result<()> + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(
+        answer: impl Fn(Asked<'_>, Line<'_>) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
         Self::serve(None, answer)
     }
 
     /// Starts a server over TLS.
-    pub fn secure(
+    pub(crate) fn secure(
         config: Arc<ServerConfig>,
         answer: impl Fn(Asked<'_>, Line<'_>) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
@@ -71,7 +73,7 @@ impl Site {
     }
 
     /// Heads of all requests so far.
-    pub fn heads(&self) -> Vec<String> {
+    pub(crate) fn heads(&self) -> Vec<String> {
         self.heads.lock().unwrap().clone()
     }
 }
@@ -106,7 +108,7 @@ fn read_head(stream: &mut impl Read) -> io::Result<String> {
 
 /// TLS configuration for `localhost` and `127.0.0.1`; the certificate of its authority is written
 /// to `ca`.
-pub fn certified(ca: &Path) -> Arc<ServerConfig> {
+pub(crate) fn certified(ca: &Path) -> Arc<ServerConfig> {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     // Authorities of the same name would be confused.
@@ -127,13 +129,13 @@ pub fn certified(ca: &Path) -> Arc<ServerConfig> {
 }
 
 /// A proxy to local servers that requires the login `user:password`.
-pub struct HttpProxy {
+pub(crate) struct HttpProxy {
     pub port: u16,
     heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl HttpProxy {
-    pub fn start(secret: &str) -> Self {
+    pub(crate) fn start(secret: &str) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let heads: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -149,7 +151,7 @@ impl HttpProxy {
     }
 
     /// Heads of all requests so far.
-    pub fn heads(&self) -> Vec<String> {
+    pub(crate) fn heads(&self) -> Vec<String> {
         self.heads.lock().unwrap().clone()
     }
 }

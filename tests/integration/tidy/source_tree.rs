@@ -9,7 +9,7 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, ImplItem, Item, UseTree};
 
 /// A file below `src`.
-pub struct SourceFile {
+pub(super) struct SourceFile {
     /// Path below `src`, such as `sink/mqtt/outbox.rs`.
     pub name: String,
     pub text: String,
@@ -23,7 +23,7 @@ pub struct SourceFile {
 
 /// All files of `src`, in the order of their names. The code of files that exist only in test
 /// builds is empty.
-pub fn source_files() -> Vec<SourceFile> {
+pub(super) fn source_files() -> Vec<SourceFile> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut paths = Vec::new();
     collect(&root, &mut paths);
@@ -167,7 +167,7 @@ struct Modules<'files, 'names> {
 /// For each file, the files that define what its `use` items and paths name. Re-exports are
 /// followed to the definition. A `mod` declaration is no import, nor is a re-export of a name that
 /// the file itself does not use.
-pub fn imports(files: &[SourceFile]) -> BTreeMap<&str, BTreeSet<&str>> {
+pub(super) fn imports(files: &[SourceFile]) -> BTreeMap<&str, BTreeSet<&str>> {
     let library: Vec<&SourceFile> = files.iter().filter(|file| file.name != "main.rs").collect();
     let found: Vec<PathFinder> = library
         .iter()
@@ -314,7 +314,7 @@ impl<'ast> Visit<'ast> for PathFinder {
 }
 
 /// Groups of files that import each other, directly or through others.
-pub fn cycles<'a>(imports: &BTreeMap<&'a str, BTreeSet<&'a str>>) -> Vec<Vec<&'a str>> {
+pub(super) fn cycles<'a>(imports: &BTreeMap<&'a str, BTreeSet<&'a str>>) -> Vec<Vec<&'a str>> {
     let reachable = |start: &'a str| {
         let mut seen = BTreeSet::new();
         let mut todo = vec![start];

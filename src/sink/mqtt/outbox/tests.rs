@@ -3,7 +3,7 @@ use crate::event::{DeadAirCause, SourceEvent};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-pub fn event(seq: u64) -> NumberedEvent {
+pub(super) fn event(seq: u64) -> NumberedEvent {
     NumberedEvent {
         run: "r".into(),
         seq,

@@ -8,7 +8,7 @@ const MAX_SEARCHED: usize = 64 * 1024;
 
 /// Codec of bare frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FrameCodec {
+pub(crate) enum FrameCodec {
     /// AAC in ADTS.
     Adts,
     /// MPEG audio of any layer.
