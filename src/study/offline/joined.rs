@@ -26,7 +26,7 @@ pub struct Joined {
     pub heard: Heard,
     /// Where each cut begins, in seconds, and where the last one ends.
     pub bounds: Vec<f64>,
-    /// Places at which rate or channels change: there the front end begins anew, and no patch
+    /// Places at which rate or channels change: there the front end restarts, and no patch
     /// crosses.
     pub format_changes: usize,
 }
