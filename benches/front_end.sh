@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Log-mel frames of the same kind (16 kHz, 512/256, 96 bands) by genred and its peers, one thread each,
-# in one run, on 600 s of sound; prints the figures and the ratios.
+# Log-mel frames of the same kind (16 kHz, 512/256, 96 bands) by genred and its peers, one thread
+# each, in one run, on 600 s of sound; prints the figures and the ratios.
 #
 #   benches/front_end.sh [SECONDS]
 #

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# What a CUDA card does with the trunk, beside the processor: milliseconds a patch by batch, and how many streams
-# that makes. For anyone with a card:
+# What a CUDA card does with the trunk, beside the processor: milliseconds a patch by batch, and how
+# many streams that makes. For anyone with a card:
 #
 #   benches/gpu.sh
 #
-# Fetches ONNX Runtime's CUDA build and its libraries from PyPI (about 3 GB) into .cache/onnxruntime-gpu, and
-# leaves everything else as it is. Refuses where there is no card, with the driver's own words.
+# Fetches ONNX Runtime's CUDA build and its libraries from PyPI (about 3 GB) into
+# .cache/onnxruntime-gpu, and leaves everything else as it is. Refuses where there is no card, with
+# the driver's own words.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

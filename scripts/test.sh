@@ -15,7 +15,7 @@ while [ $# -gt 0 ]; do
     case "$1" in
         lint | test | system) stages+=("$1"); shift ;;
         --) shift; arguments=("$@"); break ;;
-        -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0 ;;
         *) echo "test: unknown argument $1; see --help" >&2; exit 2 ;;
     esac
 done

@@ -286,8 +286,8 @@ fn resolve(mut raw: RawConfig, document: &Document<'_>, overrides: &Overrides) -
     })
 }
 
-#[cfg(feature = "mqtt")]
 /// Returns the first text in backticks.
+#[cfg(feature = "mqtt")]
 fn first_key(message: &str) -> &str {
     message.split('`').nth(1).unwrap_or_default()
 }

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Fits the shipped heads with the program, and puts them into the bundle: files, golden scores, checksums.
+# Fits the shipped heads with the program, and puts them into the bundle: files, golden scores,
+# checksums.
 #
 #     ./fit_heads.sh DATA WORK [HEAD...]
 #
-# DATA holds real/index.csv (path, label, label_source, group) and gtzan-cuts.csv (path, genre, track).
-# WORK holds gate.safetensors for the head `gate` and gtzan.safetensors for `gtzan10`, which `gate_rows` and
-# `genre_rows --ten` make, and gets the trained bundles. HEAD is genres, gate or gtzan10; `genres` where left out.
-# Needs ../target/release/genred (or GENRED), ONNX Runtime (ORT_DYLIB_PATH), and in PYTHON (default: python)
-# what requirements.lock lists.
+# DATA holds real/index.csv (path, label, label_source, group) and gtzan-cuts.csv (path, genre,
+# track). WORK holds gate.safetensors for the head `gate` and gtzan.safetensors for `gtzan10`, which
+# `gate_rows` and `genre_rows --ten` make, and gets the trained bundles. HEAD is genres, gate or
+# gtzan10; `genres` where left out. Needs ../target/release/genred (or GENRED), ONNX Runtime
+# (ORT_DYLIB_PATH), and in PYTHON (default: python) what requirements.lock lists.
 set -euo pipefail
-[ $# -ge 2 ] || { sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -ge 2 ] || { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 data=$(realpath "$1") work=$(realpath -m "$2")
 shift 2
 cd "$(dirname "$0")"
@@ -19,8 +20,9 @@ mkdir -p "$work"
 
 genres=ambient,blues,classical,country,disco-funk,electronic,folk,hip-hop,jazz,metal,pop,punk,reggae,rnb-soul,rock
 
-# GTZAN with less weight where the other music is plentiful. Its cuts are trusted by half, so that they are
-# learned from and not judged: the temperature is that of real music. The weights make up for that.
+# GTZAN with less weight where the other music is plentiful. Its cuts are trusted by half, so that
+# they are learned from and not judged: the temperature is that of real music. The weights make up
+# for that.
 weighted_gtzan() {
   awk -F, -v folder="$data" 'NR == 1 { print "path,genre,track,weight,label_source" } NR > 1 {
     weight = $2 == "pop" ? 0 : $2 == "rock" ? 0.4 : $2 == "classical" || $2 == "hiphop" ? 0.6 : 2
@@ -37,9 +39,10 @@ real_music() {
   }' "$data/real/index.csv" > "$work/real.csv"
 }
 
-# Every third patch: neighbours overlap by two thirds. All genres weigh the same, and common ones are made
-# a little likelier afterwards. No head is started from, but the tags' directions: the shipped head must
-# come out the same whatever lay there before. docs/measurements/heads.md has what each option is worth.
+# Every third patch: neighbours overlap by two thirds. All genres weigh the same, and common ones
+# are made a little likelier afterwards. No head is started from, but the tags' directions: the
+# shipped head must come out the same whatever lay there before. docs/measurements/heads.md has what
+# each option is worth.
 fit_genres() {
   weighted_gtzan
   real_music

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Makes a bundle from nothing: downloads, embeddings, heads, golden answers. Prints how long each step took.
+# Makes a bundle from nothing: downloads, embeddings, heads, golden answers. Prints how long each
+# step took.
 #
 #     ./make_bundle.sh DATA WORK
 #
-# DATA holds real/, gtzan-cuts.csv and what it lists, gtzan-tags/ and debian-music.csv (README.md says of what form).
-# WORK takes 15 GB: packages, decoded sounds, embeddings; what lies there is not made again.
-# ../models gets the bundle musicnn-msd; a CARD.md there is kept.
-# Needs apt-get, dpkg, ffmpeg, cargo, and in PYTHON (default: python) what requirements.lock lists.
+# DATA holds real/, gtzan-cuts.csv and what it lists, gtzan-tags/ and debian-music.csv (README.md
+# says of what form). WORK takes 15 GB: packages, decoded sounds, embeddings; what lies there is not
+# made again. ../models gets the bundle musicnn-msd; a CARD.md there is kept. Needs apt-get, dpkg,
+# ffmpeg, cargo, and in PYTHON (default: python) what requirements.lock lists.
 set -euo pipefail
-[ $# -ge 2 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -ge 2 ] || { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 data=$(realpath "$1") work=$(realpath -m "$2")
 models=$(realpath -m "$(dirname "$0")/../models")
 bundle=$models/musicnn-msd

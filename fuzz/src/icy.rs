@@ -1,8 +1,8 @@
 //! ICY metadata: audio and titles are separated as by a reference that has the whole stream, with
 //! reads of any size.
 //!
-//! Input: interval (2 bytes, little-endian), sizes of the inner reads, sizes of the outer reads, the
-//! stream.
+//! Input: interval (2 bytes, little-endian), sizes of the inner reads, sizes of the outer reads,
+//! the stream.
 
 use std::cell::RefCell;
 use std::io::Read;

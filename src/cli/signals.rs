@@ -14,7 +14,7 @@ use crate::thread::{Stop, spawn};
 /// code 1.
 ///
 /// # Errors
-/// When the system refuses the handlers or the thread.
+/// The system refuses the handlers or the thread.
 pub(crate) fn stop_on_signal(stop: &Stop) -> io::Result<()> {
     let asked = Arc::new(AtomicBool::new(false));
     for signal in TERM_SIGNALS {

@@ -2,7 +2,8 @@
 //! order.
 //!
 //! ```text
-//! SourceWorker ─ WorkItem ─▶ FairScheduler ─▶ InferenceWorker ─ InferenceResult ─▶ Director ─ Message ─▶ sinks
+//! SourceWorker ─ WorkItem ─▶ FairScheduler ─▶ InferenceWorker ─ InferenceResult ─▶ Director
+//!                                                                       Director ─ Message ─▶ sinks
 //! ```
 //!
 //! `topology` connects the threads, `build_*` make what runs on them.

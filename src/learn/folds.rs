@@ -135,7 +135,7 @@ mod tests {
     }
 
     proptest! {
-        /// Where every item is its own group, each fold gets its share of each label to within one
+        /// With every item its own group, each fold gets its share of each label to within one
         /// item.
         #[test]
         fn single_items_are_stratified(

@@ -89,7 +89,7 @@ impl Sample {
     /// From `features` `[rows, dim]`, `targets` `[rows, units]` of 0 to 1, and one weight per row.
     ///
     /// # Errors
-    /// When the sizes differ or values are not finite.
+    /// The sizes differ, or values are not finite.
     pub fn new(
         labelling: Labelling,
         features: ArrayView2<'_, f32>,
@@ -165,7 +165,7 @@ impl Sample {
     /// Fits a head; `start` is a fit to these or similar rows, and only saves steps.
     ///
     /// # Errors
-    /// When the penalty is not a positive number, or a label is on all rows or on none and nothing
+    /// The penalty is not a positive number, or a label is on all rows or on none and nothing
     /// holds its bias.
     pub fn fit(&self, strength: Strength, start: Option<&Fit>, stop: Stop) -> Result<Fit, FitError> {
         if !(strength.l2.is_finite() && strength.l2 > 0.0) {

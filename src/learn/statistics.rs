@@ -35,7 +35,7 @@ impl MusicStatistics {
     /// the variance along all other directions.
     ///
     /// # Errors
-    /// When sizes differ, a value is not finite or a deviation not above 0; the message says which.
+    /// Sizes differ, a value is not finite or a deviation not above 0; the message says which.
     pub fn new(mean: Array1<f64>, deviation: Array1<f64>, factor: Array2<f64>) -> Result<Self, String> {
         let (rank, dim) = factor.dim();
         if mean.len() != dim || deviation.len() != dim || rank > dim {

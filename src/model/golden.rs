@@ -30,7 +30,7 @@ impl Golden {
     /// Reads a trunk's golden answers; `heads` are those whose scores the file may hold.
     ///
     /// # Errors
-    /// When it is missing, damaged, or its tensors do not fit the manifest.
+    /// The file is missing, damaged, or its tensors do not fit the manifest.
     pub(super) fn read(bundle: &Bundle, heads: &[&Head], trunk: TrunkKind) -> Result<Self, ModelError> {
         let entry = &bundle.manifest.golden;
         let wrong = |what: String| ModelError::Manifest { file: bundle.folder.join(&entry.file), what };

@@ -161,7 +161,7 @@ impl Bundle {
     /// The trunk of a kind; where none is asked for, the streamed one, or the only one.
     ///
     /// # Errors
-    /// When the bundle has no trunk of that kind.
+    /// The bundle has no trunk of that kind.
     pub fn trunk(&self, wanted: Option<TrunkKind>) -> Result<TrunkEntry<'_>, ModelError> {
         let TrunkTable { streamed, windowed } = &self.manifest.trunk;
         let streamed = streamed.as_ref().map(TrunkEntry::Streamed);
@@ -183,7 +183,7 @@ impl Bundle {
     /// Reads the list of the training material; it is empty where the bundle has none.
     ///
     /// # Errors
-    /// When the file is damaged.
+    /// The file is damaged.
     pub fn training(&self) -> Result<TrainingEntry, ModelError> {
         let Some(path) = &self.manifest.training else { return Ok(TrainingEntry::default()) };
         let wrong = |what: String| ModelError::Manifest { file: self.folder.join(path), what };

@@ -36,7 +36,7 @@ impl StoreError {
 /// are read whole to see whether they are damaged.
 ///
 /// # Errors
-/// Where it is damaged, newer than this program, or cannot be read or written.
+/// The database is damaged, newer than this program, or cannot be read or written.
 pub(crate) fn open(path: &Path, migrations: &[&str], checked: u64) -> Result<Connection, StoreError> {
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(PATIENCE)?;
@@ -66,7 +66,7 @@ pub(crate) fn open(path: &Path, migrations: &[&str], checked: u64) -> Result<Con
 /// `most`; the last is used again.
 ///
 /// # Errors
-/// Where the system does not move it.
+/// The system refuses to move the file.
 pub(crate) fn set_aside(path: &Path, most: usize) -> io::Result<PathBuf> {
     let name = |number: usize| {
         let number = if number < 2 { String::new() } else { format!("-{number}") };

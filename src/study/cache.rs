@@ -84,7 +84,7 @@ impl Cache {
     /// Writes an entry, whole or not at all.
     ///
     /// # Errors
-    /// When the folder cannot be made or written to.
+    /// The folder cannot be created or written to.
     pub fn write(&self, entry: &Path, heard: &Heard) -> io::Result<()> {
         let body = body(heard).map_err(io::Error::other)?;
         fs::create_dir_all(&self.folder)?;

@@ -207,7 +207,7 @@ impl Dataset {
     /// says another, relative to the folder and with `/`.
     ///
     /// # Errors
-    /// What cannot be read, a folder without classes or with an empty one, an index without its
+    /// Unreadable files, a folder without classes or with an empty one, an index without its
     /// columns, filters that leave nothing, files of one track that contradict each other.
     pub fn open(path: &Path, options: &DatasetOptions) -> Result<Self, DatasetError> {
         let unreadable =

@@ -95,7 +95,7 @@ impl EmbeddingSet {
     /// or the file's.
     ///
     /// # Errors
-    /// When it cannot be read, a tensor is missing or of another size, or a value is out of its
+    /// The file cannot be read, a tensor is missing or of another size, or a value is out of its
     /// range.
     pub fn read(file: &Path, dim: usize) -> Result<Self, EmbeddingSetError> {
         let wrong = |what: String| EmbeddingSetError { file: file.to_path_buf(), what };

@@ -81,7 +81,7 @@ impl Place {
     /// only with `force`, and only if it is a bundle.
     ///
     /// # Errors
-    /// When it exists, is the base bundle, or cannot be written.
+    /// The place exists, is the base bundle, or cannot be written.
     pub fn new(folder: &Path, base: &Bundle, force: bool) -> Result<Self, ExportError> {
         let unwritable = |path: &Path, error: std::io::Error| ExportError::Unwritable {
             path: path.to_path_buf(),
@@ -174,7 +174,7 @@ pub fn check_head_name(name: &str) -> Result<(), ExportError> {
 /// it is put in its place it is loaded and verified.
 ///
 /// # Errors
-/// When the base is damaged, the place cannot be written, or the bundle does not verify.
+/// The base is damaged, the place cannot be written, or the bundle does not verify.
 pub fn export(
     place: &Place,
     base: &Bundle,

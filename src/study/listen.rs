@@ -27,7 +27,7 @@ pub struct Listened {
 /// that was done or found, in any order.
 ///
 /// # Errors
-/// When a further model does not open, or a model fails. What is wrong with a file is its own
+/// A further model does not open, or a model fails. What is wrong with a file is its own
 /// answer.
 pub fn listen(
     tasks: &[Task<'_>],

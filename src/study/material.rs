@@ -200,7 +200,7 @@ impl Material {
     /// labels are joined.
     ///
     /// # Errors
-    /// When a label keeps no track, or its tracks are in one group only, or all tracks have it.
+    /// A label keeps no track, or its tracks are in one group only, or all tracks have it.
     pub fn gather(from: &Gathering<'_>) -> Result<(Self, LeftOut), MaterialError> {
         let dataset = from.dataset;
         let mut left_out = LeftOut::default();

@@ -13,7 +13,7 @@ use crate::model::{Bundle, ModelError};
 /// Statistics of the embeddings of music; `None` where the bundle has none.
 ///
 /// # Errors
-/// When the file is damaged or does not fit the embedding.
+/// The file is damaged or does not fit the embedding.
 pub fn music_statistics(bundle: &Bundle) -> Result<Option<MusicStatistics>, ModelError> {
     let embedding = &bundle.manifest.embedding;
     let Some(path) = &embedding.statistics else { return Ok(None) };

@@ -19,7 +19,7 @@ use crate::event::SourceState;
 use crate::model::{Cutter, Gate, Head, HeadKind, Model, ModelError, Stretch, hex};
 use crate::source::{self, Read, Source, SourceError};
 
-/// Why one file has no answer.
+/// Reason for a file without an answer.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// It cannot be read.
@@ -30,7 +30,7 @@ pub enum FileError {
     Dsp {
         /// The file.
         file: PathBuf,
-        /// Why.
+        /// Reason.
         error: DspError,
     },
     /// The model failed.
@@ -41,7 +41,7 @@ pub enum FileError {
 /// The answer to one window of a file.
 #[derive(Debug, Clone)]
 pub struct WindowVerdict {
-    /// Where it lies.
+    /// Position.
     pub span: PatchSpan,
     /// Loudness at its end.
     pub level: Level,
@@ -64,17 +64,17 @@ pub struct FileVerdict {
     pub windows: Vec<WindowVerdict>,
 }
 
-/// What the trunk made of a file, before any head.
+/// Output of the trunk for a file, before any head.
 #[derive(Debug, Clone, Default)]
 pub struct Heard {
     /// Decoded length in seconds.
     pub duration_s: f64,
-    /// What tells one recording from another whatever its file is called and its container says:
+    /// Fingerprint of the recording, independent of its file name and container:
     /// SHA-256, in lower-case hexadecimal digits, of the decoded samples at their own rate,
     /// interleaved, each rounded to 16 bits (times 32768, clamped; what is not a number counts as
     /// 0), little-endian. Equal for WAV and FLAC of the same 16-bit samples.
     pub pcm_sha256: String,
-    /// Where its patches lie, in order.
+    /// Positions of its patches, in order.
     pub spans: Vec<PatchSpan>,
     /// Loudness at the end of each.
     pub levels: Vec<Level>,
@@ -85,7 +85,7 @@ pub struct Heard {
 /// Hears one file: everything about it that does not depend on a head.
 ///
 /// # Errors
-/// When it cannot be read, is empty, or the model fails.
+/// The file cannot be read, is empty, or the model fails.
 pub fn hear(file: &Path, model: &mut Model, hop_seconds: f64) -> Result<Heard, FileError> {
     hear_altered(file, model, hop_seconds, |_| {})
 }
@@ -152,7 +152,7 @@ pub fn classify(
     Ok(FileVerdict { duration_s: heard.duration_s, verdict, posteriors, windows })
 }
 
-/// What windows are together, and their mean posteriors: those of the music among them, or of all
+/// Verdict on several patches, and their mean posteriors: of the music among them, or of all
 /// where none is.
 pub fn verdict_of(windows: &[WindowVerdict], kind: HeadKind, silence: &SilenceConfig) -> (Verdict, Vec<f32>) {
     let posteriors = mean_posteriors(windows, kind);
@@ -167,7 +167,7 @@ pub fn verdict_of(windows: &[WindowVerdict], kind: HeadKind, silence: &SilenceCo
 /// The log-mel frames of one file: row-major `[frames, bands]`.
 ///
 /// # Errors
-/// When it cannot be read or is empty.
+/// The file cannot be read or is empty.
 pub fn features(file: &Path, front_end: &LogMelParams) -> Result<Vec<f32>, FileError> {
     let wrong = |error| FileError::Dsp { file: file.to_path_buf(), error };
     let mut source = source::open::open_file(file)?;
@@ -181,7 +181,7 @@ pub fn features(file: &Path, front_end: &LogMelParams) -> Result<Vec<f32>, FileE
 /// The descriptors of one file's windows, three seconds each, in order.
 ///
 /// # Errors
-/// When it cannot be read or is empty.
+/// The file cannot be read or is empty.
 pub fn descriptors(file: &Path) -> Result<Vec<(PatchSpan, Descriptors)>, FileError> {
     let wrong = |error| FileError::Dsp { file: file.to_path_buf(), error };
     let mut source = source::open::open_file(file)?;

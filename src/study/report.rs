@@ -122,7 +122,7 @@ impl Report {
     /// Judges `predictions`.
     ///
     /// # Errors
-    /// When there are none.
+    /// There are none.
     pub fn new(predictions: &Predictions, bootstrap: &Bootstrap) -> Result<Self, ReportError> {
         let by_patch = Sheet::by_patch(predictions);
         let by_track = Sheet::by_track(predictions);
@@ -149,7 +149,7 @@ impl Comparison {
     /// The differences `one − other`.
     ///
     /// # Errors
-    /// When the two are not about the same patches of the same tracks, or of different kinds.
+    /// The two are not about the same patches of the same tracks, or of different kinds.
     pub fn new(one: &Predictions, other: &Predictions, bootstrap: &Bootstrap) -> Result<Self, ReportError> {
         let wrong = |what: &str| Err(ReportError::Incomparable(what.into()));
         if one.kind != other.kind {

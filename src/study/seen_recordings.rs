@@ -48,7 +48,7 @@ impl TrainingMaterial {
     /// none.
     ///
     /// # Errors
-    /// When that bundle cannot be read.
+    /// That bundle cannot be read.
     pub fn beside(file: &Path) -> Result<Option<TrainingEntry>, ModelError> {
         let folder = file.canonicalize().ok().and_then(|file| Some(file.parent()?.parent()?.to_path_buf()));
         match folder.filter(|folder| folder.join("manifest.toml").exists()) {

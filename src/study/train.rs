@@ -174,7 +174,7 @@ pub enum TrainError {
 /// Cross-validates and fits a head.
 ///
 /// # Errors
-/// When the material cannot be split into two folds or fitted.
+/// The material cannot be split into two folds or fitted.
 pub fn train(material: &Material, options: &TrainOptions) -> Result<Trained, TrainError> {
     let set = Set::new(material, options);
     let everything: Vec<usize> = (0..material.tracks.len()).collect();

@@ -77,7 +77,8 @@ def main():
     random = np.random.default_rng(11)
     label = np.arange(ROWS) % UNITS
     centres = random.normal(size=(UNITS, DIM))
-    # Overlapping classes, on features whose scales differ a hundredfold, and none below the least that is divided by.
+    # Overlapping classes, on features whose scales differ a hundredfold, and none below the least
+    # that is divided by.
     features = centres[label] + 1.5 * random.normal(size=(ROWS, DIM))
     features = (features * [1.0, 20.0, 0.2, 5.0, 1.0, 1.0] + [0.0, 1e3, 0.0, -7.0, 0.5, 0.0]).astype(np.float32)
     weights = random.choice([0.5, 1.0, 3.0], size=ROWS)

@@ -26,7 +26,8 @@ fn bundle() -> PathBuf {
     root().join("models/musicnn-msd")
 }
 
-/// Loads the model at `folder` with this trunk, and ONNX Runtime as `scripts/setup.sh` installed it.
+/// Loads the model at `folder` with this trunk, and ONNX Runtime as `scripts/setup.sh` installed
+/// it.
 fn config(folder: &Path, trunk: TrunkKind) -> ModelConfig {
     let library = root().join(".cache/onnxruntime/libonnxruntime.so");
     assert!(library.exists(), "`{}` is missing: run `scripts/test.sh`", library.display());

@@ -20,8 +20,8 @@ from .musicnn import BANDS
 REFERENCE_DB = -2.5
 MAX_GAIN_DB = 36.0
 COMPRESSION = 10_000.0
-# Power of each of the lowest bands beside the mean of the bands `MIDS`, in dB: the medians of GTZAN's
-# clips, smoothed over bands with a standard deviation of 1.5.
+# Power of each of the lowest bands beside the mean of the bands `MIDS`, in dB: the medians of
+# GTZAN's clips, smoothed over bands with a standard deviation of 1.5.
 USUAL_BASS_DB = (5.0, 6.5, 7.5, 7.5, 6.8, 5.8, 4.8, 3.8, 3.0, 2.3)
 BASS = len(USUAL_BASS_DB)
 MIDS = (BASS, 28)

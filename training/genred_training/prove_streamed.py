@@ -18,7 +18,8 @@ from .reference import write_frames
 
 # Frames of a run when the features are proved.
 RUN = 63
-# Largest difference of a feature beside the largest feature: sums of thousands of products in single precision.
+# Largest difference of a feature beside the largest feature: sums of thousands of products in
+# single precision.
 TOLERANCE = 1e-5
 
 

@@ -30,7 +30,8 @@ BEHIND = 63
 # Frames on either side that the three mid-end layers need of the front end.
 MID = 9
 HALO_BEFORE, HALO_AFTER = BEHIND + MID, AHEAD + MID
-# The frames of a run, with `MID` on either side, must be a multiple of this; so must those of a run themselves.
+# The frames of a run, with `MID` on either side, must be a multiple of this; so must those of a run
+# themselves.
 BLOCK = 9
 LONG_LAYER = "conv2d_2/kernel"
 

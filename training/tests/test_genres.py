@@ -35,11 +35,13 @@ def test_made_up_embeddings_have_the_tags_they_were_made_for(bundle: Path) -> No
     wanted = real[:200] @ tags.weight.T + tags.bias
     rows = population.given(wanted, random)
     found = rows @ tags.weight.T + tags.bias
-    # Within the noise that a tag logit is granted, and other embeddings than those that had the logits.
+    # Within the noise that a tag logit is granted, and other embeddings than those that had the
+    # logits.
     assert np.sqrt(np.mean((found - wanted) ** 2)) < 2 * np.sqrt(genre_material.LOGIT_NOISE)
     assert np.sqrt(np.mean((rows - real[:200]) ** 2)) > 0.2
     one = population.given(np.full((500, 1), -1.0), random, units=[3])
-    # The noise granted draws it towards the mean of the population, as far as 0.05 is from its variance.
+    # The noise granted draws it towards the mean of the population, as far as 0.05 is from its
+    # variance.
     assert (one @ tags.weight[3] + tags.bias[3]).mean() == pytest.approx(-1.0, abs=0.3)
 
 

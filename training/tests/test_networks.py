@@ -10,8 +10,8 @@ import pytest
 from genred_training.compare import INPUT, OUTPUTS, open_session, random_patches
 from genred_training.reference import REFERENCE
 
-# Rounding of float32, against a float64 evaluation or between two orders of the sums: measured 5.5e-7
-# in the activations, 9.2e-5 in the embedding, whose values reach 70.
+# Rounding of float32, against a float64 evaluation or between two orders of the sums: measured
+# 5.5e-7 in the activations, 9.2e-5 in the embedding, whose values reach 70.
 ACTIVATIONS, EMBEDDING = 2e-6, 2e-4
 
 

@@ -19,7 +19,7 @@ const FEW: usize = 10;
 /// for `--json`. What is left out is said. `others` is learned from, too.
 ///
 /// # Errors
-/// When the file cannot be read, or nothing in it can be learned from.
+/// The file cannot be read, or nothing in it can be learned from.
 pub(super) fn corrected(
     file: Option<&Path>,
     base: &Bundle,

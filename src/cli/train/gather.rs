@@ -22,7 +22,7 @@ pub(super) struct Gathered {
 /// Decodes all files, reads all sets of embeddings, and reports what was left out.
 ///
 /// # Errors
-/// When a set or the model fails, or what is left is too little.
+/// A set or the model fails, or too little is left.
 pub(super) fn gather(
     args: &Args,
     mut dataset: Dataset,

@@ -27,7 +27,7 @@ pub(super) fn heard(args: &Args, dataset: &Dataset, heard: &Listened, material: 
 /// already.
 ///
 /// # Errors
-/// When the base's list of training material is damaged.
+/// The base's list of training material is damaged.
 pub(super) fn doubts(material: &Material, base: &Bundle, has_mean: bool) -> Result<(), ModelError> {
     for dominance in material.dominated() {
         say(format_args!(

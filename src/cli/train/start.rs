@@ -17,7 +17,7 @@ impl Start {
     /// Opens what the options name.
     ///
     /// # Errors
-    /// When a head is not there, is damaged, or cannot be corrected.
+    /// A head is missing, damaged, or cannot be corrected.
     pub(super) fn open(args: &Args, model: &Model) -> anyhow::Result<Self> {
         let mut options = PriorOptions::default();
         if args.starts_from_nothing() {

@@ -210,7 +210,7 @@ fn a_feature_that_hardly_varies_stays_small() {
     assert!((mean[2] - 5.0).abs() < 1e-4 && scale[2] > 0.02 && scale[2] < 0.1, "{scale}");
 }
 
-/// Where known labels are held, a label that the prior does not know still learns.
+/// A label that the prior does not know still learns while known labels are held.
 #[test]
 fn an_unknown_label_has_a_precision_of_its_own() {
     let sample = sample(Labelling::Single, 40, 3, 5, true);

@@ -37,7 +37,7 @@ pub(super) fn parse(text: &[u8]) -> Result<SettingsPatch, Rejection> {
 
 fn hop_s(value: &Value) -> Result<f64, Rejection> {
     let refused = |message: String| Rejection::of_key("hop", message);
-    let seconds = value.as_f64().ok_or_else(|| refused("give a number of seconds, 0.25 to 3".into()))?;
+    let seconds = value.as_f64().ok_or_else(|| refused(format!("give a number of seconds, {HOP_S}")))?;
     match HOP_S.contains(seconds) {
         true => Ok(seconds),
         false => Err(refused(format!("{seconds} is not {HOP_S}"))),

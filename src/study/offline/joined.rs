@@ -13,18 +13,18 @@ use crate::source::{self, Read, SourceError};
 pub struct Cut {
     /// The recording.
     pub path: PathBuf,
-    /// Where it begins, in seconds.
+    /// Start, in seconds.
     pub start: f64,
-    /// Where it ends, in seconds; `None`: where the recording does.
+    /// End, in seconds; `None` for the end of the recording.
     pub end: Option<f64>,
 }
 
-/// What the trunk made of cuts that were played one after the other.
+/// Output of the trunk for cuts played one after the other.
 #[derive(Debug, Clone)]
 pub struct Joined {
     /// All of them together.
     pub heard: Heard,
-    /// Where each cut begins, in seconds, and where the last one ends.
+    /// Start of each cut, in seconds, and the end of the last one.
     pub bounds: Vec<f64>,
     /// Places at which rate or channels change: there the front end restarts, and no patch
     /// crosses.
@@ -34,7 +34,7 @@ pub struct Joined {
 /// Hears `cuts` as one stream, through one front end that is told of no join.
 ///
 /// # Errors
-/// When a recording cannot be read, a cut holds no sound, or the model fails.
+/// A recording cannot be read, a cut holds no sound, or the model fails.
 pub fn hear_joined(
     cuts: &[Cut],
     model: &mut Model,
