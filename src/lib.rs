@@ -42,4 +42,6 @@ pub mod sink;
 pub mod source;
 pub(crate) mod state_dir;
 pub mod study;
+#[cfg_attr(not(feature = "web"), allow(dead_code, reason = "used by the page"))]
+pub(crate) mod tap;
 pub mod thread;

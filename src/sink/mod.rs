@@ -24,6 +24,8 @@ pub(crate) mod text;
 #[cfg_attr(not(feature = "mqtt"), allow(dead_code, unused_imports, reason = "used by the MQTT sink"))]
 pub(crate) mod topics;
 pub(crate) mod trace;
+#[cfg(feature = "web")]
+pub(crate) mod web;
 mod writer;
 
 use std::future::Future;

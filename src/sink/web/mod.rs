@@ -1,0 +1,3 @@
+//! Page, API and metrics over HTTP.
+
+pub(crate) mod services;
