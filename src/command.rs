@@ -62,6 +62,8 @@ pub enum CommandOrigin {
     Subscriber,
     /// Client of the trace socket, by its number.
     Client(u64),
+    /// Client of the HTTP API, by the number of its request.
+    Request(u64),
 }
 
 /// Command with its source and its sender.

@@ -31,6 +31,8 @@ use crate::sink::corrections::CorrectionsConfig;
 use crate::sink::mqtt::MqttConfig;
 use crate::sink::slug::topic_name;
 use crate::sink::topics::valid_name;
+#[cfg(feature = "web")]
+use crate::sink::web::WebConfig;
 use crate::source::SourceConfig;
 
 use document::Document;
@@ -131,6 +133,9 @@ pub struct Config {
     /// `[corrections]`
     #[cfg(feature = "corrections")]
     pub corrections: CorrectionsConfig,
+    /// `[web]`
+    #[cfg(feature = "web")]
+    pub web: WebConfig,
     /// Format of the results on standard output.
     pub output: Output,
     /// Includes every scored patch in JSON lines.
@@ -277,6 +282,8 @@ fn resolve(mut raw: RawConfig, document: &Document<'_>, overrides: &Overrides) -
         log: raw.log,
         #[cfg(feature = "corrections")]
         corrections: raw.corrections,
+        #[cfg(feature = "web")]
+        web: raw.web.resolve().map_err(locate)?,
         output: raw.output.unwrap_or_default(),
         output_patches: raw.output_patches,
         sources,

@@ -26,6 +26,8 @@ pub(crate) struct SourceTap {
 pub(crate) struct FrameChunk {
     /// Number of the chunk, ascending.
     pub(crate) number: u64,
+    /// Number of frames in all chunks before it.
+    pub(crate) first_frame: u64,
     /// Wall-clock time of the start of the first frame, in milliseconds since the Unix epoch.
     pub(crate) at_ms: i64,
     /// Bytes per frame.
@@ -38,6 +40,8 @@ pub(crate) struct FrameChunk {
 struct FrameRing {
     chunks: VecDeque<Arc<FrameChunk>>,
     next_number: u64,
+    /// Number of frames in all chunks.
+    frames: u64,
     /// Run of continuous audio and number of the frame after the last one.
     next_frame: Option<(u64, u64)>,
 }
@@ -103,12 +107,14 @@ impl SourceTap {
         let length_ms = (rows.len() / patch.bands) as f64 * patch.frame_ms;
         let chunk = FrameChunk {
             number: ring.next_number,
+            first_frame: ring.frames,
             at_ms: patch.ends_at_ms - length_ms.round() as i64,
             bands: patch.bands,
             // The cast clamps, and takes NaN for 0.
             bytes: rows.iter().map(|value| (value * (255.0 / LOG_MEL_MAX)).round() as u8).collect(),
         };
         ring.next_number += 1;
+        ring.frames += (rows.len() / patch.bands) as u64;
         if ring.chunks.len() == MAX_CHUNKS {
             ring.chunks.pop_front();
         }
@@ -137,7 +143,7 @@ impl Drop for TapWatcher {
         if self.tap.watchers(self.detail).fetch_sub(1, Relaxed) == 1 && self.detail == TapDetail::Frames {
             // The next watcher begins with new frames.
             let mut ring = self.tap.ring();
-            *ring = FrameRing { next_number: ring.next_number, ..FrameRing::default() };
+            (ring.next_frame, ring.chunks) = (None, VecDeque::new());
         }
     }
 }

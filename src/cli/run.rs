@@ -8,7 +8,7 @@ use anyhow::Context;
 
 use super::signals;
 use crate::config::{Config, Output, Overrides};
-use crate::engine;
+use crate::engine::{self, Services};
 use crate::thread::Stop;
 
 /// Options of `genred run`.
@@ -41,6 +41,9 @@ pub(crate) struct RunArgs {
     /// Disable MQTT
     #[arg(long)]
     no_mqtt: bool,
+    /// Disable the page
+    #[arg(long)]
+    no_web: bool,
 }
 
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
@@ -53,7 +56,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
-    let outcome = engine::run(&config, &stop)?;
+    let outcome = engine::run(&config, Services::default(), &stop)?;
     for (source, reason) in &outcome.failed {
         super::say(format_args!("source `{source}` failed: {reason}"));
     }
@@ -70,6 +73,7 @@ fn overrides(args: &RunArgs) -> Overrides {
         head: args.head.clone(),
         fast: args.fast,
         no_mqtt: args.no_mqtt,
+        no_web: args.no_web,
         output: args.output,
         default_output: if on_terminal { Output::Text } else { Output::None },
     }

@@ -45,6 +45,7 @@ const SECTION_OF_KEYS: &[(&str, &[&str])] = &[
     ("[model]", &["bundle", "head", "execution_providers", "threads", "onnxruntime"]),
     ("[log]", &["retention_days"]),
     ("[corrections]", &["max_mb"]),
+    ("[web]", &["bind", "token_file", "tls_cert", "tls_key", "public_url", "base_path", "stream_urls"]),
 ];
 
 /// Keys of other programs, each with the equivalent key.
@@ -141,7 +142,7 @@ pub(crate) fn check_sections(document: &Document<'_>) -> Result<(), Fault> {
             ));
         }
         let header = match path.split('.').collect::<Vec<_>>()[..] {
-            [section @ ("model" | "decision" | "mqtt" | "log" | "corrections")] => section.to_owned(),
+            [section @ ("model" | "decision" | "mqtt" | "log" | "corrections" | "web")] => section.to_owned(),
             ["source", _, section @ ("silence" | "dead_air" | "imbalance")] => format!("source.{section}"),
             _ => return Ok(()),
         };

@@ -20,6 +20,8 @@ pub struct Overrides {
     pub fast: bool,
     /// Disables MQTT.
     pub no_mqtt: bool,
+    /// Disables the page.
+    pub no_web: bool,
     /// Format of the results on standard output. JSON lines then include every patch.
     pub output: Option<Output>,
     /// Format where neither the command line nor the file chooses one.
@@ -46,6 +48,10 @@ impl Overrides {
         #[cfg(feature = "mqtt")]
         if self.no_mqtt {
             raw.mqtt.enabled = false;
+        }
+        #[cfg(feature = "web")]
+        if self.no_web {
+            raw.web.enabled = false;
         }
         match self.output {
             Some(output) => {

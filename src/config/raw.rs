@@ -16,6 +16,8 @@ use crate::sink::asrun::LogConfig;
 use crate::sink::corrections::CorrectionsConfig;
 #[cfg(feature = "mqtt")]
 use crate::sink::mqtt::RawMqttConfig;
+#[cfg(feature = "web")]
+use crate::sink::web::RawWebConfig;
 use crate::source::Pacing;
 
 /// Root of the file.
@@ -36,6 +38,8 @@ pub(crate) struct RawConfig {
     pub(crate) log: LogConfig,
     #[cfg(feature = "corrections")]
     pub(crate) corrections: CorrectionsConfig,
+    #[cfg(feature = "web")]
+    pub(crate) web: RawWebConfig,
     pub(crate) source: Vec<RawSource>,
 }
 
@@ -56,6 +60,8 @@ impl Default for RawConfig {
             log: LogConfig::default(),
             #[cfg(feature = "corrections")]
             corrections: CorrectionsConfig::default(),
+            #[cfg(feature = "web")]
+            web: RawWebConfig::default(),
             source: Vec::new(),
         }
     }

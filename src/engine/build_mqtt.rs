@@ -13,7 +13,7 @@ use crate::state_dir::StateFolder;
 /// # Errors
 /// The embedded broker cannot start.
 pub(super) fn build(context: &SinkContext<'_>) -> Result<Publisher, EngineError> {
-    let SinkContext { config, folder, run, stop, fatal, commands } = context;
+    let SinkContext { config, folder, run, stop, fatal, commands, .. } = context;
     if !config.mqtt.enabled {
         return Ok(Publisher::default());
     }

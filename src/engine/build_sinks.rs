@@ -1,6 +1,8 @@
 //! Builds and starts the sinks, and waits for their end.
 
 use std::io::IsTerminal;
+#[cfg(feature = "log")]
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crossbeam_channel::{bounded, select};
@@ -47,7 +49,14 @@ pub(super) fn build(context: &SinkContext<'_>, runtime: &Handle) -> Result<SinkS
     let trace = build_trace::build(context, runtime);
     let listeners = trace.as_ref().map(TraceSink::listeners);
     let trace = trace.map(|sink| Box::new(sink) as Box<dyn Sink>);
-    let sinks = publisher.into_iter().chain(as_run_log(config, *folder)).chain(printer(config)).chain(trace);
+    let page = page(context, runtime)?;
+    let control = control || page.is_some();
+    let sinks = publisher
+        .into_iter()
+        .chain(as_run_log(config, *folder))
+        .chain(printer(config))
+        .chain(trace)
+        .chain(page);
     let is_live = config.sources.iter().any(|entry| entry.source.is_live());
     let mut fanout = Fanout::new(!is_live, (*stop).clone());
     listeners.into_iter().for_each(|listeners| fanout.set_listeners(listeners));
@@ -103,12 +112,31 @@ fn publisher(_: &SinkContext<'_>) -> Result<Publisher, EngineError> {
     Ok(Publisher::default())
 }
 
+#[cfg(feature = "web")]
+fn page(context: &SinkContext<'_>, runtime: &Handle) -> Result<Option<Box<dyn Sink>>, EngineError> {
+    let sink = super::build_web::build(context, runtime)?;
+    Ok(sink.map(|sink| Box::new(sink) as Box<dyn Sink>))
+}
+
+/// This build has no page.
+#[cfg(not(feature = "web"))]
+fn page(_: &SinkContext<'_>, _: &Handle) -> Result<Option<Box<dyn Sink>>, EngineError> {
+    Ok(None)
+}
+
+/// Path of the as-run log, if it is enabled and has a place.
+#[cfg(feature = "log")]
+pub(super) fn log_path(config: &Config, folder: Option<&StateFolder>) -> Option<PathBuf> {
+    use crate::sink::asrun::FILE;
+    let path = config.log.path.clone().or_else(|| folder.map(|folder| folder.path().join(FILE)));
+    path.filter(|_| config.log.enabled)
+}
+
 /// The as-run log, if it is enabled and has a place.
 #[cfg(feature = "log")]
 fn as_run_log(config: &Config, folder: Option<&StateFolder>) -> Option<Box<dyn Sink>> {
-    use crate::sink::asrun::{AsRunSink, FILE};
-    let path = config.log.path.clone().or_else(|| folder.map(|folder| folder.path().join(FILE)));
-    let path = path.filter(|_| config.log.enabled)?;
+    use crate::sink::asrun::AsRunSink;
+    let path = log_path(config, folder)?;
     tracing::info!("the as-run log is `{}`", path.display());
     Some(Box::new(AsRunSink::new(path, config.log.retention_days)))
 }

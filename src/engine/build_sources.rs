@@ -21,6 +21,7 @@ use crate::decision::{Decider, FormatMonitor};
 use crate::model::Model;
 use crate::permits::Permits;
 use crate::source::{SourceConfig, Uri};
+use crate::tap::SourceTap;
 use crate::thread::Stop;
 
 /// The parts of one source, one for each thread that deals with it.
@@ -39,6 +40,8 @@ pub(super) struct SourceHandle {
 pub(super) struct SharedParts<'a> {
     pub(crate) admission: &'a Arc<Admission>,
     pub(crate) permits: &'a Permits,
+    /// One per source, in the order of the configuration.
+    pub(crate) taps: &'a [Arc<SourceTap>],
     pub(crate) stop: &'a Stop,
 }
 
@@ -55,7 +58,7 @@ pub(super) fn build(
 ) -> Result<(Vec<SourceHandle>, FairScheduler), EngineError> {
     let (senders, scheduler) = scheduler::queues(config.sources.len(), JOBS_PER_SOURCE);
     let handles = config.sources.iter().zip(senders).enumerate().map(|(index, (entry, work))| {
-        let builder = SourceBuilder { config, model, shared, index, entry };
+        let builder = SourceBuilder { config, model, shared, index, entry, tap: &shared.taps[index] };
         let seq = seqs.get(entry.source.name.as_str()).copied().unwrap_or_default();
         builder.build(work, seq)
     });
@@ -68,6 +71,7 @@ struct SourceBuilder<'a> {
     shared: &'a SharedParts<'a>,
     index: usize,
     entry: &'a SourceEntry,
+    tap: &'a Arc<SourceTap>,
 }
 
 impl SourceBuilder<'_> {
@@ -90,6 +94,7 @@ impl SourceBuilder<'_> {
             live: live.clone(),
             seq,
             counters: counters.clone(),
+            tap: self.tap.clone(),
         });
         let sources = self.config.sources.len();
         let worker = SourceWorker {
@@ -103,6 +108,7 @@ impl SourceBuilder<'_> {
             start_delay: self.start_delay(),
             wait_at_start: sources > 1,
             counters: counters.clone(),
+            tap: self.tap.clone(),
             admission: self.shared.admission.clone(),
             permits: self.shared.permits.clone(),
             work,

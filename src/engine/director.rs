@@ -91,7 +91,7 @@ impl Director {
             self.publish_availability(index, false);
         }
         if self.context.control {
-            (0..self.sources.len()).for_each(|index| self.publish_settings(index));
+            (0..self.sources.len()).for_each(|index| drop(self.publish_settings(index)));
         }
         loop {
             let now = Instant::now();

@@ -15,6 +15,8 @@ mod build_mqtt;
 mod build_sinks;
 mod build_sources;
 mod build_trace;
+#[cfg(feature = "web")]
+mod build_web;
 mod corrections;
 mod director;
 mod error;
@@ -24,6 +26,7 @@ mod job;
 mod live_settings;
 mod persistence;
 mod scheduler;
+mod services;
 mod sink_context;
 mod slow_stream;
 mod source_worker;
@@ -37,6 +40,7 @@ pub(crate) mod usage;
 
 #[cfg(feature = "mqtt")]
 pub(crate) use build_model::source_identity;
+pub(crate) use services::Services;
 #[cfg(feature = "broker")]
 pub(crate) use topology::RunOutcome;
 pub(crate) use topology::run;

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use crossbeam_channel::Sender;
 
+use super::services::Services;
 use crate::command::CommandRequest;
 use crate::config::Config;
 use crate::sink::{FatalHandle, Sink};
 use crate::state_dir::StateFolder;
+use crate::tap::SourceTap;
 use crate::thread::Stop;
 
 /// Values that sinks are built from.
@@ -21,6 +23,12 @@ pub(super) struct SinkContext<'a> {
     pub(crate) fatal: &'a FatalHandle,
     /// Channel to the director.
     pub(crate) commands: &'a Sender<CommandRequest>,
+    /// Taps of the sources, in the order of the configuration.
+    #[cfg_attr(not(feature = "web"), allow(dead_code, reason = "used by the page"))]
+    pub(crate) taps: &'a [Arc<SourceTap>],
+    /// Services of other layers.
+    #[cfg_attr(not(feature = "web"), allow(dead_code, reason = "used by the page"))]
+    pub(crate) services: &'a Services,
 }
 
 /// State that an earlier run left behind.

@@ -23,6 +23,7 @@ use crate::dsp::{FrontEnd, LogMelParams, PatchParams};
 use crate::model::Feed;
 use crate::permits::Permits;
 use crate::source::{self, ResumePoint, SourceConfig, SourceError};
+use crate::tap::SourceTap;
 use crate::thread::{self, Stop};
 use patch_batcher::PatchBatcher;
 
@@ -52,6 +53,8 @@ pub(super) struct SourceWorker {
     pub(crate) wait_at_start: bool,
     /// Counters of the source.
     pub(crate) counters: Arc<SourceCounters>,
+    /// Watchers of the source.
+    pub(crate) tap: Arc<SourceTap>,
     /// Admission control, which suspends sources under overload.
     pub(crate) admission: Arc<Admission>,
     /// Permits for decoding and analysis.

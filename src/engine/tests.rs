@@ -95,6 +95,7 @@ fn more_than_fits_is_counted_and_every_source_has_its_turn() {
             start_delay: Duration::ZERO,
             wait_at_start: true,
             counters: counters[index].clone(),
+            tap: Arc::default(),
             admission: admission.clone(),
             permits: permits.clone(),
             work,

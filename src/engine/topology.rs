@@ -14,6 +14,7 @@ use super::build_sources::{self, SharedParts};
 use super::director::{Director, DirectorInbox};
 use super::error::EngineError;
 use super::inference::InferenceWorker;
+use super::services::Services;
 use super::sink_context::SinkContext;
 use super::source_worker::SourceWorker;
 use super::threads::{Stage, ThreadGroup, is_source};
@@ -56,8 +57,8 @@ pub(crate) struct RunOutcome {
 /// # Errors
 /// The daemon cannot start, or a stage or sink has ended it. A failing source ends nothing but
 /// itself.
-pub(crate) fn run(config: &Config, stop: &Stop) -> Result<RunOutcome, EngineError> {
-    let pipeline = Pipeline::start(config, stop)?;
+pub(crate) fn run(config: &Config, services: Services, stop: &Stop) -> Result<RunOutcome, EngineError> {
+    let pipeline = Pipeline::start(config, &services, stop)?;
     systemd::ready(&format!("{} sources", config.sources.len()));
     pipeline.run_to_end(stop)
 }
@@ -79,7 +80,7 @@ struct Pipeline {
 
 impl Pipeline {
     /// Builds all parts and starts their threads, the last stage first.
-    fn start(config: &Config, stop: &Stop) -> Result<Self, EngineError> {
+    fn start(config: &Config, services: &Services, stop: &Stop) -> Result<Self, EngineError> {
         let started = Timestamp::now();
         let run = build_model::run_id();
         let mut model = build_model::load(config)?;
@@ -94,7 +95,17 @@ impl Pipeline {
         let mut threads = ThreadGroup::new(stop);
 
         let (command_tx, commands) = bounded(COMMAND_QUEUE_LENGTH);
-        let context = SinkContext { config, folder, run: &run, stop, fatal: &fatal, commands: &command_tx };
+        let taps: Vec<_> = config.sources.iter().map(|_| Arc::default()).collect();
+        let context = SinkContext {
+            config,
+            folder,
+            run: &run,
+            stop,
+            fatal: &fatal,
+            commands: &command_tx,
+            taps: &taps,
+            services,
+        };
         let SinkSet { mut fanout, tasks: sinks, recovered, control } =
             build_sinks::build(&context, runtime.handle())?;
         drop(command_tx);
@@ -107,7 +118,7 @@ impl Pipeline {
         let permits = Permits::per_core();
         let admission =
             Arc::new(Admission::new(config.sources.len(), config.hop_s, inference.clone(), permits.clone()));
-        let shared = SharedParts { admission: &admission, permits: &permits, stop };
+        let shared = SharedParts { admission: &admission, permits: &permits, taps: &taps, stop };
         let (handles, scheduler) = build_sources::build(config, &model, &shared, &recovered.seqs)?;
         let (mut counters, mut workers, mut lanes, mut tracked) = (vec![], vec![], vec![], vec![]);
         for handle in handles {

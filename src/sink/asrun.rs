@@ -6,6 +6,8 @@
 //! [`WRITE_INTERVAL`], so that a kill loses no more than that.
 
 mod config;
+#[cfg_attr(not(feature = "web"), allow(dead_code, reason = "used by the page"))]
+mod event_rows;
 mod open_segments;
 mod pending_rows;
 mod read;
@@ -27,6 +29,8 @@ use pending_rows::PendingRows;
 use store::LogStore;
 
 pub(crate) use config::{FILE, LogConfig};
+#[cfg(feature = "web")]
+pub(crate) use event_rows::LoggedEvent;
 pub(crate) use read::LogReader;
 
 /// Interval between extensions of rows that grow.

@@ -80,6 +80,7 @@ impl<W: Write + Send + 'static> LineWriter for JsonlSink<W> {
             | Message::Stats(_)
             | Message::FinalSegment { .. }
             | Message::Settings { .. }
+            | Message::Health { .. }
             | Message::Answer { .. }
             | Message::Explanation { .. } => Ok(()),
         }

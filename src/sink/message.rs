@@ -11,7 +11,7 @@ use crate::counters::SourceCounters;
 use crate::decision::trace::DecisionTrace;
 use crate::event::{
     CommandRefusal, DaemonInfo, DaemonStats, GatePosteriors, LabelPosterior, NamedSegment, NamedVerdict,
-    NumberedEvent, SourceAttributes, StateSnapshot, StoredCorrection, WindowResult,
+    NumberedEvent, SourceAttributes, SourceHealth, StateSnapshot, StoredCorrection, WindowResult,
 };
 use crate::settings::SourceSettings;
 
@@ -37,9 +37,11 @@ pub enum Message {
     FinalSegment { source: Arc<str>, segment: Arc<NamedSegment> },
     /// Present settings of a source.
     Settings { source: Arc<str>, settings: Arc<SettingsSnapshot> },
+    /// Health of a source's input, when it changes.
+    Health { source: Arc<str>, health: SourceHealth, reason: Option<Arc<str>> },
     /// Answer to a command.
     Answer { source: Arc<str>, origin: CommandOrigin, answer: Arc<CommandAnswer> },
-    /// Explanation of the newest decision, while a client of the trace socket listens.
+    /// Explanation of the newest decision, while a client watches.
     Explanation { source: Arc<str>, explanation: Arc<PatchExplanation> },
 }
 
@@ -71,11 +73,14 @@ pub struct SettingsSnapshot {
     pub settings: SourceSettings,
 }
 
-/// Answer to a command, other than the publication of settings.
+/// Answer to a command.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CommandAnswer {
     /// A correction was stored.
     Stored(StoredCorrection),
+    /// The settings were changed. Only requests receive it: they await an answer, and others see
+    /// [`Message::Settings`].
+    Changed(Arc<SettingsSnapshot>),
     /// The command was refused.
     Refused(CommandRefusal),
 }

@@ -14,6 +14,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 pub(crate) mod trace;
+pub(crate) mod words;
 
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::audio::Level;
 use crate::event::LabelPosterior;
 
-pub(crate) use daemon::{ConnectionStats, InfoPayload, StatsPayload};
+pub(crate) use daemon::{ConnectionStats, InfoPayload, SourceStatsPayload, StatsPayload};
 pub(crate) use event::EventPayload;
 pub(crate) use label::LabelledPayload;
 pub(crate) use settings::{RefusalPayload, SettingsPayload};
@@ -31,6 +32,7 @@ pub(crate) use state::{AttributesPayload, StatePayload, WindowPayload};
 
 /// Label with its posterior.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "web", derive(utoipa::ToSchema))]
 pub(crate) struct LabelPayload {
     /// The label.
     pub(crate) label: Arc<str>,

@@ -87,6 +87,7 @@ impl<W: Write + Send + 'static> LineWriter for TextSink<W> {
             | Message::Attributes { .. }
             | Message::FinalSegment { .. }
             | Message::Settings { .. }
+            | Message::Health { .. }
             | Message::Answer { .. }
             | Message::Explanation { .. }
             | Message::Availability { .. } => None,

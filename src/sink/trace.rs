@@ -155,6 +155,7 @@ impl TraceSink {
         let line = match answer {
             CommandAnswer::Stored(stored) => line("labelled", Some(source), &LabelledPayload::from(stored)),
             CommandAnswer::Refused(refusal) => line("refused", Some(source), &RefusalPayload::from(refusal)),
+            CommandAnswer::Changed(_) => return,
         };
         line.into_iter().for_each(|line| client.send(&line));
     }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::audio::Block;
 use crate::config::{Config, Overrides};
 use crate::counters::Histogram;
-use crate::engine::{self, RunOutcome, usage::Usage};
+use crate::engine::{self, RunOutcome, Services, usage::Usage};
 use crate::sink::mqtt::broker;
 use crate::source::{self, Read};
 use crate::thread::{Stop, spawn};
@@ -155,7 +155,7 @@ fn measure(args: &StreamsBenchArgs, config: Config, broker: String) -> anyhow::R
     super::super::signals::stop_on_signal(&stop).context("signals cannot be handled")?;
     let daemon = {
         let stop = stop.clone();
-        spawn("bench-daemon", move || engine::run(&config, &stop))?
+        spawn("bench-daemon", move || engine::run(&config, Services::default(), &stop))?
     };
     // Includes the time to load the model, which is short compared with the measurement.
     let mut usage = Usage::begin();

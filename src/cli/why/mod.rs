@@ -1,7 +1,6 @@
 //! `genred why`
 
 mod screen;
-mod words;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -14,6 +13,7 @@ use serde::Deserialize;
 use super::daemon::{self, DaemonLines, LineHeader, NextLine, nearest};
 use super::signals;
 use crate::sink::payload::trace::{GenreChange, TraceHello, TracePayload, TracedSource};
+use crate::sink::payload::words;
 use crate::sink::text::TextOptions;
 use crate::thread::Stop;
 use screen::Screen;

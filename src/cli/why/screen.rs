@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthChar;
 
-use super::words::TextRow;
+use crate::sink::payload::words::TextRow;
 
 /// Width of the headings, in columns.
 const HEADING_WIDTH: usize = 10;

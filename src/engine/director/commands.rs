@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Director;
-use crate::command::{CommandRequest, Rejection, SourceCommand};
+use crate::command::{CommandOrigin, CommandRequest, Rejection, SourceCommand};
 use crate::event::CommandRefusal;
 use crate::settings::SettingsPatch;
 use crate::sink::{CommandAnswer, Message};
@@ -28,12 +28,12 @@ impl Director {
             SourceCommand::Set(_) if !self.sources[index].open => {
                 self.refuse(request, Rejection::of_message("the source has ended"));
             }
-            SourceCommand::Set(Ok(patch)) => self.change_settings(index, patch),
+            SourceCommand::Set(Ok(patch)) => self.change_settings(index, request, patch),
             SourceCommand::Set(Err(rejection)) => self.refuse(request, rejection.clone()),
         }
     }
 
-    fn change_settings(&mut self, index: usize, patch: &SettingsPatch) {
+    fn change_settings(&mut self, index: usize, request: &CommandRequest, patch: &SettingsPatch) {
         let source = &mut self.sources[index];
         let old = source.settings;
         let new = old.patched(patch);
@@ -46,7 +46,10 @@ impl Director {
                 _ => {}
             }
         }
-        self.publish_settings(index);
+        let settings = self.publish_settings(index);
+        if let CommandOrigin::Request(_) = request.origin {
+            self.answer(request, CommandAnswer::Changed(settings));
+        }
     }
 
     fn pause(&mut self, index: usize) {

@@ -10,6 +10,7 @@ use crate::audio::Patch;
 use crate::decision::SourceTime;
 use crate::event::{
     DaemonStats, GatePosteriors, LabelPosterior, NamedSegment, NumberedEvent, OverloadStats, SourceEvent,
+    SourceHealth,
 };
 use crate::sink::{LatencyProbe, Message, PatchExplanation, SettingsSnapshot};
 
@@ -108,14 +109,23 @@ impl Director {
         }
     }
 
-    pub(super) fn publish_settings(&mut self, index: usize) {
+    /// Publishes the settings of a source, and returns them.
+    pub(super) fn publish_settings(&mut self, index: usize) -> Arc<SettingsSnapshot> {
         let source = &self.sources[index];
-        let settings = SettingsSnapshot {
+        let settings = Arc::new(SettingsSnapshot {
             run: self.context.run.clone(),
             at: Timestamp::now(),
             settings: source.settings,
-        };
-        self.fanout.send(Message::Settings { source: source.name.clone(), settings: Arc::new(settings) });
+        });
+        self.fanout.send(Message::Settings { source: source.name.clone(), settings: settings.clone() });
+        settings
+    }
+
+    /// Sets the health of a source and publishes it.
+    pub(super) fn set_health(&mut self, index: usize, health: SourceHealth, reason: Option<Arc<str>>) {
+        let source = &mut self.sources[index];
+        source.set_health(health, reason.clone());
+        self.fanout.send(Message::Health { source: source.name.clone(), health, reason });
     }
 
     pub(super) fn publish_explanation(

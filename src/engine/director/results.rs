@@ -13,6 +13,7 @@ use crate::engine::slow_stream::Pace;
 use crate::event::{SourceHealth, WindowResult};
 use crate::model::Scores;
 use crate::sink::{LatencyProbe, Message};
+use crate::tap::TapDetail;
 
 impl Director {
     pub(super) fn on_scores(&mut self, patch: &Patch, scores: Scores, arrived: Instant) {
@@ -61,7 +62,7 @@ impl Director {
         }
         self.publish_events(index, decided, patch.ends_at, (events && !windows).then_some(latency));
         self.publish_due_attributes(index);
-        if self.fanout.has_listeners() {
+        if self.fanout.has_listeners() || self.sources[index].tap.is_watched(TapDetail::Explanations) {
             self.publish_explanation(index, patch, &scores.posteriors, scores.gate);
         }
     }
@@ -72,9 +73,9 @@ impl Director {
         match event {
             WorkerEvent::Arriving => {
                 source.arriving = true;
-                source.set_health(SourceHealth::Healthy, None);
                 let events = source.decider.recover();
-                if !source.settings.paused {
+                self.set_health(index, SourceHealth::Healthy, None);
+                if !self.sources[index].settings.paused {
                     self.publish_availability(index, true);
                 }
                 self.publish_events(index, events, now, None);
@@ -82,18 +83,20 @@ impl Director {
             WorkerEvent::Lost { health, reason } => {
                 source.arriving = false;
                 let events = source.lose(&reason);
-                source.set_health(health, Some(reason));
+                self.set_health(index, health, Some(reason));
                 // Event and state precede the availability that would hide them.
                 self.publish_events(index, events, now, None);
                 self.publish_availability(index, false);
             }
             WorkerEvent::PaceChanged(_) if source.settings.paused => {}
             WorkerEvent::PaceChanged(pace) => {
-                match pace.slow() {
-                    Some(rate) => source.set_health(SourceHealth::Slow, Some(Pace::reason(rate).into())),
-                    None => source.set_health(SourceHealth::Healthy, None),
-                }
                 let events = source.monitor.set_slow(pace.slow()).into_iter().collect();
+                match pace.slow() {
+                    Some(rate) => {
+                        self.set_health(index, SourceHealth::Slow, Some(Pace::reason(rate).into()));
+                    }
+                    None => self.set_health(index, SourceHealth::Healthy, None),
+                }
                 self.publish_events(index, events, now, None);
             }
             WorkerEvent::Title(title) => {
@@ -112,7 +115,7 @@ impl Director {
                 let reason = Arc::from(reason);
                 let events = source.lose(&reason);
                 self.publish_events(index, events, now, None);
-                self.sources[index].set_health(SourceHealth::Failed, Some(reason));
+                self.set_health(index, SourceHealth::Failed, Some(reason));
                 self.close(index);
             }
         }

@@ -13,6 +13,7 @@ use crate::engine::corrections::Recent;
 use crate::engine::live_settings::LiveSettings;
 use crate::event::{LabelPosterior, SourceAttributes, SourceEvent, SourceHealth, SourceStats, StateSnapshot};
 use crate::settings::SourceSettings;
+use crate::tap::SourceTap;
 
 /// Number of labels and of tags in attributes.
 const TOP: usize = 5;
@@ -43,6 +44,8 @@ pub(crate) struct SourceSetup {
     pub(crate) seq: u64,
     /// Counters.
     pub(crate) counters: Arc<SourceCounters>,
+    /// Watchers of the source.
+    pub(crate) tap: Arc<SourceTap>,
 }
 
 /// State of one source.
@@ -57,6 +60,7 @@ pub(crate) struct TrackedSource {
     live: Arc<LiveSettings>,
     pub(crate) seq: u64,
     pub(crate) counters: Arc<SourceCounters>,
+    pub(crate) tap: Arc<SourceTap>,
     /// Time since which the genre has been published.
     pub(crate) since: Timestamp,
     /// Patches produced in this run.
@@ -100,6 +104,7 @@ impl TrackedSource {
             live: setup.live,
             seq: setup.seq,
             counters: setup.counters,
+            tap: setup.tap,
             since: Timestamp::now(),
             patches: 0,
             newest: None,

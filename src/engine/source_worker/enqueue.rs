@@ -8,6 +8,7 @@ use super::SourceWorker;
 use super::patch_batcher::PatchBatcher;
 use crate::dsp::PatchView;
 use crate::engine::job::{InferenceJob, WorkItem};
+use crate::tap::{PatchFrames, TapDetail};
 
 /// Age at which the patches of a live source are dropped instead of scored: newer ones wait.
 const MAX_AGE: Duration = Duration::from_millis(1500);
@@ -18,6 +19,9 @@ const STOP_CHECK: Duration = Duration::from_millis(100);
 impl SourceWorker {
     /// Adds a patch to the current job and sends the job once it is complete.
     pub(super) fn add_patch(&self, batcher: &mut PatchBatcher, view: &PatchView<'_>, arrived: Instant) {
+        if self.tap.is_watched(TapDetail::Frames) {
+            self.show_frames(view);
+        }
         let Some(mut job) = batcher.current.take().or_else(|| self.free_job(batcher)) else {
             batcher.cutter.lost();
             self.counters.dropped.add(1);
@@ -33,6 +37,19 @@ impl SourceWorker {
         } else {
             batcher.current = Some(job);
         }
+    }
+
+    /// Copies the frames of a patch for those who watch the source.
+    fn show_frames(&self, view: &PatchView<'_>) {
+        let frame_s = self.front_end.hop_length as f64 / f64::from(self.front_end.sample_rate.hertz());
+        self.tap.push(&PatchFrames {
+            run: view.segment,
+            first: view.start,
+            ends_at_ms: view.patch.ends_at.as_millisecond(),
+            frame_ms: frame_s * 1000.0,
+            bands: view.bands,
+            log_mel: view.log_mel,
+        });
     }
 
     /// Takes an empty job. Without a free one, a live source evicts its pending jobs, whose patches

@@ -258,7 +258,11 @@ impl LogReader {
         Ok(spans)
     }
 
-    fn rows<T>(
+    /// Rows of a query.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(super) fn rows<T>(
         &self,
         sql: &str,
         params: impl rusqlite::Params,

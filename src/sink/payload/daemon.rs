@@ -95,8 +95,10 @@ struct OverloadPayload {
     sources_fit: usize,
 }
 
+/// Counters of one source.
 #[derive(Debug, Clone, Serialize)]
-struct SourceStatsPayload<'a> {
+#[cfg_attr(feature = "web", derive(utoipa::ToSchema))]
+pub(crate) struct SourceStatsPayload<'a> {
     state: &'static str,
     health: &'static str,
     health_reason: Option<&'a str>,

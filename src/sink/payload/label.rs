@@ -10,9 +10,11 @@ use crate::event::StoredCorrection;
 
 /// `…/label`: correction that was stored. `genred label` reads it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "web", derive(utoipa::ToSchema))]
 pub(crate) struct LabelledPayload {
     pub(crate) run: Arc<str>,
     #[serde(serialize_with = "rfc3339")]
+    #[cfg_attr(feature = "web", schema(value_type = String, format = DateTime))]
     pub(crate) ts: Timestamp,
     pub(crate) id: i64,
     pub(crate) genre: Arc<str>,
@@ -21,8 +23,10 @@ pub(crate) struct LabelledPayload {
     pub(crate) patches: usize,
     pub(crate) quiet: usize,
     #[serde(serialize_with = "rfc3339")]
+    #[cfg_attr(feature = "web", schema(value_type = String, format = DateTime))]
     pub(crate) start: Timestamp,
     #[serde(serialize_with = "rfc3339")]
+    #[cfg_attr(feature = "web", schema(value_type = String, format = DateTime))]
     pub(crate) end: Timestamp,
     pub(crate) published: Arc<str>,
     #[serde(serialize_with = "to_4_places")]

@@ -10,9 +10,11 @@ use crate::sink::SettingsSnapshot;
 
 /// `…/settings`: settings of a source that can be changed; published only where control is on.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "web", derive(utoipa::ToSchema))]
 pub(crate) struct SettingsPayload<'a> {
     run: &'a str,
     #[serde(serialize_with = "rfc3339")]
+    #[cfg_attr(feature = "web", schema(value_type = String, format = DateTime))]
     ts: Timestamp,
     paused: bool,
     hop: f64,
@@ -20,12 +22,14 @@ pub(crate) struct SettingsPayload<'a> {
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(feature = "web", derive(utoipa::ToSchema))]
 struct ThresholdsPayload {
     decision: DecisionPayload,
     silence: SilencePayload,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(feature = "web", derive(utoipa::ToSchema))]
 struct DecisionPayload {
     expected_piece_s: f64,
     switch_margin: f64,
@@ -33,6 +37,7 @@ struct DecisionPayload {
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(feature = "web", derive(utoipa::ToSchema))]
 struct SilencePayload {
     threshold_lufs: f32,
     after: f64,

@@ -8,9 +8,11 @@ use crate::event::{SourceAttributes, StateSnapshot, WindowResult};
 
 /// `…/state`: published state of a source.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "web", derive(utoipa::ToSchema))]
 pub(crate) struct StatePayload<'a> {
     run: &'a str,
     #[serde(serialize_with = "rfc3339")]
+    #[cfg_attr(feature = "web", schema(value_type = String, format = DateTime))]
     ts: Timestamp,
     patch: u64,
     state: &'static str,
@@ -21,6 +23,7 @@ pub(crate) struct StatePayload<'a> {
     #[serde(serialize_with = "to_4_places")]
     raw_confidence: Option<f32>,
     #[serde(serialize_with = "rfc3339")]
+    #[cfg_attr(feature = "web", schema(value_type = String, format = DateTime))]
     since: Timestamp,
     #[serde(serialize_with = "loudness")]
     lufs_s: Option<f32>,
@@ -100,9 +103,11 @@ impl<'a> From<&'a WindowResult> for WindowPayload<'a> {
 
 /// `…/attributes`: best labels and tags, and the title.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "web", derive(utoipa::ToSchema))]
 pub(crate) struct AttributesPayload<'a> {
     run: &'a str,
     #[serde(serialize_with = "rfc3339")]
+    #[cfg_attr(feature = "web", schema(value_type = String, format = DateTime))]
     ts: Timestamp,
     top: Vec<LabelPayload>,
     tags: Vec<LabelPayload>,

@@ -53,6 +53,7 @@ pub(crate) struct GenreChange {
 
 /// Published state of a source.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "web", derive(utoipa::ToSchema))]
 pub(crate) struct PublishedPayload {
     /// `music`, `speech`, `silence`, `noise`, `uncertain` or `lost`.
     pub(crate) state: Arc<str>,
@@ -64,14 +65,17 @@ pub(crate) struct PublishedPayload {
     pub(crate) confidence: Option<f32>,
     /// Time since which `genre` has been published.
     #[serde(serialize_with = "rfc3339")]
+    #[cfg_attr(feature = "web", schema(value_type = String, format = DateTime))]
     pub(crate) since: Timestamp,
 }
 
 /// Line per scored patch: its posteriors, and the decision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "web", derive(utoipa::ToSchema))]
 pub(crate) struct TracePayload {
     /// Wall-clock time of the patch's end.
     #[serde(serialize_with = "rfc3339")]
+    #[cfg_attr(feature = "web", schema(value_type = String, format = DateTime))]
     pub(crate) ts: Timestamp,
     /// Index of the patch.
     pub(crate) patch: u64,
@@ -105,6 +109,7 @@ pub(crate) struct TracePayload {
 
 /// Posteriors of the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "web", derive(utoipa::ToSchema))]
 pub(crate) struct GatePayload {
     /// Music, singing included.
     #[serde(serialize_with = "to_4_places")]
@@ -119,6 +124,7 @@ pub(crate) struct GatePayload {
 
 /// Loudness, silence and other dead air.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "web", derive(utoipa::ToSchema))]
 pub(crate) struct LevelPayload {
     /// Short-term loudness in LUFS at the patch's end.
     #[serde(serialize_with = "loudness")]
@@ -143,6 +149,7 @@ pub(crate) struct LevelPayload {
 
 /// Present segment: audio since the last change point, described by one mixture of states.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "web", derive(utoipa::ToSchema))]
 pub(crate) struct SoundPayload {
     /// Seconds since its most probable start.
     #[serde(serialize_with = "to_thousandths")]
@@ -159,6 +166,7 @@ pub(crate) struct SoundPayload {
 
 /// Share of one state in the present segment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "web", derive(utoipa::ToSchema))]
 pub(crate) struct SharePayload {
     /// The state.
     pub(crate) state: Arc<str>,
@@ -169,6 +177,7 @@ pub(crate) struct SharePayload {
 
 /// Comparison of the state that may be held next with the held one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "web", derive(utoipa::ToSchema))]
 pub(crate) struct ChoicePayload {
     /// State that was held before.
     pub(crate) held: Option<Arc<str>>,

@@ -52,3 +52,6 @@ pub(crate) struct WebServices {
     /// `POST /api/v1/classify`
     pub(crate) classifier: Option<Arc<dyn Classifier>>,
 }
+
+/// Longest part of a stream that is classified, in seconds.
+pub(crate) const MAX_STREAM_S: f64 = 60.0;

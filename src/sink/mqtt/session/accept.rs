@@ -57,8 +57,10 @@ impl Session {
             }
             Message::Window { .. }
             | Message::FinalSegment { .. }
-            | Message::Answer { origin: CommandOrigin::Client(_), .. }
+            | Message::Health { .. }
+            | Message::Answer { origin: CommandOrigin::Client(_) | CommandOrigin::Request(_), .. }
             | Message::Explanation { .. } => {}
+            Message::Settings { .. } if !self.discovery.control => {}
             Message::Settings { source, settings } => {
                 self.set(RetainedTopic::Settings(source), TopicValue::Settings(settings), 0);
             }
@@ -69,6 +71,7 @@ impl Session {
                 CommandAnswer::Stored(stored) => {
                     self.reply(&source, "label", encode(&LabelledPayload::from(stored)));
                 }
+                CommandAnswer::Changed(_) => {}
             },
         }
     }

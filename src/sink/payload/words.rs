@@ -2,9 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::sink::payload::trace::{
-    ChoicePayload, GenreChange, PublishedPayload, SoundPayload, TracePayload, TracedSource,
-};
+use super::trace::{ChoicePayload, GenreChange, PublishedPayload, SoundPayload, TracePayload, TracedSource};
 
 /// Probability of a change from which it is mentioned.
 const MAY_CHANGE: f64 = 0.1;

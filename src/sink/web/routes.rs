@@ -1,0 +1,95 @@
+//! Routes of the API, and its OpenAPI document.
+
+mod classify;
+mod daemon;
+mod explain;
+mod history;
+mod login;
+mod sources;
+mod upload;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::error::{ApiError, ErrorBody, ErrorCode};
+use super::state::ServerState;
+use super::{auth, events};
+
+/// Largest body of anything but uploads, in bytes.
+const MAX_BODY: usize = 16 << 10;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "genred",
+        description = "What the daemon hears, what it makes of it, and why. Keys are those of the MQTT payloads."
+    ),
+    components(schemas(ErrorBody, ErrorCode))
+)]
+struct ApiDocument;
+
+/// Routes below `/api/v1`, and their document.
+fn api() -> (Router<ServerState>, utoipa::openapi::OpenApi) {
+    let guarded = OpenApiRouter::new()
+        .routes(routes!(daemon::daemon))
+        .routes(routes!(sources::list))
+        .routes(routes!(sources::one, sources::change))
+        .routes(routes!(sources::label))
+        .routes(routes!(history::history))
+        .routes(routes!(explain::explain))
+        .routes(routes!(events::events));
+    let uploads = OpenApiRouter::new().routes(routes!(classify::classify)).layer(DefaultBodyLimit::disable());
+    let open = OpenApiRouter::new().routes(routes!(login::login));
+    let tree = OpenApiRouter::with_openapi(ApiDocument::openapi())
+        .nest("/api/v1", guarded.merge(uploads).merge(open));
+    tree.split_for_parts()
+}
+
+/// OpenAPI document, as JSON.
+///
+/// # Errors
+/// The document cannot be encoded.
+pub(crate) fn document() -> Result<String, serde_json::Error> {
+    api().1.to_pretty_json()
+}
+
+/// All routes of the API, with access checks.
+pub(crate) fn router(state: &ServerState) -> Router<ServerState> {
+    let (api, _) = api();
+    let document = document().unwrap_or_default();
+    let openapi = move || async move { ([("content-type", "application/json")], document) };
+    api.route("/api/v1/openapi.json", get(openapi))
+        .layer(from_fn_with_state(state.clone(), auth::check_token))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+}
+
+/// Answer to an unknown route.
+pub(crate) async fn not_found() -> ApiError {
+    ApiError::new(
+        ErrorCode::NotFound,
+        "there is no such page or route; /api/v1/openapi.json lists the routes",
+    )
+}
+
+/// Answer to a method that a route does not have.
+pub(crate) async fn method_not_allowed() -> ApiError {
+    ApiError::new(
+        ErrorCode::MethodNotAllowed,
+        "this route has no such method; /api/v1/openapi.json lists them",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_is_stable() {
+        insta::assert_snapshot!("openapi", document().unwrap());
+    }
+}
