@@ -64,6 +64,8 @@ mod test_mqtt;
 mod tidy;
 mod train;
 mod watch;
+#[cfg(feature = "web")]
+mod web;
 mod why;
 
 /// Aborts the process on an allocation within `assert_no_alloc`.

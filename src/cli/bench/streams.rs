@@ -56,6 +56,9 @@ pub(crate) struct StreamsBenchArgs {
     /// Write the as-run log of all sources
     #[arg(long)]
     log: bool,
+    /// Serve the page at this address
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    page: Option<String>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -140,8 +143,15 @@ fn settings(args: &StreamsBenchArgs, folder: &BenchFolder, input: &Path, broker:
         quoted(broker),
         own = quoted(&folder.0.display().to_string()),
     );
-    if args.log {
-        text += &format!("[log]\nenabled = true\npath = {}\n", quoted(&folder.log().display().to_string()));
+    if cfg!(feature = "log") {
+        let path = quoted(&folder.log().display().to_string());
+        text += &format!("[log]\nenabled = {}\npath = {path}\n", args.log);
+    }
+    if cfg!(feature = "web") {
+        text += &match &args.page {
+            Some(address) => format!("[web]\nbind = {}\n", quoted(address)),
+            None => "[web]\nenabled = false\n".to_owned(),
+        };
     }
     let uri = quoted(&format!("file:{}", input.display()));
     for number in 0..args.sources {

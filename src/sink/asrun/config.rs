@@ -25,7 +25,7 @@ pub struct LogConfig {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { enabled: false, path: None, retention_days: 400 }
+        Self { enabled: true, path: None, retention_days: 400 }
     }
 }
 

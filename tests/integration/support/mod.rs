@@ -12,6 +12,8 @@ pub(crate) mod faults;
 pub(crate) mod files;
 pub(crate) mod flaky;
 pub(crate) mod gate;
+#[cfg(feature = "web")]
+pub(crate) mod http;
 pub(crate) mod icecast;
 pub(crate) mod log;
 #[cfg(feature = "mqtt")]
