@@ -17,7 +17,7 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// Pauses from one second to `longest`.
+    /// Creates pauses from one second to `longest` (`reconnect_max_s`).
     pub(crate) fn new(longest: Duration) -> Self {
         Self { longest, next: FIRST.min(longest) }
     }

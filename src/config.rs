@@ -1,4 +1,4 @@
-//! Configuration: raw file → merged with the command line → validated.
+//! Layer 3: configuration. Raw file → merged with the command line → validated.
 //!
 //! The type and the limits of a section live next to the component that it configures. This module
 //! locates the file, expands `${VAR}`, combines the sections and fills in defaults.

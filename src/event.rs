@@ -46,7 +46,7 @@ named_enum! {
         Silence = "silence",
         /// Sound that is neither music nor speech.
         Noise = "noise",
-        /// Sound of which nothing is likely enough.
+        /// No state is likely enough.
         Uncertain = "uncertain",
         /// No audio arrives.
         Lost = "lost",
@@ -54,7 +54,7 @@ named_enum! {
 }
 
 impl SourceState {
-    /// State of that name, in any case. Genres must not bear the name of a state: the two share
+    /// State with this name, in any case. A genre must not have the name of a state: the two share
     /// the payload key `genre`.
     pub fn named(label: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|state| state.as_str().eq_ignore_ascii_case(label.trim()))
@@ -134,6 +134,13 @@ named_enum! {
         StreamSlowEnded = "stream_slow_ended",
         /// See [`SourceEvent::EventsDropped`].
         EventsDropped = "events_dropped",
+    }
+}
+
+impl EventType {
+    /// Type with this published name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|event| event.as_str() == name)
     }
 }
 
@@ -251,6 +258,24 @@ impl SourceEvent {
             Self::StreamSlowStarted { .. } => EventType::StreamSlowStarted,
             Self::StreamSlowEnded => EventType::StreamSlowEnded,
             Self::EventsDropped { .. } => EventType::EventsDropped,
+        }
+    }
+
+    /// True if a new state begins with the event, so that `since` becomes its time.
+    pub const fn begins_state(&self) -> bool {
+        match self {
+            Self::GenreChanged { .. } | Self::SourceLost { .. } | Self::SourceRecovered => true,
+            Self::DeadAirStarted { .. }
+            | Self::DeadAirEnded
+            | Self::OffFormatStarted
+            | Self::OffFormatEnded
+            | Self::TalkLimitStarted
+            | Self::TalkLimitEnded
+            | Self::ImbalanceStarted { .. }
+            | Self::ImbalanceEnded
+            | Self::StreamSlowStarted { .. }
+            | Self::StreamSlowEnded
+            | Self::EventsDropped { .. } => false,
         }
     }
 

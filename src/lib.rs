@@ -13,8 +13,8 @@
 //!
 //! Imports only point down: [`cli`] ▸ [`study`] ▸ `engine` ▸ [`config`] ▸ [`source`], [`sink`],
 //! [`model`] ▸ [`dsp`], [`decision`], [`learn`], `asrun` ▸ [`audio`], [`event`], [`settings`],
-//! [`command`], [`limits`], [`thread`], `counters`, `permits`, `state_dir`, `backoff`.
-//! `ARCHITECTURE.md` is the map; `tests/integration/tidy.rs` checks the layers.
+//! [`command`], [`limits`], [`thread`], `counters`, `permits`, `state_dir`, `backoff`,
+//! `tap`. `ARCHITECTURE.md` is the map; `tests/integration/tidy.rs` checks the layers.
 
 #[cfg(feature = "log")]
 pub mod asrun;

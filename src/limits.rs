@@ -1,4 +1,4 @@
-//! Limits of numeric settings, and the error of a setting that cannot be used.
+//! Layer 0: limits of numeric settings, and the error of a setting that cannot be used.
 //!
 //! Each limit has one home: a constant here where several components check it, else a constant next
 //! to the setting.

@@ -1,4 +1,4 @@
-//! `genred`: parse, run, report.
+//! Layer 7: `genred`. Parses arguments, runs the command, reports errors.
 
 use std::process::ExitCode;
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Chunks of log-mel frames that a tap keeps, one per patch.
 const MAX_CHUNKS: usize = 16;
 
-/// Largest value of a log-mel frame that is told apart: louder ones are shown as this.
+/// Largest value of a log-mel frame that is represented; larger ones are clamped to it.
 pub(crate) const LOG_MEL_MAX: f32 = 6.0;
 
 /// Tap of one source.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rustix::event::{PollFd, PollFlags, poll};
 
-/// Stop token: asks every thread to end. Clones share it; once set it stays set.
+/// Stop token, which ends every thread. Clones share it; once set, it stays set.
 ///
 /// Beside the flag it holds a descriptor that becomes readable and a channel that closes, so that a
 /// thread can wait for either together with descriptors or channels of its own.

@@ -8,6 +8,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::period::{PeriodLength, precise, rfc3339, short};
 use super::{AsRunReport, LogSegment, Lufs, Ms, PeriodRow, STATES, SourceReport};
+use crate::event::EventType;
 
 /// Largest width of a line in a terminal.
 const WIDTH: usize = 100;
@@ -83,7 +84,7 @@ fn shares(row: &PeriodRow, labels: &[&str]) -> Vec<String> {
     if row.dropped > 0 {
         parts.push(format!("{} of {} patches dropped", row.dropped, row.scored + row.dropped));
     }
-    let others = row.events.iter().filter(|(kind, _)| *kind != "genre_changed");
+    let others = row.events.iter().filter(|(kind, _)| *kind != EventType::GenreChanged.as_str());
     parts.extend(others.map(|(kind, count)| format!("{count} × {kind}")));
     parts
 }

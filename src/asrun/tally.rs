@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     AirContent, AirInterval, LogEvent, Ms, OutageCause, PeriodRow, QuarterLoudness, SourceLog, SourceReport,
 };
+use crate::event::EventType;
 
 /// Number of slots of the timeline.
 pub const SLOTS: usize = 960;
@@ -112,7 +113,7 @@ fn row(
     row.unheard = row.length() - row.heard.values().sum::<Ms>() - row.lost - row.down;
     let first = events.partition_point(|event| event.ts < start);
     for event in events[first..].iter().take_while(|event| event.ts < end) {
-        row.changes += u64::from(event.kind == "genre_changed");
+        row.changes += u64::from(event.kind == EventType::GenreChanged.as_str());
         *row.events.entry(event.kind.clone()).or_default() += 1;
     }
     // A quarter of an hour that lies partly in the period counts as a whole.

@@ -99,7 +99,7 @@ fn label(args: &LabelArgs, source: &str, genre: &str) -> anyhow::Result<()> {
         return Ok(());
     }
     let stored: LabelledPayload = serde_json::from_str(&line).context("the daemon is of another version")?;
-    writeln!(std::io::stdout().lock(), "{}", told(&source.name, &stored))?;
+    writeln!(std::io::stdout().lock(), "{}", confirmation(&source.name, &stored))?;
     for note in notes(&stored, &hello.node) {
         super::say(note);
     }
@@ -132,7 +132,7 @@ fn answer(lines: &mut DaemonLines) -> anyhow::Result<String> {
     }
 }
 
-fn told(source: &str, stored: &LabelledPayload) -> String {
+fn confirmation(source: &str, stored: &LabelledPayload) -> String {
     let LabelledPayload { id, genre, patches, start, end, published, .. } = stored;
     let (start, end) = (start.strftime("%H:%M:%S"), end.strftime("%H:%M:%SZ"));
     format!("{id}: {patches} patches of {source}, {start} to {end}, are {genre} (published: {published})")
@@ -251,7 +251,7 @@ mod tests {
     fn what_was_stored_is_told() {
         let stored = LabelledPayload::from(&samples::stored_correction());
         let expected = "12: 28 patches of fm1, 14:02:37 to 14:03:07Z, are jazz (published: rock)";
-        assert_eq!(told("fm1", &stored), expected);
+        assert_eq!(confirmation("fm1", &stored), expected);
         assert_eq!(notes(&stored, "den"), Vec::<String>::new());
         let stored = LabelledPayload {
             genre: "jaz".into(),

@@ -1,4 +1,4 @@
-//! Command line, one module per subcommand.
+//! Layer 6: command line, one module per subcommand.
 
 mod bench;
 mod check;

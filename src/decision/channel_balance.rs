@@ -23,11 +23,11 @@ impl ChannelBalance {
         Self { config: config.clone(), since: None, raised: None }
     }
 
-    /// Takes in the level at `time` and returns what changed. Silence (`audible` is false) neither
-    /// raises nor ends an imbalance.
+    /// Updates the detector with the level at `time`. Returns the events to publish. Silence
+    /// (`audible` is false) neither raises nor ends an imbalance.
     pub(super) fn observe(&mut self, time: SourceTime, level: &Level, audible: bool) -> Vec<SourceEvent> {
         if self.config.threshold_db <= 0.0 || !audible || level.lufs_s <= Level::FLOOR {
-            // A raised imbalance stays raised; the time of any other starts over.
+            // A raised imbalance stays raised; the time of one that is not raised starts over.
             self.since = None;
             return Vec::new();
         }

@@ -25,8 +25,8 @@ pub struct DecisionConfig {
     /// sound to the next.
     pub expected_piece_s: f64,
     /// Share of the present sound, 0.01 to 0.9, by which another label, speech or noise must lead
-    /// the published one to replace it. Where nothing is published, part of the way from an even
-    /// share to all by which one must exceed the even share.
+    /// the published one to replace it. If nothing is published, a state must exceed an even share
+    /// (1/n) by this fraction of the distance from 1/n to 1.
     pub switch_margin: f64,
     /// Seconds, 1 to 3600, for which the published label is kept while another has a larger share,
     /// though not by the margin.
@@ -51,16 +51,16 @@ impl Default for DecisionConfig {
 /// `docs/design/decisions-and-delay.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct DecisionConstants {
-    /// Seconds that speak for each state at the beginning of a segment: a few patches make no
-    /// certainty.
+    /// Prior of each state at the beginning of a segment, in seconds: a few patches are not
+    /// conclusive.
     pub prior_s: f64,
     /// Exponent of a second's likelihood.
     pub sharpness: f64,
     /// Weight of a second of noise: music has noisy bars, and pieces begin with applause or hiss.
     pub noise_weight: f64,
-    /// Time constant, in seconds, by which the evidence of a segment fades: a long piece moves on.
+    /// Time constant, in seconds, with which the evidence of a segment decays: long pieces change.
     pub memory_s: f64,
-    /// Segments that are kept as hypotheses; the least probable one is dropped.
+    /// Number of segments that are kept as hypotheses; the least probable one is dropped.
     pub max_segments: f64,
 }
 
@@ -160,9 +160,9 @@ impl DecisionConfig {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SilenceConfig {
-    /// Quieter than this short-term loudness, in LUFS, −70 to 0.
+    /// Threshold of the short-term loudness, in LUFS, −70 to 0.
     pub threshold_lufs: f32,
-    /// For this many seconds.
+    /// Time below the threshold, in seconds, after which a source counts as silent.
     pub after_s: f64,
 }
 
@@ -196,13 +196,13 @@ impl SilenceConfig {
     }
 }
 
-/// `[source.dead_air]`: what else than silence counts as dead air.
+/// `[source.dead_air]`: dead air other than silence.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeadAirConfig {
-    /// Sound that has repeated itself to the bit for this many seconds; 0: never.
+    /// Seconds after which audio that repeats bit by bit counts as dead air; 0: never.
     pub loop_after_s: f64,
-    /// A pure tone that has lasted for this many seconds; 0: never.
+    /// Seconds after which a pure tone counts as dead air; 0: never.
     pub tone_after_s: f64,
 }
 
@@ -228,9 +228,9 @@ impl DeadAirConfig {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ImbalanceConfig {
-    /// One channel is louder than the other by at least this many dB, 6 to 60; 0: never.
+    /// Smallest difference of level between the channels, in dB, 6 to 60; 0: never.
     pub threshold_db: f32,
-    /// For this many seconds.
+    /// Duration of that difference, in seconds.
     pub after_s: f64,
 }
 

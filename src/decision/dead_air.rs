@@ -1,19 +1,18 @@
-//! Dead-air detection: silence, a pure tone, a loop.
+//! Dead-air detection. Combines silence (`silence.rs`) with tones and loops into one cause.
 
 use crate::audio::Level;
 
 use super::config::{DeadAirConfig, SilenceConfig};
-use super::silence::LoudnessTrace;
 use super::silence::SilenceDetector;
 use super::time::{Seconds, SourceTime};
 use crate::event::DeadAirCause;
 
-/// Other sound must last this long to end a tone or a loop, so that a click does not.
+/// Length of other sound that ends a tone or a loop. Shorter sound, such as a click, does not.
 const MIN_BREAK: Seconds = Seconds(2.0);
 /// Window of short-term loudness (EBU Tech 3341), which falls once all of it is quiet.
 const LOUDNESS_WINDOW: Seconds = Seconds(3.0);
 
-/// Detector of dead air and of its reason.
+/// Detector of dead air and of its cause.
 #[derive(Debug)]
 pub(super) struct DeadAirDetector {
     config: DeadAirConfig,
@@ -28,18 +27,18 @@ impl DeadAirDetector {
         Self { config: config.clone(), silence: SilenceDetector::new(silence), stuck: None, present: None }
     }
 
-    /// Takes in the level at `time` and returns the reason for dead air, if it is.
+    /// Updates the detector with the level at `time`. Returns the cause of dead air, or `None`.
     pub(super) fn update(&mut self, time: SourceTime, level: &Level) -> Option<DeadAirCause> {
         let silent = self.silence.update(time, level.lufs_s);
         let lasts = |seconds: f32, after: f64| after > 0.0 && f64::from(seconds) >= after;
-        // Sound below the silence threshold is judged as silence alone, with the time of that.
-        let heard = match self.silence.is_loud(level.lufs_s) {
+        // Sound below the silence threshold can only become silence, after the time of silence.
+        let audible = match self.silence.is_loud(level.lufs_s) {
             true if lasts(level.tone_s, self.config.tone_after_s) => Some(DeadAirCause::Tone),
             true if lasts(level.repeated_s, self.config.loop_after_s) => Some(DeadAirCause::Loop),
             _ => None,
         };
-        self.stuck = match (heard, self.stuck) {
-            (Some(heard), _) => Some((heard, time)),
+        self.stuck = match (audible, self.stuck) {
+            (Some(cause), _) => Some((cause, time)),
             (None, Some((stuck, last))) if time - last < MIN_BREAK => Some((stuck, last)),
             _ => None,
         };
@@ -47,7 +46,7 @@ impl DeadAirDetector {
         self.present
     }
 
-    /// Reason for dead air since the last update.
+    /// Cause of dead air at the last update, or `None`.
     pub(super) fn present(&self) -> Option<DeadAirCause> {
         self.present
     }
@@ -62,12 +61,7 @@ impl DeadAirDetector {
         }
     }
 
-    /// State of the loudness at `time`, the time of the last update.
-    pub(super) fn explain(&self, time: SourceTime) -> LoudnessTrace {
-        LoudnessTrace { dead_air: self.present, ..self.silence.explain(time) }
-    }
-
-    /// Forgets everything and returns true if it was dead air.
+    /// Resets the detector. Returns true if dead air was present.
     pub(super) fn reset(&mut self) -> bool {
         self.silence.reset();
         self.stuck = None;
@@ -91,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn each_reason_has_its_time() {
+    fn each_cause_has_its_time() {
         let mut detector = detector();
         for (time, level, expected) in [
             (0.0, level(-20.0, 0.0, 0.0), None),

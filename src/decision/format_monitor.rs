@@ -27,9 +27,9 @@ pub struct FormatMonitorConfig {
 const HOUR: Seconds = Seconds(3600.0);
 /// Resolution of that window.
 const TALK_BUCKET: Seconds = Seconds(60.0);
-/// Talk is within its limit again below this part of the limit (hysteresis).
+/// Fraction of the limit below which talk counts as within the limit again (hysteresis).
 const TALK_HYSTERESIS: f64 = 0.9;
-/// Music of the format that ends the state off format, so that one wrong label does not.
+/// Music of the format that ends the state off format. One wrong label does not.
 const ON_FORMAT_AFTER: Seconds = Seconds(15.0);
 /// Longest time that one verdict counts for. After a gap, it is no evidence of the time before it.
 const MAX_VERDICT_TIME: Seconds = Seconds(3.0);
@@ -93,8 +93,8 @@ impl FormatMonitor {
         })
     }
 
-    /// Takes in the verdict that is published from `time` on and the level of the patch that ends
-    /// there, and returns the changes to publish.
+    /// Processes the verdict that is published from `time` on and the level of the patch that ends
+    /// there. Returns the events to publish.
     pub fn observe(&mut self, time: SourceTime, verdict: Verdict, level: &Level) -> Vec<SourceEvent> {
         let elapsed =
             self.last.map_or(Seconds::ZERO, |last| (time - last).clamp(Seconds::ZERO, MAX_VERDICT_TIME));

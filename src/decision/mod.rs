@@ -6,7 +6,8 @@
 //! The posteriors of head and gate are the shares of the *states* in a patch: labels, speech and
 //! noise ([`shares`]). Change-point detection divides the sound into segments, each a mixture of
 //! states ([`segment`]). The state whose share of the present segment leads by a margin is
-//! published ([`selector`]). Dead air depends on the level only ([`dead_air`], [`silence`]).
+//! published ([`selector`]). Dead air depends on the level only ([`dead_air`], which combines
+//! [`silence`] with tones and loops).
 //! [`trace`] explains a decision. [`retrospective`] labels segments for the log.
 
 mod channel_balance;
@@ -31,9 +32,9 @@ pub use format_monitor::{FormatMonitor, FormatMonitorConfig};
 pub use retrospective::FinalSegment;
 #[cfg(test)]
 pub(crate) use selector::SwitchComparison;
-#[cfg(test)]
-pub(crate) use silence::LoudnessTrace;
 pub use time::{Seconds, SourceTime};
+#[cfg(test)]
+pub(crate) use trace::LoudnessTrace;
 pub use verdict::Verdict;
 
 use dead_air::DeadAirDetector;
@@ -66,7 +67,7 @@ pub struct Observation<'a> {
     pub level: Level,
 }
 
-/// State and best label of a single patch, as in `windows` messages and offline verdicts.
+/// State and best label of a single patch, as in per-patch messages and offline verdicts.
 pub fn raw(
     posteriors: &[f32],
     gate: Option<GatePosteriors>,
@@ -158,18 +159,18 @@ impl Decider {
         self.genre(self.filter.evidence().verdict(Some(state)))
     }
 
-    /// Takes in one patch and returns the changes to publish, in order.
+    /// Processes one patch. Returns the changes to publish, in order.
     pub fn observe(&mut self, seen: Observation<'_>) -> Vec<SourceEvent> {
         let mut changes = self.recover();
         let was = self.dead_air.present();
         let dead_air = self.dead_air.update(seen.end, &seen.level);
         match (was, dead_air) {
-            (None, Some(reason)) => changes.push(SourceEvent::DeadAirStarted { cause: reason }),
+            (None, Some(cause)) => changes.push(SourceEvent::DeadAirStarted { cause }),
             (Some(_), None) => changes.push(SourceEvent::DeadAirEnded),
             _ => {}
         }
-        let dead_air = dead_air.map(|reason| {
-            Verdict::state(if reason == DeadAirCause::Silence {
+        let dead_air = dead_air.map(|cause| {
+            Verdict::state(if cause == DeadAirCause::Silence {
                 SourceState::Silence
             } else {
                 SourceState::Noise
@@ -212,7 +213,7 @@ impl Decider {
         self.dead_air.silence.configure(silence);
     }
 
-    /// Forgets the source, because it is paused, and returns the changes to publish.
+    /// Resets the stage, because the source is paused. Returns the changes to publish.
     pub fn pause(&mut self) -> Vec<SourceEvent> {
         let from = self.verdict;
         self.finish();

@@ -1,4 +1,4 @@
-//! Retrospective segments for the log, judged with the patches that follow them.
+//! Retrospective segments for the log, labelled once the patches after them are known.
 //!
 //! The most probable change points are followed back from the newest patch: the most probable
 //! segment began at some patch, the one that was most probable just before that began at another,
@@ -14,9 +14,9 @@ use super::time::{Seconds, SourceTime};
 use super::verdict::Verdict;
 use crate::event::SourceState;
 
-/// Segments become final once this much sound is not.
+/// Length of pending sound from which segments become final.
 const MAX_PENDING: Seconds = Seconds(120.0);
-/// Newest sound, which stays pending even then.
+/// Newest sound that stays pending even then.
 const LAG: Seconds = Seconds(60.0);
 
 /// Segment whose verdict does not change any more.
@@ -76,7 +76,7 @@ impl Retrospective {
         std::mem::take(&mut self.final_segments)
     }
 
-    /// Takes in a patch between `start` and `end`; `dead_air` is its verdict if it is dead air.
+    /// Processes a patch between `start` and `end`; `dead_air` is its verdict if it is dead air.
     pub(super) fn advance(&mut self, start: SourceTime, end: SourceTime, dead_air: Option<Verdict>) {
         if end < self.last_end {
             // The time of the source starts over.
@@ -152,7 +152,7 @@ impl Retrospective {
             let verdict = self.judge(*first, next.unwrap_or(self.patches.len()));
             self.push(ends_at.min(horizon), verdict);
             if ends_at >= horizon {
-                // The rest of the segment stays pending, to be judged with what follows.
+                // The rest of the segment stays pending: later patches may change its label.
                 done = self.patches.partition_point(|patch| patch.begins < horizon);
                 break;
             }

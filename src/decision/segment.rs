@@ -65,7 +65,7 @@ impl SegmentFilter {
         self.expected_piece = Seconds(config.expected_piece_s);
     }
 
-    /// Takes in a patch that is `elapsed` after the previous one.
+    /// Adds a patch that is `elapsed` after the previous one.
     pub(super) fn update(&mut self, patch: &PatchShares, elapsed: Seconds) {
         let DecisionConstants { prior_s, sharpness, noise_weight, memory_s, .. } = self.constants;
         let prior = Seconds(prior_s);
@@ -165,8 +165,8 @@ impl SegmentFilter {
         best
     }
 
-    /// Evicts the least probable hypothesis. The newest one stays, because it has seen one patch
-    /// only.
+    /// Evicts the least probable hypothesis. The newest one is kept, because it is based on one
+    /// patch only.
     fn evict_least(&mut self) {
         let older = self.count - 1;
         let weights = self.hypotheses[..older].iter().map(|hypothesis| hypothesis.weight);

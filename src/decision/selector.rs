@@ -56,7 +56,8 @@ impl Selector {
         (self.held.is_some() && self.trailing > Seconds::ZERO).then(|| self.hold - self.trailing)
     }
 
-    /// Takes in the shares of all states (at least two) `elapsed` after the previous ones.
+    /// Updates the selection with the shares of all states (at least two), `elapsed` after the
+    /// previous ones.
     pub(super) fn update(&mut self, shares: &[f64], elapsed: Seconds) {
         let (best, second) = best_two(shares);
         let before = self.held;

@@ -59,7 +59,7 @@ impl PatchShares {
     }
 }
 
-/// Sums over the patches of a segment, each weighted by the seconds that it stands for.
+/// Sums over the patches of a segment, each weighted by its length in seconds.
 #[derive(Debug, Clone)]
 pub(super) struct Evidence {
     /// Weighted seconds of each state.

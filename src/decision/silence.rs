@@ -1,21 +1,7 @@
-//! Silence detection by loudness.
+//! Silence detection: loudness below the threshold, with hysteresis.
 
 use super::config::SilenceConfig;
 use super::time::{Seconds, SourceTime};
-use crate::event::DeadAirCause;
-
-/// Silence and other dead air.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct LoudnessTrace {
-    /// Reason for dead air.
-    pub dead_air: Option<DeadAirCause>,
-    /// Threshold of quiet sound in LUFS, with the hysteresis while silent.
-    pub quiet_below: f32,
-    /// Time for which it has been quiet.
-    pub quiet: Seconds,
-    /// Time after which it counts as silent.
-    pub after: Seconds,
-}
 
 /// Silence ends this many LU above the threshold (hysteresis).
 const HYSTERESIS_LU: f32 = 3.0;
@@ -42,7 +28,7 @@ impl SilenceDetector {
         self.config = config.clone();
     }
 
-    /// Takes in the loudness at `time` and returns true if the source is silent now.
+    /// Updates the detector with the loudness at `time`. Returns true if the source is silent.
     pub(super) fn update(&mut self, time: SourceTime, lufs_s: f32) -> bool {
         // Skipped audio, as in an overload, does not count as quiet.
         let passed = self.last.replace(time).map_or(Seconds::ZERO, |last| time - last);
@@ -58,14 +44,9 @@ impl SilenceDetector {
         self.silent
     }
 
-    /// State at `time`, the time of the last update.
-    pub(super) fn explain(&self, time: SourceTime) -> LoudnessTrace {
-        LoudnessTrace {
-            dead_air: self.silent.then_some(DeadAirCause::Silence),
-            quiet_below: self.quiet_below(),
-            quiet: self.quiet_for(time),
-            after: Seconds(self.config.after_s),
-        }
+    /// Time below the threshold after which the source counts as silent.
+    pub(super) fn after(&self) -> Seconds {
+        Seconds(self.config.after_s)
     }
 
     /// True if a patch of this loudness is evidence of a genre.
@@ -74,7 +55,7 @@ impl SilenceDetector {
     }
 
     /// Threshold in LUFS, with the hysteresis while silent.
-    fn quiet_below(&self) -> f32 {
+    pub(super) fn quiet_below(&self) -> f32 {
         self.config.threshold_lufs + if self.silent { HYSTERESIS_LU } else { 0.0 }
     }
 

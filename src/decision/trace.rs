@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use super::Decider;
+use super::dead_air::DeadAirDetector;
 use super::selector::SwitchComparison;
-use super::silence::LoudnessTrace;
 use super::time::{Seconds, SourceTime};
+use crate::event::DeadAirCause;
 
 /// State of the decision stage after one patch.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +27,32 @@ pub(crate) struct DecisionTrace {
     pub held: Option<usize>,
     /// Time until the published state is given up, while another has a larger share.
     pub kept_for: Option<Seconds>,
+}
+
+/// Loudness of the source: silence, and dead air of any cause.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct LoudnessTrace {
+    /// Cause of dead air, or `None`.
+    pub dead_air: Option<DeadAirCause>,
+    /// Threshold of quiet sound in LUFS, with the hysteresis while silent.
+    pub quiet_below: f32,
+    /// Time for which it has been quiet.
+    pub quiet: Seconds,
+    /// Time after which it counts as silent.
+    pub after: Seconds,
+}
+
+impl LoudnessTrace {
+    /// State of `detector` at `time`, the time of its last update.
+    fn new(detector: &DeadAirDetector, time: SourceTime) -> Self {
+        let silence = &detector.silence;
+        Self {
+            dead_air: detector.present(),
+            quiet_below: silence.quiet_below(),
+            quiet: silence.quiet_for(time),
+            after: silence.after(),
+        }
+    }
 }
 
 /// Present segment: sound since the last change point.
@@ -65,7 +92,7 @@ impl Decider {
             states.clear();
         }
         DecisionTrace {
-            level: self.dead_air.explain(time),
+            level: LoudnessTrace::new(&self.dead_air, time),
             weighed: self.weighed,
             segment: SegmentTrace {
                 age: self.filter.age(),

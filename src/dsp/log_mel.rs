@@ -2,9 +2,9 @@
 
 use ndarray::Array2;
 
-use super::compress::Compressor;
 use super::downmix::sanitise_into;
 use super::error::DspError;
+use super::log_compression::Compressor;
 use super::mel::MelBank;
 use super::params::{Compression, LogMelParams, Reference, Spectrum, check};
 use super::stft::Stft;

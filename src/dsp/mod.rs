@@ -16,7 +16,6 @@
 //! **Invariant**: after a source's first patch, nothing in this module allocates or frees until the
 //! source ends or changes its format.
 
-mod compress;
 pub mod descriptors;
 mod downmix;
 mod error;
@@ -26,6 +25,7 @@ mod front_end;
 mod intake;
 mod k_weighting;
 mod limits;
+mod log_compression;
 mod log_mel;
 mod loudness;
 mod mel;
@@ -38,11 +38,11 @@ mod taper;
 mod tone;
 mod true_peak;
 
-pub use compress::{exp10_minus_one, log10_one_plus};
 pub use downmix::SAMPLE_LIMIT;
 pub use error::DspError;
 pub use frame_stream::FrameStream;
 pub use front_end::{FrontEnd, PatchCounters, PatchView};
+pub use log_compression::{exp10_minus_one, log10_one_plus};
 pub use log_mel::{LogMel, log_mel};
 pub use loudness::Loudness;
 pub use mel::mel_filters;

@@ -2,13 +2,14 @@
 
 use super::error::DspError;
 use super::params::{LogMelParams, check};
+use crate::limits::HOP_S;
 
 /// Patch parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PatchParams {
     /// Frames per patch, at least 1.
     pub frames: usize,
-    /// Seconds from one patch to the next, 0.25 to 3, with microsecond resolution.
+    /// Seconds from one patch to the next, within [`HOP_S`], with microsecond resolution.
     pub hop_seconds: f64,
     /// Number of frames before a patch, or the oldest of its group, that are included as context if
     /// available.
@@ -34,7 +35,7 @@ impl PatchParams {
         check(self.before <= 100_000, "before", self.before, "use at most 100000")?;
         check(self.after <= 100_000, "after", self.after, "use at most 100000")?;
         check((1..=64).contains(&self.group), "group", self.group, "use 1 to 64")?;
-        check((0.25..=3.0).contains(&self.hop_seconds), "hop", self.hop_seconds, "use 0.25 to 3 seconds")
+        check(HOP_S.contains(self.hop_seconds), "hop", self.hop_seconds, "use 0.25 to 3 seconds")
     }
 }
 

@@ -23,8 +23,9 @@ use crate::sink::trace::TraceSink;
 use crate::state_dir::StateFolder;
 use crate::thread::Stop;
 
-/// Time after the stop token is set in which the sinks may finish. With the time of the threads
-/// before them, it stays below the promised two seconds.
+/// How long the sinks may take to finish after a stop, in total. It starts once the threads before
+/// them have ended. All deadlines together (`topology.rs`, `threads.rs`) are 1.8 s, below the
+/// promised two seconds.
 const SINK_FLUSH_TIMEOUT: Duration = Duration::from_millis(950);
 
 /// The running sinks.
@@ -71,8 +72,8 @@ pub(super) fn build(context: &SinkContext<'_>, runtime: &Handle) -> Result<SinkS
 }
 
 impl SinkTasks {
-    /// Waits for the sinks to finish; their queues are closed. Once `stop` is set, they have
-    /// [`SINK_FLUSH_TIMEOUT`] in total.
+    /// Waits for the sinks to finish; their queues are closed. If `stop` is set, they have
+    /// [`SINK_FLUSH_TIMEOUT`] in total, from this call or, if that is later, from the stop.
     pub(crate) fn finish(self, runtime: &Runtime, stop: &Stop) {
         let (finished, release) = bounded::<()>(0);
         let stopped = stop.channel();
@@ -124,7 +125,7 @@ fn page(_: &SinkContext<'_>, _: &Handle) -> Result<Option<Box<dyn Sink>>, Engine
     Ok(None)
 }
 
-/// Path of the as-run log, if it is enabled and has a place.
+/// Path of the as-run log, if it is enabled and has a path.
 #[cfg(feature = "log")]
 pub(super) fn log_path(config: &Config, folder: Option<&StateFolder>) -> Option<PathBuf> {
     use crate::sink::asrun::FILE;
@@ -132,7 +133,7 @@ pub(super) fn log_path(config: &Config, folder: Option<&StateFolder>) -> Option<
     path.filter(|_| config.log.enabled)
 }
 
-/// The as-run log, if it is enabled and has a place.
+/// The as-run log, if it is enabled and has a path.
 #[cfg(feature = "log")]
 fn as_run_log(config: &Config, folder: Option<&StateFolder>) -> Option<Box<dyn Sink>> {
     use crate::sink::asrun::AsRunSink;

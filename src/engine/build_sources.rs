@@ -24,7 +24,7 @@ use crate::source::{SourceConfig, Uri};
 use crate::tap::SourceTap;
 use crate::thread::Stop;
 
-/// The parts of one source, one for each thread that deals with it.
+/// Parts of one source, one per thread that uses them.
 pub(super) struct SourceHandle {
     /// Counters, shared by the parts.
     pub(crate) counters: Arc<SourceCounters>,

@@ -9,8 +9,8 @@ use crate::sink::Message;
 use crate::sink::trace::Listeners;
 use crate::thread::Stop;
 
-/// Messages that a sink may be behind before it loses some. The MQTT sink empties its queue at
-/// once, connected or not, and keeps events itself.
+/// Capacity of the queue of a sink, in messages. The MQTT sink empties its queue at once, connected
+/// or not, and keeps events itself.
 pub(super) const QUEUE_LENGTH: usize = 4096;
 
 /// Interval at which a full queue is tried again.

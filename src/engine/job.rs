@@ -49,7 +49,7 @@ pub(super) enum WorkerEvent {
     },
     /// Audio arrives slower than real time, or no longer so.
     PaceChanged(Pace),
-    /// The stream announces another title; `None` where it announces none any more.
+    /// The stream announces another title; `None` if it no longer announces one.
     Title(Option<Arc<str>>),
     /// The source was finite, and has ended.
     Ended,

@@ -29,7 +29,7 @@ impl LiveSettings {
         f64::from_bits(self.hop_s.load(Ordering::Relaxed))
     }
 
-    /// Takes the values of `settings`.
+    /// Stores the values of `settings`.
     pub(crate) fn apply(&self, settings: &SourceSettings) {
         self.paused.store(settings.paused, Ordering::Relaxed);
         self.hop_s.store(settings.hop_s.to_bits(), Ordering::Relaxed);

@@ -6,7 +6,7 @@
 //!                                                                       Director ─ Message ─▶ sinks
 //! ```
 //!
-//! `topology` connects the threads, `build_*` make what runs on them.
+//! `topology` connects the threads, `build_*` create what runs on them.
 
 mod admission;
 mod build_model;

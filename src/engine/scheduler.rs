@@ -1,9 +1,9 @@
 //! Round-robin scheduler between the source workers and the inference thread.
 //!
 //! Each source has a short queue of its own. A source with pending work holds at most one slot in
-//! the ready queue and is served one item per turn: under overload every source gets its turn. A
-//! live source without a free job evicts its pending jobs, which count as dropped, and continues
-//! with the newest audio.
+//! the ready queue and is served one item per turn: under overload every source gets its turn. When
+//! a live source has no free job, its pending jobs are discarded, their patches count as dropped,
+//! and it continues with the newest audio.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -9,8 +9,8 @@
 //! slow ──▶ steady     the level has not fallen for 30 s
 //! ```
 //!
-//! Only time spent waiting for the source counts. A daemon that cannot keep up finds its input
-//! waiting, and never mistakes its own slowness for that of a stream.
+//! Only time spent waiting for the source counts. A daemon that cannot keep up never waits, because
+//! its input is already there, so its own slowness does not count.
 
 use std::time::{Duration, Instant};
 
@@ -83,7 +83,7 @@ pub(super) struct PaceMonitor {
 }
 
 impl PaceMonitor {
-    /// Notes `seconds` of audio that were read at `now`; `waited` is the total time spent waiting
+    /// Records `seconds` of audio that were read at `now`; `waited` is the total time spent waiting
     /// for the source.
     pub(crate) fn on_audio(&mut self, now: Instant, seconds: f64, waited: Duration) -> Option<Pace> {
         self.audio += seconds;
@@ -198,7 +198,7 @@ mod tests {
         stream.arrives(20.0);
         stream.runs(0.5, 0.24, 60.0);
         assert!((20.0..35.0).contains(&stream.slow_at().0));
-        // What is a little slow is found in the end.
+        // A small deficit is detected in the end.
         assert!(SimulatedStream::new().runs(0.95, 0.24, 600.0).slow_at().0 > 60.0);
     }
 
@@ -211,7 +211,7 @@ mod tests {
                 assert_eq!(stream.changes, [], "{rate} {piece}");
             }
         }
-        // Jitter, with now and then a pause that is made up for.
+        // Jitter, with occasional pauses that are made up for.
         let mut stream = SimulatedStream::new();
         let mut state = 1_u32;
         for _ in 0..5000 {

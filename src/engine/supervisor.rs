@@ -11,7 +11,8 @@
 //! failed ◀──▶ recovering ─────────────┘
 //! ```
 //!
-//! Only decoded audio counts, not the state of a socket.
+//! Only decoded audio counts, not the state of a socket. Pauses come from `backoff.rs`, up to
+//! `reconnect_max_s`.
 
 use std::time::{Duration, Instant};
 
@@ -75,12 +76,12 @@ impl Supervisor {
         }
     }
 
-    /// Notes that the source is opened.
+    /// Records that the source is opened.
     pub(crate) fn on_open(&mut self, now: Instant) {
         (self.last, self.first, self.stalled) = (now, None, false);
     }
 
-    /// Notes audio. Returns true if none arrived before.
+    /// Records audio. Returns true if none arrived before.
     pub(crate) fn on_audio(&mut self, now: Instant) -> bool {
         self.last = now;
         let begins = std::mem::take(&mut self.stalled) || self.first.is_none();
@@ -90,7 +91,7 @@ impl Supervisor {
         begins
     }
 
-    /// Notes a read without audio.
+    /// Records a read without audio.
     pub(crate) fn on_idle(&mut self, now: Instant) -> Quiet {
         let quiet = now.saturating_duration_since(self.last);
         let timeout = match self.first {
@@ -109,8 +110,8 @@ impl Supervisor {
         }
     }
 
-    /// Notes a failure, or the end of a source that should not end. Without `may_retry`, the source
-    /// is not reopened.
+    /// Records a failure, or the end of a source that should not end. Without `may_retry`, the
+    /// source is not reopened.
     pub(crate) fn on_failure(&mut self, error: &SourceError, may_retry: bool) -> NextAttempt {
         // The time without audio does not count as healthy.
         let healthy = self.first.map_or(Duration::ZERO, |first| self.last.saturating_duration_since(first));

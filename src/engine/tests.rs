@@ -4,20 +4,20 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Receiver, bounded};
 use jiff::Timestamp;
 
 use super::admission::{Admission, Turns};
 use super::inference::{InferenceLane, InferenceWorker};
-use super::job::{InferenceJob, InferenceResult, JOBS_PER_SOURCE, WorkItem};
+use super::job::{InferenceJob, InferenceResult, JOBS_PER_SOURCE, WorkItem, WorkerEvent};
 use super::live_settings::LiveSettings;
-use super::scheduler;
+use super::scheduler::{self, WorkSender};
 use super::source_worker::SourceWorker;
 use crate::audio::{Level, Patch, PatchSpan, SourceId};
 use crate::config::Config;
 use crate::counters::{InferenceCounters, SourceCounters};
 use crate::dsp::LogMelParams;
-use crate::model::{Classifier, Feed, ModelError, Scores, Stretch};
+use crate::model::{Classifier, Feed, ModelError, Scores, Streamed, Stretch};
 use crate::permits::Permits;
 use crate::source::Pacing;
 use crate::thread::{Stop, spawn};
@@ -57,6 +57,34 @@ fn wav(path: &std::path::Path) {
     file.write_all(&data).unwrap();
 }
 
+/// Worker of source `index` with the queue to inference and its recycled jobs.
+fn source_worker(
+    index: usize,
+    config: &Config,
+    counters: Arc<SourceCounters>,
+    (admission, permits, stop): (&Arc<Admission>, &Permits, &Stop),
+    (work, recycled): (WorkSender, Receiver<InferenceJob>),
+) -> SourceWorker {
+    SourceWorker {
+        id: SourceId(index),
+        config: config.sources[index].source.clone(),
+        front_end: LogMelParams::musicnn(),
+        live: Arc::new(LiveSettings::new(0.25)),
+        feed: Feed { patch: 187, bands: 96, streamed: None },
+        true_peak: false,
+        lost_after: Duration::from_secs(5),
+        start_delay: Duration::ZERO,
+        wait_at_start: true,
+        counters,
+        tap: Arc::default(),
+        admission: admission.clone(),
+        permits: permits.clone(),
+        work,
+        recycled,
+        stop: stop.clone(),
+    }
+}
+
 #[test]
 fn more_than_fits_is_counted_and_every_source_has_its_turn() {
     const SOURCES: usize = 8;
@@ -82,26 +110,9 @@ fn more_than_fits_is_counted_and_every_source_has_its_turn() {
     for (index, work) in senders.into_iter().enumerate() {
         let (recycle, recycled) = bounded(JOBS_PER_SOURCE);
         lanes.push(InferenceLane { recycled: recycle, counters: counters[index].clone() });
-        let source = config.sources[index].source.clone();
-        assert_eq!(source.pacing, Pacing::Realtime);
-        let worker = SourceWorker {
-            id: SourceId(index),
-            config: source,
-            front_end: LogMelParams::musicnn(),
-            live: Arc::new(LiveSettings::new(0.25)),
-            feed: Feed { patch: 187, bands: 96, streamed: None },
-            true_peak: false,
-            lost_after: Duration::from_secs(5),
-            start_delay: Duration::ZERO,
-            wait_at_start: true,
-            counters: counters[index].clone(),
-            tap: Arc::default(),
-            admission: admission.clone(),
-            permits: permits.clone(),
-            work,
-            recycled,
-            stop: stop.clone(),
-        };
+        assert_eq!(config.sources[index].source.pacing, Pacing::Realtime);
+        let shared = (&admission, &permits, &stop);
+        let worker = source_worker(index, &config, counters[index].clone(), shared, (work, recycled));
         sources.push(spawn("source", move || worker.run()).unwrap());
     }
     let mut worker = InferenceWorker {
@@ -140,7 +151,63 @@ fn more_than_fits_is_counted_and_every_source_has_its_turn() {
     assert!(scored.iter().all(|scored| 3 * scored >= most), "{scored:?}");
 }
 
-/// FailingClassifier once, and gives no answer to the third patch.
+/// A streamed trunk without frames per block is a fault that no manifest passes on: the worker
+/// panics at its first patch, with a permit in hand.
+#[test]
+fn a_worker_that_panics_ends_its_source_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("noise.wav");
+    wav(&path);
+    let entry = |n| format!("[[source]]\nname = 's{n}'\nuri = 'file:{}'\n", path.display());
+    let toml = format!("{}{}", entry(0), entry(1));
+    let config = Config::from_toml(&toml, "the test", &crate::config::Overrides::default()).unwrap();
+    let stop = Stop::new().unwrap();
+    let (senders, scheduler) = scheduler::queues(2, JOBS_PER_SOURCE);
+    let (result_tx, results) = bounded(100);
+    let inference = Arc::new(InferenceCounters::default());
+    let permits = Permits::new(1);
+    let admission = Arc::new(Admission::new(2, 0.25, inference.clone(), permits.clone()));
+    let (mut lanes, mut sources) = (Vec::new(), Vec::new());
+    for (index, work) in senders.into_iter().enumerate() {
+        let (recycle, recycled) = bounded(JOBS_PER_SOURCE);
+        let counters = Arc::new(SourceCounters::default());
+        lanes.push(InferenceLane { recycled: recycle, counters: counters.clone() });
+        let shared = (&admission, &permits, &stop);
+        let mut worker = source_worker(index, &config, counters, shared, (work, recycled));
+        if index == 0 {
+            let streamed =
+                Streamed { before: 0, after: 0, block: 0, padding: 0.0, level: None, min_run_s: 0.0 };
+            worker.feed.streamed = Some(streamed);
+        }
+        sources.push(spawn("source", move || worker.run()).unwrap());
+    }
+    let mut worker = InferenceWorker {
+        classifier: SlowClassifier,
+        max_batch: 4,
+        max_wait: Duration::ZERO,
+        stop,
+        scheduler,
+        lanes,
+        counters: inference,
+        results: result_tx,
+    };
+    let infer = spawn("infer", move || worker.run()).unwrap();
+    sources.into_iter().for_each(|source| source.join().unwrap());
+    infer.join().unwrap();
+
+    let (mut scored, mut ends) = ([0; 2], [None, None]);
+    for result in results.try_iter() {
+        match result {
+            InferenceResult::Scored { patch, .. } => scored[patch.source.0] += 1,
+            InferenceResult::Event(SourceId(index), event) => ends[index] = Some(event),
+        }
+    }
+    assert!(matches!(&ends[0], Some(WorkerEvent::Failed(_))), "{ends:?}");
+    assert_eq!(ends[1], Some(WorkerEvent::Ended));
+    assert!(scored[0] == 0 && scored[1] > 0, "{scored:?}");
+}
+
+/// Classifier that fails at the first patch and returns no scores for the third.
 struct FailingClassifier(u32);
 
 impl Classifier for FailingClassifier {

@@ -9,8 +9,9 @@ use crossbeam_channel::{Receiver, Sender, select, unbounded};
 use crate::audio::SourceId;
 use crate::thread::{Stop, spawn};
 
-/// Time after the stop token is set in which source workers, inference and director may end.
-const DRAIN_TIMEOUT: Duration = Duration::from_millis(600);
+/// How long source workers, inference and director may take to end in total, once the stop token
+/// is set.
+const PIPELINE_DRAIN_TIMEOUT: Duration = Duration::from_millis(600);
 
 /// Stage of the pipeline that runs on a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,12 +119,12 @@ impl ThreadGroup {
     }
 
     /// Waits for the `selected` threads: without limit until the stop token is set, from then on
-    /// for [`DRAIN_TIMEOUT`] in total. Returns false if one still runs.
+    /// for [`PIPELINE_DRAIN_TIMEOUT`] in total. Returns false if one still runs.
     pub(crate) fn drain(&mut self, selected: impl Fn(Stage) -> bool + Copy) -> bool {
         while self.drain_deadline.is_none() && self.is_running(selected) {
             select! {
                 recv(self.ends) -> stage => stage.into_iter().for_each(|stage| self.remove(stage)),
-                recv(self.stopped) -> _ => self.drain_deadline = Some(Instant::now() + DRAIN_TIMEOUT),
+                recv(self.stopped) -> _ => self.drain_deadline = Some(Instant::now() + PIPELINE_DRAIN_TIMEOUT),
             }
         }
         self.drain_deadline.is_none_or(|deadline| self.wait_until(selected, deadline))
@@ -198,7 +199,7 @@ mod tests {
         assert_eq!(threads.wait_for_sources(), None);
         let started = Instant::now();
         assert!(!threads.drain(is_source));
-        assert!(started.elapsed() >= DRAIN_TIMEOUT);
+        assert!(started.elapsed() >= PIPELINE_DRAIN_TIMEOUT);
         release.set();
         assert!(threads.wait_until(is_source, Instant::now() + LONG));
     }

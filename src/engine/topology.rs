@@ -33,13 +33,13 @@ const RESULT_QUEUE_LENGTH: usize = 1024;
 /// Commands that may wait for the director.
 const COMMAND_QUEUE_LENGTH: usize = 256;
 
-/// Time in which the director may end after its inbox is closed.
+/// How long the director may take to end after its inbox is closed.
 const DIRECTOR_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Time in which pending corrections may be stored after the director has ended.
+/// How long pending corrections may take to be stored after the director has ended.
 const CORRECTIONS_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Time in which blocking tasks of the tokio runtime may end.
+/// How long blocking tasks of the tokio runtime may take to end.
 const RUNTIME_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// Outcome of a run.

@@ -12,7 +12,7 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    /// Begins to count now.
+    /// Starts counting now.
     pub(crate) fn begin() -> Self {
         Self { asked: Instant::now(), cpu_seconds: cpu_seconds() }
     }

@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-/// A figure and between which values it plausibly lies.
+/// Figure with its interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Interval {
-    /// Over everything that was observed.
+    /// Figure over all observations.
     pub value: f64,
-    /// Lower end; `None` where fewer than two clusters leave nothing to resample.
+    /// Lower end; `None` with fewer than two clusters, which leave nothing to resample.
     pub low: Option<f64>,
     /// Upper end.
     pub high: Option<f64>,
@@ -26,7 +26,7 @@ pub struct Bootstrap {
     pub coverage: f64,
     /// Number of draws.
     pub resamples: usize,
-    /// Of the random numbers: the same seed gives the same interval.
+    /// Seed of the random numbers: the same seed gives the same interval.
     pub seed: u64,
 }
 
@@ -106,7 +106,7 @@ mod tests {
         assert!((found.high.unwrap() - (found.value + error)).abs() < 0.004, "{found:?}");
     }
 
-    /// Twenty-five copies of each of sixteen values say no more than the sixteen.
+    /// Twenty-five copies of each of sixteen values hold no more information than the sixteen.
     #[test]
     fn clusters_are_drawn_whole() {
         let values: Vec<f64> = (0..400).map(|index| f64::from(index / 25 % 2)).collect();

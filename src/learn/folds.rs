@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Reason for having no folds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FoldError {
-    /// Cross-validation holds one part out and learns from another.
+    /// Fewer than two folds: one is held out, the others are for training.
     #[error("{0} folds; at least 2 are needed")]
     TooFew(usize),
     /// A label whose items would all be held out together.
@@ -20,17 +20,16 @@ pub enum FoldError {
     },
 }
 
-/// The fold, from 0 to `folds` − 1, of each item.
+/// Returns the fold, from 0 to `folds` − 1, of each item.
 ///
 /// `labels[item]` are the labels of an item, from 0 to `count` − 1, and `groups[item]` is its
-/// group. A group is never split. Groups are dealt out greedily, those first that would upset the
-/// balance most, each to the fold where the labels' shares then vary least, as scikit-learn's
-/// `StratifiedGroupKFold` does. The order of groups that are alike follows from `seed`, and nothing
-/// else does.
+/// group. A group is never split. Groups are assigned greedily, the least balanced first, each to
+/// the fold in which the shares of the labels then vary least, as by scikit-learn's
+/// `StratifiedGroupKFold`. `seed` decides the order of equal groups and nothing else.
 ///
 /// # Errors
-/// With fewer than two folds, or when a label is in too few groups for every fold to have some and
-/// leave some.
+/// There are fewer than two folds, or a label is in too few groups to be in every fold and outside
+/// of it.
 pub fn stratified_group_folds(
     labels: &[&[usize]],
     count: usize,
@@ -72,8 +71,7 @@ pub fn stratified_group_folds(
             }
             let items: f64 = filled[fold].iter().sum();
             add(&mut filled[fold], &size, -1.0);
-            // Rounding must not decide between folds that are alike; there the emptier one is
-            // taken.
+            // Rounding must not decide between equal folds; the emptier one is taken.
             let better = variance < best.0 - 1e-12 || (variance < best.0 + 1e-12 && items < best.1);
             if better {
                 best = (variance, items, fold);
@@ -83,7 +81,7 @@ pub fn stratified_group_folds(
         fold_of.insert(group, best.2);
     }
     let found: Vec<usize> = groups.iter().map(|group| fold_of.get(group).copied().unwrap_or(0)).collect();
-    // Groups of several labels can defeat the greedy deal.
+    // Groups of several labels can defeat the greedy assignment.
     for label in 0..count {
         let homes: BTreeSet<usize> = labels
             .iter()

@@ -3,15 +3,15 @@
 //! Directions by the two-loop recursion of Nocedal and Wright, "Numerical Optimization" (2006),
 //! algorithm 7.4; step lengths by bisection for the weak Wolfe conditions, after Lewis and Overton,
 //! "Nonsmooth optimization via quasi-Newton methods" (2013), algorithm 2.6. Value and gradient come
-//! from one call, since one pass over the data gives both; the crate `argmin` asks for them apart,
-//! which takes twice the time.
+//! from one call, since one pass over the data gives both; the crate `argmin` takes them from
+//! separate calls, which need twice the time.
 
 use std::collections::VecDeque;
 
-/// Pairs of steps and gradient changes that are remembered.
+/// Number of stored pairs of steps and gradient changes.
 const MEMORY: usize = 10;
 
-/// Share of the promised decrease that a step must bring.
+/// Share of the expected decrease that a step must achieve.
 const DECREASE: f64 = 1e-4;
 /// Share of the slope that may be left after a step.
 const CURVATURE: f64 = 0.9;
@@ -69,7 +69,7 @@ pub(super) fn minimise(
             direction = memory.direction(&gradient);
             slope = dot(&direction, &gradient);
         }
-        // Without a memory the scale is unknown: not further than 1 in any component.
+        // Before the first step the scale is unknown: no component moves by more than 1.
         let first = if memory.0.is_empty() { 1.0 / largest(&gradient).max(1.0) } else { 1.0 };
         let (mut low, mut high, mut length) = (0.0, f64::INFINITY, first);
         let mut found = None;
@@ -78,7 +78,7 @@ pub(super) fn minimise(
                 *to = from + length * along;
             }
             let there = function(&trial, &mut trial_gradient);
-            // Where the value is no number the step was too long as well.
+            // A value that is not a number also means that the step was too long.
             if there.is_nan() || there > value + DECREASE * length * slope {
                 high = length;
             } else if dot(&direction, &trial_gradient) < CURVATURE * slope {
@@ -99,7 +99,7 @@ pub(super) fn minimise(
     Minimum { gradient: largest(&gradient), point, steps }
 }
 
-/// The last steps, oldest first: what the function's curvature is known by.
+/// Last steps, oldest first, from which the curvature is estimated.
 #[derive(Default)]
 struct Memory(VecDeque<Pair>);
 
@@ -115,7 +115,7 @@ impl Memory {
         let step: Vec<f64> = to.iter().zip(from).map(|(to, from)| to - from).collect();
         let change: Vec<f64> = after.iter().zip(before).map(|(after, before)| after - before).collect();
         let product = dot(&step, &change);
-        // The step search makes it positive; where rounding ate it, the pair says nothing.
+        // The line search makes it positive; where rounding prevents that, the pair is of no use.
         if product <= 1e-12 * dot(&change, &change).sqrt() * dot(&step, &step).sqrt() {
             return;
         }
@@ -125,7 +125,7 @@ impl Memory {
         self.0.push_back(Pair { step, change, rho: 1.0 / product });
     }
 
-    /// Minus the inverse Hessian, as far as it is known, times the gradient.
+    /// Product of the estimated negative inverse Hessian and the gradient.
     fn direction(&self, gradient: &[f64]) -> Vec<f64> {
         let mut direction: Vec<f64> = gradient.iter().map(|g| -g).collect();
         let mut alphas = Vec::with_capacity(self.0.len());
@@ -162,7 +162,7 @@ fn largest(values: &[f64]) -> f64 {
 mod tests {
     use super::*;
 
-    /// A bowl whose axes differ by 10⁴, turned out of the coordinate axes.
+    /// Quadratic function whose axes differ by 10⁴, rotated out of the coordinate axes.
     #[test]
     fn a_quadratic_ends_at_its_known_minimum() {
         let target = [3.0, -2.0, 0.5];
@@ -184,7 +184,7 @@ mod tests {
         }
     }
 
-    /// Rosenbrock's valley, the field's standard trial, with its minimum of 0 at (1, 1).
+    /// Rosenbrock's function, the usual benchmark, with its minimum of 0 at (1, 1).
     #[test]
     fn rosenbrocks_valley_is_followed_to_its_end() {
         let found = minimise(vec![-1.2, 1.0], Stop { gradient: 1e-8, steps: 500 }, |x, gradient| {

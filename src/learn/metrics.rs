@@ -1,9 +1,9 @@
 //! Figures of merit of a classifier's answers, by scikit-learn's definitions.
 //!
-//! Every figure takes a weight an observation, how often it counts, so that a bootstrap need not
-//! copy anything. An average over labels ("macro") is one over the labels that the truth has: what
-//! nobody could get right is not averaged, and an answer of that kind counts against the label that
-//! was missed.
+//! Every figure takes one weight per observation, its count, so that a bootstrap need not copy
+//! anything. An average over labels ("macro") is over the labels that occur in the truth: other
+//! labels are not averaged, and an answer with one of them counts against the label that was
+//! missed.
 
 use serde::Serialize;
 
@@ -80,7 +80,7 @@ fn mean(values: impl Iterator<Item = Option<f64>>) -> f64 {
     sum / f64::from(count)
 }
 
-/// Answers beside the truth. Weights hold one number an observation.
+/// Answers with the truth. Weights hold one number per observation.
 pub trait Answers {
     /// Number of observations.
     fn len(&self) -> usize;
@@ -96,14 +96,13 @@ pub trait Answers {
     /// All figures.
     fn measure(&self, weights: &[u32]) -> Vec<f64>;
 
-    /// Counts, one a label.
+    /// Counts, one per label.
     fn counts(&self, weights: &[u32]) -> Vec<LabelCounts>;
 
-    /// Average precision, one a label; `None` without support, and where answers exclude each
-    /// other.
+    /// Average precision, one per label; `None` without support, and for exclusive labels.
     fn average_precision(&self, weights: &[u32]) -> Vec<Option<f64>>;
 
-    /// Of a head whose labels exclude each other: how often label `row` was answered as `column`.
+    /// For exclusive labels: number of observations of label `row` that were answered as `column`.
     fn confusion(&self, weights: &[u32]) -> Option<Vec<Vec<u64>>>;
 
     /// The bins of the calibration error.
@@ -129,7 +128,7 @@ pub struct SingleLabel {
 }
 
 impl SingleLabel {
-    /// `truth` holds a label's index an observation; `posteriors` is row-major `[observations,
+    /// `truth` holds one label index per observation; `posteriors` is row-major `[observations,
     /// labels]`.
     pub fn new(labels: usize, truth: &[usize], posteriors: &[f32]) -> Self {
         let rows: Vec<&[f32]> = posteriors.chunks_exact(labels.max(1)).collect();
@@ -219,7 +218,7 @@ impl Answers for SingleLabel {
     }
 }
 
-/// Answers of a head with any number of labels an observation.
+/// Answers of a head with any number of labels per observation.
 #[derive(Debug, Clone)]
 pub struct MultiLabel {
     labels: usize,

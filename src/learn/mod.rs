@@ -1,4 +1,4 @@
-//! Floor 1: fitting heads and judging answers. Pure: numbers in, numbers out.
+//! Layer 1: fitting heads and evaluating their answers. Pure: numbers in, numbers out.
 
 mod balance;
 mod bootstrap;

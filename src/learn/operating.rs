@@ -1,14 +1,12 @@
-//! Operating points: how often one label may be answered as another.
+//! Operating points: limits on the rate at which one label is answered as another.
 
 use ndarray::ArrayView2;
 
-/// Offset of the logit of `answer` for which rows of the weight share `share` have it as their
-/// largest logit.
-///
-/// `logits` are `[rows, units]`, of rows whose true label is another. Without rows nothing is
-/// added.
+/// Returns the offset of the logit of `answer` at which that logit is the largest in rows of the
+/// weight share `share`. `logits` are `[rows, units]`, of rows whose true label is another. Without
+/// rows the offset is 0.
 pub fn bias_for_share(logits: ArrayView2<'_, f64>, weights: &[f64], answer: usize, share: f64) -> f64 {
-    // By how much each row's best other label leads.
+    // Lead of the best other label of each row.
     let mut leads: Vec<(f64, f64)> = logits
         .rows()
         .into_iter()
@@ -24,7 +22,7 @@ pub fn bias_for_share(logits: ArrayView2<'_, f64>, weights: &[f64], answer: usiz
     let mut sum = 0.0;
     for (lead, weight) in &leads {
         sum += weight;
-        // This row would be one too many: it stays where it is, by a hair.
+        // This row would exceed the share: the offset stays just below its lead.
         if sum > wanted {
             return *lead - 1e-9 * (1.0 + lead.abs());
         }

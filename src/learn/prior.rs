@@ -75,7 +75,7 @@ impl From<Linear> for Network {
     }
 }
 
-/// Two matrices one after the other; of the same size across, so that it cannot fail.
+/// Product of two matrices. The sizes agree, so that it cannot fail.
 fn stacked(axis: Axis, first: &Array2<f64>, second: &Array2<f64>) -> Array2<f64> {
     concatenate(axis, &[first.view(), second.view()]).unwrap_or_default()
 }

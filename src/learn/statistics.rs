@@ -1,5 +1,6 @@
-//! Mean and covariance of the embeddings of music: numbers that stand for music without holding
-//! any. They shape the penalty of a fit, and replay music that a fit must not forget.
+//! Mean and covariance of the embeddings of music. They describe music without storing any
+//! recording, shape the penalty of a fit, and supply music to replay, so that a fit keeps its
+//! accuracy on other music.
 
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 

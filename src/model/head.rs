@@ -1,4 +1,5 @@
-//! Heads: small classifiers on a trunk's embedding, evaluated here rather than in ONNX.
+//! Heads: small classifiers on a trunk's embedding, evaluated here rather than in ONNX. The dense
+//! products are in `layer.rs`.
 //!
 //! `logits = (weight · x + bias) / temperature`, then a softmax over the units of a `single` head
 //! or a sigmoid per unit of a `multi` one. `x` is the embedding; where the head has a hidden layer,

@@ -1,4 +1,4 @@
-//! Dense layers of heads and of the pooling.
+//! Dense layers of the heads and of the pooling: products of a weight matrix with embeddings.
 
 use multiversion::multiversion;
 use safetensors::SafeTensors;
@@ -42,11 +42,12 @@ impl Layer {
         Ok(Self { weight, bias, inputs })
     }
 
-    /// One value a unit for each of several inputs, `[n, units]` row-major.
+    /// Applies the layer to several inputs. Returns one value per unit and input, `[n, units]`
+    /// row-major.
     pub(super) fn run(&self, inputs: &[f32]) -> Vec<f64> {
         let (count, units) = (inputs.len() / self.inputs, self.bias.len());
         let mut out = vec![0.0; count * units];
-        // Weights outside: they are many, and come from far away.
+        // Weights in the outer loop: each row is loaded from memory once and used for all inputs.
         let rows = self.weight.chunks_exact(self.inputs).zip(&self.bias);
         for (unit, (row, bias)) in rows.enumerate() {
             for (at, input) in inputs.chunks_exact(self.inputs).enumerate() {
@@ -57,8 +58,8 @@ impl Layer {
     }
 }
 
-/// Many sums side by side, so that one addition need not wait for the one before; each is short
-/// enough for single precision, and they are added in double.
+/// Dot product, in many parallel sums, so that no addition waits for the one before it. Each sum is
+/// short enough for single precision; they are added in double precision.
 #[multiversion(targets("x86_64+avx2+fma"))]
 fn dot(a: &[f32], b: &[f32]) -> f64 {
     const LANES: usize = 32;

@@ -158,7 +158,7 @@ impl Bundle {
         Ok(Self { folder, manifest, front_end })
     }
 
-    /// The trunk of a kind; where none is asked for, the streamed one, or the only one.
+    /// Trunk of the kind `wanted`; by default the streamed one, or the only one.
     ///
     /// # Errors
     /// The bundle has no trunk of that kind.

@@ -1,4 +1,4 @@
-//! Inference: log-mel patches to posteriors.
+//! Layer 2: inference, from log-mel patches to posteriors.
 //!
 //! A bundle (`models/README.md` tells its layout) holds one or two trunks, which turn patches into
 //! embeddings, and heads, which turn an embedding into labels. Its manifest says how the patches
@@ -23,7 +23,7 @@ pub use head::{Head, HeadKind};
 pub use layer::LayerWeights;
 pub use manifest::{Bundle, Manifest, TrainingEntry, hex};
 pub use session::Runtime;
-pub use stream::{Cutter, Feed, Stretch};
+pub use stream::{Cutter, Feed, Streamed, Stretch};
 pub use trunk_entry::{TrunkEntry, TrunkKind};
 
 use std::path::{Path, PathBuf};

@@ -73,7 +73,7 @@ pub struct StreamedTrunk {
     pub padding: f32,
     /// Look-ahead in milliseconds.
     pub lookahead_ms: f64,
-    /// Level of its input; a windowed trunk has it inside.
+    /// Input gain; a windowed trunk contains its own.
     pub level: Option<LevelEntry>,
 }
 

@@ -2,6 +2,10 @@
 //!
 //! Every sink receives every [`Message`] through a bounded queue of its own, encodes those that
 //! concern it and ignores the rest. A slow sink loses only its own messages.
+//!
+//! Three modules are no sinks: [`corrections`] is a store that the engine writes and reads,
+//! [`payload`] holds encodings that several sinks share, and [`command_parser`] parses what
+//! subscribers and clients send.
 
 #[cfg(feature = "log")]
 pub(crate) mod asrun;

@@ -1,9 +1,10 @@
 //! The MQTT sink: MQTT 5 or 3.1.1 through `rumqttc`, on the contract of `docs/reference/mqtt.md`.
 //!
 //! Decisions are pure: `lifecycle` (the connection), `session` (messages and their order),
-//! `outbox` (events), `negotiation`, `name_probe`, `suppression`, `audit`. I/O is thin:
-//! `sink` runs the lifecycle, `wire` is the client library, `store` the file of the outbox,
-//! `persistence` keeps the two in step.
+//! `outbox` (events), `negotiation`, `name_probe`, `suppression`, `audit`, `discovery` (Home
+//! Assistant). I/O is thin: `sink` runs the lifecycle, `wire` is the client library, `store` the
+//! file of the outbox, `persistence` synchronises the outbox with it. `last_will` defines the last
+//! will, `online` and `offline`.
 
 mod audit;
 #[cfg(feature = "broker")]
@@ -13,6 +14,7 @@ pub(crate) mod config;
 mod config_warnings;
 mod discovery;
 mod failure;
+mod last_will;
 mod lifecycle;
 mod name_lookup;
 mod name_probe;

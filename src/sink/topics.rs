@@ -56,7 +56,8 @@ impl Topics {
         rest.strip_suffix(leaf)?.strip_suffix('/').filter(|source| !source.contains('/'))
     }
 
-    /// `online` or `offline`; also the last will's.
+    /// Topic `status` of the node, with the payload `online` or `offline`; also that of the last
+    /// will.
     pub(crate) fn status(&self) -> String {
         self.of_node("status")
     }

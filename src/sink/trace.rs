@@ -34,9 +34,9 @@ use line::line;
 pub(crate) use listeners::Listeners;
 pub(crate) use socket::{EXTENSION, SocketError, TraceSocket};
 
-/// Most clients at a time.
+/// Maximum number of clients.
 const MAX_CLIENTS: usize = 8;
-/// Lines that a client may be behind before it loses some.
+/// Capacity of the queue of a client; beyond it, lines are lost.
 const QUEUE_LENGTH: usize = 256;
 /// Changes per source in `hello`.
 const MAX_CHANGES: usize = 10;

@@ -25,7 +25,7 @@ const SKIPPED: f64 = 0.25;
 /// Audio kept for a late reader in real time, like a device's buffer. Older audio is lost.
 const BUFFER: Duration = Duration::from_secs(2);
 
-/// OpenedPath path.
+/// File that [`open_path`] has opened.
 pub(super) enum OpenedPath {
     /// Regular file that is not empty.
     Regular(File),

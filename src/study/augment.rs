@@ -1,9 +1,9 @@
 //! Alterations of sound as they happen on its way to the daemon: another speed, level and tone, a
 //! small loudspeaker, noise.
 //!
-//! A head that has also heard its tracks like this knows them again when they come that way, and
-//! takes less notice of what does not matter. Filters are second-order sections after
-//! Bristow-Johnson, "Cookbook formulae for audio equalizer biquad filter coefficients".
+//! A head that is trained on such copies also recognises music that was altered like this. Filters
+//! are second-order sections after Bristow-Johnson, "Cookbook formulae for audio equalizer biquad
+//! filter coefficients".
 
 use sha2::{Digest, Sha256};
 
@@ -20,7 +20,7 @@ const SPEAKER: (f64, f64) = (250.0, 7000.0);
 pub struct Alteration {
     /// Playing speed; pitch goes with it.
     speed: f64,
-    /// Of the whole, in decibels.
+    /// Gain, in decibels.
     gain: f64,
     /// One band of an equaliser: centre in hertz, height in decibels, quality.
     band: Option<(f64, f64, f64)>,
@@ -28,7 +28,7 @@ pub struct Alteration {
     speaker: bool,
     /// White noise, in decibels below the sound so far.
     noise: Option<f64>,
-    /// Of the noise.
+    /// Seed of the noise.
     seed: u64,
 }
 
@@ -53,11 +53,11 @@ impl Alteration {
         }
     }
 
-    /// Its application to the blocks of one recording, in order.
+    /// Application of an alteration to the blocks of one recording, in order.
     pub fn start(&self) -> impl FnMut(&mut Block) {
         let alteration = self.clone();
         let mut random = fastrand::Rng::with_seed(self.seed);
-        // One chain of filters a channel, made when the first block tells the rate.
+        // One chain of filters per channel, created at the first block, which has the rate.
         let mut chains: Vec<Vec<Section>> = Vec::new();
         let (mut squares, mut count) = (0.0, 0.0);
         move |block| {
@@ -69,7 +69,7 @@ impl Alteration {
             let gain = 10f64.powf(alteration.gain / 20.0);
             for frame in block.interleaved.chunks_mut(channels) {
                 for (sample, chain) in frame.iter_mut().zip(&mut chains) {
-                    // What is no number would stay in the filters for good.
+                    // A value that is not a number would stay in the filters.
                     let mut x = if sample.is_finite() { f64::from(*sample) } else { 0.0 };
                     for section in chain {
                         x = section.run(x);

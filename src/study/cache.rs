@@ -1,8 +1,8 @@
-//! Embeddings kept on disk, so that a second look at the same recordings reads none of them.
+//! Cache of embeddings on disk, so that a recording is decoded only once.
 //!
-//! An entry is one file, named by the SHA-256 of what its content follows from: the recording's
-//! path, size and time of change, and the trunk, front end and hop that it was heard with. It
-//! begins with the SHA-256 of the rest, which is a safetensors file. Damaged entries are replaced.
+//! An entry is one file, named by the SHA-256 of everything that determines its content: path, size
+//! and modification time of the recording, and trunk, front end and hop. It begins with the SHA-256
+//! of the rest, which is a safetensors file. Damaged entries are replaced.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -34,8 +34,8 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// The cache in `folder`, which is made when the first entry is, for recordings heard by
-    /// `model` each `hop_seconds`.
+    /// Creates the cache in `folder` for embeddings of `model` every `hop_seconds`. The folder is
+    /// created with the first entry.
     pub fn new(folder: &Path, model: &Model, hop_seconds: f64) -> Self {
         let bundle = model.bundle();
         let context = format!(
@@ -56,8 +56,7 @@ impl Cache {
         Some(root.join("genred").join("embeddings"))
     }
 
-    /// The entry of a recording, altered or not, where it would lie. `None` when the recording
-    /// cannot be looked at.
+    /// Entry of a recording, altered or not; `None` if the recording cannot be examined.
     pub fn entry(&self, recording: &Path, alteration: Option<&Alteration>) -> Option<PathBuf> {
         let path = fs::canonicalize(recording).ok()?;
         let metadata = fs::metadata(&path).ok()?;
@@ -194,7 +193,7 @@ mod tests {
         assert_eq!(names, [entry], "nothing else is left behind");
     }
 
-    /// Whatever single byte is changed, and wherever it is cut off.
+    /// A change of any single byte, and truncation anywhere.
     #[test]
     fn damage_is_noticed_wherever_it_is() {
         let body = body(&heard()).unwrap();

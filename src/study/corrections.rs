@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::embedding_set::{EmbeddingRow, EmbeddingSet};
 use crate::sink::corrections::{Stored, Summary};
 
-/// Name of the data set, which stands before the corrections' in a bundle's list of tracks.
+/// Name of the data set, which precedes the names of corrections in a bundle's list of tracks.
 pub const CORRECTIONS: &str = "corrections";
 
 /// Corrections of one source that are closer in time than this are of one group: probably one
@@ -87,9 +87,8 @@ impl Corrected {
         found
     }
 
-    /// Takes out the corrections of new labels that are in one group only: with one group nothing
-    /// can be held back to judge by. `is_known` tells labels that need no more. Returns what was
-    /// taken out.
+    /// Removes the corrections of new labels that are in one group only: none of them could be held
+    /// out. `is_known` is true for labels that need no more. Returns the removed ones.
     pub fn take_lone_labels(&mut self, is_known: impl Fn(&str) -> bool) -> Vec<Arc<str>> {
         let lone: Vec<Arc<str>> = self
             .labels

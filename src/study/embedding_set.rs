@@ -19,7 +19,7 @@ use super::vocabulary::Renaming;
 /// Labelled embeddings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EmbeddingSet {
-    /// Name of the data set, which stands before its tracks' in the bundle's list.
+    /// Name of the data set, which precedes the names of its tracks in the bundle's list.
     pub name: String,
     /// In any order.
     pub rows: Vec<EmbeddingRow>,
@@ -35,7 +35,7 @@ pub struct EmbeddingRow {
     pub embedding: Vec<f32>,
     /// Labels with their shares, 0 to 1; one share of 1 for an ordinary label.
     pub targets: Shares,
-    /// Rows of a track are judged together. Where a data set of that name has such a track, they
+    /// Rows of a track are evaluated together. If a data set of that name has such a track, they
     /// are patches of it.
     pub track: Arc<str>,
     /// Rows of a group are never on both sides of a split.
@@ -43,7 +43,7 @@ pub struct EmbeddingRow {
     /// Above 0; a track of weight 1 weighs as much as any other. A track has the mean of its rows'
     /// weights.
     pub weight: f64,
-    /// False for a row that is learned from only.
+    /// False for a row that is used for training only.
     pub is_judged: bool,
 }
 
@@ -58,7 +58,7 @@ pub struct EmbeddingSetError {
 }
 
 impl EmbeddingRow {
-    /// A row of one certain label and weight 1, which is judged.
+    /// Row of one certain label and weight 1, which is evaluated.
     pub fn labelled(embedding: Vec<f32>, label: &str, track: &str, group: &str) -> Self {
         Self {
             embedding,
@@ -176,7 +176,7 @@ fn targets(tensors: &SafeTensors<'_>, labels: &[Arc<str>], count: usize) -> Resu
     numbers.into_iter().enumerate().map(of).collect()
 }
 
-/// One name per row: of `names` where there are any, the number itself where not.
+/// One name per row, from `names` if there are any, otherwise the number itself.
 fn named(
     tensors: &SafeTensors<'_>,
     tensor: &str,

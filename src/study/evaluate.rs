@@ -1,4 +1,4 @@
-//! A data set and heads to predictions, with an account of everything that is not in them.
+//! Predictions of heads for a data set, with an account of everything that was left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -51,7 +51,7 @@ pub enum EvaluationError {
 pub enum OnTrainingMaterial {
     /// No report.
     Refuse,
-    /// It is judged with the rest.
+    /// It is evaluated with the rest.
     Include,
     /// It is left out.
     Exclude,
@@ -80,21 +80,21 @@ pub struct Seen {
 /// Predictions, and what is not in them.
 #[derive(Debug, Clone)]
 pub struct Evaluation {
-    /// One a head, all of the same tracks and patches.
+    /// One per head, all of the same tracks and patches.
     pub predictions: Vec<Predictions>,
     /// Files that are in them.
     pub files: usize,
     /// Their decoded length together, in seconds.
     pub seconds: f64,
-    /// Training material that was found, judged or left out as was asked for.
+    /// Training material that was found, and evaluated or left out as configured.
     pub seen: Seen,
     /// Files that could not be read, with the reason.
     pub unreadable: Vec<(PathBuf, String)>,
     /// Files whose labels the head does not know.
     pub unknown: usize,
-    /// Files that sound exactly as another, which alone is judged: the copy, the other.
+    /// Files with exactly the sound of another, which is evaluated instead: the copy, the other.
     pub copies: Copies,
-    /// Files that sound exactly alike under different labels: none of them is judged.
+    /// Files with exactly the same sound under different labels: none of them is evaluated.
     pub contradictions: Contradictions,
 }
 
@@ -143,7 +143,7 @@ pub(super) type Copies = Vec<(PathBuf, PathBuf)>;
 /// Files that sound exactly alike.
 pub(super) type Contradictions = Vec<Vec<PathBuf>>;
 
-/// A file that was heard.
+/// A decoded file.
 struct Answered<'a> {
     item: &'a Item,
     pcm_sha256: String,
@@ -154,8 +154,8 @@ struct Answered<'a> {
     answers: Vec<Vec<super::report::PatchPrediction>>,
 }
 
-/// Has `heads`, each with its vocabulary of `dataset`, answer every patch of `dataset`. `begin` is
-/// told each file.
+/// Scores every patch of `dataset` with `heads`, each with its vocabulary of `dataset`. `begin` is
+/// called with each file before it is decoded.
 ///
 /// # Errors
 /// Training material is found and refused, nothing is left, or the model fails. What is wrong
@@ -180,7 +180,7 @@ pub fn evaluate(
     let mut seen =
         Seen { by_id: known.iter().filter_map(|(item, _)| listed(item)).collect(), ..Seen::default() };
     let tracks = known.iter().map(|(item, _)| &item.track).collect::<BTreeSet<_>>().len();
-    // By id it is known at once; by sound only after all has been heard.
+    // The id is known at once, the sound only after the file has been decoded.
     refuse(policy, &seen, tracks)?;
 
     let (mut heard, mut unreadable) = (Vec::new(), Vec::new());
@@ -246,7 +246,7 @@ fn answer<'a>(
     silence: &SilenceConfig,
 ) -> Answered<'a> {
     let answers = heads.iter().map(|(head, words)| {
-        // The gate itself is judged on all that is heard.
+        // The gate itself is evaluated on all patches.
         let gate = gate.filter(|gate| gate.head().name() != head.name());
         let windows = offline::judge(&found, head, gate, silence);
         windows

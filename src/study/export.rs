@@ -33,10 +33,10 @@ const TRAINING: &str = "training.toml";
 /// Reason for having no bundle.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// Something is there.
+    /// The place exists.
     #[error("`{}` exists; name another place, or replace it with --force", .0.display())]
     Exists(PathBuf),
-    /// Something is there that nobody would want to lose.
+    /// The place holds something other than a bundle.
     #[error("`{}` is no model bundle, and is not replaced; name another place", .0.display())]
     NotABundle(PathBuf),
     /// The base bundle would be lost.
@@ -319,7 +319,7 @@ fn training_table(
     Ok(table)
 }
 
-/// Names the bundle, says what its head learned from, and lists the files.
+/// Names the bundle, describes the training of its head, and lists the files.
 fn describe(
     manifest: &mut Table,
     name: &str,
@@ -336,7 +336,7 @@ fn describe(
     let sums = files.iter().map(|(path, bytes)| (path.clone(), Value::String(hex(&Sha256::digest(bytes)))));
     manifest.remove("checksums");
     if !manifest.contains_key("training") {
-        // Keys of the root stand before the tables.
+        // Keys of the root precede the tables.
         let tables = std::mem::take(manifest);
         manifest.insert("training".into(), text(TRAINING.into()));
         manifest.extend(tables);

@@ -1,4 +1,4 @@
-//! Many recordings to embeddings, on several threads, through the cache.
+//! Embeds many recordings on several threads, through the cache.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,25 +10,25 @@ use super::cache::Cache;
 use super::offline::{self, FileError, Heard};
 use crate::model::{Model, ModelError};
 
-/// A recording, and what is done to its sound.
+/// Recording, and the alteration of its sound, if any.
 pub type Task<'a> = (&'a Path, Option<Alteration>);
 
-/// Recordings in their order, and how many of them the cache knew.
+/// Embeddings of recordings, in order.
 #[derive(Debug)]
 pub struct Listened {
-    /// One a task.
+    /// One per task.
     pub heard: Vec<Result<Heard, FileError>>,
-    /// Tasks for which no file was opened.
+    /// Number of tasks that the cache answered.
     pub cached: usize,
 }
 
-/// Does `tasks`, a patch every `hop_seconds`, with one thread for each model that is needed;
-/// `more_models` opens further ones, up to `jobs` in all. `done` is called on this thread for each
-/// that was done or found, in any order.
+/// Embeds `tasks`, with a patch every `hop_seconds`, on one thread per model. `more_models` opens
+/// further models, up to `jobs` in total. `done` is called on this thread for each task that was
+/// embedded or found in the cache, in any order.
 ///
 /// # Errors
-/// A further model does not open, or a model fails. What is wrong with a file is its own
-/// answer.
+/// A further model does not open, or a model fails. The failure of a file is the result of its
+/// task.
 pub fn listen(
     tasks: &[Task<'_>],
     model: &mut Model,

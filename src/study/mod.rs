@@ -1,4 +1,4 @@
-//! Floor 5: labelled recordings. `genred train` and `genred eval` are made of it.
+//! Layer 5: labelled recordings. `genred train` and `genred eval` are made of it.
 
 mod augment;
 mod cache;

@@ -174,7 +174,7 @@ fn series(
     }
 }
 
-/// A circle for patches, a square for tracks: colours alone tell nothing to some.
+/// A circle for patches, a square for tracks: not everyone can distinguish the colours.
 fn mark(svg: &mut String, class: &str, x: f64, y: f64, title: &str) {
     let _ = match class {
         "a" => writeln!(svg, r#"<circle class="a" cx="{x:.1}" cy="{y:.1}" r="4">{title}</circle>"#),
@@ -193,7 +193,7 @@ fn open(width: f64, height: f64, title: &str) -> String {
     )
 }
 
-/// A label as text within XML, where control characters may not stand either.
+/// Label as text within XML, which must not contain control characters.
 fn escape(text: &str) -> String {
     text.chars()
         .filter(|c| !c.is_control())

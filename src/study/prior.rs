@@ -8,7 +8,7 @@ use super::vocabulary::{spelt_otherwise, usual};
 use crate::learn::{Labelling, Linear, MusicStatistics, Network, Prior, PriorMean};
 use crate::model::{Head, HeadKind, LayerWeights};
 
-/// Names that users give to genres that known heads call otherwise, beyond spelling.
+/// Names that users give to genres for which known heads have other names, beyond spelling.
 /// `docs/guide/train.md` lists them.
 const SYNONYMS: [(&str, &str); 14] = [
     ("funk", "disco-funk"),
@@ -100,7 +100,7 @@ impl Known {
         meaning(label, &self.labels)
     }
 
-    /// Those of `labels` that the prior of a head of this kind knows: labels of the mean's head,
+    /// Those of `labels` that the prior of a head of this kind covers: labels of the mean's head,
     /// and labels that have a direction.
     pub fn known_among(&self, labels: &[Arc<str>], labelling: Labelling) -> Vec<Arc<str>> {
         let is_known = |label: &str| {
@@ -146,7 +146,7 @@ impl Known {
         Prior { scale, directions: self.directions.clone(), mean }
     }
 
-    /// Rows of the mean's head for labels that it knows.
+    /// Rows of the mean's head for labels that it has.
     fn known_rows(&self, labels: &[Arc<str>], labelling: Labelling) -> Option<PriorMean> {
         let known = self.logits.as_ref().filter(|_| self.fits(labelling))?;
         let meant: Vec<Option<usize>> = labels.iter().map(|label| self.meant_by(label)).collect();

@@ -10,7 +10,7 @@ use crate::learn::Interval;
 /// Columns of a terminal that everything fits into.
 const WIDTH: usize = 100;
 
-/// A confusion matrix that would be wider is told by its largest cells, this many.
+/// Number of cells, the largest ones, that replace a confusion matrix that would be too wide.
 const LARGEST: usize = 12;
 
 /// All tables of a report, each with a line above it.
@@ -80,7 +80,7 @@ fn labels(report: &Report) -> String {
         cells.push(thousands(row.support as usize));
         cells
     };
-    // Labels that are neither true nor answered anywhere say nothing.
+    // Labels that are neither true nor answered anywhere are omitted.
     let says = |row: &LabelFigures| row.support > 0 || row.precision.is_some();
     let pairs = report.patch.by_label.iter().zip(&report.track.by_label);
     for (patch, track) in pairs.filter(|(patch, track)| says(patch) || says(track)) {

@@ -1,5 +1,5 @@
-//! Music that a fit must not forget, without any recording of it: embeddings drawn from the
-//! statistics of music, with the known head's answers as targets.
+//! Replayed music, so that a fit keeps its accuracy on other music: embeddings drawn from the
+//! statistics of music, with the known head's answers as targets. No recording is needed.
 
 use ndarray::Array2;
 
@@ -8,8 +8,8 @@ use crate::learn::{Labelling, MusicStatistics, PriorMean, posteriors};
 /// Drawn rows. With 300 the draw begins to matter, beyond 1,500 nothing changes.
 const ROWS: usize = 1_500;
 
-/// Tracks that the drawn rows weigh as much as: the more there is to learn from, the less they
-/// count.
+/// Weight of all drawn rows together, in tracks. It is constant, so that they count less the more
+/// training material there is.
 const TRACKS: f64 = 200.0;
 
 const SEED: u64 = 1;

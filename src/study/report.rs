@@ -58,7 +58,7 @@ pub struct Report {
     pub kind: HeadKind,
     /// Labels, in the order of every list below.
     pub labels: Vec<Arc<str>>,
-    /// Tracks without a patch of music, which are judged by their other patches.
+    /// Tracks without a patch of music, which are evaluated by their other patches.
     pub tracks_without_music: usize,
     /// Patches that are not music, and are left out.
     pub patches_left_out: usize,
@@ -119,7 +119,7 @@ pub struct Comparison {
 }
 
 impl Report {
-    /// Judges `predictions`.
+    /// Computes the figures of `predictions`.
     ///
     /// # Errors
     /// There are none.
@@ -193,7 +193,7 @@ impl Serialize for Figures {
     }
 }
 
-/// Answers, and which of them stand and fall together.
+/// Answers, and the track that each belongs to.
 struct Sheet {
     answers: Box<dyn Answers>,
     /// Of each answer its track.

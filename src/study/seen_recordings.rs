@@ -27,7 +27,7 @@ impl TrainingMaterial {
             for id in &entry.tracks {
                 let track = within_data_set(id);
                 let is_telling = is_telling(last_part(track.unwrap_or(id)));
-                // The sound tells better than `rock/01` which recording it is.
+                // The sound identifies the recording better than `rock/01`.
                 if !is_telling && !entry.pcm_sha256.is_empty() {
                     continue;
                 }
@@ -85,7 +85,7 @@ fn last_part(id: &str) -> &str {
     id.rsplit('/').next().unwrap_or(id)
 }
 
-/// True if a name alone tells which recording is meant: letters that are more than a generic word.
+/// True if a name alone identifies the recording: letters that are more than a generic word.
 fn is_telling(name: &str) -> bool {
     let letters: String = name.chars().filter(|c| c.is_alphabetic()).flat_map(char::to_lowercase).collect();
     letters.chars().count() >= 3 && !GENERIC.contains(&letters.as_str())
@@ -119,7 +119,7 @@ mod tests {
             ("fma:blues.00029", None),
             ("blues.0002", None),
             ("blues/blues.00029-cover", None),
-            // In full, generic names are meant; as a last part they say nothing.
+            // Generic names identify a recording only if they are written in full.
             ("01", Some("mine:01")),
             ("jazz/01", None),
             ("track 02", Some("mine:track 02")),

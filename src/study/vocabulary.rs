@@ -1,4 +1,4 @@
-//! The data's labels in the head's words.
+//! Matching of the labels of a data set with those of a head.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -100,7 +100,7 @@ impl VocabularyOptions {
 /// Match of a data set's labels with a head's.
 #[derive(Debug, Clone)]
 pub struct Vocabulary {
-    /// The labels that are judged.
+    /// The labels that are evaluated.
     pub labels: Vec<Arc<str>>,
     /// Labels of the data that are called otherwise in the end.
     pub mapped: BTreeMap<String, String>,
@@ -310,7 +310,7 @@ mod tests {
         let all = Vocabulary::new(&data, &head("single", &FIFTEEN), &options(&[], &["punk=rock"])).unwrap();
         assert_eq!(all.labels.len(), 5);
         assert!((all.answer(&[0.1, 0.4, 0.1, 0.1, 0.1, 0.2], true).posteriors[4] - 0.3).abs() < 1e-6);
-        // Each label of a multi head stands alone.
+        // Each label of a multi head is independent.
         let multi = Vocabulary::new(&data, &head("multi", &FIFTEEN), &restrict).unwrap();
         assert_eq!(multi.answer(&[0.1, 0.4, 0.1, 0.1, 0.0, 0.2], true).posteriors, [0.1, 0.2]);
     }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::daemon::{self, DaemonLines, LineHeader, NextLine, nearest};
 use super::signals;
+use crate::event::{EventType, SourceState};
 use crate::sink::payload::trace::{GenreChange, TraceHello, TracePayload, TracedSource};
 use crate::sink::payload::words;
 use crate::sink::text::TextOptions;
@@ -139,10 +140,7 @@ fn about(genre: &str, trace: &TracePayload) -> anyhow::Result<words::TextRow> {
     words::about(genre, trace).map_or_else(
         || {
             let known = trace.sound.states.iter().map(|state| &*state.state);
-            let names: Vec<_> = known.clone().map(|name| format!("`{name}`")).collect();
-            let hint =
-                nearest(genre, known).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
-            bail!("the model has no genre `{genre}`{hint} It has: {}", names.join(", "))
+            bail!(words::unknown_genre(genre, nearest(genre, known), trace))
         },
         Ok,
     )
@@ -159,11 +157,12 @@ struct EventLine {
 
 impl EventLine {
     fn change(self, before: &[GenreChange]) -> Option<GenreChange> {
-        let last = || before.last().map_or_else(|| "uncertain".into(), |change| change.to.clone());
-        let (from, to) = match self.event_type.as_str() {
-            "genre_changed" => (self.from?, self.to?),
-            "source_lost" => (last(), "lost".into()),
-            "source_recovered" => ("lost".into(), "uncertain".into()),
+        let (lost, uncertain) = (SourceState::Lost.as_str(), SourceState::Uncertain.as_str());
+        let last = || before.last().map_or_else(|| uncertain.into(), |change| change.to.clone());
+        let (from, to) = match EventType::named(&self.event_type)? {
+            EventType::GenreChanged => (self.from?, self.to?),
+            EventType::SourceLost => (last(), lost.into()),
+            EventType::SourceRecovered => (lost.into(), uncertain.into()),
             _ => return None,
         };
         Some(GenreChange { ts: self.ts, from, to })

@@ -1,6 +1,6 @@
 //! Spectral shape of one frame.
 
-use super::super::compress::Compressor;
+use super::super::log_compression::Compressor;
 use super::super::params::{Compression, Reference};
 use super::framing::{BINS, bin_hertz};
 

@@ -53,8 +53,8 @@ pub(super) const MARGIN: f64 = 0.97;
 /// capacity left over.
 const GROWTH: f64 = 0.4;
 
-/// Periods whose maximum of work counts as the capacity: less is analysed while inference catches
-/// up, and less is scored while turns begin.
+/// Number of recent periods whose highest work is taken as the capacity; one period alone is too
+/// low while inference catches up or turns begin.
 const RECENT_PERIODS: usize = 5;
 
 /// Largest growth of the limit per period.
@@ -108,9 +108,9 @@ enum MemberState {
 
 #[derive(Debug)]
 struct Member {
-    place: MemberState,
+    state: MemberState,
     /// Time of its last query.
-    asked: Duration,
+    last_query: Duration,
     /// Start of its turn, where it is active.
     since: Duration,
 }
@@ -126,9 +126,9 @@ pub(crate) struct Controller {
     waiting: VecDeque<usize>,
     /// Most active sources; none while all fit.
     pub(super) limit: Option<f64>,
-    /// Due rotations, as a fraction.
-    changes: f64,
-    /// Time of the last query, up to which `changes` is counted.
+    /// Number of due rotations, with its fraction.
+    due_rotations: f64,
+    /// Time of the last query, up to which `due_rotations` is counted.
     now: Duration,
     /// Consecutive saturated periods.
     saturated: u32,
@@ -145,14 +145,15 @@ pub(crate) struct Controller {
 impl Controller {
     /// Controller of `sources` sources, which are absent so far.
     pub(crate) fn new(sources: usize, turns: Turns) -> Self {
-        let absent = || Member { place: MemberState::Absent, asked: Duration::ZERO, since: Duration::ZERO };
+        let absent =
+            || Member { state: MemberState::Absent, last_query: Duration::ZERO, since: Duration::ZERO };
         Self {
             turns,
             members: (0..sources).map(|_| absent()).collect(),
             active: VecDeque::new(),
             waiting: VecDeque::new(),
             limit: None,
-            changes: 0.0,
+            due_rotations: 0.0,
             now: Duration::ZERO,
             saturated: 0,
             late: 0,
@@ -166,13 +167,13 @@ impl Controller {
     pub(crate) fn admits(&mut self, source: usize, now: Duration) -> bool {
         self.rotate(now);
         let Some(member) = self.members.get_mut(source) else { return true };
-        member.asked = now;
-        if member.place == MemberState::Absent {
-            member.place = MemberState::Waiting;
+        member.last_query = now;
+        if member.state == MemberState::Absent {
+            member.state = MemberState::Waiting;
             self.waiting.push_back(source);
             self.fill(now);
         }
-        self.members[source].place == MemberState::Active
+        self.members[source].state == MemberState::Active
     }
 
     /// Adjusts the limit to the measurements of the last period.
@@ -226,20 +227,20 @@ impl Controller {
         let passed = now.saturating_sub(self.now);
         self.now = self.now.max(now);
         if self.limit.is_none() || self.waiting.is_empty() {
-            self.changes = 0.0;
+            self.due_rotations = 0.0;
             return;
         }
         let turn_s = self.turns.length_s(self.active.len(), self.waiting.len());
-        self.changes += self.active.len() as f64 * passed.as_secs_f64() / turn_s;
-        while self.changes >= 1.0 {
-            self.changes -= 1.0;
+        self.due_rotations += self.active.len() as f64 * passed.as_secs_f64() / turn_s;
+        while self.due_rotations >= 1.0 {
+            self.due_rotations -= 1.0;
             let Some(&source) = self.active.front() else { return };
             if now.saturating_sub(self.members[source].since).as_secs_f64() < turn_s / 2.0 {
-                self.changes = self.changes.min(1.0);
+                self.due_rotations = self.due_rotations.min(1.0);
                 return;
             }
             self.active.pop_front();
-            self.members[source].place = MemberState::Waiting;
+            self.members[source].state = MemberState::Waiting;
             self.waiting.push_back(source);
             self.fill(now);
         }
@@ -252,7 +253,7 @@ impl Controller {
             && let Some(source) = self.waiting.pop_front()
         {
             let member = &mut self.members[source];
-            (member.place, member.since) = (MemberState::Active, now);
+            (member.state, member.since) = (MemberState::Active, now);
             self.active.push_back(source);
         }
     }
@@ -263,7 +264,7 @@ impl Controller {
         while self.active.len() > most
             && let Some(source) = self.active.pop_back()
         {
-            self.members[source].place = MemberState::Waiting;
+            self.members[source].state = MemberState::Waiting;
             self.waiting.push_front(source);
         }
         self.now = now;
@@ -273,10 +274,10 @@ impl Controller {
         let members = &mut self.members;
         let mut stays = |source: &usize| {
             let member = &mut members[*source];
-            if now.saturating_sub(member.asked) > ABSENT_AFTER {
-                member.place = MemberState::Absent;
+            if now.saturating_sub(member.last_query) > ABSENT_AFTER {
+                member.state = MemberState::Absent;
             }
-            member.place != MemberState::Absent
+            member.state != MemberState::Absent
         };
         self.active.retain(&mut stays);
         self.waiting.retain(&mut stays);

@@ -178,14 +178,14 @@ fn a_source_that_is_gone_keeps_no_place() {
 fn an_overload_is_reported_once_it_has_lasted_then_seldom_and_when_it_is_over() {
     let mut reporter = OverloadReporter::default();
     let overload = Some(Overload { sources: 900, fit: 580 });
-    let mut told = |seconds, overload| reporter.message(overload, Duration::from_secs(seconds));
-    assert_eq!(told(0, None), None);
-    assert_eq!(told(5, overload), None);
-    assert_eq!(told(8, None), None, "too short to be told of");
-    assert_eq!(told(9, overload), None);
-    assert!(told(19, overload).unwrap().contains("of 900 live sources about 580 fit"));
-    assert_eq!(told(600, overload), None);
-    assert!(told(619, overload).is_some());
-    assert!(told(620, None).unwrap().contains("again"));
-    assert_eq!(told(621, None), None);
+    let mut report_at = |seconds, overload| reporter.message(overload, Duration::from_secs(seconds));
+    assert_eq!(report_at(0, None), None);
+    assert_eq!(report_at(5, overload), None);
+    assert_eq!(report_at(8, None), None, "too short to be reported");
+    assert_eq!(report_at(9, overload), None);
+    assert!(report_at(19, overload).unwrap().contains("of 900 live sources about 580 fit"));
+    assert_eq!(report_at(600, overload), None);
+    assert!(report_at(619, overload).is_some());
+    assert!(report_at(620, None).unwrap().contains("again"));
+    assert_eq!(report_at(621, None), None);
 }

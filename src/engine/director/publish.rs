@@ -45,12 +45,7 @@ impl Director {
         }
         for event in events {
             let source = &mut self.sources[index];
-            if matches!(
-                event,
-                SourceEvent::GenreChanged { .. }
-                    | SourceEvent::SourceLost { .. }
-                    | SourceEvent::SourceRecovered
-            ) {
+            if event.begins_state() {
                 source.since = at;
             }
             tracing::debug!(source = &*source.name, "{event}");

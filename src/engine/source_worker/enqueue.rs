@@ -52,8 +52,8 @@ impl SourceWorker {
         });
     }
 
-    /// Takes an empty job. Without a free one, a live source evicts its pending jobs, whose patches
-    /// count as dropped, and other sources wait.
+    /// Takes an empty job. If none is free, a live source discards its pending jobs, whose patches
+    /// count as dropped; other sources wait.
     fn free_job(&self, batcher: &mut PatchBatcher) -> Option<InferenceJob> {
         self.recycled.try_iter().for_each(|job| batcher.recycle(job));
         if batcher.free.is_empty() && self.is_live() {

@@ -21,7 +21,7 @@ impl PatchBatcher {
         Self { cutter: Cutter::new(feed, index), current: None, free, block_end: 0.0 }
     }
 
-    /// Starts the features of the next patch afresh: they do not continue those before.
+    /// Makes the next patch start new features, which do not continue the previous ones.
     pub(super) fn break_continuity(&mut self) {
         self.cutter.lost();
     }

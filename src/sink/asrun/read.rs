@@ -8,6 +8,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Row, params};
 
 use super::store::VERSION;
 use crate::asrun::{LogEvent, LogSegment, Lufs, Ms, Outage, OutageCause, QuarterLoudness, SourceLog};
+use crate::event::EventType;
 
 /// Age of the last write after which a daemon counts as stopped.
 const SILENT: Ms = 30_000;
@@ -241,13 +242,15 @@ impl LogReader {
     /// of the run.
     fn off_format(&self, source: &str, from: Ms, to: Ms) -> Result<Vec<(Ms, Ms)>, LogError> {
         let sql = "SELECT event.run, ts_ms, event_type, run.seen_ms FROM event JOIN run ON run.id = event.run
-                   WHERE source = ?1 AND event_type IN ('off_format_started', 'off_format_ended') ORDER BY event.id";
-        let rows: Vec<(i64, Ms, String, Ms)> =
-            self.rows(sql, [source], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+                   WHERE source = ?1 AND event_type IN (?2, ?3) ORDER BY event.id";
+        let (started, ended) = (EventType::OffFormatStarted.as_str(), EventType::OffFormatEnded.as_str());
+        let rows: Vec<(i64, Ms, String, Ms)> = self.rows(sql, [source, started, ended], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })?;
         let mut began: HashMap<i64, (Ms, Ms)> = HashMap::new();
         let mut spans = Vec::new();
         for (run, ts, kind, seen) in rows {
-            if kind == "off_format_started" {
+            if kind == started {
                 began.entry(run).or_insert((ts, seen));
             } else if let Some((start, _)) = began.remove(&run) {
                 spans.push((start, ts));

@@ -27,7 +27,7 @@ fn patch(number: u64, end: Ms) -> Message {
     })
 }
 
-/// A run that hears ten patches, one a second.
+/// Run with ten patches, one per second.
 fn ten(store: &mut LogStore, run: &str, start: Ms) -> PendingRows {
     let mut pending = PendingRows::default();
     pending.add(&info(run, start), start);
@@ -53,7 +53,7 @@ fn what_is_written_is_read_while_it_is_written() {
         (record.segments[0].start, record.segments[0].end, record.segments[0].scored),
         (START, START + 12_000, 10)
     );
-    // It grows in its row, and levels are added up.
+    // The row grows, and levels are added up.
     pending.add(&patch(10, START + 13_000), START);
     pending
         .add(&samples::event_message(7, SourceEvent::DeadAirStarted { cause: DeadAirCause::Silence }), START);
@@ -63,7 +63,7 @@ fn what_is_written_is_read_while_it_is_written() {
     assert_eq!((record.segments.len(), record.segments[0].end), (1, START + 13_000));
     assert_eq!(record.levels.iter().map(|level| level.scored).sum::<u64>(), 11);
     assert_eq!(record.events.len(), 1);
-    // Not seen for longer: it does not run.
+    // Without a write for longer, the daemon does not run.
     let record = reader.record(("fm1", "FM 1"), START, START + 600_000, START + 100_000).unwrap();
     assert_eq!((record.outages[0].start, record.outages[0].cause), (START + 13_000, OutageCause::Down));
     assert!(matches!(reader.sources(&["fm2".into()]), Err(LogError::NoSource { .. })));
@@ -91,7 +91,7 @@ fn pendingfollow_what_is_settled() {
     pending.add(&settled(6000, 12_000, "rock"), START);
     store.write(&mut pending, START + 14_000, false).unwrap();
     assert_eq!(rows(), [(0, 12_000, "rock".to_owned())], "the row that is not needed is gone");
-    // What goes on is no reason to write at once, and a disk that refuses in between costs nothing.
+    // A segment that continues is not written at once, and a failing disk in between loses nothing.
     assert!(!pending.add(&patch(10, START + 13_000), START), "it goes on");
     pending.add(&settled(12_000, 13_000, "jazz"), START);
     let mut refused = LogStore::new(folder.path().join("log.sqlite/not-a-folder.sqlite"));
@@ -129,7 +129,7 @@ fn a_damaged_file_is_set_aside_and_a_newer_one_left_alone() {
         let damage = LogStore::new(path.clone()).write(&mut pending, START, false).unwrap();
         assert!(damage.unwrap().contains(aside) && folder.path().join(aside).exists());
     }
-    // Damaged while it is written to: what is open is written to the new file.
+    // The file is damaged while it is open: open segments are written to the new file.
     let mut store = LogStore::new(path.clone());
     let mut pending = ten(&mut store, "a", START);
     drop(store);
@@ -152,7 +152,7 @@ fn a_damaged_file_is_set_aside_and_a_newer_one_left_alone() {
 fn after_a_failure_nothing_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("taken/log.sqlite");
-    // A file where the folder should be: as good as a disk that refuses, also for root.
+    // A file in place of the folder fails like a broken disk, also for root.
     std::fs::write(folder.path().join("taken"), "").unwrap();
     let mut store = LogStore::new(path.clone());
     let mut pending = PendingRows::default();

@@ -1,6 +1,6 @@
 //! `genred test-mqtt`: checks a broker step by step, so that the failing step is known.
 
-mod last_will;
+mod last_will_step;
 mod network;
 mod probe;
 mod steps;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::config::{DiscoveryStyle, MqttConfig};
+use super::last_will::{OFFLINE, ONLINE};
 use super::publication::{Publication, encode};
 use crate::event::{DaemonInfo, EventType, NamedVerdict, SourceIdentity, SourceState, StateSnapshot};
 use crate::sink::payload::StatePayload;
@@ -53,7 +54,8 @@ pub(crate) struct DiscoveryPlan {
 /// Key, platform and settings of an entity.
 type DiscoveryEntity = (&'static str, &'static str, Map<String, Value>);
 
-/// Keys and platforms of the entities of a source.
+/// Keys and platforms of the entities of a source; [`Discovery::source_entities`] has their
+/// settings.
 const SOURCE_ENTITIES: [(&str, &str); 5] = [
     ("genre", "sensor"),
     ("confidence", "sensor"),
@@ -110,8 +112,8 @@ impl Discovery {
             if !left {
                 continue;
             }
-            // The topic of the node goes last: it tells the next start that the migration is not
-            // complete.
+            // The topic of the node goes last: while it exists, the next start repeats the
+            // migration.
             let stay = kept.iter().copied().map(Some).chain(std::iter::once(None));
             let stay: Vec<String> = stay.flat_map(|source| topics_of(self, topics, source)).collect();
             if self.style != DiscoveryStyle::Off {
@@ -238,7 +240,8 @@ impl Discovery {
         let event_types: Vec<&str> = EventType::ALL.iter().map(|event| event.as_str()).collect();
         // Entities that report the loss of audio, and therefore stay available without audio.
         let node_only = json!([{ "topic": topics.status() }]);
-        let settings = [
+        // In the order of `SOURCE_ENTITIES`; the type requires one for each.
+        let settings: [Value; SOURCE_ENTITIES.len()] = [
             json!({
                 "name": "Genre",
                 "icon": "mdi:music",
@@ -284,12 +287,10 @@ impl Discovery {
                 "availability": node_only,
             }),
         ];
-        let named = SOURCE_ENTITIES.into_iter().zip(settings);
-        named
-            .map(|((key, platform), settings)| {
-                (key, platform, entity(topics, Some(source), key, platform, settings))
-            })
-            .collect()
+        let with_ids = |((key, platform), settings)| {
+            (key, platform, entity(topics, Some(source), key, platform, settings))
+        };
+        SOURCE_ENTITIES.into_iter().zip(settings).map(with_ids).collect()
     }
 }
 
@@ -298,8 +299,8 @@ fn node_entities(topics: &Topics) -> Vec<DiscoveryEntity> {
         "name": "Connectivity",
         "device_class": "connectivity",
         "entity_category": "diagnostic",
-        "payload_on": "online",
-        "payload_off": "offline",
+        "payload_on": ONLINE,
+        "payload_off": OFFLINE,
     });
     let [(key, platform)] = NODE_ENTITIES;
     vec![(key, platform, entity(topics, None, key, platform, settings))]

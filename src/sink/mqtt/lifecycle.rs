@@ -26,6 +26,7 @@ pub(crate) use self::name::NodeName;
 use super::config::{MqttConfig, Protocol};
 use super::discovery::Discovery;
 use super::failure::{ConnectionFailure, FailureKind};
+use super::last_will::LastWill;
 use super::name_probe::{LookupQuery, NameLookup};
 use super::negotiation::{Negotiation, client_id};
 use super::notice::ConnectionNotice;
@@ -293,7 +294,7 @@ impl Lifecycle {
     fn connect(&mut self, now: Instant) {
         let topics = self.session.topics().clone();
         let client_id = client_id(topics.node(), &self.run);
-        self.request = self.negotiation.request(&client_id, Some(topics.status()));
+        self.request = self.negotiation.request(&client_id, Some(LastWill::topic(&topics)));
         let subscriptions = Subscriptions::new(&topics, &self.run, &self.discovery, self.accepts_commands);
         self.link = Link::new(subscriptions, now);
         self.state = LifecycleState::Connecting;

@@ -3,7 +3,8 @@
 
 use super::config::Protocol;
 use super::failure::{ConnectionFailure, FailureKind};
-use super::protocol::{BrokerLimits, ConnectRequest, LastWill, ProtocolVersion};
+use super::last_will::LastWill;
+use super::protocol::{BrokerLimits, ConnectRequest, ProtocolVersion};
 
 /// Longest client id that every broker must take (MQTT 3.1.1 §3.1.3.1), in bytes.
 const MAX_CLIENT_ID: usize = 23;

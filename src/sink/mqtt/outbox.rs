@@ -16,9 +16,9 @@ use crate::event::NumberedEvent;
 /// predecessor is [`deleted`](Self::deleted), so that a restart does not send the predecessor after
 /// it. Without a store, or while it fails, events are published at once.
 ///
-/// **Bounded**: beyond `capacity`, the oldest events that are not in flight are replaced by one
-/// `events_dropped` event per source. It carries the `seq` of the last event that it replaces and
-/// their `count`, so that a subscriber can tell which are missing.
+/// **Bounded**: beyond `capacity` (`mqtt.outbox_max_events`), the oldest events that are not in
+/// flight are replaced by one `events_dropped` event per source. It carries the `seq` of the last
+/// event that it replaces and their `count`, so that a subscriber can determine which are missing.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     capacity: usize,
@@ -53,7 +53,7 @@ impl OutboxEntry {
 }
 
 impl Outbox {
-    /// Creates an outbox for `capacity` events, without a store.
+    /// Creates an outbox for `capacity` events (`mqtt.outbox_max_events`), without a store.
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
             capacity: capacity.max(1),

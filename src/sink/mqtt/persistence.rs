@@ -1,4 +1,4 @@
-//! Keeps the outbox and its store in step, also through failures of the store.
+//! Synchronises the outbox with its store, also through failures of the store.
 
 use std::time::Duration;
 

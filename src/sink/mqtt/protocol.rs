@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::last_will::LastWill;
 use super::publication::{MAX_PAYLOAD, Publication};
 use super::reason_code::ReasonCode;
 
@@ -40,14 +41,6 @@ pub(crate) struct ConnectRequest {
     /// Client id; empty lets the broker assign one.
     pub(crate) client_id: String,
     pub(crate) last_will: Option<LastWill>,
-}
-
-/// Last will with the payload `offline`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LastWill {
-    pub(crate) topic: String,
-    pub(crate) qos: u8,
-    pub(crate) retain: bool,
 }
 
 /// Limits of the broker, from its CONNACK in MQTT 5. In MQTT 3.1.1 a broker states no limits.

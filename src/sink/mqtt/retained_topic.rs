@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::last_will::{OFFLINE, ONLINE};
 use super::publication::{Publication, encode};
 use crate::event::{DaemonInfo, DaemonStats, SourceAttributes, StateSnapshot};
 use crate::sink::SettingsSnapshot;
@@ -15,7 +16,7 @@ use crate::sink::topics::Topics;
 /// overwritten only after the topics of removed sources have been erased.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum RetainedTopic {
-    /// `online` or `offline`.
+    /// [`ONLINE`] or [`OFFLINE`]; the last will overwrites it.
     Status,
     /// Published once, before the announcements.
     Before(usize),
@@ -99,7 +100,7 @@ impl RetainedTopic {
         };
         let payload = match value {
             TopicValue::Encoded(publication) => return publication.clone(),
-            TopicValue::Online(online) => if *online { "online" } else { "offline" }.into(),
+            TopicValue::Online(online) => if *online { ONLINE } else { OFFLINE }.into(),
             TopicValue::Info(info) => encode(&InfoPayload::from(&**info)),
             TopicValue::State(state) => encode(&StatePayload::from(&**state)),
             TopicValue::Attributes(attributes) => encode(&AttributesPayload::from(&**attributes)),
@@ -116,7 +117,7 @@ impl RetainedTopic {
 pub(crate) enum TopicValue {
     /// An encoded message.
     Encoded(Publication),
-    /// `online` or `offline`.
+    /// [`ONLINE`] or [`OFFLINE`].
     Online(bool),
     Info(Arc<DaemonInfo>),
     State(Arc<StateSnapshot>),

@@ -117,7 +117,7 @@ impl Session {
         std::mem::take(&mut self.oversized)
     }
 
-    /// BrokerLimits of this connection.
+    /// Limits of the broker on this connection.
     pub(crate) fn limits(&self) -> &BrokerLimits {
         &self.limits
     }

@@ -2,6 +2,7 @@
 //! daemons of the same node name. Pure.
 
 use super::discovery::Discovery;
+use super::last_will::ONLINE;
 use super::name_probe::PeerInfo;
 use super::protocol::InboundMessage;
 use super::reason_code::ReasonCode;
@@ -85,7 +86,7 @@ impl Subscriptions {
             };
         }
         if *topic == self.topics.status() {
-            return if payload != b"online" && !retain {
+            return if payload != ONLINE.as_bytes() && !retain {
                 InboundEvent::DeclaredOffline
             } else {
                 InboundEvent::Irrelevant

@@ -9,6 +9,7 @@ use rumqttc::{NetworkOptions, QoS, SubscribeFilter, TlsConfiguration};
 
 use super::config::MqttConfig;
 use super::failure::{ConnectionFailure, FailureKind};
+use super::last_will::OFFLINE;
 use super::protocol::{BrokerSignal, ConnectRequest, KEEP_ALIVE, MAX_IN_FLIGHT, MAX_PACKET, ProtocolVersion};
 use super::publication::Publication;
 use super::server::MqttTransport;
@@ -16,7 +17,7 @@ use super::server::MqttTransport;
 /// Publications that the library sends before it waits for acknowledgements.
 const LIBRARY_MAX_IN_FLIGHT: u16 = 100;
 
-/// The side of a connection that takes requests. None of them waits: each is false where the queue
+/// Half of a connection that accepts requests. A request never waits: it returns false if the queue
 /// is full.
 pub(super) enum MqttClient {
     /// MQTT 3.1.1.
@@ -25,11 +26,11 @@ pub(super) enum MqttClient {
     V5(rumqttc::v5::AsyncClient),
 }
 
-/// The side of a connection that does the work, and says what happened.
+/// Half of a connection that does the I/O and returns what happened.
 pub(super) struct MqttEvents {
     inner: EventLoopKind,
     connected: bool,
-    /// ReasonCode for the end of the connection, after it.
+    /// Why the connection ended; `None` while it is up.
     failure: Option<ConnectionFailure>,
 }
 
@@ -38,10 +39,10 @@ enum EventLoopKind {
     V5(Box<rumqttc::v5::EventLoop>),
 }
 
-/// A connection that is made once its events are polled.
+/// Creates a connection, which is made once its events are polled.
 ///
 /// # Errors
-/// Fails if a TLS file cannot be read.
+/// A TLS file cannot be read.
 pub(super) fn open(
     config: &MqttConfig,
     request: &ConnectRequest,
@@ -66,8 +67,7 @@ pub(super) fn open(
             options
                 .set_transport(transport)
                 .set_keep_alive(KEEP_ALIVE)
-                // Nothing of ours is left to the broker's memory of a session: the outbox sends
-                // again.
+                // No session state is kept at the broker: the outbox sends events again.
                 .set_clean_session(true)
                 .set_inflight(LIBRARY_MAX_IN_FLIGHT)
                 .set_max_packet_size(MAX_PACKET, MAX_PACKET);
@@ -76,7 +76,7 @@ pub(super) fn open(
             }
             if let Some(will) = &request.last_will {
                 let qos = quality(will.qos);
-                options.set_last_will(rumqttc::LastWill::new(&will.topic, "offline", qos, will.retain));
+                options.set_last_will(rumqttc::LastWill::new(&will.topic, OFFLINE, qos, will.retain));
             }
             let (client, mut events) = rumqttc::AsyncClient::new(options, MAX_IN_FLIGHT + 4);
             events.network_options = network;
@@ -97,7 +97,7 @@ pub(super) fn open(
             }
             if let Some(will) = &request.last_will {
                 let qos = if will.qos == 0 { QoS5::AtMostOnce } else { QoS5::AtLeastOnce };
-                options.set_last_will(packet5::LastWill::new(&will.topic, "offline", qos, will.retain, None));
+                options.set_last_will(packet5::LastWill::new(&will.topic, OFFLINE, qos, will.retain, None));
             }
             let (client, events) = rumqttc::v5::AsyncClient::new(options, MAX_IN_FLIGHT + 4);
             (MqttClient::V5(client), EventLoopKind::V5(Box::new(events)))
@@ -111,7 +111,7 @@ fn quality(qos: u8) -> QoS {
 }
 
 impl MqttClient {
-    /// Hands a message over.
+    /// Queues a message.
     pub(super) fn publish(&self, publication: Publication) -> bool {
         let Publication { topic, qos, retain, payload } = publication;
         match self {
@@ -145,7 +145,7 @@ impl MqttClient {
         }
     }
 
-    /// Asks for an end that fires no last will.
+    /// Requests an end of the connection for which the broker publishes no last will.
     pub(super) fn disconnect(&self) -> bool {
         match self {
             Self::V311(client) => client.try_disconnect().is_ok(),
@@ -155,10 +155,10 @@ impl MqttClient {
 }
 
 impl MqttEvents {
-    /// Waits for what happens next. May lose a packet when it is dropped half-way.
+    /// Waits for the next signal. Not cancel-safe: a packet may be lost if the future is dropped.
     ///
     /// # Errors
-    /// Fails if the connection has ended, or cannot be made.
+    /// The connection has ended, or cannot be made.
     pub(super) async fn poll(&mut self) -> Result<BrokerSignal, ConnectionFailure> {
         if self.failure.is_none() {
             let early = !self.connected;
@@ -169,7 +169,7 @@ impl MqttEvents {
                 EventLoopKind::V5(events) => {
                     let signal =
                         events.poll().await.map(v5::signal).map_err(|error| ConnectionFailure::of_v5(&error));
-                    // Of a server that wants no keep-alive, the library would make one without a
+                    // If the server asks for no keep-alive, the library would send pings without a
                     // pause.
                     if events.options.keep_alive().is_zero() {
                         events.options.set_keep_alive(KEEP_ALIVE);
@@ -184,14 +184,14 @@ impl MqttEvents {
                 }
                 Err(failure) => failure,
             };
-            // Before the first message it is a CONNACK that is not of this version.
+            // A malformed packet before the CONNACK is a CONNACK of another version.
             let kind = match failure.kind {
                 FailureKind::Message(_) if early => FailureKind::Garbled,
                 kind => kind,
             };
             self.failure = Some(ConnectionFailure { early, kind, ..failure });
         }
-        // What had been read before the end came is still there, acknowledgements among it.
+        // Signals that were read before the end are still queued, acknowledgements included.
         let left = match &mut self.inner {
             EventLoopKind::V311(events) => events.state.events.pop_front().map(v311::signal),
             EventLoopKind::V5(events) => events.state.events.pop_front().map(v5::signal),

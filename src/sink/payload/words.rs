@@ -214,6 +214,16 @@ pub(crate) fn about(genre: &str, trace: &TracePayload) -> Option<TextRow> {
     Some(TextRow::new("about", text))
 }
 
+/// Refusal of a genre that the model does not have; `similar` is one that it has.
+pub(crate) fn unknown_genre(genre: &str, similar: Option<&str>, trace: &TracePayload) -> String {
+    let names: Vec<_> = trace.sound.states.iter().map(|state| format!("`{}`", state.state)).collect();
+    let names = names.join(", ");
+    match similar {
+        Some(name) => format!("the model has no genre `{genre}`; did you mean `{name}`? It has: {names}"),
+        None => format!("the model has no genre `{genre}`. It has: {names}"),
+    }
+}
+
 /// A difference of shares, to a hundredth.
 fn share(value: f64) -> String {
     format!("{:.2}", value + 0.0)

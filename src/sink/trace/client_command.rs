@@ -1,7 +1,7 @@
-//! Commands of clients: one JSON object per line.
+//! Commands of clients of the trace socket: one JSON object per line.
 //!
-//! `{"ask":"label","source":"radio","message":{"genre":"jazz","last_s":30}}`; `message` is what a
-//! subscriber of MQTT would publish on `…/label/set`, and is parsed by the same code.
+//! `{"ask":"label","source":"radio","message":{"genre":"jazz","last_s":30}}`; `message` is the
+//! payload of MQTT's `…/label/set`, and is parsed by the same code.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::command::{CommandOrigin, CommandRequest};
 use crate::sink::command_parser;
 
-/// SourceCommand of a client.
+/// Command of a client, as its line holds it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ClientCommand {
@@ -29,7 +29,7 @@ pub(crate) enum ClientCommandKind {
     Label,
 }
 
-/// Request of client `id` that a line holds; `None` where the line is not a command.
+/// Parses a line of client `id`; `None` if it is not a command.
 pub(super) fn parse(line: &[u8], id: u64) -> Option<CommandRequest> {
     let ClientCommand { ask: ClientCommandKind::Label, source, message } =
         serde_json::from_slice(line).ok()?;

@@ -60,7 +60,7 @@ pub(crate) enum SocketError {
     },
 }
 
-/// TraceSocket that only this user can connect to. Dropping it removes its file.
+/// Socket that only the user of the daemon can connect to. Dropping it removes its file.
 #[derive(Debug)]
 pub(crate) struct TraceSocket {
     listener: UnixListener,

@@ -13,7 +13,7 @@ use super::*;
 use crate::command::{LabelCommand, SourceCommand};
 use crate::sink::samples;
 
-/// Nothing here takes as long.
+/// Time limit of every wait.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 struct RunningSink {
@@ -81,13 +81,13 @@ fn state(genre: &str) -> Message {
 }
 
 #[tokio::test]
-async fn a_client_is_told_what_was_and_then_what_comes() {
+async fn a_client_receives_the_present_state_and_then_changes() {
     let running = RunningSink::start().await;
     assert!(!running.listeners.any());
     for genre in ["jazz", "jazz", "rock"] {
         running.inbox.send(state(genre)).await.unwrap();
     }
-    // What has been sent is taken in before a client is: it need not be.
+    // The sink may not have processed these states when the client connects.
     let mut client = loop {
         let mut client = running.connect().await;
         let hello = next(&mut client).await;
@@ -111,7 +111,7 @@ async fn a_client_is_told_what_was_and_then_what_comes() {
         (&event["kind"], &event["source"], &event["seq"]),
         (&"event".into(), &"fm1".into(), &3.into())
     );
-    // It goes, and is missed although nothing is written to it.
+    // A disconnection is detected although nothing is written to the client.
     drop(client);
     running.until(false).await;
 
@@ -140,7 +140,7 @@ async fn the_last_ten_changes_are_kept() {
     running.end().await;
 }
 
-/// Everything sent is received or counted as lost, in order, and nobody waits for the slow one.
+/// Every line is received or counted as lost, in order, and a slow client delays nobody.
 #[tokio::test]
 async fn a_slow_client_loses_lines_and_is_told_how_many() {
     let running = RunningSink::start().await;
@@ -154,7 +154,7 @@ async fn a_slow_client_loses_lines_and_is_told_how_many() {
     while running.inbox.capacity() < running.inbox.max_capacity() {
         sleep(Duration::from_millis(2)).await;
     }
-    // How many it lost is told with the next line for which there is room.
+    // The number of lost lines precedes the next line for which there is room.
     let (mut received, mut events) = (0, 0);
     let lost = loop {
         running.inbox.send(samples::event_message(events, samples::to_jazz())).await.unwrap();
@@ -199,7 +199,7 @@ async fn eight_are_enough() {
     assert_eq!(next(&mut ninth).await, serde_json::json!({"kind": "full", "clients": 8}));
     assert!(ninth.next_line().await.unwrap().is_none());
     clients.pop();
-    // Its place is free as soon as it is missed.
+    // Its slot is free once the disconnection is detected.
     let deadline = Instant::now() + DEADLINE;
     while next(&mut running.connect().await).await["kind"] != "hello" {
         assert!(Instant::now() < deadline);
@@ -227,7 +227,7 @@ async fn what_is_no_command_is_refused_and_disturbs_nothing() {
     running.end().await;
 }
 
-/// A command that comes in pieces is handed on once, and its answer goes to the one that asked.
+/// A command that arrives in pieces is forwarded once, and its answer goes to its sender.
 #[tokio::test]
 async fn commands_are_handed_on_and_answered() {
     let running = RunningSink::start().await;
@@ -264,7 +264,7 @@ async fn commands_are_handed_on_and_answered() {
     running.inbox.send(trace_message()).await.unwrap();
     assert_eq!(next(&mut other).await["kind"], "trace");
 
-    // Nobody takes them: the client is told when its third has no place.
+    // Nothing receives the commands: the third one exceeds the queue and is refused.
     let mut stream = UnixStream::connect(running.path()).await.unwrap();
     stream.write_all(format!("{command}\n{command}\n{command}\n").as_bytes()).await.unwrap();
     let mut asker = BufReader::new(stream).lines();
@@ -286,12 +286,12 @@ async fn a_dead_socket_is_replaced_and_a_live_one_is_not() {
     assert!(error.to_string().contains("studio1.sock") && error.to_string().contains("`node`"), "{error}");
     TraceSocket::open(&run, "studio2").await.expect("another node is another socket");
 
-    // As a killed daemon leaves it.
+    // State after a daemon was killed.
     drop(first);
     assert!(!path.exists());
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     let second = TraceSocket::open(&run, "studio1").await.unwrap();
-    // Somebody replaced it meanwhile: theirs stays.
+    // A file that has replaced it stays.
     fs::remove_file(&path).unwrap();
     let third = TraceSocket::open(&run, "studio1").await.unwrap();
     drop(second);

@@ -15,7 +15,7 @@ use super::refusal::Unsupported;
 use super::{codec_names, flac, matroska};
 
 pub(super) use elementary::of_adts;
-pub(super) use format::DetectedFormat;
+pub(super) use format::{DetectedFormat, PcmContainer};
 
 /// Maximum number of bytes examined.
 pub(super) const LONGEST_START: usize = 16 << 10;

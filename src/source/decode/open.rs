@@ -86,11 +86,9 @@ pub(super) fn open(
     };
     match start.kind {
         DetectedFormat::Unsupported(unsupported) => Err(unsupported.into()),
-        kind @ (DetectedFormat::Wave
-        | DetectedFormat::Aiff
-        | DetectedFormat::Au
-        | DetectedFormat::Caf
-        | DetectedFormat::Wave64) => Ok(guarded(|| Ok(pcm::open(&kind, stream, start.tags)))??.into()),
+        DetectedFormat::Pcm(container) => {
+            Ok(guarded(|| Ok(pcm::open(container, stream, start.tags)))??.into())
+        }
         DetectedFormat::Mp4 if start.tags == 0 => {
             let (moov, stream) = moov::find(stream)?;
             let movie = moov.as_deref().map(edit_list::movie).unwrap_or_default();

@@ -22,26 +22,26 @@ mod wave_format;
 use symphonia::core::formats::FormatReader;
 use symphonia::core::io::MediaSourceStream;
 
-use super::detect::DetectedFormat;
+use super::detect::PcmContainer;
 use super::refusal::{DecodeRefusal, failed};
 
-/// Opens `stream` in a container of `kind`, after `tags` bytes of tags.
+/// Opens `stream`, which holds a `container` after `tags` bytes of tags.
 ///
 /// # Errors
 /// Its encoding is not decoded, or its header is damaged.
 pub(super) fn open(
-    kind: &DetectedFormat,
+    container: PcmContainer,
     mut stream: MediaSourceStream<'static>,
     tags: u64,
 ) -> Result<Box<dyn FormatReader>, DecodeRefusal> {
     use symphonia::core::io::ReadBytes;
     stream.ignore_bytes(tags).map_err(failed)?;
-    match kind {
-        DetectedFormat::Aiff => aiff::open(stream),
-        DetectedFormat::Au => au::open(stream),
-        DetectedFormat::Caf => caf::open(stream),
-        DetectedFormat::Wave64 => wave64::open(stream),
-        _ => riff::open(stream),
+    match container {
+        PcmContainer::Wave => riff::open(stream),
+        PcmContainer::Aiff => aiff::open(stream),
+        PcmContainer::Au => au::open(stream),
+        PcmContainer::Caf => caf::open(stream),
+        PcmContainer::Wave64 => wave64::open(stream),
     }
 }
 

@@ -158,7 +158,7 @@ fn ask(
     Ok((head, ResponseBody::new(PrefixedReader { first, at: 0, rest: connection }, framing)))
 }
 
-/// Asks the proxy for a tunnel to the server.
+/// Requests a tunnel to the server from the proxy.
 fn tunnel(connection: &mut HttpConnection, url: &Url, proxy: Option<&Url>) -> io::Result<()> {
     let host = url.host_str().unwrap_or_default();
     let port = url.port_or_known_default().unwrap_or(443);

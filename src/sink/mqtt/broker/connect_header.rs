@@ -146,7 +146,7 @@ mod tests {
     }
 
     proptest! {
-        /// A verdict stands whatever follows, and `MAX_LENGTH` bytes always give one.
+        /// Further bytes do not change a verdict, and `MAX_LENGTH` bytes always give one.
         #[test]
         fn verdicts_are_final(bytes in proptest::collection::vec(any::<u8>(), 0..40), start in 0..3_usize) {
             let heads: [&[u8]; 3] = [b"", b"\x10", b"\x10\x10\x00\x04MQ"];

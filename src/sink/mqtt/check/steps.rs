@@ -23,7 +23,7 @@ impl BrokerProbe<'_> {
         if !record("authenticate", self.authenticate().await) {
             return;
         }
-        record("last will", self.last_will().await);
+        record("last will", self.check_last_will().await);
         let test = self.topics.of_node(TEST);
         let subscribed = self.subscribe(&test).await;
         let goes_on = record("subscribe", subscribed.map(|()| test.clone()));

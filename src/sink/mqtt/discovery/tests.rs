@@ -56,7 +56,7 @@ fn an_entity_a_message_says_the_same() {
             .iter()
             .find(|(_, component)| component["unique_id"] == message["unique_id"])
             .unwrap();
-        // What stands at the root counts for every component that says nothing else.
+        // A key at the root applies to every component without that key.
         for (key, value) in source.as_object().unwrap().iter().filter(|(key, _)| *key != "components") {
             assert_eq!(message[key], *component.get(key).unwrap_or(value), "{key}");
         }
@@ -117,13 +117,13 @@ const KEPT_OF_ATTIC: [&str; 4] = [
 #[test]
 fn a_source_that_is_gone_is_removed() {
     let plan = discovery(DiscoveryStyle::Device).plan(&topics(), &samples::info(1), &before(true, false));
-    // The entities first: they would take an empty state for a broken one.
+    // The entities first: an empty state would be invalid for them.
     assert_eq!(names(&plan.before), ["homeassistant/device/genred_den__attic/config"]);
     assert_eq!(names(&plan.after), KEPT_OF_ATTIC);
     assert!(
         plan.before.iter().chain(&plan.after).all(|message| message.retain && message.payload.is_empty())
     );
-    // Legacy entities are as many messages.
+    // Each legacy entity is a message of its own.
     let plan = discovery(DiscoveryStyle::Legacy).plan(&topics(), &samples::info(1), &before(false, true));
     assert_eq!((plan.before.len(), plan.after.len()), (5, 4));
 }
@@ -144,7 +144,8 @@ fn entities_are_handed_over_from_one_form_to_the_other() {
     let stay = [&LEGACY[1..], &LEGACY[..1]].concat();
     assert_eq!(names(&to_device.before[..6]), stay);
     assert!(to_device.before[..6].iter().all(|message| json(message) == hand_over));
-    // The attic's five, then these; the node's, by which a later start would know, last.
+    // First the five of `attic`, then these; the topic of the node, which marks an incomplete
+    // migration, is last.
     assert_eq!(to_device.before.len(), 6 + 5 + 6);
     assert_eq!(names(&to_device.before[11..]), stay);
     assert!(to_device.before[6..].iter().all(is_empty));

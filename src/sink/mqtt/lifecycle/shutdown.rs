@@ -5,14 +5,15 @@ use std::time::{Duration, Instant};
 use super::{Lifecycle, LifecycleAction, LifecycleState};
 use crate::sink::mqtt::notice::ConnectionNotice;
 
-/// Time that waiting events have at a stop.
+/// How long pending events may still be sent at shutdown.
 pub(super) const FLUSH_TIMEOUT: Duration = Duration::from_millis(450);
 
-/// Time that a stop takes in total.
+/// How long a shutdown may take in total.
 pub(super) const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(800);
 
-/// Time that a stop takes in total after all sources have ended, including a connection attempt.
-pub(super) const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a shutdown after the end of all sources may take in total, connection attempts
+/// included.
+pub(super) const OUTBOX_DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Lifecycle {
     pub(super) fn on_inbox_closed(&mut self, now: Instant) {
@@ -21,7 +22,7 @@ impl Lifecycle {
             LifecycleState::Online => self.state = self.flushing(now),
             LifecycleState::Claiming | LifecycleState::Connecting | LifecycleState::BackingOff { .. } => {
                 match self.drains {
-                    true => self.give_up_at = Some(now + DRAIN_TIMEOUT),
+                    true => self.give_up_at = Some(now + OUTBOX_DRAIN_TIMEOUT),
                     false => self.abandon(),
                 }
             }
@@ -31,7 +32,7 @@ impl Lifecycle {
     }
 
     pub(super) fn flushing(&self, now: Instant) -> LifecycleState {
-        let timeout = if self.drains { DRAIN_TIMEOUT } else { SHUTDOWN_TIMEOUT };
+        let timeout = if self.drains { OUTBOX_DRAIN_TIMEOUT } else { SHUTDOWN_TIMEOUT };
         LifecycleState::Flushing { until: now + timeout }
     }
 

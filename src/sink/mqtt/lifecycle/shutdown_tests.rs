@@ -1,6 +1,6 @@
 //! Shutdown: drain, deadlines, `offline`, disconnect.
 
-use super::shutdown::{DRAIN_TIMEOUT, FLUSH_TIMEOUT, SHUTDOWN_TIMEOUT};
+use super::shutdown::{FLUSH_TIMEOUT, OUTBOX_DRAIN_TIMEOUT, SHUTDOWN_TIMEOUT};
 use super::tests::Harness;
 use super::*;
 
@@ -75,7 +75,7 @@ fn a_draining_stop_reconnects_for_waiting_events() {
     harness.acknowledge_all();
     harness.acknowledge_all();
     harness.signal(BrokerSignal::Disconnected);
-    assert!(harness.lifecycle.has_ended() && harness.now - start < DRAIN_TIMEOUT);
+    assert!(harness.lifecycle.has_ended() && harness.now - start < OUTBOX_DRAIN_TIMEOUT);
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_draining_stop_gives_up_after_10_s_without_a_connection() {
             harness.fail();
         }
     }
-    assert_eq!(harness.now - start, DRAIN_TIMEOUT);
+    assert_eq!(harness.now - start, OUTBOX_DRAIN_TIMEOUT);
     assert_eq!(harness.notices.pop(), Some(ConnectionNotice::Abandoned { waiting_events: 1 }));
 }
 

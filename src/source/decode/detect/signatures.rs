@@ -1,6 +1,6 @@
 //! Signatures: magic numbers at a fixed offset, and the forms and brands after them.
 
-use super::format::DetectedFormat;
+use super::format::{DetectedFormat, PcmContainer};
 use crate::source::decode::matroska;
 use crate::source::decode::refusal::Unsupported;
 
@@ -16,13 +16,13 @@ pub(super) fn unsupported(first: &[u8]) -> Option<Unsupported> {
 pub(super) fn container(first: &[u8]) -> Option<DetectedFormat> {
     let form = first.get(8..12).unwrap_or_default();
     Some(match first.first_chunk::<4>()? {
-        b"RIFF" | b"RIFX" | b"RF64" | b"BW64" if form == b"WAVE" => DetectedFormat::Wave,
-        b"FORM" if form == b"AIFF" || form == b"AIFC" => DetectedFormat::Aiff,
-        b".snd" | b"dns." => DetectedFormat::Au,
-        b"caff" => DetectedFormat::Caf,
+        b"RIFF" | b"RIFX" | b"RF64" | b"BW64" if form == b"WAVE" => DetectedFormat::Pcm(PcmContainer::Wave),
+        b"FORM" if form == b"AIFF" || form == b"AIFC" => DetectedFormat::Pcm(PcmContainer::Aiff),
+        b".snd" | b"dns." => DetectedFormat::Pcm(PcmContainer::Au),
+        b"caff" => DetectedFormat::Pcm(PcmContainer::Caf),
         b"OggS" => DetectedFormat::Ogg,
         b"fLaC" => DetectedFormat::Flac,
-        _ if first.starts_with(WAVE64) => DetectedFormat::Wave64,
+        _ if first.starts_with(WAVE64) => DetectedFormat::Pcm(PcmContainer::Wave64),
         _ if first.starts_with(&matroska::SIGNATURE) => DetectedFormat::Matroska,
         _ => match first.get(4..8)? {
             b"ftyp" | b"moov" | b"mdat" | b"wide" | b"free" | b"skip" | b"pnot" => DetectedFormat::Mp4,

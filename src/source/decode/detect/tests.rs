@@ -29,7 +29,7 @@ fn name(bytes: &[u8]) -> Option<String> {
 fn no_more_bytes_are_awaited_than_needed() {
     let detected = |bytes: &[u8]| detect(bytes, false);
     assert_eq!(detected(b"fLaC\0\0\0\x22\x10\0\x10\0\0\0\0\0"), Some(DetectedFormat::Flac));
-    assert_eq!(detected(b"RIFF\0\0\0\0WAVEfmt "), Some(DetectedFormat::Wave));
+    assert_eq!(detected(b"RIFF\0\0\0\0WAVEfmt "), Some(DetectedFormat::Pcm(PcmContainer::Wave)));
     assert_eq!(detected(b"fLaC"), None);
     assert_eq!(detected(&[b"OggS".as_slice(), &[0; 30]].concat()), None);
     // The root element of an XML document comes later.
@@ -174,7 +174,10 @@ fn adts_is_found_and_named() {
     assert_eq!(kind(&aac(0x10, 0x80)), unsupported("AAC Main"));
     assert_eq!(kind(&aac(0xd0, 0x80)), unsupported("AAC LTP"));
     assert_eq!(kind(&aac(0x51, 0x80)), unsupported("AAC of 6 channels (5.1)"));
-    assert_eq!(kind(&[&b"RIFF\0\0\0\0WAVE"[..], &aac(0x50, 0x80)].concat()), DetectedFormat::Wave);
+    assert_eq!(
+        kind(&[&b"RIFF\0\0\0\0WAVE"[..], &aac(0x50, 0x80)].concat()),
+        DetectedFormat::Pcm(PcmContainer::Wave)
+    );
     let several = frames(&[0xff, 0xf1, 0x50, 0x80, 100 >> 3, (100 << 5) as u8 | 0x1f, 0xfd], 100, 5);
     assert_eq!(kind(&several), unsupported("AAC with several blocks in each ADTS frame"));
     // Two headers suffice at the end of the source; one does not.

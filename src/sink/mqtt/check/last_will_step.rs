@@ -1,15 +1,16 @@
-//! Check of the last will.
+//! The step `last will` of `genred test-mqtt`: checks that the broker accepts the last will.
 
 use super::probe::{BrokerProbe, attempt};
 use crate::sink::mqtt::failure::{ConnectionFailure, FailureKind};
+use crate::sink::mqtt::last_will::LastWill;
 use crate::sink::mqtt::name_lookup::disconnect;
-use crate::sink::mqtt::protocol::{ConnectRequest, LastWill};
+use crate::sink::mqtt::protocol::ConnectRequest;
 
 impl BrokerProbe<'_> {
     /// Checks the last will of the daemon, on a connection of its own that ends with a DISCONNECT.
-    pub(super) async fn last_will(&mut self) -> Result<String, ConnectionFailure> {
+    pub(super) async fn check_last_will(&mut self) -> Result<String, ConnectionFailure> {
         self.leave().await;
-        let topic = self.topics.status();
+        let topic = LastWill::topic(&self.topics);
         let request = self.negotiation.request(&self.id, None);
         let wish = |retain, qos| {
             let last_will = Some(LastWill { topic: topic.clone(), qos, retain });

@@ -1,4 +1,5 @@
-//! Logarithms in a form that the compiler vectorises.
+//! Logarithmic compression of mel energies, the last step of a log-mel frame. The logarithms are
+//! written in a form that the compiler vectorises.
 
 use multiversion::multiversion;
 
