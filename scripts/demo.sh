@@ -5,6 +5,7 @@
 #   scripts/demo.sh                        three freely licensed songs, 30 s
 #   scripts/demo.sh song.mp3               your own file
 #   scripts/demo.sh device:default         your microphone
+#   scripts/demo.sh --page                 keep running, and show the address of the page
 #   scripts/demo.sh --seconds 10           shorter
 #   scripts/demo.sh --check --bin PATH     for the test suite: fail unless the right genres arrive
 set -euo pipefail
@@ -14,12 +15,13 @@ cd "$(dirname "$0")/.."
 # Relative paths refer to the caller's folder.
 absolute() { case "$1" in /* | -) echo "$1" ;; *) echo "$here/$1" ;; esac; }
 
-seconds=30 bin="" check="" sources=()
+seconds=30 bin="" check="" page="" sources=()
 while [ $# -gt 0 ]; do
     case "$1" in
         --seconds) seconds=$2; shift 2 ;;
         --bin) bin=$(absolute "$2"); shift 2 ;;
         --check) check=1; shift ;;
+        --page) page=1; shift ;;
         -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0 ;;
         -*) echo "demo: unknown argument $1; see --help" >&2; exit 2 ;;
         device:* | stdin:*) sources+=("$1"); shift ;;
@@ -45,13 +47,14 @@ trap clean_up EXIT
 # Without a configured broker genred starts its embedded one; port 0 selects a free port.
 {
     echo 'node = "demo"'
+    printf 'state_dir = "%s/state"\n' "$work"
     echo '[mqtt]'
     echo 'embedded_port = 0'
     if [ ${#sources[@]} -eq 0 ]; then
         for song in metal classical electronic; do
             # From one minute on, since the metal one begins with noise and explosions.
             ffmpeg -nostdin -v error -ss 60 -i "$PWD/.cache/test-audio/$song.ogg" -c copy "$work/$song.ogg"
-            printf '[[source]]\nname = "%s-song"\nuri = "file:%s"\n' "$song" "$work/$song.ogg"
+            printf '[[source]]\nname = "%s-song"\nuri = "file:%s"\nrepeat = true\n' "$song" "$work/$song.ogg"
         done
     fi
 } >"$work/genred.toml"
@@ -68,6 +71,14 @@ for _ in $(seq 600); do
     sleep 0.1
 done
 [ -n "$port" ] || { cat "$work/log" >&2; echo "demo: the broker did not start" >&2; exit 1; }
+address=$(sed -n 's/.*the page is \(http[^ ]*\).*/\1/p' "$work/log" | head -n 1)
+[ -z "$address" ] || printf 'demo: the page is %s\n' "$address" >&2
+if [ -n "$page" ]; then
+    [ -n "$address" ] || { cat "$work/log" >&2; echo "demo: there is no page" >&2; exit 1; }
+    echo "demo: open it in a browser; Ctrl+C ends the demo" >&2
+    wait "$daemon" || true
+    exit 0
+fi
 mosquitto_sub -p "$port" -t 'genred/#' -v >"$work/received" &
 client=$!
 

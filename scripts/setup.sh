@@ -19,7 +19,7 @@ die() { say "$*"; exit 1; }
 build_packages=(build-essential pkg-config libasound2-dev cmake python3 python3-pip python3-venv unzip ca-certificates)
 demo_packages=(ffmpeg mosquitto-clients)
 test_packages=(systemd mosquitto nats-server rabbitmq-server alsa-utils sox icecast2 mpg123 opus-tools mkvtoolnix
-    flac liquidsoap mpd gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad)
+    flac nginx-light liquidsoap mpd gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad)
 
 install_packages() {
     command -v dpkg-query >/dev/null || { say "not a Debian system: make sure that these are there: $*"; return; }
@@ -148,6 +148,19 @@ fetch_python_tools() {
     } | $venv/bin/python -m pip install -q -r /dev/stdin
 }
 
+# Client that generates requests from the OpenAPI document, for tests/system/web_api.sh.
+SCHEMATHESIS_VERSION=4.32.5
+
+fetch_schemathesis() {
+    local folder=.cache/schemathesis
+    [ "$(cat "$folder/version" 2>/dev/null)" != "$SCHEMATHESIS_VERSION" ] || return 0
+    say "fetching schemathesis $SCHEMATHESIS_VERSION"
+    rm -rf "$folder"
+    python3 -m venv "$folder"
+    "$folder/bin/python" -m pip install -q "schemathesis==$SCHEMATHESIS_VERSION" >&2
+    echo "$SCHEMATHESIS_VERSION" >"$folder/version"
+}
+
 # --- Rust -----------------------------------------------------------------------------------------
 command -v cargo >/dev/null || [ ! -f "$HOME/.cargo/env" ] || . "$HOME/.cargo/env"
 command -v cargo >/dev/null || die "cargo is missing; install Rust with rustup (https://rustup.rs), then run this again"
@@ -168,6 +181,7 @@ case "${1:-}" in
         fetch_brokers
         fetch_cargo_tools
         fetch_python_tools
+        fetch_schemathesis
         mkdir -p target/debug
         link_onnxruntime target/debug
         ;;

@@ -19,6 +19,8 @@ mod run;
 mod signals;
 #[cfg(feature = "mqtt")]
 mod test_mqtt;
+#[cfg(feature = "web")]
+mod top;
 mod train;
 mod why;
 
@@ -89,6 +91,9 @@ enum CliCommand {
     /// Print a report of the as-run log
     #[cfg(feature = "log")]
     Report(report::ReportArgs),
+    /// Show all sources of a running daemon in the terminal
+    #[cfg(feature = "web")]
+    Top(top::TopArgs),
     /// Measure the performance on this machine
     Bench(bench::BenchArgs),
 }
@@ -122,6 +127,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         CliCommand::Label(args) => label::run(&args),
         #[cfg(feature = "log")]
         CliCommand::Report(args) => report::run(&args),
+        #[cfg(feature = "web")]
+        CliCommand::Top(args) => top::run(&args),
         CliCommand::Bench(args) => bench::run(&args),
     };
     match result {

@@ -33,8 +33,10 @@ const MAX_BODY: usize = 16 << 10;
 )]
 struct ApiDocument;
 
-/// Routes below `/api/v1`, and their document.
-fn api() -> (Router<ServerState>, utoipa::openapi::OpenApi) {
+/// Routes below `/api/v1`, those behind `protect`, and their document.
+fn api(
+    protect: impl FnOnce(OpenApiRouter<ServerState>) -> OpenApiRouter<ServerState>,
+) -> (Router<ServerState>, utoipa::openapi::OpenApi) {
     let guarded = OpenApiRouter::new()
         .routes(routes!(daemon::daemon))
         .routes(routes!(sources::list))
@@ -45,9 +47,8 @@ fn api() -> (Router<ServerState>, utoipa::openapi::OpenApi) {
         .routes(routes!(events::events));
     let uploads = OpenApiRouter::new().routes(routes!(classify::classify)).layer(DefaultBodyLimit::disable());
     let open = OpenApiRouter::new().routes(routes!(login::login));
-    let tree = OpenApiRouter::with_openapi(ApiDocument::openapi())
-        .nest("/api/v1", guarded.merge(uploads).merge(open));
-    tree.split_for_parts()
+    let routes = protect(guarded.merge(uploads)).merge(open);
+    OpenApiRouter::with_openapi(ApiDocument::openapi()).nest("/api/v1", routes).split_for_parts()
 }
 
 /// OpenAPI document, as JSON.
@@ -55,17 +56,18 @@ fn api() -> (Router<ServerState>, utoipa::openapi::OpenApi) {
 /// # Errors
 /// The document cannot be encoded.
 pub(crate) fn document() -> Result<String, serde_json::Error> {
-    api().1.to_pretty_json()
+    api(|routes| routes).1.to_pretty_json()
 }
 
 /// All routes of the API, with access checks.
 pub(crate) fn router(state: &ServerState) -> Router<ServerState> {
-    let (api, _) = api();
     let document = document().unwrap_or_default();
     let openapi = move || async move { ([("content-type", "application/json")], document) };
-    api.route("/api/v1/openapi.json", get(openapi))
-        .layer(from_fn_with_state(state.clone(), auth::check_token))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
+    let (api, _) = api(|routes| {
+        let routes = routes.route("/openapi.json", get(openapi));
+        routes.layer(from_fn_with_state(state.clone(), auth::check_token))
+    });
+    api.layer(DefaultBodyLimit::max(MAX_BODY))
 }
 
 /// Answer to an unknown route.
