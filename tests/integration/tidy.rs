@@ -8,8 +8,8 @@ use std::path::Path;
 
 use self::source_tree::{cycles, imports, source_files};
 
-/// The floor of each module at the top of `src`; imports only ever point down.
-const FLOORS: [(&str, u8); 23] = [
+/// The layer of each module at the top of `src`; imports only ever point down.
+const LAYERS: [(&str, u8); 23] = [
     ("audio", 0),
     ("backoff", 0),
     ("command", 0),
@@ -35,7 +35,7 @@ const FLOORS: [(&str, u8); 23] = [
     ("main", 7),
 ];
 
-/// Permitted imports within a floor or against the rule, with the reason.
+/// Permitted imports within a layer or against the rule, with the reason.
 const EXCEPTIONS: [(&str, &str); 2] = [
     // Events carry levels and positions.
     ("event", "audio"),
@@ -110,7 +110,7 @@ fn module_of(name: &str) -> &str {
 
 #[test]
 fn imports_point_down() {
-    let floors: BTreeMap<_, _> = FLOORS.into_iter().collect();
+    let layers: BTreeMap<_, _> = LAYERS.into_iter().collect();
     let mut wrong = Vec::new();
     for file in source_files() {
         let (name, code) = (&file.name, &file.code);
@@ -118,20 +118,20 @@ fn imports_point_down() {
         if home == "lib" {
             continue;
         }
-        let floor = floors.get(home).unwrap_or_else(|| panic!("`src/{name}`: give `{home}` a floor"));
+        let layer = layers.get(home).unwrap_or_else(|| panic!("`src/{name}`: give `{home}` a layer"));
         for prefix in ["crate::", "genred::"] {
             for (at, _) in code.match_indices(prefix) {
                 let rest = &code[at + prefix.len()..];
                 let imported: String =
                     rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-                let Some(target) = floors.get(imported.as_str()) else {
+                let Some(target) = layers.get(imported.as_str()) else {
                     wrong.push(format!("src/{name}: `{prefix}{imported}` names no known module"));
                     continue;
                 };
                 let excused = EXCEPTIONS.contains(&(home, imported.as_str()));
-                if imported != home && target >= floor && !excused {
+                if imported != home && target >= layer && !excused {
                     wrong.push(format!(
-                        "src/{name}: `{home}` (floor {floor}) imports `{imported}` (floor {target})"
+                        "src/{name}: `{home}` (layer {layer}) imports `{imported}` (layer {target})"
                     ));
                 }
             }

@@ -73,7 +73,7 @@ impl Director {
         };
         let Some((start_ms, end_ms)) = correction.span_ms() else {
             return Err(Rejection::of_message(match quiet {
-                0 => "no patch was heard lately; the first comes after three seconds of audio".to_owned(),
+                0 => "no patch was scored lately; the first comes after three seconds of audio".to_owned(),
                 quiet => {
                     format!("all {quiet} patches of that time are quieter than `silence.threshold_lufs`")
                 }

@@ -100,7 +100,7 @@ impl ConnectionFailure {
     pub(crate) fn stalled() -> Self {
         Self::new(
             FailureKind::Silent,
-            "the connection stands still",
+            "the connection has stalled",
             "check the broker and the network between",
         )
     }

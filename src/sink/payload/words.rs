@@ -72,7 +72,7 @@ pub(crate) fn block(source: &str, trace: &TracePayload) -> Vec<TextRow> {
         true => format!("; quiet for {}, silence after {}", seconds(level.quiet_s), seconds(level.after)),
         false => String::new(),
     };
-    for (what, lasted) in [("one pure tone", level.tone_s), ("the same again and again", level.repeated_s)] {
+    for (what, lasted) in [("one pure tone", level.tone_s), ("repeated sound", level.repeated_s)] {
         if lasted >= 1.0 {
             quiet += &format!("; {what} for {}", seconds(lasted));
         }
@@ -99,7 +99,7 @@ pub(crate) fn block(source: &str, trace: &TracePayload) -> Vec<TextRow> {
 fn change_in(sound: &SoundPayload) -> String {
     let changing = format!("{:.0} % likely since then", 100.0 * sound.changing);
     match sound.fit {
-        Some(fit) => format!("{changing}; the patch fits what was heard before at {fit:.2}"),
+        Some(fit) => format!("{changing}; the patch fits the segment before it at {fit:.2}"),
         None => changing,
     }
 }
@@ -127,14 +127,14 @@ fn reason(trace: &TracePayload) -> String {
     match level.dead_air.as_deref() {
         Some("tone") => return format!("it has been one pure tone for {}", seconds(level.tone_s)),
         Some("loop") => {
-            return format!("the same sound has come again and again for {}", seconds(level.repeated_s));
+            return format!("the same sound has repeated for {}", seconds(level.repeated_s));
         }
         _ => {}
     }
     let Some(choice) = &trace.choice else {
         return match level.lufs_s < level.quiet_below {
-            true => "all that it has heard since is too quiet to tell".into(),
-            false => "nothing has been heard yet that it could tell by".into(),
+            true => "the sound is too quiet to count as evidence".into(),
+            false => "no patch has counted as evidence yet".into(),
         };
     };
     let ChoicePayload { candidate, against, ahead, needed, .. } = choice;
@@ -195,7 +195,7 @@ pub(crate) fn about(genre: &str, trace: &TracePayload) -> Option<TextRow> {
             at + 1,
             trace.posteriors.len()
         ),
-        None => format!("{genre}: told by the gate"),
+        None => format!("{genre}: from the gate"),
     };
     text += &format!("; {own:.2} of the present sound, {} of {}", rank + 1, states.len());
     let Some(choice) = &trace.choice else { return Some(TextRow::new("about", text)) };

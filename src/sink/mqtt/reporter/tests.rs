@@ -62,7 +62,7 @@ fn each_reason_is_said_once_and_the_end_with_its_length() {
     });
     let starts = [
         "WARN no connection to the MQTT broker, going on without it broker=h:1883 reason=\"connection refused\"",
-        "WARN no connection to the MQTT broker, going on without it broker=h:1883 reason=\"the connection stands still\"",
+        "WARN no connection to the MQTT broker, going on without it broker=h:1883 reason=\"the connection has stalled\"",
         "WARN still no connection to the MQTT broker broker=h:1883 reason=\"connection refused\"",
         "INFO connected to the MQTT broker broker=h:1883 protocol=5 down_s=\"701.0\" attempts=22 waiting_events=3",
         "WARN no connection to the MQTT broker, going on without it broker=h:1883 reason=\"connection refused\"",

@@ -25,7 +25,7 @@ patch     jazz 0.41, rock 0.38, blues 0.21
 gate      music 0.97, speech 0.02, noise 0.01
 level     -14.2 LUFS, quiet below -60
 sound     jazz 0.46, rock 0.27, blues 0.22, speech 0.03 for 1 min 8 s
-change    2 % likely since then; the patch fits what was heard before at 0.33
+change    2 % likely since then; the patch fits the segment before it at 0.33
 says      rock since 14:01:59Z (1 min 8 s)
 "#);
     let mut trace = samples::trace();
@@ -80,13 +80,13 @@ fn nothing_is_held() {
     insta::assert_snapshot!(because_of(|trace| {
         uncertain(trace);
         trace.choice = None;
-    }), @"says uncertain because nothing has been heard yet that it could tell by");
+    }), @"says uncertain because no patch has counted as evidence yet");
     insta::assert_snapshot!(because_of(|trace| {
         uncertain(trace);
         trace.choice = None;
         trace.level.lufs_s = -65.0;
         trace.level.quiet_s = 0.5;
-    }), @"says uncertain because all that it has heard since is too quiet to tell; silence in 1.5 s if it stays as quiet");
+    }), @"says uncertain because the sound is too quiet to count as evidence; silence in 1.5 s if it stays as quiet");
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn silence() {
         (level.dead_air, level.tone_s, level.repeated_s) = (Some(by.into()), 14.25, 31.0);
     };
     insta::assert_snapshot!(because_of(|trace| stuck(trace, "tone")), @"says noise because it has been one pure tone for 14.3 s");
-    insta::assert_snapshot!(because_of(|trace| stuck(trace, "loop")), @"says noise because the same sound has come again and again for 31 s");
+    insta::assert_snapshot!(because_of(|trace| stuck(trace, "loop")), @"says noise because the same sound has repeated for 31 s");
     insta::assert_snapshot!(because_of(|trace| trace.level.quiet_s = 0.5), @"says rock because jazz leads it in the present sound (1 min 8 s) by only 0.19, and 0.25 is needed; would say jazz once it leads by 0.06 more, or gives it up after 96 s; silence in 1.5 s if it stays as quiet");
 }
 
@@ -117,7 +117,7 @@ fn any_genre_can_be_asked_for() {
     insta::assert_snapshot!(about("blues", &trace).unwrap(), @"blues: 0.21 in this patch, 3 of 3; 0.22 of the present sound, 3 of 5; 0.05 behind rock, and must lead it by 0.25");
     insta::assert_snapshot!(about("jazz", &trace).unwrap(), @"jazz: 0.41 in this patch, 1 of 3; 0.46 of the present sound, 1 of 5; 0.19 ahead of rock, and must lead it by 0.25");
     insta::assert_snapshot!(about("rock", &trace).unwrap(), @"rock: 0.38 in this patch, 2 of 3; 0.27 of the present sound, 2 of 5; it is held");
-    insta::assert_snapshot!(about("speech", &trace).unwrap(), @"speech: told by the gate; 0.03 of the present sound, 4 of 5; 0.24 behind rock, and must lead it by 0.25");
+    insta::assert_snapshot!(about("speech", &trace).unwrap(), @"speech: from the gate; 0.03 of the present sound, 4 of 5; 0.24 behind rock, and must lead it by 0.25");
     assert_eq!(about("polka", &trace), None);
     let mut trace = trace;
     trace.held = None;
