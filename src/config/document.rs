@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::fault::Fault;
+use super::fault::{Fault, line_at};
 use super::syntax;
 
 /// A parsed configuration file.
@@ -115,11 +115,6 @@ impl<'a> Document<'a> {
         }
         Ok(())
     }
-}
-
-/// Returns the number, from 1, of the line at `offset` in `text`.
-pub(crate) fn line_at(text: &str, offset: usize) -> usize {
-    text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
 }
 
 fn entry<'d, 'a>(table: &'d DeTable<'a>, key: &str) -> Option<ValuePosition<'d, 'a>> {

@@ -30,3 +30,8 @@ impl fmt::Display for Fault {
         f.write_str(&self.message)
     }
 }
+
+/// Returns the number, from 1, of the line at `offset` in `text`.
+pub(crate) fn line_at(text: &str, offset: usize) -> usize {
+    text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
+}

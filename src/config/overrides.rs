@@ -1,6 +1,6 @@
 //! Command-line options that take precedence over the configuration file.
 
-use super::Output;
+use super::output::Output;
 use super::raw::{RawConfig, RawSource};
 use crate::source::{Pacing, Uri};
 

@@ -7,7 +7,8 @@ use serde::Deserialize;
 use super::document::Document;
 use super::explain::{check_sections, explain, shown};
 use super::fault::Fault;
-use super::{Output, placeholder};
+use super::output::Output;
+use super::placeholder;
 use crate::decision::{DeadAirConfig, DecisionConfig, ImbalanceConfig, SilenceConfig};
 use crate::model::ModelConfig;
 #[cfg(feature = "log")]

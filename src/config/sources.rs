@@ -4,11 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
-use super::SourceEntry;
 use super::document::Document;
 use super::fault::Fault;
 use super::raw::RawSource;
-use crate::decision::FormatMonitorConfig;
+use crate::decision::{DeadAirConfig, FormatMonitorConfig, SilenceConfig};
 use crate::limits::{ConfigError, Limit};
 use crate::sink::slug::topic_name;
 use crate::source::{NEEDS_COMMAND, Pacing, SourceConfig, Uri, redact};
@@ -17,6 +16,23 @@ const LOST_AFTER_S: Limit = Limit::new("lost_after_s", 0.5, 86_400.0, "seconds")
 const RECONNECT_MAX_S: Limit = Limit::new("reconnect_max_s", 1.0, 3600.0, "seconds");
 const OFF_FORMAT_AFTER_S: Limit = Limit::new("off_format_after_s", 1.0, 86_400.0, "seconds");
 const MAX_TALK_SHARE: Limit = Limit::new("max_talk_share", 0.001, 1.0, "(a share of an hour)");
+
+/// One validated `[[source]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceEntry {
+    /// Origin and options of its audio.
+    pub source: SourceConfig,
+    /// Detection of silence.
+    pub silence: SilenceConfig,
+    /// Detection of other dead air.
+    pub dead_air: DeadAirConfig,
+    /// Enables the measurement of the true peak.
+    pub true_peak: bool,
+    /// Expected genres, talk and balance.
+    pub watch: FormatMonitorConfig,
+    /// Time without audio until the source counts as lost.
+    pub lost_after: Duration,
+}
 
 /// A validated source with its configured name.
 struct NamedSource {

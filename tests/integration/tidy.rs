@@ -82,17 +82,15 @@ const IMPURE: [&str; 8] = [
 ];
 
 /// Imports that close a cycle between files. Each is to go; no new one may come.
-const KNOWN_CYCLES: [(&str, &str); 2] =
-    [("config/syntax.rs", "config/document.rs"), ("learn/loss.rs", "learn/logistic.rs")];
+const KNOWN_CYCLES: [(&str, &str); 1] = [("learn/loss.rs", "learn/logistic.rs")];
 
 /// Files from which their own submodules import, while they import from these submodules. Each is
 /// to go: what both need gets a file of its own.
-const KNOWN_PARENT_CYCLES: [&str; 11] = [
+const KNOWN_PARENT_CYCLES: [&str; 10] = [
     "cli/bench/mod.rs",
     "cli/eval.rs",
     "cli/mod.rs",
     "cli/train.rs",
-    "config.rs",
     "learn/logistic.rs",
     "model/mod.rs",
     "study/dataset.rs",
