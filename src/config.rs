@@ -5,6 +5,7 @@
 
 mod document;
 mod encoding;
+mod expand;
 mod explain;
 mod fault;
 mod file;
@@ -55,7 +56,7 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// Warning that `node` in topics differs from what was typed.
     node_warning: Option<String>,
-    /// Line of each key in the file, by its path.
+    /// Line of each key in the file, by its path; without keys that the command line replaces.
     lines: HashMap<String, usize>,
     /// Name in topics.
     pub node: String,
@@ -153,7 +154,10 @@ impl Config {
 }
 
 fn resolve(mut raw: RawConfig, document: &Document<'_>, overrides: &Overrides) -> Result<Config, Fault> {
-    let locate = |error: ConfigError| Fault::new(document.line_of(&error.key), error.to_string());
+    let locate = |error: ConfigError| match overrides.replaces(&error.key) {
+        true => Fault::of_command_line(error.to_string()),
+        false => Fault::new(document.line_of(&error.key), error.to_string()),
+    };
     overrides.merge_into(&mut raw);
     let node_is_fixed = raw.node.is_some();
     let (node, node_warning) = node_name::resolve(raw.node).map_err(locate)?;
@@ -165,12 +169,12 @@ fn resolve(mut raw: RawConfig, document: &Document<'_>, overrides: &Overrides) -
     #[cfg(feature = "corrections")]
     raw.corrections.validate().map_err(locate)?;
     #[cfg(feature = "mqtt")]
-    let mqtt = raw.mqtt.resolve(&node).map_err(|error| {
-        // The message begins with its key, in backticks.
-        let message = error.to_string();
-        Fault::new(document.line_of(first_key(&message)), message)
-    })?;
-    let lines = document.lines();
+    let mqtt = raw
+        .mqtt
+        .resolve(&node)
+        .map_err(|error| Fault::new(document.line_of(error.key()), error.to_string()))?;
+    let mut lines = document.lines();
+    lines.retain(|key, _| !overrides.replaces(key));
     let mut raw_sources = raw.source;
     let document = overrides.uris.is_empty().then_some(document);
     if raw_sources.is_empty() {
@@ -200,12 +204,6 @@ fn resolve(mut raw: RawConfig, document: &Document<'_>, overrides: &Overrides) -
         node_is_fixed,
         state_dir: raw.state_dir.unwrap_or_else(standard_state_dir),
     })
-}
-
-/// Returns the first text in backticks.
-#[cfg(feature = "mqtt")]
-fn first_key(message: &str) -> &str {
-    message.split('`').nth(1).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub enum ConfigFileError {
     /// The file has a fault.
     #[error("{origin}: {fault}")]
     Invalid {
-        /// Path of the file, or the origin of the text.
+        /// Path of the file, or the origin of the text; the command line if it gave the value.
         origin: String,
         /// The fault, with its line.
         fault: String,
@@ -26,7 +26,9 @@ pub enum ConfigFileError {
 }
 
 impl ConfigFileError {
+    /// Creates the error for `fault` in the text from `origin`, or in the command line.
     pub(super) fn invalid(origin: &str, fault: Fault) -> Self {
+        let origin = if fault.is_of_command_line() { "the command line" } else { origin };
         Self::Invalid { origin: origin.into(), fault: fault.to_string() }
     }
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::document::Document;
 use super::fault::Fault;
 use super::file::{ConfigFileError, config_path, read};
-use super::{encoding, node_name, raw};
+use super::{encoding, expand, node_name, raw};
 #[cfg(any(feature = "log", feature = "corrections"))]
 use crate::limits::ConfigError;
 
@@ -57,7 +57,7 @@ impl DaemonLocation {
     fn from_toml(text: &str) -> Result<Self, Fault> {
         let mut document = Document::parse(text)?;
         document.retain(&KEYS);
-        raw::expand(&mut document, &|name| std::env::var(name).ok())?;
+        expand::expand(&mut document, &|name| std::env::var(name).ok())?;
         let mut location: Self = raw::read(&document)?;
         // Socket and folder are named after the node name in topics.
         if let Some(Ok((node, _))) = location.node.take().map(|node| node_name::resolve(Some(node))) {

@@ -52,13 +52,17 @@ pub(crate) fn resolve(
     document: Option<&Document<'_>>,
 ) -> Result<Vec<SourceEntry>, Fault> {
     let line = |index: usize, key: &str| document?.line_of(&format!("source.{index}.{key}"));
+    let fault = |index: usize, key: &str, message: String| match document {
+        Some(_) => Fault::new(line(index, key), message),
+        None => Fault::of_command_line(message),
+    };
     let mut named = Vec::with_capacity(raw.len());
     for (index, source) in raw.into_iter().enumerate() {
         let label = label(&source);
         let typed = source.name.clone().or_else(|| source.display_name.clone());
         let entry = entry(source).map_err(|problem| {
             let SourceProblem { key, message } = problem;
-            Fault::new(line(index, &key), format!("source `{label}`: {message}"))
+            fault(index, &key, format!("source `{label}`: {message}"))
         })?;
         named.push(NamedSource { entry, index, typed });
     }
@@ -81,7 +85,7 @@ pub(crate) fn resolve(
                  and what people should read as `display_name`"
             )
         };
-        return Err(Fault::new(line(named[at].index, key(at)), message));
+        return Err(fault(named[at].index, key(at), message));
     }
     number_derived(&mut named, taken.into_keys().collect());
     let entries: Vec<SourceEntry> = named.into_iter().map(|named| named.entry).collect();
@@ -91,7 +95,7 @@ pub(crate) fn resolve(
         let location =
             line(first, "uri").map(|line| format!("; the first is on line {line}")).unwrap_or_default();
         let message = format!("{} sources read standard input; one can{location}", readers.len());
-        return Err(Fault::new(line(second, "uri"), message));
+        return Err(fault(second, "uri", message));
     }
     Ok(entries)
 }
