@@ -54,7 +54,9 @@ lint() {
 
 tests() {
     step "Rust"
-    cargo test --locked --no-fail-fast -- "${arguments[@]}"
+    # Most integration tests wait for audio in real time: three per core leave no core idle.
+    RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((3 * $(nproc)))} \
+        cargo test --locked --no-fail-fast -- "${arguments[@]}"
     step "training"
     (cd training && "../$venv/bin/python" -m pytest -q)
 }

@@ -5,9 +5,13 @@
 
 mod document;
 mod encoding;
+mod expand;
 mod explain;
 mod fault;
+mod file;
 mod location;
+mod node_name;
+mod output;
 mod overrides;
 mod placeholder;
 mod raw;
@@ -18,9 +22,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
-
-use crate::decision::{DeadAirConfig, DecisionConfig, FormatMonitorConfig, SilenceConfig};
+use crate::decision::DecisionConfig;
 use crate::limits::{ConfigError, HOP_S};
 use crate::model::ModelConfig;
 #[cfg(feature = "log")]
@@ -29,77 +31,23 @@ use crate::sink::asrun::LogConfig;
 use crate::sink::corrections::CorrectionsConfig;
 #[cfg(feature = "mqtt")]
 use crate::sink::mqtt::MqttConfig;
-use crate::sink::slug::topic_name;
-use crate::sink::topics::valid_name;
 #[cfg(feature = "web")]
 use crate::sink::web::WebConfig;
-use crate::source::SourceConfig;
 
 use document::Document;
 pub(crate) use explain::nearest;
 use fault::Fault;
+pub use file::ConfigFileError;
+pub(crate) use file::standard_paths;
+use file::{config_path, read};
 #[cfg(feature = "log")]
 pub(crate) use location::SYSTEM_STATE_DIR;
+use location::standard_state_dir;
 pub(crate) use location::{DaemonLocation, SYSTEM_RUNTIME_DIR, default_runtime_dir};
+pub use output::Output;
 pub use overrides::Overrides;
 use raw::{RawConfig, RawSource};
-
-/// A configuration file that cannot be used. The message names the file, the line and the key.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigFileError {
-    /// The file cannot be read.
-    #[error("{}: {error}; name another with `-c`, or leave it out for the defaults", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Error of the operating system.
-        error: std::io::Error,
-    },
-    /// The file has a fault.
-    #[error("{origin}: {fault}")]
-    Invalid {
-        /// Path of the file, or the origin of the text.
-        origin: String,
-        /// The fault, with its line.
-        fault: String,
-    },
-}
-
-impl ConfigFileError {
-    fn invalid(origin: &str, fault: Fault) -> Self {
-        Self::Invalid { origin: origin.into(), fault: fault.to_string() }
-    }
-}
-
-/// Format of the results on standard output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Output {
-    /// No output.
-    #[default]
-    None,
-    /// One line of text per patch.
-    Text,
-    /// One JSON object per line.
-    Jsonl,
-}
-
-/// One validated `[[source]]`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SourceEntry {
-    /// Origin and options of its audio.
-    pub source: SourceConfig,
-    /// Detection of silence.
-    pub silence: SilenceConfig,
-    /// Detection of other dead air.
-    pub dead_air: DeadAirConfig,
-    /// Enables the measurement of the true peak.
-    pub true_peak: bool,
-    /// Expected genres, talk and balance.
-    pub watch: FormatMonitorConfig,
-    /// Time without audio until the source counts as lost.
-    pub lost_after: Duration,
-}
+pub use sources::SourceEntry;
 
 /// Validated configuration of the daemon. Never changed after [`Config::load`].
 #[derive(Debug, Clone, PartialEq)]
@@ -108,7 +56,7 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// Warning that `node` in topics differs from what was typed.
     node_warning: Option<String>,
-    /// Line of each key in the file, by its path.
+    /// Line of each key in the file, by its path; without keys that the command line replaces.
     lines: HashMap<String, usize>,
     /// Name in topics.
     pub node: String,
@@ -205,49 +153,14 @@ impl Config {
     }
 }
 
-/// Returns the path of the configuration file, if there is one.
-fn config_path(named: Option<&Path>) -> Option<PathBuf> {
-    let environment = std::env::var_os("GENRED_CONFIG").filter(|value| !value.is_empty()).map(PathBuf::from);
-    named.map(Path::to_path_buf).or(environment).or_else(standard_path)
-}
-
-/// Returns the paths at which a configuration is searched for, in order.
-pub(crate) fn standard_paths() -> Vec<PathBuf> {
-    let home = std::env::var_os("XDG_CONFIG_HOME")
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from)
-        .or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".config")));
-    let user = home.map(|folder| folder.join("genred/genred.toml"));
-    user.into_iter().chain([PathBuf::from("/etc/genred/genred.toml")]).collect()
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, ConfigFileError> {
-    std::fs::read(path).map_err(|error| ConfigFileError::Unreadable { path: path.to_owned(), error })
-}
-
-fn standard_path() -> Option<PathBuf> {
-    standard_paths().into_iter().find(|path| path.exists())
-}
-
-/// Returns the state folder of the service manager, else that of the user.
-fn standard_state_dir() -> PathBuf {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    // systemd gives a list.
-    let managed = variable("STATE_DIRECTORY").map(|list| match list.to_string_lossy().split_once(':') {
-        Some((first, _)) => PathBuf::from(first),
-        None => list,
-    });
-    managed
-        .or_else(|| Some(variable("XDG_STATE_HOME")?.join("genred")))
-        .or_else(|| Some(variable("HOME")?.join(".local/state/genred")))
-        .unwrap_or_else(|| PathBuf::from("/var/lib/genred"))
-}
-
 fn resolve(mut raw: RawConfig, document: &Document<'_>, overrides: &Overrides) -> Result<Config, Fault> {
-    let locate = |error: ConfigError| Fault::new(document.line_of(&error.key), error.to_string());
+    let locate = |error: ConfigError| match overrides.replaces(&error.key) {
+        true => Fault::of_command_line(error.to_string()),
+        false => Fault::new(document.line_of(&error.key), error.to_string()),
+    };
     overrides.merge_into(&mut raw);
     let node_is_fixed = raw.node.is_some();
-    let (node, node_warning) = node(raw.node).map_err(locate)?;
+    let (node, node_warning) = node_name::resolve(raw.node).map_err(locate)?;
     HOP_S.check(raw.hop_s).map_err(locate)?;
     raw.model.validate().map_err(locate)?;
     raw.decision.validate().map_err(locate)?;
@@ -256,12 +169,12 @@ fn resolve(mut raw: RawConfig, document: &Document<'_>, overrides: &Overrides) -
     #[cfg(feature = "corrections")]
     raw.corrections.validate().map_err(locate)?;
     #[cfg(feature = "mqtt")]
-    let mqtt = raw.mqtt.resolve(&node).map_err(|error| {
-        // The message begins with its key, in backticks.
-        let message = error.to_string();
-        Fault::new(document.line_of(first_key(&message)), message)
-    })?;
-    let lines = document.lines();
+    let mqtt = raw
+        .mqtt
+        .resolve(&node)
+        .map_err(|error| Fault::new(document.line_of(error.key()), error.to_string()))?;
+    let mut lines = document.lines();
+    lines.retain(|key, _| !overrides.replaces(key));
     let mut raw_sources = raw.source;
     let document = overrides.uris.is_empty().then_some(document);
     if raw_sources.is_empty() {
@@ -291,31 +204,6 @@ fn resolve(mut raw: RawConfig, document: &Document<'_>, overrides: &Overrides) -
         node_is_fixed,
         state_dir: raw.state_dir.unwrap_or_else(standard_state_dir),
     })
-}
-
-/// Returns the first text in backticks.
-#[cfg(feature = "mqtt")]
-fn first_key(message: &str) -> &str {
-    message.split('`').nth(1).unwrap_or_default()
-}
-
-/// Returns the node's name in topics, and a warning where it differs from the configured one.
-fn node(configured: Option<String>) -> Result<(String, Option<String>), ConfigError> {
-    let Some(name) = configured else {
-        let host = gethostname::gethostname().to_string_lossy().into_owned();
-        let host = if host.is_empty() { "genred".into() } else { topic_name(&host, "genred") };
-        return Ok((host, None));
-    };
-    if valid_name(&name) {
-        return Ok((name, None));
-    }
-    if name.trim().is_empty() || name.contains("__") || name.contains(['+', '#', '/', '$', '\0']) {
-        let expected = "letters, digits, `_` and `-`, without `__`";
-        return Err(ConfigError::new("node", format!("`{name}`"), expected));
-    }
-    let node = topic_name(&name, "node");
-    let warning = format!("`node` is `{name}`; topics hold `{node}`: letters, digits, `_` and `-` alone");
-    Ok((node, Some(warning)))
 }
 
 #[cfg(test)]

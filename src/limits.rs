@@ -1,4 +1,4 @@
-//! Layer 0: limits of numeric settings, and the error of a setting that cannot be used.
+//! Layer 0: limits of numeric settings, and the errors of settings and arguments that cannot be used.
 //!
 //! Each limit has one home: a constant here where several components check it, else a constant next
 //! to the setting.
@@ -24,6 +24,22 @@ impl ConfigError {
     /// Creates the error for `key`.
     pub fn new(key: impl Into<String>, value: impl fmt::Display, expected: impl Into<String>) -> Self {
         Self { key: key.into(), value: value.to_string(), expected: expected.into() }
+    }
+}
+
+/// Text on the command line that cannot be used. Its message reads "not 0.25 to 3 seconds" and does
+/// not repeat the text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not {expected}")]
+pub struct ArgumentError {
+    /// Description of accepted texts, such as "a number".
+    pub expected: String,
+}
+
+impl ArgumentError {
+    /// Creates the error for an argument of which `expected` describes the accepted texts.
+    pub fn new(expected: impl Into<String>) -> Self {
+        Self { expected: expected.into() }
     }
 }
 
@@ -69,10 +85,10 @@ impl Limit {
     /// Parses a command-line argument.
     ///
     /// # Errors
-    /// `text` is not a number, or lies outside; the message does not repeat the text.
-    pub fn parse(&self, text: &str) -> Result<f64, String> {
-        let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-        if self.contains(value) { Ok(value) } else { Err(format!("not {self}")) }
+    /// `text` is not a number, or lies outside.
+    pub fn parse(&self, text: &str) -> Result<f64, ArgumentError> {
+        let value: f64 = text.parse().map_err(|_| ArgumentError::new("a number"))?;
+        if self.contains(value) { Ok(value) } else { Err(ArgumentError::new(self.to_string())) }
     }
 }
 
@@ -117,7 +133,8 @@ mod tests {
     #[test]
     fn arguments_are_parsed() {
         assert_eq!(HOP_S.parse("0.5"), Ok(0.5));
-        assert_eq!(HOP_S.parse("x"), Err("not a number".into()));
-        assert_eq!(HOP_S.parse("9"), Err("not 0.25 to 3 seconds".into()));
+        let message = |text| HOP_S.parse(text).unwrap_err().to_string();
+        assert_eq!(message("x"), "not a number");
+        assert_eq!(message("9"), "not 0.25 to 3 seconds");
     }
 }

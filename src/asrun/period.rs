@@ -32,14 +32,35 @@ pub enum DayEdge {
     Last,
 }
 
+/// Time or range of a report that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PeriodError {
+    /// Text that is no time.
+    #[error("`{text}` is not a time; write 2026-11-03, 2026-11-03T14:00:00Z, today, yesterday or 7d")]
+    Time {
+        /// The text.
+        text: String,
+    },
+    /// A range that is empty or ends before it begins.
+    #[error("from {from} to {to} is no time; `--from` must lie before `--to`, and not in the future")]
+    Empty {
+        /// Begin of the range.
+        from: Timestamp,
+        /// End of the range.
+        to: Timestamp,
+    },
+    /// A range of too many periods.
+    #[error("more than {MAX_PERIODS} periods; ask for a shorter time, or for longer periods")]
+    TooMany,
+}
+
 /// Parses a time: RFC 3339, a date, `now`, `today`, `yesterday`, or a time before `now` such as
 /// `90m`, `12h`, `7d` or `2w`.
 ///
 /// # Errors
-/// A message with the accepted forms.
-pub fn parse(text: &str, edge: DayEdge, now: &Zoned) -> Result<Timestamp, String> {
-    let bad =
-        |_| format!("`{text}` is not a time; write 2026-11-03, 2026-11-03T14:00:00Z, today, yesterday or 7d");
+/// [`PeriodError::Time`], with the accepted forms.
+pub fn parse(text: &str, edge: DayEdge, now: &Zoned) -> Result<Timestamp, PeriodError> {
+    let bad = |_| PeriodError::Time { text: text.into() };
     let day = |date: Date| {
         let date = if edge == DayEdge::Last { date.saturating_add(1.day()) } else { date };
         date.to_zoned(now.time_zone().clone()).map(|start| start.timestamp())
@@ -92,11 +113,9 @@ pub fn cut(
     to: Timestamp,
     by: PeriodLength,
     zone: &TimeZone,
-) -> Result<Vec<(Ms, Ms)>, String> {
+) -> Result<Vec<(Ms, Ms)>, PeriodError> {
     if from >= to {
-        return Err(format!(
-            "from {from} to {to} is no time; `--from` must lie before `--to`, and not in the future"
-        ));
+        return Err(PeriodError::Empty { from, to });
     }
     let mut periods = Vec::new();
     let mut start = from;
@@ -104,9 +123,7 @@ pub fn cut(
         let end = next(start, by, zone).filter(|next| *next > start).unwrap_or(to).min(to);
         periods.push((start.as_millisecond(), end.as_millisecond()));
         if periods.len() > MAX_PERIODS {
-            return Err(format!(
-                "more than {MAX_PERIODS} periods; ask for a shorter time, or for longer periods"
-            ));
+            return Err(PeriodError::TooMany);
         }
         start = end;
     }

@@ -1,83 +1,26 @@
 //! `genred eval`
 
+mod args;
 pub(super) mod output;
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 
+pub(super) use args::EvalArgs;
 use output::EvaluationOutput;
 
 use super::progress::Progress;
-use super::{HopArgs, ModelArgs, say};
+use super::say;
 use crate::decision::SilenceConfig;
 use crate::learn::Bootstrap;
 use crate::model::{Head, HeadKind, Model, is_head_path};
 use crate::study::{
-    Comparison, Dataset, DatasetOptions, EvaluationOptions, Filter, OnTrainingMaterial, Renaming, Report,
-    TrainingMaterial, Vocabulary, VocabularyOptions, evaluate, plot,
+    Comparison, Dataset, DatasetOptions, EvaluationOptions, OnTrainingMaterial, Report, TrainingMaterial,
+    Vocabulary, VocabularyOptions, evaluate, plot,
 };
-
-/// Evaluate a head on labelled recordings: accuracy, F1, log loss, calibration and confusions, each
-/// with an interval.
-///
-/// Recordings that the model was trained on are refused, by their track id and by their sound.
-#[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("decisions").args(["stream", "posteriors"]))]
-pub(crate) struct EvalArgs {
-    /// Folder with one folder per genre, or CSV file with the columns `path` and `genre`
-    #[arg(long, value_name = "DIR|CSV", required_unless_present_any = ["stream", "posteriors"])]
-    data: Option<PathBuf>,
-    #[command(flatten)]
-    stream: super::eval_stream::EvalStreamArgs,
-    /// Use only rows of the CSV file with this value, as `split=test`; several values of one column
-    /// are alternatives
-    #[arg(long = "where", value_name = "COLUMN=VALUE")]
-    filters: Vec<Filter>,
-    #[command(flatten)]
-    model: ModelArgs,
-    /// Head: a name, or the path of its TOML file
-    #[arg(long, value_name = "NAME|PATH")]
-    head: Option<String>,
-    /// Another head for the same embedding: report the differences on the same recordings, with
-    /// intervals
-    #[arg(long, value_name = "NAME|PATH")]
-    compare: Option<String>,
-    /// Rename a label of the data to a label of the head, as `disco=disco-funk`
-    #[arg(long, value_name = "LABEL=KNOWN")]
-    map: Vec<Renaming>,
-    /// Count answers with one label of the head as another, as `punk=rock`
-    #[arg(long, value_name = "FROM=TO")]
-    merge: Vec<Renaming>,
-    /// Let the head answer only with labels that the data has
-    #[arg(long)]
-    restrict: bool,
-    /// Leave out files with labels that the head does not know
-    #[arg(long)]
-    ignore_unknown: bool,
-    /// Include recordings that the model was trained on; the report says so
-    #[arg(long, conflicts_with = "exclude_training_material")]
-    include_training_material: bool,
-    /// Leave out recordings that the model was trained on
-    #[arg(long)]
-    exclude_training_material: bool,
-    #[command(flatten)]
-    hop: HopArgs,
-    /// Resamples of the bootstrap
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
-    resamples: u32,
-    /// Seed of the bootstrap
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
-    /// Print one JSON object instead of tables
-    #[arg(long)]
-    json: bool,
-    /// Write confusion.svg and reliability.svg into this folder
-    #[arg(long, value_name = "DIR")]
-    plots: Option<PathBuf>,
-}
 
 pub(crate) fn run(args: &EvalArgs) -> anyhow::Result<ExitCode> {
     let data = args.data.as_deref();

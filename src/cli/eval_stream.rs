@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer};
 use super::progress::Progress;
 use super::{ModelArgs, say};
 use crate::decision::{DecisionConfig, DecisionConstants, SilenceConfig};
+use crate::limits::ConfigError;
 use crate::study::{
     DecidedStream, PlacedPiece, Renaming, StreamFigures, StreamPiece, StreamPosteriors, TruthInterval,
     decide, score_stream,
@@ -67,14 +68,27 @@ pub(crate) struct Sweep {
     values: Vec<f64>,
 }
 
-impl FromStr for Sweep {
-    type Err = String;
+/// Sweep that cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SweepError {
+    #[error("not KEY=A,B, as in `switch_margin=0.2,0.3`")]
+    Form,
+    #[error("`{0}` is not a number")]
+    Number(String),
+    #[error(transparent)]
+    Setting(#[from] ConfigError),
+    #[error("these sweeps have more than {MAX_SETTINGS} combinations")]
+    TooMany,
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (key, values) = text.split_once('=').ok_or("write it as KEY=A,B, as in switch_margin=0.2,0.3")?;
+impl FromStr for Sweep {
+    type Err = SweepError;
+
+    fn from_str(text: &str) -> Result<Self, SweepError> {
+        let (key, values) = text.split_once('=').ok_or(SweepError::Form)?;
         let number = |value: &str| {
             let value = value.trim();
-            value.parse::<f64>().map_err(|_| format!("`{value}` is not a number"))
+            value.parse::<f64>().map_err(|_| SweepError::Number(value.into()))
         };
         let values: Vec<f64> = values.split(',').map(number).collect::<Result<_, _>>()?;
         for value in &values {
@@ -85,11 +99,11 @@ impl FromStr for Sweep {
 }
 
 /// Every combination of the values of `sweeps`.
-fn settings(sweeps: &[Sweep]) -> Result<Vec<DecisionConfig>, String> {
+fn settings(sweeps: &[Sweep]) -> Result<Vec<DecisionConfig>, SweepError> {
     let mut all = vec![DecisionConfig::default()];
     for Sweep { key, values } in sweeps {
         if all.len() * values.len() > MAX_SETTINGS {
-            return Err(format!("these sweeps have more than {MAX_SETTINGS} combinations"));
+            return Err(SweepError::TooMany);
         }
         let mut next = Vec::new();
         for config in &all {
@@ -175,7 +189,7 @@ struct SettingResult {
 impl StreamEvaluation<'_> {
     /// Scores the list or reads posteriors, and prints the figures.
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        let configs = settings(&self.args.sweep).map_err(anyhow::Error::msg)?;
+        let configs = settings(&self.args.sweep)?;
         let silence = SilenceConfig::default();
         let (stream, list) = match &self.args.posteriors {
             Some(file) => (StreamPosteriors::read(file)?, file.display().to_string()),
@@ -302,7 +316,7 @@ mod tests {
             ("hold=10", "expected one of `expected_piece_s`"),
             ("switch_margin=2", "`decision.switch_margin` is 2; expected 0.01 to 0.9"),
         ] {
-            let error = sweep(text).unwrap_err();
+            let error = sweep(text).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
         }
         let many: Vec<Sweep> = (0..4).map(|_| sweep("hold_s=1,2,3,4,5,6,7,8").unwrap()).collect();

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::daemon::{self, DaemonLines, LineHeader, NextLine};
 use super::signals;
 use crate::config::DaemonLocation;
+use crate::limits::{ArgumentError, Limit};
 use crate::sink::corrections::{self, Summary};
 use crate::sink::payload::LabelledPayload;
 use crate::sink::trace::client_command::{ClientCommand, ClientCommandKind};
@@ -70,14 +71,20 @@ pub(crate) fn run(args: &LabelArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A span such as `30s`, `30` or `1m`.
-fn parse_seconds(text: &str) -> Result<f64, String> {
+/// Span that a label may cover, in seconds.
+const LAST_S: Limit = Limit::new("--last", 3.0, 60.0, "seconds");
+
+/// Parses a span such as `30s`, `30` or `1m`.
+fn parse_seconds(text: &str) -> Result<f64, ArgumentError> {
     let (number, unit) = match text.strip_suffix('m') {
         Some(minutes) => (minutes, 60.0),
         None => (text.strip_suffix('s').unwrap_or(text), 1.0),
     };
-    let seconds = number.trim().parse::<f64>().map_err(|_| "write seconds, such as `30s`".to_owned())? * unit;
-    if (3.0..=60.0).contains(&seconds) { Ok(seconds) } else { Err("not 3 to 60 seconds".into()) }
+    let number: f64 = number.trim().parse().map_err(|_| ArgumentError::new("seconds, such as `30s`"))?;
+    match LAST_S.contains(number * unit) {
+        true => Ok(number * unit),
+        false => Err(ArgumentError::new(LAST_S.to_string())),
+    }
 }
 
 fn label(args: &LabelArgs, source: &str, genre: &str) -> anyhow::Result<()> {

@@ -12,11 +12,13 @@ mod features;
 mod inputs;
 #[cfg(feature = "corrections")]
 mod label;
+mod model_args;
 mod progress;
 #[cfg(feature = "log")]
 mod report;
 mod run;
 mod signals;
+mod stderr;
 #[cfg(feature = "mqtt")]
 mod test_mqtt;
 #[cfg(feature = "web")]
@@ -24,15 +26,14 @@ mod top;
 mod train;
 mod why;
 
-use std::fmt::Display;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use clap::{ArgAction, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::limits::HOP_S;
-use crate::model::{Bundle, Model, ModelConfig, ModelError, Provider, TrunkKind};
+use model_args::{HopArgs, ModelArgs, parse_hop};
+pub use stderr::say;
 
 /// Real-time music-genre classifier with MQTT output.
 #[derive(Debug, Parser)]
@@ -82,7 +83,7 @@ enum CliCommand {
     /// Evaluate a head on labelled recordings that it was not trained on
     Eval(eval::EvalArgs),
     /// Train a custom genre head
-    Train(train::Args),
+    Train(train::TrainArgs),
     /// Explain the current decisions of a running daemon
     Why(why::WhyArgs),
     /// Correct the genre of a running daemon's source, for `train --corrections`
@@ -138,12 +139,6 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Prints a message on standard error. Unlike `eprintln!`, it does not panic if standard error is
-/// closed.
-pub fn say(message: impl Display) {
-    let _ = writeln!(std::io::stderr(), "genred: {message}");
-}
-
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error
         .chain()
@@ -176,56 +171,4 @@ fn start_logging(level: &str) {
     if let Err(error) = result {
         say(format_args!("logging cannot be started: {error}"));
     }
-}
-
-/// Model options of the offline commands.
-#[derive(Debug, clap::Args)]
-struct ModelArgs {
-    /// Name or path of the model bundle
-    #[arg(long, value_name = "NAME|PATH", default_value = "musicnn-msd")]
-    model: String,
-    /// Trunk of the bundle [default: streamed, or the only one]
-    #[arg(long, value_name = "streamed|windowed")]
-    trunk: Option<TrunkKind>,
-    /// Number of threads per inference run
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    threads: usize,
-}
-
-impl ModelArgs {
-    /// Loads the model for embeddings only: with any head, since a bundle may lack the default one.
-    fn load_for_embedding(&self) -> Result<Model, ModelError> {
-        let heads = Bundle::open(&self.model)?.heads();
-        let usual = ModelConfig::default().head;
-        self.load(heads.iter().find(|head| **head == usual).or(heads.first()).map(String::as_str))
-    }
-
-    fn load(&self, head: Option<&str>) -> Result<Model, ModelError> {
-        self.load_on(head, None)
-    }
-
-    /// Loads the model on `provider`; `None` selects it as the daemon does.
-    fn load_on(&self, head: Option<&str>, provider: Option<Provider>) -> Result<Model, ModelError> {
-        let defaults = ModelConfig::default();
-        Model::load(&ModelConfig {
-            bundle: self.model.clone(),
-            head: head.map_or(defaults.head, str::to_owned),
-            trunk: self.trunk,
-            threads: self.threads.max(1),
-            execution_providers: provider.map(|provider| vec![provider]),
-            ..ModelConfig::default()
-        })
-    }
-}
-
-/// Option for the interval between patches.
-#[derive(Debug, clap::Args)]
-struct HopArgs {
-    /// Interval between patches, in seconds, 0.25 to 3
-    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = parse_hop)]
-    hop: f64,
-}
-
-fn parse_hop(text: &str) -> Result<f64, String> {
-    HOP_S.parse(text)
 }

@@ -73,9 +73,9 @@ pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let zone = if args.utc { TimeZone::UTC } else { TimeZone::system() };
     let now = Timestamp::now();
     let local = now.to_zoned(zone.clone());
-    let typed = |text: &str, edge| period::parse(text, edge, &local).map_err(anyhow::Error::msg);
+    let typed = |text: &str, edge| period::parse(text, edge, &local);
     let (from, to) = (typed(&args.from, DayEdge::First)?, typed(&args.to, DayEdge::Last)?.min(now));
-    let cut = |to| period::cut(from, to, args.by, &zone).map_err(anyhow::Error::msg);
+    let cut = |to| period::cut(from, to, args.by, &zone);
     cut(to)?;
     let reader = LogReader::open(&file(args)?)?;
     // The last seconds are not written yet, which is no gap.

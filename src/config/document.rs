@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::fault::Fault;
+use super::fault::{Fault, line_at};
 use super::syntax;
 
 /// A parsed configuration file.
@@ -22,7 +22,7 @@ type ValuePosition<'d, 'a> = (usize, &'d Spanned<DeValue<'a>>);
 type EntryVisitor<'v, 'd, 'a, E> = dyn FnMut(&str, usize, &'d Spanned<DeValue<'a>>) -> Result<(), E> + 'v;
 
 /// Callback that receives the path and the text of a string; `Some` replaces the text.
-type StringRewriter<'c> = dyn Fn(&str, &str) -> Result<Option<String>, String> + 'c;
+type StringRewriter<'c, E> = dyn Fn(&str, &str) -> Result<Option<String>, E> + 'c;
 
 impl<'a> Document<'a> {
     /// Parses `text`.
@@ -106,20 +106,18 @@ impl<'a> Document<'a> {
     ///
     /// # Errors
     /// The first error of `rewrite`, with the line of the string.
-    pub(crate) fn rewrite_strings(&mut self, rewrite: &StringRewriter<'_>) -> Result<(), Fault> {
+    pub(crate) fn rewrite_strings<E: std::fmt::Display>(
+        &mut self,
+        rewrite: &StringRewriter<'_, E>,
+    ) -> Result<(), Fault> {
         let text = self.text;
         for (key, value) in self.table.get_mut().iter_mut() {
             let path = key.get_ref().to_string();
             rewrite_value(value, &path, rewrite)
-                .map_err(|(offset, message)| Fault::at_line(line_at(text, offset), message))?;
+                .map_err(|(offset, error)| Fault::at_line(line_at(text, offset), error.to_string()))?;
         }
         Ok(())
     }
-}
-
-/// Returns the number, from 1, of the line at `offset` in `text`.
-pub(crate) fn line_at(text: &str, offset: usize) -> usize {
-    text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
 }
 
 fn entry<'d, 'a>(table: &'d DeTable<'a>, key: &str) -> Option<ValuePosition<'d, 'a>> {
@@ -158,15 +156,15 @@ fn each_below<'d, 'a, E>(
     }
 }
 
-fn rewrite_value(
+fn rewrite_value<E>(
     value: &mut Spanned<DeValue<'_>>,
     path: &str,
-    rewrite: &StringRewriter<'_>,
-) -> Result<(), (usize, String)> {
+    rewrite: &StringRewriter<'_, E>,
+) -> Result<(), (usize, E)> {
     let offset = value.span().start;
     match value.get_mut() {
         DeValue::String(string) => {
-            if let Some(new) = rewrite(path, string).map_err(|message| (offset, message))? {
+            if let Some(new) = rewrite(path, string).map_err(|error| (offset, error))? {
                 *string = new.into();
             }
         }

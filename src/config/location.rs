@@ -9,7 +9,8 @@ use serde::Deserialize;
 
 use super::document::Document;
 use super::fault::Fault;
-use super::{ConfigFileError, config_path, encoding, raw, read};
+use super::file::{ConfigFileError, config_path, read};
+use super::{encoding, expand, node_name, raw};
 #[cfg(any(feature = "log", feature = "corrections"))]
 use crate::limits::ConfigError;
 
@@ -56,10 +57,10 @@ impl DaemonLocation {
     fn from_toml(text: &str) -> Result<Self, Fault> {
         let mut document = Document::parse(text)?;
         document.retain(&KEYS);
-        raw::expand(&mut document, &|name| std::env::var(name).ok())?;
+        expand::expand(&mut document, &|name| std::env::var(name).ok())?;
         let mut location: Self = raw::read(&document)?;
         // Socket and folder are named after the node name in topics.
-        if let Some(Ok((node, _))) = location.node.take().map(|node| super::node(Some(node))) {
+        if let Some(Ok((node, _))) = location.node.take().map(|node| node_name::resolve(Some(node))) {
             location.node = Some(node);
         }
         Ok(location)
@@ -104,10 +105,24 @@ impl DaemonLocation {
         let invalid = |error: ConfigError| {
             ConfigFileError::invalid("the configuration", Fault::new(None, error.to_string()))
         };
-        let node = super::node(self.node.clone()).map_err(invalid)?.0;
+        let node = node_name::resolve(self.node.clone()).map_err(invalid)?.0;
         let root = self.state_dir.clone().or_else(|| root.map(Path::to_owned));
-        Ok(root.unwrap_or_else(super::standard_state_dir).join(node).join(name))
+        Ok(root.unwrap_or_else(standard_state_dir).join(node).join(name))
     }
+}
+
+/// Returns the state folder of the service manager, else that of the user.
+pub(super) fn standard_state_dir() -> PathBuf {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    // systemd gives a list.
+    let managed = variable("STATE_DIRECTORY").map(|list| match list.to_string_lossy().split_once(':') {
+        Some((first, _)) => PathBuf::from(first),
+        None => list,
+    });
+    managed
+        .or_else(|| Some(variable("XDG_STATE_HOME")?.join("genred")))
+        .or_else(|| Some(variable("HOME")?.join(".local/state/genred")))
+        .unwrap_or_else(|| PathBuf::from("/var/lib/genred"))
 }
 
 /// Returns the default of `runtime_dir`: `$RUNTIME_DIRECTORY`, which systemd sets, else

@@ -1,6 +1,6 @@
 //! Command-line options that take precedence over the configuration file.
 
-use super::Output;
+use super::output::Output;
 use super::raw::{RawConfig, RawSource};
 use crate::source::{Pacing, Uri};
 
@@ -32,6 +32,18 @@ impl Overrides {
     /// Creates overrides that only replace the sources.
     pub fn of_sources(uris: &[String]) -> Self {
         Self { uris: uris.to_vec(), ..Self::default() }
+    }
+
+    /// Returns true if the value of the key `path`, such as `model.head`, is not that of the file.
+    pub(super) fn replaces(&self, path: &str) -> bool {
+        match path {
+            "hop_s" => self.hop_s.is_some(),
+            "model.bundle" => self.bundle.is_some(),
+            "model.head" => self.head.is_some(),
+            "mqtt.enabled" => self.no_mqtt,
+            "output" | "output_patches" => self.output.is_some(),
+            _ => !self.uris.is_empty() && (path == "source" || path.starts_with("source.")),
+        }
     }
 
     /// Writes the set values into `raw`.

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::document::Document;
-use super::explain::{check_sections, explain, shown};
+use super::expand::expand;
+use super::explain::{check_sections, explain};
 use super::fault::Fault;
-use super::{Output, placeholder};
+use super::output::Output;
+use super::placeholder;
 use crate::decision::{DeadAirConfig, DecisionConfig, ImbalanceConfig, SilenceConfig};
 use crate::model::ModelConfig;
 #[cfg(feature = "log")]
@@ -154,77 +156,4 @@ pub(crate) fn parse(text: &str) -> Result<(RawConfig, Document<'_>), Fault> {
 pub(crate) fn read<T: serde::de::DeserializeOwned>(document: &Document<'_>) -> Result<T, Fault> {
     T::deserialize(toml::Deserializer::from(document.table().clone()))
         .map_err(|error| explain(document, &error))
-}
-
-/// Replaces `${NAME}` by `lookup(NAME)` in every string, and `$${` by `${`.
-///
-/// # Errors
-/// A variable is not set.
-pub(crate) fn expand(
-    document: &mut Document<'_>,
-    lookup: &dyn Fn(&str) -> Option<String>,
-) -> Result<(), Fault> {
-    document.rewrite_strings(&|path, text| match text.contains("${") {
-        true => expand_text(text, &shown(path), lookup).map(Some),
-        false => Ok(None),
-    })
-}
-
-fn expand_text(text: &str, key: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
-    let mut expanded = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("${") {
-        let (before, after) = (&rest[..at], &rest[at + 2..]);
-        if let Some(before) = before.strip_suffix('$') {
-            expanded.push_str(before);
-            expanded.push_str("${");
-            rest = after;
-            continue;
-        }
-        let (name, after) = after
-            .split_once('}')
-            .ok_or_else(|| format!("`{key}`: `${{` without `}}`; write `$${{` for the characters"))?;
-        let value =
-            lookup(name).ok_or_else(|| format!("`{key}`: the environment variable `{name}` is not set"))?;
-        expanded.push_str(before);
-        expanded.push_str(&value);
-        rest = after;
-    }
-    expanded.push_str(rest);
-    Ok(expanded)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn variables_in_strings() {
-        let lookup = |name: &str| (name == "PW").then(|| "s3\"cret$".to_owned());
-        let check = |text: &str, expected: Result<&str, &str>| {
-            let found = expand_text(text, "mqtt.password", &lookup);
-            match expected {
-                Ok(value) => assert_eq!(found.as_deref(), Ok(value), "{text}"),
-                Err(part) => {
-                    assert!(found.as_ref().is_err_and(|error| error.contains(part)), "{text}: {found:?}")
-                }
-            }
-        };
-        check("plain $5", Ok("plain $5"));
-        check("a${PW}b${PW}", Ok("as3\"cret$bs3\"cret$"));
-        check("$${PW}", Ok("${PW}"));
-        check("${NO}", Err("`mqtt.password`: the environment variable `NO` is not set"));
-        check("${PW", Err("without `}`"));
-    }
-
-    #[test]
-    fn every_string_of_the_tree_is_expanded() {
-        let mut document = Document::parse("a = '${X}'\n[[b]]\nc = ['${X}']").unwrap();
-        expand(&mut document, &|_| Some("y".into())).unwrap();
-        let value: toml::Table = read(&document).unwrap();
-        assert_eq!(value, toml::from_str("a = 'y'\n[[b]]\nc = ['y']").unwrap());
-        let mut document = Document::parse("[[source]]\nuri = 'x'\nname = '${X}'").unwrap();
-        let fault = expand(&mut document, &|_| None).unwrap_err().to_string();
-        assert!(fault.starts_with("line 3: `name`: the environment variable `X`"), "{fault}");
-    }
 }

@@ -4,11 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
-use super::SourceEntry;
 use super::document::Document;
 use super::fault::Fault;
 use super::raw::RawSource;
-use crate::decision::FormatMonitorConfig;
+use crate::decision::{DeadAirConfig, FormatMonitorConfig, SilenceConfig};
 use crate::limits::{ConfigError, Limit};
 use crate::sink::slug::topic_name;
 use crate::source::{NEEDS_COMMAND, Pacing, SourceConfig, Uri, redact};
@@ -17,6 +16,23 @@ const LOST_AFTER_S: Limit = Limit::new("lost_after_s", 0.5, 86_400.0, "seconds")
 const RECONNECT_MAX_S: Limit = Limit::new("reconnect_max_s", 1.0, 3600.0, "seconds");
 const OFF_FORMAT_AFTER_S: Limit = Limit::new("off_format_after_s", 1.0, 86_400.0, "seconds");
 const MAX_TALK_SHARE: Limit = Limit::new("max_talk_share", 0.001, 1.0, "(a share of an hour)");
+
+/// One validated `[[source]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceEntry {
+    /// Origin and options of its audio.
+    pub source: SourceConfig,
+    /// Detection of silence.
+    pub silence: SilenceConfig,
+    /// Detection of other dead air.
+    pub dead_air: DeadAirConfig,
+    /// Enables the measurement of the true peak.
+    pub true_peak: bool,
+    /// Expected genres, talk and balance.
+    pub watch: FormatMonitorConfig,
+    /// Time without audio until the source counts as lost.
+    pub lost_after: Duration,
+}
 
 /// A validated source with its configured name.
 struct NamedSource {
@@ -36,13 +52,17 @@ pub(crate) fn resolve(
     document: Option<&Document<'_>>,
 ) -> Result<Vec<SourceEntry>, Fault> {
     let line = |index: usize, key: &str| document?.line_of(&format!("source.{index}.{key}"));
+    let fault = |index: usize, key: &str, message: String| match document {
+        Some(_) => Fault::new(line(index, key), message),
+        None => Fault::of_command_line(message),
+    };
     let mut named = Vec::with_capacity(raw.len());
     for (index, source) in raw.into_iter().enumerate() {
         let label = label(&source);
         let typed = source.name.clone().or_else(|| source.display_name.clone());
         let entry = entry(source).map_err(|problem| {
             let SourceProblem { key, message } = problem;
-            Fault::new(line(index, &key), format!("source `{label}`: {message}"))
+            fault(index, &key, format!("source `{label}`: {message}"))
         })?;
         named.push(NamedSource { entry, index, typed });
     }
@@ -65,7 +85,7 @@ pub(crate) fn resolve(
                  and what people should read as `display_name`"
             )
         };
-        return Err(Fault::new(line(named[at].index, key(at)), message));
+        return Err(fault(named[at].index, key(at), message));
     }
     number_derived(&mut named, taken.into_keys().collect());
     let entries: Vec<SourceEntry> = named.into_iter().map(|named| named.entry).collect();
@@ -75,7 +95,7 @@ pub(crate) fn resolve(
         let location =
             line(first, "uri").map(|line| format!("; the first is on line {line}")).unwrap_or_default();
         let message = format!("{} sources read standard input; one can{location}", readers.len());
-        return Err(Fault::new(line(second, "uri"), message));
+        return Err(fault(second, "uri", message));
     }
     Ok(entries)
 }

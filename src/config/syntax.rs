@@ -1,8 +1,7 @@
 //! Messages about syntax errors. They recognize the syntax of other formats and show the TOML
 //! equivalent.
 
-use super::document::line_at;
-use super::fault::Fault;
+use super::fault::{Fault, line_at};
 
 /// Converts an error of the parser about `text` to a fault.
 pub(crate) fn explain(text: &str, error: &toml::de::Error) -> Fault {

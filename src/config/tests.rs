@@ -1,6 +1,7 @@
 mod messages;
 
 use super::*;
+use crate::sink::topics::valid_name;
 use crate::source::Pacing;
 
 fn load(text: &str) -> Result<Config, String> {

@@ -116,7 +116,7 @@ impl DecisionConfig {
     ///
     /// # Errors
     /// There is none of that name, or the value is out of its range.
-    pub fn set(&mut self, key: &str, value: f64) -> Result<(), String> {
+    pub fn set(&mut self, key: &str, value: f64) -> Result<(), ConfigError> {
         let place = match key {
             "expected_piece_s" => &mut self.expected_piece_s,
             "switch_margin" => &mut self.switch_margin,
@@ -128,11 +128,11 @@ impl DecisionConfig {
             "max_segments" => &mut self.constants.max_segments,
             _ => {
                 let known = self.values().map(|(key, _)| key).join("`, `");
-                return Err(format!("unknown key `{key}`, expected one of `{known}`"));
+                return Err(ConfigError::new(key, "not a key", format!("one of `{known}`")));
             }
         };
         *place = value;
-        self.validate().map_err(|error| error.to_string())
+        self.validate()
     }
 
     /// Checks limits.

@@ -59,20 +59,26 @@ pub struct FormatMonitor {
     is_slow: bool,
 }
 
+/// Genre of a format that is not among the labels of the head.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`format` names `{genre}`, which the model does not know; known are `{}`", known.join("`, `"))]
+pub struct UnknownGenreError {
+    /// The genre.
+    pub genre: String,
+    /// Labels of the head.
+    pub known: Vec<Arc<str>>,
+}
+
 impl FormatMonitor {
     /// Creates a monitor for the labels of a head.
     ///
     /// # Errors
     /// A genre of the format is not in `labels`.
-    pub fn new(labels: &[Arc<str>], config: &FormatMonitorConfig) -> Result<Self, String> {
+    pub fn new(labels: &[Arc<str>], config: &FormatMonitorConfig) -> Result<Self, UnknownGenreError> {
         if let Some(unknown) =
             config.format.iter().find(|genre| !labels.iter().any(|label| **label == ***genre))
         {
-            let known: Vec<&str> = labels.iter().map(|label| &**label).collect();
-            return Err(format!(
-                "`format` names `{unknown}`, which the model does not know; known are `{}`",
-                known.join("`, `")
-            ));
+            return Err(UnknownGenreError { genre: unknown.clone(), known: labels.to_vec() });
         }
         let is_in_format = |label: &Arc<str>| config.format.iter().any(|genre| **genre == **label);
         Ok(Self {
@@ -276,7 +282,7 @@ mod tests {
             off_format_after_s: 1.0,
             ..FormatMonitorConfig::default()
         };
-        let error = FormatMonitor::new(&labels, &config).unwrap_err();
+        let error = FormatMonitor::new(&labels, &config).unwrap_err().to_string();
         assert!(error.contains("`polka`") && error.contains("`jazz`"), "{error}");
     }
 }

@@ -28,7 +28,7 @@ mod verdict;
 use std::sync::Arc;
 
 pub use config::{DeadAirConfig, DecisionConfig, DecisionConstants, ImbalanceConfig, SilenceConfig};
-pub use format_monitor::{FormatMonitor, FormatMonitorConfig};
+pub use format_monitor::{FormatMonitor, FormatMonitorConfig, UnknownGenreError};
 pub use retrospective::FinalSegment;
 #[cfg(test)]
 pub(crate) use selector::SwitchComparison;

@@ -5,8 +5,7 @@
 
 use ndarray::{Array2, ArrayView2, Zip};
 
-use super::logistic::Labelling;
-use super::loss::loss_and_posteriors;
+use super::loss::{Labelling, loss_and_posteriors};
 
 /// Range of a temperature. Beyond it the rows are all right, or the logits say nothing.
 pub const TEMPERATURES: (f64, f64) = (0.05, 20.0);

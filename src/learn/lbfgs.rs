@@ -21,14 +21,14 @@ const TRIALS: usize = 60;
 
 /// Condition to stop.
 #[derive(Debug, Clone, Copy)]
-pub struct Stop {
+pub struct StopCriterion {
     /// Largest absolute component of the gradient that counts as none.
     pub gradient: f64,
     /// Most steps.
     pub steps: usize,
 }
 
-impl Default for Stop {
+impl Default for StopCriterion {
     fn default() -> Self {
         Self { gradient: 1e-6, steps: 2_000 }
     }
@@ -51,7 +51,7 @@ pub(super) struct Minimum {
 /// any further.
 pub(super) fn minimise(
     start: Vec<f64>,
-    stop: Stop,
+    stop: StopCriterion,
     mut function: impl FnMut(&[f64], &mut [f64]) -> f64,
 ) -> Minimum {
     let mut point = start;
@@ -172,7 +172,7 @@ mod tests {
             let mean2 = 2.0 * (x[0] + x[1] + x[2]) / 3.0;
             [x[0] - mean2, x[1] - mean2, x[2] - mean2]
         };
-        let found = minimise(vec![0.0; 3], Stop { gradient: 1e-9, steps: 500 }, |x, gradient| {
+        let found = minimise(vec![0.0; 3], StopCriterion { gradient: 1e-9, steps: 500 }, |x, gradient| {
             let z = turn([x[0] - target[0], x[1] - target[1], x[2] - target[2]]);
             let slope = turn([scales[0] * z[0], scales[1] * z[1], scales[2] * z[2]]);
             gradient.copy_from_slice(&slope);
@@ -187,7 +187,7 @@ mod tests {
     /// Rosenbrock's function, the usual benchmark, with its minimum of 0 at (1, 1).
     #[test]
     fn rosenbrocks_valley_is_followed_to_its_end() {
-        let found = minimise(vec![-1.2, 1.0], Stop { gradient: 1e-8, steps: 500 }, |x, gradient| {
+        let found = minimise(vec![-1.2, 1.0], StopCriterion { gradient: 1e-8, steps: 500 }, |x, gradient| {
             let (a, b) = (1.0 - x[0], x[1] - x[0] * x[0]);
             gradient[0] = -2.0 * a - 400.0 * x[0] * b;
             gradient[1] = 200.0 * b;
@@ -203,8 +203,8 @@ mod tests {
             gradient[0] = x[0].powi(3);
             x[0].powi(4) / 4.0
         };
-        assert_eq!(minimise(vec![8.0], Stop { gradient: 0.0, steps: 3 }, bowl).steps, 3);
-        let there = minimise(vec![0.0], Stop::default(), bowl);
+        assert_eq!(minimise(vec![8.0], StopCriterion { gradient: 0.0, steps: 3 }, bowl).steps, 3);
+        let there = minimise(vec![0.0], StopCriterion::default(), bowl);
         assert_eq!((there.steps, there.point), (0, vec![0.0]));
     }
 }

@@ -16,26 +16,21 @@ use std::sync::Arc;
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, ArrayView2};
 
-use super::lbfgs::{Stop, minimise};
-use super::loss::loss_and_posteriors;
-use super::prior::{Linear, Network, Prior, Strength};
+use super::lbfgs::{StopCriterion, minimise};
+use super::loss::{Labelling, loss_and_posteriors};
+use super::prior::{Linear, Prior, Strength};
 
+mod fit;
 mod hidden;
+mod rows;
 mod standard;
 #[cfg(test)]
 mod tests;
 
+pub use fit::Fit;
 pub use hidden::HiddenLayer;
+use rows::StandardRows;
 use standard::Standard;
-
-/// Relation of labels: exclusive or not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Labelling {
-    /// One label per row: softmax.
-    Single,
-    /// Any number of labels per row: one sigmoid each.
-    Multi,
-}
 
 /// Reason for having no fit.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -70,14 +65,7 @@ pub enum FitError {
 /// Standardised rows to learn from.
 #[derive(Debug, Clone)]
 pub struct Sample {
-    labelling: Labelling,
-    /// Standardised, `[rows, dim + directions]`.
-    features: Array2<f64>,
-    /// 0 to 1, `[rows, units]`.
-    targets: Array2<f64>,
-    /// Sum to 1.
-    weights: Vec<f64>,
-    standard: Arc<Standard>,
+    rows: StandardRows,
     /// Logits of the prior mean, `[rows, units]`.
     offsets: Option<Array2<f64>>,
     /// Labels that all rows have, or none: they need a prior on their biases.
@@ -143,13 +131,15 @@ impl Sample {
         };
         let one_sided = (0..targets.ncols()).filter(is_one_sided).collect();
         let offsets = prior.mean.as_ref().map(|mean| mean.logits.logits(features));
-        let (standard, rows) = Standard::new(features, prior, &weights);
+        let (standard, features) = Standard::new(features, prior, &weights);
         Ok(Self {
-            labelling,
-            features: rows,
-            targets: targets.to_owned(),
-            weights,
-            standard: Arc::new(standard),
+            rows: StandardRows {
+                labelling,
+                features,
+                targets: targets.to_owned(),
+                weights,
+                standard: Arc::new(standard),
+            },
             offsets,
             one_sided,
             hidden: None,
@@ -167,21 +157,21 @@ impl Sample {
     /// # Errors
     /// The penalty is not a positive number, or a label is on all rows or on none and nothing
     /// holds its bias.
-    pub fn fit(&self, strength: Strength, start: Option<&Fit>, stop: Stop) -> Result<Fit, FitError> {
+    pub fn fit(&self, strength: Strength, start: Option<&Fit>, stop: StopCriterion) -> Result<Fit, FitError> {
         if !(strength.l2.is_finite() && strength.l2 > 0.0) {
             return Err(FitError::Penalty(strength.l2));
         }
         if let Some(layer) = self.hidden {
             return match self.one_sided.first() {
                 Some(label) => Err(FitError::Label(*label)),
-                None => Ok(self.fit_hidden(layer, strength.l2, start, stop)),
+                None => Ok(hidden::fit(&self.rows, layer, strength.l2, start, stop)),
             };
         }
         let penalty = self.penalty(&strength);
         if let Some(label) = self.one_sided.iter().find(|label| penalty.bias[**label] <= 0.0) {
             return Err(FitError::Label(*label));
         }
-        let (units, dim) = (self.targets.ncols(), self.features.ncols());
+        let (units, dim) = (self.rows.targets.ncols(), self.rows.features.ncols());
         let start = match start {
             // Its weights as they are: the scales of two folds hardly differ.
             Some(fit) if fit.weight.dim() == (units, dim) => {
@@ -189,7 +179,7 @@ impl Sample {
             }
             _ => vec![0.0; units * (dim + 1)],
         };
-        let mut logits = Array2::zeros((self.features.nrows(), units));
+        let mut logits = Array2::zeros((self.rows.features.nrows(), units));
         let found =
             minimise(start, stop, |theta, gradient| self.objective(&penalty, theta, gradient, &mut logits));
         let weight = Array2::from_shape_fn((units, dim), |(unit, at)| found.point[unit * dim + at]);
@@ -199,26 +189,26 @@ impl Sample {
             weight,
             bias,
             mean_factor: penalty.mean,
-            standard: self.standard.clone(),
+            standard: self.rows.standard.clone(),
             gradient: found.gradient,
             steps: found.steps,
         })
     }
 
     fn penalty(&self, strength: &Strength) -> Penalty {
-        let dim = self.standard.dim;
+        let dim = self.rows.standard.dim;
         let along = 1.0 / (strength.directions * strength.directions);
-        let known = self.standard.prior.mean.as_ref().map(|mean| &mean.is_known);
+        let known = self.rows.standard.prior.mean.as_ref().map(|mean| &mean.is_known);
         let held = |unit: usize| known.is_some_and(|known| known[unit]);
         let precision = |unit: usize| match known.is_some() && !held(unit) {
             true => strength.l2 * strength.unknown,
             false => strength.l2,
         };
-        let weight = (0..self.targets.ncols())
-            .flat_map(|unit| (0..self.features.ncols()).map(move |at| (unit, at)))
+        let weight = (0..self.rows.targets.ncols())
+            .flat_map(|unit| (0..self.rows.features.ncols()).map(move |at| (unit, at)))
             .map(|(unit, at)| precision(unit) * if at < dim { 1.0 } else { along })
             .collect();
-        let bias = (0..self.targets.ncols())
+        let bias = (0..self.rows.targets.ncols())
             .map(|unit| match held(unit) || known.is_some() && self.one_sided.contains(&unit) {
                 true => strength.l2 * strength.bias,
                 false => 0.0,
@@ -236,7 +226,7 @@ impl Sample {
         gradient: &mut [f64],
         logits: &mut Array2<f64>,
     ) -> f64 {
-        let (units, dim) = (self.targets.ncols(), self.features.ncols());
+        let (units, dim) = (self.rows.targets.ncols(), self.rows.features.ncols());
         let (weight, bias) = theta.split_at(units * dim);
         let (to_weight, to_bias) = gradient.split_at_mut(units * dim);
         let (Ok(matrix), Ok(mut to_matrix)) = (
@@ -252,21 +242,21 @@ impl Sample {
         for mut row in logits.rows_mut() {
             row.iter_mut().zip(bias).for_each(|(logit, bias)| *logit += *bias);
         }
-        general_mat_mul(1.0, &self.features, &matrix.t(), 1.0, logits);
+        general_mat_mul(1.0, &self.rows.features, &matrix.t(), 1.0, logits);
         let mut value = 0.0;
         to_bias.fill(0.0);
         for ((mut row, target), sample) in
-            logits.rows_mut().into_iter().zip(self.targets.rows()).zip(&self.weights)
+            logits.rows_mut().into_iter().zip(self.rows.targets.rows()).zip(&self.rows.weights)
         {
             // From logits to `weight · (posterior − target)`, the gradient of the loss by the
             // logits.
-            value += sample * loss_and_posteriors(self.labelling, &mut row, &target);
+            value += sample * loss_and_posteriors(self.rows.labelling, &mut row, &target);
             for ((posterior, target), to_bias) in row.iter_mut().zip(target).zip(&mut *to_bias) {
                 *posterior = sample * (*posterior - target);
                 *to_bias += *posterior;
             }
         }
-        general_mat_mul(1.0, &logits.t(), &self.features, 0.0, &mut to_matrix);
+        general_mat_mul(1.0, &logits.t(), &self.rows.features, 0.0, &mut to_matrix);
         let mut squares = 0.0;
         for ((slope, weight), precision) in to_weight.iter_mut().zip(weight).zip(&penalty.weight) {
             *slope += precision * weight;
@@ -288,65 +278,4 @@ struct Penalty {
     bias: Vec<f64>,
     /// Factor on the offsets.
     mean: f64,
-}
-
-/// A fitted head, over features standardised as its sample was.
-#[derive(Debug, Clone)]
-pub struct Fit {
-    /// On standardised features.
-    hidden: Option<Linear>,
-    /// `[units, dim + directions]` for standardised features, or `[units, hidden]`.
-    weight: Array2<f64>,
-    bias: Array1<f64>,
-    mean_factor: f64,
-    standard: Arc<Standard>,
-    /// Largest absolute component of the gradient where the search ended.
-    pub gradient: f64,
-    /// Steps of the search.
-    pub steps: usize,
-}
-
-impl Fit {
-    /// Logits `[rows, units]` of `features` `[rows, dim]`.
-    pub fn logits(&self, features: ArrayView2<'_, f32>) -> Array2<f64> {
-        self.folded().logits(features)
-    }
-
-    /// The same before anything is folded, which takes longer: what folding is checked by.
-    pub fn standardised_logits(&self, features: ArrayView2<'_, f32>) -> Array2<f64> {
-        let standard = &self.standard;
-        let mut rows = standard.rows(features);
-        if let Some(hidden) = &self.hidden {
-            rows = (rows.dot(&hidden.weight.t()) + &hidden.bias).mapv(|value| value.max(0.0));
-        }
-        let mut logits = rows.dot(&self.weight.t());
-        logits += &self.bias;
-        if self.hidden.is_some() {
-            return logits;
-        }
-        if let Some(mean) = &standard.prior.mean {
-            logits.scaled_add(self.mean_factor, &mean.logits.logits(features));
-        }
-        logits
-    }
-
-    /// The same head with `by` added to the logit of a unit.
-    #[must_use]
-    pub fn shifted(mut self, unit: usize, by: f64) -> Self {
-        self.bias[unit] += by;
-        self
-    }
-
-    /// The head for embeddings as they are: prior mean and directions become part of the weights.
-    pub fn folded(&self) -> Network {
-        if let Some(hidden) = &self.hidden {
-            let output = Linear { weight: self.weight.clone(), bias: self.bias.clone() };
-            return Network { hidden: Some(self.standard.folded(&hidden.weight, &hidden.bias)), output };
-        }
-        let correction = self.standard.folded(&self.weight, &self.bias);
-        match &self.standard.prior.mean {
-            Some(mean) => mean.logits.corrected(self.mean_factor, &correction),
-            None => correction.into(),
-        }
-    }
 }

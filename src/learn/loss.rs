@@ -1,8 +1,15 @@
-//! Log losses and posteriors of logits.
+//! Log losses and posteriors of logits, for labels that exclude each other and for those that do not.
 
 use ndarray::{Array1, ArrayView2};
 
-use super::logistic::Labelling;
+/// Relation of labels: exclusive or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Labelling {
+    /// One label per row: softmax.
+    Single,
+    /// Any number of labels per row: one sigmoid each.
+    Multi,
+}
 
 /// Weighted mean of the rows' losses, in nats: `logits` and `targets` are `[rows, units]`. Of
 /// several sigmoids, their sum.

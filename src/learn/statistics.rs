@@ -30,6 +30,31 @@ pub struct MusicStatistics {
     rest: f64,
 }
 
+/// Values that are no statistics of music.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StatisticsError {
+    /// Sizes that differ.
+    #[error(
+        "a mean of {mean} values, {deviation} deviations and a factor of {rank} × {dim} do not fit each other"
+    )]
+    Sizes {
+        /// Values of the mean.
+        mean: usize,
+        /// Number of deviations.
+        deviation: usize,
+        /// Rows of the factor.
+        rank: usize,
+        /// Columns of the factor.
+        dim: usize,
+    },
+    /// A value that cannot be used.
+    #[error("a value is not finite, or a deviation is not above 0")]
+    Value,
+    /// An axis without direction.
+    #[error("a row of the factor is 0")]
+    Axis,
+}
+
 impl MusicStatistics {
     /// Statistics with `factor` `[rank, dim]`, whose rows are principal axes scaled by the
     /// deviation along them. The variances of a standardised embedding sum to its size, which gives
@@ -37,22 +62,22 @@ impl MusicStatistics {
     ///
     /// # Errors
     /// Sizes differ, a value is not finite or a deviation not above 0; the message says which.
-    pub fn new(mean: Array1<f64>, deviation: Array1<f64>, factor: Array2<f64>) -> Result<Self, String> {
+    pub fn new(
+        mean: Array1<f64>,
+        deviation: Array1<f64>,
+        factor: Array2<f64>,
+    ) -> Result<Self, StatisticsError> {
         let (rank, dim) = factor.dim();
         if mean.len() != dim || deviation.len() != dim || rank > dim {
-            return Err(format!(
-                "a mean of {} values, {} deviations and a factor of {rank} × {dim} do not fit each other",
-                mean.len(),
-                deviation.len()
-            ));
+            return Err(StatisticsError::Sizes { mean: mean.len(), deviation: deviation.len(), rank, dim });
         }
         let all = mean.iter().chain(&deviation).chain(&factor);
         if all.into_iter().any(|value| !value.is_finite()) || deviation.iter().any(|value| *value <= 0.0) {
-            return Err("a value is not finite, or a deviation is not above 0".into());
+            return Err(StatisticsError::Value);
         }
         let variances = factor.map_axis(Axis(1), |row| row.dot(&row));
         if variances.iter().any(|variance| *variance <= 0.0) {
-            return Err("a row of the factor is 0".into());
+            return Err(StatisticsError::Axis);
         }
         let axes = &factor / &variances.mapv(f64::sqrt).insert_axis(Axis(1));
         let rest = (dim as f64 - variances.sum()) / (dim - rank).max(1) as f64;
@@ -188,12 +213,12 @@ mod tests {
     fn what_does_not_fit_is_refused() {
         let factor = array![[1.0, 0.0]];
         let new = |mean: Array1<f64>, deviation: Array1<f64>| {
-            MusicStatistics::new(mean, deviation, factor.clone()).unwrap_err()
+            MusicStatistics::new(mean, deviation, factor.clone()).unwrap_err().to_string()
         };
         assert!(new(array![0.0], array![1.0, 1.0]).contains("a mean of 1 values"));
         assert!(new(array![0.0, 0.0], array![1.0, 0.0]).contains("not above 0"));
         assert!(new(array![0.0, f64::NAN], array![1.0, 1.0]).contains("not finite"));
-        let empty = MusicStatistics::new(array![0.0], array![1.0], array![[0.0]]).unwrap_err();
+        let empty = MusicStatistics::new(array![0.0], array![1.0], array![[0.0]]).unwrap_err().to_string();
         assert!(empty.contains("row of the factor"), "{empty}");
     }
 }

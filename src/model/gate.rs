@@ -1,8 +1,9 @@
 //! Gate: classifies patches as music, speech or noise.
 
-use super::head::{Head, HeadKind};
+use super::error::ModelError;
+use super::head::{GATE_HEAD, Head, HeadKind};
 use super::manifest::Bundle;
-use super::{GATE_HEAD, ModelError, open_head};
+use super::open_head::open_head;
 use crate::event::GatePosteriors;
 
 const LABELS: [&str; 3] = ["music", "speech", "noise"];

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::ModelError;
+use super::error::ModelError;
 use super::head::Head;
 use super::layer::floats;
 use super::manifest::Bundle;

@@ -13,9 +13,15 @@ use std::sync::Arc;
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
+use super::error::ModelError;
 use super::layer::{Layer, LayerWeights};
-use super::{GATE_HEAD, ModelError};
 use crate::event::SourceState;
+
+/// Name of the optional head whose posteriors are published as tags.
+pub(super) const TAG_HEAD: &str = "tags";
+
+/// Name of the optional head that separates music from speech and noise.
+pub(crate) const GATE_HEAD: &str = "gate";
 
 /// Relation between the labels of a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]

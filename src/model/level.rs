@@ -8,6 +8,7 @@
 use serde::Deserialize;
 
 use crate::dsp::{exp10_minus_one, log10_one_plus};
+use crate::limits::ConfigError;
 
 /// `[trunk.streamed.level]` of a manifest. Decibels are of mel power, 1 being full scale.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -31,20 +32,33 @@ impl LevelEntry {
     /// Checks the entry against the front end's number of bands.
     ///
     /// # Errors
-    /// An invalid value, as a message that names the key.
-    pub fn validate(&self, bands: usize) -> Result<(), String> {
-        let decibels = [self.reference_db, self.max_gain_db, self.slack_db, self.max_bass_db];
-        if decibels.iter().chain(&self.usual_bass_db).any(|db| db.is_nan() || db.abs() > 100.0) {
-            return Err("level: decibels must be numbers from -100 to 100".into());
+    /// The first value that cannot be used.
+    pub fn validate(&self, bands: usize) -> Result<(), ConfigError> {
+        let single = [
+            ("reference_db", self.reference_db),
+            ("max_gain_db", self.max_gain_db),
+            ("slack_db", self.slack_db),
+            ("max_bass_db", self.max_bass_db),
+        ];
+        let usual = self.usual_bass_db.iter().map(|db| ("usual_bass_db", *db));
+        for (key, db) in single.into_iter().chain(usual) {
+            if !(-100.0..=100.0).contains(&db) {
+                return Err(wrong(key, db, "-100 to 100 dB"));
+            }
         }
         if self.usual_bass_db.len() > bands {
-            return Err(format!("level.usual_bass_db has more values than there are bands, {bands}"));
+            let found = format!("a list of {} values", self.usual_bass_db.len());
+            return Err(wrong("usual_bass_db", found, &format!("at most one per band, {bands}")));
         }
         if !(self.mids[0] < self.mids[1] && self.mids[1] <= bands) {
-            return Err(format!("level.mids is {:?}, not a range of the {bands} bands", self.mids));
+            return Err(wrong("mids", format!("{:?}", self.mids), &format!("a range of the {bands} bands")));
         }
         Ok(())
     }
+}
+
+fn wrong(key: &str, value: impl std::fmt::Display, expected: &str) -> ConfigError {
+    ConfigError::new(format!("trunk.streamed.level.{key}"), value, expected)
 }
 
 /// Lower bound of divisors, for digital silence. Far below the power at which the maximum gain
@@ -53,7 +67,7 @@ const SMALLEST: f32 = 1e-3;
 
 /// Applies the gains to log-mel rows, `log10(1 + scale * power)`.
 #[derive(Debug, Clone)]
-pub struct Level {
+pub struct GainNormalizer {
     bands: usize,
     /// Target of the mean of `scale * power`.
     reference: f32,
@@ -67,7 +81,7 @@ pub struct Level {
     gains: Vec<f32>,
 }
 
-impl Level {
+impl GainNormalizer {
     /// Creates the stage. `entry` must be valid for `bands`; `scale` is that of the compression.
     pub fn new(entry: &LevelEntry, bands: usize, scale: f64) -> Self {
         let ratio = |db: f32| 10_f32.powf(db / 10.0);

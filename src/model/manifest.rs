@@ -6,15 +6,18 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::ModelError;
-use super::level::Level;
+use super::error::ModelError;
+use super::level::GainNormalizer;
 use super::stream::{Feed, Streamed};
 use super::trunk_entry::{TrunkEntry, TrunkKind, TrunkTable};
 use crate::audio::SampleRate;
 use crate::dsp::{Compression, LogMelParams, MelNorm, MelScale, MelSlope, Spectrum, Taper, TaperPadding};
+use crate::limits::{ConfigError, Limit};
 
 /// The manifest format that is read. Format 1 had one trunk per bundle.
 const FORMAT: u32 = 2;
+
+const PATCH_FRAMES: Limit = Limit::new("patch.frames", 2.0, 100_000.0, "");
 
 /// `manifest.toml`
 #[derive(Debug, Clone, Deserialize)]
@@ -142,17 +145,18 @@ impl Bundle {
         let file = folder.join("manifest.toml");
         let wrong = |what: String| ModelError::Manifest { file: file.clone(), what };
         let text = std::fs::read_to_string(&file).map_err(|error| wrong(error.to_string()))?;
-        check_format(&text).map_err(&wrong)?;
+        check_format(&text).map_err(|error| wrong(error.to_string()))?;
         let manifest: Manifest = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-        let front_end = manifest.front_end.params().map_err(&wrong)?;
-        if !(2..=100_000).contains(&manifest.patch.frames) {
-            return Err(wrong(format!("patch.frames is {}, not 2 to 100000", manifest.patch.frames)));
-        }
+        let front_end = manifest.front_end.params().map_err(|error| wrong(error.to_string()))?;
+        front_end.validate().map_err(|error| wrong(error.to_string()))?;
+        PATCH_FRAMES.check(manifest.patch.frames as f64).map_err(|error| wrong(error.to_string()))?;
         match &manifest.trunk {
             TrunkTable { streamed: None, windowed: None } => {
                 return Err(wrong("there is neither `trunk.streamed` nor `trunk.windowed`".into()));
             }
-            TrunkTable { streamed: Some(trunk), .. } => trunk.validate(&front_end).map_err(&wrong)?,
+            TrunkTable { streamed: Some(trunk), .. } => {
+                trunk.validate(&front_end).map_err(|error| wrong(error.to_string()))?;
+            }
             TrunkTable { .. } => {}
         }
         Ok(Self { folder, manifest, front_end })
@@ -210,7 +214,7 @@ impl Bundle {
                         Compression::Log10OnePlus { scale } => scale,
                         _ => 1.0,
                     };
-                    Level::new(level, self.front_end.bands, scale)
+                    GainNormalizer::new(level, self.front_end.bands, scale)
                 }),
                 min_run_s,
             }),
@@ -260,20 +264,21 @@ impl Bundle {
 }
 
 impl RawFrontEnd {
-    fn params(&self) -> Result<LogMelParams, String> {
+    fn params(&self) -> Result<LogMelParams, ConfigError> {
         let sample_rate = SampleRate::new(self.sample_rate).ok_or_else(|| {
-            format!("front_end.sample_rate is {}, not 1 to {} Hz", self.sample_rate, SampleRate::MAX)
+            let expected = format!("1 to {} Hz", SampleRate::MAX);
+            ConfigError::new("front_end.sample_rate", self.sample_rate, expected)
         })?;
         let spectrum = match self.power {
             1.0 => Spectrum::Magnitude,
             2.0 => Spectrum::Power,
-            other => return Err(format!("front_end.power is {other}, not 1 or 2")),
+            other => return Err(ConfigError::new("front_end.power", other, "1 or 2")),
         };
         let compression = match self.compression {
             RawCompression::Log10OnePlus { scale } => Compression::Log10OnePlus { scale },
             RawCompression::LnPlus { offset } => Compression::LnPlus { offset },
         };
-        let params = LogMelParams {
+        Ok(LogMelParams {
             sample_rate,
             fft_size: self.fft_size,
             hop_length: self.hop_length,
@@ -289,26 +294,34 @@ impl RawFrontEnd {
             f_min: self.f_min,
             f_max: self.f_max,
             compression,
-        };
-        params.validate().map_err(|error| error.to_string())?;
-        Ok(params)
+        })
     }
 }
 
+/// Manifest of another format.
+#[derive(Debug, thiserror::Error)]
+enum FormatError {
+    #[error("{0}")]
+    Unreadable(#[from] toml::de::Error),
+    #[error(
+        "format 1 is the layout of an earlier build, with one trunk per bundle; this one reads format {FORMAT}: \
+         make the bundle again with `genred train`, from the `musicnn-msd` of this build"
+    )]
+    Earlier,
+    #[error("format {0} is not known to this version, which reads {FORMAT}")]
+    Unknown(u32),
+}
+
 /// Checks the format before any other key: each has keys of its own.
-fn check_format(text: &str) -> Result<(), String> {
+fn check_format(text: &str) -> Result<(), FormatError> {
     #[derive(Deserialize)]
     struct Version {
         format: u32,
     }
-    let Version { format } = toml::from_str(text).map_err(|error| error.to_string())?;
-    match format {
-        FORMAT => Ok(()),
-        1 => Err(format!(
-            "format 1 is the layout of an earlier build, with one trunk per bundle; this one reads format {FORMAT}: \
-             make the bundle again with `genred train`, from the `musicnn-msd` of this build"
-        )),
-        other => Err(format!("format {other} is not known to this version, which reads {FORMAT}")),
+    match toml::from_str(text)? {
+        Version { format: FORMAT } => Ok(()),
+        Version { format: 1 } => Err(FormatError::Earlier),
+        Version { format } => Err(FormatError::Unknown(format)),
     }
 }
 

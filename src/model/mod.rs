@@ -5,12 +5,14 @@
 //! are made; the front end is built from it and from nothing else.
 
 mod config;
+mod error;
 mod gate;
 mod golden;
 mod head;
 mod layer;
 mod level;
 mod manifest;
+mod open_head;
 mod pool;
 mod session;
 mod stream;
@@ -18,71 +20,27 @@ mod trunk;
 mod trunk_entry;
 
 pub use config::{ModelConfig, Provider};
+pub use error::ModelError;
 pub use gate::Gate;
+pub(crate) use head::GATE_HEAD;
+use head::TAG_HEAD;
 pub use head::{Head, HeadKind};
 pub use layer::LayerWeights;
 pub use manifest::{Bundle, Manifest, TrainingEntry, hex};
+pub use open_head::is_head_path;
 pub use session::Runtime;
 pub use stream::{Cutter, Feed, Streamed, Stretch};
 pub use trunk_entry::{TrunkEntry, TrunkKind};
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::dsp::LogMelParams;
 use crate::event::GatePosteriors;
 use golden::Golden;
+use open_head::open_head;
 use pool::Pooling;
 use session::{Signature, TrunkSession};
 use trunk::Trunk;
-
-/// Error of loading or running a model.
-#[derive(Debug, thiserror::Error)]
-pub enum ModelError {
-    /// No bundle of that name.
-    #[error(
-        "no model `{name}`; tried {tried}; give a path, or set GENRED_MODELS to the folder that holds it"
-    )]
-    NotFound {
-        /// Requested name or path.
-        name: String,
-        /// Folders without a manifest.
-        tried: String,
-    },
-    /// A manifest that cannot be read or does not fit.
-    #[error("{}: {what}", file.display())]
-    Manifest {
-        /// Path of the manifest.
-        file: PathBuf,
-        /// Description of the fault.
-        what: String,
-    },
-    /// A head that cannot be read or does not fit.
-    #[error("head {}: {what}", file.display())]
-    Head {
-        /// Path of the head's TOML file.
-        file: PathBuf,
-        /// Description of the fault.
-        what: String,
-    },
-    /// ONNX Runtime is missing or does not start.
-    #[error("{0}")]
-    Runtime(String),
-    /// An execution provider cannot be used.
-    #[error("execution provider `{provider}` cannot be used: {reason}")]
-    Provider {
-        /// The provider.
-        provider: Provider,
-        /// Error of the runtime, in one line.
-        reason: String,
-    },
-    /// The model file contradicts the manifest.
-    #[error("{0}")]
-    Mismatch(String),
-    /// An inference run failed.
-    #[error("inference failed: {0}")]
-    Run(String),
-}
 
 /// Scores of one patch.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,12 +65,6 @@ pub trait Classifier: Send {
     /// The runtime fails; nothing is appended.
     fn score(&mut self, stretches: &[&Stretch], scores: &mut Vec<Option<Scores>>) -> Result<(), ModelError>;
 }
-
-/// Name of the optional head whose posteriors are published as tags.
-const TAG_HEAD: &str = "tags";
-
-/// Name of the optional head that separates music from speech and noise.
-pub(crate) const GATE_HEAD: &str = "gate";
 
 /// A loaded bundle: a trunk on one execution provider and its heads.
 pub struct Model {
@@ -370,27 +322,4 @@ fn open_pooling(bundle: &Bundle, trunk: TrunkEntry<'_>) -> Result<Option<(Poolin
     let pooling = Pooling::read(&bytes, trunk.feature_dim, bundle.manifest.embedding.dim)
         .map_err(|what| ModelError::Manifest { file: bundle.folder.join(&trunk.pooling), what })?;
     Ok(Some((pooling, trunk.feature_dim)))
-}
-
-/// True for the path of a head's TOML file, false for the name of one of the bundle's.
-pub fn is_head_path(name: &str) -> bool {
-    name.contains('/') || name.ends_with(".toml")
-}
-
-/// Opens a head by name, verified against the manifest's checksums, or by path.
-fn open_head(bundle: &Bundle, name: &str) -> Result<Head, ModelError> {
-    let embedding = &bundle.manifest.embedding;
-    let load = |file: &Path| Head::load(file, &embedding.id, embedding.dim);
-    if is_head_path(name) {
-        return load(Path::new(name));
-    }
-    let file = bundle.folder.join("heads").join(format!("{name}.toml"));
-    if !file.exists() {
-        let what = format!("there is no such head; the bundle has {}", bundle.heads().join(", "));
-        return Err(ModelError::Head { file, what });
-    }
-    bundle.read(&format!("heads/{name}.toml"))?;
-    let head = load(&file)?;
-    bundle.read(&format!("heads/{}", head.weights))?;
-    Ok(head)
 }

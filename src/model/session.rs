@@ -14,8 +14,8 @@ use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{IoBinding, Session, SessionOutputs};
 use ort::value::{Tensor, TensorRef};
 
-use super::ModelError;
 use super::config::Provider;
+use super::error::ModelError;
 use super::manifest::Bundle;
 use super::trunk_entry::TrunkEntry;
 

@@ -7,7 +7,7 @@
 use crate::audio::{self, Patch, PatchSpan, SourceId};
 use crate::dsp::{PatchParams, PatchView};
 
-use super::level::Level;
+use super::level::GainNormalizer;
 
 /// Input requirements of a trunk.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ pub struct Streamed {
     /// Log-mel value, after the input gain, of frames without audio.
     pub padding: f32,
     /// Input gain.
-    pub level: Option<Level>,
+    pub level: Option<GainNormalizer>,
     /// Minimum audio per run, in seconds.
     pub min_run_s: f64,
 }

@@ -1,6 +1,6 @@
 //! Trunk: stretches of frames to embeddings of patches.
 
-use super::ModelError;
+use super::error::ModelError;
 use super::pool::Pooling;
 use super::session::TrunkSession;
 use super::stream::{Features, Stretch};

@@ -7,6 +7,11 @@ use serde::Deserialize;
 
 use super::level::LevelEntry;
 use crate::dsp::{Compression, LogMelParams};
+use crate::limits::{ArgumentError, ConfigError, Limit};
+
+const FEATURE_DIM: Limit = Limit::new("trunk.streamed.feature_dim", 1.0, 100_000.0, "");
+const BLOCK: Limit = Limit::new("trunk.streamed.block", 1.0, 1000.0, "frames");
+const HALO: Limit = Limit::new("trunk.streamed.halo", 0.0, 10_000.0, "frames");
 
 /// Way in which a trunk turns frames into embeddings. A bundle may have a trunk of each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -29,11 +34,11 @@ impl TrunkKind {
 }
 
 impl FromStr for TrunkKind {
-    type Err = String;
+    type Err = ArgumentError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ArgumentError> {
         let found = [Self::Streamed, Self::Windowed].into_iter().find(|kind| kind.as_str() == text);
-        found.ok_or_else(|| "neither `streamed` nor `windowed`".into())
+        found.ok_or_else(|| ArgumentError::new("`streamed` or `windowed`"))
     }
 }
 
@@ -123,26 +128,23 @@ impl StreamedTrunk {
     /// Checks values that types cannot.
     ///
     /// # Errors
-    /// A message that names the key.
-    pub(super) fn validate(&self, front_end: &LogMelParams) -> Result<(), String> {
-        let range = |key: &str, value: usize, range: std::ops::RangeInclusive<usize>| {
-            let (least, most) = (range.start(), range.end());
-            match range.contains(&value) {
-                true => Ok(()),
-                false => Err(format!("trunk.streamed.{key} is {value}, not {least} to {most}")),
-            }
-        };
-        range("feature_dim", self.feature_dim, 1..=100_000)?;
-        range("block", self.block, 1..=1000)?;
-        range("halo", self.halo[0].max(self.halo[1]), 0..=10_000)?;
+    /// The first value outside its limits.
+    pub(super) fn validate(&self, front_end: &LogMelParams) -> Result<(), ConfigError> {
+        FEATURE_DIM.check(self.feature_dim as f64)?;
+        BLOCK.check(self.block as f64)?;
+        HALO.check(self.halo[0].max(self.halo[1]) as f64)?;
         if !self.padding.is_finite() {
-            return Err(format!("trunk.streamed.padding is {}, not a finite number", self.padding));
+            return Err(ConfigError::new("trunk.streamed.padding", self.padding, "a finite number"));
         }
         let Some(level) = &self.level else { return Ok(()) };
         level.validate(front_end.bands)?;
         match front_end.compression {
             Compression::Log10OnePlus { .. } => Ok(()),
-            _ => Err("`trunk.streamed.level` needs the compression `log10_one_plus`".into()),
+            _ => Err(ConfigError::new(
+                "trunk.streamed.level",
+                "given",
+                "no such table with another compression than `log10_one_plus`",
+            )),
         }
     }
 }

@@ -34,7 +34,7 @@ pub struct Corrected {
     /// In the order of their requests.
     pub tracks: Vec<CorrectedTrack>,
     /// Corrections, patches and groups that are used, by genre.
-    pub labels: BTreeMap<Arc<str>, LabelCounts>,
+    pub labels: BTreeMap<Arc<str>, CorrectionCounts>,
     /// Contradictions: numbers of an earlier and a later correction of the same time under
     /// different genres.
     pub contradictions: Vec<(i64, i64)>,
@@ -50,7 +50,7 @@ pub struct Corrected {
 
 /// Amount of material of a genre.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LabelCounts {
+pub struct CorrectionCounts {
     /// Corrections.
     pub corrections: usize,
     /// Their patches.
@@ -191,7 +191,7 @@ impl fmt::Display for Corrected {
     /// A line for each genre, and one for each kind of what is left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.labels.keys().map(|label| label.chars().count()).max().unwrap_or_default();
-        for (label, LabelCounts { corrections, patches, groups }) in &self.labels {
+        for (label, CorrectionCounts { corrections, patches, groups }) in &self.labels {
             writeln!(
                 f,
                 "{label:width$}  {corrections:>4} corrections  {patches:>5} patches  {groups:>4} groups"
@@ -268,8 +268,8 @@ mod tests {
         Corrected::new(rows, ID, 1, 0)
     }
 
-    fn counts(corrections: usize, patches: usize, groups: usize) -> LabelCounts {
-        LabelCounts { corrections, patches, groups }
+    fn counts(corrections: usize, patches: usize, groups: usize) -> CorrectionCounts {
+        CorrectionCounts { corrections, patches, groups }
     }
 
     #[test]

@@ -4,6 +4,9 @@
 //! drawn or split is drawn and split by tracks, never by files or patches. A *group* holds tracks
 //! that must stay on one side of a split: an artist, an album.
 
+mod entry;
+mod error;
+mod filter;
 mod folder;
 mod groups;
 mod index;
@@ -11,127 +14,17 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
+use entry::Entry;
+pub use error::DatasetError;
+pub use filter::Filter;
 pub(in crate::study) use index::Table;
 pub use shape::Trust;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::event::SourceState;
-
-/// Fault of a data set, found before any file is decoded.
-#[derive(Debug, thiserror::Error)]
-pub enum DatasetError {
-    /// A folder or an index that cannot be read.
-    #[error("`{}` cannot be read: {what}", path.display())]
-    Unreadable {
-        /// Its name.
-        path: PathBuf,
-        /// Reason.
-        what: String,
-    },
-    /// A folder without class folders.
-    #[error(
-        "`{}` holds no class folder; it needs one folder a genre, as in `rock/one.mp3`, or name an index, as in `--data index.csv`",
-        path.display()
-    )]
-    NoClasses {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A class folder without sound files.
-    #[error("the class folder `{}` holds no sound file; put some in it, or remove it", path.display())]
-    EmptyClass {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// An index that does not say what it must.
-    #[error("`{}`: {what}", path.display())]
-    Index {
-        /// The file.
-        path: PathBuf,
-        /// Fault, with its line where there is one.
-        what: String,
-    },
-    /// Filters that let nothing through.
-    #[error("`{}` has no labelled row with {filters}; check `--where`", path.display())]
-    NothingLeft {
-        /// The index.
-        path: PathBuf,
-        /// The filters.
-        filters: String,
-    },
-    /// Files of one track that contradict each other.
-    #[error(
-        "track `{track}` is {one} and {other}; a track has the same {what} in all its files: correct one, or give them different tracks"
-    )]
-    Contradiction {
-        /// The track.
-        track: Arc<str>,
-        /// Column that differs: `genre` or `group`.
-        what: &'static str,
-        /// Value of the first file, and its name.
-        one: String,
-        /// Value of another.
-        other: String,
-    },
-    /// Several labels where one is wanted.
-    #[error(
-        "`{}` has {} labels ({labels}), and one is wanted; correct it, or use a head of several labels (`--multi-label` when training)",
-        file.display(), labels.split(", ").count()
-    )]
-    SeveralLabels {
-        /// The file.
-        file: PathBuf,
-        /// Its labels.
-        labels: String,
-    },
-    /// A label that is the name of a state.
-    #[error(
-        "the label `{label}` (of `{}`) is the name of a state, which genres share a topic with; rename {}, for example to `{}-music`, or leave {} out: genred tells states by itself",
-        file.display(), if *is_folder { "its folder" } else { "it" }, label.to_lowercase(), if *is_folder { "the folder" } else { "its rows" }
-    )]
-    StateName {
-        /// The label.
-        label: Arc<str>,
-        /// A file that has it.
-        file: PathBuf,
-        /// True if labels are folders.
-        is_folder: bool,
-    },
-    /// Nothing to tell apart.
-    #[error("`{}` has only the label `{label}`; there must be at least two", path.display())]
-    OneLabel {
-        /// The data set.
-        path: PathBuf,
-        /// The label.
-        label: Arc<str>,
-    },
-}
-
-/// `--where COLUMN=VALUE`: rows of an index whose column has this value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Filter {
-    /// Column name, as in the header.
-    pub column: String,
-    /// The value to keep.
-    pub value: String,
-}
-
-impl FromStr for Filter {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once('=') {
-            Some((column, value)) if !column.trim().is_empty() => {
-                Ok(Self { column: column.trim().into(), value: value.trim().into() })
-            }
-            _ => Err("not COLUMN=VALUE, as in `split=test`".into()),
-        }
-    }
-}
 
 /// Options of reading a data set.
 #[derive(Debug, Clone, Default)]
@@ -184,17 +77,6 @@ pub struct Dataset {
     pub unlabelled: usize,
     /// Tracks that `--groups` does not know.
     pub ungrouped: usize,
-}
-
-/// A file with its labels in words, before they are numbered.
-#[derive(Debug)]
-struct Entry {
-    path: PathBuf,
-    labels: Vec<String>,
-    track: String,
-    /// Absent where nothing is known.
-    group: Option<String>,
-    columns: BTreeMap<String, String>,
 }
 
 impl Dataset {
@@ -353,15 +235,4 @@ fn number(
         .collect();
     let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     Dataset { path: path.into(), names: vec![name.into()], labels, items, ignored, unlabelled, ungrouped }
-}
-
-/// `path` without its extension, with `/` between its parts.
-fn without_extension(path: &Path) -> String {
-    let parts: Vec<_> = path
-        .with_extension("")
-        .components()
-        .filter(|part| !matches!(part, std::path::Component::CurDir))
-        .map(|part| part.as_os_str().to_string_lossy().into_owned())
-        .collect();
-    parts.join("/")
 }

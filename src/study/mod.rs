@@ -27,7 +27,7 @@ pub use augment::Alteration;
 pub use cache::Cache;
 pub use card::{About, card};
 #[cfg(feature = "corrections")]
-pub use corrections::{CORRECTIONS, Corrected, CorrectedTrack, LabelCounts};
+pub use corrections::{CORRECTIONS, Corrected, CorrectedTrack, CorrectionCounts};
 pub use dataset::{Dataset, DatasetError, DatasetOptions, Filter, Item, Trust};
 pub use embedding_set::{EmbeddingRow, EmbeddingSet, EmbeddingSetError};
 pub use evaluate::{
@@ -48,5 +48,5 @@ pub(crate) use stream::{
     DecidedStream, PlacedPiece, StreamFigures, StreamPiece, StreamPosteriors, TruthInterval, decide,
     score_stream,
 };
-pub use train::{Limit, TrainError, TrainOptions, Trained, known_predictions, train};
+pub use train::{ConfusionLimit, TrainError, TrainOptions, Trained, known_predictions, train};
 pub use vocabulary::{Renaming, Vocabulary, VocabularyError, VocabularyOptions};

@@ -37,6 +37,7 @@ fn parse(bytes: &[u8], dim: usize) -> Result<MusicStatistics, String> {
     let factor =
         Array2::from_shape_vec((factor.len() / dim, dim), factor).map_err(|error| error.to_string())?;
     MusicStatistics::new(Array1::from(read("mean")?), Array1::from(read("deviation")?), factor)
+        .map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -12,14 +12,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub(crate) use figures::{GenreTimeline, StreamFigures, TruthInterval};
-pub(crate) use posteriors::StreamPosteriors;
+pub(crate) use posteriors::{PlacedPiece, ScoredPatch, StreamPosteriors};
 
 use super::Renaming;
 use super::dataset::{DatasetError, Table};
 use super::offline::{self, Cut, FileError};
-use crate::audio::{Level, PatchSpan};
 use crate::decision::{DeadAirConfig, Decider, DecisionConfig, Observation, SilenceConfig, SourceTime};
-use crate::event::{GatePosteriors, SourceState};
+use crate::event::SourceState;
 use crate::model::Model;
 
 /// Error of scoring a stream.
@@ -90,40 +89,6 @@ impl StreamPiece {
             true => Err(wrong("it has no row".into())),
             false => Ok(pieces),
         }
-    }
-}
-
-/// Scored patch of a stream.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct ScoredPatch {
-    pub span: PatchSpan,
-    /// Level at the end of the patch.
-    pub level: Level,
-    pub posteriors: Vec<f32>,
-    /// `None` if the bundle has no gate.
-    pub gate: Option<GatePosteriors>,
-}
-
-/// Piece at its place in a stream.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct PlacedPiece {
-    /// Path of the recording.
-    pub path: String,
-    /// Start in the stream, in seconds.
-    pub start: f64,
-    /// End in the stream, in seconds.
-    pub end: f64,
-    /// Label in the list; `None` if the list has none.
-    pub label: Option<Arc<str>>,
-    /// Verdict of `classify` on the patches that lie within the piece; `None` if there are none.
-    pub by_head: Option<Arc<str>>,
-}
-
-impl PlacedPiece {
-    /// Interval with its right genre: the label, or else the verdict on the whole piece.
-    pub(crate) fn truth(&self, by_label: bool) -> TruthInterval {
-        let genre = if by_label { &self.label } else { &self.by_head };
-        TruthInterval { start: self.start, end: self.end, genre: genre.clone() }
     }
 }
 

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::report::PatchPrediction;
+use crate::limits::ArgumentError;
 use crate::model::{Head, HeadKind};
 
 /// GTZAN's labels that other vocabularies call otherwise, beyond spelling.
@@ -20,14 +21,14 @@ pub struct Renaming {
 }
 
 impl FromStr for Renaming {
-    type Err = String;
+    type Err = ArgumentError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ArgumentError> {
         match text.split_once('=').map(|(from, to)| (from.trim(), to.trim())) {
             Some((from, to)) if !from.is_empty() && !to.is_empty() => {
                 Ok(Self { from: from.into(), to: to.into() })
             }
-            _ => Err("not FROM=TO, as in `disco=disco-funk`".into()),
+            _ => Err(ArgumentError::new("FROM=TO, as in `disco=disco-funk`")),
         }
     }
 }

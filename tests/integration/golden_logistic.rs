@@ -1,7 +1,7 @@
 //! Logistic regression against scikit-learn 1.9. `tests/golden/golden_logistic.py` wrote the
 //! goldens.
 
-use genred::learn::{Labelling, Linear, Prior, PriorMean, Sample, Stop, Strength};
+use genred::learn::{Labelling, Linear, Prior, PriorMean, Sample, StopCriterion, Strength};
 use ndarray::{Array2, ArrayView2};
 use safetensors::{Dtype, SafeTensors};
 
@@ -53,8 +53,9 @@ fn fits_are_scikit_learns() {
             Sample::new(labelling, features.view(), targets.view(), weights.as_slice().unwrap()).unwrap();
         for (index, penalty) in penalties.iter().enumerate() {
             let of = |what: &str| goldens.floats(&format!("{kind}.{index}.{what}"));
-            let fit =
-                sample.fit(Strength::plain(*penalty), None, Stop { gradient: 1e-10, steps: 10_000 }).unwrap();
+            let fit = sample
+                .fit(Strength::plain(*penalty), None, StopCriterion { gradient: 1e-10, steps: 10_000 })
+                .unwrap();
             let Linear { weight, bias } = fit.folded().output;
             // One column per feature; their scales differ by 10⁴.
             for (ours, theirs) in weight.columns().into_iter().zip(of("weight").columns()) {
@@ -106,7 +107,7 @@ fn priors_are_those_of_the_oracles() {
             Sample::with_prior(Labelling::Single, features.view(), targets.view(), weights, &prior).unwrap();
         for (index, penalty) in goldens.floats("penalties").iter().enumerate() {
             let strength = Strength { l2: *penalty, directions: scale, mean: 1.0, unknown: 1.0, bias: 0.0 };
-            let fit = sample.fit(strength, None, Stop { gradient: 1e-10, steps: 10_000 }).unwrap();
+            let fit = sample.fit(strength, None, StopCriterion { gradient: 1e-10, steps: 10_000 }).unwrap();
             let folded = fit.folded().output;
             let of = |what: &str| goldens.floats(&format!("{kind}.{index}.{what}"));
             for (ours, theirs) in folded.weight.columns().into_iter().zip(of("weight").columns()) {

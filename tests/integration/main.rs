@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![allow(clippy::type_complexity, reason = "local types of single tests")]
-#![allow(clippy::too_many_lines, reason = "a test is one story")]
 
 use assert_no_alloc::AllocDisabler;
 

@@ -81,26 +81,6 @@ const IMPURE: [&str; 8] = [
     "Timestamp::now",
 ];
 
-/// Imports that close a cycle between files. Each is to go; no new one may come.
-const KNOWN_CYCLES: [(&str, &str); 2] =
-    [("config/syntax.rs", "config/document.rs"), ("learn/loss.rs", "learn/logistic.rs")];
-
-/// Files from which their own submodules import, while they import from these submodules. Each is
-/// to go: what both need gets a file of its own.
-const KNOWN_PARENT_CYCLES: [&str; 11] = [
-    "cli/bench/mod.rs",
-    "cli/eval.rs",
-    "cli/mod.rs",
-    "cli/train.rs",
-    "config.rs",
-    "learn/logistic.rs",
-    "model/mod.rs",
-    "study/dataset.rs",
-    "study/material.rs",
-    "study/stream.rs",
-    "study/train.rs",
-];
-
 /// Maximum length of a file.
 const MAX_LINES: usize = 400;
 
@@ -185,35 +165,10 @@ fn production_code_does_not_panic_on_purpose() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Returns whether `file` lies in the folder of the module `parent`.
-fn is_below(file: &str, parent: &str) -> bool {
-    let folder = parent.trim_end_matches("mod.rs").trim_end_matches(".rs").trim_end_matches('/');
-    file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
-}
-
 #[test]
 fn files_import_each_other_in_one_direction() {
     let files = source_files();
-    let mut imports = imports(&files);
-    let everything = cycles(&imports);
-    let closes_a_cycle = |one: &str, other: &str| {
-        everything.iter().any(|cycle| [one, other].iter().all(|name| cycle.iter().any(|file| file == name)))
-    };
-    for (file, target) in KNOWN_CYCLES {
-        assert!(closes_a_cycle(file, target), "`{file}` closes no cycle any more; remove its exception");
-    }
-    for parent in KNOWN_PARENT_CYCLES {
-        let is_needed = imports.iter().any(|(file, targets)| {
-            is_below(file, parent) && targets.contains(parent) && closes_a_cycle(file, parent)
-        });
-        assert!(is_needed, "`{parent}` is in no cycle any more; remove its exception");
-    }
-    for (file, targets) in &mut imports {
-        targets.retain(|target| {
-            let is_known_parent = is_below(file, target) && KNOWN_PARENT_CYCLES.contains(target);
-            !is_known_parent && !KNOWN_CYCLES.contains(&(*file, *target))
-        });
-    }
+    let imports = imports(&files);
     let found: Vec<String> = cycles(&imports)
         .iter()
         .map(|cycle| {

@@ -8,7 +8,7 @@ use anyhow::Context;
 use realfft::RealFftPlanner;
 use serde::Serialize;
 
-use super::{median, noise};
+use super::measurement::{median, noise};
 use crate::dsp::{LogMel, LogMelParams};
 use crate::model::Bundle;
 

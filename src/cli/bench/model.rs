@@ -9,9 +9,10 @@ use anyhow::Context;
 use serde::Serialize;
 
 use super::super::{HopArgs, ModelArgs};
-use super::{median, noise};
+use super::measurement::{median, noise};
 use crate::audio::{Block, Patch, SampleRate, SourceId, Span};
 use crate::dsp::{FrontEnd, LogMel, Loudness, PatchView, Resampler};
+use crate::limits::ArgumentError;
 use crate::model::{Classifier, Cutter, Model, Provider, Stretch};
 
 /// Options of `genred bench` without a subcommand.
@@ -35,9 +36,10 @@ pub(crate) struct ModelBenchArgs {
     json: bool,
 }
 
-fn parse_provider(text: &str) -> Result<Provider, String> {
+fn parse_provider(text: &str) -> Result<Provider, ArgumentError> {
     let known = [Provider::Cpu, Provider::Cuda];
-    known.into_iter().find(|provider| provider.as_str() == text).ok_or_else(|| "use `cpu` or `cuda`".into())
+    let found = known.into_iter().find(|provider| provider.as_str() == text);
+    found.ok_or_else(|| ArgumentError::new("`cpu` or `cuda`"))
 }
 
 /// Medians over rounds. Everything but the inference runs on one thread.

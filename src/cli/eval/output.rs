@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::EvalArgs;
+use super::args::EvalArgs;
 use crate::model::TrunkKind;
 use crate::study::{Comparison, Dataset, Evaluation, Report, Vocabulary, examples, render};
 

@@ -10,7 +10,7 @@ use super::super::say;
 use crate::config::DaemonLocation;
 use crate::model::Bundle;
 use crate::sink::corrections;
-use crate::study::{CORRECTIONS, Corrected, Dataset, EmbeddingSet, Known, LabelCounts};
+use crate::study::{CORRECTIONS, Corrected, CorrectionCounts, Dataset, EmbeddingSet, Known};
 
 /// Groups of corrections below which figures say little.
 const FEW: usize = 10;
@@ -85,7 +85,7 @@ pub(super) fn corrected(
 
 fn counts(corrected: &Corrected, lone: &[Arc<str>]) -> Value {
     let labels = corrected.labels.iter().map(|(label, counts)| {
-        let LabelCounts { corrections, patches, groups } = counts;
+        let CorrectionCounts { corrections, patches, groups } = counts;
         (label.to_string(), json!({ "corrections": corrections, "patches": patches, "groups": groups }))
     });
     json!({

@@ -3,10 +3,11 @@
 use serde_json::Value;
 
 use super::super::progress::Progress;
+use super::args::TrainArgs;
 #[cfg(feature = "corrections")]
 use super::corrections::corrected;
 use super::start::Start;
-use super::{Args, input, notices};
+use super::{input, notices};
 use crate::decision::SilenceConfig;
 use crate::model::Model;
 use crate::study::{self, Alteration, Cache, Dataset, Gathering, LeftOut, Listened, Material, Task};
@@ -24,7 +25,7 @@ pub(super) struct Gathered {
 /// # Errors
 /// A set or the model fails, or too little is left.
 pub(super) fn gather(
-    args: &Args,
+    args: &TrainArgs,
     mut dataset: Dataset,
     start: &Start,
     model: &mut Model,
@@ -58,7 +59,7 @@ pub(super) fn gather(
 }
 
 /// Embeds all files of the data set on several threads, and shows the progress.
-fn listen(args: &Args, dataset: &Dataset, model: &mut Model, jobs: usize) -> anyhow::Result<Listened> {
+fn listen(args: &TrainArgs, dataset: &Dataset, model: &mut Model, jobs: usize) -> anyhow::Result<Listened> {
     let folder = match (&args.cache, args.no_cache) {
         (_, true) => None,
         (Some(folder), _) => Some(folder.clone()),

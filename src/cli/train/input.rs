@@ -1,18 +1,18 @@
 //! Material of `genred train`: files and embeddings.
 
 use std::path::Path;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
 
-use super::Args;
+use super::args::TrainArgs;
+use super::label_args::LimitArg;
 use crate::event::SourceState;
 use crate::model::{Bundle, GATE_HEAD};
-use crate::study::{Dataset, DatasetOptions, EmbeddingSet, Limit, Material};
+use crate::study::{ConfusionLimit, Dataset, DatasetOptions, EmbeddingSet, Material};
 
 /// All files of `--data`.
-pub(super) fn dataset(args: &Args) -> anyhow::Result<Dataset> {
+pub(super) fn dataset(args: &TrainArgs) -> anyhow::Result<Dataset> {
     if args.dataset.len() > args.data.len() {
         bail!(
             "--dataset names {} data sets, and there are {} of --data",
@@ -37,7 +37,11 @@ pub(super) fn dataset(args: &Args) -> anyhow::Result<Dataset> {
 }
 
 /// Gives labels and weights to files and embeddings as the options say.
-pub(super) fn prepare(args: &Args, dataset: &mut Dataset, sets: &mut [EmbeddingSet]) -> anyhow::Result<()> {
+pub(super) fn prepare(
+    args: &TrainArgs,
+    dataset: &mut Dataset,
+    sets: &mut [EmbeddingSet],
+) -> anyhow::Result<()> {
     let labels = all_labels(dataset, sets, &[]);
     if let Some(stray) = args.map.iter().find(|map| !labels.iter().any(|label| **label == *map.from)) {
         bail!(
@@ -63,7 +67,7 @@ pub(super) fn prepare(args: &Args, dataset: &mut Dataset, sets: &mut [EmbeddingS
 }
 
 /// The sets of labelled embeddings that are learned from beside the files.
-pub(super) fn embedding_sets(args: &Args, base: &Bundle) -> anyhow::Result<Vec<EmbeddingSet>> {
+pub(super) fn embedding_sets(args: &TrainArgs, base: &Bundle) -> anyhow::Result<Vec<EmbeddingSet>> {
     let dim = base.manifest.embedding.dim;
     let sets = args.embeddings.iter().map(|file| EmbeddingSet::read(file, dim));
     Ok(sets.collect::<Result<_, _>>()?)
@@ -80,7 +84,7 @@ pub(super) fn all_labels(dataset: &Dataset, sets: &[EmbeddingSet], known: &[Arc<
 }
 
 /// Refuses labels that are named like states, but for the gate, whose labels are states.
-pub(super) fn require_genres(args: &Args, material: &Material) -> anyhow::Result<()> {
+pub(super) fn require_genres(args: &TrainArgs, material: &Material) -> anyhow::Result<()> {
     let is_state = |label: &str| SourceState::named(label).is_some();
     if args.head_name == GATE_HEAD {
         let stray = material.labels.iter().find(|label| !["music", "speech", "noise"].contains(&&***label));
@@ -99,48 +103,8 @@ pub(super) fn require_genres(args: &Args, material: &Material) -> anyhow::Result
     }
 }
 
-/// `--limit LABEL:OTHER=SHARE`
-#[derive(Debug, Clone)]
-pub(super) struct LimitArg {
-    truth: String,
-    answer: String,
-    share: f64,
-}
-
-impl FromStr for LimitArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parsed = text.rsplit_once('=').and_then(|(labels, share)| {
-            let (truth, answer) = labels.split_once(':')?;
-            let share: f64 = share.trim().parse().ok().filter(|share| (0.0..1.0).contains(share))?;
-            Some(Self { truth: truth.trim().into(), answer: answer.trim().into(), share })
-        });
-        parsed.ok_or_else(|| "not LABEL:OTHER=SHARE, as in `music:speech=0.004`".into())
-    }
-}
-
-/// `--shift LABEL=NUMBER`
-#[derive(Debug, Clone)]
-pub(super) struct ShiftArg {
-    label: String,
-    by: f64,
-}
-
-impl FromStr for ShiftArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parsed = text.rsplit_once('=').and_then(|(label, by)| {
-            let by = by.trim().parse().ok().filter(|by: &f64| by.is_finite())?;
-            Some(Self { label: label.trim().into(), by })
-        });
-        parsed.ok_or_else(|| "not LABEL=NUMBER, as in `rnb-soul=0.3`".into())
-    }
-}
-
 /// The shifts, by numbers of labels.
-pub(super) fn shifts(args: &Args, material: &Material) -> anyhow::Result<Vec<(usize, f64)>> {
+pub(super) fn shifts(args: &TrainArgs, material: &Material) -> anyhow::Result<Vec<(usize, f64)>> {
     args.shift.iter().map(|shift| Ok((number("--shift", &shift.label, material)?, shift.by))).collect()
 }
 
@@ -153,13 +117,17 @@ fn number(option: &str, label: &str, material: &Material) -> anyhow::Result<usiz
 }
 
 /// The limits, by numbers of labels.
-pub(super) fn limits(args: &Args, material: &Material) -> anyhow::Result<Vec<Limit>> {
+pub(super) fn limits(args: &TrainArgs, material: &Material) -> anyhow::Result<Vec<ConfusionLimit>> {
     if args.multi_label && !args.limit.is_empty() {
         bail!("--limit is for labels that exclude each other, and --multi-label for those that do not");
     }
     let number = |label: &str| number("--limit", label, material);
     let limit = |limit: &LimitArg| {
-        Ok(Limit { truth: number(&limit.truth)?, answer: number(&limit.answer)?, share: limit.share })
+        Ok(ConfusionLimit {
+            truth: number(&limit.truth)?,
+            answer: number(&limit.answer)?,
+            share: limit.share,
+        })
     };
     args.limit.iter().map(limit).collect()
 }

@@ -1,12 +1,12 @@
 //! Messages of `genred train` before it has a head.
 
 use super::super::say;
-use super::Args;
+use super::args::TrainArgs;
 use crate::model::{Bundle, ModelError};
 use crate::study::{Dataset, LeftOut, Listened, Material, TrainingMaterial};
 
 /// Reports the files decoded and the material trained on.
-pub(super) fn heard(args: &Args, dataset: &Dataset, heard: &Listened, material: &Material) {
+pub(super) fn heard(args: &TrainArgs, dataset: &Dataset, heard: &Listened, material: &Material) {
     let known = match heard.cached {
         0 => String::new(),
         cached => format!(" ({cached} from the cache)"),

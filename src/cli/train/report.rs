@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::Args;
+use super::args::TrainArgs;
 use crate::learn::{Bootstrap, Strength};
 use crate::model::Bundle;
 use crate::study::{Comparison, LeftOut, Material, Report, TrainOptions, Trained, known_predictions, render};
@@ -68,7 +68,7 @@ pub(super) fn figures(judged: &[Judged]) -> String {
 
 /// Everything that the report is about.
 pub(super) struct Told<'a> {
-    pub(super) args: &'a Args,
+    pub(super) args: &'a TrainArgs,
     pub(super) base: &'a Bundle,
     /// Name of the head that gave the prior mean.
     pub(super) from: Option<&'a str>,

@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 
-use super::{Args, GENRE_HEAD};
+use super::args::{GENRE_HEAD, TrainArgs};
 use crate::model::Model;
 use crate::study::{self, Known, PriorOptions};
 
@@ -18,7 +18,7 @@ impl Start {
     ///
     /// # Errors
     /// A head is missing, damaged, or cannot be corrected.
-    pub(super) fn open(args: &Args, model: &Model) -> anyhow::Result<Self> {
+    pub(super) fn open(args: &TrainArgs, model: &Model) -> anyhow::Result<Self> {
         let mut options = PriorOptions::default();
         if args.starts_from_nothing() {
             return Ok(Self { name: None, known: Known::default() });

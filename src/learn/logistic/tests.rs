@@ -83,7 +83,7 @@ proptest! {
         let sample = sample(labelling, 40, 3, seed, false);
         // Near the minimum values that differ by less than their rounding cannot be told apart:
         // below some 1e-8, the search may come to rest.
-        let stop = Stop { gradient: 1e-7, steps: 5_000 };
+        let stop = StopCriterion { gradient: 1e-7, steps: 5_000 };
         let l2 = 10f64.powf(exponent);
         let cold = sample.fit(Strength::plain(l2), None, stop).unwrap();
         let other = sample.fit(Strength::plain(10.0), None, stop).unwrap();
@@ -106,7 +106,7 @@ fn folded_weights_give_the_same_logits() {
     let features = array![[1.0_f32, 200.0, 7.0], [2.0, 100.0, 7.0], [4.0, 150.0, 7.0], [3.0, 120.0, 7.0]];
     let targets = array![[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]];
     let sample = Sample::new(Labelling::Single, features.view(), targets.view(), &[1.0; 4]).unwrap();
-    let fit = sample.fit(Strength::plain(0.01), None, Stop::default()).unwrap();
+    let fit = sample.fit(Strength::plain(0.01), None, StopCriterion::default()).unwrap();
     let Linear { weight, bias } = fit.folded().output;
     let logits = fit.standardised_logits(features.view());
     for (row, logits) in features.rows().into_iter().zip(logits.rows()) {
@@ -127,7 +127,7 @@ fn weights_count_rows() {
             (features.slice(ndarray::s![..rows, ..]), targets.slice(ndarray::s![..rows, ..]));
         Sample::new(Labelling::Single, features, targets, weights)
             .unwrap()
-            .fit(Strength::plain(0.1), None, Stop::default())
+            .fit(Strength::plain(0.1), None, StopCriterion::default())
             .unwrap()
             .folded()
             .output
@@ -158,7 +158,7 @@ fn what_cannot_be_fitted_is_refused() {
     let targets = array![[1.0, 0.0], [0.0, 1.0]];
     let new = |features: &Array2<f32>, targets: &Array2<f64>, weights: &[f64]| {
         Sample::new(Labelling::Multi, features.view(), targets.view(), weights)
-            .and_then(|sample| sample.fit(Strength::plain(0.1), None, Stop::default()))
+            .and_then(|sample| sample.fit(Strength::plain(0.1), None, StopCriterion::default()))
             .map(|_| ())
             .unwrap_err()
     };
@@ -169,7 +169,10 @@ fn what_cannot_be_fitted_is_refused() {
     assert_eq!(new(&features, &array![[1.0, 0.0], [1.0, 1.0]], &[1.0, 1.0]), FitError::Label(0));
     assert_eq!(new(&features, &targets, &[1.0, 0.0]), FitError::Label(0));
     let sample = Sample::new(Labelling::Multi, features.view(), targets.view(), &[1.0, 1.0]).unwrap();
-    assert_eq!(sample.fit(Strength::plain(0.0), None, Stop::default()).unwrap_err(), FitError::Penalty(0.0));
+    assert_eq!(
+        sample.fit(Strength::plain(0.0), None, StopCriterion::default()).unwrap_err(),
+        FitError::Penalty(0.0)
+    );
 }
 
 /// Prior mean and directions become part of plain weights, to rounding.
@@ -177,13 +180,13 @@ fn what_cannot_be_fitted_is_refused() {
 fn a_fit_with_a_prior_folds_into_one_linear_head() {
     for labelling in [Labelling::Single, Labelling::Multi] {
         let sample = sample(labelling, 40, 3, 5, true);
-        let fit = sample.fit(STRONG, None, Stop::default()).unwrap();
+        let fit = sample.fit(STRONG, None, StopCriterion::default()).unwrap();
         let features = Array2::from_shape_fn((30, 4), |(row, at)| ((row * 4 + at) as f32).sin() * 3.0);
         let apart = (&fit.folded().logits(features.view()) - &fit.standardised_logits(features.view()))
             .mapv(f64::abs);
         assert!(apart.iter().all(|apart| *apart < 1e-10), "{apart}");
         // The known logits do something: without them the weights are others.
-        let plain = sample.fit(Strength { mean: 0.0, ..STRONG }, None, Stop::default()).unwrap();
+        let plain = sample.fit(Strength { mean: 0.0, ..STRONG }, None, StopCriterion::default()).unwrap();
         assert!((&plain.folded().output.weight - &fit.folded().output.weight).iter().any(|d| d.abs() > 1e-2));
     }
 }
@@ -194,8 +197,9 @@ fn a_fit_with_a_prior_folds_into_one_linear_head() {
 fn a_strong_penalty_gives_the_prior_mean() {
     let sample = sample(Labelling::Single, 40, 3, 5, true);
     let strength = Strength { l2: 1e6, mean: 1.0, unknown: 1.0, bias: 1.0, ..STRONG };
-    let found = sample.fit(strength, None, Stop { gradient: 1e-8, steps: 2_000 }).unwrap().folded().output;
-    let mean = &sample.standard.prior.mean.as_ref().unwrap().logits.output;
+    let found =
+        sample.fit(strength, None, StopCriterion { gradient: 1e-8, steps: 2_000 }).unwrap().folded().output;
+    let mean = &sample.rows.standard.prior.mean.as_ref().unwrap().logits.output;
     assert!((&found.weight - &mean.weight).iter().all(|d| d.abs() < 1e-4), "{found:?}");
     assert!((0..2).all(|unit| (found.bias[unit] - mean.bias[unit]).abs() < 1e-4), "{found:?}");
 }
@@ -215,8 +219,9 @@ fn a_feature_that_hardly_varies_stays_small() {
 fn an_unknown_label_has_a_precision_of_its_own() {
     let sample = sample(Labelling::Single, 40, 3, 5, true);
     let strength = Strength { l2: 1e6, mean: 1.0, unknown: 1e-7, bias: 1.0, ..STRONG };
-    let found = sample.fit(strength, None, Stop { gradient: 1e-8, steps: 2_000 }).unwrap().folded().output;
-    let mean = &sample.standard.prior.mean.as_ref().unwrap().logits.output;
+    let found =
+        sample.fit(strength, None, StopCriterion { gradient: 1e-8, steps: 2_000 }).unwrap().folded().output;
+    let mean = &sample.rows.standard.prior.mean.as_ref().unwrap().logits.output;
     let departs = |unit: usize| (&found.weight.row(unit) - &mean.weight.row(unit)).mapv(f64::abs).sum();
     assert!(departs(0) < 1e-3 && departs(1) < 1e-3 && departs(2) > 0.1, "{found:?}");
 }
@@ -231,14 +236,14 @@ fn a_label_without_rows_is_held_by_the_prior() {
         Sample::with_prior(Labelling::Single, features.view(), targets.view(), &[1.0; 20], &prior(3, &draw));
     let sample = sample.unwrap();
     let free = Strength { bias: 0.0, ..STRONG };
-    assert_eq!(sample.fit(free, None, Stop::default()).unwrap_err(), FitError::Label(0));
-    let held = sample.fit(STRONG, None, Stop::default()).unwrap();
+    assert_eq!(sample.fit(free, None, StopCriterion::default()).unwrap_err(), FitError::Label(0));
+    let held = sample.fit(STRONG, None, StopCriterion::default()).unwrap();
     assert!(held.gradient <= 1e-6 && held.folded().output.weight.row(0).iter().any(|w| *w != 0.0));
     // So is one that the mean does not know.
     let targets = Array2::from_shape_fn((20, 3), |(row, unit)| f64::from(u8::from(row % 2 == unit)));
     let sample =
         Sample::with_prior(Labelling::Single, features.view(), targets.view(), &[1.0; 20], &prior(3, &draw));
-    assert!(sample.unwrap().fit(STRONG, None, Stop::default()).unwrap().gradient <= 1e-6);
+    assert!(sample.unwrap().fit(STRONG, None, StopCriterion::default()).unwrap().gradient <= 1e-6);
     let other = Prior { directions: None, ..prior(2, &draw) };
     let wrong = Sample::with_prior(Labelling::Single, features.view(), targets.view(), &[1.0; 20], &other);
     assert_eq!(wrong.map(|_| ()).unwrap_err(), FitError::Prior);
@@ -254,12 +259,12 @@ fn the_gradient_of_a_hidden_layer_is_the_slope_of_its_value() {
         assert_eq!(theta.len(), 43);
         let mut scratch = (Array2::zeros((30, 5)), Array2::zeros((30, 3)));
         let mut gradient = vec![0.0; 43];
-        sample.hidden_objective(&shape, 0.1, &theta, &mut gradient, &mut scratch);
+        hidden::objective(&sample.rows, &shape, 0.1, &theta, &mut gradient, &mut scratch);
         for at in 0..43 {
             let mut there = |step: f64| {
                 let mut theta = theta.clone();
                 theta[at] += step;
-                sample.hidden_objective(&shape, 0.1, &theta, &mut [0.0; 43], &mut scratch)
+                hidden::objective(&sample.rows, &shape, 0.1, &theta, &mut [0.0; 43], &mut scratch)
             };
             let slope = (there(1e-6) - there(-1e-6)) / 2e-6;
             assert!((slope - gradient[at]).abs() < 1e-7, "{labelling:?} {at}: {slope} and {}", gradient[at]);
@@ -284,7 +289,7 @@ fn a_hidden_layer_learns_what_no_linear_head_can() {
         let rows = logits.rows().into_iter().zip(targets.rows());
         rows.filter(|(logits, targets)| (logits[1] > logits[0]) == (targets[1] > targets[0])).count()
     };
-    let stop = Stop { gradient: 1e-5, steps: 2_000 };
+    let stop = StopCriterion { gradient: 1e-5, steps: 2_000 };
     let linear = sample.fit(Strength::plain(1e-3), None, stop).unwrap();
     assert!(right(&linear) < 60, "{}", right(&linear));
     let sample = sample.with_hidden(Some(HiddenLayer { units: 8, seed: 1 }));
@@ -311,7 +316,7 @@ fn a_known_network_is_corrected() {
     let features = Array2::from_shape_fn((40, 4), |(row, at)| ((row * 7 + at * 3) as f32).sin());
     let targets = Array2::from_shape_fn((40, 2), |(row, unit)| f64::from(u8::from(row % 2 == unit)));
     let sample = Sample::with_prior(Labelling::Single, features.view(), targets.view(), &[1.0; 40], &prior);
-    let fit = sample.unwrap().fit(Strength { l2: 0.01, ..STRONG }, None, Stop::default()).unwrap();
+    let fit = sample.unwrap().fit(Strength { l2: 0.01, ..STRONG }, None, StopCriterion::default()).unwrap();
     let folded = fit.folded();
     assert_eq!(folded.hidden.as_ref().unwrap().bias.len(), 7);
     let logits = fit.standardised_logits(features.view());

@@ -11,7 +11,7 @@ use super::prefix;
 use super::server::{Server, UrlLogin, parse_url};
 use super::setting_error::MqttConfigError;
 use super::tls::TlsFiles;
-use crate::limits::Limit;
+use crate::limits::{ConfigError, Limit};
 use crate::sink::topics::valid_name;
 
 const HEARTBEAT_S: Limit = Limit::new("mqtt.heartbeat_s", 1.0, 86_400.0, "seconds");
@@ -191,7 +191,8 @@ impl RawMqttConfig {
     /// A value is invalid; the message names its key.
     pub fn resolve(self, node: &str) -> Result<MqttConfig, MqttConfigError> {
         if !valid_name(node) {
-            return err(format!("`node` is `{node}`; give a name of `A-Z a-z 0-9 _ -` without `__`"));
+            let remedy = "give a name of `A-Z a-z 0-9 _ -` without `__`";
+            return Err(MqttConfigError::setting("node", format!("is `{node}`"), remedy));
         }
         let embedded = self.url.is_none();
         let (server, url_login) = match &self.url {
@@ -200,26 +201,24 @@ impl RawMqttConfig {
         };
         let login = login(&self, url_login)?;
         for (key, levels, example) in [
-            ("prefix", &self.prefix, "genred"),
-            ("discovery_prefix", &self.discovery_prefix, "homeassistant"),
+            ("mqtt.prefix", &self.prefix, "genred"),
+            ("mqtt.discovery_prefix", &self.discovery_prefix, "homeassistant"),
         ] {
             if let Some(fault) = prefix::fault(levels) {
-                return err(format!(
-                    "`mqtt.{key}` is `{levels}`, which {fault}; give topic levels such as `{example}`"
-                ));
+                let remedy = format!("give topic levels such as `{example}`");
+                return Err(MqttConfigError::setting(key, format!("is `{levels}`, which {fault}"), remedy));
             }
         }
         let tls = TlsFiles { ca: self.ca_file, certificate: self.client_cert, key: self.client_key };
         if server.transport.is_secured() {
             tls.client_config()?;
         } else if let Some(key) = tls.first_key() {
-            return err(format!(
-                "`mqtt.{key}` needs a secured connection; begin `mqtt.url` with `mqtts://` or `wss://`, or leave it out"
-            ));
+            let remedy = "begin `mqtt.url` with `mqtts://` or `wss://`, or leave it out";
+            return Err(MqttConfigError::setting(key, "needs a secured connection", remedy));
         }
         OUTBOX_MAX_EVENTS.check(self.outbox_max_events as f64)?;
         let patch_qos = match (self.publish_patches, self.patch_qos) {
-            (_, 2..) => return err(format!("`mqtt.patch_qos` is {}; expected 0 or 1", self.patch_qos)),
+            (_, 2..) => return Err(ConfigError::new("mqtt.patch_qos", self.patch_qos, "0 or 1").into()),
             (true, qos) => Some(qos),
             (false, _) => None,
         };
@@ -242,33 +241,25 @@ impl RawMqttConfig {
     }
 }
 
-fn err<T>(message: impl Into<String>) -> Result<T, MqttConfigError> {
-    Err(MqttConfigError(message.into()))
-}
-
 fn login(raw: &RawMqttConfig, from_url: UrlLogin) -> Result<Option<Login>, MqttConfigError> {
     let (url_user, url_password) = match from_url {
         Some((user, password)) => (Some(user).filter(|user| !user.is_empty()), password),
         None => (None, None),
     };
     if url_user.is_some() && raw.username.is_some() {
-        return err("both `mqtt.url` and `mqtt.username` give a user name; keep one");
+        return Err(MqttConfigError::SeveralUserNames);
     }
     let file = raw.password_file.as_ref();
     if [url_password.is_some(), raw.password.is_some(), file.is_some()].iter().filter(|given| **given).count()
         > 1
     {
-        return err(
-            "more than one of `mqtt.url`, `mqtt.password` and `mqtt.password_file` gives a password; keep one",
-        );
+        return Err(MqttConfigError::SeveralPasswords);
     }
     let password = match file {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| {
-                MqttConfigError(format!(
-                    "`mqtt.password_file` `{}` cannot be read ({error}); check its path and permissions",
-                    path.display()
-                ))
+                let fault = format!("cannot be read ({error}); check its path and permissions");
+                MqttConfigError::file("mqtt.password_file", path, fault)
             })?;
             let text = text.strip_suffix('\n').unwrap_or(&text);
             Some(Secret(text.strip_suffix('\r').unwrap_or(text).to_owned()))
@@ -277,12 +268,12 @@ fn login(raw: &RawMqttConfig, from_url: UrlLogin) -> Result<Option<Login>, MqttC
     };
     match (url_user.or_else(|| raw.username.clone()), password) {
         (Some(username), _) if username.is_empty() => {
-            err("`mqtt.username` is empty; leave it out to connect anonymously")
+            Err(MqttConfigError::setting("mqtt.username", "is empty", "leave it out to connect anonymously"))
         }
         (Some(username), password) => {
             Ok(Some(Login { username, password: password.unwrap_or(Secret(String::new())) }))
         }
-        (None, Some(_)) => err("a password without a user name; add `mqtt.username`"),
+        (None, Some(_)) => Err(MqttConfigError::NoUserName),
         (None, None) => Ok(None),
     }
 }
@@ -367,7 +358,7 @@ mod tests {
             assert!(error.contains(expected), "`{toml}` gives `{error}`");
             assert!(!error.contains("hunter2"), "`{error}`");
         }
-        assert!(RawMqttConfig::default().resolve("a b").unwrap_err().0.contains("`node` is `a b`"));
+        assert!(RawMqttConfig::default().resolve("a b").unwrap_err().to_string().contains("`node` is `a b`"));
     }
 
     #[test]

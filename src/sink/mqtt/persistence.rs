@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::outbox::Outbox;
-use super::store::{OutboxStore, RecoveredOutbox, StoreProgress, StoreReport};
+use super::store::{OutboxStore, RecoveredOutbox, StoreProgress, StoreQueueError, StoreReport};
 use crate::sink::database::StoreError;
 
 /// Delay before a failed store is tried again.
@@ -108,8 +108,8 @@ impl OutboxPersistence {
         if store.sent() == self.handled {
             self.last_progress = Instant::now();
         }
-        if let Err(reason) = store.apply(changes) {
-            self.fail(&reason, outbox);
+        if let Err(error) = store.apply(changes) {
+            self.fail(&error.to_string(), outbox);
         }
     }
 
@@ -150,13 +150,13 @@ impl OutboxPersistence {
             PersistenceEvent::Report(StoreReport::Recovered(recovered)) => {
                 self.on_recovered(recovered, outbox);
             }
-            PersistenceEvent::Stalled => self.fail("the disk does not answer", outbox),
+            PersistenceEvent::Stalled => self.fail(&StoreQueueError::Full.to_string(), outbox),
             PersistenceEvent::Retry if self.recovered => self.rewrite(outbox),
             PersistenceEvent::Retry => {
                 let Some(store) = &mut self.store else { return };
                 self.state = PersistenceState::Reading;
-                if let Err(reason) = store.read() {
-                    self.fail(&reason, outbox);
+                if let Err(error) = store.read() {
+                    self.fail(&error.to_string(), outbox);
                 }
             }
         }
@@ -178,8 +178,8 @@ impl OutboxPersistence {
     fn rewrite(&mut self, outbox: &mut Outbox) {
         let Some(store) = &mut self.store else { return };
         self.state = PersistenceState::Rewriting;
-        if let Err(reason) = store.rewrite(outbox.snapshot()) {
-            self.fail(&reason, outbox);
+        if let Err(error) = store.rewrite(outbox.snapshot()) {
+            self.fail(&error.to_string(), outbox);
         }
     }
 

@@ -117,29 +117,26 @@ pub(crate) fn parse_url(text: &str) -> Result<(Server, UrlLogin), MqttConfigErro
     let with_scheme =
         if text.contains("://") { text.trim().to_owned() } else { format!("mqtt://{}", text.trim()) };
     if login_is_cut(&with_scheme) {
-        return err(format!("`mqtt.url` has a login that ends too early: {ENCODE}"));
+        return Err(url_error("has a login that ends too early", ENCODE));
     }
     let url = Url::parse(&with_scheme).map_err(|error| {
         let encode = if text.contains('@') { format!("; {ENCODE}") } else { String::new() };
-        MqttConfigError(format!("`mqtt.url` is not an address ({error}); {FORM}{encode}"))
+        url_error(format!("is not an address ({error})"), format!("{FORM}{encode}"))
     })?;
     let Some(transport) = MqttTransport::of(url.scheme()) else {
-        return err(format!(
-            "`mqtt.url` starts with `{}://`; {FORM} (or `mqtts`, `ws`, `wss`)",
-            url.scheme()
-        ));
+        let remedy = format!("{FORM} (or `mqtts`, `ws`, `wss`)");
+        return Err(url_error(format!("starts with `{}://`", url.scheme()), remedy));
     };
     let Some(host) = url.host_str().filter(|host| !host.is_empty()) else {
-        return err(format!("`mqtt.url` names no host; {FORM}"));
+        return Err(url_error("names no host", FORM));
     };
     if transport.is_secured() && host.starts_with('[') {
-        return err(
-            "`mqtt.url` asks for TLS with an IPv6 address; use the name that the broker's certificate has",
-        );
+        let remedy = "use the name that the broker's certificate has";
+        return Err(url_error("asks for TLS with an IPv6 address", remedy));
     }
     let has_path = !matches!(url.path(), "" | "/");
     if (has_path || url.query().is_some()) && !transport.is_websocket() || url.fragment().is_some() {
-        return err(format!("`mqtt.url` goes on after the port; {FORM}"));
+        return Err(url_error("goes on after the port", FORM));
     }
     let mut path = match (transport.is_websocket(), has_path) {
         (false, _) => String::new(),
@@ -152,7 +149,7 @@ pub(crate) fn parse_url(text: &str) -> Result<(Server, UrlLogin), MqttConfigErro
     }
     let port = url.port().unwrap_or(transport.default_port());
     if port == 0 {
-        return err(format!("`mqtt.url` has port 0; {FORM}"));
+        return Err(url_error("has port 0", FORM));
     }
     let login = match (url.username(), url.password()) {
         ("", None) => None,
@@ -180,8 +177,8 @@ fn login_is_cut(url: &str) -> bool {
     }
 }
 
-fn err<T>(message: impl Into<String>) -> Result<T, MqttConfigError> {
-    Err(MqttConfigError(message.into()))
+fn url_error(fault: impl Into<String>, remedy: impl Into<String>) -> MqttConfigError {
+    MqttConfigError::setting("mqtt.url", fault, remedy)
 }
 
 fn percent_decode(text: &str) -> Result<String, MqttConfigError> {
@@ -195,9 +192,8 @@ fn percent_decode(text: &str) -> Result<String, MqttConfigError> {
         bytes.push(decoded.unwrap_or(first));
         rest = if decoded.is_some() { &tail[2..] } else { tail };
     }
-    String::from_utf8(bytes).map_err(|_| {
-        MqttConfigError("`mqtt.url` holds `%` sequences that are not UTF-8; write them again".into())
-    })
+    String::from_utf8(bytes)
+        .map_err(|_| url_error("holds `%` sequences that are not UTF-8", "write them again"))
 }
 
 #[cfg(test)]

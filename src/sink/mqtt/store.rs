@@ -54,6 +54,15 @@ enum StoreCommand {
     Read,
 }
 
+/// Command that the store's thread does not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum StoreQueueError {
+    #[error("the disk does not answer")]
+    Full,
+    #[error("its thread has ended")]
+    Ended,
+}
+
 /// Report of the store's thread.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum StoreReport {
@@ -108,17 +117,17 @@ impl OutboxStore {
     ///
     /// # Errors
     /// Fails if the thread is too far behind; it then needs a [rewrite](Self::rewrite).
-    pub(crate) fn apply(&mut self, changes: Vec<OutboxChange>) -> Result<(), String> {
+    pub(crate) fn apply(&mut self, changes: Vec<OutboxChange>) -> Result<(), StoreQueueError> {
         changes.into_iter().try_for_each(|change| self.send(StoreCommand::Apply(change)))
     }
 
     /// Replaces the content of the file.
-    pub(crate) fn rewrite(&mut self, snapshot: OutboxSnapshot) -> Result<(), String> {
+    pub(crate) fn rewrite(&mut self, snapshot: OutboxSnapshot) -> Result<(), StoreQueueError> {
         self.send(StoreCommand::Rewrite(snapshot))
     }
 
     /// Reads events of earlier runs, which could not be read at the start.
-    pub(crate) fn read(&mut self) -> Result<(), String> {
+    pub(crate) fn read(&mut self) -> Result<(), StoreQueueError> {
         self.send(StoreCommand::Read)
     }
 
@@ -139,10 +148,10 @@ impl OutboxStore {
         while reports.recv().await.is_some() {}
     }
 
-    fn send(&mut self, command: StoreCommand) -> Result<(), String> {
+    fn send(&mut self, command: StoreCommand) -> Result<(), StoreQueueError> {
         self.commands.try_send(command).map_err(|error| match error {
-            TrySendError::Full(_) => "the disk does not answer".to_owned(),
-            TrySendError::Disconnected(_) => "its thread has ended".to_owned(),
+            TrySendError::Full(_) => StoreQueueError::Full,
+            TrySendError::Disconnected(_) => StoreQueueError::Ended,
         })?;
         self.sent += 1;
         Ok(())

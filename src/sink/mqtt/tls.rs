@@ -9,6 +9,10 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::setting_error::MqttConfigError;
 
+const CA_FILE: &str = "mqtt.ca_file";
+const CLIENT_CERT: &str = "mqtt.client_cert";
+const CLIENT_KEY: &str = "mqtt.client_key";
+
 /// TLS files of the `[mqtt]` section.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TlsFiles {
@@ -21,9 +25,9 @@ pub struct TlsFiles {
 }
 
 impl TlsFiles {
-    /// First configuration key that is set.
+    /// First configuration key that is set, with its section.
     pub(crate) fn first_key(&self) -> Option<&'static str> {
-        let keys = [("ca_file", &self.ca), ("client_cert", &self.certificate), ("client_key", &self.key)];
+        let keys = [(CA_FILE, &self.ca), (CLIENT_CERT, &self.certificate), (CLIENT_KEY, &self.key)];
         keys.into_iter().find(|(_, file)| file.is_some()).map(|(key, _)| key)
     }
 
@@ -34,23 +38,21 @@ impl TlsFiles {
     pub(crate) fn client_config(&self) -> Result<Arc<ClientConfig>, MqttConfigError> {
         let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(|error| MqttConfigError(format!("TLS cannot be used: {error}")))?
+            .map_err(|error| MqttConfigError::Tls { reason: error.to_string() })?
             .with_root_certificates(self.roots()?);
         let config = match (&self.certificate, &self.key) {
             (None, None) => builder.with_no_client_auth(),
-            (Some(_), None) => return err("`mqtt.client_cert` needs `mqtt.client_key`, the file of its key"),
+            (Some(_), None) => return Err(incomplete(CLIENT_CERT, CLIENT_KEY, "the file of its key")),
             (None, Some(_)) => {
-                return err("`mqtt.client_key` needs `mqtt.client_cert`, the file of its certificate");
+                return Err(incomplete(CLIENT_KEY, CLIENT_CERT, "the file of its certificate"));
             }
             (Some(certificate), Some(key)) => {
-                let chain = certificates("client_cert", certificate)?;
-                let key_der = PrivateKeyDer::from_pem_file(key)
-                    .map_err(|error| unreadable("client_key", key, &error))?;
-                builder.with_client_auth_cert(chain, key_der).map_err(|error| {
-                    MqttConfigError(format!(
-                        "`mqtt.client_cert` and `mqtt.client_key` do not fit together: {error}"
-                    ))
-                })?
+                let chain = certificates(CLIENT_CERT, certificate)?;
+                let key_der =
+                    PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable(CLIENT_KEY, key, &error))?;
+                builder
+                    .with_client_auth_cert(chain, key_der)
+                    .map_err(|error| MqttConfigError::KeyPair { reason: error.to_string() })?
             }
         };
         Ok(Arc::new(config))
@@ -61,36 +63,32 @@ impl TlsFiles {
         let Some(file) = &self.ca else {
             let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             return match added {
-                0 => err(
-                    "the system trusts no authority; install `ca-certificates`, or give the broker's with `mqtt.ca_file`",
-                ),
+                0 => Err(MqttConfigError::NoAuthority),
                 _ => Ok(roots),
             };
         };
-        for certificate in certificates("ca_file", file)? {
-            roots.add(certificate).map_err(|error| unreadable("ca_file", file, &error))?;
+        for certificate in certificates(CA_FILE, file)? {
+            roots.add(certificate).map_err(|error| unreadable(CA_FILE, file, &error))?;
         }
         Ok(roots)
     }
 }
 
-fn certificates(key: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>, MqttConfigError> {
+fn certificates(key: &'static str, file: &Path) -> Result<Vec<CertificateDer<'static>>, MqttConfigError> {
     let certificates: Vec<_> = CertificateDer::pem_file_iter(file)
         .and_then(Iterator::collect)
         .map_err(|error| unreadable(key, file, &error))?;
     if certificates.is_empty() {
-        return err(format!("`mqtt.{key}` `{}` holds no certificate in PEM form", file.display()));
+        return Err(MqttConfigError::file(key, file, "holds no certificate in PEM form"));
     }
     Ok(certificates)
 }
 
-fn unreadable(key: &str, file: &Path, error: &dyn std::fmt::Display) -> MqttConfigError {
-    MqttConfigError(format!(
-        "`mqtt.{key}` `{}` cannot be read ({error}); check its path, permissions and form (PEM)",
-        file.display()
-    ))
+fn unreadable(key: &'static str, file: &Path, error: &dyn std::fmt::Display) -> MqttConfigError {
+    let fault = format!("cannot be read ({error}); check its path, permissions and form (PEM)");
+    MqttConfigError::file(key, file, fault)
 }
 
-fn err<T>(message: impl Into<String>) -> Result<T, MqttConfigError> {
-    Err(MqttConfigError(message.into()))
+fn incomplete(key: &'static str, missing: &'static str, description: &'static str) -> MqttConfigError {
+    MqttConfigError::Incomplete { key, missing, description }
 }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::{DatasetError, Entry, without_extension};
+use super::entry::{Entry, without_extension};
+use super::error::DatasetError;
 use crate::source::folder::{FileClass, FolderEntry, classify, walk};
 use crate::source::playlist::local;
 

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::entry::Entry;
+use super::error::DatasetError;
 use super::index::Table;
-use super::{DatasetError, Entry};
 
 /// Gives `entries` the groups that the CSV file at `path` names, by track or by path (relative to
 /// that file's own folder or to `root`); returns how many tracks it does not name.

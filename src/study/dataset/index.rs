@@ -5,7 +5,9 @@ use std::path::Path;
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 
-use super::{DatasetError, Entry, Filter, without_extension};
+use super::entry::{Entry, without_extension};
+use super::error::DatasetError;
+use super::filter::Filter;
 
 /// A CSV file with a header, and which of its columns are which.
 pub(in crate::study) struct Table {

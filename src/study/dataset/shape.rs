@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::{Dataset, DatasetError};
+use crate::limits::ArgumentError;
 use crate::study::vocabulary::Renaming;
 
 /// Column of an index that holds a row's weight.
@@ -27,15 +28,16 @@ pub struct Trust {
 }
 
 impl FromStr for Trust {
-    type Err = String;
+    type Err = ArgumentError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ArgumentError> {
         let parsed = text.split_once('=').and_then(|(source, weight)| {
             let weight: f64 = weight.trim().parse().ok()?;
             let fits = !source.trim().is_empty() && weight.is_finite() && weight >= 0.0;
             fits.then(|| Self { source: source.trim().into(), weight })
         });
-        parsed.ok_or_else(|| "not SOURCE=WEIGHT with a weight of 0 or more, as in `folder=0.7`".into())
+        parsed
+            .ok_or_else(|| ArgumentError::new("SOURCE=WEIGHT with a weight of 0 or more, as in `folder=0.7`"))
     }
 }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{Gathering, Kept, LeftOut, Material, MaterialError, Track};
+use super::error::MaterialError;
+use super::gathering::{Gathering, KeptFile, LeftOut};
+use super::tracks::{Material, Track};
 use crate::study::embedding_set::{EmbeddingRow, EmbeddingSet};
 
 /// Tolerance of the sum of exclusive label shares around 1: single precision, and rounding
@@ -39,7 +41,7 @@ struct Assembly<'a> {
 /// Rows of the files that are used and of the sets, by track.
 pub(super) fn assemble<'a>(
     from: &Gathering<'a>,
-    kept: &[Kept<'a>],
+    kept: &[KeptFile<'a>],
     left_out: &mut LeftOut,
 ) -> Result<Material, MaterialError> {
     let of_sets = from.sets.iter().flat_map(|set| &set.rows).flat_map(|row| &row.targets);
@@ -80,7 +82,7 @@ impl<'a> Assembly<'a> {
         number
     }
 
-    fn add_file(&mut self, from: &Gathering<'a>, kept: &Kept<'a>, left_out: &mut LeftOut) {
+    fn add_file(&mut self, from: &Gathering<'a>, kept: &KeptFile<'a>, left_out: &mut LeftOut) {
         let item = kept.item;
         let group = self.group(item.source, &item.track, &item.group);
         let labels = kept.labels.iter().filter_map(|label| self.number_of(from.dataset.labels.get(*label)?));

@@ -1,8 +1,10 @@
 use std::path::Path;
+use std::sync::Arc;
 
 use super::*;
 use crate::audio::{Level, PatchSpan};
-use crate::study::EmbeddingRow;
+use crate::study::offline::FileError;
+use crate::study::{Dataset, EmbeddingRow, EmbeddingSet};
 
 /// A file with its labels, track and group.
 fn item(path: &str, labels: &[usize], track: &str, group: &str) -> Item {

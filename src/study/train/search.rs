@@ -5,8 +5,8 @@
 
 use ndarray::{Array2, Axis, s};
 
-use super::{FINE, Fitted, Set};
-use crate::learn::{Fit, FitError, Sample, Stop, Strength, log_loss};
+use super::training_set::{FINE, FittedHead, TrainingSet};
+use crate::learn::{Fit, FitError, Sample, StopCriterion, Strength, log_loss};
 
 /// Penalties to choose from, strongest first: half a decade apart.
 const PENALTIES: [f64; 13] =
@@ -46,13 +46,8 @@ const UNCHOSEN_WITH_MEAN: f64 = 10.0;
 /// ones fit the tracks by heart.
 const PATIENCE: usize = 2;
 
-/// Patches of a track by which penalties are compared, evenly spread. Patches overlap, and those of
-/// one track are alike: ten say nearly what hundreds do, in a fraction of the time. The fits that
-/// answer and the one that is kept have all of them.
-pub(super) const SEARCH_PATCHES: usize = 10;
-
 /// Precision while penalties are compared.
-const COARSE: Stop = Stop { gradient: 1e-4, steps: 300 };
+const COARSE: StopCriterion = StopCriterion { gradient: 1e-4, steps: 300 };
 
 /// Unit of comparison of strengths: a fold, and the tracks that are not in it.
 struct Part {
@@ -69,7 +64,7 @@ fn strength(l2: f64, mean: f64) -> Strength {
     Strength { l2, mean, directions: USUAL_DIRECTIONS, unknown: 1.0, bias }
 }
 
-impl Set<'_> {
+impl TrainingSet<'_> {
     /// The strength where nothing can be held out.
     pub(super) fn unchosen(&self) -> Strength {
         self.given().unwrap_or_else(|| match self.options.prior.mean {
@@ -91,7 +86,7 @@ impl Set<'_> {
 
     /// The strength that is given, or the one that held-out log losses choose; the temperature of
     /// their logits there, and one of these fits.
-    pub(super) fn choose(&self, folds: usize, fold_of: &[usize]) -> Result<Fitted, FitError> {
+    pub(super) fn choose(&self, folds: usize, fold_of: &[usize]) -> Result<FittedHead, FitError> {
         let mut parts: Vec<Part> =
             (0..folds).map(|fold| self.part(fold, fold_of)).collect::<Result<Vec<_>, FitError>>()?;
         let strength = match self.given() {
@@ -111,7 +106,7 @@ impl Set<'_> {
         let shifts = self.limit(&rows, &mut logits);
         let temperature = self.temperature(&rows, &logits);
         tracing::debug!("{strength:?}: temperature {temperature:.3}");
-        last.map(|fit| Fitted { strength, temperature, shifts, fit }).ok_or(FitError::Empty)
+        last.map(|fit| FittedHead { strength, temperature, shifts, fit }).ok_or(FitError::Empty)
     }
 
     /// The strongest prior that is not clearly worse than the best: by no more than one standard
@@ -247,21 +242,4 @@ fn least(tried: &[Tried]) -> Option<&Tried> {
 fn strongest(tried: &[Tried]) -> Option<&Tried> {
     let best = least(tried)?;
     tried.iter().find(|one| !best.clearly_better(one))
-}
-
-/// Weights of which each track keeps [`SEARCH_PATCHES`], and as many that are learned from only,
-/// with as much weight together as all of them have.
-pub(super) fn thinned(track_of: &[usize], learn_only: &[bool], weights: &[f64]) -> Vec<f64> {
-    let kinds: Vec<(&usize, &bool)> = track_of.iter().zip(learn_only).collect();
-    let mut thin = vec![0.0; weights.len()];
-    let mut start = 0;
-    for rows in kinds.chunk_by(|a, b| a == b) {
-        let total: f64 = weights[start..start + rows.len()].iter().sum();
-        let kept = rows.len().min(SEARCH_PATCHES);
-        for index in 0..kept {
-            thin[start + index * rows.len() / kept] = total / kept as f64;
-        }
-        start += rows.len();
-    }
-    thin
 }

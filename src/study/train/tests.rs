@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::learn::{Balance, Prior};
 use crate::study::Track;
 
 /// Numbers without any pattern, −1 to 1.
@@ -129,13 +130,13 @@ fn threads_change_nothing_and_few_groups_mean_few_folds() {
 fn long_tracks_are_thinned_without_losing_weight() {
     let track_of: Vec<usize> = std::iter::repeat_n(0, 25).chain([1, 1, 2]).collect();
     let weights: Vec<f64> = track_of.iter().map(|track| 1.0 + *track as f64).collect();
-    let thin = search::thinned(&track_of, &[false; 28], &weights);
-    assert_eq!(thin[..25].iter().filter(|weight| **weight > 0.0).count(), search::SEARCH_PATCHES);
+    let thin = thinning::thinned(&track_of, &[false; 28], &weights);
+    assert_eq!(thin[..25].iter().filter(|weight| **weight > 0.0).count(), thinning::SEARCH_PATCHES);
     assert!((thin[..25].iter().sum::<f64>() - 25.0).abs() < 1e-12 && thin[0] > 0.0 && thin[22] > 0.0);
     assert_eq!(thin[25..], [2.0, 2.0, 3.0]);
     let learn_only: Vec<bool> = (0..28).map(|row| (12..25).contains(&row)).collect();
-    let thin = search::thinned(&track_of, &learn_only, &weights);
-    assert_eq!(thin[..12].iter().filter(|weight| **weight > 0.0).count(), search::SEARCH_PATCHES);
+    let thin = thinning::thinned(&track_of, &learn_only, &weights);
+    assert_eq!(thin[..12].iter().filter(|weight| **weight > 0.0).count(), thinning::SEARCH_PATCHES);
     assert!((thin[..12].iter().sum::<f64>() - 12.0).abs() < 1e-12);
 }
 
@@ -165,7 +166,7 @@ fn limits_hold_on_tracks_that_were_not_seen() {
     let close = material(60, label, |group, _, row| {
         [if group % 2 == 0 { 0.4 } else { -0.4 } + draw(row), draw(row + 77), 0.0, 0.0]
     });
-    let called_other = |limits: Vec<Limit>| {
+    let called_other = |limits: Vec<ConfusionLimit>| {
         let trained = train(&close, &TrainOptions { limits, ..options() }).unwrap();
         let rows = trained.held_out.rows().into_iter().zip(&close.track_of);
         let (mut all, mut other) = (0.0, 0.0);
@@ -176,7 +177,7 @@ fn limits_hold_on_tracks_that_were_not_seen() {
         other / all
     };
     let free = called_other(Vec::new());
-    let limited = called_other(vec![Limit { truth: 0, answer: 1, share: 0.05 }]);
+    let limited = called_other(vec![ConfusionLimit { truth: 0, answer: 1, share: 0.05 }]);
     assert!(free > 0.15 && (0.01..0.1).contains(&limited), "{free} and {limited}");
 }
 
