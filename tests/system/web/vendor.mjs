@@ -30,7 +30,9 @@ const SPECIFIERS = {
 
 /** @param {string} name */
 function describe(name) {
-  const { version, license } = JSON.parse(readFileSync(join(packages, name, 'package.json'), 'utf8'));
+  const { version, license } = JSON.parse(
+    readFileSync(join(packages, name, 'package.json'), 'utf8'),
+  );
   return { version, license };
 }
 
@@ -43,7 +45,10 @@ for (const [name, module, file] of MODULES) {
     code = code.replaceAll(`from"${bare}"`, `from"${relative}"`);
   }
   code = code.replace(/\n?\/\/# sourceMappingURL=.*\n?$/, '\n');
-  writeFileSync(join(target, file), `// @ts-nocheck\n/*! ${name} ${version}, ${license} */\n${code}`);
+  writeFileSync(
+    join(target, file),
+    `// @ts-nocheck\n/*! ${name} ${version}, ${license} */\n${code}`,
+  );
   const licence = `LICENSE-${name.replace('@', '').replace('/', '-')}`;
   copyFileSync(join(packages, name, 'LICENSE'), join(target, licence));
   rows.push(`| \`${file}\` | ${name} ${version} | \`${module}\` | ${license} (\`${licence}\`) |`);

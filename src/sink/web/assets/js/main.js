@@ -1,8 +1,9 @@
 // @ts-check
 // Entry: the frame around the pages, and the module of the present page. Only the wall is part of
 // the first load.
-import { Login } from './components/login.js';
+
 import { Header } from './components/header.js';
+import { Login } from './components/login.js';
 import { redrawAll } from './frames.js';
 import { Wall } from './pages/wall.js';
 import { droppedFile, navigate, route } from './router.js';
@@ -16,7 +17,10 @@ const PAGES = {
     load: () => import('./pages/history.js'),
     styles: ['assets/vendor/uplot.css', 'assets/css/source.css', 'assets/css/history.css'],
   },
-  try: { load: () => import('./pages/try.js'), styles: ['assets/css/source.css', 'assets/css/try.css'] },
+  try: {
+    load: () => import('./pages/try.js'),
+    styles: ['assets/css/source.css', 'assets/css/try.css'],
+  },
 };
 
 /**

@@ -3,8 +3,8 @@
 // levels and ribbons are plain values that the animation loop reads.
 import { getJson, sourceRoute } from './api.js';
 import { toMs } from './format.js';
-import { daemonNow } from './stream.js';
 import { troubleRank } from './health.js';
+import { daemonNow } from './stream.js';
 import { batch, signal } from './ui.js';
 
 /** @import { Daemon, RibbonSegment, Source, SourceEvent } from './types.js' */
@@ -64,7 +64,11 @@ export class SourceEntry {
     this.rank = troubleRank(source);
     this.inView = false;
     this.stale = false;
+    /** Counts shown levels. */
+    this.levelShown = signal(0);
     this.receivedAt = Date.now();
+    /** When the last news of the source arrived: a state or a level. */
+    this.heardAt = this.receivedAt;
     this.offlineSince = source.online ? 0 : Date.now();
     this.readLevel(source);
   }
@@ -83,6 +87,7 @@ export class SourceEntry {
     }
     this.latest = source;
     this.receivedAt = Date.now();
+    this.heardAt = this.receivedAt;
     this.stale = true;
     this.extendRibbon();
     const rank = troubleRank(source);
@@ -93,11 +98,18 @@ export class SourceEntry {
     return false;
   }
 
+  /** @param {[number|null, number|null, number|null]} values */
+  updateLevel(values) {
+    this.level.update(values);
+    this.heardAt = Date.now();
+    this.extendRibbon();
+  }
+
   /** Newest time of the sound, in ms: the right edge of the ribbon. */
   edge() {
     const { last_audio: last, online } = this.latest;
     const base = last ? toMs(last) : daemonNow();
-    return online ? base : base + (Date.now() - this.offlineSince);
+    return base + (online ? this.heardAt - this.receivedAt : Date.now() - this.offlineSince);
   }
 
   extendRibbon() {
@@ -120,6 +132,10 @@ export class SourceEntry {
 
   /** Shows the latest values. */
   flush() {
+    const silent = Date.now() - this.heardAt;
+    // Without news the text changes all the same: it says how old it is.
+    this.levelShown.value = silent > 2 * TEXT_INTERVAL_MS ? Date.now() : this.level.version;
+    if (!this.latest.online) this.extendRibbon();
     if (!this.stale) return;
     this.stale = false;
     this.shown.value = this.latest;
@@ -167,7 +183,7 @@ export function onState(source) {
 
 /** @param {{levels: Record<string, [number|null, number|null, number|null]>}} message */
 export function onLevel({ levels }) {
-  for (const name in levels) entries.get(name)?.level.update(levels[name]);
+  for (const name in levels) entries.get(name)?.updateLevel(levels[name]);
 }
 
 /** @param {SourceEvent} event */

@@ -38,7 +38,8 @@ export function openStream({ topics, sources, handlers, onHello }) {
   let last = sessionStorage.getItem(key) ?? '';
   /** @type {EventSource|null} */
   let stream = null;
-  let timer = 0;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  let timer;
   let closed = false;
 
   /** @param {MessageEvent} message */

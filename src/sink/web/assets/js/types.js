@@ -20,6 +20,7 @@
  * @typedef {{label: string, p: number}} LabelPosterior
  *
  * @typedef {object} Attributes
+ * @property {string} ts
  * @property {LabelPosterior[]} top
  * @property {LabelPosterior[]} tags
  * @property {string|null} title
@@ -71,7 +72,7 @@
  * @property {string} execution_provider
  * @property {boolean} control
  * @property {boolean} log
- * @property {{max_mb: number, max_s: number, urls: 'public'|'any'|'off'}} classify
+ * @property {{max_mb: number, max_s: number, urls: 'public'|'any'|'off'}|null} classify
  * @property {string[]} sources
  * @property {string} now
  *
@@ -104,6 +105,7 @@
  * @property {string} ts
  * @property {number} patch
  * @property {LabelPosterior[]} posteriors
+ * @property {boolean} weighed  True if the patch counted as evidence.
  * @property {{music: number, speech: number, noise: number}|null} gate
  * @property {{lufs_s: number, quiet_below: number, quiet_s: number, after: number}} level
  * @property {{age_s: number, fit: number|null, changing: number,
@@ -119,10 +121,10 @@
  * @property {string} start
  * @property {string} end
  * @property {string} state
- * @property {string} genre
+ * @property {string} label  A genre, or the name of the state.
  * @property {number|null} confidence
  * @property {string|null} title
- * @property {number|null} lufs
+ * @property {{mean: number, min: number, max: number}|null} lufs
  *
  * @typedef {object} Period
  * @property {string} start

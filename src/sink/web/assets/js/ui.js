@@ -13,8 +13,16 @@ const typedSignals = /** @type {typeof import('@preact/signals')} */ (
 
 export const { h, render, Fragment } = typedPreact;
 export const { useEffect, useLayoutEffect, useMemo, useRef, useState } = typedHooks;
-export const { signal, computed, effect, batch, useSignal, useComputed, useSignalEffect, untracked } =
-  typedSignals;
+export const {
+  signal,
+  computed,
+  effect,
+  batch,
+  useSignal,
+  useComputed,
+  useSignalEffect,
+  untracked,
+} = typedSignals;
 
 /** Tagged template that makes virtual nodes: html`<p class=${name}>…</p>`. */
 export const html = /** @type {(parts: TemplateStringsArray, ...values: any[]) => any} */ (

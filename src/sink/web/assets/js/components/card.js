@@ -1,16 +1,17 @@
 // @ts-check
 // Card of a source on the wall. In the compact layout the same elements form a row.
-import { Canvas } from './canvas.js';
-import { drawRibbon, ribbonWords } from './ribbon.js';
-import { meterPainter } from './meter.js';
+
 import { sourcePath } from '../base.js';
 import { clock, duration, fixed, iso, loudness, percent, toMs } from '../format.js';
 import { genreColour } from '../genres.js';
-import { HealthIcon, conditionOf } from '../health.js';
+import { conditionOf, HealthIcon } from '../health.js';
 import { RIBBON_MS } from '../store.js';
 import { daemonNow } from '../stream.js';
 import { canvasColours, theme } from '../theme.js';
 import { html, useEffect, useMemo, useRef } from '../ui.js';
+import { Canvas } from './canvas.js';
+import { meterPainter } from './meter.js';
+import { drawRibbon, ribbonWords } from './ribbon.js';
 
 /** @import { SourceEntry } from '../store.js' */
 /** @import { Source } from '../types.js' */
@@ -60,11 +61,14 @@ export function freshness(entry, source) {
     const last = source.last_audio;
     return { late: true, words: last ? `last audio ${clock(last)}` : 'no audio yet' };
   }
-  const silent = (Date.now() - entry.receivedAt) / 1000;
+  const silent = (Date.now() - entry.heardAt) / 1000;
   const behind = (source.behind_s ?? 0) + (silent > LATE_S ? silent : 0);
   const late = behind > LATE_S;
   if (source.behind_s == null && !late) return { late, words: 'live' };
-  return { late, words: late ? `${duration(behind)} behind` : `live, ${fixed(behind, 1)} s behind` };
+  return {
+    late,
+    words: late ? `${duration(behind)} behind` : `live, ${fixed(behind, 1)} s behind`,
+  };
 }
 
 /** @param {{entry: SourceEntry}} props */
@@ -81,6 +85,7 @@ export function Card({ entry }) {
   }, [entry]);
 
   const source = entry.shown.value;
+  entry.levelShown.value; // The text of the level follows it.
   const { state, attributes } = source;
   const condition = conditionOf(source);
   const genre = source.online ? (state?.genre ?? 'uncertain') : 'lost';
@@ -111,7 +116,7 @@ export function Card({ entry }) {
     <p class="title" title=${title}>${title}</p>
     <div class="meter">
       <${Canvas} draw=${drawMeter} class="meter-canvas" />
-      <span class="lufs"><span class="vh">Short-term loudness </span>${loudness(source.online ? state?.lufs_s : null)}<span class="unit"> LUFS</span></span>
+      <span class="lufs"><span class="vh">Short-term loudness </span>${loudness(source.online ? entry.level.shortTerm : null)}<span class="unit"> LUFS</span></span>
     </div>
     <${Canvas}
       draw=${drawRibbonOf}

@@ -1,6 +1,7 @@
 // @ts-check
-import { connection } from '../stream.js';
+
 import { daemon } from '../store.js';
+import { connection } from '../stream.js';
 import { themeChoice } from '../theme.js';
 import { html } from '../ui.js';
 

@@ -1,9 +1,10 @@
 // @ts-check
 // Genre ribbon: coloured stretches of time. States have patterns, so that they differ from genres
 // without colour.
-import { canvasColours } from '../theme.js';
-import { genreColour } from '../genres.js';
+
 import { duration } from '../format.js';
+import { genreColour } from '../genres.js';
+import { canvasColours } from '../theme.js';
 
 /** @import { RibbonSegment } from '../types.js' */
 

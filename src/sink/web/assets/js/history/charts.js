@@ -1,8 +1,8 @@
 // @ts-check
 // Charts of a report with uPlot. The tables of the page have the same numbers.
 import uPlotModule from '../../vendor/uplot.js';
-import { genreColour } from '../genres.js';
 import { percent, toMs } from '../format.js';
+import { genreColour } from '../genres.js';
 import { canvasColours, theme } from '../theme.js';
 import { html, useEffect, useRef } from '../ui.js';
 
@@ -14,7 +14,12 @@ const FONT = '12px system-ui, sans-serif';
 /** Axes in the colours of the theme. @param {string} unit */
 function axes(unit) {
   const { muted, line } = canvasColours();
-  const common = { stroke: muted, font: FONT, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
+  const common = {
+    stroke: muted,
+    font: FONT,
+    grid: { stroke: line, width: 1 },
+    ticks: { stroke: line, width: 1 },
+  };
   return [
     {
       ...common,
@@ -29,7 +34,8 @@ function axes(unit) {
     {
       ...common,
       size: 52,
-      values: (/** @type {any} */ _, /** @type {number[]} */ marks) => marks.map((mark) => `${mark}${unit}`.replace('-', '−')),
+      values: (/** @type {any} */ _, /** @type {number[]} */ marks) =>
+        marks.map((mark) => `${mark}${unit}`.replace('-', '−')),
     },
   ];
 }
@@ -85,7 +91,12 @@ function stackedBars(periods, labels) {
         sum += share;
         const top = plot.valToPos(sum * 100, 'y', true);
         ctx.fillStyle = genreColour(label);
-        ctx.fillRect(left, top, Math.max(right - left, 1), Math.max(bottom - top - ratio * 0.5, 0.5));
+        ctx.fillRect(
+          left,
+          top,
+          Math.max(right - left, 1),
+          Math.max(bottom - top - ratio * 0.5, 0.5),
+        );
       }
     }
   };
@@ -122,13 +133,15 @@ export function SharesChart({ periods, by }) {
   theme.value;
   return html`<${Chart} options=${options} data=${data} height=${280} label=${`Shares of genres per ${by}; see the table`} />
     <ul class="share-list legend">${labels.map(
-      (label) => html`<li key=${label}><span class="swatch" style=${{ background: genreColour(label) }}></span>${label}</li>`,
+      (label) =>
+        html`<li key=${label}><span class="swatch" style=${{ background: genreColour(label) }}></span>${label}</li>`,
     )}</ul>`;
 }
 
 /** @param {{periods: Period[]}} props */
 export function LoudnessChart({ periods }) {
-  const values = (/** @type {'mean'|'min'|'max'} */ key) => periods.map(({ lufs }) => lufs?.[key] ?? null);
+  const values = (/** @type {'mean'|'min'|'max'} */ key) =>
+    periods.map(({ lufs }) => lufs?.[key] ?? null);
   const data = [middles(periods), values('mean'), values('min'), values('max')];
   const options = (/** @type {number} */ width) => {
     const { accent, meter } = canvasColours();
@@ -166,7 +179,11 @@ export function CoverageChart({ periods }) {
       cursor: { show: false },
       scales: { x: { range: () => timeRange(periods) }, y: { range: () => [0, 100] } },
       axes: axes(' %'),
-      series: [{}, { stroke: accent, width: 2, points: points(accent) }, { stroke: bad, width: 2, dash: [5, 4], points: points(bad) }],
+      series: [
+        {},
+        { stroke: accent, width: 2, points: points(accent) },
+        { stroke: bad, width: 2, dash: [5, 4], points: points(bad) },
+      ],
     };
   };
   const lowest = Math.min(...periods.map(({ coverage }) => coverage));

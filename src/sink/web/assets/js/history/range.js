@@ -53,7 +53,11 @@ export function RangeForm({ range, onChange }) {
 
   /** @param {Range} chosen */
   function choose(chosen) {
-    const query = new URLSearchParams({ from: String(chosen.from), to: String(chosen.to), by: chosen.by });
+    const query = new URLSearchParams({
+      from: String(chosen.from),
+      to: String(chosen.to),
+      by: chosen.by,
+    });
     history.replaceState(null, '', `${location.pathname}?${query}`);
     setMessage('');
     onChange(chosen);

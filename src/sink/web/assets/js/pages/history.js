@@ -7,7 +7,7 @@ import { EventLine, eventAnchor } from '../components/event_line.js';
 import { fixed, percent, toMs, when } from '../format.js';
 import { CoverageChart, LoudnessChart, SharesChart } from '../history/charts.js';
 import { RangeForm, rangeOf } from '../history/range.js';
-import { ShareList, historyPainter } from '../source/recent.js';
+import { historyPainter, ShareList } from '../source/recent.js';
 import { html, useEffect, useMemo, useState } from '../ui.js';
 
 /** @import { History, Period } from '../types.js' */
@@ -80,8 +80,10 @@ function SegmentTable({ history }) {
     <div class="scroll" tabindex="0" role="region" aria-label="Segments"><table>
       <thead><tr><th scope="col">From</th><th scope="col">To</th><th scope="col">Genre</th><th scope="col" class="number">Confidence</th><th scope="col" class="number">LUFS</th><th scope="col">Title</th></tr></thead>
       <tbody>${rows.map(
-        (segment) => html`<tr key=${segment.start}><td>${when(segment.start)}</td><td>${when(segment.end)}</td><td>${segment.genre}</td>
-          <td class="number">${percent(segment.confidence)}</td><td class="number">${fixed(segment.lufs)}</td><td>${segment.title ?? ''}</td></tr>`,
+        (
+          segment,
+        ) => html`<tr key=${segment.start}><td>${when(segment.start)}</td><td>${when(segment.end)}</td><td>${segment.label}</td>
+          <td class="number">${percent(segment.confidence)}</td><td class="number">${fixed(segment.lufs?.mean)}</td><td>${segment.title ?? ''}</td></tr>`,
       )}</tbody>
     </table></div>
   </details>`;
@@ -89,7 +91,9 @@ function SegmentTable({ history }) {
 
 /** @param {{name: string, history: History}} props */
 function Events({ name, history }) {
-  const list = [...history.events].sort((one, other) => toMs(other.ts) - toMs(one.ts)).slice(0, MAX_ROWS);
+  const list = [...history.events]
+    .sort((one, other) => toMs(other.ts) - toMs(one.ts))
+    .slice(0, MAX_ROWS);
   // An address with an anchor points to an event that is in the page only now.
   useEffect(() => {
     const target = location.hash && document.getElementById(location.hash.slice(1));
@@ -102,7 +106,8 @@ function Events({ name, history }) {
     <h2 id="history-events">Events <span class="muted">${history.events.length}</span></h2>
     ${list.length === 0 && html`<p class="muted">None in this range.</p>`}
     <ol class="event-columns">${list.map(
-      (event) => html`<${EventLine} key=${eventAnchor(event)} id=${eventAnchor(event)} event=${{ ...event, source: name }} />`,
+      (event) =>
+        html`<${EventLine} key=${eventAnchor(event)} id=${eventAnchor(event)} event=${{ ...event, source: name }} />`,
     )}</ol>
   </section>`;
 }
@@ -144,7 +149,11 @@ export function Page({ name }) {
   useEffect(() => {
     document.title = `${name}, history – genred`;
   }, [name]);
-  const query = new URLSearchParams({ from: String(range.from), to: String(range.to), by: range.by });
+  const query = new URLSearchParams({
+    from: String(range.from),
+    to: String(range.to),
+    by: range.by,
+  });
   const file = (/** @type {string} */ format) =>
     address(`api/v1/${sourceRoute(name, `/history?${query}&format=${format}`)}`);
   return html`<div class="page-head">

@@ -1,14 +1,14 @@
 // @ts-check
 // Page of one source.
 import { logins } from '../api.js';
+import { address, sourcePath } from '../base.js';
 import { Canvas } from '../components/canvas.js';
 import { freshness } from '../components/card.js';
-import { EventLine, announce } from '../components/event_line.js';
+import { announce, EventLine } from '../components/event_line.js';
 import { meterPainter } from '../components/meter.js';
-import { address, sourcePath } from '../base.js';
 import { clock, duration, fixed, loudness, percent, toMs } from '../format.js';
 import { genreColour } from '../genres.js';
-import { HealthIcon, conditionOf } from '../health.js';
+import { conditionOf, HealthIcon } from '../health.js';
 import { Correction } from '../source/correction.js';
 import { Evidence, LeadTrend } from '../source/evidence.js';
 import { MelBuffer } from '../source/mel_buffer.js';
@@ -102,6 +102,8 @@ function Summary({ entry, source }) {
   const fresh = freshness(entry, source);
   const genre = source.online ? (state?.genre ?? 'uncertain') : 'lost';
   theme.value;
+  entry.levelShown.value;
+  const { momentary, shortTerm, truePeak } = entry.level;
   const tags = attributes?.tags?.map(({ label }) => label).join(', ');
   return html`<section class="panel summary-panel" data-late=${fresh.late} style=${{ '--genre': genreColour(genre) }}>
     <p class="genre">${genre}</p>
@@ -114,9 +116,9 @@ function Summary({ entry, source }) {
     <div class="meter">
       <${Canvas} draw=${drawMeter} class="meter-canvas" />
       <span class="levels">
-        <span title="Momentary loudness, 0.4 s"><abbr>M</abbr> ${loudness(state?.lufs_m)}</span>
-        <span title="Short-term loudness, 3 s"><abbr>S</abbr> ${loudness(state?.lufs_s)} LUFS</span>
-        ${state?.true_peak_db != null && html`<span title="True peak"><abbr>TP</abbr> ${fixed(state.true_peak_db)} dBTP</span>`}
+        <span title="Momentary loudness, 0.4 s"><abbr>M</abbr> ${loudness(source.online ? momentary : null)}</span>
+        <span title="Short-term loudness, 3 s"><abbr>S</abbr> ${loudness(source.online ? shortTerm : null)} LUFS</span>
+        ${truePeak != null && html`<span title="True peak"><abbr>TP</abbr> ${fixed(truePeak)} dBTP</span>`}
       </span>
     </div>
     <p class=${`health tone-${condition.tone}`}>
@@ -139,7 +141,10 @@ function Counters({ source }) {
     ['Skipped audio', `${fixed(stats.skipped_s, 1)} s`],
     ['Overruns', stats.xruns],
     ['Reconnections', stats.reconnects],
-    ['Latency, median', stats.latency_ms_p50 == null ? '–' : `${fixed(stats.latency_ms_p50, 1)} ms`],
+    [
+      'Latency, median',
+      stats.latency_ms_p50 == null ? '–' : `${fixed(stats.latency_ms_p50, 1)} ms`,
+    ],
     ['Latency, 99 %', stats.latency_ms_p99 == null ? '–' : `${fixed(stats.latency_ms_p99, 1)} ms`],
   ];
   return html`<section class="panel" aria-labelledby="counters-title">

@@ -1,8 +1,9 @@
 // @ts-check
 // Wall: a card per source, trouble first.
-import { Card } from '../components/card.js';
-import { EventLine, announce } from '../components/event_line.js';
+
 import { logins } from '../api.js';
+import { Card } from '../components/card.js';
+import { announce, EventLine } from '../components/event_line.js';
 import { TROUBLE } from '../health.js';
 import {
   daemon,
@@ -159,7 +160,12 @@ function onKey(event) {
     /** @type {HTMLElement|null} */ (document.querySelector('.search input'))?.focus();
     return;
   }
-  const steps = /** @type {Record<string, number>} */ ({ ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 });
+  const steps = /** @type {Record<string, number>} */ ({
+    ArrowRight: 1,
+    ArrowDown: 1,
+    ArrowLeft: -1,
+    ArrowUp: -1,
+  });
   const step = steps[event.key];
   const link = target.closest('.card a');
   if (!step || !link || event.ctrlKey || event.metaKey || event.altKey) return;

@@ -26,7 +26,9 @@ export function colourTable(name) {
     const at = (value / 255) * (samples.length - 1);
     const low = Math.min(Math.floor(at), samples.length - 2);
     const [r, g, b] = [0, 1, 2].map((channel) =>
-      Math.round(samples[low][channel] + (samples[low + 1][channel] - samples[low][channel]) * (at - low)),
+      Math.round(
+        samples[low][channel] + (samples[low + 1][channel] - samples[low][channel]) * (at - low),
+      ),
     );
     table[value] = ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
   }

@@ -22,13 +22,19 @@ export function Correction({ name, labels, allowed }) {
         genre,
         last_s: Number(fields.get('last_s')),
       });
-      const hint = stored.known || !stored.nearest ? '' : ` The head has no ${genre}; did you mean ${stored.nearest}?`;
+      const hint =
+        stored.known || !stored.nearest
+          ? ''
+          : ` The head has no ${genre}; did you mean ${stored.nearest}?`;
       setMessage({
         text: `Stored as correction ${stored.id}: ${clock(stored.start)} to ${clock(stored.end)} was ${stored.genre}.${hint}`,
         bad: false,
       });
     } catch (error) {
-      setMessage({ text: error instanceof ApiError ? error.message : 'The daemon does not answer.', bad: true });
+      setMessage({
+        text: error instanceof ApiError ? error.message : 'The daemon does not answer.',
+        bad: true,
+      });
     } finally {
       setBusy(false);
     }

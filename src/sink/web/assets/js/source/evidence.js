@@ -73,7 +73,8 @@ function Bar({ label, value, mark = null, markWords, tag }) {
 function Shares({ explanation }) {
   const { sound, choice, held, published } = explanation;
   const rivalShare =
-    sound.states.find(({ state }) => state === choice?.against)?.share ?? 1 / Math.max(1, sound.states.length);
+    sound.states.find(({ state }) => state === choice?.against)?.share ??
+    1 / Math.max(1, sound.states.length);
   const needed = choice && !choice.passes ? rivalShare + choice.needed : null;
   return html`<table class="bars">
     <caption>
@@ -100,9 +101,9 @@ function NewestPatch({ explanation }) {
   const parts = gate ? Object.entries(gate).map(([name, p]) => `${name} ${percent(p)}`) : [];
   return html`<table class="bars newest">
       <caption>Newest three seconds alone${weighed === false ? ' (not counted)' : ''}</caption>
-      <tbody>${posteriors.slice(0, SHOWN_POSTERIORS).map(
-        ({ label, p }) => html`<${Bar} key=${label} label=${label} value=${p} />`,
-      )}</tbody>
+      <tbody>${posteriors
+        .slice(0, SHOWN_POSTERIORS)
+        .map(({ label, p }) => html`<${Bar} key=${label} label=${label} value=${p} />`)}</tbody>
     </table>
     ${gate && html`<p class="gate muted">Gate: ${parts.join(', ')}</p>`}`;
 }

@@ -71,7 +71,10 @@ export class MelBuffer {
     let done = 0;
     while (done < count) {
       const part = Math.min(count - done, COLUMNS - this.next);
-      this.values.set(bytes.subarray(done * this.bands, (done + part) * this.bands), this.next * this.bands);
+      this.values.set(
+        bytes.subarray(done * this.bands, (done + part) * this.bands),
+        this.next * this.bands,
+      );
       if (blank) this.ring.getContext('2d')?.clearRect(this.next, 0, part, this.bands);
       else this.paint(this.next, part);
       this.next = (this.next + part) % COLUMNS;
@@ -125,7 +128,17 @@ export class MelBuffer {
       if (skipped >= count) continue;
       const shown = count - skipped;
       const left = right - shown * columnWidth;
-      context.drawImage(this.ring, at + skipped, 0, shown, this.bands, left, 0, shown * columnWidth, height);
+      context.drawImage(
+        this.ring,
+        at + skipped,
+        0,
+        shown,
+        this.bands,
+        left,
+        0,
+        shown * columnWidth,
+        height,
+      );
     }
   }
 }

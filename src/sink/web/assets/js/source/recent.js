@@ -23,7 +23,7 @@ export function historyPainter(history) {
   const from = toMs(history.from);
   const to = toMs(history.to);
   const segments = history.segments.map(
-    ({ start, end, genre }) => /** @type {const} */ ([toMs(start), toMs(end), genre]),
+    ({ start, end, label }) => /** @type {const} */ ([toMs(start), toMs(end), label]),
   );
   return (context, width, height, _now, resized) => {
     if (!resized) return;
@@ -42,10 +42,12 @@ export function ShareList({ shares, limit = SHOWN_LABELS }) {
   theme.value;
   const sorted = Object.entries(shares).filter(([, share]) => share > 0.0005);
   sorted.sort((one, other) => other[1] - one[1]);
-  return html`<ul class="share-list">${sorted.slice(0, limit).map(
-    ([label, share]) =>
-      html`<li key=${label}><span class="swatch" style=${{ background: genreColour(label) }}></span>${label} <b>${percent(share)}</b></li>`,
-  )}</ul>`;
+  return html`<ul class="share-list">${sorted
+    .slice(0, limit)
+    .map(
+      ([label, share]) =>
+        html`<li key=${label}><span class="swatch" style=${{ background: genreColour(label) }}></span>${label} <b>${percent(share)}</b></li>`,
+    )}</ul>`;
 }
 
 /** @param {{title: string, history: History}} props */
@@ -75,7 +77,11 @@ export function RecentHistory({ name }) {
       if (document.hidden) return;
       for (const [title, length] of Object.entries(RANGES)) {
         const now = Date.now();
-        const query = new URLSearchParams({ from: String(now - length), to: String(now), by: 'all' });
+        const query = new URLSearchParams({
+          from: String(now - length),
+          to: String(now),
+          by: 'all',
+        });
         const history = await getJson(sourceRoute(name, `/history?${query}`)).catch(() => null);
         if (wanted && history) setHistories((before) => ({ ...before, [title]: history }));
       }
@@ -90,7 +96,9 @@ export function RecentHistory({ name }) {
   return html`<section class="panel recent-history" aria-labelledby="recent-history-title">
     <h2 id="recent-history-title" class="vh">Last hour and last day</h2>
     ${Object.keys(RANGES).map(
-      (title) => histories[title] && html`<${Range} key=${title} title=${title} history=${histories[title]} />`,
+      (title) =>
+        histories[title] &&
+        html`<${Range} key=${title} title=${title} history=${histories[title]} />`,
     )}
     ${Object.keys(histories).length === 0 && html`<p class="muted">Nothing logged yet.</p>`}
   </section>`;

@@ -11,10 +11,34 @@ import { html, useEffect, useState } from '../ui.js';
  */
 const FIELDS = [
   ['hop', 'Hop', 's', '0.05', 'Interval between patches, 0.25 to 3 s.'],
-  ['thresholds.decision.expected_piece_s', 'Expected piece', 's', 'any', 'Expected length of a piece.'],
-  ['thresholds.decision.switch_margin', 'Switch margin', '', 'any', 'Lead, as a share, that replaces the published genre.'],
-  ['thresholds.decision.hold_s', 'Hold', 's', 'any', 'Longest time for which a genre is kept while another leads.'],
-  ['thresholds.silence.threshold_lufs', 'Silence below', 'LUFS', 'any', 'Short-term loudness below which the source is quiet.'],
+  [
+    'thresholds.decision.expected_piece_s',
+    'Expected piece',
+    's',
+    'any',
+    'Expected length of a piece.',
+  ],
+  [
+    'thresholds.decision.switch_margin',
+    'Switch margin',
+    '',
+    'any',
+    'Lead, as a share, that replaces the published genre.',
+  ],
+  [
+    'thresholds.decision.hold_s',
+    'Hold',
+    's',
+    'any',
+    'Longest time for which a genre is kept while another leads.',
+  ],
+  [
+    'thresholds.silence.threshold_lufs',
+    'Silence below',
+    'LUFS',
+    'any',
+    'Short-term loudness below which the source is quiet.',
+  ],
   ['thresholds.silence.after', 'Silence after', 's', 'any', 'Seconds of quiet that make silence.'],
 ];
 
@@ -54,7 +78,9 @@ function changesOf(settings, form) {
  */
 export function SettingsForm({ name, settings: initial, allowed }) {
   const [settings, setSettings] = useState(initial);
-  const [message, setMessage] = useState(/** @type {{text: string, key: string|null}|null} */ (null));
+  const [message, setMessage] = useState(
+    /** @type {{text: string, key: string|null}|null} */ (null),
+  );
   useEffect(() => setSettings(initial), [JSON.stringify(initial)]);
 
   /** @param {object} change */
@@ -71,7 +97,10 @@ export function SettingsForm({ name, settings: initial, allowed }) {
   /** @param {SubmitEvent} event */
   function submit(event) {
     event.preventDefault();
-    const change = changesOf(settings, new FormData(/** @type {HTMLFormElement} */ (event.currentTarget)));
+    const change = changesOf(
+      settings,
+      new FormData(/** @type {HTMLFormElement} */ (event.currentTarget)),
+    );
     if (Object.keys(change).length === 0) setMessage({ text: 'Nothing has changed.', key: null });
     else send(change);
   }

@@ -1,14 +1,14 @@
 // @ts-check
 // Spectrogram, genre ribbon, titles and events on one time axis, by the clock of the sound.
 import { Canvas } from '../components/canvas.js';
-import { drawRibbon, ribbonWords } from '../components/ribbon.js';
 import { eventWords } from '../components/event_line.js';
-import { COLOUR_MAPS } from './colormap.js';
+import { drawRibbon, ribbonWords } from '../components/ribbon.js';
 import { clock, toMs } from '../format.js';
 import { isState } from '../genres.js';
 import { events } from '../store.js';
 import { canvasColours, reducedMotion } from '../theme.js';
 import { html, useMemo, useRef, useState } from '../ui.js';
+import { COLOUR_MAPS } from './colormap.js';
 
 /** @import { SourceEntry } from '../store.js' */
 /** @import { MelBuffer } from './mel_buffer.js' */
@@ -137,7 +137,13 @@ function timelinePainter(entry, mel, view, titles) {
       const end = titles[at + 1]?.start ?? to;
       if (end < from || start > to) return;
       const left = Math.max(0, ((start - from) / view.spanMs) * width);
-      clippedText(context, `♪ ${title}`, left, Math.min(width, ((end - from) / view.spanMs) * width), SPECTRUM + RIBBON + 18);
+      clippedText(
+        context,
+        `♪ ${title}`,
+        left,
+        Math.min(width, ((end - from) / view.spanMs) * width),
+        SPECTRUM + RIBBON + 18,
+      );
     });
     drawMarks(context, entry.name, { from, to, width, y: SPECTRUM + RIBBON + TITLES + 4 });
     drawAxis(context, { from, to, width, y: SPECTRUM + RIBBON + TITLES + MARKS + 4 });
@@ -182,10 +188,12 @@ function RibbonTable({ entry, rows }) {
     <table>
       <caption class="vh">Genres of the last ten minutes of ${entry.name}</caption>
       <thead><tr><th scope="col">From</th><th scope="col">To</th><th scope="col">Genre</th></tr></thead>
-      <tbody>${[...rows].reverse().map(
-        ([start, end, label]) =>
-          html`<tr key=${start}><td>${clock(start)}</td><td>${clock(end)}</td><td>${label}</td></tr>`,
-      )}</tbody>
+      <tbody>${[...rows]
+        .reverse()
+        .map(
+          ([start, end, label]) =>
+            html`<tr key=${start}><td>${clock(start)}</td><td>${clock(end)}</td><td>${label}</td></tr>`,
+        )}</tbody>
     </table>
   </details>`;
 }
@@ -198,7 +206,10 @@ export function Timeline({ entry, mel, titles }) {
   const [colours, setColours] = useState(localStorage.getItem('genred-colours') ?? 'inferno');
   const [frozen, setFrozen] = useState(false);
   const view = useRef(/** @type {View} */ ({ spanMs: 60_000, frozenAt: null, shownTo: 0 }));
-  const draw = useMemo(() => timelinePainter(entry, mel, view.current, titles), [entry, mel, titles]);
+  const draw = useMemo(
+    () => timelinePainter(entry, mel, view.current, titles),
+    [entry, mel, titles],
+  );
   view.current.spanMs = spanS * 1000;
   const height = SPECTRUM + RIBBON + TITLES + MARKS + AXIS;
   return html`<section class="panel timeline" aria-labelledby="timeline-title">
