@@ -36,7 +36,7 @@ test('cards show what plays, and the ribbon changes with the music', async ({ pa
   await expect(page.locator('.connection')).toHaveAttribute('data-state', 'live');
 
   const changing = card(page, 'changing');
-  const ribbon = changing.locator('.ribbon-canvas');
+  const ribbon = changing.locator('.ribbon-bar');
   await expect(changing.locator('.genre')).toHaveText('metal');
   await expect(ribbon).toHaveAttribute('aria-label', /metal/);
   await expect(ribbon).not.toHaveAttribute('aria-label', /classical/);
@@ -45,7 +45,6 @@ test('cards show what plays, and the ribbon changes with the music', async ({ pa
   await expect(page.locator('.recent .event[data-of="changing"]').first()).toContainText(
     '→ classical',
   );
-  expect(await coloursOf(ribbon)).toBeGreaterThan(2);
   expect(errors).toEqual([]);
 });
 

@@ -22,12 +22,14 @@ let scheduled = false;
 
 const observer = new IntersectionObserver(
   (entries) => {
-    for (const { target, isIntersecting } of entries) {
+    for (const { target, isIntersecting, boundingClientRect } of entries) {
       const painter = painters.get(target);
       if (!painter) continue;
       painter.inView = isIntersecting;
       if (isIntersecting) {
         active.add(painter);
+        painter.width = boundingClientRect.width;
+        painter.height = boundingClientRect.height;
         painter.resized = true;
       } else {
         active.delete(painter);
@@ -40,9 +42,13 @@ const observer = new IntersectionObserver(
 );
 
 const sizes = new ResizeObserver((entries) => {
-  for (const { target } of entries) {
+  for (const { target, contentRect } of entries) {
     const painter = painters.get(target);
-    if (painter) painter.resized = true;
+    if (!painter || contentRect.width === 0) continue;
+    if (painter.width === contentRect.width && painter.height === contentRect.height) continue;
+    painter.width = contentRect.width;
+    painter.height = contentRect.height;
+    painter.resized = true;
   }
 });
 
@@ -63,8 +69,6 @@ function paint(painter, now) {
   if (!context) return;
   if (resized) {
     const scale = Math.min(devicePixelRatio || 1, 2);
-    painter.width = canvas.clientWidth;
-    painter.height = canvas.clientHeight;
     if (painter.width === 0 || painter.height === 0) return;
     canvas.width = Math.round(painter.width * scale);
     canvas.height = Math.round(painter.height * scale);

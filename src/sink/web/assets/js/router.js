@@ -40,7 +40,9 @@ addEventListener('popstate', () => {
 document.addEventListener('click', (event) => {
   if (event.defaultPrevented || event.button !== 0) return;
   if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
-  const link = /** @type {Element} */ (event.target).closest('a[href]');
+  const target = /** @type {Element} */ (event.target);
+  // A card is a link as a whole.
+  const link = target.closest('a[href]') ?? target.closest('.card')?.querySelector('a[href]');
   if (!(link instanceof HTMLAnchorElement) || link.target || link.hasAttribute('download')) return;
   const url = new URL(link.href);
   if (!isPage(url)) return;

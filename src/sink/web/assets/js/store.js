@@ -35,6 +35,12 @@ export class LevelReading {
   /** Changes with each reading. */
   version = 0;
 
+  /** Highest momentary level of the last three seconds. */
+  peak() {
+    if (performance.now() >= this.holdUntil) this.hold = this.momentary;
+    return this.hold;
+  }
+
   /** @param {[number|null, number|null, number|null]} values */
   update([momentary, shortTerm, truePeak]) {
     const now = performance.now();

@@ -1,6 +1,8 @@
 // @ts-check
 // Card of a source on the wall. In the compact layout the same elements form a row.
-
+//
+// Meter and ribbon are backgrounds, not canvases: several hundred canvases would each be a layer of
+// their own, which costs more per frame than everything else together.
 import { sourcePath } from '../base.js';
 import { clock, duration, fixed, iso, loudness, percent, toMs } from '../format.js';
 import { genreColour } from '../genres.js';
@@ -8,12 +10,11 @@ import { conditionOf, HealthIcon } from '../health.js';
 import { RIBBON_MS } from '../store.js';
 import { daemonNow } from '../stream.js';
 import { canvasColours, theme } from '../theme.js';
-import { html, useEffect, useMemo, useRef } from '../ui.js';
-import { Canvas } from './canvas.js';
-import { meterPainter } from './meter.js';
-import { drawRibbon, ribbonWords } from './ribbon.js';
+import { html, useEffect, useRef } from '../ui.js';
+import { onScale } from './meter_scale.js';
+import { ribbonWords } from './ribbon_words.js';
 
-/** @import { SourceEntry } from '../store.js' */
+/** @import { LevelReading, SourceEntry } from '../store.js' */
 /** @import { Source } from '../types.js' */
 
 /** Seconds without news after which a live source is shown as late. */
@@ -33,22 +34,56 @@ const inView = new IntersectionObserver(
   { rootMargin: '200px' },
 );
 
+/** @param {number} fraction */
+function at(fraction) {
+  return `${(fraction * 100).toFixed(1)}%`;
+}
+
 /**
- * Drawing function of the ten-minute ribbon.
- * @param {SourceEntry} entry
- * @returns {import('../frames.js').Painter['draw']}
+ * Vertical line of a background.
+ * @param {string} colour
+ * @param {number} position  0 to 1.
+ * @param {number} width  In px.
  */
-function ribbonPainter(entry) {
-  let drawn = -1;
-  return (context, width, height, _now, resized) => {
-    if (!resized && drawn === entry.ribbonVersion) return;
-    drawn = entry.ribbonVersion;
-    const to = entry.edge();
-    context.clearRect(0, 0, width, height);
-    context.fillStyle = canvasColours().sunken;
-    context.fillRect(0, 0, width, height);
-    drawRibbon(context, entry.ribbon, { from: to - RIBBON_MS, to, width, height });
-  };
+function tick(colour, position, width) {
+  return `linear-gradient(${colour} 0 0) ${at(position)} 0 / ${width}px 100% no-repeat`;
+}
+
+/**
+ * Level meter: bar of the momentary loudness, tick of the short-term loudness, and the highest
+ * momentary level of the last three seconds.
+ * @param {LevelReading} level
+ */
+function meterBackground(level) {
+  const colours = canvasColours();
+  const bar = at(onScale(level.momentary));
+  const ticks = [tick(colours.card, onScale(-23), 1)];
+  if (level.peak() > -60) ticks.unshift(tick(colours.accent, onScale(level.peak()), 2));
+  if (level.shortTerm > -60) ticks.unshift(tick(colours.text, onScale(level.shortTerm), 3));
+  const scale = `linear-gradient(90deg, ${colours.meter} ${bar}, ${colours.sunken} ${bar})`;
+  return [...ticks, scale].join(', ');
+}
+
+/**
+ * Ten-minute ribbon.
+ * @param {SourceEntry} entry
+ */
+function ribbonBackground(entry) {
+  const to = entry.edge();
+  const from = to - RIBBON_MS;
+  const { sunken } = canvasColours();
+  const stops = [];
+  let last = 0;
+  for (const [start, end, label] of entry.ribbon) {
+    if (end <= from) continue;
+    const left = Math.max(0, (start - from) / RIBBON_MS);
+    const right = Math.min(1, (end - from) / RIBBON_MS);
+    if (left > last) stops.push(`${sunken} ${at(last)} ${at(left)}`);
+    stops.push(`${genreColour(label)} ${at(left)} ${at(right)}`);
+    last = right;
+  }
+  if (last < 1) stops.push(`${sunken} ${at(last)} 100%`);
+  return `linear-gradient(90deg, ${stops.join(', ')})`;
 }
 
 /**
@@ -71,11 +106,19 @@ export function freshness(entry, source) {
   };
 }
 
+/** @param {{source: Source}} props */
+function HealthState({ source }) {
+  const { tone, word, since } = conditionOf(source);
+  return html`<p class="health" title=${source.health_reason ?? undefined}>
+    <${HealthIcon} tone=${tone} />
+    <span>${word}</span>
+    ${tone !== 'good' && since && html`<time dateTime=${iso(since)}>since ${clock(since)}</time>`}
+  </p>`;
+}
+
 /** @param {{entry: SourceEntry}} props */
 export function Card({ entry }) {
   const item = useRef(/** @type {HTMLElement|null} */ (null));
-  const drawMeter = useMemo(() => meterPainter(entry.level), [entry]);
-  const drawRibbonOf = useMemo(() => ribbonPainter(entry), [entry]);
   useEffect(() => {
     const element = item.current;
     if (!element) return;
@@ -85,45 +128,34 @@ export function Card({ entry }) {
   }, [entry]);
 
   const source = entry.shown.value;
-  entry.levelShown.value; // The text of the level follows it.
-  const { state, attributes } = source;
-  const condition = conditionOf(source);
-  const genre = source.online ? (state?.genre ?? 'uncertain') : 'lost';
+  entry.levelShown.value; // Meter and text follow the level,
+  theme.value; // and the colours the theme.
+  const { state, attributes, online } = source;
+  const genre = online ? (state?.genre ?? 'uncertain') : 'lost';
   const fresh = freshness(entry, source);
-  theme.value; // The colour depends on it.
-  const held = state ? duration((daemonNow() - toMs(state.since)) / 1000) : '';
+  const held = state && online ? `for ${duration((daemonNow() - toMs(state.since)) / 1000)}` : '';
   const title = attributes?.title ?? '';
   return html`<li
     ref=${item}
     class="card"
-    data-tone=${condition.tone}
+    data-tone=${conditionOf(source).tone}
     data-late=${fresh.late}
     data-source=${source.name}
     style=${{ '--genre': genreColour(genre) }}
   >
     <h2 class="name"><a href=${sourcePath(source.name)}>${source.source_name}</a></h2>
-    <p class="health" title=${source.health_reason ?? undefined}>
-      <${HealthIcon} tone=${condition.tone} />
-      <span>${condition.word}</span>
-      ${
-        condition.tone !== 'good' &&
-        condition.since &&
-        html`<time dateTime=${iso(condition.since)}>since ${clock(condition.since)}</time>`
-      }
-    </p>
-    <p class="genre">${genre}</p>
-    <p class="confidence">${!source.online || state?.confidence == null ? '' : percent(state.confidence)}</p>
-    <p class="title" title=${title}>${title}</p>
-    <div class="meter">
-      <${Canvas} draw=${drawMeter} class="meter-canvas" />
-      <span class="lufs"><span class="vh">Short-term loudness </span>${loudness(source.online ? entry.level.shortTerm : null)}<span class="unit"> LUFS</span></span>
-    </div>
-    <${Canvas}
-      draw=${drawRibbonOf}
-      class="ribbon-canvas"
-      label=${`Last ten minutes: ${ribbonWords(entry.ribbon) || 'nothing yet'}`}
-    />
-    <p class="held">${held && source.online ? `for ${held}` : ''}</p>
+    <${HealthState} source=${source} />
+    <p class="genre" title=${held}>${genre}</p>
+    <p class="confidence">${online && state?.confidence != null ? percent(state.confidence) : ''}</p>
+    <p class="title">${title}</p>
+    <div class="meter-bar" style=${{ background: meterBackground(entry.level) }}></div>
+    <div
+      class="ribbon-bar"
+      role="img"
+      aria-label=${`Last ten minutes: ${ribbonWords(entry.ribbon) || 'nothing yet'}`}
+      style=${{ background: ribbonBackground(entry) }}
+    ></div>
+    <p class="lufs"><span class="vh">Short-term loudness </span>${loudness(online ? entry.level.shortTerm : null)}<span class="unit"> LUFS</span></p>
     <p class="fresh">${fresh.words}</p>
   </li>`;
 }

@@ -3,21 +3,14 @@
 // (S), and the highest M of the last three seconds.
 import { canvasColours, reducedMotion } from '../theme.js';
 
+import { LOWEST, onScale } from './meter_scale.js';
+
 /** @import { LevelReading } from '../store.js' */
 
-const LOWEST = -60;
 /** Marks of the scale in LUFS; −23 is the target of EBU R128. */
 const MARKS = [-50, -40, -30, -23, -18, -14, -9];
 /** True peak above which R128 asks for care, in dBTP. */
 const PEAK_LIMIT = -1;
-
-/**
- * Position of a level on the scale, 0 to 1.
- * @param {number} lufs
- */
-export function onScale(lufs) {
-  return Math.min(1, Math.max(0, (lufs - LOWEST) / -LOWEST));
-}
 
 /**
  * Drawing function of a meter.
@@ -30,11 +23,7 @@ export function meterPainter(level) {
   let last = 0;
   return (context, width, height, now, resized) => {
     const target = onScale(level.momentary);
-    if (now >= level.holdUntil && level.hold > level.momentary) {
-      level.hold = level.momentary;
-      drawn = -1;
-    }
-    if (!resized && drawn === level.version && Math.abs(target - shown) < 0.002) return;
+    if (!resized && drawn === level.version && Math.abs(target - shown) * width < 0.5) return;
     const elapsed = Math.min(now - last, 100);
     last = now;
     const step = reducedMotion.value ? 1 : 1 - Math.exp(-elapsed / (target > shown ? 60 : 180));
@@ -53,7 +42,6 @@ export function meterPainter(level) {
  */
 function draw(context, width, height, shown, level) {
   const colours = canvasColours();
-  context.clearRect(0, 0, width, height);
   context.fillStyle = colours.sunken;
   context.fillRect(0, 0, width, height);
   context.fillStyle = colours.meter;
@@ -66,10 +54,8 @@ function draw(context, width, height, shown, level) {
   }
   const hot = level.truePeak != null && level.truePeak > PEAK_LIMIT;
   context.fillStyle = hot ? colours.bad : colours.accent;
-  if (level.hold > LOWEST) context.fillRect(width * onScale(level.hold) - 2, 0, 2, height);
+  if (level.peak() > LOWEST) context.fillRect(width * onScale(level.peak()) - 2, 0, 2, height);
   context.fillStyle = colours.text;
-  if (level.shortTerm > LOWEST) {
-    const x = width * onScale(level.shortTerm);
-    context.fillRect(x - 1.5, 0, 3, height);
-  }
+  if (level.shortTerm > LOWEST)
+    context.fillRect(width * onScale(level.shortTerm) - 1.5, 0, 3, height);
 }

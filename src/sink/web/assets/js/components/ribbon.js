@@ -2,11 +2,8 @@
 // Genre ribbon: coloured stretches of time. States have patterns, so that they differ from genres
 // without colour.
 
-import { duration } from '../format.js';
 import { genreColour } from '../genres.js';
 import { canvasColours } from '../theme.js';
-
-/** @import { RibbonSegment } from '../types.js' */
 
 /**
  * Draws segments between two times over the whole width.
@@ -59,18 +56,4 @@ function hatch(context, x, y, width, height, crossed) {
   context.lineWidth = 1.25;
   context.stroke();
   context.restore();
-}
-
-/**
- * Time per label in words, longest first: `rock 6 min 10 s, speech 40 s`.
- * @param {readonly RibbonSegment[]} segments
- */
-export function ribbonWords(segments) {
-  /** @type {Map<string, number>} */
-  const times = new Map();
-  for (const [start, end, label] of segments) {
-    times.set(label, (times.get(label) ?? 0) + (end - start) / 1000);
-  }
-  const parts = [...times].sort((one, other) => other[1] - one[1]);
-  return parts.map(([label, seconds]) => `${label} ${duration(seconds)}`).join(', ');
 }

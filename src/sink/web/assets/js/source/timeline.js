@@ -2,7 +2,8 @@
 // Spectrogram, genre ribbon, titles and events on one time axis, by the clock of the sound.
 import { Canvas } from '../components/canvas.js';
 import { eventWords } from '../components/event_line.js';
-import { drawRibbon, ribbonWords } from '../components/ribbon.js';
+import { drawRibbon } from '../components/ribbon.js';
+import { ribbonWords } from '../components/ribbon_words.js';
 import { clock, toMs } from '../format.js';
 import { isState } from '../genres.js';
 import { events } from '../store.js';
