@@ -26,4 +26,4 @@ export GENRED_MODELS=${GENRED_MODELS:-$PWD/models}
 runtime=$PWD/.cache/onnxruntime/libonnxruntime.so
 if [ -z "${ORT_DYLIB_PATH:-}" ] && [ -e "$runtime" ]; then export ORT_DYLIB_PATH=$runtime; fi
 export GENRED_BIN=$bin GENRED_AUDIO=${GENRED_AUDIO:-$PWD/.cache/test-audio}
-exec node benches/web.mjs "${arguments[@]}"
+exec node tests/system/web/bench.mjs "${arguments[@]}"

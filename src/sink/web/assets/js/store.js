@@ -75,8 +75,16 @@ export class SourceEntry {
     this.receivedAt = Date.now();
     /** When the last news of the source arrived: a state or a level. */
     this.heardAt = this.receivedAt;
-    this.offlineSince = source.online ? 0 : Date.now();
     this.readLevel(source);
+  }
+
+  /**
+   * Keeps the ribbon of an earlier run of the daemon.
+   * @param {RibbonSegment[]} earlier
+   */
+  keepRibbon(earlier) {
+    const start = this.ribbon[0]?.[0] ?? Number.POSITIVE_INFINITY;
+    this.ribbon.unshift(...earlier.filter(([, end]) => end <= start));
   }
 
   /** @param {Source} source */
@@ -87,10 +95,7 @@ export class SourceEntry {
 
   /** @param {Source} source */
   update(source) {
-    if (this.latest.online && !source.online) {
-      this.offlineSince = Date.now();
-      this.readLevel(source);
-    }
+    if (this.latest.online && !source.online) this.readLevel(source);
     this.latest = source;
     this.receivedAt = Date.now();
     this.heardAt = this.receivedAt;
@@ -113,9 +118,11 @@ export class SourceEntry {
 
   /** Newest time of the sound, in ms: the right edge of the ribbon. */
   edge() {
-    const { last_audio: last, online } = this.latest;
-    const base = last ? toMs(last) : daemonNow();
-    return base + (online ? this.heardAt - this.receivedAt : Date.now() - this.offlineSince);
+    const { last_audio: last, online, health_since: since } = this.latest;
+    if (!last) return daemonNow();
+    if (online) return toMs(last) + this.heardAt - this.receivedAt;
+    // A recording may have a clock of its own: only the length of the outage counts.
+    return toMs(last) + (since ? Math.max(0, daemonNow() - toMs(since)) : 0);
   }
 
   extendRibbon() {
@@ -128,7 +135,7 @@ export class SourceEntry {
       newest[1] = Math.max(newest[1], edge);
       return;
     }
-    const since = online && state ? toMs(state.since) : edge;
+    const since = online && state ? toMs(state.since) : (newest?.[1] ?? edge);
     // A change is decided some seconds after the sound changed.
     const start = newest ? Math.max(newest[0], Math.min(since, edge)) : since;
     if (newest) newest[1] = Math.min(newest[1], start);
@@ -155,8 +162,13 @@ export const entries = new Map();
 export async function loadSources() {
   const [about, { sources }] = await Promise.all([getJson('daemon'), getJson('sources')]);
   batch(() => {
+    const before = new Map(entries);
     entries.clear();
-    for (const source of sources) entries.set(source.name, new SourceEntry(source));
+    for (const source of sources) {
+      const entry = new SourceEntry(source);
+      entry.keepRibbon(before.get(source.name)?.ribbon ?? []);
+      entries.set(source.name, entry);
+    }
     daemon.value = about;
     orderVersion.value += 1;
   });

@@ -8,6 +8,9 @@ import { signal } from './ui.js';
 /** State of the connection: `connecting`, `live` or `lost`. */
 export const connection = signal(/** @type {'connecting'|'live'|'lost'} */ ('connecting'));
 
+/** True if events may be missing between the last connection and this one. */
+export const eventGap = signal(false);
+
 /** Clock of the daemon minus clock of the browser, in ms. */
 let clockOffset = 0;
 
@@ -66,6 +69,7 @@ export function openStream({ topics, sources, handlers, onHello }) {
       const hello = JSON.parse(message.data);
       clockOffset = Date.parse(hello.now) - Date.now();
       connection.value = 'live';
+      eventGap.value = hello.gap;
       onHello?.(hello);
     });
     for (const [name, handler] of Object.entries(handlers)) {

@@ -15,7 +15,7 @@ import {
   onState,
   orderVersion,
 } from '../store.js';
-import { openStream } from '../stream.js';
+import { eventGap, openStream } from '../stream.js';
 import { html, signal, useEffect, useRef, useState } from '../ui.js';
 
 /** Number of sources from which the wall shows rows unless told otherwise. */
@@ -103,6 +103,7 @@ function RecentEvents() {
   const list = events.value.slice(0, MAX_LINES);
   return html`<aside class="recent" aria-labelledby="recent-title">
     <h2 id="recent-title">Latest changes</h2>
+    ${eventGap.value && html`<p class="muted">Events of the interruption may be missing.</p>`}
     ${list.length === 0 && html`<p class="muted">None since this page was opened.</p>`}
     <ol>${list.map((event) => html`<${EventLine} key=${`${event.run}/${event.source}/${event.seq}`} event=${event} withSource=${true} />`)}</ol>
   </aside>`;

@@ -2,12 +2,9 @@
 // Figures of the wall: first paint, transferred bytes, and frames per second while it scrolls.
 // `benches/web.sh` starts it.
 import { writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { cut, Daemon } from '../tests/system/web/daemon.mjs';
-
-const require = createRequire(new URL('../tests/system/web/package.json', import.meta.url));
-const { chromium } = /** @type {typeof import('@playwright/test')} */ (require('@playwright/test'));
+import { chromium } from '@playwright/test';
+import { cut, Daemon } from './daemon.mjs';
 
 const SCROLL_S = 8;
 const RUNS = 3;
