@@ -209,6 +209,19 @@ export function onEvent(event) {
   events.value = [event, ...events.value].slice(0, MAX_EVENTS);
 }
 
+/**
+ * Adds events from the log to those of the stream.
+ * @param {SourceEvent[]} earlier
+ */
+export function addEarlierEvents(earlier) {
+  const key = (/** @type {SourceEvent} */ { run, source, seq }) => `${run}/${source}/${seq}`;
+  const known = new Set(events.value.map(key));
+  const added = earlier.filter((event) => !known.has(key(event)));
+  if (added.length === 0) return;
+  const all = [...events.value, ...added].sort((one, other) => toMs(other.ts) - toMs(one.ts));
+  events.value = all.slice(0, MAX_EVENTS);
+}
+
 setInterval(() => {
   if (document.hidden) return;
   batch(() => {

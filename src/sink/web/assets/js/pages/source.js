@@ -159,7 +159,7 @@ function SourceEvents({ name }) {
   const list = events.value.filter((event) => event.source === name).slice(0, LISTED_EVENTS);
   return html`<section class="panel" aria-labelledby="events-title">
     <h2 id="events-title">Events</h2>
-    ${list.length === 0 && html`<p class="muted">None since this page was opened.</p>`}
+    ${list.length === 0 && html`<p class="muted">None yet.</p>`}
     <ol class="events">${list.map((event) => html`<${EventLine} key=${`${event.run}/${event.seq}`} event=${event} />`)}</ol>
     <p><a href=${sourcePath(name, '/history')}>All events, in the history</a></p>
   </section>`;

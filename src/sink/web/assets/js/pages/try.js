@@ -259,6 +259,9 @@ export function Page() {
     openFile(file);
   }, [file]);
   const limits = daemon.value?.classify;
+  if (limits === null) {
+    return html`<section class="notice"><h1>Try it</h1><p>This daemon does not classify files.</p></section>`;
+  }
   return html`<div class="page-head">
       <h1>Try it</h1>
       <p class="muted">Nothing is stored.</p>

@@ -22,6 +22,8 @@ export class MelBuffer {
     this.frameMs = 16;
     /** Time of the sound after the newest frame, in ms; 0 before the first. */
     this.end = 0;
+    /** Length of the newest chunk, in ms. */
+    this.chunkMs = 0;
     /** `performance.now()` when it arrived. */
     this.arrivedAt = 0;
     this.version = 0;
@@ -47,6 +49,7 @@ export class MelBuffer {
     else if (gap >= COLUMNS || gap < -62) this.resize(this.bands);
     this.write(bytes, count, false);
     this.frame = chunk.frame + count;
+    this.chunkMs = Math.min(count * this.frameMs, 3000);
     this.end = chunk.t + count * this.frameMs;
     this.arrivedAt = performance.now();
     this.version += 1;

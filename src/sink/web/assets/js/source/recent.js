@@ -5,6 +5,7 @@ import { Canvas } from '../components/canvas.js';
 import { drawRibbon } from '../components/ribbon.js';
 import { clockMinute, percent, toMs } from '../format.js';
 import { genreColour } from '../genres.js';
+import { addEarlierEvents } from '../store.js';
 import { canvasColours, theme } from '../theme.js';
 import { html, useEffect, useMemo, useState } from '../ui.js';
 
@@ -83,7 +84,9 @@ export function RecentHistory({ name }) {
           by: 'all',
         });
         const history = await getJson(sourceRoute(name, `/history?${query}`)).catch(() => null);
-        if (wanted && history) setHistories((before) => ({ ...before, [title]: history }));
+        if (!wanted || !history) continue;
+        addEarlierEvents(history.events);
+        setHistories((before) => ({ ...before, [title]: history }));
       }
     }
     load();

@@ -16,8 +16,8 @@ import { COLOUR_MAPS } from './colormap.js';
 /** @import { Painter } from '../frames.js' */
 
 const SPANS_S = [15, 30, 60, 120];
-/** Frames arrive twice per second; the picture lags by this much, so that it moves evenly. */
-const SMOOTHING_MS = 600;
+/** The picture lags by one chunk of frames and this much, so that it moves evenly. */
+const JITTER_MS = 250;
 /** Heights of the parts, in px. */
 const SPECTRUM = 208;
 const RIBBON = 26;
@@ -49,8 +49,8 @@ function rightEdge(entry, mel, view, now) {
   if (view.frozenAt != null) return view.frozenAt;
   if (mel.end === 0) return entry.edge();
   if (reducedMotion.value) return mel.end;
-  const elapsed = Math.min(now - mel.arrivedAt, SMOOTHING_MS * 2);
-  const wanted = mel.end - SMOOTHING_MS + elapsed;
+  const lag = mel.chunkMs + JITTER_MS;
+  const wanted = mel.end - lag + Math.min(now - mel.arrivedAt, lag);
   // Never backwards, except after a jump of the sound's clock.
   return Math.abs(wanted - view.shownTo) < 2000 ? Math.max(wanted, view.shownTo) : wanted;
 }
