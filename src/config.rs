@@ -20,6 +20,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+#[cfg(feature = "clips")]
+use crate::clip::ClipConfig;
 use crate::decision::{DeadAirConfig, DecisionConfig, FormatMonitorConfig, SilenceConfig};
 use crate::limits::{ConfigError, HOP_S};
 use crate::model::ModelConfig;
@@ -99,6 +101,9 @@ pub struct SourceEntry {
     pub watch: FormatMonitorConfig,
     /// Time without audio until the source counts as lost.
     pub lost_after: Duration,
+    /// Clips around events.
+    #[cfg(feature = "clips")]
+    pub clip: ClipConfig,
 }
 
 /// Validated configuration of the daemon. Never changed after [`Config::load`].

@@ -156,6 +156,8 @@ fn entry(raw: RawSource) -> Result<SourceEntry, SourceProblem> {
     raw.silence.validate()?;
     raw.dead_air.validate()?;
     raw.imbalance.validate()?;
+    #[cfg(feature = "clips")]
+    raw.clip.validate()?;
     LOST_AFTER_S.check(raw.lost_after_s)?;
     RECONNECT_MAX_S.check(raw.reconnect_max_s)?;
     OFF_FORMAT_AFTER_S.check(raw.off_format_after_s)?;
@@ -187,6 +189,8 @@ fn entry(raw: RawSource) -> Result<SourceEntry, SourceProblem> {
         true_peak: raw.true_peak,
         watch,
         lost_after: Duration::from_secs_f64(raw.lost_after_s),
+        #[cfg(feature = "clips")]
+        clip: raw.clip,
     })
 }
 
