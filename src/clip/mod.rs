@@ -116,7 +116,7 @@ pub(crate) fn writer(
     setups: &[&ClipSetup],
     closed: Receiver<()>,
     stop: &Stop,
-) -> (ClipChannels, impl FnOnce() + Send + 'static) {
+) -> (ClipChannels, impl FnOnce() + Send + use<>) {
     let sources = setups.len();
     let (chunks, received_chunks) = bounded(sources * CHUNKS_PER_SOURCE);
     let (jobs, received_jobs) = bounded(sources * JOBS_PER_SOURCE);

@@ -360,8 +360,7 @@ fn memory_is_bounded_whatever_the_audio() {
     let (closing, closed) = bounded(0);
     let stop = Stop::new().unwrap();
     let (channels, run) = writer(&[&setup], closed, &stop);
-    drop((run, closing));
-    // 24-bit noise at 192 kHz cannot be compressed. The writer does not run: the queue is bounded.
+    // 24-bit noise at 192 kHz cannot be compressed.
     let (chunks, received) = bounded(1000);
     let feed = ClipFeed { chunks, ..channels.feed(&setup) };
     let mut recorder = ClipRecorder::new(feed);
@@ -375,10 +374,12 @@ fn memory_is_bounded_whatever_the_audio() {
     let limit = (15.0 * MAX_BYTES_PER_S) as usize;
     assert!(ring.size() <= limit && ring.size() > limit / 2, "{}", ring.size());
     assert_eq!(setup.counters.chunks_dropped.get(), 0);
+    // The writer does not run: its queue is bounded.
     let mut recorder = ClipRecorder::new(channels.feed(&setup));
     for second in 0..20 {
         block.span = Span { start: second * 192_000, end: (second + 1) * 192_000 };
         recorder.push(&block);
     }
     assert!(setup.counters.chunks_dropped.get() >= 20, "dropped, and not kept");
+    drop((run, closing));
 }

@@ -29,7 +29,7 @@ fn broadcast(folder: &Path, music_s: f64, silence_s: f64) {
     let mut sound = decode_with_ffmpeg(&wave);
     let at = |seconds: f64| 2 * (seconds * f64::from(RATE)) as usize;
     let silence = std::iter::repeat_n(0.0, at(silence_s));
-    sound.splice(at(music_s)..at(music_s), silence);
+    sound.splice(at(music_s)..at(music_s), silence).for_each(drop);
     write_wav(&folder.join("float.wav"), RATE, 2, &sound);
     convert(&folder.join("float.wav"), &folder.join("day.wav"), &["-c:a", "pcm_s16le"]);
 }
