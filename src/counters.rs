@@ -1,5 +1,6 @@
 //! Layer 0: counters and histograms that any thread may update.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -21,6 +22,23 @@ pub(crate) struct SourceCounters {
     /// Time from the arrival of the last sample that a patch needs to the acknowledgement of the
     /// message that it caused; without such a message, to its decision.
     pub(crate) latency: Histogram,
+    /// Clips of the source.
+    #[cfg_attr(not(test), allow(dead_code, reason = "read by metrics"))]
+    pub(crate) clips: Arc<ClipCounters>,
+}
+
+/// Counters of the clips of one source since the start of the process.
+#[derive(Debug, Default)]
+#[cfg_attr(not(feature = "clips"), allow(dead_code, reason = "counted by the writer of clips"))]
+pub(crate) struct ClipCounters {
+    /// Clips written.
+    pub(crate) written: Counter,
+    /// Events whose clip could not be written.
+    pub(crate) failed: Counter,
+    /// Clips deleted, by age and by total size.
+    pub(crate) deleted: Counter,
+    /// Chunks of audio dropped because the writer was behind; each leaves a gap in the ring.
+    pub(crate) chunks_dropped: Counter,
 }
 
 /// Counters of inference since the start of the process.

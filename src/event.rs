@@ -4,6 +4,7 @@
 //! declared beside its variant, so that no list of names can disagree with an enum.
 
 mod answer;
+mod clip;
 mod daemon;
 mod snapshot;
 
@@ -11,6 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use answer::{CommandRefusal, StoredCorrection};
+pub use clip::{CLIPS, ClipFileName, ClipFormat, ClipPath};
 pub use daemon::{DaemonInfo, DaemonStats, OverloadStats, SourceIdentity, SourceStats};
 pub use snapshot::{
     LabelPosterior, NamedSegment, NamedVerdict, NumberedEvent, SourceAttributes, StateSnapshot, WindowResult,

@@ -12,15 +12,17 @@
 //! ```
 //!
 //! Imports only point down: [`cli`] ▸ [`study`] ▸ `engine` ▸ [`config`] ▸ [`source`], [`sink`],
-//! [`model`] ▸ [`dsp`], [`decision`], [`learn`], `asrun` ▸ [`audio`], [`event`], [`settings`],
-//! [`command`], [`limits`], [`thread`], `counters`, `permits`, `state_dir`, `backoff`,
-//! `tap`. `ARCHITECTURE.md` is the map; `tests/integration/tidy.rs` checks the layers.
+//! [`model`], `clip` ▸ [`dsp`], [`decision`], [`learn`], `asrun` ▸ [`audio`], [`event`],
+//! [`settings`], [`command`], [`limits`], [`thread`], `counters`, `permits`, `state_dir`,
+//! `backoff`, `tap`. `ARCHITECTURE.md` is the map; `tests/integration/tidy.rs` checks the layers.
 
 #[cfg(feature = "log")]
 pub mod asrun;
 pub mod audio;
 pub(crate) mod backoff;
 pub mod cli;
+#[cfg(feature = "clips")]
+pub mod clip;
 pub mod command;
 pub mod config;
 #[cfg_attr(not(feature = "broker"), allow(dead_code, reason = "used by `bench streams`"))]

@@ -28,6 +28,7 @@ const SECTION_OF_KEYS: &[(&str, &[&str])] = &[
     ("[source.silence]", &["silence", "threshold_lufs"]),
     ("[source.dead_air]", &["dead_air", "loop_after_s", "tone_after_s"]),
     ("[source.imbalance]", &["imbalance", "threshold_db"]),
+    ("[source.clip]", &["clip", "pre_roll_s", "post_roll_s", "events", "max_age_days", "folder"]),
     (
         "[mqtt]",
         &[

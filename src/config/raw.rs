@@ -10,6 +10,8 @@ use super::explain::{check_sections, explain};
 use super::fault::Fault;
 use super::output::Output;
 use super::placeholder;
+#[cfg(feature = "clips")]
+use crate::clip::ClipConfig;
 use crate::decision::{DeadAirConfig, DecisionConfig, ImbalanceConfig, SilenceConfig};
 use crate::model::ModelConfig;
 #[cfg(feature = "log")]
@@ -98,6 +100,9 @@ pub(crate) struct RawSource {
     #[serde(default = "default_off_format_after_s")]
     pub(crate) off_format_after_s: f64,
     pub(crate) max_talk_share: Option<f64>,
+    #[cfg(feature = "clips")]
+    #[serde(default)]
+    pub(crate) clip: ClipConfig,
 }
 
 fn default_off_format_after_s() -> f64 {
@@ -132,6 +137,8 @@ impl RawSource {
             format: Vec::new(),
             off_format_after_s: default_off_format_after_s(),
             max_talk_share: None,
+            #[cfg(feature = "clips")]
+            clip: ClipConfig::default(),
         }
     }
 }

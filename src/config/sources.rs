@@ -7,6 +7,8 @@ use std::time::Duration;
 use super::document::Document;
 use super::fault::Fault;
 use super::raw::RawSource;
+#[cfg(feature = "clips")]
+use crate::clip::ClipConfig;
 use crate::decision::{DeadAirConfig, FormatMonitorConfig, SilenceConfig};
 use crate::limits::{ConfigError, Limit};
 use crate::sink::slug::topic_name;
@@ -32,6 +34,9 @@ pub struct SourceEntry {
     pub watch: FormatMonitorConfig,
     /// Time without audio until the source counts as lost.
     pub lost_after: Duration,
+    /// Clips around events.
+    #[cfg(feature = "clips")]
+    pub clip: ClipConfig,
 }
 
 /// A validated source with its configured name.
@@ -176,6 +181,8 @@ fn entry(raw: RawSource) -> Result<SourceEntry, SourceProblem> {
     raw.silence.validate()?;
     raw.dead_air.validate()?;
     raw.imbalance.validate()?;
+    #[cfg(feature = "clips")]
+    raw.clip.validate()?;
     LOST_AFTER_S.check(raw.lost_after_s)?;
     RECONNECT_MAX_S.check(raw.reconnect_max_s)?;
     OFF_FORMAT_AFTER_S.check(raw.off_format_after_s)?;
@@ -207,6 +214,8 @@ fn entry(raw: RawSource) -> Result<SourceEntry, SourceProblem> {
         true_peak: raw.true_peak,
         watch,
         lost_after: Duration::from_secs_f64(raw.lost_after_s),
+        #[cfg(feature = "clips")]
+        clip: raw.clip,
     })
 }
 

@@ -193,6 +193,8 @@ fn the_example_parses_and_shows_the_defaults() {
     assert_eq!(example.decision, defaults.decision);
     assert_eq!(example.output, defaults.output);
     assert_eq!(example.sources[0].silence, defaults.sources[0].silence);
+    #[cfg(feature = "clips")]
+    assert_eq!(example.sources[0].clip, defaults.sources[0].clip);
     assert_eq!(example.sources[0].lost_after, defaults.sources[0].lost_after);
     assert_eq!(example.sources[0].source.reconnect_max, defaults.sources[0].source.reconnect_max);
     assert_eq!((example.sources.len(), example.warnings()), (1, vec![]));
@@ -267,6 +269,18 @@ fn names_never_collide() {
     #[cfg(feature = "mqtt")]
     assert!(config.warnings()[0].contains("`FM-1` and `fm_1`"), "{:?}", config.warnings());
     assert_eq!(config.sources.len(), 2);
+}
+
+#[cfg(feature = "clips")]
+#[test]
+fn clips_are_made_of_known_events() {
+    let clip = |text: &str| format!("[[source]]\nuri = 'x'\n[source.clip]\n{text}");
+    let config = load(&clip("enabled = true\nevents = ['genre_changed']\nformat = 'flac'")).unwrap();
+    assert_eq!(config.sources[0].clip.events, [crate::event::EventType::GenreChanged]);
+    check_error(&clip("events = ['dead_air_startd']"), "did you mean `dead_air_started`");
+    check_error(&clip("events = ['events_dropped']"), "line 4: ");
+    check_error(&clip("format = 'mp3'"), "line 4: ");
+    check_error(&clip("max_mb = 0"), "line 4: source `x`: `clip.max_mb` is 0; expected 1 to 1000000");
 }
 
 #[test]

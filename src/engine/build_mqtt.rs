@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::error::EngineError;
 use super::sink_context::{Publisher, RecoveredState, SinkContext};
+use crate::config::Config;
 use crate::sink::mqtt::store::OutboxStore;
 use crate::sink::mqtt::{MqttConfig, MqttSink, Server};
 use crate::state_dir::StateFolder;
@@ -50,11 +51,27 @@ pub(super) fn build(context: &SinkContext<'_>) -> Result<Publisher, EngineError>
     if let Some(instance) = folder.and_then(StateFolder::instance) {
         sink = sink.with_instance_id(instance.into());
     }
+    if let Some(base) = clip_base(config) {
+        sink = sink.with_clip_base(base);
+    }
     let control = config.mqtt.control;
     if control {
         sink = sink.with_commands((*commands).clone());
     }
     Ok(Publisher { sink: Some(Box::new(sink)), recovered, control })
+}
+
+/// Address below which clips are served for other machines, as far as it is known.
+#[cfg(feature = "web")]
+fn clip_base(config: &Config) -> Option<Arc<str>> {
+    let url = config.web.public_url.as_ref().filter(|_| config.web.enabled)?;
+    Some(url.as_str().into())
+}
+
+/// This build serves no clips.
+#[cfg(not(feature = "web"))]
+fn clip_base(_: &Config) -> Option<Arc<str>> {
+    None
 }
 
 /// Starts the embedded broker and logs its address.

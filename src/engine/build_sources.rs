@@ -7,6 +7,7 @@ use std::time::Duration;
 use crossbeam_channel::bounded;
 
 use super::admission::Admission;
+use super::clips::ClipSet;
 use super::director::{SourceSetup, TrackedSource};
 use super::error::EngineError;
 use super::inference::InferenceLane;
@@ -42,6 +43,7 @@ pub(super) struct SharedParts<'a> {
     pub(crate) permits: &'a Permits,
     /// One per source, in the order of the configuration.
     pub(crate) taps: &'a [Arc<SourceTap>],
+    pub(crate) clips: &'a ClipSet,
     pub(crate) stop: &'a Stop,
 }
 
@@ -77,7 +79,9 @@ struct SourceBuilder<'a> {
 impl SourceBuilder<'_> {
     fn build(&self, work: WorkSender, seq: u64) -> Result<SourceHandle, EngineError> {
         let entry = self.entry;
-        let counters = Arc::new(SourceCounters::default());
+        let clips = self.shared.clips;
+        let counters =
+            Arc::new(SourceCounters { clips: clips.counters(self.index), ..SourceCounters::default() });
         let live = Arc::new(LiveSettings::new(self.config.hop_s));
         let (recycle, recycled) = bounded(JOBS_PER_SOURCE);
         let labels = self.model.head().labels();
@@ -95,6 +99,7 @@ impl SourceBuilder<'_> {
             seq,
             counters: counters.clone(),
             tap: self.tap.clone(),
+            clips: clips.planner(self.index),
         });
         let sources = self.config.sources.len();
         let worker = SourceWorker {
@@ -109,6 +114,7 @@ impl SourceBuilder<'_> {
             wait_at_start: sources > 1,
             counters: counters.clone(),
             tap: self.tap.clone(),
+            clips: clips.feed(self.index),
             admission: self.shared.admission.clone(),
             permits: self.shared.permits.clone(),
             work,

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use tokio::runtime::Handle;
 
-use super::build_sinks::log_path;
 use super::error::EngineError;
 use super::sink_context::SinkContext;
 use crate::sink::web::{WebParts, WebSink};
@@ -34,7 +33,7 @@ pub(super) fn build(context: &SinkContext<'_>, runtime: &Handle) -> Result<Optio
         taps: names.zip(taps.iter().cloned()).collect(),
         commands: (*commands).clone(),
         services: services.web.clone(),
-        log: log_path(config, *folder),
+        log: context.log_path(),
         uploads,
     };
     match runtime.block_on(WebSink::open(parts)) {

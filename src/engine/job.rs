@@ -39,7 +39,10 @@ pub(super) struct InferenceJob {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum WorkerEvent {
     /// Audio arrives, for the first time or again.
-    Arriving,
+    Arriving {
+        /// Time of its first sample, in seconds of the source.
+        position_s: f64,
+    },
     /// No audio arrives.
     Lost {
         /// Health of the input.

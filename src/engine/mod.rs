@@ -17,6 +17,7 @@ mod build_sources;
 mod build_trace;
 #[cfg(feature = "web")]
 mod build_web;
+mod clips;
 mod corrections;
 mod director;
 mod error;

@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::state_dir::{StateError, StateFolder};
 
+use super::clips;
 use super::error::EngineError;
 
 /// Claims the node's state folder, if anything is to be stored. The daemon runs without it if it
@@ -12,7 +13,8 @@ use super::error::EngineError;
 /// The configured node belongs to another daemon.
 pub(super) fn claim(config: &Config) -> Result<Option<StateFolder>, EngineError> {
     let consequence = match (is_published(config), is_logged(config)) {
-        (false, false) => return Ok(None),
+        (false, false) if !clips::are_stored(config) => return Ok(None),
+        (false, false) => "there are no clips without `clip.folder`",
         (true, false) => "events that wait for the broker are lost with the process",
         (false, true) => "without `log.path` there is no as-run log",
         (true, true) => {

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 
 use super::admission::Admission;
+use super::clips::{ClipFeed, ClipRecorder};
 use super::error::EngineError;
 use super::job::{InferenceJob, WorkItem, WorkerEvent};
 use super::live_settings::LiveSettings;
@@ -55,6 +56,8 @@ pub(super) struct SourceWorker {
     pub(crate) counters: Arc<SourceCounters>,
     /// Watchers of the source.
     pub(crate) tap: Arc<SourceTap>,
+    /// Way to the writer of clips; `None` without clips.
+    pub(crate) clips: Option<ClipFeed>,
     /// Admission control, which suspends sources under overload.
     pub(crate) admission: Arc<Admission>,
     /// Permits for decoding and analysis.
@@ -78,6 +81,7 @@ enum OpeningEnd {
 struct WorkerState {
     front_end: FrontEnd,
     batcher: PatchBatcher,
+    recorder: Option<ClipRecorder>,
     /// Live settings as last read.
     hop_s: f64,
     paused: bool,
@@ -92,6 +96,15 @@ struct WorkerState {
     /// Overruns of earlier openings.
     xruns: u64,
     dropped_at_gaps: u64,
+}
+
+impl WorkerState {
+    /// Sends the audio that waits for more to the writer of clips.
+    fn flush_recorder(&mut self) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.flush();
+        }
+    }
 }
 
 impl SourceWorker {
@@ -121,6 +134,7 @@ impl SourceWorker {
         let mut state = WorkerState {
             front_end,
             batcher: PatchBatcher::new(&self.feed, self.id),
+            recorder: self.clips.clone().map(ClipRecorder::new),
             hop_s,
             paused: false,
             position: None,
@@ -146,7 +160,9 @@ impl SourceWorker {
         );
         loop {
             supervisor.on_open(Instant::now());
-            let error = match self.open_and_read(state, &mut supervisor) {
+            let end = self.open_and_read(state, &mut supervisor);
+            state.flush_recorder();
+            let error = match end {
                 OpeningEnd::Stopped => return,
                 OpeningEnd::Ended => return self.report(WorkerEvent::Ended),
                 OpeningEnd::Failed(error) => error,

@@ -77,6 +77,7 @@ fn source_worker(
         wait_at_start: true,
         counters,
         tap: Arc::default(),
+        clips: None,
         admission: admission.clone(),
         permits: permits.clone(),
         work,

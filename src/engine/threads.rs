@@ -25,6 +25,9 @@ pub(super) enum Stage {
     /// Writer of corrections.
     #[cfg_attr(not(feature = "corrections"), allow(dead_code))]
     Corrections,
+    /// Writer of clips.
+    #[cfg_attr(not(feature = "clips"), allow(dead_code))]
+    Clips,
 }
 
 impl Stage {
@@ -35,6 +38,7 @@ impl Stage {
             Self::Inference => "inference",
             Self::Director => "decision",
             Self::Corrections => "corrections",
+            Self::Clips => "clips",
         }
     }
 }

@@ -18,7 +18,7 @@ use super::services::Services;
 use super::sink_context::SinkContext;
 use super::source_worker::SourceWorker;
 use super::threads::{Stage, ThreadGroup, is_source};
-use super::{build_model, corrections, persistence, systemd};
+use super::{build_model, clips, corrections, persistence, systemd};
 use crate::config::Config;
 use crate::counters::{InferenceCounters, SourceCounters};
 use crate::model::Model;
@@ -36,8 +36,9 @@ const COMMAND_QUEUE_LENGTH: usize = 256;
 /// How long the director may take to end after its inbox is closed.
 const DIRECTOR_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// How long pending corrections may take to be stored after the director has ended.
-const CORRECTIONS_TIMEOUT: Duration = Duration::from_millis(100);
+/// How long pending corrections may take to be stored, and open clips to be completed, after the
+/// director has ended and the stop token is set.
+const WRITERS_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// How long blocking tasks of the tokio runtime may take to end.
 const RUNTIME_TIMEOUT: Duration = Duration::from_millis(50);
@@ -70,6 +71,8 @@ struct Pipeline {
     director: JoinHandle<Vec<(Arc<str>, String)>>,
     /// Ends the director when dropped.
     closing: Sender<()>,
+    /// Ends the writer of clips when dropped.
+    closing_clips: Sender<()>,
     sinks: SinkTasks,
     counters: Vec<Arc<SourceCounters>>,
     runtime: Runtime,
@@ -110,6 +113,7 @@ impl Pipeline {
             build_sinks::build(&context, runtime.handle())?;
         drop(command_tx);
         let corrections = corrections::start(config, folder, &mut model, &mut threads)?;
+        let (clips, closing_clips) = clips::start(config, folder, stop, &mut threads)?;
         let instance = folder.and_then(StateFolder::instance);
         let info = build_model::daemon_info(config, &model, &run, instance, started);
         fanout.send(Message::Info(Arc::new(info)));
@@ -118,7 +122,8 @@ impl Pipeline {
         let permits = Permits::per_core();
         let admission =
             Arc::new(Admission::new(config.sources.len(), config.hop_s, inference.clone(), permits.clone()));
-        let shared = SharedParts { admission: &admission, permits: &permits, taps: &taps, stop };
+        let shared =
+            SharedParts { admission: &admission, permits: &permits, taps: &taps, clips: &clips, stop };
         let (handles, scheduler) = build_sources::build(config, &model, &shared, &recovered.seqs)?;
         let (mut counters, mut workers, mut lanes, mut tracked) = (vec![], vec![], vec![], vec![]);
         for handle in handles {
@@ -128,6 +133,8 @@ impl Pipeline {
             tracked.push(handle.tracked);
         }
 
+        // The parts of the sources keep its channels.
+        drop(clips);
         let (result_tx, results) = bounded(RESULT_QUEUE_LENGTH);
         let (closing, closed) = bounded(0);
         let inbox = DirectorInbox { results, closed, commands };
@@ -150,12 +157,23 @@ impl Pipeline {
         };
         spawn_inference(&mut threads, inference)?;
         spawn_sources(&mut threads, workers)?;
-        Ok(Self { threads, director, closing, sinks, counters, runtime, fatal, _folder: claimed })
+        Ok(Self {
+            threads,
+            director,
+            closing,
+            closing_clips,
+            sinks,
+            counters,
+            runtime,
+            fatal,
+            _folder: claimed,
+        })
     }
 
     /// Waits until all sources have ended or the stop token is set, then shuts down stage by stage.
     fn run_to_end(self, stop: &Stop) -> Result<RunOutcome, EngineError> {
-        let Self { mut threads, director, closing, sinks, counters, runtime, fatal, _folder } = self;
+        let Self { mut threads, director, closing, closing_clips, sinks, counters, runtime, fatal, _folder } =
+            self;
         let died = threads.wait_for_sources();
         systemd::stopping();
         if died.is_some() {
@@ -172,7 +190,12 @@ impl Pipeline {
             }
         };
         let failed = director_ended.then(|| director.join().ok()).flatten().unwrap_or_default();
-        threads.wait_until(|stage| stage == Stage::Corrections, Instant::now() + CORRECTIONS_TIMEOUT);
+        drop(closing_clips);
+        let is_writer = |stage| matches!(stage, Stage::Corrections | Stage::Clips);
+        match stop.is_set() {
+            true => threads.wait_until(is_writer, Instant::now() + WRITERS_TIMEOUT),
+            false => threads.drain(is_writer),
+        };
         sinks.finish(&runtime, stop);
         runtime.shutdown_timeout(RUNTIME_TIMEOUT);
         match (died, fatal.reason()) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{SourceEvent, SourceState};
+use super::{ClipPath, SourceEvent, SourceState};
 use crate::audio::{Level, PatchSpan};
 
 /// State of a source, with its genre by name.
@@ -63,6 +63,8 @@ pub struct NumberedEvent {
     pub at: Timestamp,
     /// The event.
     pub event: SourceEvent,
+    /// Clip of the audio around the event, if one is made.
+    pub clip: Option<ClipPath>,
 }
 
 /// Result of one scored patch.

@@ -50,7 +50,7 @@ pub(crate) fn to_jazz() -> SourceEvent {
 }
 
 pub(crate) fn event(seq: u64, event: SourceEvent) -> NumberedEvent {
-    NumberedEvent { run: RUN.into(), seq, at: time("2026-11-03T14:01:59Z"), event }
+    NumberedEvent { run: RUN.into(), seq, at: time("2026-11-03T14:01:59Z"), event, clip: None }
 }
 
 fn labels(ranked: &[(&str, f32)]) -> Vec<LabelPosterior> {

@@ -28,6 +28,8 @@ mod end_to_end;
 mod endurance;
 mod engine;
 mod eval;
+#[cfg(all(feature = "clips", feature = "opus", feature = "mqtt", feature = "log", feature = "web"))]
+mod event_clips;
 mod gate;
 mod golden_descriptors;
 mod golden_features;

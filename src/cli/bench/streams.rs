@@ -59,6 +59,9 @@ pub(crate) struct StreamsBenchArgs {
     /// Serve the page at this address
     #[arg(long, value_name = "ADDRESS:PORT")]
     page: Option<String>,
+    /// Keep the newest audio of all sources for clips
+    #[arg(long, value_name = "FORMAT", value_parser = ["opus", "flac"])]
+    clips: Option<String>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -156,6 +159,9 @@ fn settings(args: &StreamsBenchArgs, folder: &BenchFolder, input: &Path, broker:
     let uri = quoted(&format!("file:{}", input.display()));
     for number in 0..args.sources {
         text += &format!("[[source]]\nname = 's{number}'\nuri = {uri}\nrepeat = true\n");
+        if let Some(format) = &args.clips {
+            text += &format!("[source.clip]\nenabled = true\nformat = '{format}'\n");
+        }
     }
     text
 }

@@ -55,6 +55,7 @@ impl Director {
     fn pause(&mut self, index: usize) {
         let events = self.sources[index].pause();
         self.publish_events(index, events, Timestamp::now(), None);
+        self.sources[index].cut_clips();
         self.publish_state(index);
         self.publish_availability(index, false);
     }

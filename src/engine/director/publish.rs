@@ -63,7 +63,8 @@ impl Director {
     ) {
         let source = &mut self.sources[index];
         source.seq += 1;
-        let event = NumberedEvent { run: self.context.run.clone(), seq: source.seq, at, event };
+        let clip = source.clip_of(&event, at);
+        let event = NumberedEvent { run: self.context.run.clone(), seq: source.seq, at, event, clip };
         self.fanout.send(Message::Event { source: source.name.clone(), event: Arc::new(event), latency });
     }
 
@@ -150,6 +151,7 @@ impl Director {
         source.open = false;
         source.arriving = false;
         source.decider.finish();
+        source.cut_clips();
         self.publish_final_segments(index);
         self.publish_availability(index, false);
     }

@@ -42,6 +42,7 @@ impl Director {
             window: Arc::new(window),
             latency: windows.then(|| latency.clone()),
         });
+        source.reach(patch.span.end);
         source.patches = patch.index + 1;
         source.newest = Some(verdict);
         source.level = Some(level);
@@ -61,6 +62,7 @@ impl Director {
             latency.record();
         }
         self.publish_events(index, decided, patch.ends_at, (events && !windows).then_some(latency));
+        self.sources[index].close_passed_clips();
         self.publish_due_attributes(index);
         if self.fanout.has_listeners() || self.sources[index].tap.is_watched(TapDetail::Explanations) {
             self.publish_explanation(index, patch, &scores.posteriors, scores.gate);
@@ -71,8 +73,9 @@ impl Director {
         let now = Timestamp::now();
         let source = &mut self.sources[index];
         match event {
-            WorkerEvent::Arriving => {
+            WorkerEvent::Arriving { position_s } => {
                 source.arriving = true;
+                source.reach(position_s);
                 let events = source.decider.recover();
                 self.set_health(index, SourceHealth::Healthy, None);
                 if !self.sources[index].settings.paused {
@@ -86,6 +89,7 @@ impl Director {
                 self.set_health(index, health, Some(reason));
                 // Event and state precede the availability that would hide them.
                 self.publish_events(index, events, now, None);
+                self.sources[index].cut_clips();
                 self.publish_availability(index, false);
             }
             WorkerEvent::PaceChanged(_) if source.settings.paused => {}

@@ -9,9 +9,12 @@ use super::run_context::RunContext;
 use crate::audio::Level;
 use crate::counters::SourceCounters;
 use crate::decision::{Decider, DecisionConfig, FormatMonitor, SilenceConfig, Verdict};
+use crate::engine::clips::ClipPlanner;
 use crate::engine::corrections::Recent;
 use crate::engine::live_settings::LiveSettings;
-use crate::event::{LabelPosterior, SourceAttributes, SourceEvent, SourceHealth, SourceStats, StateSnapshot};
+use crate::event::{
+    ClipPath, LabelPosterior, SourceAttributes, SourceEvent, SourceHealth, SourceStats, StateSnapshot,
+};
 use crate::settings::SourceSettings;
 use crate::tap::SourceTap;
 
@@ -46,6 +49,8 @@ pub(crate) struct SourceSetup {
     pub(crate) counters: Arc<SourceCounters>,
     /// Watchers of the source.
     pub(crate) tap: Arc<SourceTap>,
+    /// Planner of clips; `None` without clips.
+    pub(crate) clips: Option<ClipPlanner>,
 }
 
 /// State of one source.
@@ -61,6 +66,7 @@ pub(crate) struct TrackedSource {
     pub(crate) seq: u64,
     pub(crate) counters: Arc<SourceCounters>,
     pub(crate) tap: Arc<SourceTap>,
+    pub(crate) clips: Option<ClipPlanner>,
     /// Time since which the genre has been published.
     pub(crate) since: Timestamp,
     /// Patches produced in this run.
@@ -105,6 +111,7 @@ impl TrackedSource {
             seq: setup.seq,
             counters: setup.counters,
             tap: setup.tap,
+            clips: setup.clips,
             since: Timestamp::now(),
             patches: 0,
             newest: None,
@@ -129,6 +136,32 @@ impl TrackedSource {
 
     pub(crate) fn set_health(&mut self, health: SourceHealth, reason: Option<Arc<str>>) {
         (self.health, self.health_reason) = (health, reason);
+    }
+
+    /// Sets the time, in seconds of the source, to which the next events belong.
+    pub(crate) fn reach(&mut self, position_s: f64) {
+        if let Some(clips) = &mut self.clips {
+            clips.reach(position_s);
+        }
+    }
+
+    /// Clip of event number [`TrackedSource::seq`], if one is made.
+    pub(crate) fn clip_of(&mut self, event: &SourceEvent, at: Timestamp) -> Option<ClipPath> {
+        self.clips.as_mut()?.clip_of(event.event_type(), self.seq, at)
+    }
+
+    /// Ends the clips that the decisions have passed.
+    pub(crate) fn close_passed_clips(&mut self) {
+        if let Some(clips) = &mut self.clips {
+            clips.close_passed();
+        }
+    }
+
+    /// Ends the clips of a source without further audio.
+    pub(crate) fn cut_clips(&mut self) {
+        if let Some(clips) = &mut self.clips {
+            clips.cut();
+        }
     }
 
     /// Display name and reason of a source that has failed.

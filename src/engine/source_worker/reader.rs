@@ -71,7 +71,9 @@ impl SourceWorker {
         arrived: Instant,
     ) -> Option<OpeningEnd> {
         if opening.supervisor.on_audio(arrived) {
-            self.report(WorkerEvent::Arriving);
+            let offset = if state.openings > 1 { opening.offset } else { 0.0 };
+            let position_s = offset + opening.block.rate.seconds(opening.block.span.start);
+            self.report(WorkerEvent::Arriving { position_s });
         }
         self.report_title(state, opening.source.title());
         let Opening { block, offset, first, .. } = opening;
@@ -94,11 +96,14 @@ impl SourceWorker {
         }
         // Not every source marks the gap that a skip leaves.
         block.gap |= std::mem::take(&mut state.skipping);
-        let WorkerState { front_end, batcher, .. } = &mut *state;
+        let WorkerState { front_end, batcher, recorder, .. } = &mut *state;
         batcher.block_end = block.rate.seconds(block.span.end);
         // A source that may wait for a free job must not hold a permit meanwhile.
         let _permit = self.is_live().then(|| self.permits.acquire());
         let pushed = front_end.push(block, &mut |view| self.add_patch(batcher, &view, arrived));
+        if let Some(recorder) = recorder {
+            recorder.push(block);
+        }
         let analysed = Duration::from_secs_f64(block.rate.seconds(block.span.len()));
         self.admission.count(analysed, source.lag());
         pushed.err().map(|error| OpeningEnd::Failed(SourceError::Permanent(error.to_string())))
@@ -116,6 +121,7 @@ impl SourceWorker {
             Quiet::Stalled(quiet) => {
                 opening.pace.reset();
                 self.flush(state);
+                state.flush_recorder();
                 let mut reason = format!("no sound for {:.1} s", quiet.as_secs_f64());
                 if let Some(trouble) = opening.source.trouble() {
                     reason.push_str(": ");
@@ -195,6 +201,7 @@ impl SourceWorker {
     /// Drops patches that wait for more audio: after a pause it would not continue them.
     fn discard(&self, state: &mut WorkerState) {
         state.front_end.discard();
+        state.flush_recorder();
         self.counters.dropped.add(state.batcher.discard_incomplete());
         state.batcher.break_continuity();
     }

@@ -36,6 +36,8 @@ pub(crate) struct Outbox {
     changes: Option<Vec<OutboxChange>>,
     /// Last `seq` of each source.
     seqs: HashMap<Arc<str>, u64>,
+    /// Address below which clips are served.
+    clip_base: Option<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -65,7 +67,13 @@ impl Outbox {
             held: HashMap::new(),
             changes: None,
             seqs: HashMap::new(),
+            clip_base: None,
         }
+    }
+
+    /// Sets the address below which clips are served. Without one, their links are relative.
+    pub(crate) fn set_clip_base(&mut self, base: Arc<str>) {
+        self.clip_base = Some(base);
     }
 
     /// Reserves ids up to `id` for events of earlier runs that are read later.
@@ -117,7 +125,7 @@ impl Outbox {
     /// Queues an event. Returns the number of events that were dropped to make room.
     pub(crate) fn push(&mut self, source: &Arc<str>, event: &NumberedEvent) -> u64 {
         self.next_id += 1;
-        let (id, encoded) = (self.next_id, EncodedEvent::of(event));
+        let (id, encoded) = (self.next_id, EncodedEvent::of(event, self.clip_base.as_deref()));
         self.seqs.insert(Arc::clone(source), event.seq);
         if let Some(changes) = &mut self.changes {
             let event = StoredEvent { id, source: Arc::clone(source), event: encoded.clone() };

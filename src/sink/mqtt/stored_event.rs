@@ -24,22 +24,23 @@ pub struct EncodedEvent {
 }
 
 impl EncodedEvent {
-    /// Encodes `event`.
-    pub(crate) fn of(event: &NumberedEvent) -> Self {
+    /// Encodes `event`. Links to clips are below `clip_base`, if there is one.
+    pub(crate) fn of(event: &NumberedEvent, clip_base: Option<&str>) -> Self {
         Self {
             run: Arc::clone(&event.run),
             seq: event.seq,
             ts: event.at,
             dropped: 0,
-            payload: encode(&EventPayload::from(event)).into(),
+            payload: encode(&EventPayload::from(event).with_clip_base(clip_base)).into(),
         }
     }
 
     /// The `events_dropped` event that replaces `dropped` events, the last of which is `self`.
     pub(super) fn marker(&self, dropped: u64) -> Self {
         let event = SourceEvent::EventsDropped { count: Some(dropped) };
-        let event = NumberedEvent { run: Arc::clone(&self.run), seq: self.seq, at: self.ts, event };
-        Self { dropped, ..Self::of(&event) }
+        let event =
+            NumberedEvent { run: Arc::clone(&self.run), seq: self.seq, at: self.ts, event, clip: None };
+        Self { dropped, ..Self::of(&event, None) }
     }
 
     /// Number of decided changes that are lost with it.

@@ -7,19 +7,30 @@ use super::rounded;
 use crate::event::{NumberedEvent, SourceEvent};
 
 /// `…/event`: one decided change. `run`, `seq`, `ts` and `event_type` come first, then the keys of
-/// the event itself.
+/// the event itself, then `clip` where there is one.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct EventPayload<'a>(&'a NumberedEvent);
+pub(crate) struct EventPayload<'a> {
+    numbered: &'a NumberedEvent,
+    /// Address below which clips are served; without one, their links are relative.
+    clip_base: Option<&'a str>,
+}
 
 impl<'a> From<&'a NumberedEvent> for EventPayload<'a> {
     fn from(event: &'a NumberedEvent) -> Self {
-        Self(event)
+        Self { numbered: event, clip_base: None }
+    }
+}
+
+impl<'a> EventPayload<'a> {
+    /// Sets the address below which clips are served.
+    pub(crate) fn with_clip_base(self, clip_base: Option<&'a str>) -> Self {
+        Self { clip_base, ..self }
     }
 }
 
 impl Serialize for EventPayload<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let NumberedEvent { run, seq, at, event } = self.0;
+        let NumberedEvent { run, seq, at, event, clip } = self.numbered;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("run", run)?;
         map.serialize_entry("seq", seq)?;
@@ -49,6 +60,9 @@ impl Serialize for EventPayload<'_> {
             | SourceEvent::TalkLimitEnded
             | SourceEvent::ImbalanceEnded
             | SourceEvent::StreamSlowEnded => {}
+        }
+        if let Some(clip) = clip {
+            map.serialize_entry("clip", &clip.link(self.clip_base))?;
         }
         map.end()
     }

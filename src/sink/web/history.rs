@@ -65,13 +65,17 @@ impl HistoryRange {
     /// Parses a range; the last 24 hours by hour where nothing is given.
     ///
     /// # Errors
-    /// A message with the accepted forms.
-    pub(crate) fn parse(from: Option<&str>, to: Option<&str>, by: Option<&str>) -> Result<Self, String> {
+    /// [`HistoryError::Range`], with the accepted forms.
+    pub(crate) fn parse(
+        from: Option<&str>,
+        to: Option<&str>,
+        by: Option<&str>,
+    ) -> Result<Self, HistoryError> {
         let zone = TimeZone::system();
         let now = Timestamp::now().to_zoned(zone.clone());
         let typed = |text: &str, edge| match text.parse::<i64>() {
-            Ok(ms) => Timestamp::from_millisecond(ms).map_err(|error| error.to_string()),
-            Err(_) => period::parse(text, edge, &now),
+            Ok(ms) => timestamp(ms),
+            Err(_) => period::parse(text, edge, &now).map_err(range_error),
         };
         let from = typed(from.unwrap_or("24h"), DayEdge::First)?;
         let to = typed(to.unwrap_or("now"), DayEdge::Last)?.min(now.timestamp());
@@ -80,10 +84,10 @@ impl HistoryRange {
             Some("day") => PeriodLength::Day,
             Some("week") => PeriodLength::Week,
             Some("all") => PeriodLength::All,
-            Some(_) => return Err("`by` is `hour`, `day`, `week` or `all`".into()),
+            Some(_) => return Err(range_error("`by` is `hour`, `day`, `week` or `all`")),
         };
         if to.as_millisecond() - from.as_millisecond() > MAX_RANGE_MS {
-            return Err("the range is longer than a year".into());
+            return Err(range_error("the range is longer than a year"));
         }
         Ok(Self { from, to, by, zone })
     }
@@ -96,10 +100,8 @@ impl HistoryRange {
         let now = Timestamp::now().as_millisecond();
         let reader = open(log)?;
         let (from, to) = self.bounds(&reader, now)?;
-        let time =
-            |ms| Timestamp::from_millisecond(ms).map_err(|error| HistoryError::Range(error.to_string()));
         let periods =
-            period::cut(time(from)?, time(to)?, self.by, &self.zone).map_err(HistoryError::Range)?;
+            period::cut(timestamp(from)?, timestamp(to)?, self.by, &self.zone).map_err(range_error)?;
         if periods.len() > MAX_PERIODS {
             return Err(HistoryError::Range(format!("more than {MAX_PERIODS} periods; choose longer ones")));
         }
@@ -165,6 +167,14 @@ fn open(log: &Path) -> Result<LogReader, HistoryError> {
         true => LogReader::open(log).map_err(log_error),
         false => Err(HistoryError::Missing),
     }
+}
+
+fn timestamp(ms: Ms) -> Result<Timestamp, HistoryError> {
+    Timestamp::from_millisecond(ms).map_err(range_error)
+}
+
+fn range_error(error: impl std::fmt::Display) -> HistoryError {
+    HistoryError::Range(error.to_string())
 }
 
 fn log_error(error: impl std::fmt::Display) -> HistoryError {

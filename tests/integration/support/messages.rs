@@ -90,7 +90,7 @@ pub(crate) fn state(source: &str, genre: &str, patch: u64) -> Message {
 
 pub(crate) fn event(source: &str, seq: u64) -> Message {
     let event = SourceEvent::GenreChanged { from: "rock".into(), to: "jazz".into(), confidence: Some(0.83) };
-    let event = NumberedEvent { run: RUN.into(), seq, at: now(), event };
+    let event = NumberedEvent { run: RUN.into(), seq, at: now(), event, clip: None };
     Message::Event { source: source.into(), event: Arc::new(event), latency: None }
 }
 

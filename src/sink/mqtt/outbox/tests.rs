@@ -9,6 +9,7 @@ pub(super) fn event(seq: u64) -> NumberedEvent {
         seq,
         at: Timestamp::UNIX_EPOCH,
         event: SourceEvent::DeadAirStarted { cause: DeadAirCause::Silence },
+        clip: None,
     }
 }
 

@@ -35,6 +35,14 @@ impl MqttSink {
         self
     }
 
+    /// Sets the address below which clips are served, for links in events. By default links are
+    /// relative.
+    #[must_use]
+    pub fn with_clip_base(mut self, base: Arc<str>) -> Self {
+        self.lifecycle.outbox().set_clip_base(base);
+        self
+    }
+
     /// Publishes as `<node>-2`, `<node>-3` … if another daemon uses the name. By default the name
     /// is fixed.
     #[must_use]

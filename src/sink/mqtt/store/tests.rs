@@ -6,9 +6,14 @@ use crate::event::{NumberedEvent, SourceEvent};
 
 fn event(id: u64, source: &str, seq: u64) -> StoredEvent {
     let event = SourceEvent::SourceLost { reason: None };
-    let event =
-        NumberedEvent { run: "r1".into(), seq, at: "2026-11-03T14:03:07.25Z".parse().unwrap(), event };
-    StoredEvent { id, source: source.into(), event: EncodedEvent::of(&event) }
+    let event = NumberedEvent {
+        run: "r1".into(),
+        seq,
+        at: "2026-11-03T14:03:07.25Z".parse().unwrap(),
+        event,
+        clip: None,
+    };
+    StoredEvent { id, source: source.into(), event: EncodedEvent::of(&event, None) }
 }
 
 fn open(folder: &Path) -> (OutboxStore, RecoveredOutbox) {

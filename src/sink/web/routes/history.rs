@@ -53,7 +53,7 @@ pub(super) async fn history(
         Some(_) => return Err(ApiError::invalid("`format` is `json` or `csv`")),
     };
     let range = HistoryRange::parse(query.from.as_deref(), query.to.as_deref(), query.by.as_deref())
-        .map_err(ApiError::invalid)?;
+        .map_err(|error| ApiError::invalid(error.to_string()))?;
     let log = state.log.clone().ok_or_else(no_log)?;
     let source = name.clone();
     let read = move || match as_csv {

@@ -1,0 +1,14 @@
+//! Clips: the part of each source, and the thread that writes them.
+
+#[cfg(not(feature = "clips"))]
+mod absent;
+#[cfg(feature = "clips")]
+mod set;
+
+#[cfg(not(feature = "clips"))]
+pub(super) use absent::{ClipFeed, ClipPlanner, ClipRecorder, ClipSet, are_stored, start};
+#[cfg(feature = "clips")]
+pub(super) use set::{ClipSet, are_stored, start};
+
+#[cfg(feature = "clips")]
+pub(super) use crate::clip::{ClipFeed, ClipPlanner, ClipRecorder};
