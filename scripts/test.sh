@@ -4,7 +4,7 @@
 #   scripts/test.sh            all stages; what continuous integration runs
 #   scripts/test.sh lint       formatting, lints, documentation, features, dependencies, scripts
 #   scripts/test.sh test       Rust tests (real brokers, sound servers and music) and training code
-#   scripts/test.sh system     demo, chaos, real players, a real Home Assistant (needs root)
+#   scripts/test.sh system     demo, chaos, real players, Prometheus, Home Assistant (needs root)
 #
 # Arguments after `--` go to `cargo test`: scripts/test.sh test -- cli::
 set -euo pipefail
@@ -66,6 +66,8 @@ system() {
     tests/system/chaos.sh --rounds 5 --bin target/debug/genred
     step "players"
     tests/system/players.sh --bin target/debug/genred
+    step "Prometheus"
+    tests/system/prometheus.sh --bin target/debug/genred
     step "Home Assistant"
     tests/system/home_assistant.sh --bin target/debug/genred
 }

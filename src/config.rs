@@ -95,6 +95,8 @@ pub struct SourceEntry {
     pub dead_air: DeadAirConfig,
     /// Enables the measurement of the true peak.
     pub true_peak: bool,
+    /// Makes the daemon ready (`/ready`) only while this source is on air.
+    pub required: bool,
     /// Expected genres, talk and balance.
     pub watch: FormatMonitorConfig,
     /// Time without audio until the source counts as lost.

@@ -13,8 +13,8 @@
 //!
 //! Imports only point down: [`cli`] ▸ [`study`] ▸ `engine` ▸ [`config`] ▸ [`source`], [`sink`],
 //! [`model`] ▸ [`dsp`], [`decision`], [`learn`], `asrun` ▸ [`audio`], [`event`], [`settings`],
-//! [`command`], [`limits`], [`thread`], `counters`, `permits`, `state_dir`, `backoff`,
-//! `tap`. `ARCHITECTURE.md` is the map; `tests/integration/tidy.rs` checks the layers.
+//! [`command`], [`limits`], [`thread`], `status`, `counters`, `permits`, `state_dir`, `backoff`,
+//! `tap`, `usage`. `ARCHITECTURE.md` is the map; `tests/integration/tidy.rs` checks the layers.
 
 #[cfg(feature = "log")]
 pub mod asrun;
@@ -41,7 +41,9 @@ pub mod settings;
 pub mod sink;
 pub mod source;
 pub(crate) mod state_dir;
+pub(crate) mod status;
 pub mod study;
 #[cfg_attr(not(feature = "web"), allow(dead_code, reason = "used by the page"))]
 pub(crate) mod tap;
 pub mod thread;
+pub(crate) mod usage;

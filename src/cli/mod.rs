@@ -9,6 +9,8 @@ mod embed;
 mod eval;
 mod eval_stream;
 mod features;
+#[cfg(feature = "web")]
+mod health;
 mod inputs;
 #[cfg(feature = "corrections")]
 mod label;
@@ -73,6 +75,9 @@ enum CliCommand {
     /// Test the connection to the MQTT broker, stage by stage
     #[cfg(feature = "mqtt")]
     TestMqtt(test_mqtt::TestMqttArgs),
+    /// Ask a running daemon for its health, as container probes do
+    #[cfg(feature = "web")]
+    Health(health::HealthArgs),
     /// Compute the log-mel frames or the audio descriptors of a file
     Features(features::FeaturesArgs),
     /// Compute the embeddings of files
@@ -113,6 +118,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         CliCommand::Check(args) => check::run(&args),
         #[cfg(feature = "mqtt")]
         CliCommand::TestMqtt(args) => test_mqtt::run(&args),
+        #[cfg(feature = "web")]
+        CliCommand::Health(args) => health::run(&args),
         CliCommand::Features(args) => features::run(&args),
         CliCommand::Embed(args) => embed::run(&args),
         CliCommand::Eval(args) => eval::run(&args),

@@ -185,6 +185,7 @@ fn entry(raw: RawSource) -> Result<SourceEntry, SourceProblem> {
         silence: raw.silence,
         dead_air: raw.dead_air,
         true_peak: raw.true_peak,
+        required: raw.required,
         watch,
         lost_after: Duration::from_secs_f64(raw.lost_after_s),
     })

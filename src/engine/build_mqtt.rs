@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::error::EngineError;
 use super::sink_context::{Publisher, RecoveredState, SinkContext};
+use crate::config::Config;
 use crate::sink::mqtt::store::OutboxStore;
 use crate::sink::mqtt::{MqttConfig, MqttSink, Server};
 use crate::state_dir::StateFolder;
@@ -13,7 +14,7 @@ use crate::state_dir::StateFolder;
 /// # Errors
 /// The embedded broker cannot start.
 pub(super) fn build(context: &SinkContext<'_>) -> Result<Publisher, EngineError> {
-    let SinkContext { config, folder, run, stop, fatal, commands, .. } = context;
+    let SinkContext { config, folder, run, stop, fatal, commands, status, .. } = context;
     if !config.mqtt.enabled {
         return Ok(Publisher::default());
     }
@@ -22,11 +23,14 @@ pub(super) fn build(context: &SinkContext<'_>) -> Result<Publisher, EngineError>
         false => config.mqtt.server.clone(),
     };
     let node: Arc<str> = folder.map_or(config.node.as_str(), StateFolder::node).into();
-    let mqtt = MqttConfig { server, ..config.mqtt.clone() };
+    let mqtt = MqttConfig { server, page_url: page_url(config), ..config.mqtt.clone() };
     let outbox_max = mqtt.outbox_max_events;
     let mut sink = MqttSink::new(mqtt, node, Arc::clone(run))
         .with_drain_on((*stop).clone())
         .with_fatal_handle((*fatal).clone());
+    if let Some(counters) = &status.mqtt {
+        sink = sink.with_counters(counters.clone());
+    }
     if !config.node_is_fixed {
         sink = sink.allow_rename();
     }
@@ -55,6 +59,18 @@ pub(super) fn build(context: &SinkContext<'_>) -> Result<Publisher, EngineError>
         sink = sink.with_commands((*commands).clone());
     }
     Ok(Publisher { sink: Some(Box::new(sink)), recovered, control })
+}
+
+/// Address of the page that Home Assistant links to.
+#[cfg(feature = "web")]
+fn page_url(config: &Config) -> Option<Arc<str>> {
+    config.web.page_url().map(Arc::from)
+}
+
+/// This build has no page.
+#[cfg(not(feature = "web"))]
+fn page_url(_: &Config) -> Option<Arc<str>> {
+    None
 }
 
 /// Starts the embedded broker and logs its address.

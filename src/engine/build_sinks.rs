@@ -1,8 +1,6 @@
 //! Builds and starts the sinks, and waits for their end.
 
 use std::io::IsTerminal;
-#[cfg(feature = "log")]
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crossbeam_channel::{bounded, select};
@@ -11,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
+use super::build_status;
 use super::build_trace;
 use super::error::EngineError;
 use super::fanout::{Fanout, QUEUE_LENGTH};
@@ -52,12 +51,8 @@ pub(super) fn build(context: &SinkContext<'_>, runtime: &Handle) -> Result<SinkS
     let trace = trace.map(|sink| Box::new(sink) as Box<dyn Sink>);
     let page = page(context, runtime)?;
     let control = control || page.is_some();
-    let sinks = publisher
-        .into_iter()
-        .chain(as_run_log(config, *folder))
-        .chain(printer(config))
-        .chain(trace)
-        .chain(page);
+    let sinks =
+        publisher.into_iter().chain(as_run_log(context)).chain(printer(config)).chain(trace).chain(page);
     let is_live = config.sources.iter().any(|entry| entry.source.is_live());
     let mut fanout = Fanout::new(!is_live, (*stop).clone());
     listeners.into_iter().for_each(|listeners| fanout.set_listeners(listeners));
@@ -125,26 +120,19 @@ fn page(_: &SinkContext<'_>, _: &Handle) -> Result<Option<Box<dyn Sink>>, Engine
     Ok(None)
 }
 
-/// Path of the as-run log, if it is enabled and has a path.
-#[cfg(feature = "log")]
-pub(super) fn log_path(config: &Config, folder: Option<&StateFolder>) -> Option<PathBuf> {
-    use crate::sink::asrun::FILE;
-    let path = config.log.path.clone().or_else(|| folder.map(|folder| folder.path().join(FILE)));
-    path.filter(|_| config.log.enabled)
-}
-
 /// The as-run log, if it is enabled and has a path.
 #[cfg(feature = "log")]
-fn as_run_log(config: &Config, folder: Option<&StateFolder>) -> Option<Box<dyn Sink>> {
+fn as_run_log(context: &SinkContext<'_>) -> Option<Box<dyn Sink>> {
     use crate::sink::asrun::AsRunSink;
-    let path = log_path(config, folder)?;
+    let path = build_status::log_path(context.config, context.folder)?;
     tracing::info!("the as-run log is `{}`", path.display());
-    Some(Box::new(AsRunSink::new(path, config.log.retention_days)))
+    let counters = context.status.log.clone().unwrap_or_default();
+    Some(Box::new(AsRunSink::new(path, context.config.log.retention_days).with_counters(counters)))
 }
 
 /// This build has no as-run log.
 #[cfg(not(feature = "log"))]
-fn as_run_log(_: &Config, _: Option<&StateFolder>) -> Option<Box<dyn Sink>> {
+fn as_run_log(_: &SinkContext<'_>) -> Option<Box<dyn Sink>> {
     None
 }
 

@@ -21,6 +21,7 @@ use crate::decision::{Decider, FormatMonitor};
 use crate::model::Model;
 use crate::permits::Permits;
 use crate::source::{SourceConfig, Uri};
+use crate::status::DaemonStatus;
 use crate::tap::SourceTap;
 use crate::thread::Stop;
 
@@ -43,6 +44,7 @@ pub(super) struct SharedParts<'a> {
     /// One per source, in the order of the configuration.
     pub(crate) taps: &'a [Arc<SourceTap>],
     pub(crate) stop: &'a Stop,
+    pub(crate) status: &'a DaemonStatus,
 }
 
 /// Builds all sources, and the scheduler that receives their work. `seqs` holds the sequence
@@ -77,7 +79,8 @@ struct SourceBuilder<'a> {
 impl SourceBuilder<'_> {
     fn build(&self, work: WorkSender, seq: u64) -> Result<SourceHandle, EngineError> {
         let entry = self.entry;
-        let counters = Arc::new(SourceCounters::default());
+        let status = self.shared.status.sources[self.index].clone();
+        let counters = status.counters.clone();
         let live = Arc::new(LiveSettings::new(self.config.hop_s));
         let (recycle, recycled) = bounded(JOBS_PER_SOURCE);
         let labels = self.model.head().labels();
@@ -93,7 +96,7 @@ impl SourceBuilder<'_> {
             hop_s: self.config.hop_s,
             live: live.clone(),
             seq,
-            counters: counters.clone(),
+            status,
             tap: self.tap.clone(),
         });
         let sources = self.config.sources.len();

@@ -10,6 +10,7 @@ use crate::command::CommandRequest;
 use crate::config::Config;
 use crate::sink::{FatalHandle, Sink};
 use crate::state_dir::StateFolder;
+use crate::status::DaemonStatus;
 use crate::tap::SourceTap;
 use crate::thread::Stop;
 
@@ -29,6 +30,8 @@ pub(super) struct SinkContext<'a> {
     /// Services of other layers.
     #[cfg_attr(not(feature = "web"), allow(dead_code, reason = "used by the page"))]
     pub(crate) services: &'a Services,
+    /// Present status of the daemon.
+    pub(crate) status: &'a Arc<DaemonStatus>,
 }
 
 /// State that an earlier run left behind.

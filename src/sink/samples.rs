@@ -12,8 +12,8 @@ use crate::decision::trace::{DecisionTrace, RankedShare, SegmentTrace};
 use crate::decision::{DecisionConfig, LoudnessTrace, Seconds, SilenceConfig, SwitchComparison};
 use crate::event::{
     CommandRefusal, DaemonInfo, DaemonStats, GatePosteriors, LabelPosterior, NamedVerdict, NumberedEvent,
-    SourceAttributes, SourceEvent, SourceHealth, SourceIdentity, SourceState, SourceStats, StateSnapshot,
-    StoredCorrection, WindowResult,
+    SourceAttributes, SourceEvent, SourceHealth, SourceIdentity, SourceState, SourceStats, StateShares,
+    StateSnapshot, StoredCorrection, WindowResult,
 };
 use crate::settings::SourceSettings;
 
@@ -63,6 +63,7 @@ pub(crate) fn attributes() -> SourceAttributes {
         at: time("2026-11-03T14:03:07.25Z"),
         top: labels(&[("jazz", 0.83), ("blues", 0.11)]),
         tags: labels(&[("instrumental", 0.61)]),
+        shares: Some(StateShares { music: 0.75, speech: 0.2 }),
         title: Some("John Doe - \"Blue\" in Grün".into()),
         model: "musicnn-msd".into(),
         head: "genres".into(),

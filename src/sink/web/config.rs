@@ -211,10 +211,25 @@ fn base_path(text: &str) -> Result<String, ConfigError> {
 }
 
 impl WebConfig {
-    /// Address of the page of a source for other machines, as far as it is known: `public_url`.
+    /// Address of the page for other machines, without a slash at its end: `public_url`, else the
+    /// address to listen on. `None` where other machines may not reach it: on loopback, and on all
+    /// interfaces, since this machine cannot know under which of its names others reach it.
+    pub(crate) fn page_url(&self) -> Option<String> {
+        if !self.enabled {
+            return None;
+        }
+        if let Some(url) = &self.public_url {
+            return Some(url.as_str().trim_end_matches('/').to_owned());
+        }
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let (bind, ip) = (self.bind, self.bind.ip());
+        let is_reachable = !ip.is_loopback() && !ip.is_unspecified() && bind.port() != 0;
+        is_reachable.then(|| format!("{scheme}://{bind}{}", self.base_path))
+    }
+
+    /// Address of the page of a source, as [`page_url`](Self::page_url).
     pub(crate) fn source_url(&self, source: &str) -> Option<String> {
-        let url = self.public_url.as_ref().filter(|_| self.enabled)?;
-        Some(format!("{}/s/{source}", url.as_str().trim_end_matches('/')))
+        Some(format!("{}/s/{source}", self.page_url()?))
     }
 
     /// Certificate and key, if TLS is configured.
@@ -302,5 +317,25 @@ mod tests {
         let root = resolve("public_url = 'https://radio.example'").unwrap();
         assert_eq!(root.source_url("fm1").as_deref(), Some("https://radio.example/s/fm1"));
         assert_eq!(resolve("").unwrap().source_url("fm1"), None);
+    }
+
+    #[test]
+    fn only_addresses_that_others_can_open_are_links() {
+        let token = token_file("0123456789abcdef0123456789abcdef\n");
+        let link = |bind: &str, more: &str| {
+            let toml = format!("bind = '{bind}'\ntoken_file = '{}'\n{more}", token.path().display());
+            resolve(&toml).unwrap().source_url("fm1")
+        };
+        let public = "public_url = 'https://radio.example/genred/'";
+        assert_eq!(link("127.0.0.1:8480", public).unwrap(), "https://radio.example/genred/s/fm1");
+        assert_eq!(link("192.0.2.7:8480", "").unwrap(), "http://192.0.2.7:8480/s/fm1");
+        assert_eq!(
+            link("[2001:db8::7]:8480", "base_path = '/g'").unwrap(),
+            "http://[2001:db8::7]:8480/g/s/fm1"
+        );
+        for local in ["127.0.0.1:8480", "[::1]:8480", "0.0.0.0:8480", "[::]:8480", "192.0.2.7:0"] {
+            assert_eq!(link(local, ""), None, "{local}");
+        }
+        assert_eq!(link("192.0.2.7:8480", "enabled = false"), None);
     }
 }

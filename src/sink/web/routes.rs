@@ -5,6 +5,7 @@ mod daemon;
 mod explain;
 mod history;
 mod login;
+mod monitoring;
 mod sources;
 mod upload;
 
@@ -64,7 +65,10 @@ pub(crate) fn router(state: &ServerState) -> Router<ServerState> {
     let document = document().unwrap_or_default();
     let openapi = move || async move { ([("content-type", "application/json")], document) };
     api.route("/api/v1/openapi.json", get(openapi))
+        .route("/metrics", get(monitoring::metrics))
         .layer(from_fn_with_state(state.clone(), auth::check_token))
+        .route("/health", get(monitoring::health))
+        .route("/ready", get(monitoring::ready))
         .layer(DefaultBodyLimit::max(MAX_BODY))
 }
 
