@@ -23,7 +23,10 @@ pub(crate) mod backoff;
 pub mod cli;
 pub mod command;
 pub mod config;
-#[cfg_attr(not(feature = "broker"), allow(dead_code, reason = "used by `bench streams`"))]
+#[cfg_attr(
+    not(all(feature = "broker", feature = "web")),
+    allow(dead_code, unused_imports, reason = "used by `bench streams` and the page")
+)]
 pub(crate) mod counters;
 pub mod decision;
 pub mod dsp;
@@ -41,9 +44,11 @@ pub mod settings;
 pub mod sink;
 pub mod source;
 pub(crate) mod state_dir;
+#[cfg_attr(not(feature = "web"), allow(dead_code, unused_imports, reason = "used by the page"))]
 pub(crate) mod status;
 pub mod study;
 #[cfg_attr(not(feature = "web"), allow(dead_code, reason = "used by the page"))]
 pub(crate) mod tap;
 pub mod thread;
+#[cfg_attr(not(feature = "web"), allow(dead_code, reason = "used by the page"))]
 pub(crate) mod usage;

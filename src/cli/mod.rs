@@ -14,6 +14,8 @@ mod health;
 mod inputs;
 #[cfg(feature = "corrections")]
 mod label;
+#[cfg(feature = "web")]
+mod page_client;
 mod progress;
 #[cfg(feature = "log")]
 mod report;
@@ -21,6 +23,8 @@ mod run;
 mod signals;
 #[cfg(feature = "mqtt")]
 mod test_mqtt;
+#[cfg(feature = "top")]
+mod top;
 mod train;
 mod why;
 
@@ -86,6 +90,9 @@ enum CliCommand {
     Eval(eval::EvalArgs),
     /// Train a custom genre head
     Train(train::Args),
+    /// Show the sources of a running daemon, those in trouble first
+    #[cfg(feature = "top")]
+    Top(top::TopArgs),
     /// Explain the current decisions of a running daemon
     Why(why::WhyArgs),
     /// Correct the genre of a running daemon's source, for `train --corrections`
@@ -124,6 +131,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         CliCommand::Embed(args) => embed::run(&args),
         CliCommand::Eval(args) => eval::run(&args),
         CliCommand::Train(args) => train::run(&args),
+        #[cfg(feature = "top")]
+        CliCommand::Top(args) => top::run(&args),
         CliCommand::Why(args) => why::run(&args),
         #[cfg(feature = "corrections")]
         CliCommand::Label(args) => label::run(&args),

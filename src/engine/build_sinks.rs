@@ -19,7 +19,6 @@ use crate::sink::Sink;
 use crate::sink::jsonl::{JsonlOptions, JsonlSink};
 use crate::sink::text::{TextOptions, TextSink};
 use crate::sink::trace::TraceSink;
-use crate::state_dir::StateFolder;
 use crate::thread::Stop;
 
 /// How long the sinks may take to finish after a stop, in total. It starts once the threads before
@@ -44,7 +43,7 @@ pub(super) struct SinkTasks(Vec<(&'static str, JoinHandle<()>)>);
 /// # Errors
 /// The embedded broker cannot start.
 pub(super) fn build(context: &SinkContext<'_>, runtime: &Handle) -> Result<SinkSet, EngineError> {
-    let SinkContext { config, folder, stop, .. } = context;
+    let SinkContext { config, stop, .. } = context;
     let Publisher { sink: publisher, recovered, control } = publisher(context)?;
     let trace = build_trace::build(context, runtime);
     let listeners = trace.as_ref().map(TraceSink::listeners);

@@ -227,11 +227,6 @@ impl WebConfig {
         is_reachable.then(|| format!("{scheme}://{bind}{}", self.base_path))
     }
 
-    /// Address of the page of a source, as [`page_url`](Self::page_url).
-    pub(crate) fn source_url(&self, source: &str) -> Option<String> {
-        Some(format!("{}/s/{source}", self.page_url()?))
-    }
-
     /// Certificate and key, if TLS is configured.
     pub(crate) fn tls_files(&self) -> Option<(&Path, &Path)> {
         self.tls.as_ref().map(|(certificate, key)| (certificate.as_path(), key.as_path()))
@@ -312,11 +307,11 @@ mod tests {
     #[test]
     fn addresses_are_normalised() {
         let config = resolve("public_url = 'https://radio.example/genred/'\nbase_path = 'genred/'").unwrap();
-        assert_eq!(config.source_url("fm1").as_deref(), Some("https://radio.example/genred/s/fm1"));
+        assert_eq!(config.page_url().as_deref(), Some("https://radio.example/genred"));
         assert_eq!(config.base_path, "/genred");
         let root = resolve("public_url = 'https://radio.example'").unwrap();
-        assert_eq!(root.source_url("fm1").as_deref(), Some("https://radio.example/s/fm1"));
-        assert_eq!(resolve("").unwrap().source_url("fm1"), None);
+        assert_eq!(root.page_url().as_deref(), Some("https://radio.example"));
+        assert_eq!(resolve("").unwrap().page_url(), None);
     }
 
     #[test]
@@ -324,15 +319,12 @@ mod tests {
         let token = token_file("0123456789abcdef0123456789abcdef\n");
         let link = |bind: &str, more: &str| {
             let toml = format!("bind = '{bind}'\ntoken_file = '{}'\n{more}", token.path().display());
-            resolve(&toml).unwrap().source_url("fm1")
+            resolve(&toml).unwrap().page_url()
         };
         let public = "public_url = 'https://radio.example/genred/'";
-        assert_eq!(link("127.0.0.1:8480", public).unwrap(), "https://radio.example/genred/s/fm1");
-        assert_eq!(link("192.0.2.7:8480", "").unwrap(), "http://192.0.2.7:8480/s/fm1");
-        assert_eq!(
-            link("[2001:db8::7]:8480", "base_path = '/g'").unwrap(),
-            "http://[2001:db8::7]:8480/g/s/fm1"
-        );
+        assert_eq!(link("127.0.0.1:8480", public).unwrap(), "https://radio.example/genred");
+        assert_eq!(link("192.0.2.7:8480", "").unwrap(), "http://192.0.2.7:8480");
+        assert_eq!(link("[2001:db8::7]:8480", "base_path = '/g'").unwrap(), "http://[2001:db8::7]:8480/g");
         for local in ["127.0.0.1:8480", "[::1]:8480", "0.0.0.0:8480", "[::]:8480", "192.0.2.7:0"] {
             assert_eq!(link(local, ""), None, "{local}");
         }

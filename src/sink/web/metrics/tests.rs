@@ -279,3 +279,20 @@ fn the_reference_lists_every_metric() {
     let found: Vec<&str> = rows.collect();
     assert_eq!(found, expected, "the table of docs/reference/metrics.md is not:\n{}", expected.join("\n"));
 }
+
+#[test]
+fn guide_rules_and_dashboard_name_metrics_that_exist() {
+    let families = parse(&exposition(&daemon(), MetricsFormat::Prometheus));
+    let guide = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guide");
+    for file in ["monitoring.md", "monitoring/alerts.yml", "monitoring/grafana-dashboard.json"] {
+        let text = std::fs::read_to_string(guide.join(file)).unwrap();
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let named: BTreeSet<&str> =
+            words.filter(|word| word.starts_with("genred_") || word.starts_with("process_")).collect();
+        assert!(named.len() >= 3, "{file} names {named:?}");
+        for name in named {
+            let family = name.strip_suffix("_bucket").unwrap_or(name);
+            assert!(families.contains_key(family), "{file} names `{name}`, which is not exposed");
+        }
+    }
+}
