@@ -129,8 +129,8 @@ mod tests {
     #[test]
     fn totals_hold_every_duration_once() {
         let (quick, slow) = (Histogram::default(), Histogram::default());
-        [1, 500, 1_500].map(|us| quick.record(Duration::from_micros(us)));
-        [3, 3600].map(|s| slow.record(Duration::from_secs(s)));
+        [1, 500, 1_500].into_iter().for_each(|us| quick.record(Duration::from_micros(us)));
+        [3, 3600].into_iter().for_each(|s| slow.record(Duration::from_secs(s)));
         let totals = Histogram::totals_of([&quick, &slow]);
         assert_eq!(totals.count, 5);
         assert!((totals.sum_s - 3603.002_001).abs() < 1e-6, "{}", totals.sum_s);

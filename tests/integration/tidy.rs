@@ -46,13 +46,15 @@ const EXCEPTIONS: [(&str, &str); 2] = [
 ];
 
 /// Crates that only one file, or one folder, may name.
-const SOLE_IMPORTERS: [(&str, &[&str]); 8] = [
+const SOLE_IMPORTERS: [(&str, &[&str]); 10] = [
     ("ort", &["model/session.rs"]),
     ("symphonia", &["source/decode.rs", "source/decode/"]),
     ("cpal", &["source/device.rs", "source/device/"]),
     ("rumqttc", &["sink/mqtt.rs", "sink/mqtt/"]),
     ("mqtt5", &["sink/mqtt/broker.rs", "sink/mqtt/broker/"]),
     ("httparse", &["source/http/"]),
+    ("prometheus_client", &["sink/web/metrics.rs", "sink/web/metrics/"]),
+    ("ratatui", &["cli/top.rs", "cli/top/"]),
     ("base64", &["source/http/"]),
     (
         "rusqlite",

@@ -67,33 +67,14 @@ impl<'a> From<&'a Readiness> for ReadyBody<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::counters::Moment;
-    use crate::event::SourceHealth;
-    use crate::status::{DaemonStatus, SourceStatus};
-
-    fn status() -> DaemonStatus {
-        let source = SourceStatus::new("fm1".into(), true, true);
-        source.update(|condition| {
-            condition.health = SourceHealth::Recovering;
-            condition.health_reason = Some("connection refused".into());
-        });
-        DaemonStatus {
-            model: "base".into(),
-            sources: vec![Arc::new(source)],
-            inference: Arc::default(),
-            deciding: Moment::default(),
-            mqtt: Some(Arc::default()),
-            log: None,
-        }
-    }
+    use crate::sink::samples;
 
     #[test]
     fn readiness_names_each_component() {
-        let readiness = status().readiness();
+        let readiness = samples::status().readiness();
         let body = serde_json::to_value(ReadyBody::from(&readiness)).unwrap();
         let expected = serde_json::json!({
             "ready": false,
@@ -110,7 +91,7 @@ mod tests {
 
     #[test]
     fn health_names_what_hangs() {
-        let (status, now) = (status(), Instant::now());
+        let (status, now) = (samples::status(), Instant::now());
         let alive = serde_json::to_value(HealthBody::from(&status.liveness(now))).unwrap();
         assert_eq!(alive, serde_json::json!({ "alive": true, "stalls": [] }));
         status.inference.working.mark(now);

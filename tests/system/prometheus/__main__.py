@@ -136,8 +136,8 @@ def scrape(world):
     """Prometheus reads every sample of the daemon."""
 
     def scraped():
-        [target] = json.loads(get(world.api("api/v1/targets"))[2])["data"]["activeTargets"]
-        return target if target["health"] == "up" else None
+        targets = json.loads(get(world.api("api/v1/targets"))[2])["data"]["activeTargets"]
+        return next((target for target in targets if target["health"] == "up"), None)
 
     target = until("the target is up", scraped)
     expect(not target["lastError"], target["lastError"])

@@ -78,12 +78,7 @@ impl<'a> MetricWriter<'a> {
     /// Writes a single histogram without labels.
     pub(super) fn histogram(&mut self, family: MetricFamily, totals: &HistogramTotals) -> fmt::Result {
         let mut encoder = self.descriptor(&family, MetricType::Histogram)?;
-        let last = totals.buckets.len().saturating_sub(1);
-        let edge = |(index, (edge, count)): (usize, &(f64, u64))| {
-            (if index == last { f64::MAX } else { *edge }, *count)
-        };
-        let buckets: Vec<(f64, u64)> = totals.buckets.iter().enumerate().map(edge).collect();
-        encoder.encode_histogram::<NoLabelSet>(totals.sum_s, totals.count, &buckets, None)
+        encoder.encode_histogram::<NoLabelSet>(totals.sum_s, totals.count, &totals.buckets, None)
     }
 
     fn family<'l, const N: usize, M: EncodeMetric>(
