@@ -4,7 +4,7 @@
 #   scripts/test.sh            all stages; what continuous integration runs
 #   scripts/test.sh lint       formatting, lints, documentation, features, dependencies, scripts
 #   scripts/test.sh test       Rust tests (real brokers, sound servers and music) and training code
-#   scripts/test.sh system     demo, chaos, real players, the API, a real Home Assistant (needs root)
+#   scripts/test.sh system     demo, chaos, players, API, Prometheus, Home Assistant (needs root)
 #
 # Arguments after `--` go to `cargo test`: scripts/test.sh test -- cli::
 set -euo pipefail
@@ -70,6 +70,8 @@ system() {
     tests/system/players.sh --bin target/debug/genred
     step "API"
     tests/system/web_api.sh --bin target/debug/genred
+    step "Prometheus"
+    tests/system/prometheus.sh --bin target/debug/genred
     step "Home Assistant"
     tests/system/home_assistant.sh --bin target/debug/genred
 }

@@ -1,8 +1,13 @@
-//! Layer 0: counters and histograms that any thread may update.
+//! Layer 0: counters, histograms and times that any thread may update.
+
+mod histogram;
+mod moment;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+pub(crate) use histogram::{Histogram, HistogramTotals};
+pub(crate) use moment::Moment;
 
 /// Counters of one source since the start of the process.
 #[derive(Debug, Default)]
@@ -13,6 +18,10 @@ pub(crate) struct SourceCounters {
     pub(crate) scored: Counter,
     /// Patches dropped: at gaps and under overload.
     pub(crate) dropped: Counter,
+    /// Patches handed to the scheduler.
+    pub(crate) enqueued: Counter,
+    /// Patches of these that are scored, dropped or evicted.
+    pub(crate) processed: Counter,
     /// Audio skipped without decoding under overload, in milliseconds.
     pub(crate) skipped_ms: Counter,
     /// Overflows of the capture ring buffer.
@@ -22,9 +31,24 @@ pub(crate) struct SourceCounters {
     /// Time from the arrival of the last sample that a patch needs to the acknowledgement of the
     /// message that it caused; without such a message, to its decision.
     pub(crate) latency: Histogram,
+    /// Arrival of the last audio.
+    pub(crate) last_audio: Moment,
+    /// Audio analysed since the last scored patch, in milliseconds.
+    pub(crate) unscored_ms: Counter,
+    /// Start of the read in progress; clear while the source is not read.
+    pub(crate) reading: Moment,
     /// Clips of the source.
     #[cfg_attr(not(test), allow(dead_code, reason = "read by metrics"))]
     pub(crate) clips: Arc<ClipCounters>,
+}
+
+impl SourceCounters {
+    /// Patches that wait for inference or are being scored.
+    pub(crate) fn pending(&self) -> u64 {
+        // Read in this order, so that a patch that is processed meanwhile does not underflow.
+        let processed = self.processed.get();
+        self.enqueued.get().saturating_sub(processed)
+    }
 }
 
 /// Counters of the clips of one source since the start of the process.
@@ -51,6 +75,44 @@ pub(crate) struct InferenceCounters {
     /// Longest time from the audio that a patch needs to its inference, in nanoseconds, since the
     /// last [`Counter::take`].
     pub(crate) delay_ns: Counter,
+    /// Start of the work in progress; clear while inference waits for jobs.
+    pub(crate) working: Moment,
+}
+
+/// Counters of the MQTT connection since the start of the process.
+#[derive(Debug, Default)]
+pub(crate) struct MqttCounters {
+    /// True while the broker is connected.
+    pub(crate) connected: Flag,
+    /// Connections made.
+    pub(crate) connections: Counter,
+    /// Events that wait for their acknowledgement.
+    pub(crate) outbox: Counter,
+    /// Events dropped because the outbox was full.
+    pub(crate) events_dropped: Counter,
+    /// Patch results dropped.
+    pub(crate) windows_dropped: Counter,
+}
+
+/// Counters of the as-run log since the start of the process.
+#[derive(Debug, Default)]
+pub(crate) struct LogCounters {
+    /// True while writing fails.
+    pub(crate) failing: Flag,
+}
+
+/// Condition that any thread may update.
+#[derive(Debug, Default)]
+pub(crate) struct Flag(AtomicBool);
+
+impl Flag {
+    pub(crate) fn set(&self, value: bool) {
+        self.0.store(value, Relaxed);
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Relaxed)
+    }
 }
 
 /// Count that any thread may update.
@@ -80,86 +142,5 @@ impl Counter {
     /// Present count.
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Relaxed)
-    }
-}
-
-/// Four buckets per octave from 16 µs to about 70 s: quantiles are exact to 19 %.
-const BUCKETS: usize = 4 * 22;
-const FIRST_NS: f64 = 16_000.0;
-
-/// Durations in logarithmic buckets.
-#[derive(Debug)]
-pub(crate) struct Histogram([AtomicU64; BUCKETS]);
-
-impl Default for Histogram {
-    fn default() -> Self {
-        Self(std::array::from_fn(|_| AtomicU64::new(0)))
-    }
-}
-
-impl Histogram {
-    /// Counts one duration; values out of range count in the first or last bucket.
-    pub(crate) fn record(&self, duration: Duration) {
-        let octaves = (duration.as_nanos() as f64 / FIRST_NS).max(1.0).log2();
-        self.0[((octaves * 4.0) as usize).min(BUCKETS - 1)].fetch_add(1, Relaxed);
-    }
-
-    /// Quantile `q` (0–1) in milliseconds, as the upper edge of its bucket; `None` before the first
-    /// duration.
-    pub(crate) fn quantile_ms(&self, q: f64) -> Option<f64> {
-        Self::quantile_ms_of([self], q)
-    }
-
-    /// Quantile over several histograms.
-    pub(crate) fn quantile_ms_of<'a>(histograms: impl IntoIterator<Item = &'a Self>, q: f64) -> Option<f64> {
-        let mut counts = [0; BUCKETS];
-        for histogram in histograms {
-            counts.iter_mut().zip(&histogram.0).for_each(|(sum, count)| *sum += count.load(Relaxed));
-        }
-        let total: u64 = counts.iter().sum();
-        if total == 0 {
-            return None;
-        }
-        let rank = ((total as f64 * q).ceil() as u64).clamp(1, total);
-        let mut below = 0;
-        let bucket = counts.iter().position(|count: &u64| {
-            below += count;
-            below >= rank
-        })?;
-        Some(FIRST_NS * 2f64.powf((bucket + 1) as f64 / 4.0) / 1e6)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quantiles_stay_within_a_bucket() {
-        let histogram = Histogram::default();
-        assert_eq!(histogram.quantile_ms(0.5), None);
-        (1..=100).for_each(|ms| histogram.record(Duration::from_millis(ms)));
-        for (q, expected) in [(0.5, 50.0), (0.99, 99.0), (0.01, 1.0)] {
-            let found = histogram.quantile_ms(q).unwrap();
-            assert!(found >= expected && found <= expected * 1.19, "{q}: {found} for {expected}");
-        }
-    }
-
-    #[test]
-    fn several_count_as_one() {
-        let (quick, slow) = (Histogram::default(), Histogram::default());
-        (0..99).for_each(|_| quick.record(Duration::from_millis(1)));
-        slow.record(Duration::from_secs(1));
-        let quantile = |q| Histogram::quantile_ms_of([&quick, &slow], q).unwrap();
-        assert!(quantile(0.99) < 1.2 && quantile(1.0) >= 1000.0);
-    }
-
-    #[test]
-    fn extremes_are_counted() {
-        let histogram = Histogram::default();
-        histogram.record(Duration::ZERO);
-        histogram.record(Duration::from_secs(3600));
-        assert!(histogram.quantile_ms(0.5).unwrap() < 0.1);
-        assert!(histogram.quantile_ms(1.0).unwrap() > 60_000.0);
     }
 }

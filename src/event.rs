@@ -15,7 +15,8 @@ pub use answer::{CommandRefusal, StoredCorrection};
 pub use clip::{CLIPS, ClipFileName, ClipFormat, ClipPath};
 pub use daemon::{DaemonInfo, DaemonStats, OverloadStats, SourceIdentity, SourceStats};
 pub use snapshot::{
-    LabelPosterior, NamedSegment, NamedVerdict, NumberedEvent, SourceAttributes, StateSnapshot, WindowResult,
+    LabelPosterior, NamedSegment, NamedVerdict, NumberedEvent, SourceAttributes, StateShares, StateSnapshot,
+    WindowResult,
 };
 
 /// Declares an enum whose variants have published names.

@@ -14,7 +14,7 @@
 //! Imports only point down: [`cli`] ▸ [`study`] ▸ `engine` ▸ [`config`] ▸ [`source`], [`sink`],
 //! [`model`], `clip` ▸ [`dsp`], [`decision`], [`learn`], `asrun` ▸ [`audio`], [`event`],
 //! [`settings`], [`command`], [`limits`], [`thread`], `counters`, `permits`, `state_dir`,
-//! `backoff`, `tap`. `ARCHITECTURE.md` is the map; `tests/integration/tidy.rs` checks the layers.
+//! `backoff`, `tap`, `status`, `usage`. `ARCHITECTURE.md` is the map; `tests/integration/tidy.rs` checks the layers.
 
 #[cfg(feature = "log")]
 pub mod asrun;
@@ -25,7 +25,10 @@ pub mod cli;
 pub mod clip;
 pub mod command;
 pub mod config;
-#[cfg_attr(not(feature = "broker"), allow(dead_code, reason = "used by `bench streams`"))]
+#[cfg_attr(
+    not(all(feature = "broker", feature = "web")),
+    allow(dead_code, unused_imports, reason = "used by `bench streams` and the page")
+)]
 pub(crate) mod counters;
 pub mod decision;
 pub mod dsp;
@@ -43,7 +46,11 @@ pub mod settings;
 pub mod sink;
 pub mod source;
 pub(crate) mod state_dir;
+#[cfg_attr(not(feature = "web"), allow(dead_code, unused_imports, reason = "used by the page"))]
+pub(crate) mod status;
 pub mod study;
 #[cfg_attr(not(feature = "web"), allow(dead_code, reason = "used by the page"))]
 pub(crate) mod tap;
 pub mod thread;
+#[cfg_attr(not(feature = "web"), allow(dead_code, reason = "used by the page"))]
+pub(crate) mod usage;

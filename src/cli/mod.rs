@@ -9,10 +9,14 @@ mod embed;
 mod eval;
 mod eval_stream;
 mod features;
+#[cfg(feature = "web")]
+mod health;
 mod inputs;
 #[cfg(feature = "corrections")]
 mod label;
 mod model_args;
+#[cfg(feature = "web")]
+mod page_client;
 mod progress;
 #[cfg(feature = "log")]
 mod report;
@@ -21,7 +25,7 @@ mod signals;
 mod stderr;
 #[cfg(feature = "mqtt")]
 mod test_mqtt;
-#[cfg(feature = "web")]
+#[cfg(feature = "top")]
 mod top;
 mod train;
 mod why;
@@ -76,6 +80,9 @@ enum CliCommand {
     /// Test the connection to the MQTT broker, stage by stage
     #[cfg(feature = "mqtt")]
     TestMqtt(test_mqtt::TestMqttArgs),
+    /// Ask a running daemon for its health, as container probes do
+    #[cfg(feature = "web")]
+    Health(health::HealthArgs),
     /// Compute the log-mel frames or the audio descriptors of a file
     Features(features::FeaturesArgs),
     /// Compute the embeddings of files
@@ -84,6 +91,9 @@ enum CliCommand {
     Eval(eval::EvalArgs),
     /// Train a custom genre head
     Train(train::TrainArgs),
+    /// Show all sources of a running daemon in the terminal
+    #[cfg(feature = "top")]
+    Top(top::TopArgs),
     /// Explain the current decisions of a running daemon
     Why(why::WhyArgs),
     /// Correct the genre of a running daemon's source, for `train --corrections`
@@ -92,9 +102,6 @@ enum CliCommand {
     /// Print a report of the as-run log
     #[cfg(feature = "log")]
     Report(report::ReportArgs),
-    /// Show all sources of a running daemon in the terminal
-    #[cfg(feature = "web")]
-    Top(top::TopArgs),
     /// Measure the performance on this machine
     Bench(bench::BenchArgs),
 }
@@ -119,17 +126,19 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         CliCommand::Check(args) => check::run(&args),
         #[cfg(feature = "mqtt")]
         CliCommand::TestMqtt(args) => test_mqtt::run(&args),
+        #[cfg(feature = "web")]
+        CliCommand::Health(args) => health::run(&args),
         CliCommand::Features(args) => features::run(&args),
         CliCommand::Embed(args) => embed::run(&args),
         CliCommand::Eval(args) => eval::run(&args),
         CliCommand::Train(args) => train::run(&args),
+        #[cfg(feature = "top")]
+        CliCommand::Top(args) => top::run(&args),
         CliCommand::Why(args) => why::run(&args),
         #[cfg(feature = "corrections")]
         CliCommand::Label(args) => label::run(&args),
         #[cfg(feature = "log")]
         CliCommand::Report(args) => report::run(&args),
-        #[cfg(feature = "web")]
-        CliCommand::Top(args) => top::run(&args),
         CliCommand::Bench(args) => bench::run(&args),
     };
     match result {

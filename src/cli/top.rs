@@ -14,9 +14,10 @@ use crossbeam_channel::{Receiver, bounded};
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::{DefaultTerminal, Terminal, backend::TestBackend};
 
+use super::page_client::{DEFAULT_URL, PageClient};
 use super::signals;
 use crate::thread::Stop;
-use client::{ApiClient, WallMessage};
+use client::WallMessage;
 use wall::Wall;
 
 /// Interval between screens.
@@ -41,7 +42,7 @@ Examples:
   genred top --once | head")]
 pub(crate) struct TopArgs {
     /// Address of the daemon's page
-    #[arg(value_name = "URL", default_value = "http://127.0.0.1:8480")]
+    #[arg(value_name = "URL", default_value = DEFAULT_URL)]
     url: String,
     /// File whose first line is the token
     #[arg(long, value_name = "FILE")]
@@ -52,13 +53,8 @@ pub(crate) struct TopArgs {
 }
 
 pub(crate) fn run(args: &TopArgs) -> anyhow::Result<ExitCode> {
-    let token = args.token_file.as_ref().map(|path| {
-        let text =
-            std::fs::read_to_string(path).with_context(|| format!("`{}` cannot be read", path.display()))?;
-        anyhow::Ok(text.lines().next().unwrap_or_default().trim().to_owned())
-    });
-    let client = ApiClient::new(&args.url, token.transpose()?)?;
-    let mut wall = Wall::new(client.sources()?);
+    let page = PageClient::new(&args.url)?.with_token_file(args.token_file.as_deref())?;
+    let mut wall = Wall::new(client::sources(&page)?);
     if args.once || !std::io::stdout().is_terminal() {
         return print(&wall);
     }
@@ -66,7 +62,8 @@ pub(crate) fn run(args: &TopArgs) -> anyhow::Result<ExitCode> {
     signals::stop_on_signal(&stop).context("signals cannot be handled")?;
     let (tx, messages) = bounded(QUEUE_LENGTH);
     // The thread ends with the process: it may wait for the network.
-    crate::thread::spawn("top-events", move || client.follow(&tx)).context("no thread can be started")?;
+    crate::thread::spawn("top-events", move || client::follow(&page, &tx))
+        .context("no thread can be started")?;
     let mut terminal = ratatui::try_init().context("the terminal cannot be used")?;
     let result = follow(&mut terminal, &mut wall, &messages, &stop);
     ratatui::restore();

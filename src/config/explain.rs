@@ -23,6 +23,7 @@ const SECTION_OF_KEYS: &[(&str, &[&str])] = &[
             "off_format_after_s",
             "max_talk_share",
             "true_peak",
+            "required",
         ],
     ),
     ("[source.silence]", &["silence", "threshold_lufs"]),

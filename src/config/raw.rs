@@ -95,6 +95,8 @@ pub(crate) struct RawSource {
     pub(crate) imbalance: ImbalanceConfig,
     #[serde(default)]
     pub(crate) true_peak: bool,
+    #[serde(default = "default_required")]
+    pub(crate) required: bool,
     #[serde(default)]
     pub(crate) format: Vec<String>,
     #[serde(default = "default_off_format_after_s")]
@@ -107,6 +109,10 @@ pub(crate) struct RawSource {
 
 fn default_off_format_after_s() -> f64 {
     600.0
+}
+
+fn default_required() -> bool {
+    true
 }
 
 fn default_lost_after_s() -> f64 {
@@ -134,6 +140,7 @@ impl RawSource {
             dead_air: DeadAirConfig::default(),
             imbalance: ImbalanceConfig::default(),
             true_peak: false,
+            required: default_required(),
             format: Vec::new(),
             off_format_after_s: default_off_format_after_s(),
             max_talk_share: None,

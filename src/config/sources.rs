@@ -30,6 +30,8 @@ pub struct SourceEntry {
     pub dead_air: DeadAirConfig,
     /// Enables the measurement of the true peak.
     pub true_peak: bool,
+    /// Makes the daemon ready (`/ready`) only while this source is on air.
+    pub required: bool,
     /// Expected genres, talk and balance.
     pub watch: FormatMonitorConfig,
     /// Time without audio until the source counts as lost.
@@ -212,6 +214,7 @@ fn entry(raw: RawSource) -> Result<SourceEntry, SourceProblem> {
         silence: raw.silence,
         dead_air: raw.dead_air,
         true_peak: raw.true_peak,
+        required: raw.required,
         watch,
         lost_after: Duration::from_secs_f64(raw.lost_after_s),
         #[cfg(feature = "clips")]

@@ -14,6 +14,7 @@ mod channel_balance;
 mod config;
 mod dead_air;
 mod format_monitor;
+mod hour_shares;
 mod retrospective;
 mod segment;
 mod selector;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 
 pub use config::{DeadAirConfig, DecisionConfig, DecisionConstants, ImbalanceConfig, SilenceConfig};
 pub use format_monitor::{FormatMonitor, FormatMonitorConfig, UnknownGenreError};
+pub use hour_shares::HourShares;
 pub use retrospective::FinalSegment;
 #[cfg(test)]
 pub(crate) use selector::SwitchComparison;

@@ -14,7 +14,7 @@ use crate::state_dir::StateFolder;
 /// # Errors
 /// The embedded broker cannot start.
 pub(super) fn build(context: &SinkContext<'_>) -> Result<Publisher, EngineError> {
-    let SinkContext { config, folder, run, stop, fatal, commands, .. } = context;
+    let SinkContext { config, folder, run, stop, fatal, commands, status, .. } = context;
     if !config.mqtt.enabled {
         return Ok(Publisher::default());
     }
@@ -23,11 +23,14 @@ pub(super) fn build(context: &SinkContext<'_>) -> Result<Publisher, EngineError>
         false => config.mqtt.server.clone(),
     };
     let node: Arc<str> = folder.map_or(config.node.as_str(), StateFolder::node).into();
-    let mqtt = MqttConfig { server, ..config.mqtt.clone() };
+    let mqtt = MqttConfig { server, page_url: page_url(config), ..config.mqtt.clone() };
     let outbox_max = mqtt.outbox_max_events;
     let mut sink = MqttSink::new(mqtt, node, Arc::clone(run))
         .with_drain_on((*stop).clone())
         .with_fatal_handle((*fatal).clone());
+    if let Some(counters) = &status.mqtt {
+        sink = sink.with_counters(counters.clone());
+    }
     if !config.node_is_fixed {
         sink = sink.allow_rename();
     }
@@ -51,7 +54,7 @@ pub(super) fn build(context: &SinkContext<'_>) -> Result<Publisher, EngineError>
     if let Some(instance) = folder.and_then(StateFolder::instance) {
         sink = sink.with_instance_id(instance.into());
     }
-    if let Some(base) = clip_base(config) {
+    if let Some(base) = page_url(config) {
         sink = sink.with_clip_base(base);
     }
     let control = config.mqtt.control;
@@ -61,16 +64,15 @@ pub(super) fn build(context: &SinkContext<'_>) -> Result<Publisher, EngineError>
     Ok(Publisher { sink: Some(Box::new(sink)), recovered, control })
 }
 
-/// Address below which clips are served for other machines, as far as it is known.
+/// Address of the page for other machines: Home Assistant links to it, and clips are below it.
 #[cfg(feature = "web")]
-fn clip_base(config: &Config) -> Option<Arc<str>> {
-    let url = config.web.public_url.as_ref().filter(|_| config.web.enabled)?;
-    Some(url.as_str().into())
+fn page_url(config: &Config) -> Option<Arc<str>> {
+    config.web.page_url().map(Arc::from)
 }
 
-/// This build serves no clips.
+/// This build has no page.
 #[cfg(not(feature = "web"))]
-fn clip_base(_: &Config) -> Option<Arc<str>> {
+fn page_url(_: &Config) -> Option<Arc<str>> {
     None
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
+use super::build_status;
 use super::build_trace;
 use super::error::EngineError;
 use super::fanout::{Fanout, QUEUE_LENGTH};
@@ -18,7 +19,6 @@ use crate::sink::Sink;
 use crate::sink::jsonl::{JsonlOptions, JsonlSink};
 use crate::sink::text::{TextOptions, TextSink};
 use crate::sink::trace::TraceSink;
-use crate::state_dir::StateFolder;
 use crate::thread::Stop;
 
 /// How long the sinks may take to finish after a stop, in total. It starts once the threads before
@@ -43,7 +43,7 @@ pub(super) struct SinkTasks(Vec<(&'static str, JoinHandle<()>)>);
 /// # Errors
 /// The embedded broker cannot start.
 pub(super) fn build(context: &SinkContext<'_>, runtime: &Handle) -> Result<SinkSet, EngineError> {
-    let SinkContext { config, folder, stop, .. } = context;
+    let SinkContext { config, stop, .. } = context;
     let Publisher { sink: publisher, recovered, control } = publisher(context)?;
     let trace = build_trace::build(context, runtime);
     let listeners = trace.as_ref().map(TraceSink::listeners);
@@ -123,9 +123,10 @@ fn page(_: &SinkContext<'_>, _: &Handle) -> Result<Option<Box<dyn Sink>>, Engine
 #[cfg(feature = "log")]
 fn as_run_log(context: &SinkContext<'_>) -> Option<Box<dyn Sink>> {
     use crate::sink::asrun::AsRunSink;
-    let path = context.log_path()?;
+    let path = build_status::log_path(context.config, context.folder)?;
     tracing::info!("the as-run log is `{}`", path.display());
-    Some(Box::new(AsRunSink::new(path, context.config.log.retention_days)))
+    let counters = context.status.log.clone().unwrap_or_default();
+    Some(Box::new(AsRunSink::new(path, context.config.log.retention_days).with_counters(counters)))
 }
 
 /// This build has no as-run log.

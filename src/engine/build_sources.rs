@@ -22,6 +22,7 @@ use crate::decision::{Decider, FormatMonitor};
 use crate::model::Model;
 use crate::permits::Permits;
 use crate::source::{SourceConfig, Uri};
+use crate::status::DaemonStatus;
 use crate::tap::SourceTap;
 use crate::thread::Stop;
 
@@ -45,6 +46,7 @@ pub(super) struct SharedParts<'a> {
     pub(crate) taps: &'a [Arc<SourceTap>],
     pub(crate) clips: &'a ClipSet,
     pub(crate) stop: &'a Stop,
+    pub(crate) status: &'a DaemonStatus,
 }
 
 /// Builds all sources, and the scheduler that receives their work. `seqs` holds the sequence
@@ -79,9 +81,8 @@ struct SourceBuilder<'a> {
 impl SourceBuilder<'_> {
     fn build(&self, work: WorkSender, seq: u64) -> Result<SourceHandle, EngineError> {
         let entry = self.entry;
-        let clips = self.shared.clips;
-        let counters =
-            Arc::new(SourceCounters { clips: clips.counters(self.index), ..SourceCounters::default() });
+        let status = self.shared.status.sources[self.index].clone();
+        let counters = status.counters.clone();
         let live = Arc::new(LiveSettings::new(self.config.hop_s));
         let (recycle, recycled) = bounded(JOBS_PER_SOURCE);
         let labels = self.model.head().labels();
@@ -97,9 +98,9 @@ impl SourceBuilder<'_> {
             hop_s: self.config.hop_s,
             live: live.clone(),
             seq,
-            counters: counters.clone(),
+            status,
             tap: self.tap.clone(),
-            clips: clips.planner(self.index),
+            clips: self.shared.clips.planner(self.index),
         });
         let sources = self.config.sources.len();
         let worker = SourceWorker {
@@ -114,7 +115,7 @@ impl SourceBuilder<'_> {
             wait_at_start: sources > 1,
             counters: counters.clone(),
             tap: self.tap.clone(),
-            clips: clips.feed(self.index),
+            clips: self.shared.clips.feed(self.index),
             admission: self.shared.admission.clone(),
             permits: self.shared.permits.clone(),
             work,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use tokio::runtime::Handle;
 
+use super::build_status::log_path;
 use super::error::EngineError;
 use super::sink_context::SinkContext;
 use crate::sink::web::{WebParts, WebSink};
@@ -19,7 +20,7 @@ const UPLOADS: &str = "uploads";
 /// # Errors
 /// The configured address or a TLS file cannot be used.
 pub(super) fn build(context: &SinkContext<'_>, runtime: &Handle) -> Result<Option<WebSink>, EngineError> {
-    let SinkContext { config, folder, commands, taps, services, .. } = context;
+    let SinkContext { config, folder, commands, taps, services, status, .. } = context;
     if !config.web.enabled {
         return Ok(None);
     }
@@ -33,7 +34,8 @@ pub(super) fn build(context: &SinkContext<'_>, runtime: &Handle) -> Result<Optio
         taps: names.zip(taps.iter().cloned()).collect(),
         commands: (*commands).clone(),
         services: services.web.clone(),
-        log: context.log_path(),
+        status: (*status).clone(),
+        log: log_path(config, *folder),
         uploads,
     };
     match runtime.block_on(WebSink::open(parts)) {

@@ -14,10 +14,10 @@ use super::admission::Admission;
 use super::corrections::{CorrectionOutcome, Corrections};
 use super::fanout::Fanout;
 use super::job::InferenceResult;
-use super::usage::Usage;
 use crate::audio::SourceId;
 use crate::command::CommandRequest;
-use crate::counters::InferenceCounters;
+use crate::status::DaemonStatus;
+use crate::usage::Usage;
 use crossbeam_channel::{Receiver, never, select};
 pub(super) use run_context::{Acknowledged, RunContext};
 pub(super) use tracked_source::{SourceSetup, TrackedSource};
@@ -39,7 +39,7 @@ pub(super) struct DirectorInbox {
 pub(super) struct Director {
     context: RunContext,
     sources: Vec<TrackedSource>,
-    inference: Arc<InferenceCounters>,
+    status: Arc<DaemonStatus>,
     admission: Arc<Admission>,
     inbox: DirectorInbox,
     fanout: Fanout,
@@ -55,7 +55,7 @@ impl Director {
     pub(crate) fn new(
         context: RunContext,
         sources: Vec<TrackedSource>,
-        inference: Arc<InferenceCounters>,
+        status: Arc<DaemonStatus>,
         admission: Arc<Admission>,
         inbox: DirectorInbox,
         fanout: Fanout,
@@ -64,7 +64,7 @@ impl Director {
         Self {
             context,
             sources,
-            inference,
+            status,
             admission,
             inbox,
             fanout,
@@ -108,12 +108,10 @@ impl Director {
 
     /// Waits for one item until `deadline` and handles it. Returns false at the end.
     fn handle_next(&mut self, deadline: Instant) -> bool {
+        self.status.deciding.clear();
         select! {
             recv(self.inbox.results) -> result => match result {
-                Ok(InferenceResult::Scored { patch, scores, arrived }) => {
-                    self.on_scores(&patch, scores, arrived);
-                }
-                Ok(InferenceResult::Event(SourceId(index), event)) => self.on_worker_event(index, event),
+                Ok(result) => self.on_result(result),
                 Err(_) => return false,
             },
             recv(self.inbox.closed) -> _ => return false,
@@ -130,6 +128,14 @@ impl Director {
             default(deadline.saturating_duration_since(Instant::now())) => {}
         }
         true
+    }
+
+    fn on_result(&mut self, result: InferenceResult) {
+        self.status.deciding.mark(Instant::now());
+        match result {
+            InferenceResult::Scored { patch, scores, arrived } => self.on_scores(&patch, scores, arrived),
+            InferenceResult::Event(SourceId(index), event) => self.on_worker_event(index, event),
+        }
     }
 
     fn finish(mut self) -> Vec<(Arc<str>, String)> {

@@ -53,7 +53,9 @@ impl<C: Classifier> InferenceWorker<C> {
         let mut reported: Option<Instant> = None;
         let mut drain_deadline: Option<Instant> = None;
         loop {
+            self.counters.working.clear();
             let mut next = self.scheduler.next(None);
+            self.counters.working.mark(Instant::now());
             if matches!(next, Scheduled::Ended) {
                 return;
             }
@@ -125,6 +127,7 @@ impl<C: Classifier> InferenceWorker<C> {
                 match scores.next().flatten() {
                     Some(scores) => {
                         lane.counters.scored.add(1);
+                        lane.counters.unscored_ms.set(0);
                         self.counters.patches.add(1);
                         let _ = self.results.send(InferenceResult::Scored { patch, scores, arrived });
                     }
@@ -133,6 +136,7 @@ impl<C: Classifier> InferenceWorker<C> {
                         job.failed = true;
                     }
                 }
+                lane.counters.processed.add(1);
             }
             let _ = lane.recycled.send(job);
         }

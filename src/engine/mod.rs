@@ -14,6 +14,7 @@ mod build_model;
 mod build_mqtt;
 mod build_sinks;
 mod build_sources;
+mod build_status;
 mod build_trace;
 #[cfg(feature = "web")]
 mod build_web;
@@ -37,7 +38,7 @@ mod systemd;
 mod tests;
 mod threads;
 mod topology;
-pub(crate) mod usage;
+mod watchdog;
 
 #[cfg(feature = "mqtt")]
 pub(crate) use build_model::source_identity;

@@ -1,8 +1,6 @@
 //! Values that sinks are built from, and the MQTT sink as it is built.
 
 use std::collections::HashMap;
-#[cfg(feature = "log")]
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crossbeam_channel::Sender;
@@ -12,6 +10,7 @@ use crate::command::CommandRequest;
 use crate::config::Config;
 use crate::sink::{FatalHandle, Sink};
 use crate::state_dir::StateFolder;
+use crate::status::DaemonStatus;
 use crate::tap::SourceTap;
 use crate::thread::Stop;
 
@@ -31,17 +30,8 @@ pub(super) struct SinkContext<'a> {
     /// Services of other layers.
     #[cfg_attr(not(feature = "web"), allow(dead_code, reason = "used by the page"))]
     pub(crate) services: &'a Services,
-}
-
-#[cfg(feature = "log")]
-impl SinkContext<'_> {
-    /// Path of the as-run log, if it is enabled and has a place.
-    pub(crate) fn log_path(&self) -> Option<PathBuf> {
-        use crate::sink::asrun::FILE;
-        let configured = self.config.log.path.clone();
-        let path = configured.or_else(|| self.folder.map(|folder| folder.path().join(FILE)));
-        path.filter(|_| self.config.log.enabled)
-    }
+    /// Present status of the daemon.
+    pub(crate) status: &'a Arc<DaemonStatus>,
 }
 
 /// State that an earlier run left behind.

@@ -181,6 +181,7 @@ impl SourceWorker {
                 "{reason}"
             );
             self.report_title(state, None);
+            self.counters.reading.clear();
             self.report(WorkerEvent::Lost { health, reason: reason.into() });
             if self.stop.wait(pause) {
                 return;
@@ -190,6 +191,7 @@ impl SourceWorker {
 
     /// Opens the source and reads it until it ends or fails.
     fn open_and_read(&self, state: &mut WorkerState, supervisor: &mut Supervisor) -> OpeningEnd {
+        self.counters.reading.mark(Instant::now());
         let mut source =
             match source::open::open_at(&self.config, &state.resume_point, Some(&self.permits), &self.stop) {
                 Ok(source) => source,

@@ -1,5 +1,7 @@
 //! Notifications to systemd. They have no effect under another service manager.
 
+use std::time::Duration;
+
 use sd_notify::NotifyState;
 
 /// Reports that all parts run.
@@ -10,6 +12,17 @@ pub(super) fn ready(status: &str) {
 /// Reports that the daemon is shutting down.
 pub(super) fn stopping() {
     notify(&[NotifyState::Stopping]);
+}
+
+/// Reports that the daemon is alive.
+pub(super) fn alive() {
+    notify(&[NotifyState::Watchdog]);
+}
+
+/// Time without a report of being alive after which systemd restarts the daemon; `None` without a
+/// watchdog.
+pub(super) fn watchdog_timeout() -> Option<Duration> {
+    sd_notify::watchdog_enabled()
 }
 
 fn notify(states: &[NotifyState<'_>]) {

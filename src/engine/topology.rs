@@ -18,9 +18,9 @@ use super::services::Services;
 use super::sink_context::SinkContext;
 use super::source_worker::SourceWorker;
 use super::threads::{Stage, ThreadGroup, is_source};
-use super::{build_model, clips, corrections, persistence, systemd};
+use super::{build_model, build_status, clips, corrections, persistence, systemd, watchdog};
 use crate::config::Config;
-use crate::counters::{InferenceCounters, SourceCounters};
+use crate::counters::SourceCounters;
 use crate::model::Model;
 use crate::permits::Permits;
 use crate::sink::{FatalHandle, Message};
@@ -99,6 +99,7 @@ impl Pipeline {
 
         let (command_tx, commands) = bounded(COMMAND_QUEUE_LENGTH);
         let taps: Vec<_> = config.sources.iter().map(|_| Arc::default()).collect();
+        let status = Arc::new(build_status::build(config, folder, &model));
         let context = SinkContext {
             config,
             folder,
@@ -108,22 +109,29 @@ impl Pipeline {
             commands: &command_tx,
             taps: &taps,
             services,
+            status: &status,
         };
         let SinkSet { mut fanout, tasks: sinks, recovered, control } =
             build_sinks::build(&context, runtime.handle())?;
         drop(command_tx);
         let corrections = corrections::start(config, folder, &mut model, &mut threads)?;
-        let (clips, closing_clips) = clips::start(config, folder, stop, &mut threads)?;
+        let (clips, closing_clips) = clips::start(config, folder, &status, stop, &mut threads)?;
         let instance = folder.and_then(StateFolder::instance);
         let info = build_model::daemon_info(config, &model, &run, instance, started);
         fanout.send(Message::Info(Arc::new(info)));
 
-        let inference = Arc::new(InferenceCounters::default());
+        let inference = status.inference.clone();
         let permits = Permits::per_core();
         let admission =
             Arc::new(Admission::new(config.sources.len(), config.hop_s, inference.clone(), permits.clone()));
-        let shared =
-            SharedParts { admission: &admission, permits: &permits, taps: &taps, clips: &clips, stop };
+        let shared = SharedParts {
+            admission: &admission,
+            permits: &permits,
+            taps: &taps,
+            clips: &clips,
+            status: &status,
+            stop,
+        };
         let (handles, scheduler) = build_sources::build(config, &model, &shared, &recovered.seqs)?;
         let (mut counters, mut workers, mut lanes, mut tracked) = (vec![], vec![], vec![], vec![]);
         for handle in handles {
@@ -139,7 +147,7 @@ impl Pipeline {
         let (closing, closed) = bounded(0);
         let inbox = DirectorInbox { results, closed, commands };
         let context = build_model::run_context(config, &model, &run, control);
-        let mut director = Director::new(context, tracked, inference.clone(), admission, inbox, fanout)
+        let mut director = Director::new(context, tracked, status.clone(), admission, inbox, fanout)
             .with_corrections(corrections);
         if recovered.damaged {
             director.announce_loss();
@@ -157,6 +165,7 @@ impl Pipeline {
         };
         spawn_inference(&mut threads, inference)?;
         spawn_sources(&mut threads, workers)?;
+        watchdog::start(status, runtime.handle());
         Ok(Self {
             threads,
             director,

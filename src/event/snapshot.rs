@@ -105,6 +105,15 @@ impl LabelPosterior {
     }
 }
 
+/// Shares of states in the last hour of a source, 0–1 each.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StateShares {
+    /// Music.
+    pub music: f32,
+    /// Speech.
+    pub speech: f32,
+}
+
 /// Best labels and tags of a source, and the title that it announces.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceAttributes {
@@ -116,6 +125,8 @@ pub struct SourceAttributes {
     pub top: Vec<LabelPosterior>,
     /// Best tags of the newest patch, best first.
     pub tags: Vec<LabelPosterior>,
+    /// Shares in the last hour; `None` before a minute of it is classified.
+    pub shares: Option<StateShares>,
     /// Title that the stream announces.
     pub title: Option<Arc<str>>,
     /// Bundle name.

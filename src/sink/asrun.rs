@@ -17,6 +17,7 @@ mod store;
 mod tests;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -25,6 +26,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::{Message, Sink, SinkFuture};
 use crate::asrun::Ms;
+use crate::counters::LogCounters;
 use pending_rows::PendingRows;
 use store::LogStore;
 
@@ -49,12 +51,20 @@ const DAY_MS: Ms = 86_400_000;
 pub(crate) struct AsRunSink {
     store: LogStore,
     retention_days: u32,
+    counters: Arc<LogCounters>,
 }
 
 impl AsRunSink {
     /// Sink that writes to `path` and deletes rows after `retention_days`.
     pub(crate) fn new(path: PathBuf, retention_days: u32) -> Self {
-        Self { store: LogStore::new(path), retention_days }
+        Self { store: LogStore::new(path), retention_days, counters: Arc::default() }
+    }
+
+    /// Counts in `counters`.
+    #[must_use]
+    pub(crate) fn with_counters(mut self, counters: Arc<LogCounters>) -> Self {
+        self.counters = counters;
+        self
     }
 }
 
@@ -82,6 +92,7 @@ async fn forward(sink: AsRunSink, mut inbox: mpsc::Receiver<Message>) {
         store: sink.store,
         retention_days: sink.retention_days,
         rows: PendingRows::default(),
+        counters: sink.counters,
         failing: false,
         retry_at: None,
         delete_at: Instant::now(),
@@ -118,6 +129,7 @@ struct LogWriter {
     store: LogStore,
     retention_days: u32,
     rows: PendingRows,
+    counters: Arc<LogCounters>,
     /// True while writes fail, which has been logged.
     failing: bool,
     retry_at: Option<Instant>,
@@ -158,9 +170,11 @@ impl LogWriter {
                 if std::mem::take(&mut self.failing) {
                     tracing::info!(lost = self.rows.lost, "the as-run log `{path}` is written again");
                 }
+                self.counters.failing.set(false);
                 self.retry_at = None;
             }
             Err(error) => {
+                self.counters.failing.set(true);
                 if !std::mem::replace(&mut self.failing, true) {
                     tracing::warn!(
                         "the as-run log `{path}` cannot be written: {error}; rows are kept in memory, and writing \

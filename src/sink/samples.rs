@@ -8,14 +8,16 @@ use super::payload::ConnectionStats;
 use super::payload::trace::{PublishedPayload, TracePayload};
 use super::{Message, PatchExplanation, SettingsSnapshot};
 use crate::audio::{Level, Patch, PatchSpan, SourceId};
+use crate::counters::Moment;
 use crate::decision::trace::{DecisionTrace, RankedShare, SegmentTrace};
 use crate::decision::{DecisionConfig, LoudnessTrace, Seconds, SilenceConfig, SwitchComparison};
 use crate::event::{
     CommandRefusal, DaemonInfo, DaemonStats, GatePosteriors, LabelPosterior, NamedVerdict, NumberedEvent,
-    SourceAttributes, SourceEvent, SourceHealth, SourceIdentity, SourceState, SourceStats, StateSnapshot,
-    StoredCorrection, WindowResult,
+    SourceAttributes, SourceEvent, SourceHealth, SourceIdentity, SourceState, SourceStats, StateShares,
+    StateSnapshot, StoredCorrection, WindowResult,
 };
 use crate::settings::SourceSettings;
+use crate::status::{DaemonStatus, SourceStatus};
 
 pub(crate) const RUN: &str = "0f1e2d3c";
 
@@ -63,6 +65,7 @@ pub(crate) fn attributes() -> SourceAttributes {
         at: time("2026-11-03T14:03:07.25Z"),
         top: labels(&[("jazz", 0.83), ("blues", 0.11)]),
         tags: labels(&[("instrumental", 0.61)]),
+        shares: Some(StateShares { music: 0.75, speech: 0.2 }),
         title: Some("John Doe - \"Blue\" in Grün".into()),
         model: "musicnn-msd".into(),
         head: "genres".into(),
@@ -239,4 +242,21 @@ pub(crate) fn window_message(change: impl FnOnce(&mut WindowResult)) -> Message 
     let mut window = window();
     change(&mut window);
     Message::Window { source: "fm1".into(), window: Arc::new(window), latency: None }
+}
+
+/// Status of a daemon with MQTT and without a log, whose source `fm1` is being reopened.
+pub(crate) fn status() -> DaemonStatus {
+    let source = SourceStatus::new("fm1".into(), true, true);
+    source.update(|condition| {
+        condition.health = SourceHealth::Recovering;
+        condition.health_reason = Some("connection refused".into());
+    });
+    DaemonStatus {
+        model: "base".into(),
+        sources: vec![Arc::new(source)],
+        inference: Arc::default(),
+        deciding: Moment::default(),
+        mqtt: Some(Arc::default()),
+        log: None,
+    }
 }

@@ -1,7 +1,12 @@
-//! systemd accepts the unit file with the program at its path.
+//! systemd accepts the unit file with the program at its path, and its watchdog is told that the
+//! daemon is alive.
 
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
+
+use crate::support::daemon::{Daemon, genred};
 
 /// Verifies the unit, modified by `edit`, in a root folder with the program and the system's units.
 fn verify(edit: impl Fn(String) -> String) -> (bool, String) {
@@ -48,4 +53,30 @@ fn a_faulty_unit_is_not() {
     assert!(!accepted, "a missing program passed: {said}");
     let (accepted, said) = verify(|unit| unit.replace("ProtectClock=true", "ProtectKlock=true"));
     assert!(!accepted, "an unknown key passed: {said}");
+}
+
+#[test]
+fn the_watchdog_is_told_that_the_daemon_is_alive_also_without_audio() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    // Nothing listens on the discard port. Two sources wait for audio; one alone would fail.
+    let sources =
+        ["a", "b"].map(|name| format!("[[source]]\nname = '{name}'\nuri = 'http://127.0.0.1:9/'\n"));
+    std::fs::write(folder.path().join("genred.toml"), sources.concat()).unwrap();
+    let mut command = genred(folder.path());
+    command.args(["run", "-c", "genred.toml", "--no-mqtt"]);
+    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "600000");
+    let _daemon = Daemon::start(&mut command);
+    let mut buffer = [0; 512];
+    let mut told = || {
+        let length = socket.recv(&mut buffer).expect("a notification");
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    };
+    let mut said = Vec::new();
+    while said.iter().filter(|text: &&String| text.contains("WATCHDOG=1")).count() < 5 {
+        said.push(told());
+    }
+    assert!(said.iter().any(|text| text.contains("READY=1")), "{said:?}");
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use self::source_tree::{cycles, imports, source_files};
 
 /// The layer of each module at the top of `src`; imports only ever point down.
-const LAYERS: [(&str, u8); 24] = [
+const LAYERS: [(&str, u8); 26] = [
     ("audio", 0),
     ("backoff", 0),
     ("command", 0),
@@ -21,6 +21,8 @@ const LAYERS: [(&str, u8); 24] = [
     ("tap", 0),
     ("thread", 0),
     ("permits", 0),
+    ("usage", 0),
+    ("status", 1),
     ("dsp", 1),
     ("decision", 1),
     ("learn", 1),
@@ -45,10 +47,10 @@ const EXCEPTIONS: [(&str, &str); 2] = [
 ];
 
 /// Crates that only one file, or one folder, may name.
-const SOLE_IMPORTERS: [(&str, &[&str]); 12] = [
+const SOLE_IMPORTERS: [(&str, &[&str]); 13] = [
     ("axum", &["sink/web/"]),
     ("ratatui", &["cli/top.rs", "cli/top/"]),
-    ("ureq", &["cli/top/client.rs"]),
+    ("ureq", &["cli/page_client.rs"]),
     ("ogg", &["clip/ogg_file.rs"]),
     ("ort", &["model/session.rs"]),
     ("symphonia", &["source/decode.rs", "source/decode/"]),
@@ -57,6 +59,7 @@ const SOLE_IMPORTERS: [(&str, &[&str]); 12] = [
     ("mqtt5", &["sink/mqtt/broker.rs", "sink/mqtt/broker/"]),
     ("httparse", &["source/http/"]),
     ("base64", &["source/http/", "sink/web/"]),
+    ("prometheus_client", &["sink/web/metrics.rs", "sink/web/metrics/"]),
     (
         "rusqlite",
         &[

@@ -14,10 +14,11 @@ use serde::Serialize;
 use crate::audio::Block;
 use crate::config::{Config, Overrides};
 use crate::counters::Histogram;
-use crate::engine::{self, RunOutcome, Services, usage::Usage};
+use crate::engine::{self, RunOutcome, Services};
 use crate::sink::mqtt::broker;
 use crate::source::{self, Read};
 use crate::thread::{Stop, spawn};
+use crate::usage::Usage;
 
 /// Twelve seconds of synthetic music, MP3 at 44.1 kHz stereo and 128 kbit/s, made by
 /// `benches/python_loop.py`.

@@ -1,16 +1,14 @@
 //! Clips in a build without them: none of these values exists.
 
-use std::sync::Arc;
-
 use crossbeam_channel::{Sender, bounded};
 use jiff::Timestamp;
 
 use crate::audio::Block;
 use crate::config::Config;
-use crate::counters::ClipCounters;
 use crate::engine::threads::ThreadGroup;
 use crate::event::{ClipPath, EventType};
 use crate::state_dir::StateFolder;
+use crate::status::DaemonStatus;
 use crate::thread::Stop;
 
 /// Part of a source worker.
@@ -33,10 +31,6 @@ impl ClipSet {
 
     pub(crate) fn planner(&self, _: usize) -> Option<ClipPlanner> {
         None
-    }
-
-    pub(crate) fn counters(&self, _: usize) -> Arc<ClipCounters> {
-        Arc::default()
     }
 }
 
@@ -81,6 +75,7 @@ pub(crate) fn are_stored(_: &Config) -> bool {
 pub(crate) fn start(
     _: &Config,
     _: Option<&StateFolder>,
+    _: &DaemonStatus,
     _: &Stop,
     _: &mut ThreadGroup,
 ) -> std::io::Result<(ClipSet, Sender<()>)> {

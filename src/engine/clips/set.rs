@@ -1,17 +1,16 @@
 //! Sources with clips, and their writer.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crossbeam_channel::{Sender, bounded};
 
 use crate::audio::SourceId;
 use crate::clip::{self, ClipChannels, ClipFeed, ClipPlanner, ClipSetup};
 use crate::config::{Config, SourceEntry};
-use crate::counters::ClipCounters;
 use crate::engine::threads::{Stage, ThreadGroup};
 use crate::event::CLIPS;
 use crate::state_dir::StateFolder;
+use crate::status::DaemonStatus;
 use crate::thread::Stop;
 
 /// Sources with clips. To be dropped once the parts of all sources are made: the thread ends when
@@ -32,12 +31,6 @@ impl ClipSet {
     pub(crate) fn planner(&self, index: usize) -> Option<ClipPlanner> {
         self.channels.as_ref()?.planner(self.setups.get(index)?.as_ref()?).into()
     }
-
-    /// Counters of a source.
-    pub(crate) fn counters(&self, index: usize) -> Arc<ClipCounters> {
-        let setup = self.setups.get(index).and_then(Option::as_ref);
-        setup.map(|setup| setup.counters.clone()).unwrap_or_default()
-    }
 }
 
 /// Returns true if clips are stored in the state folder.
@@ -52,12 +45,13 @@ pub(crate) fn are_stored(config: &Config) -> bool {
 pub(crate) fn start(
     config: &Config,
     folder: Option<&StateFolder>,
+    status: &DaemonStatus,
     stop: &Stop,
     threads: &mut ThreadGroup,
 ) -> std::io::Result<(ClipSet, Sender<()>)> {
     let (closing, closed) = bounded(0);
     let setups: Vec<_> =
-        config.sources.iter().enumerate().map(|(index, entry)| setup(index, entry, folder)).collect();
+        config.sources.iter().enumerate().map(|(index, entry)| setup(index, entry, folder, status)).collect();
     let enabled: Vec<_> = setups.iter().flatten().collect();
     if enabled.is_empty() {
         return Ok((ClipSet { setups, channels: None }, closing));
@@ -76,7 +70,12 @@ fn folder_of(entry: &SourceEntry, state: Option<&Path>) -> Option<PathBuf> {
     Some(root.join(&entry.source.name))
 }
 
-fn setup(index: usize, entry: &SourceEntry, folder: Option<&StateFolder>) -> Option<ClipSetup> {
+fn setup(
+    index: usize,
+    entry: &SourceEntry,
+    folder: Option<&StateFolder>,
+    status: &DaemonStatus,
+) -> Option<ClipSetup> {
     if !entry.clip.enabled {
         return None;
     }
@@ -91,6 +90,6 @@ fn setup(index: usize, entry: &SourceEntry, folder: Option<&StateFolder>) -> Opt
         config: entry.clip.clone(),
         folder: folder?,
         is_live: source.is_live(),
-        counters: Arc::default(),
+        counters: status.sources[index].counters.clips.clone(),
     })
 }

@@ -63,6 +63,7 @@ impl Director {
     ) {
         let source = &mut self.sources[index];
         source.seq += 1;
+        source.status.update(|condition| condition.on_event(event.event_type()));
         let clip = source.clip_of(&event, at);
         let event = NumberedEvent { run: self.context.run.clone(), seq: source.seq, at, event, clip };
         self.fanout.send(Message::Event { source: source.name.clone(), event: Arc::new(event), latency });
@@ -79,14 +80,18 @@ impl Director {
     }
 
     pub(super) fn publish_availability(&mut self, index: usize, online: bool) {
-        let source = self.sources[index].name.clone();
-        self.fanout.send(Message::Availability { source, online });
+        let source = &self.sources[index];
+        source.status.update(|condition| condition.online = online);
+        self.fanout.send(Message::Availability { source: source.name.clone(), online });
     }
 
     pub(super) fn publish_state(&mut self, index: usize) {
         let source = &mut self.sources[index];
         source.heartbeat_due = Instant::now() + self.context.heartbeat;
         let state = Arc::new(source.snapshot(&self.context));
+        source.status.update(|condition| {
+            (condition.verdict, condition.level) = (state.published.clone(), state.level);
+        });
         self.fanout.send(Message::State { source: source.name.clone(), state });
     }
 
@@ -99,7 +104,8 @@ impl Director {
     /// Publishes attributes, at most once per [`ATTRIBUTES_INTERVAL`].
     pub(super) fn publish_due_attributes(&mut self, index: usize) {
         let source = &mut self.sources[index];
-        if Instant::now() >= source.attributes_due && !source.decider.smoothed().is_empty() {
+        let has_content = !source.decider.smoothed().is_empty() || source.shares.shares().is_some();
+        if Instant::now() >= source.attributes_due && has_content {
             source.attributes_due = Instant::now() + ATTRIBUTES_INTERVAL;
             self.publish_attributes(index);
         }
@@ -150,6 +156,7 @@ impl Director {
         let source = &mut self.sources[index];
         source.open = false;
         source.arriving = false;
+        source.status.update(|condition| condition.ended = true);
         source.decider.finish();
         source.cut_clips();
         self.publish_final_segments(index);
@@ -165,7 +172,7 @@ impl Director {
     }
 
     pub(super) fn publish_stats(&mut self) {
-        let (patches, busy_ns) = (self.inference.patches.get(), self.inference.busy_ns.get());
+        let (patches, busy_ns) = (self.status.inference.patches.get(), self.status.inference.busy_ns.get());
         let factor = patches as f64 * self.context.hop_s / (busy_ns.max(1) as f64 / 1e9);
         let overload = self
             .admission

@@ -35,7 +35,7 @@ impl Director {
             scores: self.context.labels.iter().cloned().zip(scores.posteriors.iter().copied()).collect(),
             level,
         };
-        let latency = LatencyProbe { arrived, counters: source.counters.clone() };
+        let latency = LatencyProbe { arrived, counters: source.status.counters.clone() };
         let Acknowledged { windows, events } = self.context.acknowledged;
         self.fanout.send(Message::Window {
             source: source.name.clone(),
@@ -46,6 +46,7 @@ impl Director {
         source.patches = patch.index + 1;
         source.newest = Some(verdict);
         source.level = Some(level);
+        source.status.update(|condition| condition.level = Some(level));
         source.tags = scores.tags;
         let observation = Observation {
             start: SourceTime(patch.span.start),
@@ -57,6 +58,7 @@ impl Director {
         let mut decided = source.decider.observe(observation);
         let end = SourceTime(patch.span.end);
         decided.extend(source.monitor.observe(end, source.decider.verdict(), &level));
+        source.shares.observe(end, source.decider.verdict());
         let waits_for_broker = windows || (events && !decided.is_empty());
         if !waits_for_broker {
             latency.record();

@@ -7,8 +7,7 @@ use jiff::Timestamp;
 
 use super::run_context::RunContext;
 use crate::audio::Level;
-use crate::counters::SourceCounters;
-use crate::decision::{Decider, DecisionConfig, FormatMonitor, SilenceConfig, Verdict};
+use crate::decision::{Decider, DecisionConfig, FormatMonitor, HourShares, SilenceConfig, Verdict};
 use crate::engine::clips::ClipPlanner;
 use crate::engine::corrections::Recent;
 use crate::engine::live_settings::LiveSettings;
@@ -16,6 +15,7 @@ use crate::event::{
     ClipPath, LabelPosterior, SourceAttributes, SourceEvent, SourceHealth, SourceStats, StateSnapshot,
 };
 use crate::settings::SourceSettings;
+use crate::status::SourceStatus;
 use crate::tap::SourceTap;
 
 /// Number of labels and of tags in attributes.
@@ -45,8 +45,8 @@ pub(crate) struct SourceSetup {
     pub(crate) live: Arc<LiveSettings>,
     /// Sequence number of the last event of an earlier run.
     pub(crate) seq: u64,
-    /// Counters.
-    pub(crate) counters: Arc<SourceCounters>,
+    /// Published status and counters.
+    pub(crate) status: Arc<SourceStatus>,
     /// Watchers of the source.
     pub(crate) tap: Arc<SourceTap>,
     /// Planner of clips; `None` without clips.
@@ -59,12 +59,14 @@ pub(crate) struct TrackedSource {
     pub(crate) display_name: Arc<str>,
     pub(crate) decider: Decider,
     pub(crate) monitor: FormatMonitor,
+    /// Shares of states in the last hour.
+    pub(crate) shares: HourShares,
     pub(crate) settings: SourceSettings,
     decision: DecisionConfig,
     silence: SilenceConfig,
     live: Arc<LiveSettings>,
     pub(crate) seq: u64,
-    pub(crate) counters: Arc<SourceCounters>,
+    pub(crate) status: Arc<SourceStatus>,
     pub(crate) tap: Arc<SourceTap>,
     pub(crate) clips: Option<ClipPlanner>,
     /// Time since which the genre has been published.
@@ -104,12 +106,13 @@ impl TrackedSource {
             display_name: setup.display_name,
             decider: setup.decider,
             monitor: setup.monitor,
+            shares: HourShares::default(),
             settings,
             decision: setup.decision,
             silence: setup.silence,
             live: setup.live,
             seq: setup.seq,
-            counters: setup.counters,
+            status: setup.status,
             tap: setup.tap,
             clips: setup.clips,
             since: Timestamp::now(),
@@ -135,6 +138,7 @@ impl TrackedSource {
     }
 
     pub(crate) fn set_health(&mut self, health: SourceHealth, reason: Option<Arc<str>>) {
+        self.status.update(|condition| condition.set_health(health, reason.clone(), Timestamp::now()));
         (self.health, self.health_reason) = (health, reason);
     }
 
@@ -174,6 +178,7 @@ impl TrackedSource {
     /// Applies other settings to the worker and to the decision stage.
     pub(crate) fn apply(&mut self, settings: SourceSettings) {
         self.live.apply(&settings);
+        self.status.update(|condition| condition.paused = settings.paused);
         self.silence = SilenceConfig::from(&settings.silence);
         self.decider.configure(&self.decision.with_settings(&settings.decision), &self.silence);
         self.settings = settings;
@@ -181,12 +186,14 @@ impl TrackedSource {
 
     /// Events of a source whose audio stops: ends of raised problems, then the loss.
     pub(crate) fn lose(&mut self, reason: &Arc<str>) -> Vec<SourceEvent> {
+        self.shares.interrupt();
         [self.monitor.lose(), self.decider.lose(Some(reason.clone()))].concat()
     }
 
     /// Events of a source that is paused. Its newest results are forgotten.
     pub(crate) fn pause(&mut self) -> Vec<SourceEvent> {
         (self.newest, self.level) = (None, None);
+        self.shares.interrupt();
         [self.monitor.lose(), self.decider.pause()].concat()
     }
 
@@ -212,6 +219,7 @@ impl TrackedSource {
             at: Timestamp::now(),
             top: LabelPosterior::top(&context.labels, self.decider.smoothed(), TOP),
             tags: LabelPosterior::top(&context.tags, &self.tags, TOP),
+            shares: self.shares.shares(),
             title: self.title.clone(),
             model: context.model.clone(),
             head: context.head.clone(),
@@ -220,24 +228,26 @@ impl TrackedSource {
 
     /// Counters, and the health since the last call.
     pub(crate) fn stats(&mut self) -> SourceStats {
-        let skipped_ms = self.counters.skipped_ms.get();
+        let counters = &self.status.counters;
+        let skipped_ms = counters.skipped_ms.get();
         let skips = std::mem::replace(&mut self.skipped_ms, skipped_ms) < skipped_ms;
         let (health, health_reason) = match self.health {
             SourceHealth::Healthy if skips => (SourceHealth::Overloaded, Some(OVERLOAD_REASON.into())),
             health => (health, self.health_reason.clone()),
         };
+        self.status.update(|condition| condition.set_health(health, health_reason.clone(), Timestamp::now()));
         SourceStats {
             state: self.decider.verdict().state,
             health,
             health_reason,
-            produced: self.counters.produced.get(),
-            scored: self.counters.scored.get(),
-            dropped: self.counters.dropped.get(),
+            produced: counters.produced.get(),
+            scored: counters.scored.get(),
+            dropped: counters.dropped.get(),
             skipped_s: Some(skipped_ms as f64 / 1000.0),
-            xruns: self.counters.xruns.get(),
-            reconnects: self.counters.reconnects.get(),
-            latency_ms_p50: self.counters.latency.quantile_ms(0.5),
-            latency_ms_p99: self.counters.latency.quantile_ms(0.99),
+            xruns: counters.xruns.get(),
+            reconnects: counters.reconnects.get(),
+            latency_ms_p50: counters.latency.quantile_ms(0.5),
+            latency_ms_p99: counters.latency.quantile_ms(0.99),
         }
     }
 }

@@ -33,6 +33,7 @@ impl SourceWorker {
         job.patches.push((view.patch, needed_at));
         if batcher.cutter.add(view, &mut job.stretch) {
             job.deadline = self.is_live().then(|| needed_at + MAX_AGE);
+            self.counters.enqueued.add(job.patches.len() as u64);
             self.work.send(WorkItem::Job(job));
         } else {
             batcher.current = Some(job);
@@ -59,6 +60,7 @@ impl SourceWorker {
         if batcher.free.is_empty() && self.is_live() {
             self.work.evict_pending(|job| {
                 self.counters.dropped.add(job.patches.len() as u64);
+                self.counters.processed.add(job.patches.len() as u64);
                 batcher.free.push(job);
             });
             batcher.cutter.lost();

@@ -42,6 +42,7 @@ impl SourceWorker {
             first: true,
         };
         loop {
+            self.counters.reading.mark(Instant::now());
             let admitted = !state.paused && (!self.is_live() || self.admission.admits(self.id));
             let Opening { source, block, .. } = &mut opening;
             let read = if admitted { source.read(block) } else { source.skip(block) };
@@ -70,6 +71,7 @@ impl SourceWorker {
         state: &mut WorkerState,
         arrived: Instant,
     ) -> Option<OpeningEnd> {
+        self.counters.last_audio.mark(arrived);
         if opening.supervisor.on_audio(arrived) {
             let offset = if state.openings > 1 { opening.offset } else { 0.0 };
             let position_s = offset + opening.block.rate.seconds(opening.block.span.start);
@@ -106,6 +108,7 @@ impl SourceWorker {
         }
         let analysed = Duration::from_secs_f64(block.rate.seconds(block.span.len()));
         self.admission.count(analysed, source.lag());
+        self.counters.unscored_ms.add(analysed.as_millis() as u64);
         pushed.err().map(|error| OpeningEnd::Failed(SourceError::Permanent(error.to_string())))
     }
 

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use rusqlite::Connection;
 
 use super::pending_rows::FinishedRow;

@@ -172,6 +172,8 @@ pub struct MqttConfig {
     pub control: bool,
     /// Maximum number of undelivered events in the outbox.
     pub outbox_max_events: usize,
+    /// Address of the page that Home Assistant links to, without a slash at its end.
+    pub page_url: Option<Arc<str>>,
 }
 
 /// User name and password.
@@ -237,6 +239,7 @@ impl RawMqttConfig {
             discovery_prefix: self.discovery_prefix.into(),
             control: self.control,
             outbox_max_events: self.outbox_max_events,
+            page_url: None,
         })
     }
 }

@@ -3,16 +3,21 @@
 //! The forms are those of its MQTT integration: one message per device, or ("legacy") one per
 //! entity. Both give an entity the same `unique_id`, so that one form can replace the other.
 
+mod entities;
+
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
 use super::config::{DiscoveryStyle, MqttConfig};
-use super::last_will::{OFFLINE, ONLINE};
 use super::publication::{Publication, encode};
-use crate::event::{DaemonInfo, EventType, NamedVerdict, SourceIdentity, SourceState, StateSnapshot};
+use crate::event::{DaemonInfo, NamedVerdict, SourceIdentity, SourceState, StateSnapshot};
 use crate::sink::payload::StatePayload;
 use crate::sink::topics::Topics;
+use entities::{
+    DiscoveryEntity, NODE_ENTITIES, SOURCE_ENTITIES, component, device_id, node_entities, object,
+    source_entities,
+};
 
 /// Parameters of discovery.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +30,8 @@ pub(crate) struct Discovery {
     pub(crate) control: bool,
     /// Seconds without a `state` after which values are unknown: three heartbeats.
     pub(crate) expire_after: u64,
+    /// Address of the page, without a slash at its end; `None` if Home Assistant cannot open it.
+    pub(crate) page_url: Option<Arc<str>>,
 }
 
 /// Retained messages of an earlier run under this node name.
@@ -51,22 +58,6 @@ pub(crate) struct DiscoveryPlan {
     pub(crate) after: Vec<Publication>,
 }
 
-/// Key, platform and settings of an entity.
-type DiscoveryEntity = (&'static str, &'static str, Map<String, Value>);
-
-/// Keys and platforms of the entities of a source; [`Discovery::source_entities`] has their
-/// settings.
-const SOURCE_ENTITIES: [(&str, &str); 5] = [
-    ("genre", "sensor"),
-    ("confidence", "sensor"),
-    ("dead_air", "binary_sensor"),
-    ("loudness", "sensor"),
-    ("changed", "event"),
-];
-
-/// Keys and platforms of the entities of the node.
-const NODE_ENTITIES: [(&str, &str); 1] = [("connectivity", "binary_sensor")];
-
 /// Function that returns the discovery topics of a source, or of the node.
 type DiscoveryTopics = fn(&Discovery, &Topics, Option<&str>) -> Vec<String>;
 
@@ -80,6 +71,7 @@ impl Discovery {
             prefix: Arc::clone(&config.discovery_prefix),
             control: config.control,
             expire_after: (3.0 * config.heartbeat.as_secs_f64()).ceil() as u64,
+            page_url: config.page_url.clone(),
         }
     }
 
@@ -190,6 +182,10 @@ impl Discovery {
             "model": if source.is_some() { "Source" } else { "genred daemon" },
             "sw_version": info.version,
         }));
+        if let Some(page) = &self.page_url {
+            let path = name.map_or("/".to_owned(), |name| format!("/s/{name}"));
+            device.insert("configuration_url".into(), format!("{page}{path}").into());
+        }
         if source.is_some() {
             device.insert("via_device".into(), device_id(topics, None).into());
         }
@@ -204,7 +200,7 @@ impl Discovery {
             None => object(json!({ "qos": 1, "state_topic": topics.status() })),
         };
         let entities = match name {
-            Some(name) => self.source_entities(topics, info, name),
+            Some(name) => source_entities(topics, info, name, self.expire_after),
             None => node_entities(topics),
         };
         match self.style {
@@ -232,124 +228,6 @@ impl Discovery {
             }
         }
     }
-
-    fn source_entities(&self, topics: &Topics, info: &DaemonInfo, source: &str) -> Vec<DiscoveryEntity> {
-        let states = SourceState::ALL.iter().filter(|state| **state != SourceState::Music);
-        let states = states.map(|state| state.as_str());
-        let options: Vec<&str> = info.labels.iter().map(|label| &**label).chain(states).collect();
-        let event_types: Vec<&str> = EventType::ALL.iter().map(|event| event.as_str()).collect();
-        // Entities that report the loss of audio, and therefore stay available without audio.
-        let node_only = json!([{ "topic": topics.status() }]);
-        // In the order of `SOURCE_ENTITIES`; the type requires one for each.
-        let settings: [Value; SOURCE_ENTITIES.len()] = [
-            json!({
-                "name": "Genre",
-                "icon": "mdi:music",
-                "device_class": "enum",
-                "options": options,
-                "value_template": "{{ value_json.genre }}",
-                "json_attributes_topic": topics.of_source(source, "attributes"),
-                "availability": node_only,
-            }),
-            json!({
-                "name": "Confidence",
-                "icon": "mdi:gauge",
-                "unit_of_measurement": "%",
-                "state_class": "measurement",
-                "suggested_display_precision": 0,
-                "expire_after": self.expire_after,
-                "value_template":
-                    "{{ (value_json.confidence * 100) | round(1) if value_json.confidence is number else None }}",
-            }),
-            json!({
-                "name": "Dead air",
-                "device_class": "problem",
-                "payload_on": "ON",
-                "payload_off": "OFF",
-                "value_template": "{{ value_json.dead_air }}",
-            }),
-            json!({
-                "name": "Loudness",
-                "icon": "mdi:volume-high",
-                "unit_of_measurement": "LUFS",
-                "state_class": "measurement",
-                "suggested_display_precision": 1,
-                "entity_category": "diagnostic",
-                "enabled_by_default": false,
-                "expire_after": self.expire_after,
-                "value_template": "{{ value_json.lufs_s }}",
-            }),
-            json!({
-                "name": "Changed",
-                "icon": "mdi:swap-horizontal",
-                "state_topic": topics.of_source(source, "event"),
-                "event_types": event_types,
-                "availability": node_only,
-            }),
-        ];
-        let with_ids = |((key, platform), settings)| {
-            (key, platform, entity(topics, Some(source), key, platform, settings))
-        };
-        SOURCE_ENTITIES.into_iter().zip(settings).map(with_ids).collect()
-    }
-}
-
-fn node_entities(topics: &Topics) -> Vec<DiscoveryEntity> {
-    let settings = json!({
-        "name": "Connectivity",
-        "device_class": "connectivity",
-        "entity_category": "diagnostic",
-        "payload_on": ONLINE,
-        "payload_off": OFFLINE,
-    });
-    let [(key, platform)] = NODE_ENTITIES;
-    vec![(key, platform, entity(topics, None, key, platform, settings))]
-}
-
-/// Adds the ids of the entity to `settings`.
-fn entity(
-    topics: &Topics,
-    source: Option<&str>,
-    key: &str,
-    platform: &str,
-    settings: Value,
-) -> Map<String, Value> {
-    let mut entity = object(json!({
-        "unique_id": format!("{}_{key}", device_id(topics, source)),
-        "default_entity_id": entity_id(topics.node(), source, key, platform),
-    }));
-    entity.extend(object(settings));
-    entity
-}
-
-fn component(platform: &str, entity: Map<String, Value>) -> Value {
-    let mut component = object(json!({ "platform": platform }));
-    component.extend(entity);
-    component.into()
-}
-
-/// `sensor.den_fm1_genre`; Home Assistant takes lower case, digits and single underscores.
-fn entity_id(node: &str, source: Option<&str>, key: &str, platform: &str) -> String {
-    let parts = match source {
-        Some(source) => vec![node, source, key],
-        None => vec!["genred", node, key],
-    };
-    let text = parts.join("_").to_ascii_lowercase().replace('-', "_");
-    let mut id = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c != '_' || !id.ends_with('_') {
-            id.push(c);
-        }
-    }
-    format!("{platform}.{}", id.trim_matches('_'))
-}
-
-/// `genred_<node>`, or `genred_<node>__<source>`: no name holds two underscores.
-fn device_id(topics: &Topics, source: Option<&str>) -> String {
-    match source {
-        Some(source) => format!("genred_{}__{source}", topics.node()),
-        None => format!("genred_{}", topics.node()),
-    }
 }
 
 /// State of a source before its first patch.
@@ -368,13 +246,6 @@ fn uncertain_state(topics: &Topics, info: &DaemonInfo, source: &SourceIdentity) 
         model: Arc::clone(&info.model),
     };
     Publication::retained(topics.of_source(&source.name, "state"), encode(&StatePayload::from(&state)))
-}
-
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    }
 }
 
 #[cfg(test)]

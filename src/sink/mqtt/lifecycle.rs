@@ -38,6 +38,7 @@ use super::subscriptions::Subscriptions;
 use super::suppression::ConnectionEnd;
 use crate::backoff::Backoff;
 use crate::command::CommandRequest;
+use crate::counters::MqttCounters;
 use crate::sink::Message;
 use crate::sink::topics::Topics;
 
@@ -179,6 +180,11 @@ impl Lifecycle {
     /// Numbers of dropped events and windows.
     pub(crate) fn dropped(&self) -> (u64, u64) {
         (self.session.events_dropped, self.session.windows_dropped)
+    }
+
+    /// Copies the counts of the connection.
+    pub(crate) fn count(&self, counters: &MqttCounters) {
+        self.session.count(counters);
     }
 
     /// Returns false after [`LifecycleEvent::InboxClosed`].

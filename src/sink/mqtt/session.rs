@@ -17,6 +17,7 @@ use super::publication::Publication;
 use super::retained_topic::{RetainedTopic, TopicValue};
 use super::suppression::{MessageSize, Suppression};
 use super::unanswered::UnansweredMessages;
+use crate::counters::MqttCounters;
 use crate::event::{DaemonInfo, WindowResult};
 use crate::sink::LatencyProbe;
 use crate::sink::payload::ConnectionStats;
@@ -174,6 +175,15 @@ impl Session {
             content.queued = true;
             self.queue.push_back(slot);
         }
+    }
+
+    /// Copies the counts of the connection.
+    pub(crate) fn count(&self, counters: &MqttCounters) {
+        counters.connected.set(self.connected);
+        counters.connections.set(self.connections);
+        counters.outbox.set(self.outbox.len() as u64);
+        counters.events_dropped.set(self.events_dropped);
+        counters.windows_dropped.set(self.windows_dropped);
     }
 
     fn mqtt_stats(&self) -> ConnectionStats {

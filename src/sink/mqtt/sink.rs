@@ -19,6 +19,7 @@ use super::protocol::BrokerSignal;
 use super::reporter::ConnectionReporter;
 use super::wire::{MqttClient, MqttEvents, open};
 use crate::command::CommandRequest;
+use crate::counters::MqttCounters;
 use crate::sink::{FatalHandle, Message, Sink, SinkFuture};
 use crate::thread::Stop;
 
@@ -38,6 +39,7 @@ pub struct MqttSink {
     lifecycle: Lifecycle,
     persistence: OutboxPersistence,
     reporter: ConnectionReporter,
+    counters: Arc<MqttCounters>,
     commands: Option<Sender<CommandRequest>>,
     fatal_handle: Option<FatalHandle>,
     /// While it is not set, a stop drains the queues.
@@ -56,6 +58,7 @@ impl MqttSink {
             persistence: OutboxPersistence::none(),
             reporter: ConnectionReporter::new(config.server.clone()),
             config,
+            counters: Arc::default(),
             commands: None,
             fatal_handle: None,
             drain_on: None,
@@ -99,6 +102,7 @@ impl MqttSink {
         self.pump().await;
         let (events, windows) = self.lifecycle.dropped();
         self.reporter.dropped(events, windows, Instant::now());
+        self.lifecycle.count(&self.counters);
     }
 
     /// Synchronises the store, publishes what may be published, and executes the actions.

@@ -135,8 +135,13 @@ mod tests {
     #[test]
     fn messages_are_classified() {
         let topics = Topics::new("genred".into(), "den".into());
-        let discovery =
-            |style| Discovery { style, prefix: "homeassistant".into(), control: true, expire_after: 30 };
+        let discovery = |style| Discovery {
+            style,
+            prefix: "homeassistant".into(),
+            control: true,
+            expire_after: 30,
+            page_url: None,
+        };
         let subscriptions = Subscriptions::new(&topics, "r1", &discovery(DiscoveryStyle::Device), true);
         let classify = |topic: &str, payload: &str, retain: bool| {
             let (topic, payload) = (topic.to_owned(), payload.as_bytes().to_vec());

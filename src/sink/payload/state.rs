@@ -101,7 +101,7 @@ impl<'a> From<&'a WindowResult> for WindowPayload<'a> {
     }
 }
 
-/// `…/attributes`: best labels and tags, and the title.
+/// `…/attributes`: best labels and tags, shares of the last hour, and the title.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(feature = "web", derive(utoipa::ToSchema))]
 pub(crate) struct AttributesPayload<'a> {
@@ -111,6 +111,10 @@ pub(crate) struct AttributesPayload<'a> {
     ts: Timestamp,
     top: Vec<LabelPayload>,
     tags: Vec<LabelPayload>,
+    #[serde(serialize_with = "to_4_places")]
+    music_share_1h: Option<f32>,
+    #[serde(serialize_with = "to_4_places")]
+    speech_share_1h: Option<f32>,
     title: Option<&'a str>,
     model: &'a str,
     head: &'a str,
@@ -123,6 +127,8 @@ impl<'a> From<&'a SourceAttributes> for AttributesPayload<'a> {
             ts: attributes.at,
             top: LabelPayload::list(&attributes.top),
             tags: LabelPayload::list(&attributes.tags),
+            music_share_1h: attributes.shares.map(|shares| shares.music),
+            speech_share_1h: attributes.shares.map(|shares| shares.speech),
             title: attributes.title.as_deref(),
             model: &attributes.model,
             head: &attributes.head,

@@ -45,7 +45,8 @@ pub(crate) fn unauthorized() -> ApiError {
     ApiError::new(ErrorCode::Unauthorized, message)
 }
 
-fn is_authorized(headers: &HeaderMap, token: Option<&Token>) -> bool {
+/// Returns true if the request carries `token`, or none is configured.
+pub(crate) fn is_authorized(headers: &HeaderMap, token: Option<&Token>) -> bool {
     let Some(token) = token else { return true };
     let text = |value: &axum::http::HeaderValue| value.to_str().ok().map(str::to_owned);
     let bearer = headers.get(AUTHORIZATION).and_then(text).and_then(|value| {

@@ -211,10 +211,20 @@ fn base_path(text: &str) -> Result<String, ConfigError> {
 }
 
 impl WebConfig {
-    /// Address of the page of a source for other machines, as far as it is known: `public_url`.
-    pub(crate) fn source_url(&self, source: &str) -> Option<String> {
-        let url = self.public_url.as_ref().filter(|_| self.enabled)?;
-        Some(format!("{}/s/{source}", url.as_str().trim_end_matches('/')))
+    /// Address of the page for other machines, without a slash at its end: `public_url`, else the
+    /// address to listen on. `None` where other machines may not reach it: on loopback, and on all
+    /// interfaces, since this machine cannot know under which of its names others reach it.
+    pub(crate) fn page_url(&self) -> Option<String> {
+        if !self.enabled {
+            return None;
+        }
+        if let Some(url) = &self.public_url {
+            return Some(url.as_str().trim_end_matches('/').to_owned());
+        }
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let (bind, ip) = (self.bind, self.bind.ip());
+        let is_reachable = !ip.is_loopback() && !ip.is_unspecified() && bind.port() != 0;
+        is_reachable.then(|| format!("{scheme}://{bind}{}", self.base_path))
     }
 
     /// Certificate and key, if TLS is configured.
@@ -297,10 +307,27 @@ mod tests {
     #[test]
     fn addresses_are_normalised() {
         let config = resolve("public_url = 'https://radio.example/genred/'\nbase_path = 'genred/'").unwrap();
-        assert_eq!(config.source_url("fm1").as_deref(), Some("https://radio.example/genred/s/fm1"));
+        assert_eq!(config.page_url().as_deref(), Some("https://radio.example/genred"));
         assert_eq!(config.base_path, "/genred");
         let root = resolve("public_url = 'https://radio.example'").unwrap();
-        assert_eq!(root.source_url("fm1").as_deref(), Some("https://radio.example/s/fm1"));
-        assert_eq!(resolve("").unwrap().source_url("fm1"), None);
+        assert_eq!(root.page_url().as_deref(), Some("https://radio.example"));
+        assert_eq!(resolve("").unwrap().page_url(), None);
+    }
+
+    #[test]
+    fn only_addresses_that_others_can_open_are_links() {
+        let token = token_file("0123456789abcdef0123456789abcdef\n");
+        let link = |bind: &str, more: &str| {
+            let toml = format!("bind = '{bind}'\ntoken_file = '{}'\n{more}", token.path().display());
+            resolve(&toml).unwrap().page_url()
+        };
+        let public = "public_url = 'https://radio.example/genred/'";
+        assert_eq!(link("127.0.0.1:8480", public).unwrap(), "https://radio.example/genred");
+        assert_eq!(link("192.0.2.7:8480", "").unwrap(), "http://192.0.2.7:8480");
+        assert_eq!(link("[2001:db8::7]:8480", "base_path = '/g'").unwrap(), "http://[2001:db8::7]:8480/g");
+        for local in ["127.0.0.1:8480", "[::1]:8480", "0.0.0.0:8480", "[::]:8480", "192.0.2.7:0"] {
+            assert_eq!(link(local, ""), None, "{local}");
+        }
+        assert_eq!(link("192.0.2.7:8480", "enabled = false"), None);
     }
 }

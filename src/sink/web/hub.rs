@@ -212,9 +212,4 @@ impl HubContent {
     pub(crate) fn oldest_event(&self) -> (u64, Option<&SourceEventRecord>) {
         (self.ring_start, self.ring.front())
     }
-
-    /// Newest event.
-    pub(crate) fn newest_event(&self) -> Option<&SourceEventRecord> {
-        self.ring.back()
-    }
 }

@@ -12,8 +12,10 @@ mod config;
 mod error;
 mod events;
 mod extract;
+mod health;
 mod history;
 mod hub;
+mod metrics;
 mod payload;
 mod requests;
 mod routes;
@@ -35,6 +37,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::{Message, Sink, SinkFuture};
 use crate::command::{CommandOrigin, CommandRequest};
+use crate::status::DaemonStatus;
 use crate::tap::SourceTap;
 pub(crate) use config::{RawWebConfig, WebConfig};
 use hub::Hub;
@@ -54,6 +57,8 @@ pub(crate) struct WebParts {
     pub(crate) commands: Sender<CommandRequest>,
     /// Services of other layers.
     pub(crate) services: WebServices,
+    /// Present status of the daemon.
+    pub(crate) status: Arc<DaemonStatus>,
     /// Path of the as-run log; `None` where it is off.
     pub(crate) log: Option<PathBuf>,
     /// Folder for uploads while they are classified.
@@ -74,7 +79,7 @@ impl WebSink {
     /// # Errors
     /// The address or the TLS files cannot be used; the message names the key.
     pub(crate) async fn open(parts: WebParts) -> Result<Self, String> {
-        let WebParts { config, node, taps, commands, services, log, uploads } = parts;
+        let WebParts { config, node, taps, commands, services, status, log, uploads } = parts;
         let listener = server::bind(&config).map_err(|error| {
             format!("`web.bind` is {}, which cannot be used ({error}); choose another port", config.bind)
         })?;
@@ -91,6 +96,7 @@ impl WebSink {
             config,
             node,
             services,
+            status,
             log,
             uploads,
         });

@@ -5,6 +5,7 @@ mod daemon;
 mod explain;
 mod history;
 mod login;
+mod monitoring;
 mod sources;
 mod upload;
 
@@ -67,7 +68,13 @@ pub(crate) fn router(state: &ServerState) -> Router<ServerState> {
         let routes = routes.route("/openapi.json", get(openapi));
         routes.layer(from_fn_with_state(state.clone(), auth::check_token))
     });
-    api.layer(DefaultBodyLimit::max(MAX_BODY))
+    let metrics = Router::new()
+        .route("/metrics", get(monitoring::metrics))
+        .layer(from_fn_with_state(state.clone(), auth::check_token));
+    api.merge(metrics)
+        .route("/health", get(monitoring::health))
+        .route("/ready", get(monitoring::ready))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
 }
 
 /// Answer to an unknown route.

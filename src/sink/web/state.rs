@@ -14,6 +14,7 @@ use super::error::{ApiError, ErrorCode};
 use super::hub::Hub;
 use super::requests::CommandGateway;
 use super::services::WebServices;
+use crate::status::DaemonStatus;
 
 /// Uploads and streams that are received at the same time.
 pub(crate) const MAX_CLASSIFICATIONS: usize = 16;
@@ -37,6 +38,8 @@ pub(crate) struct ServerParts {
     pub(crate) commands: CommandGateway,
     /// Services of other layers.
     pub(crate) services: WebServices,
+    /// Present status of the daemon.
+    pub(crate) status: Arc<DaemonStatus>,
     /// Path of the as-run log; `None` where it is off.
     pub(crate) log: Option<PathBuf>,
     /// Folder for uploads while they are classified.

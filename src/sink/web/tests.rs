@@ -64,6 +64,7 @@ impl TestServer {
             node: "studio1".into(),
             commands: CommandGateway::new(director),
             services: WebServices { classifier: Some(Arc::new(EchoClassifier)) },
+            status: Arc::new(samples::status()),
             log: Some(folder.path().join("asrun.sqlite")),
             uploads: folder.path().join("uploads"),
             classifications: Arc::new(Semaphore::new(1)),

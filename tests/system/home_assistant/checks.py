@@ -12,7 +12,7 @@ from pathlib import Path
 
 import page
 from processes import Daemon, Failure, elapsed, until
-from world import BIRTH, DECK, EVENT_TYPES, NODE, NOTHING, STATES, TUNER, Node, World
+from world import BIRTH, DECK, EVENT_TYPES, NODE, NOTHING, PAGE, STATES, TUNER, Node, World
 
 #: Seconds within which discovery is visible after the daemon's start, and after a birth message: four times what is promised, as
 #: the machine has Home Assistant to start as well.
@@ -38,6 +38,8 @@ def entities(world):
         "genre": {"device_class": "enum", "options": [*labels, *STATES]},
         "confidence": {"unit_of_measurement": "%", "state_class": "measurement"},
         "dead_air": {"device_class": "problem"},
+        "music_share": {"unit_of_measurement": "%", "state_class": "measurement"},
+        "speech_share": {"unit_of_measurement": "%", "state_class": "measurement"},
         "changed": {"event_types": EVENT_TYPES},
     }
     for source in node.sources:
@@ -54,11 +56,13 @@ def entities(world):
     world.only(node)
 
     hub = home.device(node.connectivity)
+    expect(hub["page"] == f"{PAGE}/", f"the node's link is {hub['page']}")
     expect(hub["identifiers"] == [node.identifier], f"the node's device has the identifiers {hub['identifiers']}")
     for source in node.sources:
         devices = [home.device(entity) for entity in (*source.enabled, source.loudness)]
         expect(all(device == devices[0] for device in devices), f"entities of {source.name} on several devices: {devices}")
         expect(devices[0]["identifiers"] == [source.identifier], f"{source.name}: identifiers {devices[0]['identifiers']}")
+        expect(devices[0]["page"] == PAGE + source.page, f"{source.name}: the link is {devices[0]['page']}")
         expect(devices[0]["via"] == hub["id"], f"{source.name}: `via_device` is not the node's device: {devices[0]}")
     # A source announced before its node belongs to a device without a name until then.
     announced = [message["topic"] for message in world.listener.messages if message["topic"].endswith("/config")]
@@ -109,6 +113,27 @@ def values(world):
         until(lambda: f"Home Assistant shows what the topics say: {difference}", equal)
         expect(said["top"], f"{source.topics}/attributes has no labels")
         shown.append(f"{source.name} {home.state(source.genre)[0]} {home.state(source.confidence)[0]} %")
+    return ", ".join(shown)
+
+
+def shares(world):
+    """The shares of the last hour are those of the topic: of music, once a minute is classified."""
+    home, shown = world.home, []
+    for source in world.node.sources:
+        topic, found = f"{source.topics}/attributes", []
+
+        def equal():
+            said = world.listener.last(topic) or {}
+            states = [home.state(entity)[0] for entity in (source.music_share, source.speech_share)]
+            shares = [said.get("music_share_1h"), said.get("speech_share_1h")]
+            found[:] = [*states, *shares]
+            known = None not in shares and not set(states) & set(NOTHING)
+            return known and all(abs(float(state) - 100 * share) <= 0.1 for state, share in zip(states, shares))
+
+        # They are published once a minute.
+        until(lambda: f"Home Assistant shows the shares of {topic}: {found}", equal, 150)
+        expect(float(found[0]) > 50 and float(found[1]) < 50, f"shares of {source.name}, which plays music: {found}")
+        shown.append(f"{source.name} {found[0]} % music, {found[1]} % speech")
     return ", ".join(shown)
 
 
@@ -370,7 +395,7 @@ def alone(world):
     return f"{len(world.node.registered)} entities"
 
 
-CHECKS = [entities, values, event, lost, kill, remove, restart, forgotten, birth, legacy, two, guide, rest]
+CHECKS = [entities, values, shares, event, lost, kill, remove, restart, forgotten, birth, legacy, two, guide, rest]
 #: Those against the embedded broker, which ends with the daemon.
 EMBEDDED = [alone, values, event, restart]
 

@@ -73,12 +73,13 @@ class HomeAssistant(Process):
         return sorted(self.template(f"{{{{ integration_entities('{BROKER_TITLE}') | to_json }}}}"))
 
     def device(self, entity):
-        """`{"id", "name", "via", "identifiers"}` of an entity's device; ids are `None` where there
-        is none."""
+        """`{"id", "name", "via", "page", "identifiers"}` of an entity's device; ids are `None` where
+        there is none, and so is the page."""
         return self.template(
             f"{{% set id = device_id('{entity}') %}}"
             "{{ {'id': id, 'name': device_attr(id, 'name') if id else none,"
             " 'via': device_attr(id, 'via_device_id') if id else none,"
+            " 'page': device_attr(id, 'configuration_url') | string if id else none,"
             " 'identifiers': device_attr(id, 'identifiers') | map('last') | list if id else []} | to_json }}"
         )
 

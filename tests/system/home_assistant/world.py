@@ -5,9 +5,11 @@ import subprocess
 import time
 
 from home_assistant import HomeAssistant
-from processes import PATIENCE, Daemon, Embedded, Failure, Listener, Mosquitto, Sound, elapsed, until
+from processes import PATIENCE, Daemon, Embedded, Failure, Listener, Mosquitto, Sound, elapsed, free_port, until
 
 NODE = "den"
+#: Where users reach the page of the node.
+PAGE = "https://radio.example/genred"
 #: Where Home Assistant says that it has started.
 BIRTH = "homeassistant/status"
 #: The live source, heard through PulseAudio.
@@ -45,9 +47,13 @@ class Source:
         self.confidence = f"sensor.{prefix}_confidence"
         self.loudness = f"sensor.{prefix}_loudness"
         self.dead_air = f"binary_sensor.{prefix}_dead_air"
+        self.music_share = f"sensor.{prefix}_music_share"
+        self.speech_share = f"sensor.{prefix}_speech_share"
         self.changed = f"event.{prefix}_changed"
+        #: Path of its page.
+        self.page = f"/s/{topic_name(name)}"
         #: Those that are there unless somebody disables them.
-        self.enabled = [self.genre, self.confidence, self.dead_air, self.changed]
+        self.enabled = [self.genre, self.confidence, self.dead_air, self.music_share, self.speech_share, self.changed]
 
 
 class Node:
@@ -87,6 +93,7 @@ class World:
         self.deck = self._song(songs / "classical.ogg", "deck.ogg", 1)
         self.environment = environment | self.sound.environment
         self.daemon = Daemon(work / NODE, program, self.environment)
+        self.page_port = free_port()
         self.others = []
         self.node = Node(NODE, TUNER, DECK)
 
@@ -103,7 +110,7 @@ class World:
         """Configuration of the daemon `den` with the sources `names`, by default all."""
         uris = {TUNER: "device:pulseaudio:ci.monitor", DECK: f"file:{self.deck}"}
         where = f"embedded_port = {self.broker.port}" if self.embedded else f'url = "mqtt://127.0.0.1:{self.broker.port}"'
-        lines = [f'node = "{NODE}"', "[mqtt]", where]
+        lines = [f'node = "{NODE}"', "[web]", f'bind = "127.0.0.1:{self.page_port}"', f'public_url = "{PAGE}"', "[mqtt]", where]
         if discovery != "device":
             lines.append(f'discovery = "{discovery}"')
         for name in names or uris:

@@ -1,3 +1,4 @@
+use super::entities::entity_id;
 use super::*;
 use crate::event::{DeadAirCause, SourceEvent};
 use crate::sink::payload::EventPayload;
@@ -8,7 +9,7 @@ fn topics() -> Topics {
 }
 
 fn discovery(style: DiscoveryStyle) -> Discovery {
-    Discovery { style, prefix: "homeassistant".into(), control: true, expire_after: 30 }
+    Discovery { style, prefix: "homeassistant".into(), control: true, expire_after: 30, page_url: None }
 }
 
 fn json(publication: &Publication) -> Value {
@@ -21,12 +22,14 @@ fn names(publications: &[Publication]) -> Vec<&str> {
 
 const NODE: &str = "homeassistant/device/genred_den/config";
 const FM1: &str = "homeassistant/device/genred_den__fm1/config";
-const LEGACY: [&str; 6] = [
+const LEGACY: [&str; 8] = [
     "homeassistant/binary_sensor/genred_den/connectivity/config",
     "homeassistant/sensor/genred_den__fm1/genre/config",
     "homeassistant/sensor/genred_den__fm1/confidence/config",
     "homeassistant/binary_sensor/genred_den__fm1/dead_air/config",
     "homeassistant/sensor/genred_den__fm1/loudness/config",
+    "homeassistant/sensor/genred_den__fm1/music_share/config",
+    "homeassistant/sensor/genred_den__fm1/speech_share/config",
     "homeassistant/event/genred_den__fm1/changed/config",
 ];
 
@@ -125,7 +128,7 @@ fn a_source_that_is_gone_is_removed() {
     );
     // Each legacy entity is a message of its own.
     let plan = discovery(DiscoveryStyle::Legacy).plan(&topics(), &samples::info(1), &before(false, true));
-    assert_eq!((plan.before.len(), plan.after.len()), (5, 4));
+    assert_eq!((plan.before.len(), plan.after.len()), (7, 4));
 }
 
 #[test]
@@ -142,13 +145,13 @@ fn entities_are_handed_over_from_one_form_to_the_other() {
     let to_device =
         discovery(DiscoveryStyle::Device).plan(&topics(), &samples::info(1), &before(false, true));
     let stay = [&LEGACY[1..], &LEGACY[..1]].concat();
-    assert_eq!(names(&to_device.before[..6]), stay);
-    assert!(to_device.before[..6].iter().all(|message| json(message) == hand_over));
-    // First the five of `attic`, then these; the topic of the node, which marks an incomplete
+    assert_eq!(names(&to_device.before[..8]), stay);
+    assert!(to_device.before[..8].iter().all(|message| json(message) == hand_over));
+    // First the seven of `attic`, then these; the topic of the node, which marks an incomplete
     // migration, is last.
-    assert_eq!(to_device.before.len(), 6 + 5 + 6);
-    assert_eq!(names(&to_device.before[11..]), stay);
-    assert!(to_device.before[6..].iter().all(is_empty));
+    assert_eq!(to_device.before.len(), 8 + 7 + 8);
+    assert_eq!(names(&to_device.before[15..]), stay);
+    assert!(to_device.before[8..].iter().all(is_empty));
     assert_eq!(names(&to_device.announcements), [NODE, FM1]);
     let to_legacy =
         discovery(DiscoveryStyle::Legacy).plan(&topics(), &samples::info(1), &before(true, false));
@@ -175,5 +178,28 @@ fn other_labels_begin_with_uncertain() {
     assert_eq!(
         state.as_object().unwrap().len(),
         serde_json::to_value(StatePayload::from(&samples::state())).unwrap().as_object().unwrap().len()
+    );
+}
+
+#[test]
+fn devices_link_to_their_pages() {
+    let discovery = Discovery {
+        page_url: Some("https://radio.example/genred".into()),
+        ..discovery(DiscoveryStyle::Device)
+    };
+    let plan = discovery.plan(&topics(), &samples::info(1), &PreviousRun::default());
+    let links: Vec<Value> = plan
+        .announcements
+        .iter()
+        .map(|message| json(message)["device"]["configuration_url"].clone())
+        .collect();
+    assert_eq!(links, ["https://radio.example/genred/", "https://radio.example/genred/s/fm1"]);
+}
+
+#[test]
+fn without_an_address_there_is_no_link() {
+    let plan = discovery(DiscoveryStyle::Device).plan(&topics(), &samples::info(1), &PreviousRun::default());
+    assert!(
+        plan.announcements.iter().all(|message| json(message)["device"].get("configuration_url").is_none())
     );
 }

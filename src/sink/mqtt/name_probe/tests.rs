@@ -3,8 +3,13 @@ use crate::sink::mqtt::config::DiscoveryStyle;
 use crate::sink::mqtt::protocol::ProtocolVersion;
 
 fn probe(peer_timeout: Duration) -> NameProbe {
-    let discovery =
-        Discovery { style: DiscoveryStyle::Device, prefix: "ha".into(), control: false, expire_after: 30 };
+    let discovery = Discovery {
+        style: DiscoveryStyle::Device,
+        prefix: "ha".into(),
+        control: false,
+        expire_after: 30,
+        page_url: None,
+    };
     NameProbe::new(LookupQuery {
         request: ConnectRequest {
             version: ProtocolVersion::V5,

@@ -9,8 +9,13 @@ use crate::sink::mqtt::publication::MAX_PAYLOAD;
 use crate::sink::{CommandAnswer, Message, samples};
 
 pub(super) fn session(window_qos: Option<u8>) -> Session {
-    let discovery =
-        Discovery { style: DiscoveryStyle::Device, prefix: "ha".into(), control: true, expire_after: 30 };
+    let discovery = Discovery {
+        style: DiscoveryStyle::Device,
+        prefix: "ha".into(),
+        control: true,
+        expire_after: 30,
+        page_url: None,
+    };
     Session::new(Topics::new("genred".into(), "n".into()), window_qos, discovery, Outbox::new(100))
 }
 

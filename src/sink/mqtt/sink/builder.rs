@@ -6,6 +6,7 @@ use crossbeam_channel::Sender;
 
 use super::MqttSink;
 use crate::command::CommandRequest;
+use crate::counters::MqttCounters;
 use crate::sink::FatalHandle;
 use crate::sink::database::StoreError;
 use crate::sink::mqtt::persistence::OutboxPersistence;
@@ -55,6 +56,13 @@ impl MqttSink {
     #[must_use]
     pub fn with_fatal_handle(mut self, handle: FatalHandle) -> Self {
         self.fatal_handle = Some(handle);
+        self
+    }
+
+    /// Counts in `counters`.
+    #[must_use]
+    pub(crate) fn with_counters(mut self, counters: Arc<MqttCounters>) -> Self {
+        self.counters = counters;
         self
     }
 

@@ -1,4 +1,4 @@
-//! Resource usage of the process.
+//! Layer 0: resource usage of the process.
 
 use std::time::Instant;
 
@@ -19,9 +19,7 @@ impl Usage {
 
     /// Resident memory in MiB; `None` where `/proc` does not say.
     pub(crate) fn rss_mb(&self) -> Option<f64> {
-        let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-        let pages: f64 = statm.split_ascii_whitespace().nth(1)?.parse().ok()?;
-        Some((pages * rustix::param::page_size() as f64 / f64::from(1 << 20) * 10.0).round() / 10.0)
+        Some((resident_bytes()? as f64 / f64::from(1 << 20) * 10.0).round() / 10.0)
     }
 
     /// Cores used on average since the last call, or since the start.
@@ -33,7 +31,15 @@ impl Usage {
     }
 }
 
-fn cpu_seconds() -> f64 {
+/// Resident memory in bytes; `None` where `/proc` does not say.
+pub(crate) fn resident_bytes() -> Option<u64> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = statm.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}
+
+/// Processor time of the process, in seconds.
+pub(crate) fn cpu_seconds() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
