@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rustix::event::{PollFd, PollFlags, poll};
+use tracing::dispatcher::{self, Dispatch};
+use tracing::subscriber::NoSubscriber;
 
 /// Stop token, which ends every thread. Clones share it; once set, it stays set.
 ///
@@ -105,7 +107,13 @@ fn poll_until(set: &mut [PollFd<'_>], timeout: Duration) -> io::Result<()> {
     }
 }
 
-/// Starts a thread with a name for `top -H` and panics. Linux keeps 15 bytes of it.
+/// Calls `work` without log messages of this thread, and of threads that it starts meanwhile.
+pub fn silently<T>(work: impl FnOnce() -> T) -> T {
+    dispatcher::with_default(&Dispatch::none(), work)
+}
+
+/// Starts a thread with a name for `top -H` and panics. Linux keeps 15 bytes of it. A thread that is
+/// started within [`silently`] is silent as well.
 ///
 /// # Errors
 /// The system refuses another thread.
@@ -113,6 +121,8 @@ pub fn spawn<T: Send + 'static>(
     name: &str,
     body: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
+    let is_silent = dispatcher::get_default(|current| current.is::<NoSubscriber>());
+    let body = move || if is_silent { silently(body) } else { body() };
     Builder::new().name(name.chars().take(15).collect()).spawn(body)
 }
 
@@ -130,8 +140,17 @@ pub fn join_by<T>(handle: JoinHandle<T>, deadline: Instant) -> Option<T> {
 
 /// Lowers the priority of the calling thread: its nice value becomes 5.
 pub fn step_back() {
+    set_nice(5);
+}
+
+/// Lowers the priority of the calling thread below that of [`step_back`]: its nice value becomes 10.
+pub fn step_far_back() {
+    set_nice(10);
+}
+
+fn set_nice(nice: i32) {
     // Linux keeps the value per thread; 0 means the calling one.
-    if let Err(error) = rustix::process::setpriority_process(None, 5) {
+    if let Err(error) = rustix::process::setpriority_process(None, nice) {
         tracing::debug!(%error, "a thread's priority stays as it is");
     }
 }

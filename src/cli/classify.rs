@@ -3,16 +3,14 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use super::inputs::{Input, Inputs};
 use super::progress::Progress;
 use super::{HopArgs, ModelArgs};
-use crate::decision::{SilenceConfig, Verdict};
-use crate::study::offline::{self, FileVerdict};
+use crate::decision::SilenceConfig;
+use crate::study::offline::{self, FileRecord, genre_or_state};
 
 /// Options of `genred classify`.
 #[derive(Debug, clap::Args)]
@@ -54,18 +52,12 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<ExitCode> {
         progress.done(|| -> anyhow::Result<()> {
             match (&result, args.json) {
                 (Ok(found), true) => {
-                    let record = FileRecord {
-                        file: &file.display().to_string(),
-                        duration_s: (found.duration_s * 1000.0).round() / 1000.0,
-                        model: &model_name,
-                        head: &head_name,
-                        verdict: VerdictRecord::new(found.verdict, &found.posteriors, &labels),
-                        windows: windows(found, &labels),
-                    };
+                    let name = file.display().to_string();
+                    let record = FileRecord::new(&name, &model_name, &head_name, &labels, found);
                     writeln!(stdout, "{}", serde_json::to_string(&record)?)?;
                 }
                 (Ok(found), false) => {
-                    let genre = genre(found.verdict, &labels);
+                    let genre = genre_or_state(found.verdict, &labels);
                     let confidence =
                         found.verdict.confidence.map_or("    ".into(), |p| format!("{:3.0}%", p * 100.0));
                     writeln!(
@@ -87,64 +79,4 @@ pub(crate) fn run(args: &ClassifyArgs) -> anyhow::Result<ExitCode> {
     drop(progress);
     inputs.say_skipped();
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-/// JSON line of one file.
-#[derive(Serialize)]
-struct FileRecord<'a> {
-    file: &'a str,
-    duration_s: f64,
-    model: &'a str,
-    head: &'a str,
-    #[serde(flatten)]
-    verdict: VerdictRecord<'a>,
-    windows: Vec<WindowRecord<'a>>,
-}
-
-#[derive(Serialize)]
-struct WindowRecord<'a> {
-    start: f64,
-    end: f64,
-    #[serde(flatten)]
-    verdict: VerdictRecord<'a>,
-}
-
-#[derive(Serialize)]
-struct VerdictRecord<'a> {
-    state: &'static str,
-    genre: &'a str,
-    confidence: Option<f32>,
-    #[serde(serialize_with = "as_map")]
-    scores: Vec<(&'a str, f32)>,
-}
-
-impl<'a> VerdictRecord<'a> {
-    fn new(verdict: Verdict, posteriors: &[f32], labels: &'a [Arc<str>]) -> Self {
-        Self {
-            state: verdict.state.as_str(),
-            genre: genre(verdict, labels),
-            confidence: verdict.confidence,
-            scores: labels.iter().map(AsRef::as_ref).zip(posteriors.iter().copied()).collect(),
-        }
-    }
-}
-
-fn windows<'a>(found: &FileVerdict, labels: &'a [Arc<str>]) -> Vec<WindowRecord<'a>> {
-    found
-        .windows
-        .iter()
-        .map(|window| WindowRecord {
-            start: window.span.start,
-            end: window.span.end,
-            verdict: VerdictRecord::new(window.verdict, &window.posteriors, labels),
-        })
-        .collect()
-}
-
-fn as_map<S: Serializer>(scores: &[(&str, f32)], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(scores.iter().copied())
-}
-
-fn genre(verdict: Verdict, labels: &[Arc<str>]) -> &str {
-    verdict.label.and_then(|label| labels.get(label)).map_or(verdict.state.as_str(), |label| label)
 }

@@ -45,17 +45,17 @@ pub(crate) fn run(args: &EmbedArgs) -> anyhow::Result<ExitCode> {
     let mut failed = false;
     for (file, out) in files.iter().zip(&outputs) {
         progress.begin(file);
-        let result = offline::hear(file, &mut model, args.hop.hop);
+        let result = offline::embed_file(file, &mut model, args.hop.hop);
         failed |= result.is_err();
         progress.done(|| -> anyhow::Result<()> {
             match &result {
-                Ok(heard) => {
-                    write_npy(out, &heard.embeddings, model.embedding_dim())?;
+                Ok(embedded) => {
+                    write_npy(out, &embedded.embeddings, model.embedding_dim())?;
                     let line = json!({
                         "file": file.display().to_string(),
                         "out": out.display().to_string(),
-                        "patches": heard.spans.len(),
-                        "pcm_sha256": heard.pcm_sha256,
+                        "patches": embedded.spans.len(),
+                        "pcm_sha256": embedded.pcm_sha256,
                     });
                     writeln!(stdout, "{line}")?;
                 }

@@ -56,11 +56,28 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
-    let outcome = engine::run(&config, Services::default(), &stop)?;
+    let outcome = engine::run(&config, services(&config, &stop), &stop)?;
     for (source, reason) in &outcome.failed {
         super::say(format_args!("source `{source}` failed: {reason}"));
     }
     Ok(if outcome.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Services that the page needs from higher layers.
+#[cfg(feature = "web")]
+fn services(config: &Config, stop: &Stop) -> Services {
+    use crate::decision::SilenceConfig;
+    use crate::sink::web::services::WebServices;
+    use crate::study::classify_service::ClassifyService;
+
+    let classifier = ClassifyService::new(&config.model, &SilenceConfig::default(), stop.clone());
+    Services { web: WebServices { classifier: config.web.enabled.then_some(classifier) } }
+}
+
+/// Services that the engine needs from higher layers: none without the page.
+#[cfg(not(feature = "web"))]
+fn services(_: &Config, _: &Stop) -> Services {
+    Services::default()
 }
 
 /// Returns the options as overrides of the configuration file.

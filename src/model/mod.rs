@@ -250,6 +250,11 @@ impl Model {
         self.lookahead_ms
     }
 
+    /// Discards the state of the source with index `source`, so that the index can be reused.
+    pub fn forget_source(&mut self, source: usize) {
+        self.trunk.forget_source(source);
+    }
+
     /// Discards the state of all sources, so that their indices can be reused.
     pub fn forget(&mut self) {
         self.trunk.forget();

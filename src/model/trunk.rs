@@ -38,6 +38,13 @@ impl Trunk {
         Self { session, pool, patch, input: Vec::new(), output: Vec::new() }
     }
 
+    /// Discards the features of the source with index `source`.
+    pub(super) fn forget_source(&mut self, source: usize) {
+        if let Some(features) = self.pool.as_mut().and_then(|pool| pool.sources.get_mut(source)) {
+            *features = Features::default();
+        }
+    }
+
     /// Discards the features of all sources.
     pub(super) fn forget(&mut self) {
         if let Some(pool) = &mut self.pool {

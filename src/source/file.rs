@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::clock::{self, Clock};
 use super::config::{Pacing, SourceConfig};
 use super::decode::{self, Decoder};
-use super::playlist::local::is_playlist;
+use super::playlist::local::is_playlist_as;
 use super::{Read, Source, SourceError};
 use crate::audio::Block;
 use crate::permits::Permits;
@@ -39,7 +39,15 @@ pub(super) enum OpenedPath {
 /// Permanent: it is missing, empty, a directory, unreadable, or not a kind of file that holds
 /// audio.
 pub(super) fn open_path(path: &Path) -> Result<OpenedPath, SourceError> {
-    let fail = |what: String| SourceError::Permanent(format!("`{}` {what}", path.display()));
+    open_path_as(path, path)
+}
+
+/// Opens `path` as [`open_path`] does, under the name `name`: in messages, and to tell a playlist.
+///
+/// # Errors
+/// See [`open_path`].
+pub(super) fn open_path_as(path: &Path, name: &Path) -> Result<OpenedPath, SourceError> {
+    let fail = |what: String| SourceError::Permanent(format!("`{}` {what}", name.display()));
     let kind_of = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => fail("does not exist; check the path".into()),
         io::ErrorKind::PermissionDenied => {
@@ -66,7 +74,7 @@ pub(super) fn open_path(path: &Path) -> Result<OpenedPath, SourceError> {
     if metadata.len() == 0 {
         return Err(fail("is empty (0 bytes)".into()));
     }
-    if is_playlist(path) {
+    if is_playlist_as(path, name) {
         return Err(fail(
             "is a playlist, and a source is one file or stream; give each entry a source, or name an \
              address in it as `uri` (`genred classify` takes playlists of files)"
@@ -79,7 +87,7 @@ pub(super) fn open_path(path: &Path) -> Result<OpenedPath, SourceError> {
 /// Audio file.
 pub(super) struct FileSource {
     decoder: Decoder,
-    /// `None` offline, where nothing waits.
+    /// `None` if reading cannot be cancelled.
     stop: Option<Stop>,
     pacing: Pacing,
     /// Permits for decoding in real time; `None` decodes without.
@@ -126,9 +134,9 @@ impl FileSource {
         Ok(Self { repeat: config.repeat.then(|| path.to_path_buf()), min_read, permits, ..source })
     }
 
-    /// Reads `file` offline, as fast as it decodes.
-    pub(super) fn offline(path: &Path, file: File) -> Result<Self, SourceError> {
-        Self::build(path, file, None, Pacing::Fast, Clock::recorded(jiff::Timestamp::now()))
+    /// Reads `file`, called `name`, offline: as fast as it decodes. Reads fail once `stop` is set.
+    pub(super) fn offline(name: &Path, file: File, stop: Option<&Stop>) -> Result<Self, SourceError> {
+        Self::build(name, file, stop.cloned(), Pacing::Fast, Clock::recorded(jiff::Timestamp::now()))
     }
 
     fn build(
@@ -295,6 +303,10 @@ impl Source for FileSource {
 
     fn corrupt(&self) -> u64 {
         self.decoder.corrupt()
+    }
+
+    fn stated_length(&self) -> Option<f64> {
+        self.decoder.stated_length()
     }
 }
 

@@ -12,6 +12,8 @@ pub(super) mod head;
 pub(super) mod hls;
 pub mod icy;
 pub(super) mod playlist;
+#[cfg(test)]
+mod policy_tests;
 mod proxy;
 mod raw_pcm;
 pub(super) mod request;
@@ -33,6 +35,7 @@ use self::request::RequestFields;
 use self::transport::{TransportError, TransportReader};
 use super::SourceError;
 use super::address::{Address, redact};
+use super::address_policy::AddressPolicy;
 use super::clock::Clock;
 use super::ffmpeg_hint::process_hint;
 use super::playlist::parse_entry;
@@ -46,12 +49,14 @@ use crate::thread::Stop;
 /// on the next attempt either.
 const TELLING: u64 = 2048;
 
-/// Opens a stream; its faults are reported by the first read.
+/// Opens a stream, all of whose requests go to addresses that `policy` allows; its faults are
+/// reported by the first read.
 ///
 /// # Errors
 /// Transient if the system refuses a thread, permanent if the address is invalid.
 pub(super) fn open(
     address: &Address,
+    policy: AddressPolicy,
     start: Option<jiff::Timestamp>,
     resume_point: &ResumePoint,
     permits: Option<&Permits>,
@@ -64,7 +69,7 @@ pub(super) fn open(
     let clock = start.map_or_else(Clock::live, Clock::recorded);
     let (watched, resume_point) = (stop.clone(), resume_point.clone());
     ThreadedDecoder::start(&address.to_string(), clock, permits, stop, move |worker| {
-        let context = FetchContext { stop: watched, shared: worker.shared.clone(), resume_point };
+        let context = FetchContext { stop: watched, shared: worker.shared.clone(), resume_point, policy };
         Err(follow(&url, &fields, &context, worker))
     })
 }

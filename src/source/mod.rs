@@ -4,6 +4,7 @@
 //! analyses. One thread owns it. This file is the vocabulary; [`open`] is the factory.
 
 mod address;
+mod address_policy;
 mod clock;
 mod config;
 mod decode;
@@ -36,6 +37,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use address::{Address, redact};
+#[cfg(feature = "web")]
+pub(crate) use address_policy::AddressPolicy;
 pub use config::{Pacing, SourceConfig};
 pub(crate) use ffmpeg_hint::NEEDS_COMMAND;
 pub use pcm_format::{PcmEncoding, PcmFormat};
@@ -114,6 +117,11 @@ pub trait Source: Send {
         0
     }
 
+    /// Length that the container of a finite source states, in seconds; `None` if it states none.
+    fn stated_length(&self) -> Option<f64> {
+        None
+    }
+
     /// Current title according to the stream; `None` if it states none.
     fn title(&self) -> Option<Arc<str>> {
         None
@@ -144,6 +152,9 @@ pub enum SourceError {
     /// Do not retry: the file does not exist or holds no audio.
     #[error("{0}")]
     Permanent(String),
+    /// Do not retry: the [`AddressPolicy`] of the request does not allow the address.
+    #[error("{0}")]
+    Refused(String),
 }
 
 /// Policy for re-opening a source after a failure.
@@ -163,7 +174,7 @@ impl SourceError {
         match self {
             Self::Transient(_) => Reopen::AfterBackoff,
             Self::Unlikely(_) => Reopen::AtLongestPause,
-            Self::Permanent(_) => Reopen::Never,
+            Self::Permanent(_) | Self::Refused(_) => Reopen::Never,
         }
     }
 

@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use super::address::Address;
+use super::address_policy::AddressPolicy;
 #[cfg(feature = "device")]
 use super::clock::Clock;
 use super::config::SourceConfig;
@@ -70,7 +71,7 @@ fn open_http(
     permits: Option<&Permits>,
     stop: &Stop,
 ) -> Result<Box<dyn Source>, SourceError> {
-    let stream = http::open(address, config.start, resume_point, permits, stop)?;
+    let stream = http::open(address, AddressPolicy::Any, config.start, resume_point, permits, stop)?;
     Ok(Box::new(Pacer::new(stream, config.start.is_none(), stop)))
 }
 
@@ -82,9 +83,14 @@ fn open_http(
     _: Option<&Permits>,
     _: &Stop,
 ) -> Result<Box<dyn Source>, SourceError> {
-    Err(SourceError::Permanent(format!(
+    Err(without_network(address))
+}
+
+#[cfg(not(feature = "net"))]
+fn without_network(address: &Address) -> SourceError {
+    SourceError::Permanent(format!(
         "`{address}`: this build cannot open network streams (cargo feature `net`); pipe one in, as in `ffmpeg -i URL -f wav - | genred run -`"
-    )))
+    ))
 }
 
 #[cfg(feature = "device")]
@@ -141,11 +147,49 @@ fn open_descriptor(
 /// # Errors
 /// Permanent, with the path: the file is missing, empty, a directory, or holds no decodable audio.
 pub fn open_file(path: &Path) -> Result<Box<dyn Source>, SourceError> {
-    match file::open_path(path)? {
-        file::OpenedPath::Regular(file) => Ok(Box::new(file::FileSource::offline(path, file)?)),
+    open_offline(path, path, None)
+}
+
+/// Opens a finite file as [`open_file`] does. Messages and the hint of the extension come from
+/// `name` instead of the path; reads fail once `stop` is set.
+///
+/// # Errors
+/// See [`open_file`].
+#[cfg(feature = "web")]
+pub(crate) fn open_upload(path: &Path, name: &Path, stop: &Stop) -> Result<Box<dyn Source>, SourceError> {
+    open_offline(path, name, Some(stop))
+}
+
+fn open_offline(path: &Path, name: &Path, stop: Option<&Stop>) -> Result<Box<dyn Source>, SourceError> {
+    match file::open_path_as(path, name)? {
+        file::OpenedPath::Regular(file) => Ok(Box::new(file::FileSource::offline(name, file, stop)?)),
         file::OpenedPath::Pipe(_) => Err(SourceError::Permanent(format!(
             "`{}` is a pipe, not a file; `genred run` reads pipes",
-            path.display()
+            name.display()
         ))),
+    }
+}
+
+/// Opens a network stream in real time, all of whose requests go to addresses that `policy` allows.
+/// It ends early when `stop` is set.
+///
+/// # Errors
+/// The system refuses a thread, or the address is invalid. Other faults are reported by the first
+/// read.
+#[cfg(feature = "web")]
+pub(crate) fn open_stream(
+    address: &Address,
+    policy: AddressPolicy,
+    stop: &Stop,
+) -> Result<Box<dyn Source>, SourceError> {
+    #[cfg(feature = "net")]
+    {
+        let stream = http::open(address, policy, None, &ResumePoint::default(), None, stop)?;
+        Ok(Box::new(Pacer::new(stream, true, stop)))
+    }
+    #[cfg(not(feature = "net"))]
+    {
+        let _ = (policy, stop);
+        Err(without_network(address))
     }
 }

@@ -15,7 +15,7 @@ use safetensors::{SafeTensors, serialize};
 use sha2::{Digest, Sha256};
 
 use super::augment::Alteration;
-use super::offline::Heard;
+use super::offline::EmbeddedAudio;
 use crate::audio::{Level, PatchSpan};
 use crate::model::{Model, hex};
 
@@ -71,21 +71,21 @@ impl Cache {
     }
 
     /// Embeddings of an entry; `None` if there is none, or it is damaged.
-    pub fn read(&self, entry: &Path, dim: usize) -> Option<Heard> {
+    pub fn read(&self, entry: &Path, dim: usize) -> Option<EmbeddedAudio> {
         let bytes = fs::read(entry).ok()?;
-        let heard = parse(&bytes, dim);
-        if heard.is_none() {
+        let embedded = parse(&bytes, dim);
+        if embedded.is_none() {
             tracing::warn!("`{}` is damaged; its recording is decoded again", entry.display());
         }
-        heard
+        embedded
     }
 
     /// Writes an entry, whole or not at all.
     ///
     /// # Errors
     /// The folder cannot be created or written to.
-    pub fn write(&self, entry: &Path, heard: &Heard) -> io::Result<()> {
-        let body = body(heard).map_err(io::Error::other)?;
+    pub fn write(&self, entry: &Path, embedded: &EmbeddedAudio) -> io::Result<()> {
+        let body = body(embedded).map_err(io::Error::other)?;
         fs::create_dir_all(&self.folder)?;
         let draft = entry.with_extension(format!("{}.part", std::process::id()));
         let written = fs::write(&draft, [&Sha256::digest(&body)[..], &body].concat())
@@ -97,19 +97,19 @@ impl Cache {
     }
 }
 
-fn body(heard: &Heard) -> Result<Vec<u8>, String> {
-    let dim = heard.embeddings.len() / heard.spans.len().max(1);
+fn body(embedded: &EmbeddedAudio) -> Result<Vec<u8>, String> {
+    let dim = embedded.embeddings.len() / embedded.spans.len().max(1);
     let spans: Vec<u8> =
-        heard.spans.iter().flat_map(|span| [span.start, span.end]).flat_map(f64::to_le_bytes).collect();
-    let levels: Vec<u8> = heard.levels.iter().flat_map(|level| level.lufs_s.to_le_bytes()).collect();
-    let embeddings: Vec<u8> = heard.embeddings.iter().flat_map(|value| value.to_le_bytes()).collect();
-    let duration = heard.duration_s.to_le_bytes();
-    let patches = heard.spans.len();
+        embedded.spans.iter().flat_map(|span| [span.start, span.end]).flat_map(f64::to_le_bytes).collect();
+    let levels: Vec<u8> = embedded.levels.iter().flat_map(|level| level.lufs_s.to_le_bytes()).collect();
+    let embeddings: Vec<u8> = embedded.embeddings.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let duration = embedded.duration_s.to_le_bytes();
+    let patches = embedded.spans.len();
     let tensors = [
         ("duration_s", Dtype::F64, vec![1], &duration[..]),
         ("embeddings", Dtype::F32, vec![patches, dim], &embeddings),
         ("lufs_s", Dtype::F32, vec![patches], &levels),
-        ("pcm_sha256", Dtype::U8, vec![heard.pcm_sha256.len()], heard.pcm_sha256.as_bytes()),
+        ("pcm_sha256", Dtype::U8, vec![embedded.pcm_sha256.len()], embedded.pcm_sha256.as_bytes()),
         ("spans", Dtype::F64, vec![patches, 2], &spans),
     ];
     let mut views = BTreeMap::new();
@@ -119,7 +119,7 @@ fn body(heard: &Heard) -> Result<Vec<u8>, String> {
     serialize(views, None).map_err(|error| error.to_string())
 }
 
-fn parse(bytes: &[u8], dim: usize) -> Option<Heard> {
+fn parse(bytes: &[u8], dim: usize) -> Option<EmbeddedAudio> {
     let (digest, body) = bytes.split_at_checked(DIGEST)?;
     if digest != &Sha256::digest(body)[..] {
         return None;
@@ -143,7 +143,7 @@ fn parse(bytes: &[u8], dim: usize) -> Option<Heard> {
     let levels: Vec<Level> = singles("lufs_s")?.into_iter().map(Level::of_loudness).collect();
     let embeddings = singles("embeddings")?;
     let fits = levels.len() == spans.len() && embeddings.len() == spans.len() * dim;
-    fits.then_some(Heard {
+    fits.then_some(EmbeddedAudio {
         duration_s: *doubles("duration_s")?.first()?,
         pcm_sha256: String::from_utf8(of("pcm_sha256", Dtype::U8)?.data().to_vec()).ok()?,
         spans,
@@ -156,8 +156,8 @@ fn parse(bytes: &[u8], dim: usize) -> Option<Heard> {
 mod tests {
     use super::*;
 
-    fn heard() -> Heard {
-        Heard {
+    fn embedded() -> EmbeddedAudio {
+        EmbeddedAudio {
             duration_s: 4.25,
             pcm_sha256: "ab".repeat(32),
             spans: vec![PatchSpan { start: 0.0, end: 2.992 }, PatchSpan { start: 0.992, end: 3.984 }],
@@ -166,7 +166,7 @@ mod tests {
         }
     }
 
-    fn same(a: &Heard, b: &Heard) -> bool {
+    fn same(a: &EmbeddedAudio, b: &EmbeddedAudio) -> bool {
         let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
         (a.duration_s, &a.pcm_sha256, &a.spans, &a.levels)
             == (b.duration_s, &b.pcm_sha256, &b.spans, &b.levels)
@@ -185,8 +185,8 @@ mod tests {
         let cache = cache(folder.path());
         let entry = cache.entry(&recording, None).unwrap();
         assert!(cache.read(&entry, 3).is_none());
-        cache.write(&entry, &heard()).unwrap();
-        assert!(same(&cache.read(&entry, 3).unwrap(), &heard()));
+        cache.write(&entry, &embedded()).unwrap();
+        assert!(same(&cache.read(&entry, 3).unwrap(), &embedded()));
         // Another trunk would have another embedding.
         assert!(cache.read(&entry, 2).is_none());
         let names: Vec<_> = fs::read_dir(&cache.folder).unwrap().map(|found| found.unwrap().path()).collect();
@@ -196,7 +196,7 @@ mod tests {
     /// A change of any single byte, and truncation anywhere.
     #[test]
     fn damage_is_noticed_wherever_it_is() {
-        let body = body(&heard()).unwrap();
+        let body = body(&embedded()).unwrap();
         let whole = [&Sha256::digest(&body)[..], &body].concat();
         assert!(parse(&whole, 3).is_some());
         for at in 0..whole.len() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::dataset::{Dataset, Item};
-use super::offline::{self, FileError, Heard};
+use super::offline::{self, EmbeddedAudio, FileError};
 use super::report::{Predictions, TrackPredictions};
 use super::seen_recordings::TrainingMaterial;
 use super::vocabulary::Vocabulary;
@@ -189,7 +189,7 @@ pub fn evaluate(
             continue;
         }
         begin(&item.path);
-        match offline::hear(&item.path, model, options.hop_seconds) {
+        match offline::embed_file(&item.path, model, options.hop_seconds) {
             Ok(found) => {
                 if material.lists_sound(&found.pcm_sha256) && !seen.contains(&item.track) {
                     seen.by_sound.insert(item.track.clone());
@@ -240,7 +240,7 @@ fn refuse(policy: OnTrainingMaterial, seen: &Seen, tracks: usize) -> Result<(), 
 fn answer<'a>(
     item: &'a Item,
     truths: Vec<Vec<usize>>,
-    found: Heard,
+    found: EmbeddedAudio,
     heads: &[(&Head, &Vocabulary)],
     gate: Option<&Gate>,
     silence: &SilenceConfig,
@@ -248,7 +248,7 @@ fn answer<'a>(
     let answers = heads.iter().map(|(head, words)| {
         // The gate itself is evaluated on all patches.
         let gate = gate.filter(|gate| gate.head().name() != head.name());
-        let windows = offline::judge(&found, head, gate, silence);
+        let windows = offline::score_patches(&found, head, gate, silence);
         windows
             .iter()
             .map(|window| words.answer(&window.posteriors, window.verdict.state == SourceState::Music))

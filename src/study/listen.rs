@@ -7,7 +7,7 @@ use crossbeam_channel::unbounded;
 
 use super::augment::Alteration;
 use super::cache::Cache;
-use super::offline::{self, FileError, Heard};
+use super::offline::{self, EmbeddedAudio, FileError};
 use crate::model::{Model, ModelError};
 
 /// Recording, and the alteration of its sound, if any.
@@ -17,7 +17,7 @@ pub type Task<'a> = (&'a Path, Option<Alteration>);
 #[derive(Debug)]
 pub struct Listened {
     /// One per task.
-    pub heard: Vec<Result<Heard, FileError>>,
+    pub heard: Vec<Result<EmbeddedAudio, FileError>>,
     /// Number of tasks that the cache answered.
     pub cached: usize,
 }
@@ -39,7 +39,7 @@ pub fn listen(
     mut done: impl FnMut(&Path),
 ) -> Result<Listened, ModelError> {
     let dim = model.embedding_dim();
-    let mut heard: Vec<Option<Result<Heard, FileError>>> = Vec::with_capacity(tasks.len());
+    let mut heard: Vec<Option<Result<EmbeddedAudio, FileError>>> = Vec::with_capacity(tasks.len());
     let mut missing = Vec::new();
     for (index, (file, alteration)) in tasks.iter().enumerate() {
         let entry = cache.and_then(|cache| cache.entry(file, alteration.as_ref()));
@@ -71,9 +71,9 @@ pub fn listen(
                     let (file, alteration) = &tasks[*index];
                     let result = match alteration {
                         Some(alteration) => {
-                            offline::hear_altered(file, model, hop_seconds, alteration.start())
+                            offline::embed_altered_file(file, model, hop_seconds, alteration.start())
                         }
-                        None => offline::hear(file, model, hop_seconds),
+                        None => offline::embed_file(file, model, hop_seconds),
                     };
                     if let (Some(cache), Some(entry), Ok(heard)) = (cache, entry, &result)
                         && let Err(error) = cache.write(entry, heard)

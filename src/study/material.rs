@@ -15,7 +15,7 @@ pub use tracks::{Dominance, Material, Track};
 use std::collections::BTreeMap;
 
 use super::dataset::Item;
-use super::offline::Heard;
+use super::offline::EmbeddedAudio;
 
 impl Material {
     /// Puts together what was heard of a data set's items, in their order, and the sets of
@@ -31,7 +31,7 @@ impl Material {
         let dataset = from.dataset;
         let mut left_out = LeftOut::default();
         let (heard, altered) = from.heard.split_at(dataset.items.len().min(from.heard.len()));
-        let mut by_sound: BTreeMap<&str, Vec<(usize, &Item, &Heard)>> = BTreeMap::new();
+        let mut by_sound: BTreeMap<&str, Vec<(usize, &Item, &EmbeddedAudio)>> = BTreeMap::new();
         for (index, (item, heard)) in dataset.items.iter().zip(heard).enumerate() {
             match heard {
                 Err(error) => left_out.unreadable.push((item.path.clone(), error.to_string())),

@@ -3,6 +3,8 @@
 mod augment;
 mod cache;
 mod card;
+#[cfg(feature = "web")]
+pub(crate) mod classify_service;
 #[cfg(feature = "corrections")]
 mod corrections;
 mod dataset;

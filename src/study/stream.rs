@@ -104,7 +104,7 @@ pub(crate) struct DecidedStream {
 /// Scores `pieces` as one stream. Front end and model get no information about the joins.
 ///
 /// # Errors
-/// A recording cannot be read, a piece holds no sound, or the model fails.
+/// A recording cannot be read, a piece holds no audio, or the model fails.
 pub(crate) fn score_stream(
     pieces: &[StreamPiece],
     model: &mut Model,
@@ -113,13 +113,13 @@ pub(crate) fn score_stream(
     begin: impl FnMut(&Path),
 ) -> Result<StreamPosteriors, StreamError> {
     let cuts: Vec<Cut> = pieces.iter().map(|piece| piece.cut.clone()).collect();
-    let joined = offline::hear_joined(&cuts, model, hop_seconds, begin)?;
-    let heard = &joined.heard;
-    let embeddings = heard.embeddings.chunks_exact(model.embedding_dim());
-    let patches: Vec<ScoredPatch> = heard
+    let joined = offline::embed_cuts(&cuts, model, hop_seconds, begin)?;
+    let embedded = &joined.embedded;
+    let embeddings = embedded.embeddings.chunks_exact(model.embedding_dim());
+    let patches: Vec<ScoredPatch> = embedded
         .spans
         .iter()
-        .zip(&heard.levels)
+        .zip(&embedded.levels)
         .zip(embeddings)
         .map(|((span, level), embedding)| ScoredPatch {
             span: *span,
@@ -129,7 +129,7 @@ pub(crate) fn score_stream(
         })
         .collect();
 
-    let windows = offline::judge(heard, model.head(), model.gate(), silence);
+    let windows = offline::score_patches(embedded, model.head(), model.gate(), silence);
     let labels = model.head().labels();
     let played = joined.bounds.windows(2).zip(pieces).map(|(bounds, piece)| {
         let (start, end) = (bounds[0], bounds[1]);

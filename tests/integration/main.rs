@@ -67,6 +67,8 @@ mod train;
 mod watch;
 #[cfg(feature = "web")]
 mod web;
+#[cfg(all(feature = "web", feature = "net"))]
+mod web_classify;
 mod why;
 
 /// Aborts the process on an allocation within `assert_no_alloc`.

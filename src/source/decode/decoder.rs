@@ -169,6 +169,13 @@ impl Decoder {
         }
     }
 
+    /// Length of the track in seconds, as the container states it; `None` if it states none.
+    pub(in crate::source) fn stated_length(&self) -> Option<f64> {
+        let track = self.packets.format.tracks().iter().find(|track| track.id == self.track.id)?;
+        let rate = f64::from(self.track.rate());
+        track.num_frames.map(|frames| frames as f64 / rate).filter(|seconds| seconds.is_normal())
+    }
+
     /// Number of undecodable packets so far.
     pub(in crate::source) fn corrupt(&self) -> u64 {
         self.corrupt

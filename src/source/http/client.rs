@@ -12,6 +12,7 @@ use super::proxy::proxy_for;
 use super::request::{AGENT, MAX_ADDRESS, RequestFields, basic, request};
 use crate::source::SourceError;
 use crate::source::address::redact;
+use crate::source::address_policy::AddressRefusal;
 
 /// Maximum time from the first packet to the end of the response head.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -45,7 +46,8 @@ impl RequestError {
 /// Requests `url`, follows redirects, and returns the successful response.
 ///
 /// # Errors
-/// Transient, with the cause: no such host, no answer, or another status.
+/// Transient, with the cause: no such host, no answer, or another status. Refused, if the policy of
+/// `context` does not allow an address.
 pub(in crate::source) fn get(
     url: &Url,
     fields: &RequestFields,
@@ -122,6 +124,9 @@ pub(in crate::source) fn keep_credentials(from: &Url, to: &mut Url) {
 }
 
 fn unreachable(shown: &str, error: &io::Error) -> SourceError {
+    if let Some(refusal) = error.get_ref().and_then(|inner| inner.downcast_ref::<AddressRefusal>()) {
+        return SourceError::Refused(format!("`{shown}` {refusal}"));
+    }
     let error = redact(&error.to_string());
     let hint = match error.contains("UnknownIssuer") {
         true => "; for a private certificate authority, set `SSL_CERT_FILE=/PATH/ca.pem` in the environment",

@@ -11,6 +11,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use url::{Host, Url};
 
+use crate::source::address_policy::AddressPolicy;
 use crate::source::resume_point::ResumePoint;
 use crate::source::threaded_decoder::DecoderStatus;
 use crate::thread::Stop;
@@ -24,12 +25,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 /// Polling interval for the loss of the reader.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Context of all requests of a source: cancellation, shared state, and the resume point.
+/// Context of all requests of a source: cancellation, shared state, the resume point, and the
+/// addresses that may be connected to.
 #[derive(Clone)]
 pub(in crate::source) struct FetchContext {
     pub(super) stop: Stop,
     pub(super) shared: Arc<DecoderStatus>,
     pub(super) resume_point: ResumePoint,
+    /// Rule on the addresses to connect to.
+    pub(super) policy: AddressPolicy,
 }
 
 impl FetchContext {
@@ -122,7 +126,7 @@ impl HttpConnection {
     /// calls `tunnel` first.
     ///
     /// # Errors
-    /// Errors of the system, TLS or the proxy.
+    /// Errors of the system, TLS or the proxy; an `AddressRefusal` of the context's policy.
     pub(super) fn connect(
         url: &Url,
         proxy: Option<&Url>,
@@ -130,7 +134,18 @@ impl HttpConnection {
         deadline: Instant,
         tunnel: impl FnOnce(&mut Self) -> io::Result<()>,
     ) -> io::Result<Self> {
-        let addresses = proxy.unwrap_or(url).socket_addrs(|| None)?;
+        let addresses = match proxy {
+            None => {
+                let addresses = url.socket_addrs(|| None)?;
+                context.policy.check(&addresses).map_err(io::Error::other)?;
+                addresses
+            }
+            Some(proxy) => {
+                context.policy.check_proxy().map_err(io::Error::other)?;
+                proxy.socket_addrs(|| None)?
+            }
+        };
+        // Connects to these very addresses: a second look-up could yield others.
         let mut connection = Self::Plain(CancellableSocket::connect(&addresses, context, deadline)?);
         if url.scheme() != "https" {
             return Ok(connection);

@@ -70,7 +70,12 @@ pub fn files(path: &Path) -> Result<Option<PlaylistFiles>, SourceError> {
 
 /// Returns true if `path` is a regular file and a playlist, by its name and its first bytes.
 pub fn is_playlist(path: &Path) -> bool {
-    let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|name| super::is_name(name))
+    is_playlist_as(path, path)
+}
+
+/// Returns true if `path` is a regular file and a playlist, by the name `name` and its first bytes.
+pub(crate) fn is_playlist_as(path: &Path, name: &Path) -> bool {
+    let Some(name) = name.file_name().and_then(|name| name.to_str()).filter(|name| super::is_name(name))
     else {
         return false;
     };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::study::dataset::{Dataset, Item};
 use crate::study::embedding_set::EmbeddingSet;
-use crate::study::offline::{FileError, Heard};
+use crate::study::offline::{EmbeddedAudio, FileError};
 
 /// Sources of the material.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub struct Gathering<'a> {
     pub dataset: &'a Dataset,
     /// Their embeddings, in their order; then the same files again, as often as they were heard
     /// altered.
-    pub heard: &'a [Result<Heard, FileError>],
+    pub heard: &'a [Result<EmbeddedAudio, FileError>],
     /// Labelled embeddings beside them.
     pub sets: &'a [EmbeddingSet],
     /// Size of an embedding.
@@ -35,8 +35,8 @@ pub(super) struct KeptFile<'a> {
     pub(super) item: &'a Item,
     /// Its own and those of its copies.
     pub(super) labels: Vec<usize>,
-    pub(super) heard: &'a Heard,
-    pub(super) altered: Vec<&'a Heard>,
+    pub(super) heard: &'a EmbeddedAudio,
+    pub(super) altered: Vec<&'a EmbeddedAudio>,
 }
 
 /// Parts of a data set that were left out, by reason.

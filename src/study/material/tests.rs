@@ -33,8 +33,8 @@ fn dataset(items: Vec<Item>) -> Dataset {
 }
 
 /// Patches of one value and loudness each.
-fn heard(sound: &str, patches: &[(f32, f32)]) -> Result<Heard, FileError> {
-    Ok(Heard {
+fn heard(sound: &str, patches: &[(f32, f32)]) -> Result<EmbeddedAudio, FileError> {
+    Ok(EmbeddedAudio {
         duration_s: 3.0,
         pcm_sha256: sound.into(),
         spans: vec![PatchSpan { start: 0.0, end: 3.0 }; patches.len()],
@@ -45,7 +45,7 @@ fn heard(sound: &str, patches: &[(f32, f32)]) -> Result<Heard, FileError> {
 
 fn gather(
     data: &Dataset,
-    heard: &[Result<Heard, FileError>],
+    heard: &[Result<EmbeddedAudio, FileError>],
     multi: bool,
 ) -> Result<(Material, LeftOut), MaterialError> {
     Material::gather(&gathering(data, heard, &[], multi))
@@ -53,7 +53,7 @@ fn gather(
 
 fn gathering<'a>(
     dataset: &'a Dataset,
-    heard: &'a [Result<Heard, FileError>],
+    heard: &'a [Result<EmbeddedAudio, FileError>],
     sets: &'a [EmbeddingSet],
     multi: bool,
 ) -> Gathering<'a> {

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{BATCH, FileError, Heard, Waiting};
-use crate::audio::{Block, SampleRate, SourceId, Span};
-use crate::dsp::{FrontEnd, PatchView};
+use super::embedding::{EmbeddedAudio, FILE_BATCH, PatchEmbedder};
+use super::error::FileError;
+use super::files::failure_of;
+use crate::audio::{Block, SampleRate, Span};
 use crate::model::Model;
 use crate::source::{self, Read, SourceError};
 
@@ -22,8 +23,8 @@ pub struct Cut {
 /// Output of the trunk for cuts played one after the other.
 #[derive(Debug, Clone)]
 pub struct Joined {
-    /// All of them together.
-    pub heard: Heard,
+    /// All cuts together.
+    pub embedded: EmbeddedAudio,
     /// Start of each cut, in seconds, and the end of the last one.
     pub bounds: Vec<f64>,
     /// Places at which rate or channels change: there the front end restarts, and no patch
@@ -31,24 +32,19 @@ pub struct Joined {
     pub format_changes: usize,
 }
 
-/// Hears `cuts` as one stream, through one front end that is told of no join.
+/// Embeds `cuts` as one stream, through one front end that gets no information about the joins.
 ///
 /// # Errors
-/// A recording cannot be read, a cut holds no sound, or the model fails.
-pub fn hear_joined(
+/// A recording cannot be read, a cut holds no audio, or the model fails.
+pub fn embed_cuts(
     cuts: &[Cut],
     model: &mut Model,
     hop_seconds: f64,
     mut begin: impl FnMut(&Path),
 ) -> Result<Joined, FileError> {
-    let wrong = |file: &Path, error| FileError::Dsp { file: file.to_path_buf(), error };
     let first = cuts.first().map(|cut| cut.path.clone()).unwrap_or_default();
-    let patches = model.feed().patches(hop_seconds);
-    let mut front_end =
-        FrontEnd::new(SourceId(0), model.front_end(), &patches).map_err(|error| wrong(&first, error))?;
-    let mut joined = Joined { heard: Heard::default(), bounds: vec![0.0], format_changes: 0 };
-    let heard = &mut joined.heard;
-    let mut waiting = Waiting::new(model);
+    let mut embedder = PatchEmbedder::new(model, 0, hop_seconds, FILE_BATCH).map_err(failure_of(&first))?;
+    let (mut bounds, mut format_changes) = (vec![0.0], 0);
     let mut block = Block::with_capacity(SampleRate::HZ_48000, 2, 8192);
     let mut part = block.clone();
     let mut position = 0;
@@ -67,34 +63,31 @@ pub fn hear_joined(
                 break;
             }
             let is_new = (part.rate, part.channels) != (block.rate, block.channels);
-            joined.format_changes += usize::from(is_new && position > 0);
+            format_changes += usize::from(is_new && position > 0);
             if part.rate != block.rate {
-                // Numbered as if the rate had been that all along, so that the number over the rate
+                // Numbered as if the rate had been constant, so that the number divided by the rate
                 // is the time.
                 position = block.rate.samples(part.rate.seconds(position));
             }
             take(&block, kept, &mut part);
-            // A hole in the recording is one in the stream; where a cut was made, there is none.
+            // A gap in the recording is one in the stream; a cut is none.
             part.gap = block.gap && is_begun;
             is_begun = true;
             part.span = Span { start: position, end: position + part.samples() as u64 };
             position = part.span.end;
-            heard.duration_s += part.rate.seconds(part.span.len());
-            let mut keep = |view: PatchView<'_>| heard.keep(&view, &mut waiting);
-            front_end.push(&part, &mut keep).map_err(|error| wrong(&cut.path, error))?;
-            if waiting.count >= BATCH {
-                heard.embed(model, &mut waiting)?;
+            if embedder.push(&part).map_err(failure_of(&cut.path))? {
+                embedder.embed(model)?;
             }
         }
         if !is_begun {
-            let what = format!("`{}` holds no sound from {} s on", cut.path.display(), cut.start);
+            let what = format!("`{}` holds no audio from {} s on", cut.path.display(), cut.start);
             return Err(SourceError::Permanent(what).into());
         }
-        joined.bounds.push(heard.duration_s);
+        bounds.push(embedder.embedded().duration_s);
     }
-    front_end.finish(&mut |view| heard.keep(&view, &mut waiting)).map_err(|error| wrong(&first, error))?;
-    heard.embed(model, &mut waiting)?;
-    Ok(joined)
+    embedder.end().map_err(failure_of(&first))?;
+    embedder.embed(model)?;
+    Ok(Joined { embedded: embedder.into_embedded(), bounds, format_changes })
 }
 
 /// Samples (a channel) of `block` that belong to the cut, counted from the block's first; `None`

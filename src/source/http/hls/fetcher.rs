@@ -195,6 +195,7 @@ impl<'a> Fetcher<'a> {
                     return Err(SourceError::Transient(late).into());
                 }
             }
+            Err(RequestError { error: error @ SourceError::Refused(_), .. }) => return Err(error.into()),
             Err(failed) => {
                 tracing::debug!(url = self.shown, "{}", failed.error);
                 self.late = Some(failed.error.to_string());
@@ -246,6 +247,7 @@ impl<'a> Fetcher<'a> {
                 }
                 self.begin().and_then(|()| self.unpacker.unpack(&bytes))
             }
+            Err(RequestError { error: error @ SourceError::Refused(_), .. }) => return Err(self.leave(error)),
             Err(failed) => {
                 self.retry_at = Instant::now() + RETRY_PAUSE;
                 self.tries += u32::from(failed.answered);
