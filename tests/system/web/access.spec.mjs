@@ -22,6 +22,13 @@ test.beforeAll(async () => {
     { name: 'Missing', file: join(daemon.folder, 'no-such-file.flac') },
   ];
   await daemon.start();
+  // The screenshots show music that is recognised.
+  for (const [name, genre] of [
+    ['Rock_Tower', 'metal'],
+    ['Klassik', 'classical'],
+  ]) {
+    await expect.poll(() => daemon.genreOf(name), { timeout: 60_000 }).toBe(genre);
+  }
 });
 
 test.afterAll(() => daemon.clear());

@@ -109,6 +109,16 @@ export class Daemon {
     throw new Error(`the daemon does not answer:\n${this.log}`);
   }
 
+  /**
+   * Published genre of a source.
+   * @param {string} name
+   */
+  async genreOf(name) {
+    const response = await fetch(`${this.url}api/v1/sources/${name}`);
+    const { state } = await response.json();
+    return state?.genre;
+  }
+
   /** @param {NodeJS.Signals} [signal] */
   async stop(signal = 'SIGTERM') {
     const child = this.process;

@@ -69,8 +69,8 @@ test('a correction and settings reach the daemon, a refusal is shown', async ({ 
   const errors = watchErrors(page, /422/);
   await page.goto(`${daemon.url}s/classical`);
   await expect(page.locator('.summary-panel .genre')).toHaveText('classical');
-  await page.getByLabel('Genre').fill('ambient');
-  await page.getByLabel('Last').selectOption('10');
+  await page.locator('input[name="genre"]').fill('ambient');
+  await page.locator('select[name="last_s"]').selectOption('10');
   await page.getByRole('button', { name: 'Correct' }).click();
   await expect(page.getByText(/Stored as correction \d+: .* was ambient/)).toBeVisible();
 
@@ -92,6 +92,11 @@ test('the history has the charts, and an event has a link', async ({ page }) => 
   await expect(page.locator('.chart canvas')).toHaveCount(3);
   await expect(page.locator('.totals')).toContainText('Coverage');
   const event = page.locator('.event-columns .event', { hasText: '→ classical' }).first();
+  // The page shows what was logged when it was opened.
+  await expect(async () => {
+    await page.reload();
+    await expect(event).toBeVisible({ timeout: 1000 });
+  }).toPass({ timeout: 90_000 });
   const id = await event.getAttribute('id');
   await page.goto(`${daemon.url}s/changing/history#${id}`);
   await page.reload();

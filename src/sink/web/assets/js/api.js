@@ -67,6 +67,31 @@ export async function sendJson(method, path, body) {
   return response.status === 204 ? null : response.json();
 }
 
+const RETRY_MS = 2000;
+
+/**
+ * Repeats a request until it succeeds, as while the daemon starts. A missing token and a missing
+ * source end it: the login starts it again.
+ * @param {() => Promise<void>} load
+ * @param {object} options
+ * @param {(message: string) => void} options.onFailure  Called with an empty text after a success.
+ * @param {() => boolean} options.isWanted
+ */
+export async function persistently(load, { onFailure, isWanted }) {
+  while (isWanted()) {
+    try {
+      await load();
+      onFailure('');
+      return isWanted();
+    } catch (error) {
+      onFailure(/** @type {Error} */ (error).message);
+      if (error instanceof ApiError && [401, 403, 404].includes(error.status)) return false;
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+  return false;
+}
+
 /**
  * Exchanges the token for a cookie.
  * @param {string} token

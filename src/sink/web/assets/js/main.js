@@ -36,8 +36,8 @@ function loadStyle(href) {
   });
 }
 
-/** @param {{page: keyof typeof PAGES, name: string}} props */
-function LazyPage({ page, name }) {
+/** @param {{page: keyof typeof PAGES, name: string, search: string}} props */
+function LazyPage({ page, name, search }) {
   const [loaded, setLoaded] = useState(/** @type {any} */ (null));
   useEffect(() => {
     const { load, styles } = PAGES[page];
@@ -50,7 +50,7 @@ function LazyPage({ page, name }) {
     };
   }, [page]);
   if (loaded?.page !== page) return html`<p class="loading">Loading …</p>`;
-  return html`<${loaded.Page} key=${name} name=${name} />`;
+  return html`<${loaded.Page} key=${name + search} name=${name} />`;
 }
 
 function Missing() {
@@ -61,7 +61,7 @@ function Missing() {
 }
 
 function App() {
-  const { page, name } = route.value;
+  const { page, name, search } = route.value;
   const main = useRef(/** @type {HTMLElement|null} */ (null));
   const first = useRef(true);
   // A new page moves the focus, so that keyboard and screen reader start at its top.
@@ -71,7 +71,8 @@ function App() {
   }, [page, name]);
   let content = html`<${Missing} />`;
   if (page === 'wall') content = html`<${Wall} />`;
-  else if (page in PAGES) content = html`<${LazyPage} page=${page} name=${name} />`;
+  else if (page in PAGES)
+    content = html`<${LazyPage} page=${page} name=${name} search=${search} />`;
   return html`
     <a class="skip" href="#main">Skip to content</a>
     <${Header} page=${page} />

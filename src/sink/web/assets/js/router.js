@@ -4,17 +4,19 @@ import { address, isPage, pagePath } from './base.js';
 import { signal } from './ui.js';
 
 /**
- * @typedef {{page: 'wall'|'source'|'history'|'try'|'missing', name: string}} Route
+ * @typedef {{page: 'wall'|'source'|'history'|'try'|'missing', name: string, search: string}} Route
  */
 
 /** @returns {Route} */
 function readRoute() {
   const path = pagePath().replace(/\/$/, '');
-  if (path === '') return { page: 'wall', name: '' };
-  if (path === 'try') return { page: 'try', name: '' };
+  const { search } = location;
+  if (path === '') return { page: 'wall', name: '', search };
+  if (path === 'try') return { page: 'try', name: '', search };
   const source = path.match(/^s\/([^/]+)(\/history)?$/);
-  if (!source) return { page: 'missing', name: path };
-  return { page: source[2] ? 'history' : 'source', name: decodeURIComponent(source[1]) };
+  if (!source) return { page: 'missing', name: path, search };
+  const page = source[2] ? 'history' : 'source';
+  return { page, name: decodeURIComponent(source[1]), search };
 }
 
 /** Present page. */

@@ -1,11 +1,12 @@
 // @ts-check
 // Events in words.
 import { address, sourcePath } from '../base.js';
-import { fixed, iso, percent, when } from '../format.js';
+import { fixed, iso, percent, toMs, when } from '../format.js';
 import { genreColour } from '../genres.js';
 import { entries } from '../store.js';
 import { theme } from '../theme.js';
 import { html } from '../ui.js';
+import { announce } from './announcer.js';
 
 /** @import { SourceEvent } from '../types.js' */
 
@@ -40,40 +41,44 @@ export function eventAnchor({ run, seq }) {
   return `event-${run}-${seq}`;
 }
 
+/** Time before and after an event that its link shows, in ms. */
+const AROUND_MS = 3_600_000;
+
+/** @param {SourceEvent} event */
+function eventLink(event) {
+  const at = toMs(event.ts);
+  const query = `from=${at - AROUND_MS}&to=${at + AROUND_MS}&by=hour`;
+  return sourcePath(event.source, `/history?${query}#${eventAnchor(event)}`);
+}
+
 const TROUBLE = /_(lost|started)$|^events_dropped$/;
 
 /** @param {{event: SourceEvent, withSource?: boolean, id?: string}} props */
 export function EventLine({ event, withSource = false, id }) {
-  const link = sourcePath(event.source, `/history#${eventAnchor(event)}`);
   const changed = event.event_type === 'genre_changed';
   theme.value;
   return html`<li
     id=${id}
     class="event"
     data-event=${event.event_type}
-    data-seq=${event.seq}
+    data-id=${`${event.run}/${event.seq}`}
     data-of=${event.source}
     data-trouble=${TROUBLE.test(event.event_type)}
     style=${{ '--genre': changed ? genreColour(event.to ?? '') : 'transparent' }}
   >
     <time dateTime=${iso(event.ts)} title=${iso(event.ts)}>${when(event.ts)}</time>
     ${withSource && html`<a class="of" href=${sourcePath(event.source)}>${entries.get(event.source)?.latest.source_name ?? event.source}</a>`}
-    <a class="what" href=${link}>${eventWords(event)}</a>
+    <a class="what" href=${eventLink(event)}>${eventWords(event)}</a>
     ${changed && event.confidence != null && html`<span class="muted">${percent(event.confidence)}</span>`}
     ${event.clip && html`<a class="clip" href=${address(event.clip)} download>clip</a>`}
   </li>`;
 }
 
-const live = document.createElement('p');
-live.className = 'vh';
-live.setAttribute('aria-live', 'polite');
-document.body.append(live);
-
 /**
- * Tells screen readers about a decision.
+ * Tells screen readers about an event.
  * @param {SourceEvent} event
  */
-export function announce(event) {
+export function announceEvent(event) {
   const name = entries.get(event.source)?.latest.source_name ?? event.source;
-  live.textContent = `${name}: ${eventWords(event)}`;
+  announce(`${name}: ${eventWords(event)}`);
 }

@@ -50,7 +50,7 @@ export function Header({ page }) {
   /** @param {string} of */
   const current = (of) => (page === of ? 'page' : undefined);
   return html`<header class="top">
-    <a class="brand" href="./" aria-label="genred, all sources">
+    <a class="brand" href="./" aria-label="genred">
       <svg viewBox="0 0 32 32" aria-hidden="true">
         <rect x="4" y="13" width="4" height="10" rx="2" />
         <rect x="11" y="7" width="4" height="18" rx="2" />

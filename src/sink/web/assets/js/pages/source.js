@@ -1,10 +1,10 @@
 // @ts-check
 // Page of one source.
-import { logins } from '../api.js';
+import { logins, persistently } from '../api.js';
 import { address, sourcePath } from '../base.js';
 import { Canvas } from '../components/canvas.js';
 import { freshness } from '../components/card.js';
-import { announce, EventLine } from '../components/event_line.js';
+import { announceEvent, EventLine } from '../components/event_line.js';
 import { meterPainter } from '../components/meter.js';
 import { clock, duration, fixed, loudness, percent, toMs } from '../format.js';
 import { genreColour } from '../genres.js';
@@ -57,10 +57,9 @@ function useSource(name) {
   useEffect(() => {
     let close = () => {};
     let wanted = true;
-    loadSource(name)
-      .then(() => {
-        if (!wanted) return;
-        setFailure('');
+    persistently(() => loadSource(name), { onFailure: setFailure, isWanted: () => wanted }).then(
+      (loaded) => {
+        if (!loaded) return;
         const entry = /** @type {SourceEntry} */ (entries.get(name));
         entry.inView = true;
         noteTitle(feed, entry.latest);
@@ -75,7 +74,7 @@ function useSource(name) {
             level: onLevel,
             event: (event) => {
               onEvent(event);
-              announce(event);
+              announceEvent(event);
             },
             mel: (chunk) => feed.mel.add(chunk),
             explain: (explanation) => {
@@ -84,8 +83,8 @@ function useSource(name) {
             },
           },
         });
-      })
-      .catch((error) => setFailure(error.message));
+      },
+    );
     return () => {
       wanted = false;
       close();

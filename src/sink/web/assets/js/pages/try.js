@@ -1,6 +1,7 @@
 // @ts-check
 // Try it: a file, a stream or the microphone. Nothing is stored.
 import { getJson, logins } from '../api.js';
+import { announce } from '../components/announcer.js';
 import { Canvas } from '../components/canvas.js';
 import { position } from '../format.js';
 import { droppedFile } from '../router.js';
@@ -76,6 +77,7 @@ function useJob() {
   async function finish(answer, control) {
     try {
       const verdict = await answer;
+      announce(`${verdict.file ?? 'The stream'}: ${verdict.genre}`);
       change({ verdict, running: false, duration: verdict.duration_s });
     } catch (error) {
       if (!control.signal.aborted)
@@ -220,7 +222,7 @@ function Result({ job, picture, audio, analyser, onStop }) {
     ${
       (job.windows.length > 0 || !job.error) &&
       html`<div class="result-body">
-      <div class="present" aria-live=${job.running ? 'off' : 'polite'}><${Present} job=${job} /></div>
+      <div class="present"><${Present} job=${job} /></div>
       ${job.windows.length > 0 && html`<${WindowTable} windows=${job.windows} />`}
     </div>`
     }

@@ -1,9 +1,9 @@
 // @ts-check
 // Wall: a card per source, trouble first.
 
-import { logins } from '../api.js';
+import { logins, persistently } from '../api.js';
 import { Card } from '../components/card.js';
-import { announce, EventLine } from '../components/event_line.js';
+import { announceEvent, EventLine } from '../components/event_line.js';
 import { TROUBLE } from '../health.js';
 import {
   daemon,
@@ -118,28 +118,25 @@ function useWallStream() {
     /** @type {string|null} */
     let run = null;
     document.title = 'genred';
-    loadSources()
-      .then(() => {
-        if (!wanted) return;
-        setFailure('');
-        close = openStream({
-          topics: ['state', 'event', 'level'],
-          handlers: {
-            state: onState,
-            level: onLevel,
-            event: (event) => {
-              onEvent(event);
-              if (entries.size <= FEW) announce(event);
-            },
+    persistently(loadSources, { onFailure: setFailure, isWanted: () => wanted }).then((loaded) => {
+      if (!loaded) return;
+      close = openStream({
+        topics: ['state', 'event', 'level'],
+        handlers: {
+          state: onState,
+          level: onLevel,
+          event: (event) => {
+            onEvent(event);
+            if (entries.size <= FEW) announceEvent(event);
           },
-          // Another run may have other sources.
-          onHello: (hello) => {
-            if (run && run !== hello.run) loadSources().catch(() => null);
-            run = hello.run;
-          },
-        });
-      })
-      .catch((error) => setFailure(error.message));
+        },
+        // Another run may have other sources.
+        onHello: (hello) => {
+          if (run && run !== hello.run) loadSources().catch(() => null);
+          run = hello.run;
+        },
+      });
+    });
     return () => {
       wanted = false;
       close();
@@ -189,7 +186,7 @@ export function Wall() {
   }, [hidden]);
 
   if (failure) {
-    return html`<section class="notice"><h1>The daemon does not answer</h1><p>${failure}</p></section>`;
+    return html`<section class="notice"><h1>The sources cannot be loaded</h1><p>${failure}</p></section>`;
   }
   if (!daemon.value) return html`<p class="loading">Loading …</p>`;
   const list = sortedEntries();
