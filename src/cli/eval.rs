@@ -1,7 +1,7 @@
 //! `genred eval`
 
 mod args;
-pub(super) mod output;
+mod output;
 
 use std::io::Write as _;
 use std::path::Path;
