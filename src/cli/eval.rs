@@ -1,4 +1,4 @@
-//! `genred eval`
+//! `genred eval`: evaluates a head on labelled recordings.
 
 mod args;
 mod output;

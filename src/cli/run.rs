@@ -1,4 +1,4 @@
-//! `genred run`
+//! `genred run`: the daemon.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
