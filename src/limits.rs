@@ -1,4 +1,4 @@
-//! Layer 0: limits of numeric settings, and the errors of settings and arguments that cannot be used.
+//! Layer 0: limits of numeric settings; errors of settings and arguments that cannot be used.
 //!
 //! Each limit has one home: a constant here where several components check it, else a constant next
 //! to the setting.

@@ -1,4 +1,4 @@
-//! `genred check`
+//! `genred check`: tests a configuration, its model and its sources without running them.
 
 mod source;
 

@@ -1,4 +1,4 @@
-//! `genred classify`
+//! `genred classify`: verdicts on whole files.
 
 use std::io::Write;
 use std::path::PathBuf;

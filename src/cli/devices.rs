@@ -1,4 +1,4 @@
-//! `genred devices`
+//! `genred devices`: lists the capture devices.
 
 use std::io::Write;
 use std::process::ExitCode;

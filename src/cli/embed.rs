@@ -1,4 +1,4 @@
-//! `genred embed`
+//! `genred embed`: writes the embeddings of files.
 
 use std::collections::HashSet;
 use std::ffi::OsString;

@@ -1,7 +1,7 @@
-//! `genred eval`
+//! `genred eval`: evaluates a head on labelled recordings.
 
 mod args;
-pub(super) mod output;
+mod output;
 
 use std::io::Write as _;
 use std::path::Path;

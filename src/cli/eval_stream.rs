@@ -1,4 +1,4 @@
-//! `genred eval --stream`
+//! `genred eval --stream`: evaluates the decision stage on joined recordings.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

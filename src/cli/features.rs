@@ -1,4 +1,4 @@
-//! `genred features`
+//! `genred features`: writes log-mel frames or audio descriptors of a file.
 
 use std::fs::File;
 use std::io::{BufWriter, ErrorKind, Write};

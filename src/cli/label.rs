@@ -1,4 +1,4 @@
-//! `genred label`
+//! `genred label`: stores corrections by listeners.
 
 use std::io::Write;
 use std::path::PathBuf;

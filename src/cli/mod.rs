@@ -20,6 +20,7 @@ mod page_client;
 mod progress;
 #[cfg(feature = "log")]
 mod report;
+mod rounding;
 mod run;
 mod signals;
 mod stderr;

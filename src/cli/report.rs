@@ -1,4 +1,4 @@
-//! `genred report`
+//! `genred report`: reports of the as-run log.
 
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};

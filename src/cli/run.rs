@@ -1,4 +1,4 @@
-//! `genred run`
+//! `genred run`: the daemon.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -75,6 +75,22 @@ fn services(config: &Config, stop: &Stop) -> Services {
 }
 
 /// Services that the engine needs from higher layers: none without the page.
+#[cfg(not(feature = "web"))]
+fn services(_: &Config, _: &Stop) -> Services {
+    Services::default()
+}
+
+/// Services of the page.
+#[cfg(feature = "web")]
+fn services(config: &Config, stop: &Stop) -> Services {
+    use crate::decision::SilenceConfig;
+    use crate::sink::web::services::WebServices;
+    use crate::study::classify_service::ClassifyService;
+    let classifier = ClassifyService::new(&config.model, &SilenceConfig::default(), stop.clone());
+    Services { web: WebServices { classifier: Some(classifier) } }
+}
+
+/// This build has no page.
 #[cfg(not(feature = "web"))]
 fn services(_: &Config, _: &Stop) -> Services {
     Services::default()

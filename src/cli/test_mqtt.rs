@@ -1,4 +1,4 @@
-//! `genred test-mqtt`
+//! `genred test-mqtt`: tests the connection to the broker.
 
 use std::io::Write;
 use std::path::PathBuf;

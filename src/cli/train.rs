@@ -1,4 +1,4 @@
-//! `genred train`
+//! `genred train`: trains a custom head.
 
 mod args;
 #[cfg(feature = "corrections")]

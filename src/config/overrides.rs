@@ -41,6 +41,7 @@ impl Overrides {
             "model.bundle" => self.bundle.is_some(),
             "model.head" => self.head.is_some(),
             "mqtt.enabled" => self.no_mqtt,
+            "web.enabled" => self.no_web,
             "output" | "output_patches" => self.output.is_some(),
             _ => !self.uris.is_empty() && (path == "source" || path.starts_with("source.")),
         }

@@ -1,4 +1,4 @@
-//! Log losses and posteriors of logits, for labels that exclude each other and for those that do not.
+//! Log losses and posteriors of logits, for exclusive and for independent labels.
 
 use ndarray::{Array1, ArrayView2};
 

@@ -1,4 +1,4 @@
-//! Labelled recordings: a folder a label, or a CSV file with a row a recording.
+//! Labelled recordings: one folder per label, or a CSV file with one row per recording.
 //!
 //! A *track* is one recording, of which there may be several files (cuts, copies). Whatever is
 //! drawn or split is drawn and split by tracks, never by files or patches. A *group* holds tracks

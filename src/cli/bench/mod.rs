@@ -1,4 +1,4 @@
-//! `genred bench`
+//! `genred bench`: measures the performance on this machine.
 
 mod front_end;
 mod measurement;

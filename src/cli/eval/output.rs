@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
-use serde_json::Value;
 
+use super::super::rounding::round;
 use super::args::EvalArgs;
 use crate::model::TrunkKind;
 use crate::study::{Comparison, Dataset, Evaluation, Report, Vocabulary, examples, render};
@@ -227,19 +227,5 @@ impl EvaluationOutput<'_> {
             ));
         }
         notes
-    }
-}
-
-/// Rounds every float to six decimals.
-pub(in crate::cli) fn round(value: &mut Value) {
-    match value {
-        Value::Array(values) => values.iter_mut().for_each(round),
-        Value::Object(map) => map.values_mut().for_each(round),
-        Value::Number(number) if number.is_f64() => {
-            if let Some(float) = number.as_f64() {
-                *value = Value::from((float * 1e6).round() / 1e6 + 0.0);
-            }
-        }
-        _ => {}
     }
 }

@@ -188,7 +188,7 @@ impl Told<'_> {
             data_sets: data_sets.collect(),
         };
         let mut value = serde_json::to_value(&line)?;
-        super::super::eval::output::round(&mut value);
+        super::super::rounding::round(&mut value);
         Ok(format!("{value}\n"))
     }
 }

@@ -1,4 +1,4 @@
-//! `genred why`
+//! `genred why`: shows the decisions of a running daemon with their reasons.
 
 mod screen;
 

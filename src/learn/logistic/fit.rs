@@ -1,4 +1,4 @@
-//! A fitted head.
+//! A fitted head, before and after its standardisation is folded into the weights.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Coordinates in which a fit runs.
+//! Standardised coordinates in which a fit runs.
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 

@@ -1,4 +1,4 @@
-//! `[log]`
+//! `[log]`: the as-run log.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `[corrections]`
+//! `[corrections]`: corrections by listeners.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! A folder a label, or a playlist a label.
+//! Data sets in a folder: one folder or one playlist per label.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;

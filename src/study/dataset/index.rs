@@ -1,4 +1,4 @@
-//! A row a recording.
+//! Data sets in a CSV file: one row per recording.
 
 use std::collections::BTreeMap;
 use std::path::Path;

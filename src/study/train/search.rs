@@ -1,4 +1,4 @@
-//! The strength of a prior, by cross-validation.
+//! Selection of the strength of the prior, by cross-validation.
 //!
 //! A coordinate search over a small grid. Penalties are tried from the strongest to weaker ones,
 //! with the prior mean and without; under the chosen one, weights along the directions are freed.
