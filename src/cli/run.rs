@@ -80,22 +80,6 @@ fn services(_: &Config, _: &Stop) -> Services {
     Services::default()
 }
 
-/// Services of the page.
-#[cfg(feature = "web")]
-fn services(config: &Config, stop: &Stop) -> Services {
-    use crate::decision::SilenceConfig;
-    use crate::sink::web::services::WebServices;
-    use crate::study::classify_service::ClassifyService;
-    let classifier = ClassifyService::new(&config.model, &SilenceConfig::default(), stop.clone());
-    Services { web: WebServices { classifier: Some(classifier) } }
-}
-
-/// This build has no page.
-#[cfg(not(feature = "web"))]
-fn services(_: &Config, _: &Stop) -> Services {
-    Services::default()
-}
-
 /// Returns the options as overrides of the configuration file.
 fn overrides(args: &RunArgs) -> Overrides {
     let on_terminal = std::io::stdout().is_terminal();
