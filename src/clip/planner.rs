@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn a_clip_does_not_grow_without_limit() {
         let (mut planner, jobs) = planner(1000);
-        let files: Vec<_> = (0..130)
+        let files: Vec<_> = (0..130_u32)
             .map(|n| file_at(&mut planner, 20.0 + f64::from(n) * 10.0, LOST, n.into()).unwrap())
             .collect();
         let mut names = files.clone();

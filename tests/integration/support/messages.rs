@@ -129,6 +129,7 @@ pub(crate) fn attributes(source: &str) -> Message {
         top: vec![jazz.clone()],
         tags: vec![jazz],
         title: None,
+        shares: None,
         model: "musicnn-msd".into(),
         head: "genres".into(),
     };
