@@ -101,7 +101,7 @@ fn event() {
 
 #[test]
 fn attributes() {
-    insta::assert_snapshot!(attributes_json(&samples::attributes()), @r#"{"run":"0f1e2d3c","ts":"2026-11-03T14:03:07.250Z","top":[{"label":"jazz","p":0.83},{"label":"blues","p":0.11}],"tags":[{"label":"instrumental","p":0.61}],"title":"John Doe - \"Blue\" in Grün","model":"musicnn-msd","head":"genres"}"#);
+    insta::assert_snapshot!(attributes_json(&samples::attributes()), @r#"{"run":"0f1e2d3c","ts":"2026-11-03T14:03:07.250Z","top":[{"label":"jazz","p":0.83},{"label":"blues","p":0.11}],"tags":[{"label":"instrumental","p":0.61}],"music_share_1h":0.75,"speech_share_1h":0.2,"title":"John Doe - \"Blue\" in Grün","model":"musicnn-msd","head":"genres"}"#);
 }
 
 #[test]
