@@ -138,7 +138,7 @@ test('the theme switch and reduced motion', async ({ browser }) => {
   await context.close();
 });
 
-test('a daemon with a token asks for it', async ({ page }) => {
+test('a daemon with a token shows the login dialog', async ({ page }) => {
   const guarded = new Daemon({ sources: daemon.options.sources });
   const token = join(guarded.folder, 'token');
   writeFileSync(token, 'correct-horse-battery\n', { mode: 0o600 });

@@ -53,11 +53,15 @@ async function measureLoad(browser, url) {
   });
   await page.goto(url);
   await page.locator('.card').first().waitFor();
+  // The largest text of the wall is the genre on its cards.
   const cardAt = await page.evaluate(
     () =>
-      new Promise((resolve) =>
-        requestAnimationFrame(() => requestAnimationFrame(() => resolve(performance.now()))),
-      ),
+      new Promise((resolve) => {
+        new PerformanceObserver((list) => resolve(list.getEntries().at(-1)?.startTime)).observe({
+          type: 'largest-contentful-paint',
+          buffered: true,
+        });
+      }),
   );
   const paint = await page.evaluate(
     () => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? Number.NaN,
@@ -132,7 +136,7 @@ try {
   const { page, files, streamed } = /** @type {typeof loads[number]} */ (loads.at(-1));
   figures.cards = await page.locator('.card').count();
   figures.first_paint_ms = Math.round(median(loads.map(({ paint }) => paint)));
-  figures.first_cards_ms = Math.round(median(loads.map(({ cardAt }) => cardAt)));
+  figures.largest_paint_ms = Math.round(median(loads.map(({ cardAt }) => cardAt)));
   figures.transferred_kb = Math.round(median(loads.map(({ bytes }) => bytes)) / 100) / 10;
   figures.requests = files;
   figures.streamed_at_start_kb = Math.round(streamed / 100) / 10;

@@ -3,7 +3,7 @@
 import { address } from './base.js';
 import { signal } from './ui.js';
 
-/** True while the daemon asks for a token. */
+/** True while a token is missing. */
 export const loginNeeded = signal(false);
 
 /** Number of successful logins; the stream and the pages reload after each. */

@@ -4,7 +4,7 @@
 // The colours of the known labels are chosen in OKLCH so that the smallest distance of any two is
 // as large as possible, also with protanopia, deuteranopia and tritanopia (Machado 2009). Each
 // label has the same hue in both themes, and a contrast of at least 3:1 to the cards. No page
-// tells by colour alone: the word stands next to it.
+// relies on colour alone: the word stands next to it.
 import { theme } from './theme.js';
 
 /** Colours in the dark and in the light theme. @type {Record<string, [string, string]>} */

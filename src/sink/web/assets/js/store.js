@@ -73,7 +73,7 @@ export class SourceEntry {
     /** Counts shown levels. */
     this.levelShown = signal(0);
     this.receivedAt = Date.now();
-    /** When the last news of the source arrived: a state or a level. */
+    /** Time of the last state or level. */
     this.heardAt = this.receivedAt;
     this.readLevel(source);
   }
@@ -146,7 +146,7 @@ export class SourceEntry {
   /** Shows the latest values. */
   flush() {
     const silent = Date.now() - this.heardAt;
-    // Without news the text changes all the same: it says how old it is.
+    // Without news the text changes, too: it contains the age of the values.
     this.levelShown.value = silent > 2 * TEXT_INTERVAL_MS ? Date.now() : this.level.version;
     if (!this.latest.online) this.extendRibbon();
     if (!this.stale) return;

@@ -52,9 +52,14 @@ export function openStream({ topics, sources, handlers, onHello }) {
     if (seen.has(id)) return true;
     seen.add(id);
     if (seen.size > KEPT_IDS) seen.delete(seen.values().next().value);
+    remember(id);
+    return false;
+  }
+
+  /** @param {string} id */
+  function remember(id) {
     last = id;
     sessionStorage.setItem(key, id);
-    return false;
   }
 
   function open() {
@@ -67,6 +72,8 @@ export function openStream({ topics, sources, handlers, onHello }) {
     });
     stream.addEventListener('hello', (message) => {
       const hello = JSON.parse(message.data);
+      // Position of a page that has not received an event yet.
+      if (!last && message.lastEventId) remember(message.lastEventId);
       clockOffset = Date.parse(hello.now) - Date.now();
       connection.value = 'live';
       eventGap.value = hello.gap;

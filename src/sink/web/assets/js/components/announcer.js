@@ -1,5 +1,5 @@
 // @ts-check
-// Live region: tells screen readers about decisions, and about nothing else.
+// Live region for screen readers. Only decisions are announced.
 
 const region = document.createElement('p');
 region.className = 'vh';

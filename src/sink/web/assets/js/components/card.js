@@ -87,7 +87,7 @@ function ribbonBackground(entry) {
 }
 
 /**
- * How current the values are, in words.
+ * Age of the shown values, in words.
  * @param {SourceEntry} entry
  * @param {Source} source
  */

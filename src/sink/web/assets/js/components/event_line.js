@@ -75,7 +75,7 @@ export function EventLine({ event, withSource = false, id }) {
 }
 
 /**
- * Tells screen readers about an event.
+ * Announces an event to screen readers.
  * @param {SourceEvent} event
  */
 export function announceEvent(event) {

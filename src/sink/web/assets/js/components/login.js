@@ -2,7 +2,7 @@
 import { ApiError, logIn, loginNeeded } from '../api.js';
 import { html, useEffect, useRef, useState } from '../ui.js';
 
-/** Dialog that asks for the token of the daemon. */
+/** Login dialog. */
 export function Login() {
   const dialog = useRef(/** @type {HTMLDialogElement|null} */ (null));
   const [message, setMessage] = useState('');
@@ -28,7 +28,7 @@ export function Login() {
   return html`<dialog ref=${dialog} class="login" aria-labelledby="login-title">
     <form onSubmit=${submit}>
       <h2 id="login-title">Token needed</h2>
-      <p>This daemon asks for the token of its configuration (<code>web.token_file</code>).</p>
+      <p>The API of this daemon needs the token of its configuration (<code>web.token_file</code>).</p>
       <label>Token <input name="token" type="password" required autocomplete="current-password" /></label>
       ${message && html`<p class="error" role="alert">${message}</p>`}
       <button type="submit" class="primary">Log in</button>

@@ -9,7 +9,7 @@ import { LOWEST, onScale } from './meter_scale.js';
 
 /** Marks of the scale in LUFS; −23 is the target of EBU R128. */
 const MARKS = [-50, -40, -30, -23, -18, -14, -9];
-/** True peak above which R128 asks for care, in dBTP. */
+/** Highest permitted true peak of EBU R128, in dBTP. */
 const PEAK_LIMIT = -1;
 
 /**

@@ -25,7 +25,7 @@ import { html, signal, useEffect, useMemo, useState } from '../ui.js';
 
 const LISTED_EVENTS = 30;
 
-/** What the stream of a source feeds. @param {string} name */
+/** Data that the stream of a source fills. @param {string} name */
 function newFeed(name) {
   return {
     name,

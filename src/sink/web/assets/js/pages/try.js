@@ -207,10 +207,13 @@ function download(job) {
  */
 function Result({ job, picture, audio, analyser, onStop }) {
   const [player, setPlayer] = useState(/** @type {HTMLAudioElement|null} */ (null));
+  const section = useRef(/** @type {HTMLElement|null} */ (null));
+  // On a phone the result is below the forms.
+  useEffect(() => section.current?.scrollIntoView({ block: 'nearest' }), [job.kind, job.name]);
   const drawMicrophone = useMemo(() => analyser && microphonePainter(analyser), [analyser]);
   const duration = job.verdict?.duration_s ?? job.duration ?? Math.max(job.decoded, 3);
   const known = job.duration ?? 0;
-  return html`<section class="panel result" aria-labelledby="result-title">
+  return html`<section ref=${section} class="panel result" aria-labelledby="result-title">
     <div class="panel-head">
       <h2 id="result-title">${job.name}</h2>
       ${job.running && html`<span class="muted" role="status">${position(job.decoded)}${known > 0 ? ` of ${position(known)}` : ''}</span>`}

@@ -16,7 +16,7 @@ import {
   orderVersion,
 } from '../store.js';
 import { eventGap, openStream } from '../stream.js';
-import { html, signal, useEffect, useRef, useState } from '../ui.js';
+import { html, signal, useEffect, useState } from '../ui.js';
 
 /** Number of sources from which the wall shows rows unless told otherwise. */
 const MANY = 36;
@@ -24,6 +24,8 @@ const MANY = 36;
 const FEW = 8;
 const LAYOUT_KEY = 'genred-layout';
 const MAX_LINES = 40;
+/** Cards that are added per frame while the page opens, so that the first ones are there at once. */
+const CARDS_PER_FRAME = 40;
 
 const layout = signal(localStorage.getItem(LAYOUT_KEY) ?? 'auto');
 const kiosk = signal(new URLSearchParams(location.search).has('kiosk'));
@@ -172,13 +174,27 @@ function onKey(event) {
   /** @type {HTMLElement|undefined} */ (links[links.indexOf(link) + step])?.focus();
 }
 
+/**
+ * Number of cards to show: grows from frame to frame up to `count`.
+ * @param {number} count
+ */
+function useGrowingLimit(count) {
+  const [limit, setLimit] = useState(CARDS_PER_FRAME);
+  useEffect(() => {
+    if (limit >= count) return;
+    const request = requestAnimationFrame(() => setLimit(limit + CARDS_PER_FRAME));
+    return () => cancelAnimationFrame(request);
+  }, [limit, count]);
+  return limit;
+}
+
 export function Wall() {
   const failure = useWallStream();
-  const bottom = useRef(null);
   useEffect(() => {
     document.addEventListener('keydown', onKey);
     return () => document.removeEventListener('keydown', onKey);
   }, []);
+  const limit = useGrowingLimit(entries.size);
   const hidden = kiosk.value;
   useEffect(() => {
     document.documentElement.toggleAttribute('data-kiosk', hidden);
@@ -199,9 +215,9 @@ export function Wall() {
       <${Controls} />
     </div>
     ${list.length === 0 && html`<p class="notice">${entries.size === 0 ? 'This daemon has no sources.' : 'No source passes the filter.'}</p>`}
-    <div class="wall-body" ref=${bottom}>
+    <div class="wall-body">
       <ul class="wall" data-layout=${rows ? 'rows' : 'cards'} data-few=${entries.size <= 3}>
-        ${list.map((entry) => html`<${Card} key=${entry.name} entry=${entry} />`)}
+        ${list.slice(0, limit).map((entry) => html`<${Card} key=${entry.name} entry=${entry} />`)}
       </ul>
       <${RecentEvents} />
     </div>

@@ -38,7 +38,7 @@ export class LeadTrend {
 }
 
 /**
- * When another state would be published, in words; `null` if nothing points to one.
+ * Expected change of the published state, in words; `null` without one.
  * @param {Explanation} explanation
  * @param {number|null} perSecond  Lead gained per second.
  */

@@ -215,7 +215,7 @@ export function Timeline({ entry, mel, titles }) {
   const height = SPECTRUM + RIBBON + TITLES + MARKS + AXIS;
   return html`<section class="panel timeline" aria-labelledby="timeline-title">
     <div class="panel-head">
-      <h2 id="timeline-title">What the model hears</h2>
+      <h2 id="timeline-title">Model input</h2>
       <label>Span <select value=${spanS} onChange=${(/** @type {any} */ event) => setSpan(Number(event.currentTarget.value))}>
         ${SPANS_S.map((seconds) => html`<option value=${seconds}>${seconds < 60 ? `${seconds} s` : `${seconds / 60} min`}</option>`)}
       </select></label>
