@@ -55,7 +55,7 @@ pub(super) fn encode(
 /// Name, help and counter of a family.
 type CounterFamily = (&'static str, &'static str, fn(&SourceCounters) -> &Counter);
 
-const COUNTERS: [CounterFamily; 5] = [
+const COUNTERS: [CounterFamily; 9] = [
     ("genred_source_patches_produced", "Patches produced", |counters| &counters.produced),
     ("genred_source_patches_scored", "Patches scored", |counters| &counters.scored),
     ("genred_source_patches_dropped", "Patches dropped at gaps and under overload", |counters| {
@@ -63,6 +63,16 @@ const COUNTERS: [CounterFamily; 5] = [
     }),
     ("genred_source_xruns", "Overflows of the capture ring buffer", |counters| &counters.xruns),
     ("genred_source_reconnects", "Times that the source was reopened", |counters| &counters.reconnects),
+    ("genred_source_clips_written", "Clips written", |counters| &counters.clips.written),
+    ("genred_source_clips_failed", "Clips that could not be written", |counters| &counters.clips.failed),
+    ("genred_source_clips_deleted", "Clips deleted by age and by total size", |counters| {
+        &counters.clips.deleted
+    }),
+    (
+        "genred_source_clip_chunks_dropped",
+        "Chunks of audio, half a second each, that are missing in clips because the disk was behind",
+        |counters| &counters.clips.chunks_dropped,
+    ),
 ];
 
 fn counters(writer: &mut MetricWriter<'_>, sources: &[ScrapedSource<'_>]) -> fmt::Result {
