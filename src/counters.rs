@@ -38,6 +38,10 @@ pub(crate) struct SourceCounters {
     /// Start of the read in progress; clear while the source is not read.
     pub(crate) reading: Moment,
     /// Clips of the source.
+    #[cfg_attr(
+        not(all(feature = "clips", feature = "web")),
+        allow(dead_code, reason = "counted by the writer, read by metrics")
+    )]
     pub(crate) clips: Arc<ClipCounters>,
 }
 
