@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use super::address::Address;
+#[cfg(any(feature = "net", feature = "web"))]
 use super::address_policy::AddressPolicy;
 #[cfg(feature = "device")]
 use super::clock::Clock;
