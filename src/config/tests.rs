@@ -34,6 +34,26 @@ fn typed_sources_replace_configured_ones_and_get_names_of_their_own() {
 }
 
 #[test]
+fn errors_of_the_command_line_name_no_line_of_the_file() {
+    let error = |overrides: Overrides| {
+        let text = "hop_s = 1.0\n[[source]]\nuri = '-'";
+        Config::from_toml(text, "test.toml", &overrides).unwrap_err().to_string()
+    };
+    assert_eq!(
+        error(Overrides { hop_s: Some(9.0), ..Overrides::default() }),
+        "the command line: `hop_s` is 9; expected 0.25 to 3 seconds"
+    );
+    assert_eq!(
+        error(Overrides::of_sources(&["-", "-"].map(String::from))),
+        "the command line: 2 sources read standard input; one can"
+    );
+    let overrides = Overrides { head: Some("tags".into()), ..Overrides::default() };
+    let text = "[model]\nhead = 'genres'\nthreads = 1";
+    let config = Config::from_toml(text, "test.toml", &overrides).unwrap();
+    assert_eq!((config.line("model.head"), config.line("model.threads")), (None, Some(3)));
+}
+
+#[test]
 fn what_is_expected_of_a_source() {
     let config = load("[[source]]\nuri = '-'\nformat = ['rock', 'pop']\nmax_talk_share = 0.3").unwrap();
     let watch = &config.sources[0].watch;
