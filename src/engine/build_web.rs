@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use tokio::runtime::Handle;
 
 use super::build_status::log_path;
+use super::clips;
 use super::error::EngineError;
 use super::sink_context::SinkContext;
 use crate::sink::web::{WebParts, WebSink};
@@ -36,6 +37,7 @@ pub(super) fn build(context: &SinkContext<'_>, runtime: &Handle) -> Result<Optio
         services: services.web.clone(),
         status: (*status).clone(),
         log: log_path(config, *folder),
+        clips: clips::folders(config, *folder),
         uploads,
     };
     match runtime.block_on(WebSink::open(parts)) {

@@ -6,9 +6,9 @@ mod absent;
 mod set;
 
 #[cfg(not(feature = "clips"))]
-pub(super) use absent::{ClipFeed, ClipPlanner, ClipRecorder, ClipSet, are_stored, start};
+pub(super) use absent::{ClipFeed, ClipPlanner, ClipRecorder, ClipSet, are_stored, folders, start};
 #[cfg(feature = "clips")]
-pub(super) use set::{ClipSet, are_stored, start};
+pub(super) use set::{ClipSet, are_stored, folders, start};
 
 #[cfg(feature = "clips")]
 pub(super) use crate::clip::{ClipFeed, ClipPlanner, ClipRecorder};

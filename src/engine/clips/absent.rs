@@ -66,6 +66,12 @@ impl ClipPlanner {
     }
 }
 
+/// Folder of the clips of each source: none.
+#[cfg_attr(not(feature = "web"), allow(dead_code, reason = "the page serves them"))]
+pub(crate) fn folders(_: &Config, _: Option<&StateFolder>) -> Vec<Option<std::path::PathBuf>> {
+    Vec::new()
+}
+
 /// This build stores no clips.
 pub(crate) fn are_stored(_: &Config) -> bool {
     false

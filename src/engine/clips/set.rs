@@ -64,6 +64,14 @@ pub(crate) fn start(
     Ok((ClipSet { setups, channels: Some(channels) }, closing))
 }
 
+/// Folder of the clips of each source; `None` without clips.
+#[cfg_attr(not(feature = "web"), allow(dead_code, reason = "the page serves them"))]
+pub(crate) fn folders(config: &Config, folder: Option<&StateFolder>) -> Vec<Option<PathBuf>> {
+    let state = folder.map(StateFolder::path);
+    let of = |entry: &SourceEntry| folder_of(entry, state).filter(|_| entry.clip.enabled);
+    config.sources.iter().map(of).collect()
+}
+
 /// Returns the folder of a source's clips; `None` without a folder to write to.
 fn folder_of(entry: &SourceEntry, state: Option<&Path>) -> Option<PathBuf> {
     let root = entry.clip.folder.clone().or_else(|| Some(state?.join(CLIPS)))?;

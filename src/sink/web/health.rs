@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::status::{ComponentReadiness, Liveness, Readiness, SourceReadiness};
 
 /// `/health`: liveness. Status 200 if alive, else 503.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct HealthBody {
     /// True while audio and inference advance.
     pub(crate) alive: bool,
@@ -22,22 +23,22 @@ impl From<&Liveness> for HealthBody {
 }
 
 /// `/ready`: readiness, component by component. Status 200 if ready, else 503.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ReadyBody<'a> {
     /// True while every component and every required source is ready.
     pub(crate) ready: bool,
     components: BTreeMap<&'static str, ComponentBody<'a>>,
-    sources: BTreeMap<&'a str, SourceBody<'a>>,
+    sources: BTreeMap<&'a str, SourceReadinessBody<'a>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct ComponentBody<'a> {
     ready: bool,
     detail: &'a str,
 }
 
-#[derive(Debug, Serialize)]
-struct SourceBody<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+struct SourceReadinessBody<'a> {
     ready: bool,
     required: bool,
     health: &'static str,
@@ -54,7 +55,8 @@ impl<'a> From<&'a Readiness> for ReadyBody<'a> {
         };
         let source = |source: &'a SourceReadiness| {
             let SourceReadiness { name, ready, required, health, detail } = source;
-            let body = SourceBody { ready: *ready, required: *required, health: health.as_str(), detail };
+            let body =
+                SourceReadinessBody { ready: *ready, required: *required, health: health.as_str(), detail };
             (&**name, body)
         };
         Self {

@@ -61,6 +61,8 @@ pub(crate) struct WebParts {
     pub(crate) status: Arc<DaemonStatus>,
     /// Path of the as-run log; `None` where it is off.
     pub(crate) log: Option<PathBuf>,
+    /// Folder of the clips of each source, in the order of the configuration; `None` without clips.
+    pub(crate) clips: Vec<Option<PathBuf>>,
     /// Folder for uploads while they are classified.
     pub(crate) uploads: PathBuf,
 }
@@ -79,7 +81,7 @@ impl WebSink {
     /// # Errors
     /// The address or the TLS files cannot be used; the message names the key.
     pub(crate) async fn open(parts: WebParts) -> Result<Self, String> {
-        let WebParts { config, node, taps, commands, services, status, log, uploads } = parts;
+        let WebParts { config, node, taps, commands, services, status, log, clips, uploads } = parts;
         let listener = server::bind(&config).map_err(|error| {
             format!("`web.bind` is {}, which cannot be used ({error}); choose another port", config.bind)
         })?;
@@ -97,6 +99,7 @@ impl WebSink {
             node,
             services,
             status,
+            clips,
             log,
             uploads,
         });

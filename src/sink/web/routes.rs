@@ -1,6 +1,7 @@
 //! Routes of the API, and its OpenAPI document.
 
 mod classify;
+mod clips;
 mod daemon;
 mod explain;
 mod history;
@@ -34,9 +35,9 @@ const MAX_BODY: usize = 16 << 10;
 )]
 struct ApiDocument;
 
-/// Routes below `/api/v1`, those behind `protect`, and their document.
+/// All routes and their document. `protect` adds access checks to those that need a token.
 fn api(
-    protect: impl FnOnce(OpenApiRouter<ServerState>) -> OpenApiRouter<ServerState>,
+    protect: impl Fn(OpenApiRouter<ServerState>) -> OpenApiRouter<ServerState>,
 ) -> (Router<ServerState>, utoipa::openapi::OpenApi) {
     let guarded = OpenApiRouter::new()
         .routes(routes!(daemon::daemon))
@@ -47,9 +48,14 @@ fn api(
         .routes(routes!(explain::explain))
         .routes(routes!(events::events));
     let uploads = OpenApiRouter::new().routes(routes!(classify::classify)).layer(DefaultBodyLimit::disable());
-    let open = OpenApiRouter::new().routes(routes!(login::login));
-    let routes = protect(guarded.merge(uploads)).merge(open);
-    OpenApiRouter::with_openapi(ApiDocument::openapi()).nest("/api/v1", routes).split_for_parts()
+    let login = OpenApiRouter::new().routes(routes!(login::login));
+    let files = OpenApiRouter::new().routes(routes!(clips::clip)).routes(routes!(monitoring::metrics));
+    let probes = OpenApiRouter::new().routes(routes!(monitoring::health)).routes(routes!(monitoring::ready));
+    OpenApiRouter::with_openapi(ApiDocument::openapi())
+        .nest("/api/v1", protect(guarded.merge(uploads)).merge(login))
+        .merge(protect(files))
+        .merge(probes)
+        .split_for_parts()
 }
 
 /// OpenAPI document, as JSON.
@@ -64,17 +70,12 @@ pub(crate) fn document() -> Result<String, serde_json::Error> {
 pub(crate) fn router(state: &ServerState) -> Router<ServerState> {
     let document = document().unwrap_or_default();
     let openapi = move || async move { ([("content-type", "application/json")], document) };
-    let (api, _) = api(|routes| {
-        let routes = routes.route("/openapi.json", get(openapi));
+    let protect = |routes: OpenApiRouter<ServerState>| {
         routes.layer(from_fn_with_state(state.clone(), auth::check_token))
-    });
-    let metrics = Router::new()
-        .route("/metrics", get(monitoring::metrics))
-        .layer(from_fn_with_state(state.clone(), auth::check_token));
-    api.merge(metrics)
-        .route("/health", get(monitoring::health))
-        .route("/ready", get(monitoring::ready))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
+    };
+    let openapi = protect(OpenApiRouter::new().route("/api/v1/openapi.json", get(openapi)));
+    let (api, _) = api(protect);
+    api.merge(openapi).layer(DefaultBodyLimit::max(MAX_BODY))
 }
 
 /// Answer to an unknown route.

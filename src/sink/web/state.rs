@@ -42,6 +42,8 @@ pub(crate) struct ServerParts {
     pub(crate) status: Arc<DaemonStatus>,
     /// Path of the as-run log; `None` where it is off.
     pub(crate) log: Option<PathBuf>,
+    /// Folder of the clips of each source, in the order of the configuration; `None` without clips.
+    pub(crate) clips: Vec<Option<PathBuf>>,
     /// Folder for uploads while they are classified.
     pub(crate) uploads: PathBuf,
     /// Limits [`MAX_CLASSIFICATIONS`].

@@ -10,12 +10,17 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::sink::web::auth::is_authorized;
-use crate::sink::web::error::{ApiError, ErrorCode};
+use crate::sink::web::error::{ApiError, ErrorBody, ErrorCode};
 use crate::sink::web::health::{HealthBody, ReadyBody};
 use crate::sink::web::metrics::{self, MetricsFormat};
 use crate::sink::web::state::{ServerState, internal};
 
 /// Metrics, as OpenMetrics for clients that ask for it.
+#[utoipa::path(get, path = "/metrics", tag = "monitoring", responses(
+    (status = 200, description = "Metrics of Prometheus", content_type = "text/plain", body = String),
+    (status = 401, description = "No token", body = ErrorBody),
+    (status = 503, description = "The daemon is starting", body = ErrorBody),
+))]
 pub(super) async fn metrics(
     State(state): State<ServerState>,
     headers: HeaderMap,
@@ -29,12 +34,20 @@ pub(super) async fn metrics(
 }
 
 /// Liveness. Probes carry no token.
+#[utoipa::path(get, path = "/health", tag = "monitoring", responses(
+    (status = 200, description = "Frames and inference advance", body = HealthBody),
+    (status = 503, description = "They do not", body = HealthBody),
+))]
 pub(super) async fn health(State(state): State<ServerState>) -> Response {
     let body = HealthBody::from(&state.status.liveness(Instant::now()));
     answer(body.alive, &body)
 }
 
 /// Readiness. Probes carry no token, and without the right one they learn nothing but the result.
+#[utoipa::path(get, path = "/ready", tag = "monitoring", responses(
+    (status = 200, description = "All components are ready", body = ReadyBody),
+    (status = 503, description = "A component is not", body = ReadyBody),
+))]
 pub(super) async fn ready(State(state): State<ServerState>, headers: HeaderMap) -> Response {
     let readiness = state.status.readiness();
     let body = ReadyBody::from(&readiness);
