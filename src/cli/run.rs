@@ -70,7 +70,7 @@ fn services(config: &Config, stop: &Stop) -> Services {
     use crate::sink::web::services::WebServices;
     use crate::study::classify_service::ClassifyService;
 
-    let classifier = ClassifyService::new(&config.model, &SilenceConfig::default(), stop.clone());
+    let classifier = ClassifyService::shared(&config.model, &SilenceConfig::default(), stop.clone());
     Services { web: WebServices { classifier: config.web.enabled.then_some(classifier) } }
 }
 

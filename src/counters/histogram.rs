@@ -133,7 +133,7 @@ mod tests {
         [3, 3600].into_iter().for_each(|s| slow.record(Duration::from_secs(s)));
         let totals = Histogram::totals_of([&quick, &slow]);
         assert_eq!(totals.count, 5);
-        assert!((totals.sum_s - 3603.002_001).abs() < 1e-6, "{}", totals.sum_s);
+        assert!((totals.sum_s - 3_603.002_001).abs() < 1e-6, "{}", totals.sum_s);
         assert_eq!(totals.buckets.len(), 17);
         let filled: Vec<_> = totals.buckets.iter().filter(|(_, count)| *count > 0).copied().collect();
         assert_eq!(filled, [(0.001_024, 2), (0.002_048, 1), (4.194_304, 1), (f64::INFINITY, 1)]);

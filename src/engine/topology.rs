@@ -87,11 +87,7 @@ impl Pipeline {
         let started = Timestamp::now();
         let run = build_model::run_id();
         let mut model = build_model::load(config)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("genred-io")
-            .enable_all()
-            .build()?;
+        let runtime = io_runtime()?;
         let fatal = FatalHandle::new(stop.clone());
         let claimed = persistence::claim(config)?;
         let folder = claimed.as_ref();
@@ -166,17 +162,8 @@ impl Pipeline {
         spawn_inference(&mut threads, inference)?;
         spawn_sources(&mut threads, workers)?;
         watchdog::start(status, runtime.handle());
-        Ok(Self {
-            threads,
-            director,
-            closing,
-            closing_clips,
-            sinks,
-            counters,
-            runtime,
-            fatal,
-            _folder: claimed,
-        })
+        let _folder = claimed;
+        Ok(Self { threads, director, closing, closing_clips, sinks, counters, runtime, fatal, _folder })
     }
 
     /// Waits until all sources have ended or the stop token is set, then shuts down stage by stage.
@@ -213,6 +200,15 @@ impl Pipeline {
             (None, None) => Ok(RunOutcome { failed, counters }),
         }
     }
+}
+
+/// Runtime of the sinks' sockets.
+fn io_runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("genred-io")
+        .enable_all()
+        .build()
 }
 
 /// Starts inference. Its end is reported before its result channel closes, which ends the director.

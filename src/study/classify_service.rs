@@ -15,7 +15,8 @@ mod queue;
 mod scored_answer;
 mod shared_model;
 mod stream;
-#[cfg(all(test, feature = "net"))]
+#[cfg(test)]
+#[cfg(feature = "net")]
 mod stream_tests;
 #[cfg(test)]
 mod tests;
@@ -66,7 +67,7 @@ struct Threads {
 impl ClassifyService {
     /// Creates the service with the daemon's bundle, trunk and head. Nothing is loaded and no thread
     /// is started before the first use.
-    pub(crate) fn new(model: &ModelConfig, silence: &SilenceConfig, stop: Stop) -> Arc<dyn Classifier> {
+    pub(crate) fn shared(model: &ModelConfig, silence: &SilenceConfig, stop: Stop) -> Arc<dyn Classifier> {
         Arc::new(Self::with(model, silence, stop, ClassifyLimits::default(), open::open_upload))
     }
 

@@ -162,6 +162,21 @@ fn sound(folder: &Path) -> (Vec<u8>, usize) {
     (fs::read(file).unwrap(), 8000)
 }
 
+/// Writes `genred.toml` with the three sources of the test.
+fn configure(folder: &Path, site: &Site, absent: &Absent) {
+    let source = |name: &str, port: u16, more: &str| {
+        format!("[[source]]\nname = \"{name}\"\nuri = \"http://127.0.0.1:{port}/{name}\"\n{more}")
+    };
+    let config = [
+        "output_patches = true\n[mqtt]\nenabled = false\n",
+        &source("fails", site.port, "reconnect_max_s = 1\nlost_after_s = 2\n"),
+        &source("absent", absent.port, "reconnect_max_s = 5\n"),
+        &source("well", site.port, "lost_after_s = 30\n"),
+    ]
+    .concat();
+    fs::write(folder.join("genred.toml"), config).unwrap();
+}
+
 #[test]
 fn a_hundred_failures() {
     let folder = tempfile::tempdir().unwrap();
@@ -182,17 +197,7 @@ fn a_hundred_failures() {
         }
     });
     let absent = Absent::start(shared, rate);
-    let source = |name: &str, port: u16, more: &str| {
-        format!("[[source]]\nname = \"{name}\"\nuri = \"http://127.0.0.1:{port}/{name}\"\n{more}")
-    };
-    let config = [
-        "output_patches = true\n[mqtt]\nenabled = false\n",
-        &source("fails", site.port, "reconnect_max_s = 1\nlost_after_s = 2\n"),
-        &source("absent", absent.port, "reconnect_max_s = 5\n"),
-        &source("well", site.port, "lost_after_s = 30\n"),
-    ]
-    .concat();
-    fs::write(folder.path().join("genred.toml"), config).unwrap();
+    configure(folder.path(), &site, &absent);
     let mut command = genred(folder.path());
     command.env("no_proxy", "127.0.0.1").args(["run", "-c", "genred.toml", "--output", "jsonl"]);
     let daemon = Daemon::start(&mut command);

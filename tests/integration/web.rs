@@ -172,7 +172,7 @@ fn bad_requests_get_an_answer_and_leave_the_daemon_alone() {
     let foreign =
         request_with(page, "PATCH", "/api/v1/sources/tape", &[("origin", "http://x.example")], b"{}");
     assert_eq!((foreign.status, &foreign.json()["code"]), (403, &"foreign_origin".into()));
-    let rebound = format!("GET /api/v1/sources HTTP/1.1\r\nhost: x.example\r\nconnection: close\r\n\r\n");
+    let rebound = "GET /api/v1/sources HTTP/1.1\r\nhost: x.example\r\nconnection: close\r\n\r\n";
     assert_eq!(status(send(page, &[rebound.as_bytes()])), 403);
     // A head that never ends is cut off.
     let mut slow = connect(page);

@@ -65,10 +65,11 @@ done
 [ -n "$address" ] || fail "the daemon does not say where its page is"
 
 # --- schemathesis ---------------------------------------------------------------------------------
-# Server-sent events never end, and are tested by tests/integration/web.rs.
-.cache/schemathesis/bin/schemathesis run "http://$address/api/v1/openapi.json" \
-    --exclude-path /api/v1/events --exclude-checks unsupported_method --max-examples 25 --seed 7 \
-    --request-timeout 30 --generation-database none --no-color >"$work/schemathesis.log" 2>&1 ||
+# Server-sent events never end, and are tested by tests/integration/web.rs. Some requests that fit the
+# document are refused for what they mean, such as a genre with the name of a state.
+(cd "$work" && "$OLDPWD/.cache/schemathesis/bin/schemathesis" run "http://$address/api/v1/openapi.json" \
+    --exclude-path /api/v1/events --exclude-checks positive_data_acceptance --max-examples 25 --seed 7 \
+    --request-timeout 30 --generation-database none --no-color) >"$work/schemathesis.log" 2>&1 ||
     { cat "$work/schemathesis.log"; fail "schemathesis found a fault"; }
 kill -0 "$daemon" 2>/dev/null || fail "the daemon ended under schemathesis"
 grep -E 'Test cases|Operations' "$work/schemathesis.log" || true

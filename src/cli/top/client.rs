@@ -69,7 +69,8 @@ fn receive(client: &PageClient, last_id: &mut String, messages: &Sender<WallMess
             Some(("id", value)) => value.clone_into(last_id),
             _ if line.is_empty() => {
                 let parsed = message(&topic, &data)?;
-                (topic.clear(), data.clear());
+                topic.clear();
+                data.clear();
                 if parsed.is_some_and(|message| messages.send(message).is_err()) {
                     return Ok(());
                 }

@@ -27,11 +27,13 @@ impl Token {
         };
         let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
         let token = text.lines().next().unwrap_or_default().trim();
-        match token.len() {
-            0 => Err(wrong("empty".into())),
-            ..MIN_LENGTH => Err(wrong("too short".into())),
-            _ => Ok(Self::of(token)),
+        if token.is_empty() {
+            return Err(wrong("empty".into()));
         }
+        if token.len() < MIN_LENGTH {
+            return Err(wrong("too short".into()));
+        }
+        Ok(Self::of(token))
     }
 
     /// Token with this text.

@@ -1,6 +1,6 @@
 //! Events that a client has missed.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -63,7 +63,7 @@ fn is_same(event: &LoggedEvent, record: &SourceEventRecord) -> bool {
 }
 
 /// Events of the log after `last`; `None` if they cannot be found.
-fn read(log: &PathBuf, last: &EventId) -> Option<Vec<LoggedEvent>> {
+fn read(log: &Path, last: &EventId) -> Option<Vec<LoggedEvent>> {
     let result = LogReader::open(log)
         .and_then(|reader| reader.events_after((&last.run, &last.source, last.seq), MAX_LOGGED + 1));
     result.unwrap_or_else(|error| {

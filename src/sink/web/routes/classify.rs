@@ -29,7 +29,8 @@ const MAX_JSON: usize = 16 << 10;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ClassifyQuery {
-    /// Seconds between patches, 0.25 to 3; 1 by default.
+    /// Seconds between patches; 1 by default.
+    #[param(minimum = 0.25, maximum = 3.0)]
     hop_s: Option<f64>,
     /// Name of the file in the answer.
     name: Option<String>,
@@ -41,7 +42,8 @@ pub(super) struct ClassifyQuery {
 pub(super) struct StreamBody {
     /// Address of the stream, `http` or `https`.
     url: String,
-    /// Seconds of audio, 3 to 60; 30 by default.
+    /// Seconds of audio; 30 by default.
+    #[schema(minimum = 3.0, maximum = 60.0)]
     seconds: Option<f64>,
 }
 

@@ -48,7 +48,8 @@ pub(super) async fn one(
 pub(super) struct SettingsChange {
     /// True to suspend the analysis of the source.
     paused: Option<bool>,
-    /// Seconds between patches, 0.25 to 3.
+    /// Seconds between patches.
+    #[schema(minimum = 0.25, maximum = 3.0)]
     hop: Option<f64>,
     /// Thresholds, as on `…/settings`.
     thresholds: Option<serde_json::Value>,
@@ -59,7 +60,7 @@ pub(super) struct SettingsChange {
     params(("name" = String, Path, description = "Name of the source, as in topics")),
     responses(
         (status = 200, description = "All settings of the source", body = SettingsPayload),
-        (status = 400, description = "The name is not UTF-8", body = ErrorBody),
+        (status = 400, description = "The name is not UTF-8, or the body no JSON object", body = ErrorBody),
         (status = 401, description = "No token", body = ErrorBody),
         (status = 403, description = "Control is off, or the request comes from a foreign page", body = ErrorBody),
         (status = 404, description = "No such source", body = ErrorBody),
@@ -74,6 +75,7 @@ pub(super) async fn change(
 ) -> Result<Response, ApiError> {
     let index = state.source(&name)?;
     state.check_control()?;
+    check_object(&body)?;
     match &*send(&state, index, command_parser::set(&body)).await? {
         CommandAnswer::Changed(settings) => Ok(json(&SettingsPayload::from(&**settings))),
         answer => Err(refused(answer)),
@@ -84,9 +86,11 @@ pub(super) async fn change(
 #[derive(Debug, Deserialize, ToSchema)]
 #[allow(dead_code, reason = "describes the body, which the parser of commands reads")]
 pub(super) struct Correction {
-    /// The right genre.
+    /// The right genre; not the name of a state, such as `speech`.
+    #[schema(min_length = 1, max_length = 64)]
     genre: String,
-    /// Length, in seconds, of the audio before now that it applies to, 3 to 60; 30 by default.
+    /// Length, in seconds, of the audio before now that it applies to; 30 by default.
+    #[schema(minimum = 3.0, maximum = 60.0)]
     last_s: Option<f64>,
 }
 
@@ -95,7 +99,7 @@ pub(super) struct Correction {
     params(("name" = String, Path, description = "Name of the source, as in topics")),
     responses(
         (status = 200, description = "The stored correction", body = LabelledPayload),
-        (status = 400, description = "The name is not UTF-8", body = ErrorBody),
+        (status = 400, description = "The name is not UTF-8, or the body no JSON object", body = ErrorBody),
         (status = 401, description = "No token", body = ErrorBody),
         (status = 403, description = "Control is off, or the request comes from a foreign page", body = ErrorBody),
         (status = 404, description = "No such source", body = ErrorBody),
@@ -110,9 +114,20 @@ pub(super) async fn label(
 ) -> Result<Response, ApiError> {
     let index = state.source(&name)?;
     state.check_control()?;
+    check_object(&body)?;
     match &*send(&state, index, command_parser::label(&body)).await? {
         CommandAnswer::Stored(stored) => Ok(json(&LabelledPayload::from(stored))),
         answer => Err(refused(answer)),
+    }
+}
+
+/// Checks that a body is a JSON object. The parsers of commands also take plain text, which
+/// subscribers of MQTT may publish.
+fn check_object(body: &[u8]) -> Result<(), ApiError> {
+    match serde_json::from_slice(body) {
+        Ok(serde_json::Value::Object(_)) => Ok(()),
+        Ok(_) => Err(ApiError::invalid("the body is JSON, but no object")),
+        Err(error) => Err(ApiError::invalid(format!("the body is not JSON: {error}"))),
     }
 }
 
