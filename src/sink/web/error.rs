@@ -90,7 +90,8 @@ impl ApiError {
             ErrorCode::Timeout => StatusCode::REQUEST_TIMEOUT,
             ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorCode::Refused => StatusCode::UNPROCESSABLE_ENTITY,
-            ErrorCode::Busy | ErrorCode::NoAudio | ErrorCode::Disabled => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::NoAudio => StatusCode::CONFLICT,
+            ErrorCode::Busy | ErrorCode::Disabled => StatusCode::SERVICE_UNAVAILABLE,
             ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

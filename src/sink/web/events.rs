@@ -58,7 +58,7 @@ pub(crate) async fn events(
         let batch = subscription.next().await?;
         Some((stream::iter(batch.into_iter().map(Ok::<Event, Infallible>)), (subscription, slot)))
     });
-    let events = Sse::new(messages.flatten()).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+    let events = Sse::new(messages.flatten().fuse()).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
     // Proxies must pass each message on at once.
     Ok(([("x-accel-buffering", "no"), ("cache-control", "no-store")], events).into_response())
 }

@@ -252,6 +252,14 @@ async fn files_and_streams_reach_the_classifier() {
         line,
         json!({"kind": "verdict", "url": "http://radio.example/a", "seconds": 30.0, "any": false})
     );
+    // Layers may poll an answer after its end, and none may hold back lines to compress them.
+    let mut compressed = request("POST", "/api/v1/classify", "12345");
+    compressed.headers_mut().insert("accept-encoding", "gzip".parse().unwrap());
+    let response = server.send(compressed).await;
+    assert!(!response.headers().contains_key("content-encoding"));
+    let mut body = response.into_body();
+    assert!(body.frame().await.is_some());
+    assert!(body.frame().await.is_none() && body.frame().await.is_none());
     // The only slot is taken until the answer is dropped.
     let held = server.send(request("POST", "/api/v1/classify", "x")).await;
     let (status, body) = server.json(request("POST", "/api/v1/classify", "x")).await;

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use utoipa::{IntoParams, ToSchema};
@@ -134,7 +134,9 @@ fn start(
         line.push('\n');
         Some((Ok::<_, std::convert::Infallible>(line), answer))
     });
-    Ok(([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(body)).into_response())
+    // A layer may poll it once more after its end.
+    let body = Body::from_stream(body.fuse());
+    Ok(([(CONTENT_TYPE, "application/x-ndjson")], body).into_response())
 }
 
 struct Answer {

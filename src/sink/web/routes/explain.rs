@@ -29,7 +29,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
         (status = 400, description = "The name is not UTF-8", body = ErrorBody),
         (status = 401, description = "No token", body = ErrorBody),
         (status = 404, description = "No such source", body = ErrorBody),
-        (status = 503, description = "No audio arrives", body = ErrorBody),
+        (status = 409, description = "No audio arrives", body = ErrorBody),
     ))]
 pub(super) async fn explain(
     State(state): State<ServerState>,
