@@ -14,6 +14,7 @@ use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use hyper_util::rt::TokioTimer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::config::WebConfig;
@@ -106,10 +107,17 @@ pub(crate) fn app(state: ServerState) -> Router {
         .fallback(routes::not_found)
         .method_not_allowed_fallback(routes::method_not_allowed)
         .layer(from_fn_with_state(state.clone(), auth::check_origin))
-        .layer(CompressionLayer::new())
+        .layer(compression())
         .layer(CatchPanicLayer::custom(panicked))
         .layer(header(CONTENT_SECURITY_POLICY, CONTENT_POLICY))
         .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(REFERRER_POLICY, "no-referrer"))
         .with_state(state)
+}
+
+/// Compression of responses, except those that arrive line by line: the encoder would hold lines
+/// back.
+fn compression() -> CompressionLayer<impl Predicate> {
+    let is_whole = NotForContentType::const_new("application/x-ndjson");
+    CompressionLayer::new().compress_when(DefaultPredicate::new().and(is_whole))
 }
