@@ -91,7 +91,7 @@ impl StateFolder {
 
     /// The folder.
     #[cfg_attr(
-        not(any(feature = "mqtt", feature = "log", feature = "corrections")),
+        not(any(feature = "mqtt", feature = "log", feature = "corrections", feature = "clips")),
         expect(dead_code, reason = "databases need it")
     )]
     pub(crate) fn path(&self) -> &Path {

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
+#[cfg(feature = "log")]
 use super::build_status;
 use super::build_trace;
 use super::error::EngineError;

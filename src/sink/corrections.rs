@@ -3,6 +3,7 @@
 //! Each correction is committed to a file of its own before it is answered. `genred train
 //! --corrections` reads them. Nothing of the sound itself is stored.
 
+#[cfg(feature = "corrections")]
 mod config;
 mod correction;
 mod half;
@@ -13,6 +14,7 @@ mod store;
 #[cfg(all(test, feature = "corrections"))]
 mod tests;
 
+#[cfg(feature = "corrections")]
 pub(crate) use config::{CorrectionsConfig, FILE};
 pub(crate) use correction::{Correction, HeardPatch};
 pub(crate) use half::{from_half, to_half};
