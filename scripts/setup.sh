@@ -19,7 +19,8 @@ die() { say "$*"; exit 1; }
 build_packages=(build-essential pkg-config libasound2-dev cmake python3 python3-pip python3-venv unzip ca-certificates)
 demo_packages=(ffmpeg mosquitto-clients)
 test_packages=(systemd mosquitto nats-server rabbitmq-server alsa-utils sox icecast2 mpg123 opus-tools mkvtoolnix
-    flac nginx-light liquidsoap mpd gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad prometheus)
+    flac nginx-light liquidsoap mpd gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad prometheus
+    chromium)
 
 install_packages() {
     command -v dpkg-query >/dev/null || { say "not a Debian system: make sure that these are there: $*"; return; }

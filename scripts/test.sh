@@ -4,7 +4,7 @@
 #   scripts/test.sh            all stages; what continuous integration runs
 #   scripts/test.sh lint       formatting, lints, documentation, features, dependencies, scripts
 #   scripts/test.sh test       Rust tests (real brokers, sound servers and music) and training code
-#   scripts/test.sh system     demo, chaos, players, API, Prometheus, Home Assistant (needs root)
+#   scripts/test.sh system     demo, chaos, players, page, API, Prometheus, Home Assistant (root)
 #
 # Arguments after `--` go to `cargo test`: scripts/test.sh test -- cli::
 set -euo pipefail
@@ -50,6 +50,8 @@ lint() {
     $venv/bin/shellcheck --severity=warning scripts/*.sh benches/*.sh fuzz/*.sh findings/*.sh tests/system/*.sh \
         tests/system/*/*.sh training/*.sh .ci/run
     $venv/bin/ruff check -q training tests benches fuzz
+    step "page"
+    tests/system/web.sh --lint
 }
 
 tests() {
@@ -68,6 +70,8 @@ system() {
     tests/system/chaos.sh --rounds 5 --bin target/debug/genred
     step "players"
     tests/system/players.sh --bin target/debug/genred
+    step "page"
+    tests/system/web.sh --bin target/debug/genred
     step "API"
     tests/system/web_api.sh --bin target/debug/genred
     step "Prometheus"
