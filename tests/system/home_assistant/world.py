@@ -5,7 +5,18 @@ import subprocess
 import time
 
 from home_assistant import HomeAssistant
-from processes import PATIENCE, Daemon, Embedded, Failure, Listener, Mosquitto, Sound, elapsed, free_port, until
+from processes import (
+    PATIENCE,
+    Daemon,
+    Embedded,
+    Failure,
+    Listener,
+    Mosquitto,
+    Sound,
+    elapsed,
+    free_port,
+    until,
+)
 
 NODE = "den"
 #: Where users reach the page of the node.
