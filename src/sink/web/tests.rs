@@ -269,6 +269,19 @@ async fn files_and_streams_reach_the_classifier() {
 }
 
 #[tokio::test]
+async fn lines_of_a_classification_are_not_held_back_by_compression() {
+    let server = TestServer::start("");
+    let accepting = |mut request: axum::extract::Request| {
+        request.headers_mut().insert("accept-encoding", "gzip".parse().unwrap());
+        request
+    };
+    let answer = server.send(accepting(request("POST", "/api/v1/classify", "12345"))).await;
+    assert!(!answer.headers().contains_key("content-encoding"));
+    let sources = server.send(accepting(get("/api/v1/sources"))).await;
+    assert_eq!(sources.headers()["content-encoding"], "gzip");
+}
+
+#[tokio::test]
 async fn the_page_knows_its_prefix_and_its_policy() {
     let server = TestServer::start("base_path = '/configured'");
     let page = |response: axum::response::Response| async {
