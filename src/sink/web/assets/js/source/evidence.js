@@ -79,7 +79,7 @@ function Shares({ explanation }) {
   return html`<table class="bars">
     <caption>
       Share of the present sound (${duration(sound.age_s)})
-      ${needed != null && html`<span class="muted"> ┆ ${choice?.candidate} needs ${fixed(needed, 2)}</span>`}
+      ${needed != null && needed <= 1 && html`<span class="muted"> ┆ ${choice?.candidate} needs ${fixed(needed, 2)}</span>`}
     </caption>
     <tbody>${sound.states.slice(0, SHOWN_STATES).map(
       ({ state, share }) =>

@@ -82,7 +82,7 @@ export function WindowTable({ windows }) {
     <thead><tr><th scope="col">Time</th><th scope="col">Verdict</th><th scope="col">Top three</th></tr></thead>
     <tbody>${everyThreeSeconds(windows).map(
       (window) => html`<tr key=${window.start}>
-        <td>${position(window.start)}</td>
+        <td>${position(Math.round(window.start))}</td>
         <td><span class="swatch" style=${{ background: genreColour(window.genre) }}></span>${window.genre}</td>
         <td class="muted">${best(window.scores)
           .map(([label, p]) => `${label} ${percent(p)}`)
