@@ -56,8 +56,8 @@ lint() {
 
 tests() {
     step "Rust"
-    # Most integration tests wait for audio in real time: three per core leave no core idle.
-    RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((3 * $(nproc)))} \
+    # Most integration tests wait for audio in real time: two per core leave none idle.
+    RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * $(nproc)))} \
         cargo test --locked --no-fail-fast -- "${arguments[@]}"
     step "training"
     (cd training && "../$venv/bin/python" -m pytest -q)

@@ -154,7 +154,7 @@ fn what_cannot_be_played_is_named() {
     cut("metal", 60.0, 4.0, &folder.join("one.wav"), &[]);
     for (list, part) in [
         ("path\nabsent.wav\n", "absent.wav"),
-        ("path,start\none.wav,9\n", "one.wav` holds no sound from 9 s on"),
+        ("path,start\none.wav,9\n", "one.wav` holds no audio from 9 s on"),
         ("path,start\none.wav,x\n", "line 2: `start` is no time"),
         ("label\nrock\n", "no column `path`"),
     ] {
