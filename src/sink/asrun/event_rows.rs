@@ -36,7 +36,7 @@ impl LogReader {
     /// order in which they were decided; `None` if the log does not know the run.
     ///
     /// An event that a killed daemon sent but could not log is not there. Then the events after all
-    /// of its run follow.
+    /// of its run follow. The number 0 precedes all events of the run.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -51,7 +51,7 @@ impl LogReader {
             "SELECT run.run, source, seq, json FROM event JOIN run ON run.id = event.run
              WHERE event.id > coalesce(
                  (SELECT max(id) FROM event WHERE run = ?1 AND source = ?2 AND seq = ?3),
-                 (SELECT max(id) FROM event WHERE run <= ?1), 0)
+                 (SELECT max(id) FROM event WHERE run < ?1 OR (run = ?1 AND ?3 > 0)), 0)
              ORDER BY event.id LIMIT ?4",
             (run_id, source, seq, limit as i64),
             |row| {

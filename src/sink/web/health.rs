@@ -27,7 +27,11 @@ impl From<&Liveness> for HealthBody {
 pub(crate) struct ReadyBody<'a> {
     /// True while every component and every required source is ready.
     pub(crate) ready: bool,
+    /// Absent without the token.
+    #[schema(required = false)]
     components: BTreeMap<&'static str, ComponentBody<'a>>,
+    /// Absent without the token.
+    #[schema(required = false)]
     sources: BTreeMap<&'a str, SourceReadinessBody<'a>>,
 }
 

@@ -71,6 +71,14 @@ pub(crate) struct EventId {
 }
 
 impl EventId {
+    /// Source of an id that precedes all events of its run.
+    const START: &str = "start";
+
+    /// Id that precedes all events of a run: sequence numbers begin at 1.
+    pub(crate) fn before(run: &str) -> Self {
+        Self { run: run.into(), source: Self::START.into(), seq: 0 }
+    }
+
     /// Parses an id; `None` for any other text.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('/');
@@ -202,8 +210,17 @@ impl HubContent {
         Some(self.ring.iter().skip(skip).cloned().collect())
     }
 
+    /// Id of the newest event, or the id before the first one; `None` before the first message.
+    pub(crate) fn newest_id(&self) -> Option<EventId> {
+        let start = || self.info.as_ref().map(|info| EventId::before(&info.run));
+        self.ring.back().map(SourceEventRecord::id).or_else(start)
+    }
+
     /// Position after the event with this id, if the ring has it.
     pub(crate) fn position_after(&self, id: &EventId) -> Option<u64> {
+        if id.seq == 0 && self.info.as_ref().is_some_and(|info| *info.run == *id.run) {
+            return (self.ring_start == 0).then_some(0);
+        }
         let at = self.ring.iter().rposition(|record| record.has_id(id))?;
         Some(self.ring_start + at as u64 + 1)
     }

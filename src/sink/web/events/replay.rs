@@ -17,6 +17,8 @@ const MAX_LOGGED: usize = 10_000;
 pub(super) struct Replay {
     /// Events from the log, oldest first, with their ids.
     pub(super) logged: Vec<(EventId, Value)>,
+    /// Id from which a client without any event can resume.
+    pub(super) first_id: Option<EventId>,
     /// Position in the hub of the first event after those.
     pub(super) position: u64,
     /// True if the client continues after an earlier connection.
@@ -29,7 +31,12 @@ impl Replay {
     /// Finds the events after `last`; without it, only new ones follow.
     pub(super) async fn after(state: &ServerState, last: Option<EventId>) -> Self {
         let Some(last) = last else {
-            return Self { position: state.hub.content().total_events(), ..Self::default() };
+            let content = state.hub.content();
+            return Self {
+                position: content.total_events(),
+                first_id: content.newest_id(),
+                ..Self::default()
+            };
         };
         let (position, oldest, run) = {
             let content = state.hub.content();
@@ -54,7 +61,7 @@ impl Replay {
             let value = history::with_source(&event)?;
             Some((EventId { run: event.run, source: event.source, seq: event.seq }, value))
         };
-        Self { logged: logged.filter_map(with_id).collect(), position, resumed: true, gap }
+        Self { logged: logged.filter_map(with_id).collect(), first_id: None, position, resumed: true, gap }
     }
 }
 

@@ -112,9 +112,13 @@ impl Subscription {
     /// First messages of a connection.
     fn begin(&mut self, replay: Replay, messages: &mut Vec<Event>) {
         let run = self.state.hub.content().info.as_ref().map(|info| info.run.to_string());
-        let Replay { logged, resumed, gap, .. } = replay;
+        let Replay { logged, first_id, resumed, gap, .. } = replay;
         let hello = Hello { run, now: rfc3339(Timestamp::now()), resumed, gap };
-        messages.extend(message("hello", &hello).map(|event| event.retry(RETRY)));
+        let hello = message("hello", &hello).map(|event| event.retry(RETRY));
+        messages.extend(hello.map(|event| match first_id {
+            Some(id) => event.id(id.to_string()),
+            None => event,
+        }));
         if self.wanted.topics.event {
             let is_wanted = |id: &EventId| {
                 self.state.hub.index_of(&id.source).is_some_and(|index| self.wanted.sources.contains(&index))

@@ -120,6 +120,20 @@ async fn a_client_resumes_from_the_ring() {
 }
 
 #[tokio::test]
+async fn a_client_without_an_event_resumes_too() {
+    let server = TestServer::start("");
+    let mut client = EventClient::connect(&server, "?topics=event", None).await;
+    let before_all = client.next().await.unwrap().id.unwrap();
+    drop(client);
+    (1..=2).for_each(|seq| server.event(seq));
+    let mut client = EventClient::connect(&server, "?topics=event", Some(&before_all)).await;
+    assert_eq!(client.next().await.unwrap().data["gap"], false);
+    assert_eq!(client.seqs(2).await, [1, 2]);
+    let mut client = EventClient::connect(&server, "?topics=event", None).await;
+    assert_eq!(client.next().await.unwrap().id.as_deref(), Some("0f1e2d3c/fm1/2"));
+}
+
+#[tokio::test]
 async fn an_unknown_id_is_a_gap() {
     let server = TestServer::start("");
     (1..=2).for_each(|seq| server.event(seq));
