@@ -45,6 +45,7 @@ impl PageClient {
     ///
     /// # Errors
     /// The file cannot be read, or holds no token.
+    #[cfg_attr(not(feature = "top"), allow(dead_code, reason = "used by `top`"))]
     pub(super) fn with_token_file(mut self, file: Option<&Path>) -> anyhow::Result<Self> {
         let Some(file) = file else { return Ok(self) };
         let text =

@@ -24,7 +24,9 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::audio::Level;
 use crate::event::LabelPosterior;
 
-pub(crate) use daemon::{ConnectionStats, InfoPayload, SourceStatsPayload, StatsPayload};
+#[cfg(feature = "web")]
+pub(crate) use daemon::SourceStatsPayload;
+pub(crate) use daemon::{ConnectionStats, InfoPayload, StatsPayload};
 pub(crate) use event::EventPayload;
 pub(crate) use label::LabelledPayload;
 pub(crate) use settings::{RefusalPayload, SettingsPayload};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -93,6 +94,17 @@ fn receive(stream: &mut EventStream, sequence: &mut Sequence, enough: usize) -> 
     last.unwrap()
 }
 
+/// Events of the log.
+fn logged_events(page: SocketAddr) -> Sequence {
+    let mut logged = Sequence::new();
+    for name in ["a", "b", "c"] {
+        let path = format!("/api/v1/sources/{name}/history?from=1h&by=all");
+        let history = request(page, "GET", &path, b"").json();
+        history["events"].as_array().unwrap().iter().for_each(|event| add(&mut logged, event));
+    }
+    logged
+}
+
 #[test]
 fn events_resume_over_a_kill_and_a_restart() {
     let folder = tempfile::tempdir().unwrap();
@@ -136,12 +148,14 @@ fn events_resume_over_a_kill_and_a_restart() {
     let mut stream = EventStream::connect(page, "?topics=event", Some(&last));
     assert_eq!(stream.of("hello").data["gap"], false);
     receive(&mut stream, &mut received, 12);
+    // The log is written on a thread of its own, a moment after the page has the event.
     let mut logged = Sequence::new();
-    for name in ["a", "b", "c"] {
-        let path = format!("/api/v1/sources/{name}/history?from=1h&by=all");
-        let history = request(page, "GET", &path, b"").json();
-        history["events"].as_array().unwrap().iter().for_each(|event| add(&mut logged, event));
-    }
+    daemon.wait_until("the log", || {
+        logged = logged_events(page);
+        received
+            .iter()
+            .all(|(source, ids)| logged.get(source).is_some_and(|all| all.contains(&ids[ids.len() - 1])))
+    });
     stop(daemon);
     for (source, received) in &received {
         let logged = &logged[source];
