@@ -18,7 +18,7 @@ fn configure(folder: &Path) {
     cut("metal", 40.0, 120.0, &folder.join("metal.flac"), &[]);
     cut("classical", 10.0, 120.0, &folder.join("classical.flac"), &[]);
     let text = "node = 'studio1'\nruntime_dir = 'sockets'\noutput = 'jsonl'\noutput_patches = true\n\
-                [mqtt]\nenabled = false\n\
+                [mqtt]\nenabled = false\n[log]\nenabled = false\n\
                 [[source]]\nname = 'Tape deck'\nuri = 'metal.flac'\nrepeat = true\n\
                 [[source]]\nname = 'radio'\nuri = 'classical.flac'\nrepeat = true\n";
     fs::write(folder.join("genred.toml"), text).unwrap();

@@ -101,7 +101,7 @@ mod tests {
         let alive = serde_json::to_value(HealthBody::from(&status.liveness(now))).unwrap();
         assert_eq!(alive, serde_json::json!({ "alive": true, "stalls": [] }));
         status.inference.working.mark(now);
-        let stuck = HealthBody::from(&status.liveness(now + Duration::from_secs(60)));
+        let stuck = HealthBody::from(&status.liveness(now + Duration::from_millis(60_500)));
         assert!(!stuck.alive);
         assert_eq!(stuck.stalls, ["inference has not advanced for 60 s"]);
     }
