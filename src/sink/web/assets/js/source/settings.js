@@ -116,7 +116,7 @@ export function SettingsForm({ name, settings: initial, allowed }) {
       ${FIELDS.map(
         ([path, label, unit, step, help]) => html`<label key=${path} title=${help}>
           <span>${label}${unit && html` <span class="muted">(${unit})</span>`}</span>
-          <input name=${path} type="number" step=${step} required value=${read(settings, path)} disabled=${!allowed} />
+          <input name=${path} type="number" step=${step} required defaultValue=${read(settings, path)} disabled=${!allowed} />
         </label>`,
       )}
       <button type="submit" disabled=${!allowed}>Save</button>
