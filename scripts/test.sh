@@ -70,14 +70,20 @@ system() {
     tests/system/chaos.sh --rounds 5 --bin target/debug/genred
     step "players"
     tests/system/players.sh --bin target/debug/genred
-    step "page"
-    tests/system/web.sh --bin target/debug/genred
+    # Both wait most of their time.
+    step "page, and Home Assistant beside it"
+    local log home_assistant
+    log=$(mktemp)
+    tests/system/home_assistant.sh --bin target/debug/genred >"$log" 2>&1 &
+    home_assistant=$!
+    tests/system/web.sh --bin target/debug/genred || { kill "$home_assistant"; return 1; }
+    wait "$home_assistant" || { cat "$log"; return 1; }
+    tail -n 3 "$log"
+    rm -f "$log"
     step "API"
     tests/system/web_api.sh --bin target/debug/genred
     step "Prometheus"
     tests/system/prometheus.sh --bin target/debug/genred
-    step "Home Assistant"
-    tests/system/home_assistant.sh --bin target/debug/genred
 }
 
 for stage in "${stages[@]}"; do
