@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Measures the wall of the web pages in headless Chromium: first paint, transferred bytes, and frames
-# per second while it scrolls.
+# Measures the wall of the web pages in headless Chromium: first paint, transferred bytes, and
+# frames per second while it scrolls.
 #
 #   benches/web.sh                      300 sources, with target/release/genred
 #   benches/web.sh --bin PATH           with another one

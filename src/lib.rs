@@ -14,7 +14,8 @@
 //! Imports only point down: [`cli`] ▸ [`study`] ▸ `engine` ▸ [`config`] ▸ [`source`], [`sink`],
 //! [`model`], `clip` ▸ [`dsp`], [`decision`], [`learn`], `asrun` ▸ [`audio`], [`event`],
 //! [`settings`], [`command`], [`limits`], [`thread`], `counters`, `permits`, `state_dir`,
-//! `backoff`, `tap`, `status`, `usage`. `ARCHITECTURE.md` is the map; `tests/integration/tidy.rs` checks the layers.
+//! `backoff`, `tap`, `status`, `usage`. `ARCHITECTURE.md` is the map; `tests/integration/tidy.rs`
+//! checks the layers.
 
 #[cfg(feature = "log")]
 pub mod asrun;

@@ -30,6 +30,8 @@ pub(crate) struct FrameChunk {
     pub(crate) first_frame: u64,
     /// Wall-clock time of the start of the first frame, in milliseconds since the Unix epoch.
     pub(crate) at_ms: i64,
+    /// Length of a frame, in milliseconds.
+    pub(crate) frame_ms: f64,
     /// Bytes per frame.
     pub(crate) bands: usize,
     /// One byte per band, low bands first: 0 to [`LOG_MEL_MAX`] as 0 to 255.
@@ -109,6 +111,7 @@ impl SourceTap {
             number: ring.next_number,
             first_frame: ring.frames,
             at_ms: patch.ends_at_ms - length_ms.round() as i64,
+            frame_ms: patch.frame_ms,
             bands: patch.bands,
             // The cast clamps, and takes NaN for 0.
             bytes: rows.iter().map(|value| (value * (255.0 / LOG_MEL_MAX)).round() as u8).collect(),

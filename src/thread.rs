@@ -112,8 +112,8 @@ pub fn silently<T>(work: impl FnOnce() -> T) -> T {
     dispatcher::with_default(&Dispatch::none(), work)
 }
 
-/// Starts a thread with a name for `top -H` and panics. Linux keeps 15 bytes of it. A thread that is
-/// started within [`silently`] is silent as well.
+/// Starts a thread with a name for `top -H` and panics. Linux keeps 15 bytes of it. A thread that
+/// is started within [`silently`] is silent as well.
 ///
 /// # Errors
 /// The system refuses another thread.
@@ -143,7 +143,8 @@ pub fn step_back() {
     set_nice(5);
 }
 
-/// Lowers the priority of the calling thread below that of [`step_back`]: its nice value becomes 10.
+/// Lowers the priority of the calling thread below that of [`step_back`]: its nice value becomes
+/// 10.
 pub fn step_far_back() {
     set_nice(10);
 }

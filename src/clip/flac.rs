@@ -37,7 +37,7 @@ impl FlacEncoder {
     pub(super) fn encode(&mut self, interleaved: &[f32], channels: u16, out: &mut Vec<u8>) -> u8 {
         let scale = scale_of(interleaved);
         let (gain, shift) = if scale == FULL_SCALE_24 { (scale, 0) } else { (scale, 8) };
-        // Truncated sample bits that are zero in the whole block may be more than those of the scale.
+        // More low bits may be zero in the whole block than the scale implies.
         let quantised = |sample: f32| (sample * gain).round_ties_even().clamp(-gain, gain - 1.0) as i32;
         self.left.clear();
         if channels == 1 {

@@ -22,7 +22,7 @@ use crate::sink::text::{TextOptions, TextSink};
 use crate::sink::trace::TraceSink;
 use crate::thread::Stop;
 
-/// How long the sinks may take to finish after a stop, in total. It starts once the threads before
+/// Time in which the sinks finish after a stop, in total. It starts once the threads before
 /// them have ended. All deadlines together (`topology.rs`, `threads.rs`) are 1.8 s, below the
 /// promised two seconds.
 const SINK_FLUSH_TIMEOUT: Duration = Duration::from_millis(950);

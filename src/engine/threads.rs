@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, select, unbounded};
 use crate::audio::SourceId;
 use crate::thread::{Stop, spawn};
 
-/// How long source workers, inference and director may take to end in total, once the stop token
+/// Time in which source workers, inference and director end, in total, once the stop token
 /// is set.
 const PIPELINE_DRAIN_TIMEOUT: Duration = Duration::from_millis(600);
 

@@ -33,14 +33,14 @@ const RESULT_QUEUE_LENGTH: usize = 1024;
 /// Commands that may wait for the director.
 const COMMAND_QUEUE_LENGTH: usize = 256;
 
-/// How long the director may take to end after its inbox is closed.
+/// Time in which the director ends after its inbox is closed.
 const DIRECTOR_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// How long pending corrections may take to be stored, and open clips to be completed, after the
+/// Time in which pending corrections are stored and open clips are completed after the
 /// director has ended and the stop token is set.
 const WRITERS_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// How long blocking tasks of the tokio runtime may take to end.
+/// Time in which blocking tasks of the tokio runtime end.
 const RUNTIME_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// Outcome of a run.

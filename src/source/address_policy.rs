@@ -1,9 +1,9 @@
 //! Rule on the network addresses that a stream may be fetched from.
 //!
-//! Configured sources may use any address. An address that a client of the API names must be public,
-//! so that the daemon does not become a way into its own network. The rule travels with every
-//! request of a stream (redirects, playlist entries, HLS variants and segments) and is applied to the
-//! resolved addresses that are then connected to, not to the name.
+//! Configured sources may use any address. An address that a client of the API names must be
+//! public, so that the daemon does not become a way into its own network. The rule travels with
+//! every request of a stream (redirects, playlist entries, HLS variants and segments) and is
+//! applied to the resolved addresses that are then connected to, not to the name.
 //!
 //! Not covered: services of the daemon's network that have public addresses, and translation
 //! prefixes that a network assigns itself (RFC 6052, 2.2).

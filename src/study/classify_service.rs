@@ -2,9 +2,9 @@
 //!
 //! Files wait in a bounded queue for one worker thread. A stream takes as long as it plays, so each
 //! gets a thread of its own, of which there are few. All of them have a low priority and share one
-//! model, which is loaded on first use and freed after a time without use. Input is untrusted: time,
-//! memory and length are bounded, a panic ends only its classification, and the log stays silent
-//! above the debug level.
+//! model, which is loaded on first use and freed after a time without use. Input is untrusted:
+//! time, memory and length are bounded, a panic ends only its classification, and the log stays
+//! silent above the debug level.
 
 mod answer;
 mod context;
@@ -65,8 +65,8 @@ struct Threads {
 }
 
 impl ClassifyService {
-    /// Creates the service with the daemon's bundle, trunk and head. Nothing is loaded and no thread
-    /// is started before the first use.
+    /// Creates the service with the daemon's bundle, trunk and head. Nothing is loaded and no
+    /// thread is started before the first use.
     pub(crate) fn shared(model: &ModelConfig, silence: &SilenceConfig, stop: Stop) -> Arc<dyn Classifier> {
         Arc::new(Self::with(model, silence, stop, ClassifyLimits::default(), open::open_upload))
     }

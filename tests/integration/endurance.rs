@@ -184,8 +184,8 @@ fn a_hundred_failures() {
     let shared = Arc::new(sound);
     let sound = Arc::clone(&shared);
     let site = Site::start(move |asked, line| match asked.path {
-        // All sources play at once before memory is measured: the memory of inference grows with the
-        // number of sources that are scored together.
+        // All sources play at once before memory is measured: the memory of inference grows with
+        // the number of sources that are scored together.
         "/fails" if asked.count == 1 => {
             write!(line, "{OK}\r\n")?;
             play(line, &sound, rate, 8 * rate)

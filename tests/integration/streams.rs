@@ -170,7 +170,7 @@ fn listeners_are_moved(codec: &[&str]) {
         daemon.wait_until(of, || genre(&daemon.json(), "main").as_deref() == Some(of));
         // A newly begun segment cannot be distinguished from the next one.
         let before = count();
-        daemon.wait_until("more of it", || count() > before + 8);
+        daemon.wait_until("more of it", || count() > before + 12);
     };
     hears("metal");
     drop(feeder);

@@ -36,8 +36,8 @@ fn stop(daemon: Daemon) {
     assert!(ended.took <= STOPS_WITHIN, "a stop took {:?}:\n{}", ended.took, ended.stderr);
 }
 
-/// Five seconds of noise and five of silence, in turn, for a minute: short-term loudness covers three
-/// seconds.
+/// Five seconds of noise and five of silence, in turn, for a minute: short-term loudness covers
+/// three seconds.
 fn write_bursts(path: &Path) {
     let mut noise = fastrand::Rng::with_seed(7);
     let sample = |index: usize| match index / 80_000 % 2 {

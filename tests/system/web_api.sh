@@ -65,8 +65,8 @@ done
 [ -n "$address" ] || fail "the daemon does not say where its page is"
 
 # --- schemathesis ---------------------------------------------------------------------------------
-# Server-sent events never end, and are tested by tests/integration/web.rs. Some requests that fit the
-# document are refused for what they mean, such as a genre with the name of a state.
+# Server-sent events never end, and are tested by tests/integration/web.rs. Some requests that fit
+# the document are refused for what they mean, such as a genre with the name of a state.
 (cd "$work" && "$OLDPWD/.cache/schemathesis/bin/schemathesis" run "http://$address/api/v1/openapi.json" \
     --exclude-path /api/v1/events --exclude-checks positive_data_acceptance --max-examples 12 --seed 7 \
     --request-timeout 30 --generation-database none --no-color) >"$work/schemathesis.log" 2>&1 ||

@@ -19,7 +19,7 @@ pub(super) enum WallOrder {
     Name,
 }
 
-/// How well a source does.
+/// Condition of a source, worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Condition {
     /// No audio.

@@ -30,7 +30,7 @@ pub(super) enum MqttClient {
 pub(super) struct MqttEvents {
     inner: EventLoopKind,
     connected: bool,
-    /// Why the connection ended; `None` while it is up.
+    /// Cause of the end of the connection; `None` while it is up.
     failure: Option<ConnectionFailure>,
 }
 

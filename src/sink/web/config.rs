@@ -14,7 +14,7 @@ const DEFAULT_BIND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST)
 
 const MAX_UPLOAD_MB: Limit = Limit::new("web.max_upload_mb", 1.0, 4096.0, "MiB");
 
-/// Who checks the identity of clients.
+/// Party that checks the identity of clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WebAuth {
@@ -94,7 +94,7 @@ pub struct WebConfig {
     pub bind: SocketAddr,
     /// True if the address is configured. Another port is taken only where it is not.
     pub bind_is_fixed: bool,
-    /// Who checks the identity of clients.
+    /// Party that checks the identity of clients.
     pub auth: WebAuth,
     /// Token that requests carry; set if `auth` is `token`.
     pub(crate) token: Option<Token>,

@@ -1,8 +1,8 @@
 //! `GET /events`: server-sent events.
 //!
 //! A client is served from the hub at its own pace. A slow one misses intermediate states, never an
-//! event. A client that reconnects continues after the id that it received last, also over a restart
-//! of the daemon: from the ring of the hub, or from the as-run log.
+//! event. A client that reconnects continues after the id that it received last, also over a
+//! restart of the daemon: from the ring of the hub, or from the as-run log.
 
 mod query;
 mod replay;

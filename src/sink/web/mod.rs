@@ -2,8 +2,8 @@
 //!
 //! The server is a sink like any other: it keeps the latest state of each source and the newest
 //! events in a [`hub`], and serves any number of clients from it. [`routes`] are the API,
-//! [`events`] its server-sent events, [`assets`] the page. Whatever needs higher layers is handed in
-//! as [`services`].
+//! [`events`] its server-sent events, [`assets`] the page. [`services`] are implemented on higher
+//! layers.
 
 mod assets;
 mod auth;
@@ -67,6 +67,22 @@ pub(crate) struct WebParts {
     pub(crate) uploads: PathBuf,
 }
 
+/// Error of opening the server. Its message names the key.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WebOpenError {
+    /// The address cannot be used.
+    #[error("`web.bind` is {address}, which cannot be used ({error}); choose another port")]
+    Address {
+        /// The address.
+        address: SocketAddr,
+        /// Error of the system.
+        error: std::io::Error,
+    },
+    /// Certificate or key cannot be used.
+    #[error("`web.tls_cert` and `web.tls_key` cannot be used: {0}")]
+    Tls(std::io::Error),
+}
+
 /// Sink that serves page and API.
 pub(crate) struct WebSink {
     listener: TcpListener,
@@ -79,15 +95,12 @@ impl WebSink {
     /// Opens the socket.
     ///
     /// # Errors
-    /// The address or the TLS files cannot be used; the message names the key.
-    pub(crate) async fn open(parts: WebParts) -> Result<Self, String> {
+    /// The address or the TLS files cannot be used.
+    pub(crate) async fn open(parts: WebParts) -> Result<Self, WebOpenError> {
         let WebParts { config, node, taps, commands, services, status, log, clips, uploads } = parts;
-        let listener = server::bind(&config).map_err(|error| {
-            format!("`web.bind` is {}, which cannot be used ({error}); choose another port", config.bind)
-        })?;
-        let tls = server::tls(&config)
-            .await
-            .map_err(|error| format!("`web.tls_cert` and `web.tls_key` cannot be used: {error}"))?;
+        let listener =
+            server::bind(&config).map_err(|error| WebOpenError::Address { address: config.bind, error })?;
+        let tls = server::tls(&config).await.map_err(WebOpenError::Tls)?;
         let (closing, is_closing) = watch::channel(false);
         let state = ServerState::new(ServerParts {
             hub: Arc::new(Hub::new(taps)),

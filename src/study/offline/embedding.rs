@@ -6,8 +6,8 @@ use crate::audio::{Block, Level, PatchSpan, SourceId};
 use crate::dsp::{DspError, FrontEnd, PatchView};
 use crate::model::{Cutter, Model, ModelError, Stretch, hex};
 
-/// Stretches per run of the model for audio that is available at once. On a CPU, larger batches gain
-/// nothing.
+/// Stretches per run of the model for audio that is available at once. On a CPU, larger batches
+/// gain nothing.
 pub(crate) const FILE_BATCH: usize = 8;
 
 /// Output of the trunk for a piece of audio, before any head.
@@ -63,7 +63,8 @@ impl PatchEmbedder {
         })
     }
 
-    /// Processes a block. Returns true if a batch is complete; [`PatchEmbedder::embed`] is then due.
+    /// Processes a block. Returns true if a batch is complete; [`PatchEmbedder::embed`] is then
+    /// due.
     ///
     /// # Errors
     /// The rate or channel count is not supported.

@@ -18,8 +18,8 @@ pub fn embed_file(file: &Path, model: &mut Model, hop_seconds: f64) -> Result<Em
     embed_altered_file(file, model, hop_seconds, |_| {})
 }
 
-/// Embeds the patches of one file after `alter` has changed each block of its audio; length and hash
-/// are those of the original. A changed rate must be the same for all blocks.
+/// Embeds the patches of one file after `alter` has changed each block of its audio; length and
+/// hash are those of the original. A changed rate must be the same for all blocks.
 ///
 /// # Errors
 /// See [`embed_file`].

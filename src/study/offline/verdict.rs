@@ -52,8 +52,8 @@ pub fn score_patches(
         .collect()
 }
 
-/// Verdict on several patches, and their mean posteriors: of those with music, or of all if there is
-/// no music.
+/// Verdict on several patches, and their mean posteriors: of those with music, or of all if there
+/// is no music.
 pub fn verdict_of(windows: &[WindowVerdict], kind: HeadKind, silence: &SilenceConfig) -> (Verdict, Vec<f32>) {
     let posteriors = mean_posteriors(windows, kind);
     let verdict = match state_of(windows) {
@@ -64,8 +64,8 @@ pub fn verdict_of(windows: &[WindowVerdict], kind: HeadKind, silence: &SilenceCo
     (verdict, posteriors)
 }
 
-/// State of most patches; of states that are equally frequent, the first of music, speech, noise and
-/// silence.
+/// State of most patches; of states that are equally frequent, the first of music, speech, noise
+/// and silence.
 fn state_of(windows: &[WindowVerdict]) -> SourceState {
     let (mut most, mut state) = (0, SourceState::Music);
     for candidate in [SourceState::Music, SourceState::Speech, SourceState::Noise, SourceState::Silence] {

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use super::{Lifecycle, LifecycleAction, LifecycleState};
 use crate::sink::mqtt::notice::ConnectionNotice;
 
-/// How long pending events may still be sent at shutdown.
+/// Time in which pending events are still sent at shutdown.
 pub(super) const FLUSH_TIMEOUT: Duration = Duration::from_millis(450);
 
-/// How long a shutdown may take in total.
+/// Longest duration of a shutdown.
 pub(super) const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(800);
 
-/// How long a shutdown after the end of all sources may take in total, connection attempts
+/// Longest duration of a shutdown after the end of all sources, connection attempts
 /// included.
 pub(super) const OUTBOX_DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 

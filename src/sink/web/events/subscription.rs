@@ -26,9 +26,6 @@ const TICK: Duration = Duration::from_millis(500);
 /// Pause before a client reconnects.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Length of a frame of the model's input, in milliseconds.
-const FRAME_MS: u32 = 16;
-
 /// State of one client.
 pub(super) struct Subscription {
     state: ServerState,
@@ -37,7 +34,7 @@ pub(super) struct Subscription {
     replay: Option<Replay>,
     /// Position in the hub of the next event.
     position: u64,
-    /// What was sent of each source.
+    /// Versions of each source that were sent.
     sent: Vec<SentVersions>,
     /// Keep the pipeline making explanations and frames.
     _watchers: Vec<TapWatcher>,
@@ -228,7 +225,7 @@ struct Frames<'a> {
     frame: u64,
     /// Start of the first frame, in milliseconds since the Unix epoch.
     t: i64,
-    frame_ms: u32,
+    frame_ms: f64,
     bands: usize,
     /// Value of a byte 0.
     min: f32,
@@ -243,7 +240,7 @@ impl<'a> Frames<'a> {
             source,
             frame: chunk.first_frame,
             t: chunk.at_ms,
-            frame_ms: FRAME_MS,
+            frame_ms: chunk.frame_ms,
             bands: chunk.bands,
             min: 0.0,
             max: LOG_MEL_MAX,

@@ -15,7 +15,7 @@ use crate::sink::web::payload::ExplanationPayload;
 use crate::sink::web::state::{ServerState, json};
 use crate::tap::TapDetail;
 
-/// Time in which the next patch is awaited: two of the longest hops, and the lookahead of the model.
+/// Longest wait for the next patch: two of the longest hops, and the lookahead of the model.
 const PATCH_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Interval at which the next patch is looked for.

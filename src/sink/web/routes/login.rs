@@ -36,7 +36,7 @@ pub(super) async fn login(
     if state.config.token.as_ref().is_some_and(|expected| !expected.matches(&token)) {
         return Err(unauthorized());
     }
-    // A token with other characters than these would not fit a cookie; programs send it in a header.
+    // Other characters do not fit into a cookie; programs send such a token in a header.
     let is_plain = token.bytes().all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte));
     if !is_plain {
         return Err(ApiError::invalid("the token has characters that a cookie cannot carry"));

@@ -56,7 +56,8 @@ export function changeWords({ choice, held, kept_for_s: keptFor, published }, pe
 
 /**
  * Bar with an optional mark.
- * @param {{label: string, value: number, mark?: number|null, markWords?: string, tag?: string}} props
+ * @param {{label: string, value: number, mark?: number|null, markWords?: string,
+ *   tag?: string}} props
  */
 function Bar({ label, value, mark = null, markWords, tag }) {
   return html`<tr>

@@ -1,5 +1,6 @@
 // @ts-check
-// Audio worklet that passes samples of the microphone to the page, in blocks of a tenth of a second.
+// Audio worklet that passes samples of the microphone to the page, in blocks of a tenth of a
+// second.
 
 class Capture extends AudioWorkletProcessor {
   constructor() {
